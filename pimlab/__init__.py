@@ -1,0 +1,39 @@
+"""pimlab: what accuracy, energy and latency does a trained model get on an NPU, on DRAM-PIM, on analog in-memory MAC?
+
+The names below load on first use, so that `import pimlab` stays cheap.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_EXPORTS = {
+    "run": "pimlab.studies", "sweep": "pimlab.studies", "study": "pimlab.studies", "explain": "pimlab.studies", "cite": "pimlab.studies",
+    "load_model": "pimlab.workload", "load_data": "pimlab.workload",
+    "target": "pimlab.presets", "targets": "pimlab.presets",
+    "device": "pimlab.analog", "Crossbar": "pimlab.analog", "ADC": "pimlab.analog", "DAC": "pimlab.analog",
+    "Key": "pimlab.keys", "Constant": "pimlab.constants", "assumed": "pimlab.constants",
+}  # fmt: skip
+_ROOMS = ("analog", "catalogue", "cost", "dram_pim", "formats", "npu", "plot", "units", "workload")
+
+__all__ = ["__version__", *_EXPORTS, *_ROOMS]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _EXPORTS:
+        value = getattr(importlib.import_module(_EXPORTS[name]), name)
+    elif name in _ROOMS:
+        value = importlib.import_module(f"pimlab.{name}")
+    else:
+        from pimlab.values import nearest
+
+        raise AttributeError(f"pimlab has no {name!r}{nearest(name, __all__)}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,158 @@
+"""What does a machine have to answer? The small protocol that all three stages speak.
+
+Shapes: `x (batch, k)`, `w (k, n)`, `y = x @ w + bias (batch, n)`, float32 at the boundary. A machine that cannot do
+something names the machine that can in `host`, and the answer keeps the two apart.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+
+from pimlab.cost import Prices
+from pimlab.keys import Key
+from pimlab.values import Value
+
+
+class MacOp(Value):
+    """One multiply-accumulate operator of a workload: `groups` independent products (m, k) @ (k, n) an inference."""
+
+    name: str
+    m: int
+    k: int
+    n: int
+    groups: int = 1
+    kind: Literal["weights", "activations"] = "weights"
+    """`weights`: the right operand is constant. `activations`: both operands are computed (attention)."""
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates an inference."""
+        return self.groups * self.m * self.k * self.n
+
+
+class VectorOp(Value):
+    """One operator that is no MAC (activation, pooling, softmax, ...): `elements` outputs an inference."""
+
+    name: str
+    kind: str
+    """The operator type, as ONNX names it, in lower case: "relu", "maxpool", "softmax", ..."""
+    elements: int
+
+
+class Range(Value):
+    """An interval [low, high] of activations, found by calibration."""
+
+    low: float
+    high: float
+
+    def check(self) -> None:
+        """Both ends are finite and low <= high."""
+        if not (np.isfinite(self.low) and np.isfinite(self.high) and self.low <= self.high):
+            raise ValueError(f"Range low={self.low} high={self.high}: both must be finite, low <= high")
+
+
+class Calibration:
+    """What is known of one operator's operands from the calibration split, never from the test split.
+
+    x, y : Range of the inputs and of the outputs (after bias).
+    sample : float32 (rows, k), some input rows, for targets that choose converter ranges by data.
+    rule : the name of the rule that chose the ranges.
+    """
+
+    def __init__(self, *, x: Range, y: Range, sample: np.ndarray, rule: str):
+        self.x, self.y, self.sample, self.rule = x, y, sample, rule
+
+
+class Programmed(ABC):
+    """Weights as they stand in a target: quantised, laid out in banks, or written to cells."""
+
+    @abstractmethod
+    def matmul(self, x: np.ndarray, key: int | Key = 0, at: str | float = 0.0) -> np.ndarray:
+        """y float32 (batch, n) of x float32 (batch, k) (plus bias), `at` seconds (or text) after programming.
+
+        `key` keys what is random in a read; `key.row` is the index of x's first row in the whole batch.
+        """
+
+    def integrals(self, x: np.ndarray) -> Mapping[str, float]:
+        """Value-dependent physical integrals of reading x (say V^2 S s = J), summed over rows: event -> SI amount."""
+        return {}
+
+
+class Target(Value, ABC):
+    """One machine of one roadmap stage: arithmetic, organisation and prices."""
+
+    stage: ClassVar[int]
+
+    name: str
+    host: Any = None
+    """The Target that does what this one cannot (None: it does everything itself)."""
+
+    @abstractmethod
+    def serves(self, op: MacOp | VectorOp) -> bool:
+        """Whether this machine executes `op` itself; if not, `host` does."""
+
+    @abstractmethod
+    def program(self, w: np.ndarray, key: int | Key = 0, *, bias: np.ndarray | None = None,
+                calibration: Calibration | None = None) -> Programmed:  # fmt: skip
+        """Weights w float32 (k, n) and bias float32 (n,) as this machine holds them.
+
+        Without `calibration` each input row is scaled by its own largest magnitude (dynamic scaling).
+        ValueError for weights that are not finite, two-dimensional or that do not fit.
+        """
+
+    @abstractmethod
+    def events(self, op: MacOp | VectorOp) -> Mapping[str, int]:
+        """Exact event counts of one inference of `op`, every event a name in `prices`."""
+
+    @abstractmethod
+    def latency(self, op: MacOp | VectorOp) -> Mapping[str, float]:
+        """Seconds of one inference of `op` (batch 1) by phase; phases add up."""
+
+    @property
+    @abstractmethod
+    def prices(self) -> Prices:
+        """Energy of one event, with interval, component and source."""
+
+    @property
+    def standing(self) -> Mapping[str, float]:
+        """Events charged a second of total latency (leakage, refresh): event -> amount a second, each in `prices`."""
+        return {}
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """Names of the non-idealities this machine has, in the order a waterfall shows them."""
+        return ()
+
+    def with_causes(self, causes: tuple[str, ...]) -> Self:
+        """This machine with only the named non-idealities; all others ideal. ValueError for an unknown name."""
+        if causes:
+            raise ValueError(f"{type(self).__name__} {self.name} has no non-ideality {causes[0]!r} (it has none)")
+        return self
+
+
+def checked_operands(x: np.ndarray, k: int, what: str) -> np.ndarray:
+    """x as C-contiguous float32 (batch, k); ValueError naming `what` for wrong shape or non-finite values."""
+    x = np.ascontiguousarray(x, dtype=np.float32)
+    if x.ndim != 2 or x.shape[1] != k:
+        raise ValueError(f"{what}: x has shape {x.shape}, allowed (batch, {k})")
+    if not np.isfinite(x).all():
+        raise ValueError(f"{what}: x holds {np.count_nonzero(~np.isfinite(x))} non-finite values; allowed: finite float32")
+    return x
+
+
+def checked_weights(w: np.ndarray, bias: np.ndarray | None, what: str) -> tuple[np.ndarray, np.ndarray | None]:
+    """w as C-contiguous float32 (k, n) and bias as float32 (n,); ValueError naming `what` where they are not."""
+    w = np.ascontiguousarray(w, dtype=np.float32)
+    if w.ndim != 2 or 0 in w.shape:
+        raise ValueError(f"{what}: weights have shape {w.shape}, allowed (k, n) with k, n >= 1")
+    if not np.isfinite(w).all():
+        raise ValueError(f"{what}: weights hold {np.count_nonzero(~np.isfinite(w))} non-finite values; allowed: finite float32")
+    if bias is not None:
+        bias = np.ascontiguousarray(bias, dtype=np.float32)
+        if bias.shape != (w.shape[1],) or not np.isfinite(bias).all():
+            raise ValueError(f"{what}: bias has shape {bias.shape}, allowed ({w.shape[1]},) with finite values")
+    return w, bias
