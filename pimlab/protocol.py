@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 
 from pimlab.cost import Prices
-from pimlab.keys import Key
+from pimlab.keys import Key, as_key
 from pimlab.values import Value
 
 
@@ -103,6 +103,14 @@ class Target(Value, ABC):
         Without `calibration` each input row is scaled by its own largest magnitude (dynamic scaling).
         ValueError for weights that are not finite, two-dimensional or that do not fit.
         """
+
+    def product(self, x: np.ndarray, w: np.ndarray, key: int | Key = 0) -> np.ndarray:
+        """y float32 (b, m, n) of b products of two activations, x float32 (b, m, k) and w float32 (b, k, n).
+
+        Both operands are scaled dynamically. Product i reads with the key's row `key.row + i`.
+        """
+        key = as_key(key)
+        return np.stack([self.program(w[i], key).matmul(x[i], key.rows(key.row + i)) for i in range(len(x))])
 
     @abstractmethod
     def events(self, op: MacOp | VectorOp) -> Mapping[str, int]:

@@ -1,0 +1,56 @@
+# make reproduce   the main job: the roadmap study (table, figures, results/)
+# make test        lint, format, types, tests
+# make test-full   the larger runs as well (before closing an issue)
+# make bench       each kernel's time as a ratio to sgemm of the same shape
+# make lock        write requirements.lock anew from pyproject.toml
+SHELL := /bin/bash
+VENV ?= .venv
+PYTHON3 ?= python3
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export NUMBA_CACHE_DIR ?= $(CURDIR)/.cache/numba
+export PYTHONHASHSEED ?= 0
+
+.PHONY: reproduce quick test test-full lint bench lab lock clean
+reproduce: $(READY)
+	$(BIN)/python -m pimlab reproduce
+
+quick: $(READY)
+	$(BIN)/python -m pimlab reproduce --quick
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/python -m pytest -m "not full"
+
+test-full: lint
+	$(BIN)/python -m pytest
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+lab: $(READY)
+	$(BIN)/jupyter lab notebooks
+
+# uv installs the same hashed lock in seconds; where it cannot be had, pip does.
+$(READY): requirements.lock requirements-uv.lock pyproject.toml
+	$(PYTHON3) -m venv $(VENV)
+	if $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock; \
+	  then $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock \
+	    || $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; \
+	  else $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; fi
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/pip check --disable-pip-version-check
+	touch $(READY)
+
+lock:
+	$(BIN)/uv pip compile --universal --generate-hashes --no-header --no-annotate --quiet \
+	  --extra dask --extra lab --extra llm --extra test pyproject.toml -o requirements.lock
+	printf 'uv==%s\n' "$$($(BIN)/uv --version | cut -d' ' -f2)" \
+	  | $(BIN)/uv pip compile --universal --generate-hashes --no-header --no-annotate --quiet - -o requirements-uv.lock
+
+clean:
+	rm -rf $(VENV) .cache results
