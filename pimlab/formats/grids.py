@@ -1,0 +1,297 @@
+"""Which numbers can a format hold? Integers, floats of any exponent and mantissa split, and blocks that share a scale.
+
+A format is a value; `format(name)` finds the named ones. Names: `int2`..`int16`, `uint2`..`uint16`; `fp16`, `bf16`, `tf32`,
+`fp32`, `fp8_e4m3`, `fp8_e5m2`, `fp6_e2m3`, `fp6_e3m2`, `fp4_e2m1`, and `fp<width>_e<exponent>m<mantissa>` for any other split
+(with infinities, as IEEE 754 has them); `mxfp8_e4m3`, `mxfp8_e5m2`, `mxfp6_e2m3`, `mxfp6_e3m2`, `mxfp4`, `mxint8`; and the
+weight-only blocks `q4_0`, `q4_1`, `q8_0`.
+
+OCP, "OFP8 Specification", rev. 1.0, 2023; OCP, "Microscaling Formats (MX) Specification", v1.0, 2023.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from pimlab.values import Value, choice, integer, nearest, part
+
+
+class NumberFormat(Value):
+    """Base of every format; `format(name)` returns one of its kinds."""
+
+    @property
+    def name(self) -> str:
+        """The name `format` finds it under."""
+        raise NotImplementedError
+
+    @property
+    def bits(self) -> float:
+        """Stored bits a number, the share of a block's scale included."""
+        raise NotImplementedError
+
+
+class IntegerFormat(NumberFormat):
+    """Two's-complement or unsigned integers of `width` bits."""
+
+    width: int = integer(2, 16)
+    signed: bool = True
+
+    @property
+    def name(self) -> str:
+        """`int8`, `uint4`, ..."""
+        return f"{'' if self.signed else 'u'}int{self.width}"
+
+    @property
+    def bits(self) -> float:
+        """The width."""
+        return float(self.width)
+
+    @property
+    def lowest(self) -> int:
+        """Smallest code."""
+        return -(2 ** (self.width - 1)) if self.signed else 0
+
+    @property
+    def highest(self) -> int:
+        """Largest code."""
+        return 2 ** (self.width - 1) - 1 if self.signed else 2**self.width - 1
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The smallest NumPy integer that holds every code."""
+        return np.dtype(f"{'i' if self.signed else 'u'}{1 if self.width <= 8 else 2}")
+
+
+class FloatFormat(NumberFormat):
+    """Sign, `exponent` and `mantissa` bits with subnormals; every value is also a float32.
+
+    specials: "ieee" keeps the top exponent for infinities and NaN; "nan" keeps only the all-ones code, for NaN (OCP E4M3);
+    "none" keeps nothing, so that every code is a number (OCP FP6 and FP4).
+    """
+
+    exponent: int = integer(1, 8)
+    mantissa: int = integer(0, 23)
+    specials: str = choice("ieee", "nan", "none", default="ieee")
+
+    def check(self) -> None:
+        """The split leaves at least one normal number, tells infinity from NaN, and stays inside float32."""
+        split = f"FloatFormat exponent={self.exponent} mantissa={self.mantissa} specials={self.specials!r}"
+        if self.specials == "ieee" and (self.exponent < 2 or self.mantissa < 1):
+            raise ValueError(f"{split} cannot exist: infinity and NaN need exponent >= 2 and mantissa >= 1; else write specials='none'")
+        if self.specials == "nan" and (self.exponent < 2 or self.mantissa < 1):
+            raise ValueError(f"{split} cannot exist: a NaN code beside numbers needs exponent >= 2 and mantissa >= 1")
+        if self.emax > 127:
+            raise ValueError(f"{split} reaches 2**{self.emax}, beyond float32; allowed with 8 exponent bits: specials='ieee'")
+
+    @property
+    def name(self) -> str:
+        """The common name, or `fp<width>_e<exponent>m<mantissa>`; `/nan` or `/none` follows where that would not say it all."""
+        known = [name for name, value in _FLOATS.items() if value == self]
+        plain = f"fp{self.width}_e{self.exponent}m{self.mantissa}"
+        suffix = f"/{self.specials}" if self.specials != "ieee" or plain in _FLOATS else ""
+        return known[0] if known else plain + suffix
+
+    @property
+    def width(self) -> int:
+        """Bits of one code, sign included."""
+        return 1 + self.exponent + self.mantissa
+
+    @property
+    def bits(self) -> float:
+        """The width."""
+        return float(self.width)
+
+    @property
+    def bias(self) -> int:
+        """Exponent bias, 2**(exponent - 1) - 1."""
+        return 2 ** (self.exponent - 1) - 1
+
+    @property
+    def emin(self) -> int:
+        """Exponent of the smallest normal number."""
+        return 1 - self.bias
+
+    @property
+    def emax(self) -> int:
+        """Exponent of the largest finite number."""
+        return 2**self.exponent - 1 - self.bias - (self.specials == "ieee")
+
+    @property
+    def largest(self) -> float:
+        """The largest finite number."""
+        return 2.0**self.emax * (2.0 - 2.0**-self.mantissa * (2 if self.specials == "nan" else 1))
+
+    @property
+    def smallest(self) -> float:
+        """The smallest positive number, which is also the step between subnormals."""
+        return 2.0 ** (self.emin - self.mantissa)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The smallest unsigned NumPy integer that holds a code."""
+        return np.dtype(np.uint8 if self.width <= 8 else np.uint16 if self.width <= 16 else np.uint32)
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """float32 values of the bit patterns `codes`, integers 0..2**width - 1."""
+        codes = np.asarray(codes).astype(np.int64)
+        field = codes >> self.mantissa & 2**self.exponent - 1
+        fraction = (codes & 2**self.mantissa - 1).astype(np.float64)
+        lead = np.where(field > 0, 2.0**self.mantissa, 0.0)
+        value = np.ldexp(lead + fraction, np.maximum(field, 1) - self.bias - self.mantissa)
+        magnitude = codes & 2 ** (self.width - 1) - 1
+        top = (2**self.exponent - 1) << self.mantissa
+        if self.specials == "ieee":
+            value = np.where(magnitude == top, np.inf, np.where(magnitude > top, np.nan, value))
+        elif self.specials == "nan":
+            value = np.where(magnitude == 2 ** (self.width - 1) - 1, np.nan, value)
+        return np.where(codes >> self.width - 1 & 1, -value, value).astype(np.float32)
+
+    def encode(self, values: np.ndarray) -> np.ndarray:
+        """Bit patterns of `values`, each a number this format holds (see `cast`); ValueError for one it does not hold."""
+        values = np.asarray(values, dtype=np.float32)
+        size = np.abs(values.astype(np.float64))
+        finite = np.where(np.isfinite(size), size, 0.0)
+        exponent = np.maximum(np.frexp(finite)[1] - 1, self.emin)
+        units = np.ldexp(finite, self.mantissa - exponent)
+        subnormal = units < 2**self.mantissa
+        codes = units + np.where(subnormal, 0, exponent + self.bias - 1) * 2.0**self.mantissa
+        top = float((2**self.exponent - 1) << self.mantissa)
+        codes = np.where(np.isinf(size), top, np.where(np.isnan(size), 2.0 ** (self.width - 1) - 1, codes)).astype(np.int64)
+        codes |= np.signbit(values).astype(np.int64) << self.width - 1
+        codes = codes & 2**self.width - 1
+        wrong = (self.decode(codes) != values) & ~(np.isnan(values) & np.isnan(self.decode(codes)))
+        if wrong.any():
+            raise ValueError(f"{self.name} does not hold {values[wrong].flat[0]!r}; write cast(values, {self.name!r}) first")
+        return codes.astype(self.dtype)
+
+    @cached_property
+    def values(self) -> np.ndarray:
+        """float32 value of every code, in code order; the format is at most 16 bits wide."""
+        if self.width > 16:
+            raise ValueError(f"{self.name} has 2**{self.width} values; allowed: formats of at most 16 bits")
+        return self.decode(np.arange(2**self.width))
+
+
+class MicroscalingFormat(NumberFormat):
+    """OCP MX: `block` elements share a power of two, 2**(floor(log2 max) - emax of the element); nearest even, saturating.
+
+    An integer element of width b counts in steps of 2**-(b - 2) and stays within +-(2**(b-1) - 1) steps, so its emax is 0.
+    """
+
+    element: FloatFormat | IntegerFormat = part(FloatFormat, IntegerFormat)
+    block: int = integer(1, 2**20, default=32)
+
+    def check(self) -> None:
+        """An integer element is signed."""
+        if isinstance(self.element, IntegerFormat) and not self.element.signed:
+            raise ValueError(f"MicroscalingFormat element={self.element.name} is unsigned; allowed: signed integers and floats")
+
+    @property
+    def name(self) -> str:
+        """`mxfp8_e4m3`, ...; `mxfp4` for E2M1."""
+        known = [name for name, value in _BLOCKS.items() if value == self]
+        return known[0] if known else f"mx{self.element.name}/{self.block}"
+
+    @property
+    def bits(self) -> float:
+        """Element bits and the share of the 8-bit scale."""
+        return self.element.bits + 8 / self.block
+
+    @property
+    def emax(self) -> int:
+        """Exponent of the element's largest number."""
+        return self.element.emax if isinstance(self.element, FloatFormat) else 0
+
+    @property
+    def largest(self) -> float:
+        """Largest element before scaling."""
+        if isinstance(self.element, FloatFormat):
+            return self.element.largest
+        return self.element.highest / 2 ** (self.element.width - 2)
+
+
+class BlockedFormat(NumberFormat):
+    """Weight-only blocks of 32 with a binary16 scale, by the rules llama.cpp named.
+
+    q4_0: d = (signed value of the largest magnitude) / -8, code = min(15, floor(x / d + 8.5)) - 8, value = code d.
+    q4_1: d = (max - min) / 15, code = min(15, floor((x - min) / d + 0.5)), value = code d + min, min in binary16 too.
+    q8_0: d = max|x| / 127, code = round(x / d) with halves away from zero, value = code d.
+    1/d is taken in float32 before d is rounded to binary16, as those rules have it.
+    """
+
+    rule: str = choice("q4_0", "q4_1", "q8_0")
+
+    @property
+    def name(self) -> str:
+        """The rule's name."""
+        return self.rule
+
+    @property
+    def block(self) -> int:
+        """Numbers that share a scale."""
+        return 32
+
+    @property
+    def bits(self) -> float:
+        """4.5, 5 or 8.5 bits a weight."""
+        return {"q4_0": 4.5, "q4_1": 5.0, "q8_0": 8.5}[self.rule]
+
+
+def _float(exponent: int, mantissa: int, specials: str = "ieee") -> FloatFormat:
+    return FloatFormat(exponent=exponent, mantissa=mantissa, specials=specials)
+
+
+_FLOATS: dict[str, FloatFormat] = {
+    "fp32": _float(8, 23), "tf32": _float(8, 10), "bf16": _float(8, 7), "fp16": _float(5, 10),
+    "fp8_e5m2": _float(5, 2), "fp8_e4m3": _float(4, 3, "nan"),
+    "fp6_e3m2": _float(3, 2, "none"), "fp6_e2m3": _float(2, 3, "none"), "fp4_e2m1": _float(2, 1, "none"),
+}  # fmt: skip
+_INTEGERS: dict[str, IntegerFormat] = {
+    value.name: value for width in range(2, 17) for signed in (True, False) for value in (IntegerFormat(width=width, signed=signed),)
+}
+_BLOCKS: dict[str, NumberFormat] = {
+    "mxfp8_e4m3": MicroscalingFormat(element=_FLOATS["fp8_e4m3"]), "mxfp8_e5m2": MicroscalingFormat(element=_FLOATS["fp8_e5m2"]),
+    "mxfp6_e3m2": MicroscalingFormat(element=_FLOATS["fp6_e3m2"]), "mxfp6_e2m3": MicroscalingFormat(element=_FLOATS["fp6_e2m3"]),
+    "mxfp4": MicroscalingFormat(element=_FLOATS["fp4_e2m1"]), "mxint8": MicroscalingFormat(element=_INTEGERS["int8"]),
+    "q4_0": BlockedFormat(rule="q4_0"), "q4_1": BlockedFormat(rule="q4_1"), "q8_0": BlockedFormat(rule="q8_0"),
+}  # fmt: skip
+_SYNONYMS = {"mxfp4_e2m1": "mxfp4", "fp4": "fp4_e2m1", "bfloat16": "bf16", "float16": "fp16", "float32": "fp32"}
+
+
+def formats() -> tuple[str, ...]:
+    """Every name that `format` knows without parsing a split."""
+    return (*_INTEGERS, *_FLOATS, *_BLOCKS)
+
+
+def _split(name: str) -> NumberFormat | None:
+    integers = re.fullmatch(r"(u?)int(\d+)", name)
+    if integers:
+        return IntegerFormat(width=int(integers[2]), signed=not integers[1])
+    floats = re.fullmatch(r"fp(\d+)_e(\d+)m(\d+)", name)
+    if not floats:
+        return None
+    width, exponent, mantissa = map(int, floats.groups())
+    if width != 1 + exponent + mantissa:
+        raise ValueError(f"format {name!r} cannot exist: 1 sign + {exponent} exponent + {mantissa} mantissa bits are "
+                         f"{1 + exponent + mantissa}, not {width}")  # fmt: skip
+    return _float(exponent, mantissa)
+
+
+def format(name: str | NumberFormat) -> NumberFormat:
+    """The format of a name (see the module's list); a `NumberFormat` passes through.
+
+    ValueError with the nearest name for one that is not known, and for splits that cannot exist.
+    """
+    if isinstance(name, NumberFormat):
+        return name
+    if not isinstance(name, str):
+        raise TypeError(f"format {name!r} is neither a name such as 'fp8_e4m3' nor a NumberFormat")
+    table = {**_INTEGERS, **_FLOATS, **_BLOCKS}
+    found = table.get(_SYNONYMS.get(name, name)) or _split(name)
+    if found is None:
+        listed = "int2..int16, uint2..uint16, " + ", ".join((*_FLOATS, *_BLOCKS)) + ", fp<width>_e<exponent>m<mantissa>"
+        raise ValueError(f"format {name!r} is not known{nearest(name, table)} (known: {listed})")
+    return found
