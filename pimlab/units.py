@@ -119,7 +119,18 @@ def si(value: float, symbol: str, digits: int = 3) -> str:
     """Text of `value` with an SI prefix: `si(2.5e-5, "S") == "25 uS"`."""
     if value == 0:
         return f"0 {symbol}"
-    for prefix, scale in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3), ("", 1.0), ("m", 1e-3), ("u", 1e-6), ("n", 1e-9), ("p", 1e-12), ("f", 1e-15)):
+    for prefix, scale in (
+        ("T", 1e12),
+        ("G", 1e9),
+        ("M", 1e6),
+        ("k", 1e3),
+        ("", 1.0),
+        ("m", 1e-3),
+        ("u", 1e-6),
+        ("n", 1e-9),
+        ("p", 1e-12),
+        ("f", 1e-15),
+    ):
         if abs(value) >= scale * (1 - 10.0 ** -(digits + 1)):
             return f"{value / scale:.{digits}g} {prefix}{symbol}"
     return f"{value:.{digits}g} {symbol}"

@@ -97,6 +97,10 @@ def _check_part(owner: str, name: str, value: Any, meta: dict[str, Any]) -> Any:
     return value
 
 
+def _needed(field: dataclasses.Field[Any]) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
 _CHECKS = {"quantity": _check_quantity, "integer": _check_integer, "choice": _check_choice, "part": _check_part}
 
 
@@ -114,8 +118,7 @@ class Value:
             if args:
                 raise TypeError(f"{cls.__name__} takes keyword arguments only, such as {next(iter(cls.__dataclass_fields__), 'name')}=...")  # type: ignore[attr-defined]
             cls._refuse_unknown(given)
-            missing = [f.name for f in dataclasses.fields(cls)  # type: ignore[arg-type]
-                       if f.name not in given and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING]  # fmt: skip
+            missing = [f.name for f in dataclasses.fields(cls) if f.name not in given and _needed(f)]  # type: ignore[arg-type]
             if missing:
                 raise TypeError(f"{cls.__name__} needs {', '.join(missing)} (fields: {', '.join(cls.fields())})")
             plain(self, **given)

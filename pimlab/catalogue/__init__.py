@@ -86,7 +86,7 @@ def sources() -> dict[str, dict[str, str]]:
 
     library = bibtexparser.parse_string((_root() / "sources.bib").read_text(encoding="utf-8"))
     if library.failed_blocks:
-        raise CatalogueError(f"sources.bib: {library.failed_blocks[0].raw[:80]!r} is not a BibTeX entry")
+        raise CatalogueError(f"sources.bib: {str(library.failed_blocks[0].raw)[:80]!r} is not a BibTeX entry")
     return {e.key: {"type": e.entry_type, **{f.key: str(f.value) for f in e.fields}} for e in library.entries}
 
 

@@ -1,0 +1,8 @@
+"""Which accuracy, energy and latency does this model get on that machine, and why? `run`, `sweep`, `explain`, `cite`."""
+
+from pimlab.studies.explain import explain
+from pimlab.studies.provenance import cite
+from pimlab.studies.run import run
+from pimlab.studies.sweep import Study, study, sweep
+
+__all__ = ["Study", "cite", "explain", "run", "study", "sweep"]

@@ -1,0 +1,60 @@
+"""Why is the accuracy what it is? Each non-ideality of a machine alone, taken away, and added one after another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from pimlab import units
+from pimlab.keys import as_key
+from pimlab.protocol import Target
+from pimlab.studies import provenance
+from pimlab.studies.costs import sources
+from pimlab.studies.execution import Execution
+from pimlab.studies.run import _attributes, _calibrations, _checked, _score
+
+
+def explain(
+    model: Any, target: Target, data: Any, *, at: str | float = 0.0, seed: int = 0, batch: int = 250, rule: str = "minmax"
+) -> xr.Dataset:
+    """Which non-ideality costs how much accuracy: `target.causes`, one at a time.
+
+    Arguments and errors as in `run`; every variant reads the same random numbers, so differences are paired.
+    Variables (with the metric's name, say accuracy, and _low and _high, the 95 % interval over samples):
+    accuracy (step): ideal, then the causes added one after another in the machine's order (a waterfall);
+    accuracy_alone (cause): only that cause; accuracy_without (cause): all but that cause.
+    """
+    _checked(model, target, data, batch)
+    calibrations, time, number = _calibrations(model, data, rule), units.seconds(at), as_key(seed).seed
+
+    def score(causes: tuple[str, ...]) -> xr.Dataset:
+        return _score(Execution(model, target.with_causes(causes), calibrations, number), data, time, batch)
+
+    names, known = target.causes, {}
+    wanted = {names[:i] for i in range(len(names) + 1)} | {(n,) for n in names} | {tuple(m for m in names if m != n) for n in names}
+    known = {causes: score(causes) for causes in sorted(wanted, key=lambda c: (len(c), c))}
+    steps = _stack([known[names[:i]] for i in range(len(names) + 1)], "step", ("ideal", *(f"+ {name}" for name in names)))
+    parts = [steps]
+    if names:
+        parts += [
+            _stack([known[(name,)] for name in names], "cause", names, "_alone"),
+            _stack([known[tuple(m for m in names if m != name)] for name in names], "cause", names, "_without"),
+        ]
+    answer = xr.merge(parts, combine_attrs="drop").assign_coords(at=time, target=target.name, model=model.name, seed=number)
+    answer.at.attrs.update(units="s", long_name="time after programming")
+    attributes = _attributes(model, target, data, seed, rule)
+    return answer.assign_attrs({**attributes, **provenance.stamp(), "sources": ",".join(sources(target))})
+
+
+def _stack(rows: list[xr.Dataset], dim: str, labels: tuple[str, ...], suffix: str = "") -> xr.Dataset:
+    stacked = xr.concat(rows, dim).assign_coords({dim: (dim, np.array(labels, dtype=object))})
+    return stacked.rename({name: _with(suffix, str(name)) for name in stacked.data_vars})
+
+
+def _with(suffix: str, name: str) -> str:
+    for end in ("_low", "_high"):
+        if name.endswith(end):
+            return name.removesuffix(end) + suffix + end
+    return name + suffix

@@ -1,0 +1,58 @@
+"""Where does a result come from? Version, commit, lock and sources of a Dataset, and their BibTeX."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from functools import lru_cache
+from pathlib import Path
+
+import xarray as xr
+
+import pimlab
+from pimlab import catalogue
+
+_ROOT = Path(__file__).parents[2]
+
+
+@lru_cache(maxsize=1)
+def commit() -> str:
+    """The git commit of the checkout pimlab runs from, with "-dirty" when the package differs; "unknown" outside one."""
+    try:
+        head = _git("rev-parse", "HEAD")
+        return head + ("-dirty" if _git("status", "--porcelain", "--untracked-files=no", "--", "pimlab") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _git(*words: str) -> str:
+    return subprocess.run(["git", "-C", str(_ROOT), *words], check=True, capture_output=True, text=True).stdout.strip()
+
+
+@lru_cache(maxsize=1)
+def lock() -> str:
+    """sha256 of `requirements.lock` of the checkout; "unknown" where there is none."""
+    path = _ROOT / "requirements.lock"
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "unknown"
+
+
+def stamp() -> dict[str, str]:
+    """The attributes every Dataset carries: version, commit and lock hash."""
+    return {"pimlab": pimlab.__version__, "commit": commit(), "lock": lock()}
+
+
+def cite(result: xr.Dataset) -> str:
+    """BibTeX of every published number behind `result`, from its attribute `sources`.
+
+    ValueError for a Dataset that pimlab did not make (no attribute `sources`).
+    """
+    if "sources" not in result.attrs:
+        raise ValueError("this Dataset has no attribute 'sources'; cite takes what run, sweep or explain returned")
+    return "\n\n".join(_bibtex(key) for key in str(result.attrs["sources"]).split(",") if key)
+
+
+def _bibtex(key: str) -> str:
+    fields = dict(catalogue.sources()[key])
+    kind = fields.pop("type")
+    body = "\n".join(f"  {name} = {{{value}}}," for name, value in fields.items())
+    return f"@{kind}{{{key},\n{body}\n}}"

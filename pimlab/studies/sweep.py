@@ -1,0 +1,182 @@
+"""How does an answer change with its coordinates? A function of coordinates -> Dataset, computed at every combination.
+
+@pim.study
+def converters(adc_bits, seed):
+    return pim.run(model, macro(adc_bits), data, seed=seed)[["accuracy", "energy"]]
+
+ds = pim.sweep(converters, adc_bits=[4, 6, 8], seed=range(10), store="converters.zarr")
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import itertools
+import math
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from pimlab.studies.store import Store
+from pimlab.values import Value, unknown
+
+Point = tuple[Any, ...]
+
+
+class Study:
+    """A function of named coordinates that returns a Dataset; calling it computes one point."""
+
+    def __init__(self, function: Callable[..., xr.Dataset]):
+        self.function = function
+        self.name = getattr(function, "__name__", "study")
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *args: Any, **coordinates: Any) -> xr.Dataset:
+        return self.function(*args, **coordinates)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Study, (self.function,))
+
+    def check(self, coordinates: Iterable[str]) -> None:
+        """TypeError unless `coordinates` are the function's parameters (those with a default may be absent)."""
+        parameters = inspect.signature(self.function).parameters
+        for name in coordinates:
+            if name not in parameters:
+                raise TypeError(f"study {self.name}: {unknown('coordinate', name, parameters)}")
+        missing = [n for n, p in parameters.items() if p.default is p.empty and n not in set(coordinates)]
+        if missing:
+            raise TypeError(f"study {self.name} needs values of {', '.join(missing)}")
+
+
+def study(function: Callable[..., xr.Dataset]) -> Study:
+    """Mark a function of coordinates -> Dataset as something `sweep` can compute."""
+    return Study(function)
+
+
+def sweep(
+    study: Study, *, store: str | None = None, workers: int | None = None, progress: bool = True, **coordinates: Iterable[Any]
+) -> xr.Dataset:
+    """The Dataset of `study` at every combination of the coordinates, one dimension each, in the order given.
+
+    coordinates : name -> values: numbers, text, or values with a name (targets, devices).
+    store : a path ending in .zarr; every point is kept as it comes, a sweep begun before goes on, and the joined
+        Dataset is written there at the end. Without it the sweep lives in memory.
+    workers : how many Dask worker processes compute (needs the extra `dask`); without it, this process. The numbers
+        are the same either way.
+    progress : show a progress bar.
+    Raises TypeError for a misspelt coordinate, ValueError for an empty or repeating one, StoreError (an OSError) for
+    a store of another version, a damaged one or a full disk.
+    """
+    if not isinstance(study, Study):
+        raise TypeError(f"sweep takes a function marked with @pimlab.study, not {study!r}")
+    study.check(coordinates)
+    values = {name: _values(name, given) for name, given in coordinates.items()}
+    points = [dict(zip(values, pick, strict=True)) for pick in itertools.product(*values.values())]
+    texts = [_text(study, point) for point in points]
+    kept = Store(store, study.name) if store is not None else None
+    results: dict[str, xr.Dataset] = {}
+    missing = [(t, p) for t, p in zip(texts, points, strict=True) if kept is None or not kept.has(t)]
+    for text, result in _progress(_compute(study, missing, workers), len(points), len(points) - len(missing), study.name, progress):
+        results[text] = result
+        if kept is not None:
+            kept.write(text, result)
+    joined = _join([results[t] if kept is None else kept.read(t) for t in texts], values)
+    if kept is not None:
+        kept.finish(joined)
+    return joined
+
+
+def _values(name: str, given: Iterable[Any]) -> list[Any]:
+    if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
+        raise TypeError(f"coordinate {name}={given!r} is not a list of values")
+    values = list(given)
+    labels = [_label(name, value) for value in values]
+    if not values:
+        raise ValueError(f"coordinate {name}=[] is empty; allowed: one value or more")
+    if len(set(labels)) != len(labels):
+        raise ValueError(f"coordinate {name}={labels} repeats a value; allowed: each once")
+    return values
+
+
+def _label(name: str, value: Any) -> Any:
+    if isinstance(value, (str, bool, int, float, np.integer, np.floating)):
+        return value
+    if isinstance(getattr(value, "name", None), str):
+        return value.name
+    if isinstance(value, Value):
+        return repr(value)
+    raise TypeError(f"coordinate {name}: {value!r} has no name; allowed: numbers, text, and values with a name")
+
+
+def _text(study: Study, point: dict[str, Any]) -> str:
+    described = ", ".join(f"{n}={v.item() if isinstance(v, np.generic) else v!r}" for n, v in sorted(point.items()))
+    return f"{study.name}({described})"
+
+
+def _compute(study: Study, points: list[tuple[str, dict[str, Any]]], workers: int | None) -> Iterator[tuple[str, xr.Dataset]]:
+    if workers is None or not points:
+        for text, point in points:
+            yield text, _one(study, point)
+        return
+    from pimlab.studies.dask_executor import compute
+
+    yield from compute(functools.partial(_one, study), points, workers)
+
+
+def _one(study: Study, point: dict[str, Any]) -> xr.Dataset:
+    result = study.function(**point)
+    if not isinstance(result, xr.Dataset):
+        raise TypeError(f"study {study.name} returned {type(result).__name__}; allowed: an xarray.Dataset")
+    return result
+
+
+def _progress(results: Iterator[Any], total: int, done: int, name: str, show: bool) -> Iterator[Any]:
+    from tqdm.auto import tqdm
+
+    with tqdm(total=total, initial=done, desc=name, unit="point", disable=not show) as bar:
+        for result in results:
+            yield result
+            bar.update()
+
+
+def _join(results: list[xr.Dataset], values: dict[str, list[Any]]) -> xr.Dataset:
+    labels = {name: [_label(name, value) for value in given] for name, given in values.items()}
+    order = {dim: _first_seen(results, dim) for dim in dict.fromkeys(d for r in results for d in r.dims if d in r.coords)}
+    rows: list[xr.Dataset] = [_bare(result, labels) for result in results]
+    for name in reversed(labels):
+        size = len(labels[name])
+        rows = [_concat(rows[i : i + size], name, labels[name]) for i in range(0, len(rows), size)]
+    joined = rows[0].reindex({dim: seen for dim, seen in order.items() if dim not in labels})
+    joined.attrs = _common([result.attrs for result in results])
+    return joined.transpose(*labels, ...)
+
+
+def _bare(result: xr.Dataset, swept: Iterable[str]) -> xr.Dataset:
+    clash = [name for name in swept if name in result.coords or name in result.dims]
+    if any(name in result.dims for name in clash):
+        raise ValueError(f"the study's Dataset already has the dimension {clash[0]!r} that is swept")
+    return result.drop_vars(clash).reset_coords([c for c in result.coords if c not in result.dims and c not in clash])
+
+
+def _concat(rows: list[xr.Dataset], name: str, labels: list[Any]) -> xr.Dataset:
+    kind = object if all(isinstance(label, str) for label in labels) else None
+    joined = xr.concat(rows, name, data_vars="all", coords="minimal", compat="override", join="outer", combine_attrs="override")
+    return joined.assign_coords({name: (name, np.array(labels, dtype=kind))})
+
+
+def _first_seen(results: list[xr.Dataset], dim: Any) -> list[Any]:
+    seen = (label for r in results if dim in r.coords for label in r[dim].values.tolist())
+    return list(dict.fromkeys(seen))
+
+
+def _common(attributes: list[dict[str, Any]]) -> dict[str, Any]:
+    first = attributes[0]
+    same = {k: v for k, v in first.items() if all(_equal(a.get(k), v) for a in attributes)}
+    cited = {key for a in attributes for key in str(a.get("sources", "")).split(",") if key}
+    return {**same, "sources": ",".join(sorted(cited))} if any("sources" in a for a in attributes) else same
+
+
+def _equal(a: Any, b: Any) -> bool:
+    return bool(np.all(a == b)) or (isinstance(a, float) and isinstance(b, float) and math.isnan(a) and math.isnan(b))
