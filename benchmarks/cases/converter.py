@@ -1,0 +1,54 @@
+"""DAC and ADC codes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmarks.cases import Case
+from pimlab.kernels import converter as fast
+from pimlab.reference import converter as slow
+
+_SHAPE = {"small": (9, 37), "large": (1024, 1024)}
+
+
+def _inputs(rng, size):
+    x = rng.standard_normal(_SHAPE[size]).astype(np.float32)
+    return x, np.abs(x).max(axis=1) * np.float32(0.9)
+
+
+def _currents(rng, size):
+    v = (30 * rng.standard_normal(_SHAPE[size])).astype(np.float32)
+    lsb, scale = ((0.5 + rng.random(v.shape[1])).astype(np.float32) for _ in range(2))
+    return v, lsb, scale, rng.standard_normal(v.shape).astype(np.float32)
+
+
+def _dac(x, full_scale):
+    codes = np.empty_like(x)
+    fast.dac(x, full_scale, np.float32(127), codes)
+    return codes
+
+
+def _scaled(x, full_scale):
+    out = np.empty_like(x)
+    fast.scaled(x, full_scale, out)
+    return out
+
+
+def _adc(v, lsb, scale, out):
+    out = out.copy()
+    fast.adc(v, lsb, np.float32(-31), np.float32(31), scale, out)
+    return out
+
+
+def _add_scaled(v, _lsb, scale, out):
+    out = out.copy()
+    fast.add_scaled(v, scale, out)
+    return out
+
+
+CASES = {
+    "dac": Case(_dac, lambda x, f: slow.dac(x, f, 127), _inputs, covers=("converter.dac",)),
+    "scaled input": Case(_scaled, slow.scaled, _inputs, covers=("converter.scaled",)),
+    "adc": Case(_adc, lambda v, lsb, s, o: slow.adc(v, lsb, -31, 31, s, o), _currents, covers=("converter.adc",)),
+    "no adc": Case(_add_scaled, lambda v, lsb, s, o: slow.add_scaled(v, s, o), _currents, covers=("converter.add_scaled",)),
+}

@@ -1,0 +1,83 @@
+"""Read noise of a crossbar, and the whole noisy read of 1024 x 1024 weights."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmarks.cases import Case
+from pimlab.kernels import crossbar as fast
+from pimlab.reference import crossbar as slow
+
+_SHAPE = {"small": (6, 33), "large": (1024, 1024)}
+_KEY = (np.uint32(5), np.uint32(6))
+
+
+def _noise(rng, size):
+    current = rng.standard_normal(_SHAPE[size]).astype(np.float32)
+    return current, rng.random(_SHAPE[size], np.float32), *_KEY, 3, 2
+
+
+def _row_noise(rng, size):
+    current = rng.standard_normal(_SHAPE[size]).astype(np.float32)
+    return current, rng.random(_SHAPE[size][0], np.float32), *_KEY, 3, 2
+
+
+def _cells(rng, size):
+    rows, k, n = (6, 11, 7) if size == "small" else (64, 64, 256)
+    codes = np.where(rng.random((rows, k)) < 0.3, rng.integers(-7, 8, (rows, k)), 0).astype(np.float32)
+    cells = [rng.random((k, n), np.float32) * np.float32(0.3) for _ in range(4)]
+    needed = np.where(rng.random(n) < 0.5, np.float32(4), np.float32(0))
+    return np.zeros((rows, n), np.float32), codes, slow.activity(codes).astype(np.float32), needed, *cells, *_KEY, 3, 2
+
+
+def _in_place(kernel):
+    def run(current, *rest):
+        current = current.copy()
+        kernel(current, *rest)
+        return current
+
+    return run
+
+
+def _into(kernel, shape):
+    def run(codes):
+        out = np.empty(shape(codes), np.float32)
+        kernel(codes, out)
+        return out
+
+    return run
+
+
+def _codes(rng, size):
+    codes = rng.integers(-127, 128, _SHAPE[size]).astype(np.float32)
+    codes[0] = 0
+    return (codes,)
+
+
+def _machine(size):
+    from pimlab.analog.targets import pcm_hermes
+
+    rng = np.random.default_rng(0)
+    shape = (1024, 1024) if size == "large" else (300, 5)
+    return pcm_hermes().program(rng.standard_normal(shape).astype(np.float32), 0)
+
+
+def _read(rng, size):
+    k = 1024 if size == "large" else 300
+    return _machine(size), rng.standard_normal((_SHAPE[size][0], k)).astype(np.float32)
+
+
+CASES = {
+    "read noise": Case(_in_place(fast.add_noise), slow.add_noise, _noise, rtol=3e-6, atol=3e-6, covers=("crossbar.add_noise",)),
+    "row noise": Case(
+        _in_place(fast.add_row_noise), slow.add_row_noise, _row_noise, rtol=3e-6, atol=3e-6, covers=("crossbar.add_row_noise",)
+    ),
+    "cell noise": Case(
+        _in_place(fast.add_cell_noise), slow.add_cell_noise, _cells, rtol=1e-5, atol=1e-5, covers=("crossbar.add_cell_noise",)
+    ),
+    "square": Case(_into(fast.square, lambda c: c.shape), slow.square, _codes, covers=("crossbar.square",)),
+    "activity": Case(_into(fast.activity, len), slow.activity, _codes, rtol=1e-6, covers=("crossbar.activity",)),
+    "noisy crossbar read": Case(
+        lambda machine, x: machine.matmul(x, 0), lambda machine, x: machine.matmul(x, 0), _read, gemm=(1024, 1024, 1024)
+    ),
+}

@@ -1,0 +1,42 @@
+"""Which mean and variance has a Gaussian that is cut off at zero? What a cell's conductance noise really is.
+
+A conductance g + sigma z cannot be negative: values below zero are zero. At on/off 100 and sigma 2 % the plain
+variance is wrong by a quarter at the off state, so every output-referred noise uses these moments instead.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import ndtr
+
+
+def moments(g: np.ndarray, sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of max(g + sigma z, 0), z standard normal. g, sigma, results: float64, S and S^2.
+
+    With a = g / sigma: E = g Phi(a) + sigma phi(a), E[x^2] = (g^2 + sigma^2) Phi(a) + g sigma phi(a).
+    Cells with a > 8 are returned unclipped (the error is below 1e-15), and sigma = 0 is exact.
+    """
+    first, second = _raw(g, sigma, 2)
+    touched = sigma * 8.0 > g
+    return np.where(touched, first, g), np.where(touched, np.maximum(second - first**2, 0.0), np.square(sigma))
+
+
+def cumulants(g: np.ndarray, sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Third and fourth cumulant of max(g + sigma z, 0) (S^3, S^4): zero for a Gaussian, so they measure the clipping."""
+    m1, m2, m3, m4 = _raw(g, sigma, 4)
+    variance = m2 - m1**2
+    third = m3 - 3 * m1 * m2 + 2 * m1**3
+    fourth = m4 - 4 * m1 * m3 + 6 * m1**2 * m2 - 3 * m1**4 - 3 * variance**2
+    touched = sigma * 8.0 > g
+    return np.where(touched, third, 0.0), np.where(touched, fourth, 0.0)
+
+
+def _raw(g: np.ndarray, sigma: np.ndarray, order: int) -> list[np.ndarray]:
+    """Raw moments 1..order by m_n = g m_(n-1) + (n-1) sigma^2 m_(n-2), with sigma phi(a) from the edge for n = 1."""
+    g, sigma = np.broadcast_arrays(np.asarray(g, float), np.asarray(sigma, float))
+    a = np.divide(g, sigma, out=np.full(g.shape, 40.0), where=sigma > 0)
+    density = np.exp(-0.5 * np.minimum(a * a, 1500.0)) / np.sqrt(2 * np.pi)
+    raw = [ndtr(a)]
+    for n in range(1, order + 1):
+        raw.append(g * raw[-1] + (sigma * density if n == 1 else (n - 1) * sigma**2 * raw[-2]))
+    return raw[1:]

@@ -1,0 +1,64 @@
+"""How does a device parameter depend on conductance? The shapes that published fits use, of g / g_max."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pimlab.values import Value, number, part
+
+_SMALLEST = 1e-7
+"""g / g_max below this counts as this in a logarithm or a negative power: the fits say nothing there."""
+
+
+class Polynomial(Value):
+    """c0 + c1 u + c2 u^2 + ... of u, in the unit of the coefficients, and never below `low`."""
+
+    coefficients: tuple[float, ...]
+    low: float = -np.inf
+
+    def __call__(self, u: np.ndarray) -> np.ndarray:
+        """float64, shape of u."""
+        return np.maximum(np.polynomial.polynomial.polyval(u, self.coefficients), self.low)
+
+
+class ClippedLog(Value):
+    """slope ln(u) + offset, held between `low` and `high`."""
+
+    slope: float
+    offset: float
+    low: float
+    high: float
+
+    def __call__(self, u: np.ndarray) -> np.ndarray:
+        """float64, shape of u."""
+        return np.clip(self.slope * np.log(np.maximum(u, _SMALLEST)) + self.offset, self.low, self.high)
+
+
+class ClippedPower(Value):
+    """factor u^exponent, held between `low` and `high`."""
+
+    factor: float
+    exponent: float
+    low: float
+    high: float
+
+    def __call__(self, u: np.ndarray) -> np.ndarray:
+        """float64, shape of u."""
+        return np.clip(self.factor * np.maximum(u, _SMALLEST) ** self.exponent, self.low, self.high)
+
+
+class Split(Value):
+    """`below` for u < at, `above` from there on."""
+
+    at: float = number(low=0.0)
+    below: ClippedLog | ClippedPower = part(ClippedLog, ClippedPower)
+    above: Polynomial = part(Polynomial)
+
+    def __call__(self, u: np.ndarray) -> np.ndarray:
+        """float64, shape of u."""
+        return np.where(u < self.at, self.below(u), self.above(u))
+
+
+Curve = Polynomial | ClippedLog | ClippedPower | Split
+CURVES = (Polynomial, ClippedLog, ClippedPower, Split)
+__all__ = ["CURVES", "ClippedLog", "ClippedPower", "Curve", "Polynomial", "Split"]

@@ -1,0 +1,58 @@
+"""What does a converter make of a value? DAC and ADC codes, ties to even, clipped at the ends of the code range.
+
+Codes are integers held in float32, exact up to 2**24.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pimlab.kernels.jit import kernel
+
+
+@kernel
+def dac(x, full_scale, top, codes):
+    """codes = clip(rint(x / full_scale * top), -top, top): what the input drivers are told.
+
+    x : float32 (batch, k);  full_scale : float32 (batch,), the unit of x, > 0;  top : float32, largest code;
+    codes : float32 (batch, k), written.
+    """
+    batch, k = x.shape
+    for i in range(batch):
+        scale = full_scale[i]
+        for j in range(k):
+            relative = min(max(x[i, j] / scale, np.float32(-1)), np.float32(1))
+            codes[i, j] = np.rint(relative * top)
+
+
+@kernel
+def scaled(x, full_scale, out):
+    """out = x / full_scale by row: inputs without a DAC. Shapes as in `dac`."""
+    batch, k = x.shape
+    for i in range(batch):
+        scale = full_scale[i]
+        for j in range(k):
+            out[i, j] = x[i, j] / scale
+
+
+@kernel
+def adc(v, lsb, low, high, scale, out):
+    """out += the value of v's code times scale: clip(rint(v / lsb), low, high) * lsb * scale, column by column.
+
+    v : float32 (batch, n), any unit;  lsb : float32 (n,), same unit, > 0;  low, high : float32 codes;
+    scale : float32 (n,);  out : float32 (batch, n), accumulated. Error variance lsb**2 / 12 inside the range (Bennett 1948).
+    """
+    batch, n = v.shape
+    for i in range(batch):
+        for j in range(n):
+            code = min(max(np.rint(v[i, j] / lsb[j]), low), high)
+            out[i, j] += code * (lsb[j] * scale[j])
+
+
+@kernel
+def add_scaled(v, scale, out):
+    """out += v * scale: a read without an ADC. Shapes as in `adc`."""
+    batch, n = v.shape
+    for i in range(batch):
+        for j in range(n):
+            out[i, j] += v[i, j] * scale[j]

@@ -1,0 +1,162 @@
+"""The crossbar as a machine: ideal limits, converters, threads, chunks, drift, counts."""
+
+import numba
+import numpy as np
+import pytest
+
+from pimlab.analog import ADC, DAC, Crossbar, GlobalDriftCompensation, device
+from pimlab.analog.devices import GaussianReadNoise
+from pimlab.analog.targets import TARGETS
+from pimlab.keys import Key
+from pimlab.protocol import Calibration, MacOp, Range, VectorOp
+
+
+@pytest.fixture(scope="module")
+def hermes():
+    return TARGETS["pcm-hermes"]()
+
+
+@pytest.fixture(scope="module")
+def operands():
+    rng = np.random.default_rng(5)
+    return rng.standard_normal((300, 40)).astype(np.float32), rng.standard_normal((170, 300)).astype(np.float32)
+
+
+def _error(y, exact):
+    return np.linalg.norm(y - exact) / np.linalg.norm(exact)
+
+
+def test_ideal_machine_is_the_product(operands):
+    w, x = operands
+    bias = np.arange(40, dtype=np.float32)
+    assert _error(Crossbar().program(w, 0, bias=bias).matmul(x), x @ w + bias) < 1e-6
+
+
+@pytest.mark.parametrize("scaling", ["layer", "tile", "column"])
+def test_no_scaling_rule_changes_an_ideal_machine(operands, scaling):
+    w, x = operands
+    assert _error(Crossbar(scaling=scaling).program(w).matmul(x), x @ w) < 1e-6
+
+
+def test_zero_noise_is_ideal(operands):
+    w, x = operands
+    quiet = Crossbar(cell=device("pcm-joshi2020").but(programming=None, drift=None, read_noise=None))
+    assert _error(quiet.program(w, 3).matmul(x, 4, "1 y"), x @ w) < 1e-6
+
+
+def test_more_adc_bits_are_never_worse(operands):
+    w, x = operands
+    errors = [_error(Crossbar(adc=ADC(bits=bits)).program(w).matmul(x), x @ w) for bits in (4, 6, 8, 10)]
+    assert errors == sorted(errors, reverse=True)
+
+
+def test_lossless_adc_is_integer_matmul():
+    rng = np.random.default_rng(1)
+    w, x = rng.integers(-7, 8, (100, 11)), rng.integers(-7, 8, (30, 100))
+    w[0], x[:, 0] = 7, 7
+    machine = Crossbar(rows=32, dac=DAC(bits=4), adc=ADC(bits=20, range="fixed", margin=(2**19 - 1) / 49), scaling="layer")
+    assert np.array_equal(np.rint(machine.program(w).matmul(x.astype(np.float32))), x @ w)
+
+
+@pytest.mark.parametrize("noise", ["catalogue", "one sigma", "clipped"])
+def test_threads_and_chunks_do_not_matter(hermes, operands, noise):
+    w, x = operands
+    made = {"catalogue": hermes.cell.read_noise, "one sigma": GaussianReadNoise(absolute=1e-9), "clipped": GaussianReadNoise(absolute=4e-7)}
+    machine = hermes.but(cell=hermes.cell.but(read_noise=made[noise]))
+    programmed = machine.program(w, 1)
+    x = x.copy()
+    x[40:60, 3:] = 0
+    whole = programmed.matmul(x, Key(seed=2).rows(100), "1 h")
+    parts = [programmed.matmul(x[a:b], Key(seed=2).rows(100 + a), "1 h") for a, b in [(0, 1), (1, 29), (29, 170)]]
+    assert np.array_equal(np.vstack(parts), whole)
+    before = numba.get_num_threads()
+    numba.set_num_threads(1)
+    assert np.array_equal(machine.program(w, 1).matmul(x, Key(seed=2).rows(100), "1 h"), whole)
+    numba.set_num_threads(before)
+
+
+def test_one_noise_off_leaves_the_others_where_they_are(hermes, operands):
+    w, x = operands
+    still = hermes.with_causes(("programming", "read noise")).program(w, 1)
+    both = hermes.with_causes(("programming", "drift", "read noise")).program(w, 1)
+    assert np.array_equal(still.plus, both.plus)
+    assert np.array_equal(still.matmul(x, 2), both.matmul(x, 2))
+
+
+def test_reads_differ_by_key_and_row(hermes, operands):
+    w, x = operands
+    programmed = hermes.but(adc=None).program(w, 1)
+    same = np.repeat(x[:1], 3, axis=0)
+    y = programmed.matmul(same, 7)
+    assert np.abs(y[0] - y[1]).min() > 0
+    assert np.abs(y - programmed.matmul(same, 8)).min() > 0
+
+
+def test_compensation_undoes_the_mean_of_drift(hermes, operands):
+    w, x = operands
+    day = [_error(machine.program(w, 1).matmul(x, 2, "30 days"), x @ w) for machine in (hermes, hermes.but(compensation=None))]
+    assert day[0] < 0.6 * day[1]
+    common = hermes.with_causes(("drift",))
+    same_nu = common.but(
+        cell=common.cell.but(drift=common.cell.drift.but(sigma=None, mean=common.cell.drift.mean.above.but(coefficients=(0.05,))))
+    )
+    assert _error(same_nu.program(w, 1).matmul(x, 2, "1 y"), x @ w) < 1e-5
+
+
+def test_calibrated_ranges_clip(operands):
+    w, x = operands
+    calibration = Calibration(x=Range(low=-1.0, high=1.0), y=Range(low=-1, high=1), sample=np.clip(x[:64], -1, 1), rule="minmax")
+    machine = Crossbar(dac=DAC(bits=12), adc=ADC(bits=12))
+    programmed = machine.program(w, 0, calibration=calibration)
+    assert _error(programmed.matmul(np.clip(x[:64], -1, 1)), np.clip(x[:64], -1, 1) @ w) < 2e-3
+    assert np.allclose(programmed.matmul(9 * x[:2]), programmed.matmul(np.clip(9 * x[:2], -1, 1)))
+
+
+def test_counts_by_hand(hermes):
+    op = MacOp(name="conv", m=10, k=600, n=300, groups=2)
+    assert hermes.arrays(op) == (3, 2)
+    assert hermes.events(op) == {
+        "array read": 120,
+        "DAC conversion": 24000,
+        "ADC conversion": 18000,
+        "digital add": 12000,
+        "digital scale": 6000,
+    }
+    assert hermes.latency(op) == {"array read": pytest.approx(10 * 521e-9)}
+    assert set(hermes.events(op)) <= set(hermes.prices)
+    assert not hermes.serves(op.but(kind="activations"))
+    assert not hermes.serves(VectorOp(name="relu", kind="relu", elements=3))
+
+
+def test_cell_energy_by_hand():
+    machine = TARGETS["pcm-hermes"]().with_causes(()).but(rows=2, scaling="layer")
+    programmed = machine.program(np.array([[1.0], [-0.5]], np.float32))
+    joules = programmed.integrals(np.array([[2.0, -1.0]], np.float32))["cell read"]
+    assert joules == pytest.approx(0.2**2 * 512e-9 * 20.7e-6 * (1.0 + 0.25 * 0.5))
+
+
+def test_causes(hermes):
+    assert hermes.causes == ("dac", "programming", "drift", "read noise", "adc")
+    only = hermes.with_causes(("drift",))
+    assert only.causes == ("drift",)
+    assert only.dac is None
+    with pytest.raises(ValueError, match="did you mean 'drift'"):
+        hermes.with_causes(("drft",))
+
+
+def test_errors_teach(hermes, operands):
+    w, x = operands
+    with pytest.raises(TypeError, match="did you mean 'adc'"):
+        hermes.but(adc_bit=6)
+    with pytest.raises(ValueError, match="for no converter write adc=None"):
+        ADC(bits=0)
+    with pytest.raises(ValueError, match="not a time"):
+        hermes.program(w).matmul(x, 0, -1.0)
+    with pytest.raises(ValueError, match="allowed \\(batch, 300\\)"):
+        hermes.program(w).matmul(x[:, :7])
+    with pytest.raises(ValueError, match="finite"):
+        hermes.program(np.full((2, 2), np.nan, np.float32))
+
+
+def test_drift_compensation_is_a_part():
+    assert Crossbar(compensation=GlobalDriftCompensation(vectors=8)).compensation.vectors == 8
