@@ -1,0 +1,106 @@
+"""How far apart must two DRAM commands be? A table of timing symbols in clock cycles, and the spacings that follow.
+
+Symbols are JEDEC's; S and L are "different" and "same bank group". Where a standard writes one number (tFAW, tRTP), the
+S and L symbols are equal here.
+"""
+
+from __future__ import annotations
+
+from pimlab.catalogue import Entry, entry
+from pimlab.values import Value, choice, integer, quantity
+
+_CYCLES = 1 << 40
+
+
+class Timing(Value):
+    """Timing of one DRAM channel, in cycles of tCK. ValueError names the rule that a contradictory table breaks."""
+
+    name: str
+    tCK: float = quantity("s", above=0, doc="clock period")
+    BL: int = integer(2, 64, doc="burst length, in half cycles")
+    RL: int = integer(1, _CYCLES, doc="read command to first data")
+    WL: int = integer(1, _CYCLES, doc="write command to first data")
+    tCCDS: int = integer(1, _CYCLES, doc="column to column, other bank group")
+    tCCDL: int = integer(1, _CYCLES, doc="column to column, same bank group")
+    tCCDR: int = integer(1, _CYCLES, doc="column to column, other rank")
+    tRCDRD: int = integer(1, _CYCLES, doc="activate to read")
+    tRCDWR: int = integer(1, _CYCLES, doc="activate to write")
+    tRAS: int = integer(1, _CYCLES, doc="activate to precharge")
+    tRC: int = integer(1, _CYCLES, doc="activate to activate, same bank")
+    tRP: int = integer(1, _CYCLES, doc="precharge to activate")
+    tRRDS: int = integer(1, _CYCLES, doc="activate to activate, other bank group")
+    tRRDL: int = integer(1, _CYCLES, doc="activate to activate, same bank group")
+    tRTPS: int = integer(1, _CYCLES, doc="read to precharge, short")
+    tRTPL: int = integer(1, _CYCLES, doc="read to precharge, same bank")
+    tWR: int = integer(1, _CYCLES, doc="end of write data to precharge")
+    tWTRS: int = integer(1, _CYCLES, doc="end of write data to read, other bank group")
+    tWTRL: int = integer(1, _CYCLES, doc="end of write data to read, same bank group")
+    XAW: int = integer(1, 64, doc="activates allowed in one window tXAW")
+    tXAW: int = integer(1, _CYCLES, doc="window of XAW activates (tFAW)")
+    tRTRS: int = integer(0, _CYCLES, doc="bus turn-around")
+    tREFI: int = integer(1, _CYCLES, doc="mean interval of refreshes")
+    tRFC: int = integer(1, _CYCLES, doc="refresh to any command")
+    read_precharge: str = choice("command", "burst", doc="what tRTP counts from: the read command, or the last prefetch of its burst")
+
+    def check(self) -> None:
+        """A table must not contradict itself: tRC >= tRAS + tRP, L >= S, a refresh ends before the next is due."""
+        rules = (
+            ("tRC >= tRAS + tRP", self.tRC >= self.tRAS + self.tRP, f"tRC={self.tRC}, tRAS={self.tRAS}, tRP={self.tRP}"),
+            ("tRAS >= tRCDRD", self.tRAS >= self.tRCDRD, f"tRAS={self.tRAS}, tRCDRD={self.tRCDRD}"),
+            ("tCCDL >= tCCDS", self.tCCDL >= self.tCCDS, f"tCCDL={self.tCCDL}, tCCDS={self.tCCDS}"),
+            ("tCCDS >= BL / 2", 2 * self.tCCDS >= self.BL, f"tCCDS={self.tCCDS}, BL={self.BL}"),
+            ("tRRDL >= tRRDS", self.tRRDL >= self.tRRDS, f"tRRDL={self.tRRDL}, tRRDS={self.tRRDS}"),
+            ("tWTRL >= tWTRS", self.tWTRL >= self.tWTRS, f"tWTRL={self.tWTRL}, tWTRS={self.tWTRS}"),
+            ("tREFI > tRFC + tRP", self.tREFI > self.tRFC + self.tRP, f"tREFI={self.tREFI}, tRFC={self.tRFC}, tRP={self.tRP}"),
+        )
+        for rule, holds, values in rules:
+            if not holds:
+                raise ValueError(f"Timing {self.name}: {values} break the rule {rule}")
+
+    @property
+    def burst(self) -> int:
+        """Cycles that one burst holds the data bus: BL / 2 (double data rate)."""
+        return (self.BL + 1) // 2
+
+    @property
+    def read_to_write(self) -> int:
+        """Read command to write command: the read's data leave the bus, and it turns round."""
+        return max(self.RL + self.burst - self.WL + self.tRTRS, self.tCCDS)
+
+    @property
+    def write_to_read(self) -> int:
+        """Write command to read command, same bank group: WL + BL/2 + tWTRL."""
+        return self.WL + self.burst + self.tWTRL
+
+    @property
+    def write_to_read_other(self) -> int:
+        """Write command to read command, other bank group: WL + BL/2 + tWTRS."""
+        return self.WL + self.burst + self.tWTRS
+
+    @property
+    def read_to_precharge(self) -> int:
+        """Read command to precharge: tRTP, or BL/2 + max(tRTP, tCCD) - tCCD where tRTP counts from the last prefetch."""
+        if self.read_precharge == "command":
+            return self.tRTPL
+        return self.burst + max(self.tRTPL, self.tCCDL) - self.tCCDL
+
+    @property
+    def write_to_precharge(self) -> int:
+        """Write command to precharge: WL + BL/2 + tWR."""
+        return self.WL + self.burst + self.tWR
+
+    @property
+    def row_to_row(self) -> int:
+        """Last read of a row to the first read of the next one in the same bank."""
+        return self.read_to_precharge + self.tRP + self.tRCDRD
+
+
+def timing(name: str) -> Timing:
+    """The timing table `name` of the catalogue, such as "hbm2"; ValueError with the nearest name."""
+    table = entry("dram", name)
+    return Timing(name=name, tCK=table["tCK"].value, read_precharge=table.meta["read_precharge"], **_symbols(table))
+
+
+def _symbols(table: Entry) -> dict[str, int]:
+    fields = [field for field in Timing.fields() if field not in ("name", "tCK", "read_precharge")]
+    return {field: int(table[field].value) for field in fields}

@@ -1,0 +1,45 @@
+"""Do the counts, times and prices of the HBM-PIM preset follow from its organisation?"""
+
+import numpy as np
+import pytest
+
+from pimlab.cost import price
+from pimlab.dram_pim import TARGETS
+from pimlab.protocol import MacOp, VectorOp
+
+TARGET = TARGETS["hbm-pim"]()
+SQUARE = MacOp(name="fc", m=1, k=4096, n=4096)
+
+
+def test_serves_constant_weights_only():
+    assert TARGET.serves(SQUARE)
+    assert not TARGET.serves(SQUARE.but(kind="activations"))
+    assert not TARGET.serves(VectorOp(name="relu", kind="relu", elements=8))
+    with pytest.raises(ValueError, match="does not serve 'relu'"):
+        TARGET.events(VectorOp(name="relu", kind="relu", elements=8))
+
+
+def test_counts_by_hand():
+    counts = TARGET.events(SQUARE)
+    assert counts["in-bank MAC"] == 4096 * 4096  # no padding at this size
+    assert counts["bank bit"] == 16 * 4096 * 4096 + 4096 * 16 * 16  # every weight once, and 16 lane sums an output
+    assert counts["host addition"] == 15 * 4096
+    assert TARGET.events(SQUARE.but(k=4095)) == counts  # padding is paid
+
+
+def test_counts_and_time_scale_with_rows_and_groups():
+    one, four = TARGET.events(SQUARE), TARGET.events(SQUARE.but(m=4))
+    assert all(four[event] == 4 * count for event, count in one.items())
+    assert sum(TARGET.latency(SQUARE.but(groups=3)).values()) == pytest.approx(3 * sum(TARGET.latency(SQUARE).values()))
+
+
+def test_every_event_has_a_price_and_energy_is_a_band():
+    for counts in (TARGET.events(SQUARE), TARGET.standing):
+        energy = price(counts, TARGET.prices)
+        assert all(energy.low[c] <= energy.nominal[c] <= energy.high[c] for c in energy.nominal)
+    assert "oconnor2017" in TARGET.prices.sources
+
+
+def test_refused_weights_name_the_target():
+    with pytest.raises(ValueError, match="hbm-pim: weights hold 1 non-finite"):
+        TARGET.program(np.array([[np.nan, 1]], np.float32))
