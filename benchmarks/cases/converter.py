@@ -18,8 +18,8 @@ def _inputs(rng, size):
 
 def _currents(rng, size):
     v = (30 * rng.standard_normal(_SHAPE[size])).astype(np.float32)
-    lsb, scale = ((0.5 + rng.random(v.shape[1])).astype(np.float32) for _ in range(2))
-    return v, lsb, scale, rng.standard_normal(v.shape).astype(np.float32)
+    lsb, value = ((0.5 + rng.random(v.shape[1])).astype(np.float32) for _ in range(2))
+    return v, lsb, value, rng.standard_normal(v.shape).astype(np.float32)
 
 
 def _dac(x, full_scale):
@@ -34,15 +34,15 @@ def _scaled(x, full_scale):
     return out
 
 
-def _adc(v, lsb, scale, out):
+def _adc(v, lsb, value, out):
     out = out.copy()
-    fast.adc(v, lsb, np.float32(-31), np.float32(31), scale, out)
+    fast.adc(v, lsb, np.float32(-31), np.float32(31), value, out)
     return out
 
 
-def _add_scaled(v, _lsb, scale, out):
+def _add_scaled(v, _lsb, value, out):
     out = out.copy()
-    fast.add_scaled(v, scale, out)
+    fast.add_scaled(v, value, out)
     return out
 
 

@@ -91,6 +91,17 @@ class Crossbar(Target):
         return Prices({}) if self.costs is None else self.costs.prices
 
     @property
+    def sources(self) -> tuple[str, ...]:
+        """Keys in `sources.bib` behind the cells."""
+        return self.pair_cell.sources
+
+    @property
+    def varies(self) -> bool:
+        """Whether the cells have any randomness or drift."""
+        cell = self.pair_cell
+        return any(noise is not None for noise in (cell.programming, cell.drift, cell.read_noise))
+
+    @property
     def causes(self) -> tuple[str, ...]:
         """The non-idealities present, in the order in which a signal meets them."""
         cell = self.pair_cell

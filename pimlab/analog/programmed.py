@@ -106,7 +106,11 @@ class ProgrammedCrossbar(Programmed):
     def _built(self, seconds: float) -> Reader:
         plus, minus = self.conductances(seconds)
         made = [self._tile(index, part, plus[part], minus[part], seconds) for index, part in enumerate(tiles(self.k, self.machine.rows))]
-        return Reader(made, self.machine.dac, self.machine.adc)
+        return Reader(made, self._shared_scale(), self.machine.dac, self.machine.adc)
+
+    def _shared_scale(self) -> np.ndarray:
+        """Weight scale of each output where all tiles have it; ones where each tile brings its own."""
+        return (np.ones(self.n) if self.machine.scaling == "tile" else np.broadcast_to(self.scale, (1, self.n))[0]).astype(np.float32)
 
     def _tile(self, index: int, part: slice, plus: np.ndarray, minus: np.ndarray, seconds: float) -> Tile:
         machine, cell = self.machine, self.machine.pair_cell
@@ -114,14 +118,15 @@ class ProgrammedCrossbar(Programmed):
         top = 1.0 if machine.dac is None else float(machine.dac.top)
         mean_p, var_p = cell.read_moments(plus, seconds, self.plus_target[part])
         mean_m, var_m = cell.read_moments(minus, seconds, self.minus_target[part])
-        scale = np.broadcast_to(self.scale, (self.k, self.n))[part][0].astype(np.float32)
+        own = self.scale[part][0] if machine.scaling == "tile" else np.ones(self.n)
         mean = ((mean_p - mean_m) / span).astype(np.float32)
         variance, cells = None, None
         if var_p is not None and var_m is not None:
             variance = _single((var_p + var_m) / span**2)
             cells = self._spread(plus, minus, seconds, part)
-        lsb = None if self.lsb is None else (self.lsb[index] * np.float32(top)).astype(np.float32)
-        return Tile(part, mean, variance, scale, lsb, cells)
+        if self.lsb is None:
+            return Tile(part, mean, variance, cells, None, (own / top).astype(np.float32))
+        return Tile(part, mean, variance, cells, self.lsb[index] * np.float32(top), (self.lsb[index] * own).astype(np.float32))
 
     def _spread(self, plus: np.ndarray, minus: np.ndarray, seconds: float, part: slice) -> CellSpread | None:
         """Cells for single draws, or None where the sum over cells is Gaussian even for one active input."""

@@ -37,22 +37,23 @@ class Tile:
     """One array (and its copies along n): what its cells do to an input, relative to full conductance.
 
     rows : which inputs;  mean : float32 (k, n);  variance : float32 (k, n), or the one value all cells have, or None.
-    scale : float32 (n,), what a full cell stands for;  lsb : float32 (n,) of the ADC, or None.
+    lsb : float32 (n,), size of an ADC code, or None;  value : float32 (n,), what a code (without ADC: a unit) stands for.
     """
 
     rows: slice
     mean: np.ndarray
     variance: np.ndarray | float | None
-    scale: np.ndarray
-    lsb: np.ndarray | None
     cells: CellSpread | None
+    lsb: np.ndarray | None
+    value: np.ndarray
 
 
 @dataclass(frozen=True)
 class Reader:
-    """Programmed tiles at one time, with their converters."""
+    """Programmed tiles at one time, with their converters. scale : float32 (n,), weight of a full cell."""
 
     tiles: list[Tile]
+    scale: np.ndarray
     dac: DAC | None
     adc: ADC | None
 
@@ -74,20 +75,17 @@ class Reader:
 
     def _block(self, x: np.ndarray, full_scale: np.ndarray, held: slice, start: int, words: tuple) -> np.ndarray:
         codes = np.zeros((BLOCK, x.shape[1]), np.float32)
-        step = np.ones((BLOCK, 1), np.float32)
         if self.dac is None:
             converter.scaled(x, full_scale, codes[held])
-            step[held, 0] = full_scale
         else:
-            top = np.float32(self.dac.top)
-            converter.dac(x, full_scale, top, codes[held])
-            step[held, 0] = full_scale / top
+            converter.dac(x, full_scale, np.float32(self.dac.top), codes[held])
         out = np.zeros((BLOCK, self.tiles[0].mean.shape[1]), np.float32)
         current = np.empty_like(out)
         for index, tile in enumerate(self.tiles):
             self._tile(tile, index, codes[:, tile.rows], current, start, words)
             self._convert(tile, current, out)
-        out *= step
+        out[held] *= full_scale[:, None]
+        out *= self.scale
         return out
 
     def _tile(self, tile: Tile, index: int, codes: np.ndarray, current: np.ndarray, start: int, words: tuple) -> None:
@@ -112,9 +110,9 @@ class Reader:
 
     def _convert(self, tile: Tile, current: np.ndarray, out: np.ndarray) -> None:
         if tile.lsb is None or self.adc is None:
-            converter.add_scaled(current, tile.scale, out)
+            converter.add_scaled(current, tile.value, out)
         else:
-            converter.adc(current, tile.lsb, np.float32(self.adc.low), np.float32(self.adc.high), tile.scale, out)
+            converter.adc(current, tile.lsb, np.float32(self.adc.low), np.float32(self.adc.high), tile.value, out)
 
 
 def _each(work, items) -> None:

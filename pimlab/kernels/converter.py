@@ -36,17 +36,18 @@ def scaled(x, full_scale, out):
 
 
 @kernel
-def adc(v, lsb, low, high, scale, out):
-    """out += the value of v's code times scale: clip(rint(v / lsb), low, high) * lsb * scale, column by column.
+def adc(v, lsb, low, high, value, out):
+    """out += what v's code stands for: clip(rint(v / lsb), low, high) * value, column by column.
 
     v : float32 (batch, n), any unit;  lsb : float32 (n,), same unit, > 0;  low, high : float32 codes;
-    scale : float32 (n,);  out : float32 (batch, n), accumulated. Error variance lsb**2 / 12 inside the range (Bennett 1948).
+    value : float32 (n,), unit of out a code;  out : float32 (batch, n), accumulated.
+    Error variance lsb**2 / 12 inside the range (Bennett 1948).
     """
     batch, n = v.shape
     for i in range(batch):
         for j in range(n):
             code = min(max(np.rint(v[i, j] / lsb[j]), low), high)
-            out[i, j] += code * (lsb[j] * scale[j])
+            out[i, j] += code * value[j]
 
 
 @kernel

@@ -16,9 +16,9 @@ def scaled(x, full_scale):
     return x / full_scale[:, None]
 
 
-def adc(v, lsb, low, high, scale, out):
-    """out plus the values of the codes of v, times scale."""
-    return out + np.clip(np.rint(v / lsb), np.float32(low), np.float32(high)) * (lsb * scale)
+def adc(v, lsb, low, high, value, out):
+    """out plus what the codes of v stand for."""
+    return out + np.clip(np.rint(v / lsb), np.float32(low), np.float32(high)) * value
 
 
 def add_scaled(v, scale, out):
