@@ -1,23 +1,34 @@
 """How many cycles and how much traffic does a matrix product need on a systolic MAC array? Closed forms, by fold.
 
-out (m, n) = x (m, k) @ w (k, n) on arrays of `rows` x `cols` MACs. A fold is one stationary tile:
+out (m, n) = x (m, k) @ w (k, n) on arrays of R x C (`rows` x `cols`) MACs. A fold is one stationary tile:
 
-=========  ===========  ===========  ==========  ==================
-dataflow   on rows      on columns   streamed    cycles a fold
-=========  ===========  ===========  ==========  ==================
-"ws"       k            n            m           2 R + C + m - 2
-"is"       k            m            n           2 R + C + n - 2
-"os"       m            n            k           2 R + C + k - 2
-=========  ===========  ===========  ==========  ==================
+=========  ===========  ===========  ==========  ================  ======================
+dataflow   on rows      on columns   streamed    cycles a fold     SCALE-Sim's a fold
+=========  ===========  ===========  ==========  ================  ======================
+"ws"       k            n            m           2 R + C + m - 2   the same
+"is"       k            m            n           2 R + C + n - 2   the same
+"os"       m            n            k           2 R + C + k - 2   R + C + k - 2
+=========  ===========  ===========  ==========  ================  ======================
 
-R cycles place the stationary tile (ws, is) or drain the finished sums (os); the rest is skewed streaming.
+R cycles place the stationary tile (ws, is) or drain the finished sums (os); the rest is skewed streaming. Folds run
+one after the other, those along the columns outermost. Words move: ifmap is x, filter is w, ofmap is out.
+
+`compat="scalesim"` gives what SCALE-Sim 3.0.0 counts without a user bandwidth. The default differs where that is a fault:
+
+- cycles are counted, not the index of the last one (SCALE-Sim: one less);
+- the sums of "os" take R cycles to leave each fold (SCALE-Sim: none);
+- "os" writes m n results (SCALE-Sim adds R + C a fold);
+- partial sums of "ws" and "is" are read back as well as written (SCALE-Sim: written only), and go to DRAM only when
+  the tile in work exceeds half the ofmap buffer (SCALE-Sim: always);
+- an operand that is needed again stays when it fits in half its buffer, and is fetched again when it does not.
+  SCALE-Sim forgets its whole buffer each time 50 sets of floor(words / 100) distinct words have been seen, so an
+  operand streamed tile by tile is fetched in part twice;
+- DRAM writes are the words written (SCALE-Sim counts the padding of the first line that a full buffer cuts off, C - 1).
 """
 
 from __future__ import annotations
 
-import math
-
-from pimlab.values import Value, unknown
+from pimlab.values import Value, integer, unknown
 
 DATAFLOWS = ("ws", "os", "is")
 LARGEST = 2**31
@@ -27,15 +38,9 @@ LARGEST = 2**31
 class Buffers(Value):
     """On-chip words for each operand; one half works while the other fills (double buffered)."""
 
-    ifmap: int = 262144
-    filter: int = 262144
-    ofmap: int = 131072
-
-    def check(self) -> None:
-        """Every buffer holds at least two words."""
-        for name in self.fields():
-            if getattr(self, name) < 2:
-                raise ValueError(f"Buffers {name}={getattr(self, name)} words; allowed: 2 or more (double buffered)")
+    ifmap: int = integer(2, default=262144)
+    filter: int = integer(2, default=262144)
+    ofmap: int = integer(2, default=131072)
 
 
 class GemmCycles(Value):
@@ -56,35 +61,114 @@ class GemmCycles(Value):
     dram_ofmap_writes: int
 
 
-def gemm_cycles(m: int, n: int, k: int, *, rows: int, cols: int, dataflow: str = "ws", arrays: int = 1,
-                buffers: Buffers | None = None) -> GemmCycles:  # fmt: skip
-    """Cycles and traffic of x (m, k) @ w (k, n); ValueError for an unknown dataflow or a shape outside 1..2^31."""
+def gemm_cycles(m: int, n: int, k: int, *, rows: int, cols: int, dataflow: str = "ws", compat: str | None = None,
+                arrays: int = 1, buffers: Buffers | None = None) -> GemmCycles:  # fmt: skip
+    """Cycles and traffic of x (m, k) @ w (k, n) on `arrays` systolic arrays of rows x cols MACs.
+
+    dataflow : "ws" weight-, "os" output-, "is" input-stationary.
+    compat : None, the corrected count; "scalesim", SCALE-Sim 3.0.0's, to the cycle and the access (one array only).
+    buffers : words on chip for each operand; 256, 256 and 128 Ki words unless given.
+    Folds are dealt out to the arrays; each reads its own operands, so traffic does not depend on `arrays`.
+    ValueError for an unknown dataflow or rule, a size outside 1..2^31, or compat with several arrays.
+    """
     _checked(m=m, n=n, k=k, rows=rows, cols=cols, arrays=arrays)
     if dataflow not in DATAFLOWS:
         raise ValueError(unknown("dataflow", dataflow, DATAFLOWS))
-    on_rows, on_cols, streamed = {"ws": (k, n, m), "is": (k, m, n), "os": (m, n, k)}[dataflow]
-    down, across = math.ceil(on_rows / rows), math.ceil(on_cols / cols)
-    folds = down * across
-    cycles = math.ceil(folds / arrays) * (2 * rows + cols + streamed - 2)
-    return GemmCycles(total_cycles=cycles, utilisation=m * n * k / (rows * cols * arrays * cycles), folds=folds,
-                      **_traffic(m, n, k, rows, cols, dataflow, down, across, buffers or Buffers()))  # fmt: skip
+    if compat not in (None, "scalesim"):
+        raise ValueError(f"compat={compat!r} is not known (known: 'scalesim'; for the corrected count write None)")
+    if compat and arrays != 1:
+        raise ValueError(f"compat='scalesim' with arrays={arrays}: SCALE-Sim has one array; for several write compat=None")
+    job = _Job(m, n, k, rows, cols, dataflow, buffers or Buffers())
+    return _scalesim(job) if compat else _corrected(job, arrays)
 
 
-def _traffic(m: int, n: int, k: int, rows: int, cols: int, dataflow: str, down: int, across: int, buffers: Buffers) -> dict[str, int]:
-    x, w, y = m * k, k * n, m * n
-    x_passes = across if dataflow in ("ws", "os") else 1
-    w_passes = {"ws": 1, "is": across, "os": down}[dataflow]
-    y_passes = 1 if dataflow == "os" else down
-    tile = {"ws": m * min(cols, n), "is": n * min(cols, m), "os": 0}[dataflow]
-    spilled = y_passes if tile > buffers.ofmap // 2 else 1
-    x_kept = min(rows, m) * k if dataflow == "os" else x
-    return {
-        "sram_ifmap_reads": x * x_passes, "sram_filter_reads": w * w_passes,
-        "sram_ofmap_reads": y * (y_passes - 1), "sram_ofmap_writes": y * y_passes,
-        "dram_ifmap_reads": x * (x_passes if x_kept > buffers.ifmap // 2 else 1),
-        "dram_filter_reads": w * (w_passes if w > buffers.filter // 2 else 1),
-        "dram_ofmap_reads": y * (spilled - 1), "dram_ofmap_writes": y * spilled,
-    }  # fmt: skip
+class _Job:
+    """One product laid out in folds: `down` along the rows, `across` along the columns, `streamed` values each."""
+
+    def __init__(self, m: int, n: int, k: int, rows: int, cols: int, dataflow: str, buffers: Buffers):
+        self.m, self.n, self.k, self.rows, self.cols, self.dataflow, self.buffers = m, n, k, rows, cols, dataflow, buffers
+        on_rows, self.on_cols, self.streamed = {"ws": (k, n, m), "is": (k, m, n), "os": (m, n, k)}[dataflow]
+        self.down, self.across = -(-on_rows // rows), -(-self.on_cols // cols)
+        self.x, self.w, self.y = m * k, k * n, m * n
+        self.x_passes = 1 if dataflow == "is" else self.across
+        self.w_passes = {"ws": 1, "is": self.across, "os": self.down}[dataflow]
+        self.y_passes = 1 if dataflow == "os" else self.down
+
+    def answer(self, cycles: int, arrays: int, **words: int) -> GemmCycles:
+        return GemmCycles(total_cycles=cycles, utilisation=self.m * self.n * self.k / (self.rows * self.cols * arrays * cycles),
+                          folds=self.down * self.across, sram_ifmap_reads=self.x * self.x_passes,
+                          sram_filter_reads=self.w * self.w_passes, **words)  # fmt: skip
+
+
+def _corrected(job: _Job, arrays: int) -> GemmCycles:
+    cycles = -(-job.down * job.across // arrays) * (2 * job.rows + job.cols + job.streamed - 2)
+    half = {name: getattr(job.buffers, name) // 2 for name in Buffers.fields()}
+    reused_w = job.k * min(job.cols, job.n) if job.dataflow == "os" else job.w
+    tile = job.streamed * min(job.cols, job.on_cols)
+    trips = job.y_passes if tile > half["ofmap"] else 1
+    return job.answer(
+        cycles, arrays,
+        sram_ofmap_reads=job.y * (job.y_passes - 1), sram_ofmap_writes=job.y * job.y_passes,
+        dram_ifmap_reads=job.x * (job.x_passes if job.x > half["ifmap"] else 1),
+        dram_filter_reads=job.w * (job.w_passes if reused_w > half["filter"] else 1),
+        dram_ofmap_reads=job.y * (trips - 1), dram_ofmap_writes=job.y * trips,
+    )  # fmt: skip
+
+
+def _scalesim(job: _Job) -> GemmCycles:
+    drain = 0 if job.dataflow == "os" else job.rows
+    cycles = job.down * job.across * (drain + job.rows + job.cols + job.streamed - 2) - 1
+    written = job.y * job.y_passes
+    overcount = job.down * job.across * (job.rows + job.cols) if job.dataflow == "os" else 0
+    seen = [50 * (words // 100) for words in (job.buffers.ifmap, job.buffers.filter)]
+    blocks = job.dataflow == "os"
+    return job.answer(
+        max(cycles, 1), 1,
+        sram_ofmap_reads=0, sram_ofmap_writes=written + overcount,
+        dram_ifmap_reads=_forgetful(job.x, 1, job.x_passes, seen[0]),
+        dram_filter_reads=_blockwise(job, seen[1]) if blocks else _forgetful(job.w, 1, job.w_passes, seen[1]),
+        dram_ofmap_reads=0, dram_ofmap_writes=written + _padding(written, job.cols, job.buffers.ofmap // 2),
+    )  # fmt: skip
+
+
+def _forgetful(words: int, blocks: int, passes: int, seen: int) -> int:
+    """Fetches of `blocks` equal operands read `passes` times each through a buffer that forgets at `seen` distinct words."""
+    if passes == 1 or not seen:
+        return words * blocks
+    if words >= seen:
+        return words * blocks * passes
+    # The pass in which the buffer forgets fetches its first `seen % words` words again; then the block starts the count.
+    first = -(-seen // words)
+    forgotten = 0 if blocks < first else 1 + (blocks - first) // (first - 1)
+    return words * blocks + forgotten * (seen - (first - 1) * words)
+
+
+def _blockwise(job: _Job, seen: int) -> int:
+    """Fetches of w under "os": column blocks of k x cols words, each read once a row fold before the next begins."""
+    full, rest = divmod(job.n, job.cols)
+    block, last, passes = job.k * job.cols, job.k * rest, job.w_passes
+    fetched = _forgetful(block, full, passes, seen)
+    if not last or passes == 1 or not seen:
+        return fetched + last
+    if last >= seen:
+        return fetched + last * passes
+    held = _held(block, full, passes, seen)
+    return fetched + last + (seen - held if held + last >= seen else 0)
+
+
+def _held(block: int, full: int, passes: int, seen: int) -> int:
+    """Distinct words the forgetful buffer holds after `full` blocks."""
+    if block >= seen:
+        return block * full * passes % seen
+    first = -(-seen // block)
+    if full < first:
+        return block * full
+    return block * (1 + (full - first) % (first - 1))
+
+
+def _padding(written: int, cols: int, drained: int) -> int:
+    """Empty places SCALE-Sim counts in the line that the first full buffer cuts off: all but one of its `cols`."""
+    return cols - 1 if written > drained + 1 and drained % cols == 0 and drained > cols else 0
 
 
 def _checked(**sizes: int) -> None:

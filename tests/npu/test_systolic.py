@@ -1,0 +1,140 @@
+"""Cycles and traffic of systolic arrays: SCALE-Sim's count to the access, and the corrected one by enumeration."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pimlab import npu
+
+REFERENCE = Path(__file__).parents[2] / "datasets" / "reference" / "npu"
+COUNTS = ("total_cycles", "sram_ifmap_reads", "sram_filter_reads", "sram_ofmap_writes", "dram_ifmap_reads", "dram_filter_reads",
+          "dram_ofmap_writes")  # fmt: skip
+SIZES = st.integers(1, 90)
+
+
+def rows(name):
+    with (REFERENCE / name).open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_equals_scalesim_on_every_row_of_the_reference():
+    table = rows("scalesim_calc.csv")
+    assert len(table) == 84
+    for row in table:
+        size = int(row["array"])
+        answer = npu.gemm_cycles(int(row["m"]), int(row["n"]), int(row["k"]), rows=size, cols=size, dataflow=row["dataflow"],
+                                 compat="scalesim")  # fmt: skip
+        assert {name: getattr(answer, name) for name in COUNTS} == {name: int(row[name]) for name in COUNTS}, row
+        assert 100 * answer.utilisation == pytest.approx(float(row["overall_util_pct"]), rel=1e-12)
+
+
+def test_equals_scalesim_on_odd_arrays_and_overflowing_buffers():
+    for row in rows("scalesim_small.csv"):
+        buffers = npu.Buffers(**{name: int(row[f"{name}_words"]) for name in ("ifmap", "filter", "ofmap")})
+        answer = npu.gemm_cycles(int(row["m"]), int(row["n"]), int(row["k"]), rows=int(row["rows"]), cols=int(row["cols"]),
+                                 dataflow=row["dataflow"], compat="scalesim", buffers=buffers)  # fmt: skip
+        assert {name: getattr(answer, name) for name in COUNTS} == {name: int(row[name]) for name in COUNTS}, row
+
+
+def enumerated(m, n, k, rows, cols, dataflow, buffers):
+    """Words moved, fold by fold: an operand tile is fetched unless it is still held in half of its buffer."""
+    moved = dict.fromkeys(("x", "w", "y_read", "y_write", "dram_x", "dram_w", "dram_y_read", "dram_y_write"), 0)
+    on_rows, on_cols = {"ws": (k, n), "is": (k, m), "os": (m, n)}[dataflow]
+    streamed = {"ws": m, "is": n, "os": k}[dataflow]
+    held_x, held_w = set(), set()
+    for c in range(0, on_cols, cols):
+        width = min(cols, on_cols - c)
+        for r in range(0, on_rows, rows):
+            height = min(rows, on_rows - r)
+            part, first, last = (r, c), r == 0, r + rows >= on_rows
+            if dataflow == "ws":
+                x, w, y = (("x", r), m * height), (("w", *part), height * width), m * width
+            elif dataflow == "is":
+                x, w, y = (("x", *part), height * width), (("w", r), n * height), n * width
+            else:
+                x, w, y = (("x", r), k * height), (("w", c), k * width), height * width
+            again = dataflow != "os"
+            spills = again and streamed * min(cols, on_cols) > buffers.ofmap // 2
+            moved["x"] += x[1]
+            moved["w"] += w[1]
+            moved["y_write"] += y
+            moved["y_read"] += y if again and not first else 0
+            moved["dram_y_write"] += y if spills or last or not again else 0
+            moved["dram_y_read"] += y if spills and not first else 0
+            moved["dram_x"] += 0 if x[0] in held_x else x[1]
+            moved["dram_w"] += 0 if w[0] in held_w else w[1]
+            held_x |= {x[0]} if m * k <= buffers.ifmap // 2 else set()
+            if dataflow == "os" and min(cols, n) * k <= buffers.filter // 2:
+                held_w = {w[0]}
+            elif dataflow != "os" and k * n <= buffers.filter // 2:
+                held_w |= {w[0]}
+    return moved
+
+
+@settings(deadline=None)
+@given(SIZES, SIZES, SIZES, st.integers(1, 20), st.integers(1, 20), st.sampled_from(["ws", "os", "is"]),
+       st.lists(st.integers(2, 9000), min_size=3, max_size=3))  # fmt: skip
+def test_corrected_traffic_equals_an_enumeration_of_folds(m, n, k, rows, cols, dataflow, words):
+    buffers = npu.Buffers(ifmap=words[0], filter=words[1], ofmap=words[2])
+    answer = npu.gemm_cycles(m, n, k, rows=rows, cols=cols, dataflow=dataflow, buffers=buffers)
+    moved = enumerated(m, n, k, rows, cols, dataflow, buffers)
+    assert (answer.sram_ifmap_reads, answer.sram_filter_reads) == (moved["x"], moved["w"])
+    assert (answer.sram_ofmap_reads, answer.sram_ofmap_writes) == (moved["y_read"], moved["y_write"])
+    assert (answer.dram_ifmap_reads, answer.dram_filter_reads) == (moved["dram_x"], moved["dram_w"])
+    assert (answer.dram_ofmap_reads, answer.dram_ofmap_writes) == (moved["dram_y_read"], moved["dram_y_write"])
+
+
+def last_result(rows, cols, streamed, dataflow):
+    """Cycles of one fold, from when the last result leaves the array: a wavefront that moves one place a cycle."""
+    if dataflow == "os":
+        meets = max(t + i + j for t in range(streamed) for i in range(rows) for j in range(cols))
+        return meets + 1 + rows  # the sums leave through the rows
+    enters = rows + max(t for t in range(streamed))  # after the stationary tile is in place
+    return enters + (rows - 1) + (cols - 1) + 1
+
+
+@pytest.mark.parametrize("dataflow", ["ws", "os", "is"])
+def test_one_fold_ends_when_its_last_result_leaves(dataflow):
+    rows, cols, streamed = 5, 3, 7
+    sizes = {"ws": (7, 3, 5), "is": (3, 7, 5), "os": (5, 3, 7)}[dataflow]
+    answer = npu.gemm_cycles(*sizes, rows=rows, cols=cols, dataflow=dataflow)
+    assert answer.total_cycles == last_result(rows, cols, streamed, dataflow)
+
+
+@settings(deadline=None)
+@given(SIZES, SIZES, SIZES, st.integers(1, 20), st.integers(1, 20), st.sampled_from(["ws", "os", "is"]), st.integers(1, 9))
+def test_utilisation_is_at_most_one_and_arrays_share_the_folds(m, n, k, rows, cols, dataflow, arrays):
+    one = npu.gemm_cycles(m, n, k, rows=rows, cols=cols, dataflow=dataflow)
+    many = npu.gemm_cycles(m, n, k, rows=rows, cols=cols, dataflow=dataflow, arrays=arrays)
+    assert 0 < many.utilisation <= 1
+    assert one.total_cycles <= many.total_cycles * arrays
+    assert many.total_cycles <= one.total_cycles
+    assert many.but(total_cycles=1, utilisation=1.0) == one.but(total_cycles=1, utilisation=1.0)
+
+
+def test_a_long_stream_amortises_fill_and_drain():
+    utilisation = [npu.gemm_cycles(m, 128, 128, rows=128, cols=128).utilisation for m in (1, 100, 10_000, 1_000_000)]
+    assert utilisation == sorted(utilisation)
+    assert utilisation[-1] > 0.999
+
+
+@pytest.mark.parametrize(("change", "error", "message"), [
+    ({"dataflow": "rs"}, ValueError, "dataflow 'rs' is not known.*known: is, os, ws"),
+    ({"compat": "scale-sim"}, ValueError, "compat='scale-sim'"),
+    ({"m": 0}, ValueError, "m=0 is outside 1.."), ({"k": -3}, ValueError, "k=-3"), ({"n": 2**40}, ValueError, "n=1099511627776"),
+    ({"rows": 0}, ValueError, "rows=0"), ({"n": 3.5}, TypeError, "n=3.5 is not an integer"), ({"k": True}, TypeError, "k=True"),
+    ({"arrays": 2, "compat": "scalesim"}, ValueError, "one array"),
+])  # fmt: skip
+def test_bad_arguments_are_named(change, error, message):
+    with pytest.raises(error, match=message):
+        npu.gemm_cycles(**{"m": 4, "n": 4, "k": 4, "rows": 4, "cols": 4, **change})
+
+
+def test_a_buffer_of_one_word_is_refused():
+    with pytest.raises(ValueError, match="Buffers ifmap=1 is outside 2"):
+        npu.Buffers(ifmap=1)
