@@ -1,0 +1,31 @@
+"""What runs on the machines? Models split into MAC operators and the rest, data sets, metrics and calibration."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pimlab.workload.calibration import RULES, calibrate
+    from pimlab.workload.data import Data, DataError, load_data
+    from pimlab.workload.metrics import Accuracy, Metric
+    from pimlab.workload.model import Model, ModelError
+    from pimlab.workload.models import load_model
+
+_EXPORTS = {
+    "RULES": "calibration", "calibrate": "calibration",
+    "Data": "data", "DataError": "data", "load_data": "data",
+    "Accuracy": "metrics", "Metric": "metrics",
+    "Model": "model", "ModelError": "model", "load_model": "models",
+}  # fmt: skip
+
+__all__ = ["RULES", "Accuracy", "Data", "DataError", "Metric", "Model", "ModelError", "calibrate", "load_data", "load_model"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _EXPORTS:
+        from pimlab.values import nearest
+
+        raise AttributeError(f"pimlab.workload has no {name!r}{nearest(name, _EXPORTS)}")
+    globals()[name] = getattr(importlib.import_module(f"pimlab.workload.{_EXPORTS[name]}"), name)
+    return globals()[name]

@@ -1,0 +1,116 @@
+"""In which range do a model's activations lie? Found once on the calibration split, by a rule with a name.
+
+A range comes from a histogram of everything the calibration samples put through an operator, so a rule is a function
+of a histogram: counts (bins,) and edges (bins + 1,), whose ends are the smallest and the largest value seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from pimlab.protocol import Calibration, MacOp, Range
+from pimlab.values import unknown
+from pimlab.workload.model import Model
+
+BINS = 2048
+ROWS = 512
+"""Rows of the sample that a calibration carries, at most."""
+BATCH = 64
+"""Calibration samples a chunk; no result depends on it."""
+
+Rule = Callable[[np.ndarray, np.ndarray], tuple[float, float]]
+
+
+def minmax(counts: np.ndarray, edges: np.ndarray) -> tuple[float, float]:
+    """The smallest and the largest value seen."""
+    return float(edges[0]), float(edges[-1])
+
+
+def percentile(counts: np.ndarray, edges: np.ndarray, share: float = 0.999) -> tuple[float, float]:
+    """The narrowest end at each side beyond which lie at most (1 - share) / 2 of all values; to one bin in 2048."""
+    tail = (1.0 - share) / 2 * counts.sum()
+    below, above = np.cumsum(counts), np.cumsum(counts[::-1])
+    return float(edges[np.searchsorted(below, tail, side="right")]), float(edges[::-1][np.searchsorted(above, tail, side="right")])
+
+
+RULES: Mapping[str, Rule] = {"minmax": minmax, "percentile": percentile}
+"""Rule name -> function of (counts, edges). "percentile" keeps 99.9 % of the values."""
+
+
+class _Seen:
+    """What passed one operator: extremes, then a histogram, and evenly spaced rows of its inputs."""
+
+    def __init__(self, op: MacOp, samples: int):
+        self.op = op
+        self.ends = {"x": (np.inf, -np.inf), "y": (np.inf, -np.inf)}
+        self.counts = {"x": np.zeros(BINS, np.int64), "y": np.zeros(BINS, np.int64)}
+        total = samples * op.m
+        self.wanted = np.unique(np.linspace(0, total - 1, min(ROWS, total)).astype(np.int64))
+        self.rows = np.empty((len(self.wanted), op.k), np.float32)
+
+    def extremes(self, side: str, values: np.ndarray) -> None:
+        low, high = self.ends[side]
+        self.ends[side] = (min(low, float(values.min())), max(high, float(values.max())))
+
+    def histogram(self, side: str, values: np.ndarray) -> None:
+        self.counts[side] += np.histogram(values, bins=BINS, range=self.ends[side])[0]
+
+    def sample(self, x: np.ndarray, first: int) -> None:
+        """Keep the wanted rows of x (groups, rows, k) that start at row `first`; groups take turns."""
+        rows = x if self.op.kind == "weights" else _group_rows(x, self.op)
+        chosen = np.flatnonzero((self.wanted >= first) & (self.wanted < first + rows.shape[1]))
+        self.rows[chosen] = rows[chosen % len(rows), self.wanted[chosen] - first]
+
+    def range(self, side: str, rule: Rule) -> Range:
+        low, high = self.ends[side]
+        if low < high:
+            low, high = rule(self.counts[side], np.linspace(low, high, BINS + 1))
+        return Range(low=low, high=high)
+
+
+def _group_rows(x: np.ndarray, op: MacOp) -> np.ndarray:
+    """(groups, batch * m, k) of x (batch * groups, m, k)."""
+    return np.moveaxis(x.reshape(-1, op.groups, op.m, op.k), 1, 0).reshape(op.groups, -1, op.k)
+
+
+def calibrate(model: Model, data: Any, rule: str = "minmax") -> dict[str, Calibration]:
+    """Operator name -> Calibration of every MAC operator, from `data.calibration` alone, run in float32.
+
+    data : a Data with a calibration split; its test samples are not looked at.  rule : "minmax" or "percentile".
+    x covers the inputs of the operator (a padded convolution reads zeros); y its outputs after the bias, and after
+    the Relu where nothing but a Relu reads them. `sample` holds at most 512 input rows, evenly spaced over all rows;
+    with groups they take turns. ValueError for an unknown rule.
+    """
+    if rule not in RULES:
+        raise ValueError(unknown("calibration rule", rule, RULES))
+    split = data.calibration
+    seen = {op.name: _Seen(op, len(split)) for op in model.mac_ops}
+    for name, x, y, first in _operands(model, split.inputs):
+        seen[name].extremes("x", x)
+        seen[name].extremes("y", y)
+        seen[name].sample(x, first)
+    if rule != "minmax":
+        for name, x, y, _ in _operands(model, split.inputs):
+            seen[name].histogram("x", x)
+            seen[name].histogram("y", y)
+    return {
+        name: Calibration(x=one.range("x", RULES[rule]), y=one.range("y", RULES[rule]), sample=one.rows, rule=rule)
+        for name, one in seen.items()
+    }
+
+
+def _operands(model: Model, inputs: np.ndarray) -> Iterator[tuple[str, np.ndarray, np.ndarray, int]]:
+    """(operator name, x, y, first row) of every product the samples make; y rectified where a Relu alone follows."""
+    for start in range(0, len(inputs), BATCH):
+        seen: list[tuple[str, np.ndarray, np.ndarray, int]] = []
+
+        def multiply(op: MacOp, x: np.ndarray, w: np.ndarray | None, first: int, into: list = seen) -> np.ndarray:
+            y = model.exact(op, x, w, first)
+            into.append((op.name, x, np.maximum(y, 0) if op.name in model.rectified else y, first))
+            return y
+
+        model.execute(inputs[start : start + BATCH], multiply, start)
+        yield from seen

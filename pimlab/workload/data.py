@@ -1,0 +1,161 @@
+"""On what is a model judged? Samples with labels, a metric, and a calibration split that never meets the test split."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import gzip
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from pimlab.values import nearest
+from pimlab.workload import files
+from pimlab.workload.files import DataError
+from pimlab.workload.metrics import Accuracy, Metric
+
+FASHION = Path("/usr/share/datasets/fashion-mnist")
+"""Where Debian's package dataset-fashion-mnist puts the training images."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Data:
+    """Samples of one split of a data set.
+
+    name, split : text.  inputs : (n, ...) as the model takes them.  labels : (n,).  metric : how outputs are judged.
+    sha256 : of the inputs and labels held here, with their types and shapes.  licence, source : where they come from.
+    note : what to know before trusting a number.
+    """
+
+    name: str
+    split: str
+    inputs: np.ndarray
+    labels: np.ndarray
+    metric: Metric
+    licence: str
+    source: str
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.inputs) != len(self.labels):
+            raise DataError(f"data {self.name!r}: {len(self.inputs)} inputs and {len(self.labels)} labels; allowed: one label a sample")
+        if len(self.inputs) == 0:
+            raise DataError(f"data {self.name!r}, split {self.split!r} is empty; allowed: one sample or more")
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def __getitem__(self, chosen: slice) -> Data:
+        """The samples of a slice, as Data."""
+        if not isinstance(chosen, slice):
+            raise TypeError(f"data {self.name!r}[{chosen!r}]: allowed is a slice, such as data[:100]")
+        return dataclasses.replace(self, inputs=self.inputs[chosen], labels=self.labels[chosen])
+
+    def __repr__(self) -> str:
+        return f"<Data {self.name}, {self.split}: {len(self)} samples {self.inputs.shape[1:]}, {self.metric.name}, {self.licence}>"
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """Hash of inputs and labels."""
+        total = hashlib.sha256()
+        for array in (self.inputs, self.labels):
+            total.update(f"{array.dtype.str}{array.shape}".encode())
+            total.update(np.ascontiguousarray(array).data)
+        return total.hexdigest()
+
+    @property
+    def calibration(self) -> Data:
+        """The calibration split of the same data set (of training samples); itself for data that is that split."""
+        return self if self.split == "calibration" else load_data(self.name, split="calibration")
+
+
+Split = tuple[np.ndarray, np.ndarray]
+
+
+def _archive(name: str, split: str) -> Split:
+    """inputs and labels of a split in a vendored .npz file with arrays <split>_inputs and <split>_labels."""
+    with np.load(files.verified(name)) as arrays:
+        return arrays[f"{split}_inputs"], arrays[f"{split}_labels"]
+
+
+def _scaled(name: str, split: str, scale: float) -> Split:
+    inputs, labels = _archive(name, split)
+    return inputs.astype(np.float32) / np.float32(scale), labels.astype(np.int64)
+
+
+def _fashion(split: str) -> Split:
+    """Images float32 (n, 1, 28, 28) in 0..1 and labels int64 (n,)."""
+    if split == "calibration":
+        return _scaled("fashion-mnist-calibration.npz", split, 255)
+    if split == "train":
+        if not FASHION.is_dir():
+            raise DataError(f"the training images of fashion-mnist are not here ({FASHION}); install them with "
+                            "`apt-get install dataset-fashion-mnist`")  # fmt: skip
+        images, labels = (FASHION / f"train-{kind}-ubyte.gz" for kind in ("images-idx3", "labels-idx1"))
+    else:
+        images, labels = (files.verified(f"t10k-{kind}-ubyte.gz") for kind in ("images-idx3", "labels-idx1"))
+    return _idx(images).reshape(-1, 1, 28, 28).astype(np.float32) / np.float32(255), _idx(labels).astype(np.int64)
+
+
+def _idx(path: Path) -> np.ndarray:
+    """The array in a gzipped IDX file of bytes, flat."""
+    raw = gzip.decompress(path.read_bytes())
+    if raw[:3] != b"\0\0\x08":
+        raise DataError(f"{path} is not an IDX file of bytes (it starts with {raw[:4]!r})")
+    return np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3])
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Source:
+    read: Callable[[str], Split]
+    splits: tuple[str, ...]
+    licence: str
+    source: str
+    note: str = ""
+
+
+_THREE, _TWO = ("test", "calibration", "train"), ("test", "calibration")
+
+SOURCES: dict[str, _Source] = {
+    "fashion-mnist": _Source(
+        read=_fashion, splits=_THREE, licence="MIT", source="Zalando Research, Fashion-MNIST (Xiao, Rasul, Vollgraf 2017)",
+        note="10,000 test images; 512 of the 60,000 training images calibrate",
+    ),
+    "digits": _Source(
+        read=lambda split: _scaled("digits.npz", split, 16), splits=_THREE, licence="BSD-3-Clause",
+        source="Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI (in scikit-learn)",
+        note="450 test images of 8 x 8: a point of accuracy is 4.5 images",
+    ),
+    "breast-cancer": _Source(
+        read=lambda split: _archive("breast-cancer.npz", split), splits=_THREE, licence="BSD-3-Clause",
+        source="Wolberg, Street, Mangasarian, Breast Cancer Wisconsin (Diagnostic), UCI (in scikit-learn)",
+        note="143 test patients: one more or less moves accuracy by 0.7 points",
+    ),
+    "magika-files": _Source(
+        read=lambda split: _archive("magika-files.npz", split), splits=_TWO, licence="BSD, MIT, Apache-2.0 by file",
+        source="files of the pinned Python packages named in datasets/magika-files.csv",
+        note="labels are file extensions; few types, many of them Python",
+    ),
+}  # fmt: skip
+"""Data set name -> where its splits come from."""
+
+
+def load_data(name: str, split: str = "test", limit: int | None = None) -> Data:
+    """A data set by name: "fashion-mnist", "digits", "breast-cancer" or "magika-files".
+
+    split : "test", "calibration" (training samples, for activation ranges) or, for some, "train".
+    limit : the first `limit` samples alone; None for all. Raises DataError for an unknown name or split, a file that is
+    missing or altered (it names the file), a package that is not installed, or a limit below 1.
+    """
+    if name not in SOURCES:
+        raise DataError(f"data {name!r} is not known{nearest(str(name), SOURCES)} (known: {', '.join(sorted(SOURCES))})")
+    origin = SOURCES[name]
+    if split not in origin.splits:
+        raise DataError(f"data {name!r} has no split {split!r}{nearest(str(split), origin.splits)} (splits: {', '.join(origin.splits)})")
+    if limit is not None and (isinstance(limit, bool) or not hasattr(limit, "__index__") or limit < 1):
+        raise DataError(f"data {name!r}: limit={limit!r}; allowed: an integer, 1 or more, or None for all samples")
+    inputs, labels = origin.read(split)
+    return Data(name=name, split=split, inputs=inputs[:limit], labels=labels[:limit], metric=Accuracy(),
+                licence=origin.licence, source=origin.source, note=origin.note)  # fmt: skip

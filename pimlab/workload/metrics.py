@@ -1,0 +1,53 @@
+"""How good is an answer? One number a sample, and a summary of them with its 95 % interval."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+Z95 = 1.959963984540054
+"""The two-sided 95 % quantile of the standard normal distribution."""
+
+
+class Metric(ABC):
+    """A quality of outputs against labels, in two steps so that a data set may be evaluated in chunks."""
+
+    name: str
+    long_name: str
+    better: str = "higher"
+    """Whether "higher" or "lower" is better."""
+
+    @abstractmethod
+    def contributions(self, outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """float64 (n, ...), what each of n samples contributes; outputs (n, ...), labels (n, ...)."""
+
+    @abstractmethod
+    def summarise(self, contributions: np.ndarray) -> tuple[float, float, float]:
+        """(value, low, high): the metric over all contributions and its 95 % interval over samples."""
+
+
+class Accuracy(Metric):
+    """Fraction of samples whose largest output is at the label; interval by Wilson's score.
+
+    Wilson, E. B. (1927), Probable inference, the law of succession, and statistical inference, J. Am. Stat. Assoc. 22, 209.
+    """
+
+    name = "accuracy"
+    long_name = "fraction of samples classified right"
+
+    def contributions(self, outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """1.0 where argmax of outputs (n, classes) equals labels (n,), else 0.0. ValueError for other shapes."""
+        if outputs.ndim != 2 or labels.shape != outputs.shape[:1]:
+            raise ValueError(f"accuracy: outputs {outputs.shape} and labels {labels.shape}; allowed: (n, classes) and (n,)")
+        return (outputs.argmax(axis=1) == labels).astype(np.float64)
+
+    def summarise(self, contributions: np.ndarray) -> tuple[float, float, float]:
+        """Mean and Wilson's 95 % interval; ValueError when there is no sample."""
+        n = len(contributions)
+        if n == 0:
+            raise ValueError("accuracy of no samples; allowed: one sample or more")
+        p = float(contributions.mean())
+        centre = (p + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
+        half = Z95 / (1 + Z95**2 / n) * float(np.sqrt(p * (1 - p) / n + Z95**2 / (4 * n**2)))
+        return p, max(0.0, min(p, centre - half)), min(1.0, max(p, centre + half))

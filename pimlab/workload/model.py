@@ -1,0 +1,81 @@
+"""What is a model to a machine? MAC operators that a target executes, and the rest that runs on its host."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from pimlab.protocol import MacOp, VectorOp
+
+Multiply = Callable[[MacOp, np.ndarray, np.ndarray | None, int], np.ndarray]
+"""multiply(op, x, w, first) -> y, called for every MAC operator.
+
+kind "weights": x float32 (groups, rows, k) with rows = batch * m, w None (the callee holds weights and bias),
+y float32 (groups, rows, n). kind "activations": x float32 (batch * groups, m, k), samples outermost, w float32
+(batch * groups, k, n), y float32 (batch * groups, m, n). `first` is the index of x's first row in the whole data
+set: index of its first sample times m.
+"""
+
+
+class ModelError(ValueError):
+    """A model that cannot be read, or that holds what no target executes."""
+
+
+class Stored(NamedTuple):
+    """Weights as the file stores them: codes (groups, k, n) in an integer type, and the scale that makes floats of them.
+
+    scale : float32, broadcastable to codes; weights = codes * scale.
+    """
+
+    codes: np.ndarray
+    scale: np.ndarray
+
+
+class Model(ABC):
+    """A network ready to run on any target.
+
+    name, sha256 : text; the hash is that of the file.
+    mac_ops, vector_ops : operators of one inference (one sample), in order of execution.
+    weights : operator name -> float32 (groups, k, n), for operators of kind "weights".
+    biases : operator name -> float32 (groups * n,), absent where there is none; whoever multiplies adds it.
+    stored : operator name -> `Stored`, for weights that the file holds as integers.
+    rectified : names of the operators whose result goes straight into a Relu and nowhere else.
+    """
+
+    name: str
+    sha256: str
+    mac_ops: tuple[MacOp, ...]
+    vector_ops: tuple[VectorOp, ...]
+    weights: Mapping[str, np.ndarray]
+    biases: Mapping[str, np.ndarray]
+    stored: Mapping[str, Stored]
+    rectified: frozenset[str]
+
+    @abstractmethod
+    def execute(self, inputs: np.ndarray, multiply: Multiply, first: int = 0) -> np.ndarray:
+        """Outputs (n, ...) of `inputs` (n, ...), whose first sample has index `first` in the whole data set.
+
+        Every MAC operator goes through `multiply`. ValueError for inputs of another shape, non-finite or empty.
+        """
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one inference."""
+        return sum(op.macs for op in self.mac_ops)
+
+    def exact(self, op: MacOp, x: np.ndarray, w: np.ndarray | None, first: int) -> np.ndarray:
+        """The `multiply` of an ideal machine: float32 products, bias added."""
+        if w is not None:
+            return np.matmul(x, w)
+        y = np.matmul(x, self.weights[op.name])
+        if op.name in self.biases:
+            y += self.biases[op.name].reshape(op.groups, 1, op.n)
+        return y
+
+    def __repr__(self) -> str:
+        parameters = sum(w.size for w in self.weights.values()) + sum(b.size for b in self.biases.values())
+        size = f"{len(self.mac_ops)} MAC operators, {self.macs:,} MACs an inference, {parameters:,} parameters in them"
+        return f"<{type(self).__name__} {self.name}: {size}>"

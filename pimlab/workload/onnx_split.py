@@ -1,0 +1,358 @@
+"""How does an ONNX model run on a machine that only multiplies and adds? Split at its MAC operators.
+
+ONNX Runtime runs the segments between MAC operators, one session a depth (the number of MACs on the longest path
+before it); the MAC operators themselves go through the caller's `multiply`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pimlab.protocol import MacOp, VectorOp
+from pimlab.workload import onnx_file
+from pimlab.workload.model import Model, ModelError, Multiply, Stored
+from pimlab.workload.onnx_file import MAC_TYPES
+from pimlab.workload.products import ActivationProduct, Product, WeightProduct, product
+
+SHAPE_ONLY = frozenset(
+    {"Constant", "ConstantOfShape", "Dropout", "Flatten", "Identity", "Reshape", "Shape", "Size", "Squeeze", "Unsqueeze"}
+)
+"""Operators that compute no element: they name or reshape what is there."""
+
+CHUNK_ELEMENTS = 2**24
+"""Elements of the largest tensor a chunk may hold (64 MiB of float32); larger batches run in chunks."""
+
+
+class OnnxModel(Model):
+    """An ONNX file, split. Its outputs with an exact `multiply` are those of ONNX Runtime on the whole file.
+
+    adapt : turns the inputs a data set holds into the graph's inputs by name, where the graph has several.
+    finish : turns the graph's first output into the model's.
+    """
+
+    def __init__(self, path: str | Path, *, name: str | None = None, dims: Mapping[str, int] | None = None,
+                 adapt: Callable[[np.ndarray], dict[str, np.ndarray]] | None = None,
+                 finish: Callable[[np.ndarray, dict[str, np.ndarray]], np.ndarray] | None = None):  # fmt: skip
+        path = Path(path)
+        original = onnx_file.read(path)
+        self.path, self.file, self.name = path, path.name, name or path.stem
+        self.sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        self.adapt, self.finish = adapt, finish
+        self.shapes = onnx_file.open_dimensions(original, dims or {}, self.file)
+        self.whole = original
+        codes = onnx_file.stored_codes(original.graph)
+        model = onnx_file.folded(original, self.file)
+        self._build(model, codes)
+
+    def _build(self, model: Any, codes: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
+        graph = model.graph
+        found = onnx_file.constants(graph)
+        nodes, self._products = _parted(graph, found, self.file)
+        self._traces = _traced(model, self.shapes, self.file)
+        self.one_by_one = len(self._traces) == 1 or any(node.op_type == "DynamicQuantizeLinear" for node in graph.node)
+        for made in self._products:
+            _set_batch_axis(made, self._traces, self.file)
+        self._result = graph.output[0].name
+        self._segments = _segments(model, nodes, self._products, self._traces)
+        self._statics = {name: found[name] for made in self._products for name in made.inputs if name in found}
+        self._describe(nodes, codes, graph)
+
+    def _describe(self, nodes: list[Any], codes: Mapping[str, tuple[np.ndarray, np.ndarray]], graph: Any) -> None:
+        self._ops = {made.name: _measured(made, self._traces, self._statics, self.file) for made in self._products}
+        self.mac_ops = tuple(self._ops.values())
+        self.vector_ops = tuple(_vector_ops(nodes, self._traces))
+        self.weights = {made.name: made.weights for made in self._products if made.weights is not None}
+        self.biases = {made.name: made.bias for made in self._products if made.bias is not None}
+        for name, values in (*self.weights.items(), *((f"bias of {n}", b) for n, b in self.biases.items())):
+            if not np.isfinite(values).all():
+                raise ModelError(f"{self.file}: {name!r} holds {np.count_nonzero(~np.isfinite(values))} non-finite weights")
+        by_output = {output: node for node in graph.node for output in node.output}
+        self.stored = dict(_stored(self._products, by_output, codes, onnx_file.constants(graph)))
+        self.rectified = frozenset(_rectified(self._products, nodes, graph))
+        largest = max((_elements(t) for t in self._traces[0].values()), default=1)
+        largest = max([largest, *(op.groups * op.m * op.k for op in self.mac_ops)])
+        self._chunk = 1 if self.one_by_one else max(1, CHUNK_ELEMENTS // largest)
+
+    def execute(self, inputs: np.ndarray, multiply: Multiply, first: int = 0) -> np.ndarray:
+        """Outputs (n, ...) for inputs (n, ...); every MAC operator goes through `multiply`."""
+        feeds = self._feeds(inputs)
+        n = len(next(iter(feeds.values())))
+        parts = [self._run({k: v[i : i + self._chunk] for k, v in feeds.items()}, multiply, first + i) for i in range(0, n, self._chunk)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def oracle(self, inputs: np.ndarray) -> np.ndarray:
+        """Outputs of ONNX Runtime on the whole model, unsplit: what an exact `multiply` must reproduce."""
+        feeds, whole = self._feeds(inputs), onnx_file.session(self.whole)
+        n, step = len(next(iter(feeds.values()))), self._chunk
+        parts = []
+        for i in range(0, n, step):
+            part = {k: v[i : i + step] for k, v in feeds.items()}
+            y = whole.run([whole.get_outputs()[0].name], part)[0]
+            parts.append(self.finish(y, part) if self.finish else y)
+        return np.concatenate(parts)
+
+    def _feeds(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
+        feeds = self.adapt(inputs) if self.adapt else {next(iter(self.shapes)): np.asarray(inputs)}
+        if set(feeds) != set(self.shapes):
+            raise ValueError(f"{self.name}: inputs {sorted(feeds)} given; the model has {sorted(self.shapes)}")
+        return {name: self._checked(name, value) for name, value in feeds.items()}
+
+    def _checked(self, name: str, value: np.ndarray) -> np.ndarray:
+        wanted, kind = self.shapes[name], self._traces[0][name].dtype
+        if value.shape[1:] != wanted or len(value) == 0:
+            raise ValueError(f"{self.name}: input {name!r} has shape {value.shape}, allowed (n, {', '.join(map(str, wanted))}) with n >= 1")
+        if not np.isfinite(value).all():
+            raise ValueError(f"{self.name}: input {name!r} holds {np.count_nonzero(~np.isfinite(value))} non-finite values")
+        return np.ascontiguousarray(value, dtype=kind)
+
+    def _run(self, feeds: dict[str, np.ndarray], multiply: Multiply, first: int) -> np.ndarray:
+        values: dict[str, np.ndarray] = {**self._statics, **feeds}
+        for segment in self._segments:
+            segment.run(values)
+            for made in segment.products:
+                call = self._call(self._ops[made.name], multiply, first)
+                values[made.output] = made.apply(call, *(values[name] for name in made.inputs))
+            for name in segment.dead:
+                values.pop(name, None)
+        y = values[self._result]
+        return self.finish(y, feeds) if self.finish else y
+
+    def _call(self, op: MacOp, multiply: Multiply, first: int) -> Callable[[np.ndarray, np.ndarray | None], np.ndarray]:
+        return lambda x, w: multiply(op, x, w, first * op.m)
+
+
+class Segment:
+    """What ONNX Runtime runs at one depth, the products after it, and the values nobody reads any more."""
+
+    def __init__(self, session: Any, products: list[Product], dead: list[str]):
+        self.session, self.products, self.dead = session, products, dead
+        self.inputs = [value.name for value in session.get_inputs()] if session else []
+        self.outputs = [value.name for value in session.get_outputs()] if session else []
+
+    def run(self, values: dict[str, np.ndarray]) -> None:
+        """Add the segment's outputs to `values`."""
+        if self.session:
+            results = self.session.run(self.outputs, {name: values[name] for name in self.inputs})
+            values.update(zip(self.outputs, results, strict=True))
+
+
+def _parted(graph: Any, found: dict[str, np.ndarray], file: str) -> tuple[list[Any], list[Product]]:
+    """The nodes that are no MACs, and the MAC nodes as products; a constant vector added to a product is its bias."""
+    nodes, products = list(graph.node), []
+    names: set[str] = set()
+    readers = _readers(graph)
+    folded_away: set[int] = set()
+    for index, node in enumerate(nodes):
+        if node.op_type in MAC_TYPES and not (node.op_type == "MatMul" and all(name in found for name in node.input)):
+            name = _unique(node.name or node.output[0], names)
+            made = product(node, name, found, file)
+            folded_away |= {index, *_fold_bias(made, nodes, readers, found)}
+            products.append(made)
+    return [node for index, node in enumerate(nodes) if index not in folded_away], products
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    unique = next(n for i in range(len(taken) + 1) if (n := name if i == 0 else f"{name}_{i}") not in taken)
+    taken.add(unique)
+    return unique
+
+
+def _readers(graph: Any) -> dict[str, list[int]]:
+    """Tensor name -> indices of the nodes that read it; -1 for a graph output."""
+    readers: dict[str, list[int]] = {}
+    for index, node in enumerate(graph.node):
+        for name in onnx_file.reads(node):
+            readers.setdefault(name, []).append(index)
+    for value in graph.output:
+        readers.setdefault(value.name, []).append(-1)
+    return readers
+
+
+def _fold_bias(made: Product, nodes: list[Any], readers: Mapping[str, list[int]], found: Mapping[str, np.ndarray]) -> set[int]:
+    """Take the only reader of a product, where it adds a constant (n,), into the product; the index of that Add."""
+    after = readers.get(made.output, [])
+    if type(made) is not WeightProduct or made.flipped or made.bias is not None or len(made.right) > 1 or len(after) != 1 or after[0] < 0:
+        return set()
+    node, n = nodes[after[0]], made.right.shape[2]
+    others = [name for name in node.input if name != made.output]
+    if node.op_type != "Add" or len(others) != 1 or others[0] not in found:
+        return set()
+    addend = found[others[0]]
+    if addend.shape[-1:] != (n,) or addend.size != n:
+        return set()
+    made.bias, made.output = np.ascontiguousarray(addend.reshape(n), dtype=np.float32), node.output[0]
+    return {after[0]}
+
+
+def _traced(model: Any, shapes: Mapping[str, tuple[int, ...]], file: str) -> list[dict[str, np.ndarray]]:
+    """Every tensor of a run on zeros, for a batch of one and of two; for one alone where the graph allows no more."""
+    import onnx
+    from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
+
+    exposed = onnx.ModelProto()
+    exposed.CopyFrom(model)
+    del exposed.graph.output[:]
+    names = list(dict.fromkeys(name for node in model.graph.node for name in node.output if name))
+    exposed.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+    runner = onnx_file.session(exposed, optimise=False)
+    kinds = {value.name: _dtype(value.type) for value in runner.get_inputs()}
+    traces = []
+    for batch in (1, 2):
+        feeds = {name: np.zeros((batch, *shape), kinds[name]) for name, shape in shapes.items()}
+        try:
+            traces.append({**feeds, **dict(zip(names, runner.run(names, feeds), strict=True))})
+        except (Fail, InvalidArgument, RuntimeException) as error:
+            if batch == 1:
+                raise ModelError(f"{file}: ONNX Runtime cannot run the model ({str(error).strip().splitlines()[0]})") from error
+    return traces
+
+
+def _dtype(text: str) -> np.dtype:
+    """NumPy's type of ONNX Runtime's "tensor(float)" and the like."""
+    kind = text.removeprefix("tensor(").removesuffix(")")
+    return np.dtype({"float": "float32", "double": "float64"}.get(kind, kind))
+
+
+def _elements(value: Any) -> int:
+    return int(value.size) if isinstance(value, np.ndarray) else 0
+
+
+def _batch_axis(name: str, traces: list[dict[str, np.ndarray]]) -> int | None:
+    """The axis of a tensor that grows with the batch, None for a tensor that does not."""
+    if len(traces) == 1 or name not in traces[0]:
+        return None
+    one, two = traces[0][name].shape, traces[1][name].shape
+    if len(one) != len(two):
+        return None
+    return next((axis for axis, (a, b) in enumerate(zip(one, two, strict=True)) if b == 2 * a and b != a), None)
+
+
+def _set_batch_axis(made: Product, traces: list[dict[str, np.ndarray]], file: str) -> None:
+    """Tell a product where its batch lies; ModelError where an operand has none, or not at its front."""
+    if len(traces) == 1:
+        return
+    axes = [_batch_axis(name, traces) for name in made.inputs[:2] if not isinstance(made, WeightProduct) or name == made.inputs[0]]
+    if isinstance(made, WeightProduct) and axes[0] is not None and not made.flipped:
+        made.batch = axes[0]
+    elif 0 not in axes:
+        raise ModelError(f"{file}: node {made.name!r} multiplies values without a batch at their first axis (axes {axes})")
+
+
+def _measured(made: Product, traces: list[dict[str, np.ndarray]], statics: Mapping[str, np.ndarray], file: str) -> MacOp:
+    """The MacOp of a product, measured on the traces; ModelError where two samples do not do twice the work of one."""
+    sizes = []
+    for trace in traces:
+        shape: list[tuple[int, ...]] = []
+
+        def call(x: np.ndarray, w: np.ndarray | None, into: list[tuple[int, ...]] = shape) -> np.ndarray:
+            n = w.shape[2] if w is not None else made.weights.shape[2]  # type: ignore[union-attr]
+            into.append((*x.shape, n))
+            return np.zeros((*x.shape[:2], n), np.float32)
+
+        values = [statics[name] if name in statics else trace[name] for name in made.inputs]
+        try:
+            made.apply(call, *values)
+        except ValueError as error:
+            raise ModelError(f"{file}: node {made.name!r} has operands {[v.shape for v in values]} that are not laid out as "
+                             "(batch, ..., m, k) by weights") from error  # fmt: skip
+        sizes.append(shape[0])
+    groups, m, k, n = sizes[0]
+    computed = isinstance(made, ActivationProduct)
+    if len(sizes) == 2 and sizes[1] != ((2 * groups, m, k, n) if computed else (groups, 2 * m, k, n)):
+        raise ModelError(f"{file}: node {made.name!r} multiplies {sizes[0]} for one sample and {sizes[1]} for two (groups, m, k, n)")
+    return MacOp(name=made.name, m=m, k=k, n=n, groups=groups, kind="activations" if computed else "weights")
+
+
+def _vector_ops(nodes: list[Any], traces: list[dict[str, np.ndarray]]) -> Iterable[VectorOp]:
+    """Operators that compute elements of each sample; what does not grow with the batch is arithmetic on shapes."""
+    taken: set[str] = set()
+    for node in nodes:
+        name = next((output for output in node.output if output), "")
+        if node.op_type in SHAPE_ONLY or not name:
+            continue
+        grown = _elements(traces[-1][name]) - (_elements(traces[0][name]) if len(traces) == 2 else 0)
+        if grown > 0:
+            yield VectorOp(name=_unique(node.name or name, taken), kind=node.op_type.lower(), elements=grown)
+
+
+def _stored(products: list[Product], by_output: Mapping[str, Any], codes: Mapping[str, tuple[np.ndarray, np.ndarray]],
+            found: Mapping[str, np.ndarray]) -> Iterable[tuple[str, Stored]]:  # fmt: skip
+    """Integer codes and scales behind the weights of plain products (k, n)."""
+    for made in products:
+        name = next((name for name, value in codes.items() if _is_weight(made, name, found)), None)
+        if name is not None:
+            values, scale = codes[name]
+            yield made.name, Stored(values.reshape(1, *values.shape), scale.reshape(1, *scale.shape) if scale.ndim == 2 else scale)
+
+
+def _is_weight(made: Product, name: str, found: Mapping[str, np.ndarray]) -> bool:
+    """Whether the constant `name` is this product's weights, unchanged."""
+    w = made.weights
+    return w is not None and len(w) == 1 and name in found and found[name].shape == w.shape[1:] and np.array_equal(found[name], w[0])
+
+
+def _rectified(products: list[Product], nodes: list[Any], graph: Any) -> Iterable[str]:
+    outputs = {value.name for value in graph.output}
+    for made in products:
+        after = [node for node in nodes if made.output in onnx_file.reads(node)]
+        read_by_products = any(made.output in other.inputs for other in products)
+        if [node.op_type for node in after] == ["Relu"] and made.output not in outputs and not read_by_products:
+            yield made.name
+
+
+def _depths(nodes: list[Any], products: list[Product], order: Mapping[str, int]) -> dict[str, int]:
+    """Tensor name -> number of MACs on the longest path to it, for tensors that a node or product makes."""
+    depth: dict[str, int] = {}
+    steps = [(order[node.output[0]], onnx_file.reads(node), list(node.output), 0) for node in nodes]
+    steps += [(order[made.output], list(made.inputs), [made.output], 1) for made in products]
+    for _, inputs, outputs, more in sorted(steps, key=lambda step: step[0]):
+        level = max((depth.get(name, 0) for name in inputs), default=0) + more
+        depth.update(dict.fromkeys(outputs, level))
+    return depth
+
+
+def _segments(model: Any, nodes: list[Any], products: list[Product], traces: list[dict[str, np.ndarray]]) -> list[Segment]:
+    """Sessions and products by depth, in order of execution."""
+    order = {output: index for index, node in enumerate(model.graph.node) for output in node.output}
+    depth = _depths(nodes, products, order)
+    levels = range(max([0, *depth.values()]) + 1)
+    groups = [[node for node in nodes if depth[node.output[0]] == level] for level in levels]
+    reads = [{name for node in group for name in onnx_file.reads(node)} for group in groups]
+    makes = [[name for node in group for name in node.output if name] for group in groups]
+    after = [[made for made in products if depth[made.output] == level + 1] for level in levels]
+    kept = {value.name for value in model.graph.output}
+    segments = []
+    for level in levels:
+        later = set().union(kept, *reads[level + 1 :], *(made.inputs for made in products))
+        outputs = [name for name in makes[level] if name in later]
+        inputs = sorted(name for name in reads[level] if name in traces[0] and name not in makes[level])
+        session = _session(model, groups[level], inputs, outputs, traces) if outputs else None
+        needed = set().union(kept, *reads[level + 1 :], *(made.inputs for group in after[level + 1 :] for made in group))
+        dead = [name for name in (*outputs, *inputs, *(name for made in after[level] for name in made.inputs)) if name not in needed]
+        segments.append(Segment(session, after[level], dead))
+    return segments
+
+
+def _session(model: Any, nodes: list[Any], inputs: list[str], outputs: list[str], traces: list[dict[str, np.ndarray]]) -> Any:
+    """A session of `nodes` alone, reading `inputs` and giving `outputs`."""
+    from onnx import ValueInfoProto, helper
+
+    used = {name for node in nodes for name in onnx_file.reads(node)}
+    constants = [tensor for tensor in model.graph.initializer if tensor.name in used]
+    given = [_value_info(name, traces) for name in inputs]
+    graph = helper.make_graph(nodes, "segment", given, [ValueInfoProto(name=name) for name in outputs], constants)
+    return onnx_file.session(helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version))
+
+
+def _value_info(name: str, traces: list[dict[str, np.ndarray]]) -> Any:
+    """Type and shape of a tensor, with the axes open that differ between the traces."""
+    from onnx import helper
+
+    shapes = [trace[name].shape for trace in traces]
+    open_axes: list[Any] = [a if all(a == b for b in rest) else None for a, *rest in zip(*shapes, strict=True)]
+    return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(traces[0][name].dtype), open_axes)
