@@ -1,5 +1,6 @@
 """What is a number here? Formats, rounding, scales and calibration."""
 
+from pimlab.formats.casting import cast, overflows
 from pimlab.formats.grids import BlockedFormat, FloatFormat, IntegerFormat, MicroscalingFormat, NumberFormat, format, formats
 from pimlab.formats.quantisation import Quantized, affine, quantize, symmetric
 
@@ -11,8 +12,10 @@ __all__ = [
     "NumberFormat",
     "Quantized",
     "affine",
+    "cast",
     "format",
     "formats",
+    "overflows",
     "quantize",
     "symmetric",
 ]

@@ -1,0 +1,36 @@
+"""Cases of `pimlab.kernels.blocks`: each microscaling element, blocks of zeros, of huge, tiny and non-finite numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmarks.cases import Case
+from pimlab.formats import format
+from pimlab.formats.casting import element_grid
+from pimlab.kernels import blocks as kernels
+from pimlab.reference import blocks as reference
+
+_NAMES = ("mxfp8_e4m3", "mxfp8_e5m2", "mxfp6_e2m3", "mxfp6_e3m2", "mxfp4", "mxint8")
+
+
+def _inputs(rng, size):
+    if size == "large":
+        return rng.standard_normal((4096, 4096)).astype(np.float32)
+    x = rng.standard_normal((40, 107)) * 10.0 ** rng.uniform(-44, 38, (40, 1)) * 10.0 ** rng.uniform(-4, 0, (40, 107))
+    x[0], x[1, 40], x[2, 3], x[3, 7] = 0.0, np.nan, np.inf, -np.inf
+    return x.astype(np.float32)
+
+
+def _microscale(x, block, *rest):
+    out, exponents = np.empty_like(x), np.empty((x.shape[0], -(-x.shape[1] // block)), np.int16)
+    kernels.microscale(x, block, *rest, out, exponents)
+    return out, exponents
+
+
+def _make(name):
+    return lambda rng, size: (_inputs(rng, size), 32, *element_grid(format(name)))
+
+
+CASES = {
+    f"blocks.microscale {name}": Case(_microscale, reference.microscale, _make(name), covers=("blocks.microscale",)) for name in _NAMES
+}

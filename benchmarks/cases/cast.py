@@ -1,0 +1,57 @@
+"""Cases of `pimlab.kernels.cast`: every kind of grid, every kind of float32, bit for bit."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmarks.cases import Case
+from pimlab.formats import format
+from pimlab.formats.casting import grid
+from pimlab.kernels import cast as kernels
+from pimlab.reference import cast as reference
+
+_NAMES = ("fp16", "bf16", "fp8_e4m3", "fp8_e5m2", "fp6_e3m2", "fp4_e2m1")
+
+
+def _inputs(rng, size):
+    """Any bit pattern, and standard normals over many decades."""
+    if size == "large":
+        return rng.standard_normal(2**24).astype(np.float32)
+    patterns = rng.integers(0, 2**32, 4000, dtype=np.uint64).astype(np.uint32).view(np.float32)
+    normals = rng.standard_normal(4000) * 10.0 ** rng.uniform(-8, 5, 4000)
+    return np.concatenate([patterns, normals.astype(np.float32)])
+
+
+def _grid(name, saturate):
+    return grid(format(name), saturate)
+
+
+def _filled(kernel):
+    def run(x, *rest):
+        out = np.empty_like(x)
+        kernel(x, *rest, out)
+        return out
+
+    return run
+
+
+def _plain(name, saturate):
+    return lambda rng, size: (_inputs(rng, size), *_grid(name, saturate))
+
+
+def _keyed(name, saturate):
+    def make(rng, size):
+        x = _inputs(rng, size).reshape(-1, 4096 if size == "large" else 400)
+        return x, np.uint32(rng.integers(2**32)), np.uint32(rng.integers(2**32)), 5, *_grid(name, saturate)
+
+    return make
+
+
+CASES = {
+    f"cast.{rounding} {name}{'' if saturate else ' overflowing'}": Case(
+        _filled(getattr(kernels, rounding)), getattr(reference, rounding), make(name, saturate), covers=(f"cast.{rounding}", *more)
+    )
+    for rounding, make, more in (("nearest", _plain, ("cast.nearest_bits",)), ("toward_zero", _plain, ()), ("stochastic", _keyed, ()))
+    for name in _NAMES
+    for saturate in ((True, False) if name.startswith(("fp8", "bf16", "fp16")) else (True,))
+}

@@ -1,0 +1,160 @@
+"""Which number does a format put in the place of x? Rounding to the format's values, to nearest even, toward zero or at random.
+
+Values travel as float32. Saturating conversion (OCP) sends what lies beyond the largest number, infinities included, to the
+largest; otherwise it becomes an infinity, or NaN in a format that has only that (E4M3). E2M3, E3M2 and E2M1 have neither: they
+saturate, and without saturation an overflow is an error, as NaN is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pimlab.formats.grids import FloatFormat, IntegerFormat, MicroscalingFormat, NumberFormat, format
+from pimlab.kernels import blocks
+from pimlab.kernels import cast as kernels
+from pimlab.keys import Key, as_key
+from pimlab.values import unknown
+
+ROUNDINGS = ("nearest", "toward_zero", "stochastic")
+
+
+def _bits(value: float) -> np.int32:
+    return np.float32(value).view(np.int32)
+
+
+def grid(target: FloatFormat, saturate: bool) -> tuple[Any, ...]:
+    """The numbers `pimlab.kernels.cast` wants of a format: drop, normal, magic, largest, above, infinite."""
+    beyond = target.largest if saturate else np.nan if target.specials == "nan" else np.inf
+    magic = np.float32(target.smallest * 2.0**23)
+    return np.int32(23 - target.mantissa), _bits(2.0**target.emin), magic, _bits(target.largest), _bits(beyond), _bits(beyond)
+
+
+def element_grid(target: MicroscalingFormat) -> tuple[Any, ...]:
+    """The numbers `pimlab.kernels.blocks` wants of a format: emax, drop, normal, magic, largest of its element."""
+    element = target.element
+    if isinstance(element, FloatFormat):
+        return np.int32(target.emax), *grid(element, True)[:4]
+    step = 2.0 ** (2 - element.width)
+    return np.int32(0), np.int32(24 - element.width), _bits(2.0), np.float32(step * 2.0**23), _bits(target.largest)
+
+
+def as_float32(x: np.ndarray | float) -> np.ndarray:
+    """x as contiguous float32; wider numbers are rounded to odd, so that rounding them once more stays correct.
+
+    Boldo and Melquiond, IEEE Trans. Computers 57, 462 (2008): exact for formats of at most 21 mantissa bits.
+    """
+    x = np.asarray(x)
+    if x.dtype in (np.float32, np.float16, np.int16, np.int8, np.uint16, np.uint8, np.bool_):
+        return np.ascontiguousarray(x, dtype=np.float32)
+    if not (np.issubdtype(x.dtype, np.integer) or np.issubdtype(x.dtype, np.floating)):
+        raise TypeError(f"cast: x has dtype {x.dtype}; allowed: real numbers")
+    wide = x.astype(np.float64)
+    with np.errstate(over="ignore"):
+        near = wide.astype(np.float32)
+        other = np.nextafter(near, np.where(wide > near, np.float32(np.inf), np.float32(-np.inf)))
+    even = (near.view(np.int32) & 1) == 0
+    return np.where(even & (near != wide) & ~np.isnan(wide), other, near)
+
+
+def _rows(x: np.ndarray) -> np.ndarray:
+    return x.reshape(x.shape[0], -1) if x.ndim >= 2 else x.reshape(1, -1)
+
+
+def _rounded(x: np.ndarray, numbers: tuple[Any, ...], rounding: str, key: Key) -> np.ndarray:
+    out = np.empty_like(x)
+    if rounding == "stochastic":
+        kernels.stochastic(_rows(x), *key.words, key.row, *numbers, _rows(out))
+    else:
+        getattr(kernels, rounding)(x.reshape(-1), *numbers, out.reshape(-1))
+    return out
+
+
+def _whole(x: np.ndarray, saturate: bool) -> np.ndarray:
+    bound = np.finfo(np.float32).max
+    return np.where(np.isinf(x), np.copysign(bound, x), x) if saturate else x.copy()
+
+
+def _cast_float(x: np.ndarray, target: FloatFormat, rounding: str, saturate: bool, key: Key) -> np.ndarray:
+    if target.specials == "none" and np.isnan(x).any():
+        raise ValueError(f"cast: x holds {np.count_nonzero(np.isnan(x))} NaN and {target.name} has no NaN")
+    if target.mantissa == 23 and target.exponent == 8:
+        return _whole(x, saturate)
+    out = _rounded(x, grid(target, saturate), rounding, key)
+    if target.specials == "none" and not saturate and np.isinf(out).any():
+        raise ValueError(f"cast: {np.count_nonzero(np.isinf(out))} values lie beyond {target.largest:g}, the largest of {target.name}, "
+                         f"which has neither infinity nor NaN; write saturate=True")  # fmt: skip
+    return out
+
+
+def microscaled(x: np.ndarray, target: MicroscalingFormat) -> tuple[np.ndarray, np.ndarray]:
+    """Values float32 and shared exponents int16 (..., blocks) of x float32, blocks along the last axis; 128 marks NaN."""
+    rows = x.reshape(-1, x.shape[-1])
+    exponents = np.empty((rows.shape[0], -(-x.shape[-1] // target.block)), np.int16)
+    out = np.empty_like(x)
+    blocks.microscale(rows, target.block, *element_grid(target), out.reshape(rows.shape), exponents)
+    return out, exponents.reshape(*x.shape[:-1], -1)
+
+
+def powers(exponents: np.ndarray) -> np.ndarray:
+    """float32 scales 2**exponent; NaN for the exponent 128."""
+    return np.where(exponents == 128, np.float32(np.nan), np.ldexp(np.float32(1.0), np.minimum(exponents, 127).astype(np.int32)))
+
+
+def spread(scales: np.ndarray, block: int, length: int) -> np.ndarray:
+    """Scales (..., blocks) repeated to (..., length)."""
+    return np.repeat(scales, block, axis=-1)[..., :length]
+
+
+def _cast_blocks(x: np.ndarray, target: MicroscalingFormat, rounding: str, axis: int, key: Key) -> np.ndarray:
+    if x.ndim == 0 or not -x.ndim <= axis < x.ndim:
+        raise ValueError(f"cast axis={axis} is outside the axes of an array of shape {x.shape}")
+    last = np.ascontiguousarray(np.moveaxis(x, axis, -1))
+    out, exponents = microscaled(last, target)
+    if rounding != "nearest":
+        _, *numbers = element_grid(target)
+        scale = spread(powers(exponents), target.block, last.shape[-1])
+        finite = np.isfinite(scale)
+        elements = np.where(finite, last, 0.0).astype(np.float32) / np.where(finite, scale, np.float32(1.0))
+        rounded = _rounded(elements, (*numbers, numbers[3], numbers[3]), rounding, key)
+        out = rounded * scale
+    return np.ascontiguousarray(np.moveaxis(out, -1, axis))
+
+
+def cast(x: np.ndarray | float, format_: str | NumberFormat, *, rounding: str = "nearest", saturate: bool = True,
+         seed: int | Key = 0, axis: int = -1) -> np.ndarray:  # fmt: skip
+    """float32 array of the format's values next to x, any shape.
+
+    format_ : the name or value of a float or microscaling format (integers need a scale: write `quantize`).
+    rounding : "nearest" (ties to even), "toward_zero", or "stochastic" (up with the probability of the part cut off).
+    saturate : see the module; microscaling formats saturate by definition.
+    seed : for stochastic rounding; element (i, j, ...) reads the number of row i of the key, whatever the threads or chunks.
+    axis : the axis along which a microscaling format's blocks lie; the last block may be shorter.
+    ValueError for an unknown rounding, for NaN or unsaturated overflow in a format that has neither infinity nor NaN.
+    """
+    target = format(format_)
+    if rounding not in ROUNDINGS:
+        raise ValueError(unknown("cast rounding", rounding, ROUNDINGS))
+    x = as_float32(x)
+    if isinstance(target, FloatFormat):
+        return _cast_float(x, target, rounding, saturate, as_key(seed))
+    if not isinstance(target, MicroscalingFormat):
+        hint = "integers" if isinstance(target, IntegerFormat) else "blocks"
+        raise ValueError(f"cast format {target.name}: {hint} need a scale; write quantize(x, {target.name!r}).dequantize()")
+    if not saturate:
+        raise ValueError(f"cast saturate=False: {target.name} saturates by definition")
+    return _cast_blocks(x, target, rounding, axis, as_key(seed)) if x.size else x
+
+
+def overflows(x: np.ndarray, format_: str | NumberFormat) -> int:
+    """How many finite numbers of x float32 round to nearest beyond the largest of a float format."""
+    target = format(format_)
+    if not isinstance(target, FloatFormat):
+        raise ValueError(f"overflows: {target.name} is not a float format")
+    x = as_float32(x)
+    if target.emax == 127 and target.mantissa == 23:
+        return 0
+    numbers = grid(target, True)
+    out = _rounded(x, (*numbers[:4], _bits(np.inf), numbers[5]), "nearest", Key(seed=0))
+    return int(np.count_nonzero(np.isinf(out)))

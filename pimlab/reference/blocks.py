@@ -1,0 +1,24 @@
+"""Blocks that share a power of two, one at a time: the specification of `pimlab.kernels.blocks`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pimlab.reference import cast
+
+
+def microscale(x, block, emax, drop, normal, magic, largest):
+    """x and the exponent of each block, by the OCP MX rule; a block that is not finite becomes NaN with exponent 128."""
+    out = np.empty_like(x)
+    exponents = np.empty((x.shape[0], -(-x.shape[1] // block)), np.int16)
+    for i, b in np.ndindex(exponents.shape):
+        span = slice(b * block, (b + 1) * block)
+        peak = np.abs(x[i, span]).max().astype(np.float64)
+        if not np.isfinite(peak):
+            out[i, span], exponents[i, b] = np.nan, 128
+            continue
+        exponent = max(int(np.frexp(peak)[1]) - 1 - int(emax), -127) if peak > 0 else -127
+        element = (x[i, span].astype(np.float64) * 2.0**-exponent).astype(np.float32)
+        out[i, span] = cast.nearest(element, drop, normal, magic, largest, largest, largest) * np.float32(2.0**exponent)
+        exponents[i, b] = exponent
+    return out, exponents

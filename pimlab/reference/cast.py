@@ -1,0 +1,45 @@
+"""Rounding to a float of fewer bits in float64 arithmetic: the specification of `pimlab.kernels.cast`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pimlab.reference import philox
+
+
+def _value(bits):
+    return np.int32(bits).view(np.float32).astype(np.float64)
+
+
+def _steps(x, drop, normal, magic):
+    """|x| in units of the grid's step at |x|, and that step; 0 for what is not finite."""
+    size = np.abs(np.where(np.isfinite(x), x, np.float32(0))).astype(np.float64)
+    exponent = np.maximum(np.frexp(size)[1] - 1, np.frexp(_value(normal))[1] - 1)
+    step = np.maximum(np.ldexp(1.0, exponent - (23 - int(drop))), float(magic) * 2.0**-23)
+    return size / step, step
+
+
+def _finished(x, size, largest, above, infinite):
+    size = np.where(size > _value(largest), _value(above), size)
+    size = np.where(np.isinf(x), _value(infinite), np.where(np.isnan(x), np.nan, size))
+    return np.where(np.signbit(x), -size, size).astype(np.float32)
+
+
+def nearest(x, drop, normal, magic, largest, above, infinite):
+    """x rounded to the nearest grid value, ties to even."""
+    units, step = _steps(x, drop, normal, magic)
+    return _finished(x, np.rint(units) * step, largest, above, infinite)
+
+
+def toward_zero(x, drop, normal, magic, largest, above, infinite):
+    """x rounded to the grid value next to it toward zero; finite x never pass the largest."""
+    units, step = _steps(x, drop, normal, magic)
+    return _finished(x, np.minimum(np.floor(units) * step, _value(largest)), largest, above, infinite)
+
+
+def stochastic(x, k0, k1, row, drop, normal, magic, largest, above, infinite):
+    """x rounded up where a random word is below 2**32 times the part cut off, else down."""
+    units, step = _steps(x, drop, normal, magic)
+    words = philox.words(k0, k1, row, 0, x.shape)
+    up = words < np.floor((units - np.floor(units)) * 2.0**32)
+    return _finished(x, (np.floor(units) + up) * step, largest, above, infinite)
