@@ -28,6 +28,26 @@ def _dac(x, full_scale):
     return codes
 
 
+def _dac_offset(x, full_scale):
+    codes = np.empty_like(x)
+    fast.dac_offset(x, full_scale, np.float32(255), codes)
+    return codes
+
+
+def _table(rng, size):
+    v, lsb, value, out = _currents(rng, size)
+    n, shared = v.shape[1], 4
+    shift, gain = (0.1 * rng.standard_normal((2, n))).astype(np.float32)
+    edges = np.sort(rng.uniform(-32, 31, (-(-n // shared), 62)), axis=1).astype(np.float32)
+    return v, lsb, shift, 1 + gain, edges, shared, np.float32(-31), value, out
+
+
+def _adc_table(v, lsb, shift, gain, thresholds, shared, low, value, out):
+    out = out.copy()
+    fast.adc_table(v, lsb, shift, gain, thresholds, shared, low, value, out)
+    return out
+
+
 def _scaled(x, full_scale):
     out = np.empty_like(x)
     fast.scaled(x, full_scale, out)
@@ -47,6 +67,8 @@ def _add_scaled(v, _lsb, value, out):
 
 
 CASES = {
+    "dac offset binary": Case(_dac_offset, lambda x, f: slow.dac_offset(x, f, 255), _inputs, covers=("converter.dac_offset",)),
+    "adc with uneven codes": Case(_adc_table, slow.adc_table, _table, covers=("converter.adc_table",)),
     "dac": Case(_dac, lambda x, f: slow.dac(x, f, 127), _inputs, covers=("converter.dac",)),
     "scaled input": Case(_scaled, slow.scaled, _inputs, covers=("converter.scaled",)),
     "adc": Case(_adc, lambda v, lsb, s, o: slow.adc(v, lsb, -31, 31, s, o), _currents, covers=("converter.adc",)),

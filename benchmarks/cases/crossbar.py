@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 
 from benchmarks.cases import Case
+from pimlab.analog import ADC, DAC, Slices
+from pimlab.analog.devices import GaussianReadNoise
 from pimlab.kernels import crossbar as fast
 from pimlab.reference import crossbar as slow
 
@@ -20,6 +23,11 @@ def _noise(rng, size):
 def _row_noise(rng, size):
     current = rng.standard_normal(_SHAPE[size]).astype(np.float32)
     return current, rng.random(_SHAPE[size][0], np.float32), *_KEY, 3, 2
+
+
+def _column_noise(rng, size):
+    current = rng.standard_normal(_SHAPE[size]).astype(np.float32)
+    return current, rng.random(_SHAPE[size][1], np.float32), *_KEY, 3, 2
 
 
 def _cells(rng, size):
@@ -54,17 +62,45 @@ def _codes(rng, size):
     return (codes,)
 
 
-def _machine(size):
-    from pimlab.analog.targets import pcm_hermes
+def _read(machine):
+    def make(rng, size):
+        k, n = (1024, 1024) if size == "large" else (300, 5)
+        w = rng.standard_normal((k, n)).astype(np.float32)
+        return machine().program(w, 0), rng.standard_normal((_SHAPE[size][0], k)).astype(np.float32)
 
-    rng = np.random.default_rng(0)
-    shape = (1024, 1024) if size == "large" else (300, 5)
-    return pcm_hermes().program(rng.standard_normal(shape).astype(np.float32), 0)
+    return make
 
 
-def _read(rng, size):
-    k = 1024 if size == "large" else 300
-    return _machine(size), rng.standard_normal((_SHAPE[size][0], k)).astype(np.float32)
+def _hermes():
+    from pimlab.analog import TARGETS
+
+    return TARGETS["pcm-hermes"]()
+
+
+def _one_sigma():
+    machine = _hermes()
+    return machine.but(cell=machine.cell.but(read_noise=GaussianReadNoise(absolute="0.1 uS"), g_min="2 uS"))
+
+
+def _sliced():
+    return (
+        _hermes()
+        .but(dac=DAC(bits=9, encoding="bit serial"), adc=ADC(bits=8), slices=Slices(bits=8, per_cell=2), compensation=None)
+        .with_causes(("dac", "adc"))
+    )
+
+
+def _one_thread(programmed, x):
+    before = numba.get_num_threads()
+    numba.set_num_threads(1)
+    try:
+        return programmed.matmul(x, 0)
+    finally:
+        numba.set_num_threads(before)
+
+
+def _whole(machine):
+    return Case(lambda programmed, x: programmed.matmul(x, 0), _one_thread, _read(machine), gemm=(1024, 1024, 1024))
 
 
 CASES = {
@@ -72,12 +108,20 @@ CASES = {
     "row noise": Case(
         _in_place(fast.add_row_noise), slow.add_row_noise, _row_noise, rtol=3e-6, atol=3e-6, covers=("crossbar.add_row_noise",)
     ),
+    "column noise": Case(
+        _in_place(fast.add_column_noise),
+        slow.add_column_noise,
+        _column_noise,
+        rtol=3e-6,
+        atol=3e-6,
+        covers=("crossbar.add_column_noise",),
+    ),
     "cell noise": Case(
         _in_place(fast.add_cell_noise), slow.add_cell_noise, _cells, rtol=1e-5, atol=1e-5, covers=("crossbar.add_cell_noise",)
     ),
     "square": Case(_into(fast.square, lambda c: c.shape), slow.square, _codes, covers=("crossbar.square",)),
     "activity": Case(_into(fast.activity, len), slow.activity, _codes, rtol=1e-6, covers=("crossbar.activity",)),
-    "noisy crossbar read": Case(
-        lambda machine, x: machine.matmul(x, 0), lambda machine, x: machine.matmul(x, 0), _read, gemm=(1024, 1024, 1024)
-    ),
+    "noisy read, 256-row tiles": _whole(_hermes),
+    "noisy read, one sigma": _whole(_one_sigma),
+    "read of 4 x 2-bit weights, 8 x 1-bit inputs": _whole(_sliced),
 }

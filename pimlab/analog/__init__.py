@@ -1,6 +1,6 @@
 """Stage 3: analog multiply-accumulate in non-volatile memory: cells, converters, arrays, drift.
 
-Names load on first use: `device`, `Crossbar`, `ADC`, `DAC` and the others of `__all__`.
+Names load on first use.
 """
 
 from __future__ import annotations
@@ -8,11 +8,17 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-_NAMES = {
-    "ADC": "converters", "DAC": "converters", "Crossbar": "crossbar", "Device": "devices", "device": "devices", "devices": "devices",
-    "GlobalDriftCompensation": "compensation", "MacroCosts": "costs", "macro": "costs", "ProgrammedCrossbar": "programmed",
-    "TARGETS": "targets",
-}  # fmt: skip
+_HOMES = {
+    "compensation": ("DriftCompensation",),
+    "converters": ("ADC", "DAC", "lossless_bits"),
+    "costs": ("MacroCosts", "macro"),
+    "crossbar": ("Crossbar",),
+    "devices": ("Device", "device", "devices"),
+    "mapping": ("Slices",),
+    "programmed": ("ProgrammedCrossbar",),
+    "targets": ("TARGETS",),
+}
+_NAMES = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = sorted(_NAMES)
 
 

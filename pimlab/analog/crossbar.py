@@ -7,15 +7,16 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from pimlab.analog.compensation import GlobalDriftCompensation
+from pimlab.analog.compensation import DriftCompensation
 from pimlab.analog.converters import ADC, DAC
 from pimlab.analog.costs import MacroCosts
 from pimlab.analog.devices import Device
+from pimlab.analog.mapping import Slices
 from pimlab.analog.programmed import ProgrammedCrossbar
 from pimlab.cost import Prices
 from pimlab.keys import Key, as_key
 from pimlab.protocol import Calibration, MacOp, Target, VectorOp, checked_weights
-from pimlab.values import choice, integer, part, unknown
+from pimlab.values import choice, integer, number, part, unknown
 
 CAUSES = ("dac", "programming", "drift", "read noise", "adc")
 IDEAL_CELL = Device(name="ideal", g_min=0.0, g_max=1e-5)
@@ -23,10 +24,14 @@ IDEAL_CELL = Device(name="ideal", g_min=0.0, g_max=1e-5)
 
 
 class Crossbar(Target):
-    """Arrays of rows x cols differential pairs; an absent part is ideal.
+    """Arrays of rows x cols cells (pairs, in differential coding); an absent part is ideal.
 
-    Each weight is one pair in one column; inputs longer than `rows` are split over arrays whose digitised partial sums
-    are added in order of the rows. Outputs wider than `cols` go to further arrays that convert the inputs again.
+    Inputs longer than `rows` are split over arrays whose digitised partial sums are added in order of the rows. Outputs
+    wider than `cols` go to further arrays that convert the inputs again. Biases are added digitally.
+    coding: "differential", a pair of cells a weight whose currents subtract before the ADC (`subtract="digital"`: each is
+    converted); "offset", one cell a weight, the middle of the range being 0, taken off digitally from the sum of the
+    inputs; "offset column", the same taken off by a column of reference cells in each array, with its own conversion;
+    "complement", two's complement, the sign bit a plane of its own (integer weights).
     Without calibration each input row is scaled by its own largest magnitude, and ADC ranges follow from the weights.
     """
 
@@ -34,18 +39,57 @@ class Crossbar(Target):
 
     name: str = "crossbar"
     rows: int = integer(1, 2**16, default=256, doc="word lines: inputs an array takes at once")
-    cols: int = integer(1, 2**16, default=256, doc="columns of pairs: outputs an array gives at once")
+    cols: int = integer(1, 2**16, default=256, doc="columns: outputs of one weight plane an array gives at once")
     cell: Device | None = part(Device, default=None)
     dac: DAC | None = part(DAC, default=None)
     adc: ADC | None = part(ADC, default=None)
+    coding: str = choice("differential", "offset", "offset column", "complement", default="differential")
+    subtract: str = choice("analog", "digital", default="analog", doc="where a differential pair is subtracted")
+    slices: Slices | None = part(Slices, default=None, doc="integer weights spread over cells; None: analog weights")
+    devices: int = integer(1, 64, default=1, doc="cells side by side that share each conductance")
     scaling: str = choice("layer", "tile", "column", default="column", doc="which weights share the full-scale weight")
-    compensation: GlobalDriftCompensation | None = part(GlobalDriftCompensation, default=None)
+    coverage: float = number(above=0, high=1, default=1.0, doc="quantile of |w| that becomes full scale; larger ones saturate")
+    capacity: int | None = integer(1, default=None, doc="arrays there are; None: as many as a layer takes")
+    compensation: DriftCompensation | None = part(DriftCompensation, default=None)
     costs: MacroCosts | None = part(MacroCosts, default=None)
+
+    def check(self) -> None:
+        """Two's complement holds integers; digital subtraction is of pairs."""
+        if self.coding == "complement" and self.slices is None:
+            raise ValueError(f"{self.name}: coding='complement' needs integer weights; write slices=Slices(bits=8, per_cell=1)")
+        if self.subtract == "digital" and self.coding != "differential":
+            raise ValueError(f"{self.name}: subtract='digital' is for coding='differential', not {self.coding!r}")
 
     @property
     def pair_cell(self) -> Device:
         """The cell, or the ideal one."""
         return IDEAL_CELL if self.cell is None else self.cell
+
+    @property
+    def background(self) -> float:
+        """What an empty cell conducts, relative to the conductance range."""
+        return self.pair_cell.g_min / (self.pair_cell.g_max - self.pair_cell.g_min)
+
+    @property
+    def signed_inputs(self) -> bool:
+        """Whether the drivers can give negative inputs."""
+        return self.dac is None or self.dac.codes != "unsigned"
+
+    @property
+    def steps(self) -> int:
+        """Reads an input takes."""
+        return 1 if self.dac is None else self.dac.steps
+
+    @property
+    def columns_a_weight(self) -> int:
+        """Converted columns each weight column takes."""
+        if self.slices is None:
+            count = 1
+        elif self.coding == "complement":
+            count = 1 - (-(self.slices.bits - 1) // self.slices.per_cell)
+        else:
+            count = -(-(self.slices.bits - (self.coding == "differential")) // self.slices.per_cell)
+        return 2 * count if self.subtract == "digital" else count
 
     def serves(self, op: MacOp | VectorOp) -> bool:
         """Products with constant weights; everything else is the host's."""
@@ -58,32 +102,39 @@ class Crossbar(Target):
         ValueError for weights that are not finite or not two-dimensional.
         """
         w, bias = checked_weights(w, bias, self.name)
+        down, across = self.arrays(MacOp(name="weights", m=1, k=w.shape[0], n=w.shape[1]))
+        if self.capacity is not None and down * across > self.capacity:
+            raise ValueError(f"{self.name}: weights {w.shape} take {down} x {across} arrays; allowed: {self.capacity} (capacity)")
         return ProgrammedCrossbar(self, w, as_key(key), bias, calibration)
 
     def arrays(self, op: MacOp) -> tuple[int, int]:
         """How many arrays one group's weights take along inputs and along outputs."""
-        return -(-op.k // self.rows), -(-op.n // self.cols)
+        return -(-op.k // self.rows), -(-op.n * self.columns_a_weight // self.cols)
 
     def events(self, op: MacOp | VectorOp) -> Mapping[str, int]:
         """Counts of one inference: reads of an array, conversions, digital adds of partial sums, digital scalings."""
-        if not isinstance(op, MacOp) or not self.serves(op):
+        if not isinstance(op, MacOp) or not self.serves(op) or self.costs is None:
             return {}
         down, across = self.arrays(op)
-        reads = op.groups * op.m
-        counts = {
+        reads = op.groups * op.m * self.steps
+        references = across if self.coding == "offset column" else 0
+        sums = down * self.columns_a_weight * self.steps
+        return {
             "array read": reads * down * across,
             "DAC conversion": reads * op.k * across if self.dac is not None else 0,
-            "ADC conversion": reads * op.n * down if self.adc is not None else 0,
-            "digital add": reads * op.n * (down - 1),
-            "digital scale": reads * op.n,
+            "ADC conversion": reads * down * (op.n * self.columns_a_weight + references) if self.adc is not None else 0,
+            "digital add": op.groups * op.m * op.n * (sums - 1) + reads * down * references * (op.n if references else 0),
+            "digital scale": op.groups * op.m * op.n,
         }
-        return counts if self.costs is not None else {}
 
     def latency(self, op: MacOp | VectorOp) -> Mapping[str, float]:
         """Seconds of one inference: the m input rows of an operator follow each other through its arrays, which all work at once."""
         if not isinstance(op, MacOp) or not self.serves(op) or self.costs is None:
             return {}
-        return {"array read": op.m * self.costs.read_time}
+        phases = {"array read": op.m * self.steps * self.costs.read_time}
+        if self.adc is not None and self.adc.clock is not None:
+            phases["ADC conversion"] = op.m * self.steps * self.adc.conversion_time
+        return phases
 
     @property
     def prices(self) -> Prices:

@@ -1,10 +1,53 @@
-"""How do weights become conductances? One differential pair a weight, scaled by layer, tile or column."""
+"""How do weights become conductances? Scales, codings, slices and the planes of cells that hold them."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from pimlab.analog.devices import Device
+from pimlab.values import Value, integer
+
+
+class Slices(Value):
+    """Weights as integers of `bits` bits (sign included), `per_cell` of them in each cell: radix 2^per_cell.
+
+    `Slices(bits=8, per_cell=2)` takes four cells a weight; `Slices(bits=8, per_cell=8)` one cell of 256 levels.
+    Weights held as analog values are `slices=None`.
+    """
+
+    bits: int = integer(2, 16, hint="for analog weights write slices=None")
+    per_cell: int = integer(1, 16)
+
+    def check(self) -> None:
+        """A cell holds no more bits than the weight has."""
+        if self.per_cell > self.bits:
+            raise ValueError(f"Slices per_cell={self.per_cell} is more than bits={self.bits}; allowed: 1..{self.bits}")
+
+    @property
+    def top(self) -> int:
+        """Largest weight code: what the full-scale weight becomes."""
+        return 2 ** (self.bits - 1) - 1
+
+    @property
+    def largest_digit(self) -> int:
+        """What a cell at full conductance stands for."""
+        return 2**self.per_cell - 1
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Cells that are read together: y = weight * sum_i x_i (plus - minus - offset), relative to the conductance range.
+
+    plus : float64 (k, n + references), targets in 0..1;  minus : the same, or None where there is one cell a weight;
+    offset : what every cell holds besides the digit, taken off digitally, or by the reference columns where there are any.
+    """
+
+    weight: float
+    plus: np.ndarray
+    minus: np.ndarray | None
+    offset: float
 
 
 def tiles(k: int, rows: int) -> list[slice]:
@@ -12,24 +55,81 @@ def tiles(k: int, rows: int) -> list[slice]:
     return [slice(first, min(first + rows, k)) for first in range(0, k, rows)]
 
 
-def weight_scale(w: np.ndarray, scaling: str, rows: int) -> np.ndarray:
+def weight_scale(w: np.ndarray, scaling: str, rows: int, coverage: float = 1.0) -> np.ndarray:
     """Weight that full conductance stands for, float64 (k, n)-broadcastable, > 0.
 
     scaling : "layer", one for all; "column", one an output; "tile", one an array of `rows` word lines.
+    coverage : the quantile of |w| that becomes full scale; larger weights saturate (1.0: none does).
     """
     magnitude = np.abs(w.astype(np.float64))
     if scaling == "layer":
-        scale = np.full((1, w.shape[1]), magnitude.max())
+        scale = np.full((1, w.shape[1]), np.quantile(magnitude, coverage))
     elif scaling == "column":
-        scale = magnitude.max(axis=0, keepdims=True)
+        scale = np.quantile(magnitude, coverage, axis=0, keepdims=True)
     else:
-        scale = np.empty((w.shape[0], w.shape[1]))
+        scale = np.empty(w.shape)
         for part in tiles(w.shape[0], rows):
-            scale[part] = magnitude[part].max()
+            scale[part] = np.quantile(magnitude[part], coverage)
     return np.where(scale > 0, scale, 1.0)
 
 
-def differential(relative: np.ndarray, cell: Device) -> tuple[np.ndarray, np.ndarray]:
-    """Targets of the positive and negative cells, S: g_min plus the share of the range that |relative| <= 1 asks for."""
-    span = cell.g_max - cell.g_min
-    return cell.g_min + span * np.maximum(relative, 0.0), cell.g_min + span * np.maximum(-relative, 0.0)
+def planes(relative: np.ndarray, coding: str, slices: Slices | None, subtract: str, cols: int, cell: Device) -> list[Plane]:
+    """The planes that hold weights `relative` to full scale, float64 (k, n), cut to -1..1. Codings are those of `Crossbar`."""
+    relative = np.clip(relative, -1.0, 1.0)
+    whole = relative if slices is None else np.rint(relative * slices.top)
+    background = cell.g_min / (cell.g_max - cell.g_min)
+    if coding == "differential":
+        positive, negative = _digits(np.maximum(whole, 0), slices), _digits(np.maximum(-whole, 0), slices)
+        made = [Plane(weight, plus, minus, 0.0) for (weight, plus), (_, minus) in zip(positive, negative, strict=True)]
+        return made if subtract == "analog" else [half for plane in made for half in _halves(plane)]
+    if coding == "complement":
+        return _complement(whole, slices, background)
+    return _shifted(whole, coding, slices, cols, background)
+
+
+def _digits(magnitude: np.ndarray, slices: Slices | None) -> list[tuple[float, np.ndarray]]:
+    """(weight, relative conductance) of each slice of non-negative codes, lowest first; weights are relative to full scale."""
+    if slices is None:
+        return [(1.0, magnitude)]
+    count = -(-(slices.bits - 1) // slices.per_cell)
+    return _split(magnitude, slices, count)
+
+
+def _split(codes: np.ndarray, slices: Slices, count: int) -> list[tuple[float, np.ndarray]]:
+    radix, top = 2**slices.per_cell, slices.largest_digit
+    digits = [np.floor_divide(codes, radix**p) % radix for p in range(count)]
+    return [(top * radix**p / slices.top, digit / top) for p, digit in enumerate(digits)]
+
+
+def _halves(plane: Plane) -> tuple[Plane, Plane]:
+    """Positive and negative cells converted one by one and subtracted digitally."""
+    assert plane.minus is not None
+    return Plane(plane.weight, plane.plus, None, 0.0), Plane(-plane.weight, plane.minus, None, 0.0)
+
+
+def _complement(codes: np.ndarray, slices: Slices | None, background: float) -> list[Plane]:
+    if slices is None:
+        raise ValueError("coding='complement' needs integer weights; write for example slices=Slices(bits=8, per_cell=1)")
+    unsigned = np.where(codes < 0, codes + 2**slices.bits, codes)
+    half = 2 ** (slices.bits - 1)
+    low = _split(unsigned % half, slices, -(-(slices.bits - 1) // slices.per_cell))
+    sign = Plane(-half / slices.top, np.floor_divide(unsigned, half), None, background)
+    return [*(Plane(weight, digit, None, background) for weight, digit in low), sign]
+
+
+def _shifted(codes: np.ndarray, coding: str, slices: Slices | None, cols: int, background: float) -> list[Plane]:
+    """Weights shifted up by half the range, so that one cell holds them; the shift is the offset of each plane."""
+    if slices is None:
+        parts = [(2.0, (codes + 1.0) / 2.0, 0.5)]
+    else:
+        half = 2 ** (slices.bits - 1)
+        count = -(-slices.bits // slices.per_cell)
+        shift = _split(np.array([float(half)]), slices, count)
+        digits = _split(codes + half, slices, count)
+        parts = [(weight, digit, float(zero[0])) for (weight, digit), (_, zero) in zip(digits, shift, strict=True)]
+    if coding == "offset":
+        return [Plane(weight, digit, None, zero + background) for weight, digit, zero in parts]
+    references = -(-codes.shape[1] // cols)
+    return [
+        Plane(weight, np.hstack([digit, np.full((len(digit), references), zero)]), None, zero + background) for weight, digit, zero in parts
+    ]

@@ -9,38 +9,32 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pimlab import units
-from pimlab.analog.devices.clipped import cumulants, moments
-from pimlab.analog.draws import uniforms
-from pimlab.analog.mapping import differential, tiles, weight_scale
-from pimlab.analog.read import CellSpread, Reader, Tile
+from pimlab.analog.cells import Bank, seen
+from pimlab.analog.draws import normals, uniforms
+from pimlab.analog.mapping import Plane, planes, tiles, weight_scale
+from pimlab.analog.read import Errors, PlaneTiles, Reader, Tile, encode
 from pimlab.keys import Key, as_key
 from pimlab.protocol import Calibration, Programmed, checked_operands
 
 if TYPE_CHECKING:
     from pimlab.analog.crossbar import Crossbar
 
-KS_TOLERANCE = 0.004
-"""Largest distance between the true and the Gaussian distribution of an output that is accepted without per-cell draws."""
-
 
 class ProgrammedCrossbar(Programmed):
-    """Weights in differential pairs of cells.
+    """Weights in cells.
 
-    plus, minus : float64 (k, n), programmed conductances, S;  plus_target, minus_target : what they were to be.
+    planes : how the weights are laid out;  banks : for each plane the signed cells that hold it;
     scale : float64, (k, n)-broadcastable, weight a full conductance difference stands for.
     """
 
     def __init__(self, machine: Crossbar, w: np.ndarray, key: Key, bias: np.ndarray | None, calibration: Calibration | None):
         self.machine, self.key, self.bias = machine, key, bias
         self.k, self.n = w.shape
-        self.scale = weight_scale(w, machine.scaling, machine.rows)
-        relative = w / self.scale
         self.input_scale = None if calibration is None else np.float32(max(abs(calibration.x.low), abs(calibration.x.high)) or 1.0)
-        cell = machine.pair_cell
-        self.plus_target, self.minus_target = differential(relative, cell)
-        self.plus = cell.program(self.plus_target, key.child("plus"))
-        self.minus = cell.program(self.minus_target, key.child("minus"))
-        self.lsb = self._lsb(relative, calibration)
+        self.scale = weight_scale(w, machine.scaling, machine.rows, machine.coverage)
+        self.planes = planes(w / self.scale, machine.coding, machine.slices, machine.subtract, machine.cols, machine.pair_cell)
+        self.banks = [self._banks(index, plane) for index, plane in enumerate(self.planes)]
+        self.steps = self._steps(calibration)
         self._reader = lru_cache(maxsize=4)(self._built)
         self._gain = lru_cache(maxsize=16)(self._compensation)
 
@@ -53,25 +47,58 @@ class ProgrammedCrossbar(Programmed):
         x = checked_operands(x, self.k, self.machine.name)
         y = self._reader(seconds).read(x, self._full_scale(x), as_key(key).child("read noise"))
         gain = self._gain(seconds)
-        if gain != 1.0:
-            y *= np.float32(gain)
+        if gain is not None:
+            y *= gain
         return y if self.bias is None else y + self.bias
 
-    def conductances(self, at: str | float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-        """Positive and negative cells `at` that time, without read noise, S, float64 (k, n)."""
-        cell = self.machine.pair_cell
-        return (cell.drifted(self.plus, at, self.key.child("plus"), self.plus_target),
-                cell.drifted(self.minus, at, self.key.child("minus"), self.minus_target))  # fmt: skip
+    def conductances(self, at: str | float = 0.0) -> list[tuple[float, np.ndarray]]:
+        """(sign times weight in the sum, conductances without read noise, S, float64 (devices, k, n)) of every bank."""
+        seconds = units.seconds(at)
+        held = zip(self.planes, self.banks, strict=True)
+        return [(plane.weight * sign, bank.at(seconds)) for plane, banks in held for sign, bank in banks]
+
+    @property
+    def cells(self) -> int:
+        """How many cells hold these weights."""
+        return sum(bank.programmed.size for banks in self.banks for _, bank in banks)
 
     def integrals(self, x: np.ndarray) -> Mapping[str, float]:
-        """V^2 G t of the cells by actual inputs and conductances, joules, summed over rows: event "cell read"."""
+        """V^2 G t of the cells by actual inputs and conductances, joules, summed over rows: event "cell read".
+
+        Amplitude-coded inputs give V^2, pulse widths give t.
+        """
         costs = self.machine.costs
         if costs is None:
             return {}
         x = checked_operands(x, self.k, self.machine.name)
-        relative = np.clip(x / self._full_scale(x)[:, None], -1, 1).astype(np.float64)
-        g = (self.plus + self.minus).sum(axis=1)
-        return {"cell read": float(costs.read_voltage**2 * costs.integration_time * (np.square(relative).sum(axis=0) @ g))}
+        codes = np.empty_like(x)
+        encode(self.machine.dac, x, self._full_scale(x), codes)
+        g = sum(bank.programmed.sum(axis=(0, 2)) for banks in self.banks for _, bank in banks)
+        drive = self._drive
+        duty = sum(self._duty(step / drive).sum(axis=0, dtype=np.float64) for _, step in self._phases(codes))
+        return {"cell read": float(costs.read_voltage**2 * costs.integration_time * (duty @ g))}
+
+    def _duty(self, relative: np.ndarray) -> np.ndarray:
+        width = self.machine.dac is not None and self.machine.dac.encoding == "pulse width"
+        return np.abs(relative) if width else np.square(relative)
+
+    @property
+    def _drive(self) -> int:
+        return 1 if self.machine.dac is None else self.machine.dac.drive
+
+    @property
+    def _top(self) -> int:
+        return 1 if self.machine.dac is None else self.machine.dac.top
+
+    def _phases(self, codes: np.ndarray) -> list[tuple[float, np.ndarray]]:
+        return [(1.0, codes)] if self.machine.dac is None else self.machine.dac.phases(codes)
+
+    def _banks(self, index: int, plane: Plane) -> list[tuple[float, Bank]]:
+        cell, devices = self.machine.pair_cell, self.machine.devices
+        made = [(1.0, Bank(cell, plane.plus, self.key.child("plus", index), devices))]
+        if plane.minus is not None:
+            made.append((-1.0, Bank(cell, plane.minus, self.key.child("minus", index), devices)))
+        return made
 
     def _full_scale(self, x: np.ndarray) -> np.ndarray:
         """Full scale of every row: the calibrated one, or the row's own largest magnitude."""
@@ -80,91 +107,87 @@ class ProgrammedCrossbar(Programmed):
         own = np.abs(x).max(axis=1, initial=0.0)
         return np.where(own > 0, own, np.float32(1)).astype(np.float32)
 
-    def _lsb(self, relative: np.ndarray, calibration: Calibration | None) -> list[np.ndarray] | None:
-        """ADC step of every tile and column in cells at full input, from calibration rows or from evenly spread inputs."""
-        adc = self.machine.adc
+    def _steps(self, calibration: Calibration | None) -> list[list[np.ndarray]] | None:
+        """ADC step of every plane, tile and column in cells at full drive; None without ADC."""
+        machine, adc = self.machine, self.machine.adc
         if adc is None:
             return None
-        parts = tiles(self.k, self.machine.rows)
-        worst = [np.abs(relative[p]).sum(axis=0) for p in parts]
+        driven = [step / np.float32(self._drive) for _, step in self._phases(self._range_codes(calibration))]
+        unit = 1.0 / (self._drive * machine.slices.largest_digit) if machine.dac is not None and machine.slices is not None else None
+        found = []
+        for plane in self.planes:
+            relative = plane.plus + (machine.background if plane.minus is None else -plane.minus)
+            parts = tiles(self.k, machine.rows)
+            sums = [np.vstack([step[:, p] @ relative[p] for step in driven]) for p in parts]
+            found.append(adc.step(sums, [np.abs(relative[p]).sum(axis=0) for p in parts], unit))
+        return found
+
+    def _range_codes(self, calibration: Calibration | None) -> np.ndarray:
+        """Codes of the rows that choose ADC ranges: calibration rows, or inputs spread evenly over the range, half of them positive."""
         if calibration is None:
-            x = 2.0 * uniforms(self.key.child("range"), (256, self.k)) - 1.0
-            x[128:] = np.abs(x[128:])
+            x = uniforms(self.key.child("range"), (256, self.k))
+            if self.machine.dac is None or self.machine.dac.codes != "unsigned":
+                x[:128] = 2.0 * x[:128] - 1.0
         else:
-            x = np.clip(checked_operands(calibration.sample, self.k, "calibration sample") / self.input_scale, -1, 1)
-        return adc.lsb([x[:, p] @ relative[p] for p in parts], worst)
+            x = checked_operands(calibration.sample, self.k, "calibration sample") / self.input_scale
+        codes = np.empty_like(x)
+        encode(self.machine.dac, x, np.ones(len(x), np.float32), codes)
+        return codes
 
-    def _compensation(self, seconds: float) -> float:
+    def _compensation(self, seconds: float) -> np.ndarray | None:
         rule = self.machine.compensation
-        return 1.0 if rule is None or seconds == 0 else rule.gain(self, seconds)
+        return None if rule is None else rule.gain(self, seconds)
 
-    def reference_read(self, seconds: float, codes: np.ndarray) -> np.ndarray:
+    def reference_read(self, seconds: float, x: np.ndarray) -> np.ndarray:
         """A read of reference inputs at full scale 1 (float32 (rows, k), within -1..1), with its own noise and conversion."""
         key = self.key.child("compensation", round(seconds * 1e9))
-        return self._reader(seconds).read(codes, np.ones(len(codes), np.float32), key)
+        return self._reader(seconds).read(x, np.ones(len(x), np.float32), key)
 
     def _built(self, seconds: float) -> Reader:
-        plus, minus = self.conductances(seconds)
-        made = [self._tile(index, part, plus[part], minus[part], seconds) for index, part in enumerate(tiles(self.k, self.machine.rows))]
-        return Reader(made, self._shared_scale(), self.machine.dac, self.machine.adc)
+        made = [self._plane(index, seconds) for index in range(len(self.planes))]
+        references = None
+        if self.machine.coding == "offset column":
+            references = self.n + np.arange(self.n) // self.machine.cols
+        return Reader(made, self._shared_scale(), references, self.machine.dac, self.machine.adc)
 
     def _shared_scale(self) -> np.ndarray:
         """Weight scale of each output where all tiles have it; ones where each tile brings its own."""
         return (np.ones(self.n) if self.machine.scaling == "tile" else np.broadcast_to(self.scale, (1, self.n))[0]).astype(np.float32)
 
-    def _tile(self, index: int, part: slice, plus: np.ndarray, minus: np.ndarray, seconds: float) -> Tile:
-        machine, cell = self.machine, self.machine.pair_cell
-        span = cell.g_max - cell.g_min
-        top = 1.0 if machine.dac is None else float(machine.dac.top)
-        mean_p, var_p = cell.read_moments(plus, seconds, self.plus_target[part])
-        mean_m, var_m = cell.read_moments(minus, seconds, self.minus_target[part])
-        own = self.scale[part][0] if machine.scaling == "tile" else np.ones(self.n)
-        mean = ((mean_p - mean_m) / span).astype(np.float32)
-        variance, cells = None, None
-        if var_p is not None and var_m is not None:
-            variance = _single((var_p + var_m) / span**2)
-            cells = self._spread(plus, minus, seconds, part)
-        if self.lsb is None:
-            return Tile(part, mean, variance, cells, None, (own / top).astype(np.float32))
-        return Tile(part, mean, variance, cells, self.lsb[index] * np.float32(top), (self.lsb[index] * own).astype(np.float32))
+    def _plane(self, index: int, seconds: float) -> PlaneTiles:
+        plane, banks = self.planes[index], self.banks[index]
+        nows = [bank.at(seconds) for _, bank in banks]
+        parts = tiles(self.k, self.machine.rows)
+        made = [self._tile(index, t, part, seen(banks, nows, part, seconds)) for t, part in enumerate(parts)]
+        return PlaneTiles(plane.weight, plane.offset, made)
 
-    def _spread(self, plus: np.ndarray, minus: np.ndarray, seconds: float, part: slice) -> CellSpread | None:
-        """Cells for single draws, or None where the sum over cells is Gaussian even for one active input."""
-        cell = self.machine.pair_cell
-        assert cell.read_noise is not None
-        sigma_p = cell.read_noise.spread(plus, seconds, self.plus_target[part])
-        sigma_m = cell.read_noise.spread(minus, seconds, self.minus_target[part])
-        needed = active_inputs_needed([(plus, sigma_p), (minus, sigma_m)])
-        if not needed.any():
+    def _tile(self, plane: int, index: int, part: slice, found) -> Tile:
+        variance = None if found.variance is None else _single(found.variance)
+        mean = found.mean.astype(np.float32)
+        own = self.scale[part][0, 0] if self.machine.scaling == "tile" else 1.0
+        if self.steps is None:
+            value = np.full(mean.shape[1], own / self._top, np.float32)
+            return Tile(part, mean, variance, found.cells, None, value, None)
+        step = self.steps[plane][index]
+        value = (step * np.float64(own) * (self._drive / self._top)).astype(np.float32)
+        return Tile(part, mean, variance, found.cells, step * np.float32(self._drive), value, self._errors(plane, index, step.size))
+
+    def _errors(self, plane: int, tile: int, columns: int) -> Errors | None:
+        """Gain, offset and code edges of the converters of one tile, drawn once."""
+        adc = self.machine.adc
+        if adc is None or not (adc.gain_error or adc.offset_error or adc.dnl):
             return None
-        span = cell.g_max - cell.g_min
-        return CellSpread(needed, *[(a / span).astype(np.float32) for a in (plus, sigma_p, minus, sigma_m)])
+        key = self.key.child("adc", plane, tile)
+        count = -(-columns // adc.columns)
+        gain, shift = np.repeat(normals(key, (2, count)) * [[adc.gain_error], [adc.offset_error]], adc.columns, axis=1)[:, :columns]
+        steps = np.maximum(1 + adc.dnl * normals(key.child("dnl"), (count, adc.high - adc.low - 1)), 0.0)
+        edges = np.cumsum(np.hstack([np.zeros((count, 1)), steps]), axis=1)
+        ideal = np.arange(adc.high - adc.low) + adc.low + 0.5
+        edges = ideal[0] + edges * (ideal[-1] - ideal[0]) / np.maximum(edges[:, -1:], 1e-9) if ideal.size > 1 else ideal + 0 * edges
+        return Errors(shift.astype(np.float32), (1 + gain).astype(np.float32), edges.astype(np.float32))
 
 
 def _single(variance: np.ndarray) -> np.ndarray | float:
     """The one value of all cells where there is only one (a product less), else float32."""
     first = variance.flat[0]
     return float(first) if (variance == first).all() else variance.astype(np.float32)
-
-
-def active_inputs_needed(cells: list[tuple[np.ndarray, np.ndarray]], tolerance: float = KS_TOLERANCE) -> np.ndarray:
-    """How many equal active inputs make each column's noise Gaussian to within `tolerance`, float32 (n,).
-
-    cells : (conductance, spread before the cut at zero), float64 (k, n) each, that add into one column.
-    First terms of the Edgeworth series (Kolassa 2006, chapter 3): with skewness s / sqrt(n) and excess kurtosis q / n the
-    distribution function is off by at most 0.0665 s / sqrt(n) + 0.0229 q / n. Sums of Gaussians that are not cut are
-    Gaussian for any number of inputs (0 needed).
-    """
-    k = cells[0][0].shape[0]
-    variance, third, fourth = (np.zeros(cells[0][0].shape[1]) for _ in range(3))
-    for g, sigma in cells:
-        c3, c4 = cumulants(g, sigma)
-        variance += moments(g, sigma)[1].sum(axis=0)
-        third += np.abs(c3).sum(axis=0)
-        fourth += np.abs(c4).sum(axis=0)
-    safe = np.where(variance > 0, variance, 1.0)
-    skew = 0.0665 * np.sqrt(k) * third / safe**1.5
-    tail = 0.0229 * k * fourth / safe**2
-    root = (skew + np.sqrt(skew**2 + 4 * tolerance * tail)) / (2 * tolerance)
-    needed = root**2
-    return np.where((variance > 0) & (needed > 0.5), needed, 0.0).astype(np.float32)

@@ -1,17 +1,20 @@
 """What does a read of programmed arrays return? Codes in, one product a tile, noise, codes out, partial sums added in order.
 
+Order of the digital sums: input steps, lowest first; within a step the weight planes; within a plane the tiles by rows.
 Rows are read in blocks of 128 whose position in the whole batch is fixed, padded with zero rows, each by one BLAS
 thread: so every product has the same shape and the same bits for any thread count and any chunking of the batch.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numba
 import numpy as np
 
+from pimlab.analog.cells import CellSpread
 from pimlab.analog.converters import ADC, DAC
 from pimlab.kernels import converter, crossbar
 from pimlab.kernels.blas import one_thread
@@ -19,17 +22,18 @@ from pimlab.keys import Key
 
 BLOCK = 128
 """Rows of a block: large enough that BLAS repacks the weights 8 times, not 1024 times, for a batch of 1024."""
+_ADC_LANE = 1 << 20
+"""Where the counters of converter noise start, above those of any tile."""
+Words = tuple[np.uint32, np.uint32]
 
 
 @dataclass(frozen=True)
-class CellSpread:
-    """Cells of a tile as a single draw sees them, for outputs whose noise is not Gaussian: float32 (k, n), relative."""
+class Errors:
+    """What one converter a column (or a few columns) does wrong: see `kernels.converter.adc_table`."""
 
-    needed: np.ndarray
-    plus: np.ndarray
-    plus_sigma: np.ndarray
-    minus: np.ndarray
-    minus_sigma: np.ndarray
+    shift: np.ndarray
+    gain: np.ndarray
+    thresholds: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -46,77 +50,138 @@ class Tile:
     cells: CellSpread | None
     lsb: np.ndarray | None
     value: np.ndarray
+    errors: Errors | None
+
+
+@dataclass(frozen=True)
+class PlaneTiles:
+    """Tiles of one plane, its weight in the sum, and the offset that is taken off digitally (0.0: none is)."""
+
+    weight: float
+    offset: float
+    tiles: list[Tile]
 
 
 @dataclass(frozen=True)
 class Reader:
-    """Programmed tiles at one time, with their converters. scale : float32 (n,), weight of a full cell."""
+    """Programmed planes at one time, with their converters.
 
-    tiles: list[Tile]
+    scale : float32 (n,), weight of a full cell;  references : reference column of each output, int (n,), or None.
+    """
+
+    planes: list[PlaneTiles]
     scale: np.ndarray
+    references: np.ndarray | None
     dac: DAC | None
     adc: ADC | None
 
     def read(self, x: np.ndarray, full_scale: np.ndarray, key: Key) -> np.ndarray:
         """y float32 (batch, n) of x float32 (batch, k) at one full scale a row, float32 (batch,), > 0."""
-        y = np.empty((x.shape[0], self.tiles[0].mean.shape[1]), np.float32)
-        first = key.row - key.row % BLOCK
-        starts = range(first, key.row + x.shape[0], BLOCK)
+        y = np.empty((x.shape[0], self.scale.size), np.float32)
+        starts = range(key.row - key.row % BLOCK, key.row + x.shape[0], BLOCK)
         words = key.words
 
         def one(start: int) -> None:
             low, high = max(start, key.row), min(start + BLOCK, key.row + x.shape[0])
             inside, held = slice(low - key.row, high - key.row), slice(low - start, high - start)
-            y[inside] = self._block(x[inside], full_scale[inside], held, start, words)[held]
+            codes = np.zeros((BLOCK, x.shape[1]), np.float32)
+            encode(self.dac, x[inside], full_scale[inside], codes[held])
+            out = self._block(codes, start, words)[held]
+            y[inside] = out * full_scale[inside, None] * self.scale
 
         with one_thread():
             _each(one, starts)
         return y
 
-    def _block(self, x: np.ndarray, full_scale: np.ndarray, held: slice, start: int, words: tuple) -> np.ndarray:
-        codes = np.zeros((BLOCK, x.shape[1]), np.float32)
-        if self.dac is None:
-            converter.scaled(x, full_scale, codes[held])
-        else:
-            converter.dac(x, full_scale, np.float32(self.dac.top), codes[held])
-        out = np.zeros((BLOCK, self.tiles[0].mean.shape[1]), np.float32)
-        current = np.empty_like(out)
-        for index, tile in enumerate(self.tiles):
-            self._tile(tile, index, codes[:, tile.rows], current, start, words)
-            self._convert(tile, current, out)
-        out[held] *= full_scale[:, None]
-        out *= self.scale
+    def _block(self, codes: np.ndarray, start: int, words: Words) -> np.ndarray:
+        out = np.zeros((BLOCK, self.scale.size), np.float32)
+        current = np.empty((BLOCK, self.planes[0].tiles[0].mean.shape[1]), np.float32)
+        steps = [(1.0, codes)] if self.dac is None else self.dac.phases(codes)
+        lane = 0
+        for weight, step in steps:
+            squares = self._squares(step)
+            for plane in self.planes:
+                read = np.zeros_like(current)
+                for tile in plane.tiles:
+                    self._tile(tile, lane, step[:, tile.rows], squares, current, start, words)
+                    self._convert(tile, lane, current, read, start, words)
+                    if plane.offset and self.references is None:
+                        self._remove(tile, plane.offset * step[:, tile.rows].sum(axis=1, dtype=np.float64), read)
+                    lane += 1
+                _gather(read, self.references, weight * plane.weight, out)
         return out
 
-    def _tile(self, tile: Tile, index: int, codes: np.ndarray, current: np.ndarray, start: int, words: tuple) -> None:
+    def _squares(self, step: np.ndarray) -> np.ndarray | None:
+        if all(tile.variance is None for plane in self.planes for tile in plane.tiles):
+            return None
+        squares = np.empty_like(step)
+        crossbar.square(step, squares)
+        return squares
+
+    def _tile(self, tile: Tile, lane: int, codes: np.ndarray, squares: np.ndarray | None, current: np.ndarray, start: int,
+              words: Words) -> None:  # fmt: skip
         np.matmul(codes, tile.mean, out=current)
-        if tile.variance is None:
+        if tile.variance is None or squares is None:
             return
-        squares = np.empty(codes.shape, np.float32)
-        crossbar.square(codes, squares)
+        own = squares[:, tile.rows]
         if isinstance(tile.variance, float):
-            sigma = np.sqrt(squares.sum(axis=1, dtype=np.float64) * tile.variance).astype(np.float32)
-            crossbar.add_row_noise(current, sigma, *words, start, index)
+            sigma = np.sqrt(own.sum(axis=1, dtype=np.float64) * tile.variance).astype(np.float32)
+            crossbar.add_row_noise(current, sigma, *words, start, lane)
         else:
-            crossbar.add_noise(current, squares @ tile.variance, *words, start, index)
+            crossbar.add_noise(current, own @ tile.variance, *words, start, lane)
         if tile.cells is not None:
-            self._few(tile.cells, index, codes, current, start, words)
+            _few(tile.cells, lane, codes, current, start, words)
 
-    def _few(self, cells: CellSpread, index: int, codes: np.ndarray, current: np.ndarray, start: int, words: tuple) -> None:
-        active = np.empty(BLOCK, np.float32)
-        crossbar.activity(codes, active)
-        crossbar.add_cell_noise(current, codes, active, cells.needed, cells.plus, cells.plus_sigma, cells.minus, cells.minus_sigma,
-                                words[0], words[1] ^ np.uint32(0x80000000), start, index)  # fmt: skip
-
-    def _convert(self, tile: Tile, current: np.ndarray, out: np.ndarray) -> None:
+    def _convert(self, tile: Tile, lane: int, current: np.ndarray, read: np.ndarray, start: int, words: Words) -> None:
         if tile.lsb is None or self.adc is None:
-            converter.add_scaled(current, tile.value, out)
+            converter.add_scaled(current, tile.value, read)
+            return
+        low, high = np.float32(self.adc.low), np.float32(self.adc.high)
+        if self.adc.noise > 0:
+            crossbar.add_column_noise(current, tile.lsb * np.float32(self.adc.noise), *words, start, _ADC_LANE + lane)
+        if tile.errors is None:
+            converter.adc(current, tile.lsb, low, high, tile.value, read)
         else:
-            converter.adc(current, tile.lsb, np.float32(self.adc.low), np.float32(self.adc.high), tile.value, out)
+            e = tile.errors
+            converter.adc_table(current, tile.lsb, e.shift, e.gain, e.thresholds, self.adc.columns, low, tile.value, read)
+
+    def _remove(self, tile: Tile, offset: np.ndarray, read: np.ndarray) -> None:
+        """Takes `offset` (a row) off the plane's sum, in whole codes where there are codes: so a lossless ADC stays exact."""
+        if tile.lsb is None:
+            read -= offset[:, None].astype(np.float32) * tile.value
+        else:
+            read -= np.rint(offset[:, None] / tile.lsb).astype(np.float32) * tile.value
 
 
-def _each(work, items) -> None:
+def encode(dac: DAC | None, x: np.ndarray, full_scale: np.ndarray, codes: np.ndarray) -> None:
+    """Writes what the input drivers are told: codes of the DAC, or x relative to full scale without one."""
+    if dac is None:
+        converter.scaled(x, full_scale, codes)
+    elif dac.codes == "offset binary":
+        converter.dac_offset(x, full_scale, np.float32(dac.top), codes)
+    else:
+        if dac.codes == "unsigned" and x.size and x.min() < 0:
+            raise ValueError(f"DAC codes='unsigned' cannot drive x={x.min()}; allowed: 0 or more, or codes='symmetric'")
+        converter.dac(x, full_scale, np.float32(dac.top), codes)
+
+
+def _few(cells: CellSpread, lane: int, codes: np.ndarray, current: np.ndarray, start: int, words: Words) -> None:
+    active = np.empty(BLOCK, np.float32)
+    crossbar.activity(codes, active)
+    shared = np.tile(codes, (1, cells.devices)) / np.float32(cells.devices)
+    crossbar.add_cell_noise(current, shared, active, cells.needed, cells.plus, cells.plus_sigma, cells.minus, cells.minus_sigma,
+                            words[0], words[1] ^ np.uint32(0x80000000), start, lane)  # fmt: skip
+
+
+def _gather(read: np.ndarray, references: np.ndarray | None, weight: float, out: np.ndarray) -> None:
+    if references is not None:
+        read = read[:, : out.shape[1]] - read[:, references]
+    out += np.float32(weight) * read
+
+
+def _each(work: Callable[[int], None], items: Iterable[int]) -> None:
     """`work` of every item, on as many threads as kernels may use; errors come out as they went in."""
+    items = list(items)
     threads = min(numba.get_num_threads(), len(items))
     if threads <= 1:
         for item in items:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pimlab.analog.compensation import GlobalDriftCompensation
+from pimlab.analog.compensation import DriftCompensation
 from pimlab.analog.converters import ADC, DAC
 from pimlab.analog.costs import macro
 from pimlab.analog.crossbar import Crossbar
@@ -16,7 +16,7 @@ def pcm_hermes() -> Crossbar:
     Le Gallo et al., Nature Electronics 6, 680 (2023).
     """
     return Crossbar(name="pcm-hermes", rows=256, cols=256, cell=device("pcm-hermes-pair"), dac=DAC(bits=8), adc=ADC(bits=8),
-                    compensation=GlobalDriftCompensation(), costs=macro("hermes"))  # fmt: skip
+                    compensation=DriftCompensation(), costs=macro("hermes"))  # fmt: skip
 
 
 TARGETS = {"pcm-hermes": pcm_hermes}

@@ -15,7 +15,7 @@ def dac(x, full_scale, top, codes):
     """codes = clip(rint(x / full_scale * top), -top, top): what the input drivers are told.
 
     x : float32 (batch, k);  full_scale : float32 (batch,), the unit of x, > 0;  top : float32, largest code;
-    codes : float32 (batch, k), written.
+    codes : float32 (batch, k), written. For inputs that are never negative the codes are 0..top.
     """
     batch, k = x.shape
     for i in range(batch):
@@ -23,6 +23,20 @@ def dac(x, full_scale, top, codes):
         for j in range(k):
             relative = min(max(x[i, j] / scale, np.float32(-1)), np.float32(1))
             codes[i, j] = np.rint(relative * top)
+
+
+@kernel
+def dac_offset(x, full_scale, top, codes):
+    """codes = 2 rint((x / full_scale + 1) / 2 * top) - top: levels from -1 to 1 without a zero, counted in half steps.
+
+    Shapes as in `dac`; top : float32, 2**bits - 1.
+    """
+    batch, k = x.shape
+    for i in range(batch):
+        scale = full_scale[i]
+        for j in range(k):
+            relative = min(max(x[i, j] / scale, np.float32(-1)), np.float32(1))
+            codes[i, j] = np.float32(2) * np.rint((relative + np.float32(1)) * np.float32(0.5) * top) - top
 
 
 @kernel
@@ -48,6 +62,27 @@ def adc(v, lsb, low, high, value, out):
         for j in range(n):
             code = min(max(np.rint(v[i, j] / lsb[j]), low), high)
             out[i, j] += code * value[j]
+
+
+@kernel
+def adc_table(v, lsb, shift, gain, thresholds, shared, low, value, out):
+    """As `adc`, for converters whose code edges are not evenly spaced.
+
+    shift, gain : float32 (n,), the column's offset in codes and its relative gain;  thresholds : float32
+    (converters, codes - 1), upper edge of each code but the last, in codes;  shared : columns a converter.
+    """
+    batch, n = v.shape
+    last = thresholds.shape[1]
+    for i in range(batch):
+        for j in range(n):
+            edges = thresholds[j // shared]
+            seen = v[i, j] / lsb[j] * gain[j] + shift[j]
+            index = int(min(max(np.rint(seen) - low, np.float32(0)), np.float32(last)))
+            while index > 0 and seen < edges[index - 1]:
+                index -= 1
+            while index < last and seen >= edges[index]:
+                index += 1
+            out[i, j] += (low + np.float32(index)) * value[j]
 
 
 @kernel

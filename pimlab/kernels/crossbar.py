@@ -93,3 +93,14 @@ def add_cell_noise(current, codes, active, needed, plus, plus_sigma, minus, minu
                     total = _cells(codes[i], plus, plus_sigma, j, k0, k1, row + i, 2 * tile)
                     total -= _cells(codes[i], minus, minus_sigma, j, k0, k1, row + i, 2 * tile + 1)
                     current[i, j] = total
+
+
+@kernel
+def add_column_noise(current, sigma, k0, k1, row, lane):
+    """current += sigma z with one sigma a column, float32 (n,): what converters add."""
+    batch, n = current.shape
+    z = np.empty(n, np.float32)
+    for i in range(batch):
+        normal_row(k0, k1, row + i, lane, z)
+        for j in range(n):
+            current[i, j] += sigma[j] * z[j]

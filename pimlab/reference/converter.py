@@ -11,6 +11,12 @@ def dac(x, full_scale, top):
     return np.rint(relative * np.float32(top))
 
 
+def dac_offset(x, full_scale, top):
+    """Codes of x in offset binary, in half steps."""
+    relative = np.clip(x / full_scale[:, None], np.float32(-1), np.float32(1))
+    return np.float32(2) * np.rint((relative + np.float32(1)) * np.float32(0.5) * np.float32(top)) - np.float32(top)
+
+
 def scaled(x, full_scale):
     """Inputs of a row relative to its full scale."""
     return x / full_scale[:, None]
@@ -19,6 +25,15 @@ def scaled(x, full_scale):
 def adc(v, lsb, low, high, value, out):
     """out plus what the codes of v stand for."""
     return out + np.clip(np.rint(v / lsb), np.float32(low), np.float32(high)) * value
+
+
+def adc_table(v, lsb, shift, gain, thresholds, shared, low, value, out):
+    """out plus what the codes of v stand for: a code is the number of edges at or below the value."""
+    seen = v / lsb * gain + shift
+    codes = np.empty_like(v)
+    for j in range(v.shape[1]):
+        codes[:, j] = low + np.searchsorted(thresholds[j // shared], seen[:, j], side="right")
+    return out + codes * value
 
 
 def add_scaled(v, scale, out):

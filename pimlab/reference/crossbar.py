@@ -53,3 +53,8 @@ def add_cell_noise(current, codes, active, needed, plus, plus_sigma, minus, minu
             few = active[i] < needed
             out[i, few] = seen[few]
     return out
+
+
+def add_column_noise(current, sigma, k0, k1, row, lane):
+    """current + sigma z, one sigma a column."""
+    return current + sigma * philox.normal(k0, k1, row, lane, current.shape)

@@ -4,7 +4,7 @@ import numba
 import numpy as np
 import pytest
 
-from pimlab.analog import ADC, DAC, Crossbar, GlobalDriftCompensation, device
+from pimlab.analog import ADC, DAC, Crossbar, DriftCompensation, device
 from pimlab.analog.devices import GaussianReadNoise
 from pimlab.analog.targets import TARGETS
 from pimlab.keys import Key
@@ -79,7 +79,7 @@ def test_one_noise_off_leaves_the_others_where_they_are(hermes, operands):
     w, x = operands
     still = hermes.with_causes(("programming", "read noise")).program(w, 1)
     both = hermes.with_causes(("programming", "drift", "read noise")).program(w, 1)
-    assert np.array_equal(still.plus, both.plus)
+    assert np.array_equal(still.banks[0][0][1].programmed, both.banks[0][0][1].programmed)
     assert np.array_equal(still.matmul(x, 2), both.matmul(x, 2))
 
 
@@ -159,4 +159,27 @@ def test_errors_teach(hermes, operands):
 
 
 def test_drift_compensation_is_a_part():
-    assert Crossbar(compensation=GlobalDriftCompensation(vectors=8)).compensation.vectors == 8
+    assert Crossbar(compensation=DriftCompensation(vectors=8)).compensation.vectors == 8
+
+
+def test_effective_bits_are_what_they_say():
+    ramp = np.linspace(-1, 1, 20_001, dtype=np.float32)[:, None]
+    machine = Crossbar(adc=ADC(bits=8, range="fixed", margin=1.0, enob=6.0), scaling="layer")
+    y = machine.program(np.array([[1.0], [0.0]])).matmul(np.hstack([ramp, np.ones_like(ramp)]), 3)[:, 0]
+    assert (y - ramp[:, 0])[500:-500].std() == pytest.approx(2 / 2**6 / np.sqrt(12), rel=0.05)
+
+
+def test_gain_offset_and_uneven_codes_are_drawn_once(operands):
+    w, x = operands
+    plain = Crossbar(adc=ADC(bits=8))
+    for change in ({"gain_error": 0.05}, {"offset_error": 3.0}, {"dnl": 0.5}):
+        poor = plain.but(adc=plain.adc.but(**change)).program(w, 1)
+        assert np.array_equal(poor.matmul(x), poor.matmul(x))
+        assert _error(poor.matmul(x), x @ w) > 1.02 * _error(plain.program(w, 1).matmul(x), x @ w)
+
+
+def test_shared_converters_take_turns():
+    adc = ADC(bits=8, columns=8, clock="1 GHz")
+    assert adc.conversion_time == pytest.approx(64e-9)
+    assert adc.but(kind="ramp").conversion_time == pytest.approx(8 * 256e-9)
+    assert adc.but(kind="flash").conversion_time == pytest.approx(8e-9)

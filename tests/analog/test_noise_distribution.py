@@ -5,8 +5,8 @@ import pytest
 from scipy import stats
 
 from pimlab.analog import Crossbar, device
+from pimlab.analog.cells import active_inputs_needed
 from pimlab.analog.devices import Device, GaussianReadNoise
-from pimlab.analog.programmed import active_inputs_needed
 
 READS = 100_000
 CUT = Device(name="on/off 100", g_min="0.1 uS", g_max="10 uS", read_noise=GaussianReadNoise(absolute="0.2 uS"))
@@ -34,7 +34,8 @@ def _compare(cell, w, x):
     def spread(g):
         return cell.read_noise.spread(g, 0.0, g)
 
-    brute = unit * _brute(programmed.plus[:, 0], programmed.minus[:, 0], spread, x, READS)
+    plus, minus = (bank.programmed[0, :, 0] for _, bank in programmed.banks[0])
+    brute = unit * _brute(plus, minus, spread, x, READS)
     ours = _ours(programmed, x)
     error = brute.std() / np.sqrt(READS)
     assert abs(ours.mean() - brute.mean()) < 4 * np.sqrt(2) * error
@@ -55,8 +56,8 @@ def test_distribution_equals_brute_force(cell, active):
 
 def test_empty_cells_alone():
     """All weights zero: every pair is two cells at the lower end, the worst of cutting."""
-    programmed = _compare(CUT, np.zeros(24), np.ones(24))
-    needed = active_inputs_needed([(programmed.plus, np.full_like(programmed.plus, 2e-7))] * 2)
+    _compare(CUT, np.zeros(24), np.ones(24))
+    needed = active_inputs_needed([(np.full((24, 1), 1e-7), np.full((24, 1), 2e-7))] * 2)
     assert needed > 24
 
 

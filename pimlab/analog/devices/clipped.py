@@ -34,8 +34,8 @@ def cumulants(g: np.ndarray, sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 def _raw(g: np.ndarray, sigma: np.ndarray, order: int) -> list[np.ndarray]:
     """Raw moments 1..order by m_n = g m_(n-1) + (n-1) sigma^2 m_(n-2), with sigma phi(a) from the edge for n = 1."""
     g, sigma = np.broadcast_arrays(np.asarray(g, float), np.asarray(sigma, float))
-    a = np.divide(g, sigma, out=np.full(g.shape, 40.0), where=sigma > 0)
-    density = np.exp(-0.5 * np.minimum(a * a, 1500.0)) / np.sqrt(2 * np.pi)
+    a = g / np.maximum(np.maximum(sigma, g / 38.0), 1e-300)  # beyond 38 the density is below the smallest float
+    density = np.exp(-0.5 * a * a) / np.sqrt(2 * np.pi)
     raw = [ndtr(a)]
     for n in range(1, order + 1):
         raw.append(g * raw[-1] + (sigma * density if n == 1 else (n - 1) * sigma**2 * raw[-2]))

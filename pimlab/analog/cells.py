@@ -1,0 +1,115 @@
+"""What do the cells of one plane hold, and what does a read of them see? Conductances as programmed, drifted and noisy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pimlab.analog.devices import Device
+from pimlab.analog.devices.clipped import cumulants, moments
+from pimlab.keys import Key
+
+KS_TOLERANCE = 0.004
+"""Largest distance between the true and the Gaussian distribution of an output that is accepted without per-cell draws."""
+
+
+@dataclass(frozen=True)
+class CellSpread:
+    """Cells of a tile as a single draw sees them, for outputs whose noise is not Gaussian: float32 (k, n), relative.
+
+    With several devices a polarity the devices follow each other along k and each takes its share of the input.
+    """
+
+    needed: np.ndarray
+    plus: np.ndarray
+    plus_sigma: np.ndarray
+    minus: np.ndarray
+    minus_sigma: np.ndarray
+    devices: int
+
+
+class Bank:
+    """Cells of one polarity: targets (k, n), S, and `devices` cells that share each of them, (devices, k, n), S."""
+
+    def __init__(self, cell: Device, relative: np.ndarray, key: Key, devices: int):
+        self.cell, self.key = cell, key
+        self.target = cell.g_min + (cell.g_max - cell.g_min) * relative
+        self.programmed = np.stack([cell.program(self.target, key.child(d)) for d in range(devices)])
+
+    def at(self, seconds: float) -> np.ndarray:
+        """Conductances at that time without read noise, S, float64 (devices, k, n)."""
+        return np.stack([self.cell.drifted(g, seconds, self.key.child(d), self.target) for d, g in enumerate(self.programmed)])
+
+    def spread(self, now: np.ndarray, seconds: float) -> np.ndarray | None:
+        """Standard deviation of one read before the cut at zero, S, like `now`; None without read noise."""
+        noise = self.cell.read_noise
+        return None if noise is None else np.broadcast_to(noise.spread(now, seconds, self.target), now.shape)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one read of a tile sees, relative to the conductance range.
+
+    mean : float64 (k, n);  variance : float64 (k, n) or None without read noise;  cells : for single draws, or None.
+    """
+
+    mean: np.ndarray
+    variance: np.ndarray | None
+    cells: CellSpread | None
+
+
+def seen(banks: list[tuple[float, Bank]], nows: list[np.ndarray], part: slice, seconds: float) -> Seen:
+    """One tile of a plane whose signed `banks` have the conductances `nows` at that time."""
+    cell = banks[0][1].cell
+    span = cell.g_max - cell.g_min
+    if cell.read_noise is None:
+        mean = sum(sign * now[:, part].mean(axis=0) for (sign, _), now in zip(banks, nows, strict=True))
+        return Seen(np.asarray(mean) / span, None, None)
+    drawn = []
+    for (sign, bank), now in zip(banks, nows, strict=True):
+        sigma = bank.spread(now, seconds)
+        assert sigma is not None
+        drawn.append((sign, now[:, part], sigma[:, part]))
+    shape = drawn[0][1].shape[1:]
+    mean, variance = np.zeros(shape), np.zeros(shape)
+    for sign, g, sigma in drawn:
+        first, second = moments(g, sigma)
+        mean += sign * first.mean(axis=0)
+        variance += second.sum(axis=0) / len(g) ** 2
+    return Seen(mean / span, variance / span**2, _single_draws(drawn, span))
+
+
+def _single_draws(drawn: list[tuple[float, np.ndarray, np.ndarray]], span: float) -> CellSpread | None:
+    needed = active_inputs_needed([(g / len(g), sigma / len(g)) for _, g, sigma in drawn])
+    if not needed.any():
+        return None
+    flat = [(a.reshape(-1, a.shape[-1]) / span).astype(np.float32) for _, g, sigma in drawn for a in (g, sigma)]
+    if len(flat) == 2:
+        flat += [np.zeros_like(flat[0])] * 2
+    return CellSpread(needed, flat[0], flat[1], flat[2], flat[3], len(drawn[0][1]))
+
+
+def active_inputs_needed(cells: list[tuple[np.ndarray, np.ndarray]], tolerance: float = KS_TOLERANCE) -> np.ndarray:
+    """How many equal active inputs make each column's noise Gaussian to within `tolerance`, float32 (n,).
+
+    cells : (conductance, spread before the cut at zero), float64 (..., k, n) each, that add into one column.
+    First terms of the Edgeworth series (Kolassa, Series Approximation Methods in Statistics, chapter 3): with skewness
+    s / sqrt(n) and excess kurtosis q / n the distribution function is off by at most 0.0665 s / sqrt(n) + 0.0229 q / n.
+    Sums of Gaussians that are not cut are Gaussian for any number of inputs (0 needed).
+    """
+    k, n = cells[0][0].shape[-2:]
+    variance, third, fourth = np.zeros(n), np.zeros(n), np.zeros(n)
+    for g, sigma in cells:
+        if not np.any(8.0 * sigma > g):
+            variance += np.square(sigma).reshape(-1, n).sum(axis=0)
+            continue
+        c3, c4 = cumulants(g, sigma)
+        variance += moments(g, sigma)[1].reshape(-1, n).sum(axis=0)
+        third += np.abs(c3).reshape(-1, n).sum(axis=0)
+        fourth += np.abs(c4).reshape(-1, n).sum(axis=0)
+    safe = np.where(variance > 0, variance, 1.0)
+    skew = 0.0665 * np.sqrt(k) * third / safe**1.5
+    tail = 0.0229 * k * fourth / safe**2
+    needed = ((skew + np.sqrt(skew**2 + 4 * tolerance * tail)) / (2 * tolerance)) ** 2
+    return np.where((variance > 0) & (needed > 0.5), needed, 0.0).astype(np.float32)
