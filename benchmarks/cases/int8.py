@@ -37,8 +37,8 @@ def _accumulate(part, acc):
     return acc
 
 
-def _saturating(x, w, chunk, low, high):
-    acc = np.empty((x.shape[0], w.shape[1]), np.int64)
+def _saturating(x, w, chunk, low, high, acc):
+    acc = acc.copy()
     kernels.saturating(x, w, chunk, low, high, acc)
     return acc
 
@@ -59,8 +59,9 @@ def _wrap(acc, bits):
 
 
 def _make_saturating(rng, size):
-    x, w = _codes(rng, size)
-    return (*(a[: 1 + a.shape[0] // 4].astype(np.int32) if a is x else a.astype(np.int32) for a in (x, w)), 3, -(2**17), 2**17 - 1)
+    x, w = (a.astype(np.int32) for a in _codes(rng, size))
+    x = x[: 1 + len(x) // 4]
+    return x, w, 3, -(2**17), 2**17 - 1, rng.integers(-(2**16), 2**16, (len(x), w.shape[1]))
 
 
 def _make_quantise(rng, size):

@@ -48,13 +48,13 @@ def accumulate(part, acc):
 
 @parallel
 def saturating(x, w, chunk, low, high, acc):
-    """acc = x @ w where the accumulator adds the exact sum of each `chunk` of k and clips to low..high each time.
+    """acc += x @ w, in place, where the accumulator adds the exact sum of each `chunk` of k and clips to low..high each time.
 
-    x : int32 (batch, k); w : int32 (k, n); acc : int64 (batch, n), written. `chunk` 1 clips after every product.
+    x : int32 (batch, k); w : int32 (k, n); acc : int64 (batch, n) within low..high. `chunk` 1 clips after every product.
     """
     for i in prange(x.shape[0]):
         part = np.zeros(w.shape[1], np.int64)
-        row = np.zeros(w.shape[1], np.int64)
+        row = acc[i]
         for first in range(0, x.shape[1], chunk):
             part[:] = 0
             for p in range(first, min(first + chunk, x.shape[1])):
@@ -63,7 +63,6 @@ def saturating(x, w, chunk, low, high, acc):
                     part[j] += xp * w[p, j]
             for j in range(w.shape[1]):
                 row[j] = min(max(row[j] + part[j], low), high)
-        acc[i] = row
 
 
 @parallel

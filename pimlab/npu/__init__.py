@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from functools import partial
 
+from pimlab.npu.accumulators import Accumulator
 from pimlab.npu.arithmetic import Arithmetic
+from pimlab.npu.chips import chip, chips
 from pimlab.npu.requantisation import requantize
 from pimlab.npu.systolic import Buffers, GemmCycles, gemm_cycles
-from pimlab.npu.target import MacArray, Memory, Npu, chip
+from pimlab.npu.target import MacArray, Memory, Npu
 
-TARGETS = {name: partial(chip, name) for name in ("warboy",)}
+TARGETS = {name: partial(chip, name) for name in (
+    "warboy", "rngd", "atom", "atom-max", "rebel", "x220", "x330", "dx-m1", "t4", "a100", "h100", "l40s", "tpu-v4i",
+)}  # fmt: skip
 
-__all__ = ["TARGETS", "Arithmetic", "Buffers", "GemmCycles", "MacArray", "Memory", "Npu", "chip", "gemm_cycles", "requantize"]
+__all__ = [
+    "TARGETS", "Accumulator", "Arithmetic", "Buffers", "GemmCycles", "MacArray", "Memory", "Npu", "chip", "chips", "gemm_cycles",
+    "requantize",
+]  # fmt: skip

@@ -1,8 +1,12 @@
-"""What exact output does a digital MAC array give? Codes in, integer sums, codes out, each step by a named rule.
+"""What exact output does a digital MAC array give? Codes in, sums, codes out, each step by a named rule.
 
 Integer machines (Jacob et al., CVPR 2018): weights symmetric with one scale a column, activations with one scale and
-zero point from calibration, bias as int32 in the accumulator, sums exact modulo 2^32, results requantised to codes.
-Without calibration each input row is scaled by its own largest magnitude and the sums leave as float32.
+zero point from calibration, bias and zero-point correction in the accumulator before the first product, sums of
+stated width, results requantised to codes. Without calibration each input row is scaled by its own largest
+magnitude and the sums leave as float32.
+
+Float machines: operands of at most 8 bits are scaled like integers and cast, wider ones are cast as they are; products
+are exact and sums are float32.
 """
 
 from __future__ import annotations
@@ -12,12 +16,15 @@ from typing import Any
 import numpy as np
 
 from pimlab import formats
+from pimlab.formats import IntegerFormat
 from pimlab.kernels import int8 as kernels
 from pimlab.keys import Key
-from pimlab.npu import integers
+from pimlab.npu.accumulators import Accumulator, integer_product
+from pimlab.npu.floats import product
+from pimlab.npu.operands import Weights, grid_of, is_integer, rounded
 from pimlab.npu.requantisation import codes_of
 from pimlab.protocol import Calibration, Programmed, Range, checked_operands, checked_weights
-from pimlab.values import Value, choice
+from pimlab.values import Value, choice, part
 
 _INT32 = (-(2**31), 2**31 - 1)
 
@@ -26,113 +33,131 @@ class Arithmetic(Value):
     """The number formats of a machine; None is float32, exact to BLAS."""
 
     weights: str | None = "int8"
-    """Symmetric, one scale a column (output channel)."""
+    """Integers are symmetric with one scale a column (output channel)."""
     activations: str | None = "int8"
     """One scale for the tensor from calibration; without calibration one a row."""
     outputs: str | None = "int8"
     """Format results are requantised to when a calibration gives their range."""
     zero_point: str = choice("affine", "symmetric", default="affine", doc="whether activation codes have a zero point")
     rule: str = choice("onnx", "gemmlowp", default="onnx", doc="rounding rule of requantisation")
+    accumulator: Accumulator = part(Accumulator, default=Accumulator())
 
     def check(self) -> None:
-        """Every format is known and is one of integers."""
+        """Every format is known; activations and outputs are no blocks."""
         for name in ("weights", "activations", "outputs"):
-            value = getattr(self, name)
-            if value is not None:
-                integer_grid(value, f"Arithmetic {name}")
+            if getattr(self, name) is not None:
+                formats.format(getattr(self, name))
+
+    @property
+    def mac(self) -> str:
+        """The format in which a MAC multiplies: the wider operand's, float before integer, "fp32" where one is None."""
+        if self.weights is None or self.activations is None:
+            return "fp32"
+        names = [element(self.activations), element(self.weights)]
+        wide = [name for name in names if not is_integer(name)] or names
+        return max(wide, key=lambda name: formats.format(name).bits).removeprefix("u")
 
 
-def integer_grid(name: str, what: str) -> formats.IntegerFormat:
-    """The integer format `name`; ValueError naming `what` for one that is not of integers."""
+def element(name: str) -> str:
+    """The format one element of `name` multiplies in: of a block, its element's; of blocked integers, "fp16"."""
     grid = formats.format(name)
-    if not isinstance(grid, formats.IntegerFormat):
-        raise ValueError(f"{what}={name!r} is not an integer format such as 'int8' (for float32 write None)")
-    return grid
+    if isinstance(grid, formats.MicroscalingFormat):
+        return grid.element.name
+    return "fp16" if isinstance(grid, formats.BlockedFormat) else grid.name
 
 
 class MacProgrammed(Programmed):
     """Weights float32 (k, n) and bias (n,) as an `Arithmetic` holds them."""
 
     def __init__(self, w: np.ndarray, bias: np.ndarray | None, arithmetic: Arithmetic, calibration: Calibration | None, what: str):
-        self.w, self.bias = checked_weights(w, bias, what)
-        self.arithmetic, self.calibration, self.what = arithmetic, calibration, what
-        self.codes, self.scale = _columns(self.w, arithmetic.weights)
-        self._sums = np.int64(0) if self.codes is None else self.codes.sum(axis=0, dtype=np.int64)
+        w, self.bias = checked_weights(w, bias, what)
+        self.shape, self.arithmetic, self.calibration, self.what = w.shape, arithmetic, calibration, what
+        self.weights = Weights(w, arithmetic.weights)
 
     def matmul(self, x: np.ndarray, key: int | Key = 0, at: str | float = 0.0) -> np.ndarray:
         """y float32 (batch, n) of x float32 (batch, k); the same bits for every key and time."""
-        return self._product(x)[0]
+        return self.counted(x)[0]
 
-    def faults(self, x: np.ndarray) -> dict[str, int]:
-        """How often a value of x (batch, k), an accumulator or an output left its range and was clipped or wrapped."""
-        return self._product(x)[1]
+    def counted(self, x: np.ndarray) -> tuple[np.ndarray, dict[str, int]]:
+        """`matmul(x)`, and how many inputs were clipped, sums changed by overflow and outputs clipped on the way."""
+        x = checked_operands(x, self.shape[0], self.what)
+        if is_integer(self.arithmetic.activations) and self.weights.codes is not None:
+            return self._integers(x, self.weights.codes)
+        x, clipped = self._values(x)
+        y = product(x, self.weights.values)
+        y, lost = self._outputs(y if self.bias is None else y + self.bias)
+        return y, _faults(clipped, 0, lost)
 
-    def _product(self, x: np.ndarray) -> tuple[np.ndarray, dict[str, int]]:
-        x = checked_operands(x, self.w.shape[0], self.what)
-        q, scale, zero, clipped = self._inputs(x)
-        faults = {"inputs clipped": clipped, "accumulators wrapped": 0, "outputs clipped": 0}
-        if q is None or self.codes is None:
-            y = self._float_product(x if q is None else (q.astype(np.float32) - zero) * scale)
-            return self._outputs(y, faults)
-        acc, faults["accumulators wrapped"] = self._accumulate(q, self.codes, self._offset(scale, zero))
+    def _integers(self, x: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, dict[str, int]]:
+        q, scale, zero, clipped = self._codes(x)
+        acc, changed = integer_product(q, codes, self._start(scale, zero), self.arithmetic.accumulator)
         if self.calibration is None:
-            y = acc * (scale * self.scale) + (0 if self.bias is None else self.bias)
-            return y.astype(np.float32), faults
-        if self.arithmetic.outputs is None:
-            return acc.astype(np.float32) * (scale * self.scale), faults
-        step, middle, grid = _grid(self.calibration.y, self.arithmetic.outputs, self.arithmetic.zero_point)
-        codes, faults["outputs clipped"] = codes_of(acc, scale[0, 0] * self.scale / step, middle, grid, self.arithmetic.rule)
-        return (codes.astype(np.float32) - middle) * step, faults
+            y = acc * (scale * self.weights.scale)
+            return (y if self.bias is None else y + self.bias).astype(np.float32), _faults(clipped, changed, 0)
+        if not is_integer(self.arithmetic.outputs):
+            y, lost = self._outputs(acc.astype(np.float32) * (scale * self.weights.scale))
+            return y, _faults(clipped, changed, lost)
+        step, middle, grid = span_codes(self.calibration.y, self.arithmetic.outputs, self.arithmetic.zero_point)
+        held = np.clip(acc, *_INT32).astype(np.int32)
+        q, lost = codes_of(held, scale[0, 0] * self.weights.scale / step, middle, grid, self.arithmetic.rule)
+        return (q.astype(np.float32) - middle) * step, _faults(clipped, changed, lost)
 
-    def _inputs(self, x: np.ndarray) -> tuple[np.ndarray | None, Any, int, int]:
-        if self.arithmetic.activations is None:
-            return None, 1.0, 0, 0
+    def _codes(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, int, int]:
         if self.calibration is not None:
-            step, zero, grid = _grid(self.calibration.x, self.arithmetic.activations, self.arithmetic.zero_point)
+            step, zero, grid = span_codes(self.calibration.x, self.arithmetic.activations, self.arithmetic.zero_point)
             scale = np.full((len(x), 1), step, np.float32)
         else:
-            zero, grid = 0, integer_grid(self.arithmetic.activations, "activations")
+            zero, grid = 0, grid_of(self.arithmetic.activations)
             scale = formats.symmetric(np.abs(x).max(axis=1, keepdims=True, initial=0), grid)
-        q, clipped = np.empty(x.shape, grid.dtype), np.empty(len(x), np.int64)
-        kernels.quantise(x, np.ascontiguousarray(scale[:, 0]), zero, grid.lowest, grid.highest, q, clipped)
-        return q, scale, zero, int(clipped.sum())
+        q, clipped = quantised(x, scale[:, 0], zero, grid)
+        return q, scale, zero, clipped
 
-    def _offset(self, scale: np.ndarray, zero: int) -> np.ndarray:
-        offset = np.broadcast_to(-zero * self._sums, self.w.shape[1:])
+    def _start(self, scale: np.ndarray, zero: int) -> np.ndarray:
+        start = -zero * self.weights.sums
         if self.bias is None or self.calibration is None:
-            return offset
-        return offset + np.clip(np.rint(self.bias / (np.float64(scale[0, 0]) * self.scale)), *_INT32).astype(np.int64)
+            return start
+        step = np.float64(scale[0, 0]) * self.weights.scale
+        return start + np.clip(np.rint(self.bias / step), *_INT32).astype(np.int64)
 
-    def _accumulate(self, q: np.ndarray, codes: np.ndarray, offset: np.ndarray) -> tuple[np.ndarray, int]:
-        cannot_wrap = len(codes) * 2**14 + int(np.abs(offset).max(initial=0)) < 2**31
-        if q.dtype == np.int8 and codes.dtype == np.int8 and cannot_wrap:
-            return integers.gemm(q, codes) + offset.astype(np.int32), 0
-        exact = kernels.gemm_wide(q, codes) + offset
-        return exact.astype(np.int32), int(np.count_nonzero((exact < _INT32[0]) | (exact > _INT32[1])))
+    def _values(self, x: np.ndarray) -> tuple[np.ndarray, int]:
+        name = self.arithmetic.activations
+        if name is None:
+            return x, 0
+        if is_integer(name):
+            q, scale, zero, clipped = self._codes(x)
+            return (q.astype(np.float32) - zero) * scale, clipped
+        span = None if self.calibration is None else self.calibration.x
+        return rounded(x, name, _largest(span))
 
-    def _float_product(self, x: np.ndarray) -> np.ndarray:
-        w = self.w if self.codes is None else self.codes.astype(np.float32) * self.scale
-        return x @ w if self.bias is None else x @ w + self.bias
-
-    def _outputs(self, y: np.ndarray, faults: dict[str, int]) -> tuple[np.ndarray, dict[str, int]]:
-        if self.arithmetic.outputs is None or self.calibration is None:
-            return y, faults
-        step, zero, grid = _grid(self.calibration.y, self.arithmetic.outputs, self.arithmetic.zero_point)
-        q, clipped = np.empty(y.shape, grid.dtype), np.empty(len(y), np.int64)
-        kernels.quantise(y, np.full(len(y), step, np.float32), zero, grid.lowest, grid.highest, q, clipped)
-        return (q.astype(np.float32) - zero) * step, {**faults, "outputs clipped": int(clipped.sum())}
-
-
-def _columns(w: np.ndarray, name: str | None) -> tuple[np.ndarray | None, Any]:
-    if name is None:
-        return None, np.float32(1.0)
-    grid = integer_grid(name, "weights")
-    scale = formats.symmetric(np.abs(w).max(axis=0), grid)
-    return np.clip(np.rint(w / scale), grid.lowest, grid.highest).astype(grid.dtype), scale
+    def _outputs(self, y: np.ndarray) -> tuple[np.ndarray, int]:
+        name = self.arithmetic.outputs
+        if name is None or self.calibration is None:
+            return y, 0
+        if not is_integer(name):
+            return rounded(y, name, _largest(self.calibration.y))
+        step, zero, grid = span_codes(self.calibration.y, name, self.arithmetic.zero_point)
+        q, clipped = quantised(y, np.full(len(y), step, np.float32), zero, grid)
+        return (q.astype(np.float32) - zero) * step, clipped
 
 
-def _grid(span: Range, name: str, zero_point: str) -> tuple[np.float32, int, formats.IntegerFormat]:
-    grid = integer_grid(name, "format")
+def _faults(inputs: int, sums: int, outputs: int) -> dict[str, int]:
+    return {"inputs clipped": inputs, "sums overflowed": sums, "outputs clipped": outputs}
+
+
+def _largest(span: Range | None) -> float | None:
+    return None if span is None else max(abs(span.low), abs(span.high))
+
+
+def quantised(x: np.ndarray, scale: np.ndarray, zero: int, grid: IntegerFormat) -> tuple[np.ndarray, int]:
+    """Codes of x float32 (batch, k) with one scale a row, float32 (batch,), and how many were clipped."""
+    q, clipped = np.empty(x.shape, grid.dtype), np.empty(len(x), np.int64)
+    kernels.quantise(x, np.ascontiguousarray(scale), zero, grid.lowest, grid.highest, q, clipped)
+    return q, int(clipped.sum())
+
+
+def span_codes(span: Range, name: str | None, zero_point: str) -> tuple[np.float32, int, Any]:
+    """Scale, zero point and grid that spread the codes of format `name` over `span` (and 0)."""
+    grid = grid_of(name)
     if zero_point == "affine":
         step, zero = formats.affine(span.low, span.high, grid)
         return np.float32(step), int(zero), grid

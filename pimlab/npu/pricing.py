@@ -2,41 +2,80 @@
 
 from __future__ import annotations
 
-from pimlab import catalogue
-from pimlab.catalogue import Entry
-from pimlab.constants import Constant, derive
+from functools import lru_cache
+
+from pimlab import catalogue, formats
+from pimlab.constants import Constant, assumed, derive
 from pimlab.cost import Price, Prices
 from pimlab.cost.technology import scaled
 
-
-def prices(chip: Entry) -> Prices:
-    """Prices of every event of the machine `chip` describes (it gives node, voltage, DRAM type and standing power)."""
-    node, volts = chip["node"].value * 1e9, chip["voltage"].value
-    dram = catalogue.entry("energy", "memory")[chip.meta["dram"]]
-    return Prices({
-        "mac.int8": Price(constant=_at(int8_mac(), 45, 0.9, node, volts), component="MAC"),
-        "sram.read": Price(constant=_sram("read", node, volts), component="SRAM"),
-        "sram.write": Price(constant=_sram("write", node, volts), component="SRAM"),
-        "psum.read": Price(constant=_psum(node, volts), component="accumulators"),
-        "psum.write": Price(constant=_psum(node, volts), component="accumulators"),
-        "dram.read": Price(constant=dram, component="DRAM"),
-        "dram.write": Price(constant=dram, component="DRAM"),
-        "vector.op": Price(constant=_at(vector_op(), 45, 0.9, node, volts), component="vector"),
-        "standing": Price(constant=chip["power_standing"], component="leakage"),
-    })  # fmt: skip
+_PRINTED = {"fp16": "fp16", "fp32": "fp32"}
 
 
-def int8_mac() -> Constant:
-    """An 8-bit multiplication and a 32-bit addition at 45 nm: Horowitz and Aladdin disagree four times over."""
-    table = catalogue.entry("energy", "arithmetic-45nm")
-    low = derive("int8 MAC", lambda a, b: a + b, table["int8_multiply"], table["int32_add"], unit="J", reason="multiply + add")
-    return between("int8 MAC, 45 nm", low, table["aladdin_int8_mac"])
+def memory_prices(node: float, voltage: float, dram: str, standing: Constant) -> Prices:
+    """Prices of everything but MACs for a machine at `node` (m) and `voltage` (V), a DRAM type and its standing power."""
+    outside = catalogue.entry("energy", "memory")[dram]
+    read, write, psum = _sram("read", node, voltage), _sram("write", node, voltage), _psum(node, voltage)
+    costs = {
+        "sram.read": (read, "SRAM"), "sram.write": (write, "SRAM"), "sram.index": (read, "SRAM"),
+        "psum.read": (psum, "accumulators"), "psum.write": (psum, "accumulators"),
+        "dram.read": (outside, "DRAM"), "dram.write": (outside, "DRAM"), "dram.index": (outside, "DRAM"),
+        "vector.op": (_from_45nm(vector_op(), node, voltage), "vector"),
+        "standing": (standing, "leakage"),
+    }  # fmt: skip
+    return Prices({event: Price(constant=constant, component=component) for event, (constant, component) in costs.items()})
+
+
+@lru_cache(maxsize=256)
+def mac_price(format_: str, node: float, voltage: float) -> Price:
+    """Price of one multiply-accumulate in `format_` at `node` (m) and `voltage` (V)."""
+    return Price(constant=_from_45nm(mac(format_), node, voltage), component="MAC")
+
+
+def mac(format_: str) -> Constant:
+    """One multiplication in `format_` and one addition to the accumulator, in J at 45 nm and 0.9 V.
+
+    Integers: Horowitz and Aladdin disagree four times over, and both are the interval; other widths than 8 go with the
+    square of the width (Horowitz's 32-bit multiplier costs 15.5 times the 8-bit one). Floats: printed for FP16 and
+    FP32; other significands are assumed between a linear and a square law in their width.
+    """
+    grid = formats.format(format_)
+    if isinstance(grid, formats.IntegerFormat):
+        return _integer_mac(grid.width)
+    if isinstance(grid, formats.FloatFormat):
+        return _float_mac(grid.name, grid.mantissa + 1)
+    raise ValueError(f"a MAC does not multiply in {format_!r}: it is a format of blocks; give its element's")
+
+
+def _table() -> catalogue.Entry:
+    return catalogue.entry("energy", "arithmetic-45nm")
+
+
+def _integer_mac(width: int) -> Constant:
+    square = (width / 8) ** 2
+    reason = "multiply + add" if width == 8 else f"8-bit multiply x ({width} / 8)^2 + add"
+    pairs = (("int8_multiply", "int32_add"), ("aladdin_int8_multiply", "aladdin_int32_add"))
+    ends = [derive(f"int{width} MAC", lambda a, b: a * square + b, _table()[a], _table()[b], unit="J", reason=reason) for a, b in pairs]
+    return between(f"int{width} MAC, 45 nm", *ends)
+
+
+def _float_mac(name: str, significand: int) -> Constant:
+    narrow, wide = _table()["fp16_add"], _table()["fp32_add"]
+    if name in _PRINTED:
+        multiply = _table()[f"{_PRINTED[name]}_multiply"]
+    else:
+        ratio, fp16 = significand / 11, _table()["fp16_multiply"].value
+        ends = sorted((fp16 * ratio, fp16 * ratio**2))
+        reason = f"none printed: FP16 multiply x ({significand} / 11) to the power 1 to 2"
+        multiply = assumed(f"{name} multiply", fp16 * ratio**1.5, "J", reason, *ends)
+    low = derive(f"{name} MAC", lambda a, b: a + b, multiply, narrow, unit="J", reason="multiply + add in FP16")
+    high = derive(f"{name} MAC", lambda a, b: a + b, multiply, wide, unit="J", reason="multiply + add in FP32")
+    return high.but(low=low.low)
 
 
 def vector_op() -> Constant:
     """One elementary operation of the vector unit at 45 nm, from an int32 addition to a float32 multiplication."""
-    table = catalogue.entry("energy", "arithmetic-45nm")
-    return between("vector operation, 45 nm", table["int32_add"], table["fp32_multiply"])
+    return between("vector operation, 45 nm", _table()["int32_add"], _table()["fp32_multiply"])
 
 
 def between(name: str, low: Constant, high: Constant) -> Constant:
@@ -46,22 +85,24 @@ def between(name: str, low: Constant, high: Constant) -> Constant:
     return mean.but(low=low.low, high=high.high)
 
 
-def _sram(access: str, node: float, volts: float) -> Constant:
+def _sram(access: str, node: float, voltage: float) -> Constant:
     table = catalogue.entry("energy", "memory")
-    small = _at(table["cache_8kB_45nm"], 45, 0.9, node, volts)
-    medium = _at(table[f"sram_4MB_{access}_7nm"], 7, 0.7, node, volts)
-    large = _at(table[f"sram_128MB_{access}_7nm"], 7, 0.7, node, volts)
+    small = _from_45nm(table["cache_8kB_45nm"], node, voltage)
+    medium, large = (_from_7nm(table[f"sram_{size}_{access}_7nm"], node, voltage) for size in ("4MB", "128MB"))
     return derive(f"SRAM {access}, 4 MB slices", lambda s, m, b: m, small, medium, large, unit=medium.unit,
                   reason="a 4 MB memory; low: banks of 8 kB; high: one memory of 128 MB").but(low=small.low, high=large.high)  # fmt: skip
 
 
-def _psum(node: float, volts: float) -> Constant:
+def _psum(node: float, voltage: float) -> Constant:
     table = catalogue.entry("energy", "memory")
-    small = _at(table["cache_8kB_45nm"], 45, 0.9, node, volts)
-    large = _at(table["sram_4MB_write_7nm"], 7, 0.7, node, volts)
+    small, large = _from_45nm(table["cache_8kB_45nm"], node, voltage), _from_7nm(table["sram_4MB_write_7nm"], node, voltage)
     return derive("accumulator access, 8 kB banks", lambda s, b: s, small, large, unit=small.unit,
                   reason="banks of 8 kB beside the array; high: in the 4 MB slices").but(high=large.high)  # fmt: skip
 
 
-def _at(constant: Constant, from_node: float, from_voltage: float, node: float, volts: float) -> Constant:
-    return scaled(constant, from_node=from_node, from_voltage=from_voltage, node=node, voltage=volts)
+def _from_45nm(constant: Constant, node: float, voltage: float) -> Constant:
+    return scaled(constant, from_node=45, from_voltage=0.9, node=node * 1e9, voltage=voltage)
+
+
+def _from_7nm(constant: Constant, node: float, voltage: float) -> Constant:
+    return scaled(constant, from_node=7, from_voltage=0.7, node=node * 1e9, voltage=voltage)

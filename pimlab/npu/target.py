@@ -1,14 +1,15 @@
-"""What does a digital NPU answer? Exact integers, and from the same operators its cycles, traffic and energy.
+"""What does a digital NPU answer? Exact outputs, and from the same operators its cycles, traffic and energy.
 
 Where data live is part of the answer: `weights_in="sram"` says that weights stay on chip between inferences (loaded
-once, not charged to any), "dram" that every inference fetches them. Activations stay on chip where they fit.
+once, not charged to any), "dram" that every inference fetches them. Activations stay on chip where they fit. A
+convolution is its matrix product: its inputs count once for every place of the window, as the array reads them.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -16,27 +17,32 @@ from pimlab import formats
 from pimlab.cost import Prices
 from pimlab.keys import Key
 from pimlab.npu.arithmetic import Arithmetic, MacProgrammed
+from pimlab.npu.pricing import mac_price
+from pimlab.npu.sparsity import check_two_of_four, kept
 from pimlab.npu.systolic import Buffers, GemmCycles, gemm_cycles
 from pimlab.npu.vectors import operations
 from pimlab.protocol import Calibration, MacOp, Target, VectorOp
-from pimlab.values import Value, choice, integer, part, quantity, unknown
+from pimlab.values import Value, choice, integer, number, part, quantity, unknown
 
 _CAUSES = {"weight quantisation": "weights", "activation quantisation": "activations", "output requantisation": "outputs"}
+_INDEX_BITS = 2
+"""Bits that say which place of its group of four a kept weight has."""
 
 
 class MacArray(Value):
-    """`count` systolic arrays of rows x cols multiply-accumulate units."""
+    """`count` systolic arrays of rows x cols multiply-accumulate units, `rate` MACs a unit and cycle."""
 
     rows: int = integer(1, 65536)
     cols: int = integer(1, 65536)
     count: int = integer(1, 65536, default=1)
     clock: float = quantity("Hz", above=0)
     dataflow: str = choice("ws", "os", "is", default="ws")
+    rate: float = number(above=0, default=1.0, doc="2 where narrow operands are paired, 0.5 where wide ones take two units")
 
     @property
     def peak(self) -> float:
         """Operations a second, two a MAC."""
-        return 2.0 * self.rows * self.cols * self.count * self.clock
+        return 2.0 * self.rows * self.cols * self.count * self.rate * self.clock
 
 
 class Memory(Value):
@@ -57,7 +63,11 @@ class Npu(Target):
     array: MacArray = part(MacArray)
     memory: Memory = part(Memory)
     lanes: int = integer(1, 2**20, doc="elementary vector operations a cycle")
+    node: float = quantity("m", above=0, doc="technology node, such as '14 nm'")
+    voltage: float = quantity("V", above=0)
     energy: Prices = part(Prices)
+    """Prices of everything but MACs, and of MACs where they are not to follow from node and voltage."""
+    sparsity: str | None = choice("2:4", default=None, doc="structured sparsity of weights that the arrays skip")
     sources: tuple[str, ...] = ()
     """Keys of the publications behind the machine's organisation."""
 
@@ -67,13 +77,21 @@ class Npu(Target):
 
     def program(self, w: np.ndarray, key: int | Key = 0, *, bias: np.ndarray | None = None,
                 calibration: Calibration | None = None) -> MacProgrammed:  # fmt: skip
-        """Weights quantised by `arithmetic`; nothing in it is random."""
+        """Weights in the format of `arithmetic`; nothing in it is random.
+
+        ValueError for weights that are not finite and two-dimensional, or not 2:4 where `sparsity` says they are.
+        """
+        if self.sparsity is not None:
+            check_two_of_four(np.asarray(w), self.name)
         return MacProgrammed(w, bias, self.arithmetic, calibration, self.name)
 
     @property
     def prices(self) -> Prices:
-        """The field `energy`."""
-        return self.energy
+        """`energy`, with the MAC of the machine's format priced from node and voltage where it is not given."""
+        event = f"mac.{self.arithmetic.mac}"
+        if event in self.energy:
+            return self.energy
+        return Prices({**self.energy, event: mac_price(self.arithmetic.mac, self.node, self.voltage)})
 
     @property
     def standing(self) -> Mapping[str, float]:
@@ -82,7 +100,7 @@ class Npu(Target):
 
     @property
     def causes(self) -> tuple[str, ...]:
-        """The three roundings of an integer machine that are on."""
+        """The roundings of the machine that are on."""
         return tuple(cause for cause, field in _CAUSES.items() if getattr(self.arithmetic, field) is not None)
 
     def with_causes(self, causes: tuple[str, ...]) -> Self:
@@ -96,80 +114,87 @@ class Npu(Target):
     def events(self, op: MacOp | VectorOp) -> dict[str, int]:
         """Counts of one inference: MACs, bits read and written in SRAM, accumulators and DRAM, vector operations."""
         if isinstance(op, VectorOp):
-            bits = self._bits("activations") * op.elements
+            bits = math.ceil(self._bits("activations") * op.elements)
             return {"vector.op": operations(op), "sram.read": bits, "sram.write": bits}
-        used = self.cycles(op)
-        x, w, y, psum = (self._bits("activations"), self._bits("weights"), self._bits("outputs"), 32)
-        counts = {
-            "mac.int8": op.macs,
-            "sram.read": used.sram_ifmap_reads * x + used.sram_filter_reads * w,
-            "sram.write": op.m * op.n * y,
-            "psum.read": used.sram_ofmap_reads * psum,
-            "psum.write": used.sram_ofmap_writes * psum,
-            "vector.op": op.m * op.n,
-            "dram.read": self._dram_words(op)[0] * w + self._dram_words(op)[1] * x,
-            "dram.write": self._dram_words(op)[2] * y,
-        }
-        return {event: count if event == "mac.int8" else count * op.groups for event, count in counts.items()}
+        return {event: count * op.groups for event, count in {**self._on_chip(op), **self._off_chip(op)}.items()}
 
     def latency(self, op: MacOp | VectorOp) -> dict[str, float]:
-        """Seconds of one inference: "compute" (with array fill and drain), "memory" (what double buffering cannot hide), "vector"."""
+        """Seconds of one inference by phase.
+
+        "compute": cycles of the arrays, filling and draining included; "fill": the first tile's weights from DRAM,
+        before anything can start; "memory": the DRAM traffic that double buffering cannot hide; "vector": vector unit.
+        """
         if isinstance(op, VectorOp):
             return {"vector": math.ceil(operations(op) / self.lanes) / self.array.clock}
-        compute = self.cycles(op).total_cycles * op.groups / self.array.clock
-        counts = self.events(op)
-        transfer = (counts["dram.read"] + counts["dram.write"]) / self.memory.bandwidth
-        return {"compute": compute, "memory": max(0.0, transfer - compute)}
+        compute = self.cycles(op).total_cycles * op.groups / (self.array.clock * self.array.rate)
+        transfer = sum(count for event, count in self._off_chip(op).items()) * op.groups / self.memory.bandwidth
+        tile = min(self.array.rows, op.k) * min(self.array.cols, op.n) * self._bits("weights") / self.memory.bandwidth
+        fill = min(tile, transfer)
+        return {"compute": compute, "fill": fill, "memory": max(0.0, transfer - fill - compute)}
 
     def cycles(self, op: MacOp) -> GemmCycles:
-        """Cycles and words of one group's product on the arrays."""
-        return gemm_cycles(op.m, op.n, op.k, rows=self.array.rows, cols=self.array.cols, dataflow=self.array.dataflow,
+        """Cycles and words of one group's product on the arrays; k counts the weights that are not skipped."""
+        return gemm_cycles(op.m, op.n, self._k(op), rows=self.array.rows, cols=self.array.cols, dataflow=self.array.dataflow,
                            arrays=self.array.count, buffers=self._buffers())  # fmt: skip
 
     def utilisation(self, op: MacOp) -> float:
-        """MACs of `op` over what the arrays could do in its whole latency."""
-        return op.macs * 2 / (self.array.peak * sum(self.latency(op).values()))
+        """MACs that are not skipped over what the arrays could do in the whole latency of `op`."""
+        done = 2 * op.groups * op.m * self._k(op) * op.n
+        return done / (self.array.peak * sum(self.latency(op).values()))
 
     def placed(self, ops: tuple[MacOp, ...]) -> Self:
         """This machine with `weights_in="dram"` where the weights of all `ops` together exceed the SRAM."""
-        held = sum(op.groups * op.k * op.n for op in ops if op.kind == "weights") * self._bits("weights")
+        held = sum(op.groups * self._k(op) * op.n for op in ops if op.kind == "weights") * self._bits("weights")
         return self if held <= self.memory.sram else self.but(memory=self.memory.but(weights_in="dram"))
 
-    def _bits(self, operand: str) -> int:
+    def _skips(self, op: MacOp) -> bool:
+        return self.sparsity is not None and op.kind == "weights"
+
+    def _k(self, op: MacOp) -> int:
+        return kept(op.k) if self._skips(op) else op.k
+
+    def _bits(self, operand: str) -> float:
         name = getattr(self.arithmetic, operand)
-        return 32 if name is None else math.ceil(formats.format(name).bits)
+        return 32.0 if name is None else formats.format(name).bits
 
     def _buffers(self) -> Buffers:
         third = self.memory.sram / 3
-        words = {name: max(2, int(third // self._bits(kind))) for name, kind in
-                 (("ifmap", "activations"), ("filter", "weights"))}  # fmt: skip
-        return Buffers(**words, ofmap=max(2, int(third // 32)))
+        bits = {"ifmap": self._bits("activations"), "filter": self._bits("weights"), "ofmap": self.arithmetic.accumulator.bits}
+        return Buffers(**{name: max(2, int(third // size)) for name, size in bits.items()})
 
-    def _dram_words(self, op: MacOp) -> tuple[int, int, int]:
-        """Words of weights and inputs read and of outputs written, one group."""
+    def _on_chip(self, op: MacOp) -> dict[str, int]:
         used = self.cycles(op)
-        weights_stay = op.kind == "weights" and self.memory.weights_in == "sram"
-        held = op.groups * op.k * op.n * self._bits("weights") <= self.memory.sram
+        x, w, y = (self._bits(name) for name in ("activations", "weights", "outputs"))
+        inputs = used.sram_ifmap_reads // self._k(op) * op.k
+        counts = {
+            f"mac.{self.arithmetic.mac}": op.m * self._k(op) * op.n,
+            "sram.read": math.ceil(inputs * x + used.sram_filter_reads * w),
+            "sram.write": math.ceil(op.m * op.n * y),
+            "psum.read": used.sram_ofmap_reads * self.arithmetic.accumulator.bits,
+            "psum.write": used.sram_ofmap_writes * self.arithmetic.accumulator.bits,
+            "vector.op": op.m * op.n,
+        }  # fmt: skip
+        return {**counts, "sram.index": _INDEX_BITS * used.sram_filter_reads} if self._skips(op) else counts
+
+    def _off_chip(self, op: MacOp) -> dict[str, int]:
+        used = self.cycles(op)
+        weights, activations = self._stay(op)
+        filters = 0 if weights else used.dram_filter_reads
+        inputs = 0 if activations else used.dram_ifmap_reads // self._k(op) * op.k
+        spilled = 0 if activations else used.dram_ofmap_writes - op.m * op.n
+        counts = {
+            "dram.read": math.ceil(filters * self._bits("weights") + inputs * self._bits("activations"))
+            + spilled * self.arithmetic.accumulator.bits,
+            "dram.write": (0 if activations else math.ceil(op.m * op.n * self._bits("outputs")))
+            + spilled * self.arithmetic.accumulator.bits,
+        }
+        return {**counts, "dram.index": _INDEX_BITS * filters} if self._skips(op) else counts
+
+    def _stay(self, op: MacOp) -> tuple[bool, bool]:
+        """Whether the right operand and the activations of `op` are on chip when it starts."""
+        right = op.groups * self._k(op) * op.n * self._bits("weights")
         live = op.groups * (op.m * op.k * self._bits("activations") + op.m * op.n * self._bits("outputs"))
-        stay = self.memory.activations_in == "sram" and live <= self.memory.sram
-        w = 0 if (weights_stay and held) or (op.kind == "activations" and stay) else used.dram_filter_reads
-        return w, 0 if stay else used.dram_ifmap_reads, 0 if stay else op.m * op.n
-
-
-def chip(name: str) -> Npu:
-    """The machine of `catalogue/npu/<name>.toml`; ValueError with the nearest name for an unknown one."""
-    from pimlab import catalogue
-    from pimlab.npu.pricing import prices
-
-    entry = catalogue.entry("npu", name)
-    whole: dict[str, Any] = {key: round(entry[key].value) for key in ("rows", "cols", "arrays", "lanes")}
-    return Npu(
-        name=name, lanes=whole["lanes"], energy=prices(entry), arithmetic=Arithmetic(), sources=_cited(entry),
-        array=MacArray(rows=whole["rows"], cols=whole["cols"], count=whole["arrays"], clock=entry["clock"].value,
-                       dataflow=entry.meta["dataflow"]),
-        memory=Memory(sram=entry["sram"].value, bandwidth=entry["dram_bandwidth"].value),
-    )  # fmt: skip
-
-
-def _cited(entry: Any) -> tuple[str, ...]:
-    return tuple(sorted({source for constant in entry.values() for source in constant.sources}))
+        activations = self.memory.activations_in == "sram" and live <= self.memory.sram
+        if op.kind == "activations":
+            return activations and right + live <= self.memory.sram, activations
+        return self.memory.weights_in == "sram" and right <= self.memory.sram, activations

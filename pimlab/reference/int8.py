@@ -20,9 +20,8 @@ def accumulate(part, acc):
     return (acc.astype(np.int64) + part.astype(np.int64)).astype(np.int32)
 
 
-def saturating(x, w, chunk, low, high):
-    """int64 (batch, n): a clip to low..high after every `chunk` products along k."""
-    acc = np.zeros((x.shape[0], w.shape[1]), np.int64)
+def saturating(x, w, chunk, low, high, acc):
+    """int64 (batch, n): acc plus the products, clipped to low..high after every `chunk` of them along k."""
     for first in range(0, x.shape[1], chunk):
         acc = np.clip(acc + gemm_wide(x[:, first : first + chunk], w[first : first + chunk]), low, high)
     return acc

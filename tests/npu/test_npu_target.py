@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
-from pimlab import npu
+from pimlab import catalogue, npu
+from pimlab.constants import assumed
 from pimlab.cost import price
 from pimlab.npu import integers
+from pimlab.npu.accumulators import integer_product
+from pimlab.npu.pricing import mac
 from pimlab.protocol import Calibration, MacOp, Range, VectorOp
 
 
@@ -51,8 +56,10 @@ def test_equals_the_integer_layer_written_out(warboy, layer):
 
 def test_rows_do_not_depend_on_their_neighbours(warboy, layer):
     x, w, bias, calibration = layer
-    for known in (calibration, None):
-        programmed = warboy.program(w, 0, bias=bias, calibration=known)
+    for machine, known in itertools.product(
+        (warboy, warboy.with_causes(()), warboy.with_causes(("weight quantisation",))), (calibration, None)
+    ):
+        programmed = machine.program(w, 0, bias=bias, calibration=known)
         assert np.array_equal(programmed.matmul(x), np.concatenate([programmed.matmul(x[:5]), programmed.matmul(x[5:])]))
 
 
@@ -60,7 +67,8 @@ def test_no_cause_is_float32(warboy, layer):
     x, w, bias, calibration = layer
     ideal = warboy.with_causes(())
     assert ideal.causes == ()
-    assert np.array_equal(ideal.program(w, bias=bias, calibration=calibration).matmul(x), x @ w + bias)
+    y = ideal.program(w, bias=bias, calibration=calibration).matmul(x)
+    assert np.allclose(y, x.astype(np.float64) @ w + bias, rtol=0, atol=1e-5)
 
 
 def test_each_cause_alone_errs_less_than_all(warboy, layer):
@@ -82,17 +90,17 @@ def test_unknown_cause_names_the_nearest(warboy):
 def test_clipped_values_are_counted(warboy, layer):
     x, w, bias, calibration = layer
     programmed = warboy.program(w, bias=bias, calibration=calibration)
-    assert programmed.faults(x)["inputs clipped"] == 0
+    assert programmed.counted(x)[1]["inputs clipped"] == 0
     step = np.float32((calibration.x.high - calibration.x.low) / 255)
     code = np.rint(2 * x / step) + np.rint(-128 - calibration.x.low / step)
-    assert programmed.faults(2 * x)["inputs clipped"] == np.count_nonzero((code < -128) | (code > 127)) > 0
-    assert programmed.faults(2 * x)["outputs clipped"] > 0
+    assert programmed.counted(2 * x)[1]["inputs clipped"] == np.count_nonzero((code < -128) | (code > 127)) > 0
+    assert programmed.counted(2 * x)[1]["outputs clipped"] > 0
 
 
 def test_accumulators_that_wrap_are_counted(warboy):
     k = 140_000
     programmed = warboy.program(np.ones((k, 2), np.float32))
-    assert programmed.faults(np.ones((3, k), np.float32))["accumulators wrapped"] == 6
+    assert programmed.counted(np.ones((3, k), np.float32))[1]["sums overflowed"] == 6
 
 
 def test_counts_by_hand(warboy):
@@ -137,8 +145,8 @@ def test_array_peak_is_the_published_one_within_rounding(warboy):
 def test_misspelt_fields_are_refused(warboy):
     with pytest.raises(TypeError, match="did you mean 'array'"):
         warboy.but(arrays=warboy.array)
-    with pytest.raises(ValueError, match="for float32 write None"):
-        npu.Arithmetic(weights="q4_0")
+    with pytest.raises(ValueError, match="width=88 is outside 2..16"):
+        npu.Arithmetic(weights="int88")
 
 
 def test_without_the_byte_path_blas_gives_the_same(monkeypatch):
@@ -155,3 +163,121 @@ def test_a_saturating_byte_path_is_found_out(monkeypatch):
     integers.bytes_path_is_exact.cache_clear()
     assert not integers.bytes_path_is_exact()
     integers.bytes_path_is_exact.cache_clear()
+
+
+@pytest.mark.parametrize("name", sorted(npu.TARGETS))
+def test_every_published_machine_stands(name):
+    machine = npu.TARGETS[name]()
+    entry = catalogue.entry("npu", name)
+    assert machine.array.peak == pytest.approx(entry["peak.int8"].value, rel=0.03)
+    op = MacOp(name="fc", m=64, k=512, n=512)
+    assert 0 < machine.utilisation(op) <= 1
+    assert price(machine.events(op), machine.prices).nominal["MAC"] > 0
+    assert all(seconds >= 0 for seconds in machine.latency(op).values())
+
+
+def test_another_format_runs_at_the_ratio_of_the_peaks():
+    narrow, wide = npu.chip("t4", "int4"), npu.chip("t4", "fp16")
+    assert (narrow.array.rate, wide.array.rate) == (2.0, 0.5)
+    assert narrow.events(MacOp(name="a", m=1, k=8, n=8))["mac.int4"] == 64
+    op = MacOp(name="a", m=512, k=512, n=512)
+    assert wide.latency(op)["compute"] == 4 * narrow.latency(op)["compute"]
+    with pytest.raises(ValueError, match="warboy: format 'int4' is not known.*int8"):
+        npu.chip("warboy", "int4")
+    with pytest.raises(ValueError, match="did you mean 'warboy'"):
+        npu.chip("warbouy")
+
+
+def test_narrower_and_smaller_macs_cost_less():
+    ladder = [mac(f"int{width}").value for width in (2, 4, 8, 16)]
+    assert ladder == sorted(ladder)
+    assert mac("fp8_e4m3").value < mac("fp16").value < mac("fp32").value
+    assert mac("int8").low == pytest.approx(0.3e-12)
+    assert mac("int8").high == pytest.approx(1.1536553e-12)
+    assert mac("int4").low < 0.34882970e-12 < mac("int4").high
+    assert mac("fp16").status == "derived"
+    assert mac("bf16").status == "assumed"
+    with pytest.raises(ValueError, match="format of blocks"):
+        mac("mxfp8_e4m3")
+
+
+def test_a_price_of_the_users_own_wins(warboy):
+    mine = warboy.but(energy=warboy.prices.with_price("mac.int8", assumed("my MAC", 1e-12, "J", "measured on my bench")))
+    op = MacOp(name="fc", m=1, k=10, n=10)
+    assert price(mine.events(op), mine.prices).nominal["MAC"] == pytest.approx(100e-12)
+
+
+def test_two_of_four_halves_macs_and_weights_and_reads_an_index(warboy):
+    op = MacOp(name="fc", m=16, k=64, n=128)
+    away = warboy.but(memory=warboy.memory.but(weights_in="dram"))
+    dense, sparse = away.events(op), away.but(sparsity="2:4").events(op)
+    assert sparse["mac.int8"] * 2 == dense["mac.int8"]
+    assert sparse["dram.read"] * 2 == dense["dram.read"] == 8 * 64 * 128
+    assert sparse["dram.index"] == sparse["sram.index"] == 2 * 32 * 128
+    assert sparse["sram.read"] == 8 * (16 * 64 + 32 * 128)
+    assert away.but(sparsity="2:4").events(op.but(kind="activations")) == away.events(op.but(kind="activations"))
+    big = MacOp(name="fc", m=4096, k=4096, n=4096)
+    assert warboy.but(sparsity="2:4").latency(big)["compute"] == pytest.approx(warboy.latency(big)["compute"] / 2, rel=1e-9)
+
+
+def test_weights_that_are_not_two_of_four_are_refused(warboy):
+    w = np.zeros((10, 3), np.float32)
+    w[4:7, 1] = 1
+    with pytest.raises(ValueError, match=r"rows 4\.\.7 of column 1 hold 3 non-zeros"):
+        warboy.but(sparsity="2:4").program(w)
+    w[5, 1] = 0
+    assert warboy.but(sparsity="2:4").program(w).matmul(np.ones((1, 10), np.float32)).shape == (1, 3)
+    with pytest.raises(ValueError, match="sparsity='1:4' is not one of 2:4"):
+        warboy.but(sparsity="1:4")
+
+
+def test_traffic_that_double_buffering_cannot_hide_stalls(warboy):
+    slow = warboy.but(memory=warboy.memory.but(weights_in="dram", bandwidth="1 GB/s"))
+    op = MacOp(name="fc", m=1, k=4096, n=4096)
+    phases = slow.latency(op)
+    assert sum(phases.values()) == pytest.approx(4096 * 4096 / 1e9)
+    assert phases["fill"] == pytest.approx(64 * 128 / 1e9)
+    assert warboy.latency(op)["memory"] == warboy.latency(op)["fill"] == 0
+
+
+@pytest.mark.parametrize(
+    ("bits", "overflow", "chunk"), [(16, "wrap", None), (16, "saturate", None), (18, "saturate", 1), (17, "saturate", 64)]
+)
+def test_narrow_accumulators_by_hand(bits, overflow, chunk):
+    rng = np.random.default_rng(5)
+    x, w = rng.integers(-128, 128, (6, 200)), rng.integers(-128, 128, (200, 5))
+    start = rng.integers(-100, 100, 5)
+    low, high = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
+    held = np.repeat(start[None].copy(), 6, axis=0)
+    step = chunk or 200
+    for first in range(0, 200, step):
+        held = held + x[:, first : first + step] @ w[first : first + step]
+        held = np.clip(held, low, high) if overflow == "saturate" else (held - low) % 2**bits + low
+    got, changed = integer_product(x.astype(np.int8), w.astype(np.int8), start, npu.Accumulator(bits=bits, overflow=overflow, chunk=chunk))
+    assert np.array_equal(got, held)
+    assert changed == np.count_nonzero(held != x @ w + start) > 0
+
+
+def test_the_accumulators_width_reaches_the_output(warboy, layer):
+    x, w, bias, calibration = layer
+    narrow = warboy.but(arithmetic=warboy.arithmetic.but(accumulator=npu.Accumulator(bits=16, overflow="saturate")))
+    assert narrow.program(w, bias=bias, calibration=calibration).counted(x)[1]["sums overflowed"] > 0
+    assert warboy.program(w, bias=bias, calibration=calibration).counted(x)[1]["sums overflowed"] == 0
+    with pytest.raises(ValueError, match="for all of k write chunk=None"):
+        npu.Accumulator(chunk=0)
+
+
+@pytest.mark.parametrize("width", [2, 3, 4, 6, 8, 12, 16])
+def test_more_bits_never_err_more(warboy, layer, width):
+    x, w, bias, calibration = layer
+    exact = x.astype(np.float64) @ w + bias
+
+    def error(bits):
+        name = f"int{bits}"
+        machine = warboy.but(
+            arithmetic=warboy.arithmetic.but(weights=name, activations=name, outputs=None, accumulator=npu.Accumulator(bits=48))
+        )
+        return float(np.square(machine.program(w, bias=bias, calibration=calibration).matmul(x) - exact).mean())
+
+    assert error(width) < error(width - 1 if width > 2 else 2) or width == 2
+    assert error(width) < 1e4 * 4.0**-width

@@ -1,0 +1,83 @@
+"""How do weights and activations stand in a machine's format? As codes with scales, or as float32 values on its grid."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pimlab import formats
+from pimlab.formats import IntegerFormat
+
+SCALED_BITS = 8
+"""Float formats of at most this width are scaled to their range; wider ones hold values as they are."""
+
+
+def is_integer(name: str | None) -> bool:
+    """Whether `name` is a plain integer format."""
+    return name is not None and isinstance(formats.format(name), IntegerFormat)
+
+
+def grid_of(name: str | None) -> IntegerFormat:
+    """The integer format `name`; ValueError for another."""
+    grid = formats.format(name or "fp32")
+    if not isinstance(grid, IntegerFormat):
+        raise ValueError(f"format {name!r} is not one of integers, such as 'int8'")
+    return grid
+
+
+class Weights:
+    """w float32 (k, n) in a format.
+
+    codes : integers (k, n), or None where the format is no plain integer; scale : float32 (n,), one step of a column;
+    sums : int64 (n,), the codes of a column added up; values : float32 (k, n), what the weights stand for.
+    """
+
+    def __init__(self, w: np.ndarray, name: str | None):
+        self.codes: np.ndarray | None = None
+        self.scale: Any = np.float32(1.0)
+        self.sums = np.zeros(w.shape[1], np.int64)
+        self._values: np.ndarray | None = w
+        if is_integer(name):
+            grid = grid_of(name)
+            self.scale = formats.symmetric(np.abs(w).max(axis=0), grid)
+            self.codes = np.clip(np.rint(w / self.scale), grid.lowest, grid.highest).astype(grid.dtype)
+            self.sums = self.codes.sum(axis=0, dtype=np.int64)
+            self._values = None
+        elif name is not None:
+            columns = np.abs(w).max(axis=0) if _is_scaled(name) else None
+            self._values = _cast(w.T, name, columns)[0].T.copy()
+
+    @property
+    def values(self) -> np.ndarray:
+        """What the weights stand for, float32 (k, n)."""
+        if self._values is None:
+            assert self.codes is not None
+            self._values = self.codes.astype(np.float32) * self.scale
+        return self._values
+
+
+def rounded(x: np.ndarray, name: str, largest: float | None) -> tuple[np.ndarray, int]:
+    """x float32 (batch, k) on the grid of the float format `name`, and how many lay beyond its range.
+
+    largest : the magnitude that fills a scaled format; None takes each row's own.
+    """
+    if not _is_scaled(name):
+        return _cast(x, name, None)
+    return _cast(x, name, np.abs(x).max(axis=1, initial=0) if largest is None else np.full(len(x), largest, np.float32))
+
+
+def _is_scaled(name: str) -> bool:
+    grid = formats.format(name)
+    return isinstance(grid, formats.FloatFormat) and grid.bits <= SCALED_BITS
+
+
+def _cast(rows: np.ndarray, name: str, largest: np.ndarray | None) -> tuple[np.ndarray, int]:
+    grid = formats.format(name)
+    scale = np.ones((len(rows), 1), np.float32)
+    if largest is not None and isinstance(grid, formats.FloatFormat):
+        full = (np.asarray(largest, np.float64)[:, None] / grid.largest).astype(np.float32)
+        scale = np.where(full > 0, full, np.float32(1.0))
+    scaled = np.ascontiguousarray(rows / scale, dtype=np.float32)
+    beyond = int(np.count_nonzero(np.abs(scaled) > grid.largest)) if isinstance(grid, formats.FloatFormat) else 0
+    return formats.cast(scaled, name) * scale, beyond
