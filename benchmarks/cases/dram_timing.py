@@ -1,0 +1,52 @@
+"""Cases of `pimlab.kernels.dram_timing`: command for command against a cycle-by-cycle scheduler."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmarks.cases import Case
+from pimlab.dram_pim import engine, streams
+from pimlab.dram_pim.organisation import hbm_pim
+from pimlab.dram_pim.timing import timing
+from pimlab.reference import dram_timing as reference
+
+
+def _spacing(rng, compat):
+    table = timing("hbm2").but(tREFI=int(rng.integers(500, 800)), tRFC=90, tXAW=30, tRCDRD=int(rng.integers(8, 20)))
+    return engine.spacings(table, hbm_pim(), True, compat)
+
+
+def _random(compat):
+    def make(rng, size):
+        count = 160 if size == "small" else 20000
+        phases = np.repeat(np.arange(4) % 2, count // 4)
+        bank = np.where(phases == 1, rng.integers(0, 2, count), rng.integers(0, 16, count))
+        barrier = (rng.random(count) < 0.1) | (np.diff(phases, append=1) != 0)
+        table = (rng.integers(0, 2, count), bank, rng.integers(0, 3, count), phases, barrier)
+        return np.stack(table, axis=1).astype(np.int64), _spacing(rng, compat)
+
+    return make
+
+
+def _gemv(rng, size):
+    org = hbm_pim()
+    stream = streams.gemv(org, 64, 300, 2) if size == "small" else streams.gemv(org, 4096, 4096, 8)
+    return stream.requests, _spacing(rng, None)
+
+
+def _schedule(requests, spacing):
+    trace, cycles = engine.issue(requests, spacing, 4)
+    return trace, np.int64(cycles)
+
+
+def _reference(requests, spacing):
+    trace, cycles = reference.schedule(requests, spacing, 4)
+    return trace, np.int64(cycles)
+
+
+_COVERS = tuple(f"dram_timing.{name}" for name in ("schedule",))
+CASES = {
+    "dram_timing.schedule.random": Case(_schedule, _reference, _random(None), covers=_COVERS),
+    "dram_timing.schedule.compat": Case(_schedule, _reference, _random("pimsimulator"), covers=_COVERS),
+    "dram_timing.schedule.gemv": Case(_schedule, _reference, _gemv, covers=_COVERS),
+}

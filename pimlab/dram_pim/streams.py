@@ -1,0 +1,158 @@
+"""Which requests does a channel get, and in what order? The command streams of in-bank products and of host traffic.
+
+A stream is written once for one channel: all channels work in lockstep. Requests that address all banks of one parity
+have scope 1 and bank 0 (even) or 1 (odd).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pimlab.dram_pim.organisation import BankPim
+from pimlab.kernels.dram_timing import READ, WRITE
+
+MODE, INPUT, MAC, RESULT, HOST = "mode switching", "input broadcast", "in-bank MAC", "result write", "host access"
+PHASES = (MODE, INPUT, MAC, RESULT, HOST)
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Requests of one channel.
+
+    requests : int64 (n, 5): kind, bank, row, scope, barrier (`pimlab.kernels.dram_timing`).
+    column : int64 (n,);  phase : int64 (n,), index into PHASES.
+    """
+
+    requests: np.ndarray
+    column: np.ndarray
+    phase: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.column)
+
+
+def _block(kind: int, bank: np.ndarray | int, row: np.ndarray | int, column: np.ndarray | int, scope: int, phase: str,
+           barriers: int) -> Stream:  # fmt: skip
+    """Requests of one kind, with a barrier on every `barriers`-th."""
+    bank, row, column = np.broadcast_arrays(np.atleast_1d(bank), row, column)
+    barrier = (np.arange(1, bank.size + 1) % barriers) == 0
+    table = [np.full(bank.size, kind), bank, row, np.full(bank.size, scope), barrier]
+    return Stream(np.stack(table, axis=1).astype(np.int64), column.astype(np.int64), np.full(bank.size, PHASES.index(phase)))
+
+
+def _join(parts: list[Stream]) -> Stream:
+    return Stream(*(np.concatenate([getattr(p, f) for p in parts]) for f in ("requests", "column", "phase")))
+
+
+def _repeat(one: Stream, times: int, row: np.ndarray, moved: np.ndarray) -> Stream:
+    """`one` repeated, the rows where `moved` shifted by `row` (times,)."""
+    requests = np.tile(one.requests, (times, 1))
+    requests[:, 2] += np.repeat(row, len(one)) * np.tile(moved, times)
+    return Stream(requests, np.tile(one.column, times), np.tile(one.phase, times))
+
+
+def _bank_order(org: BankPim) -> np.ndarray:
+    """Banks with the groups interleaved, so that neighbours never share one."""
+    return np.arange(org.banks).reshape(org.bank_groups, -1).T.reshape(-1)
+
+
+def _park(org: BankPim) -> Stream:
+    return _block(READ, _bank_order(org), org.rows // 4, 0, 0, MODE, org.banks)
+
+
+def _enter(org: BankPim) -> Stream:
+    """All banks closed, into all-bank mode, program the units, start them."""
+    last = org.rows - 1
+    half = org.banks // 2
+    switch = _block(WRITE, np.array([0, half, 1, half + 1]), 3 * org.rows // 8 - 1, org.columns - 1, 0, MODE, 4)
+    program = _block(WRITE, 1, last, 4, 1, MODE, 1)
+    return _join([_park(org), switch, program, _block(WRITE, 0, last, 0, 1, MODE, 1)])
+
+
+def _leave(org: BankPim) -> Stream:
+    stop = _block(WRITE, 0, org.rows - 1, 0, 1, MODE, 1)
+    switch = _block(WRITE, np.array([0, 1]), org.rows // 2 - 1, org.columns - 1, 1, MODE, 2)
+    return _join([stop, switch, _park(org)])
+
+
+def _columns(kind: int, bank: int, first: int, count: int, org: BankPim, phase: str) -> Stream:
+    """`count` columns of all banks of one parity from linear column `first`, a barrier after every register's worth."""
+    at = first + np.arange(count)
+    return _block(kind, bank, at // org.columns, at % org.columns, 1, phase, org.registers)
+
+
+def _load_inputs(org: BankPim) -> Stream:
+    return _block(WRITE, 1, org.rows - 1, org.registers + np.arange(org.registers), 1, INPUT, org.registers)
+
+
+def gemv(org: BankPim, outputs: int, inputs: int, batch: int) -> Stream:
+    """`batch` products with an `inputs` x `outputs` matrix that lies in the banks, parking and mode switches included.
+
+    A tile of inputs is broadcast to the unit registers, then every unit reads its weights column by column; lane sums
+    are written to the banks after the last tile.
+    """
+    out, even, odd = org.tiles(outputs, inputs)
+    parts, moved = [], []
+    for parity, count in ((0, even), (1, odd)):
+        for tile in range(count):
+            parts += [_load_inputs(org), _columns(READ, parity, tile * org.reads_per_tile, org.reads_per_tile, org, MAC)]
+            moved += [np.zeros(org.registers, np.int64), np.ones(org.reads_per_tile, np.int64)]
+    result = max(even, odd) * org.reads_per_tile * out
+    parts.append(_columns(WRITE, 1, -(-result // org.columns) * org.columns, org.registers, org, RESULT))
+    parts.append(_block(WRITE, 0, np.full(2, org.rows - 1), 0, 1, MODE, 1))
+    moved.append(np.zeros(org.registers + 2, np.int64))
+    rows = np.repeat(np.arange(out), batch) * (-(-max(even, odd) * org.reads_per_tile // org.columns))
+    body = _repeat(_join(parts), out * batch, rows, np.concatenate(moved))
+    # the last pass's stop and start are the one stop of `_leave`
+    body = Stream(*(getattr(body, f)[:-2] for f in ("requests", "column", "phase")))
+    return _join([_enter(org), body, _leave(org)])
+
+
+OPERATORS = {"add": (READ, READ, WRITE), "mul": (READ, READ, WRITE), "mad": (READ, READ, READ, WRITE),
+             "mac": (READ, READ, READ, WRITE), "relu": (READ, WRITE), "mov": (READ, WRITE)}  # fmt: skip
+"""Element-wise operators of the unit: the operands it reads from the banks, and the result it writes."""
+
+
+def elements_per_step(org: BankPim) -> int:
+    """Elements that one pass over the registers of every unit computes, even and odd banks together."""
+    return 2 * org.channels * org.units * org.lanes * org.registers
+
+
+def elementwise(org: BankPim, op: str, elements: int) -> Stream:
+    """`op` on `elements` numbers whose operands lie row by row in the banks, parking and mode switches included."""
+    steps = -(-elements // elements_per_step(org))
+    vector = org.rows // 128
+    if -(-steps * org.registers // org.columns) > vector:
+        raise ValueError(f"{elements} elements need more than {vector} rows a bank for each operand of {op!r}; split the vectors")
+    parts = []
+    for step in range(steps):
+        for parity in (0, 1):
+            for operand, kind in enumerate(OPERATORS[op]):
+                first = operand * vector * org.columns + step * org.registers
+                parts.append(_columns(kind, parity, first, org.registers, org, RESULT if kind == WRITE else MAC))
+    return _join([_enter(org), *parts, _leave(org)])
+
+
+def host(org: BankPim, accesses: int, kind: int = READ, first: int = 0) -> Stream:
+    """`accesses` consecutive column accesses by a host, bank groups and banks interleaved before columns and rows."""
+    at = first + np.arange(accesses)
+    near = at % 2 * (org.banks // org.bank_groups) if org.bank_groups > 1 else at * 0
+    per_group = org.banks // org.bank_groups
+    column = at // 2 % 2
+    bank = near + at // 4 % per_group
+    rest = at // (4 * per_group)
+    pairs = max(org.bank_groups // 2, 1)
+    bank = bank + rest % pairs * 2 * per_group if org.bank_groups > 1 else bank
+    rest = rest // pairs
+    column = column + 2 * (rest % (org.columns // 2))
+    row = rest // (org.columns // 2)
+    if accesses and row[-1] >= org.rows:
+        raise ValueError(f"{accesses} column accesses from {first} reach row {row[-1]}; a bank has {org.rows}")
+    return _block(kind, bank, row, column, 0, HOST, accesses + 1)
+
+
+def join(*streams: Stream) -> Stream:
+    """One stream after another, in one queue."""
+    return _join(list(streams))

@@ -1,0 +1,264 @@
+"""When does each command of one DRAM channel go out? An event-skipping scheduler over bank, bank-group and channel state.
+
+Time is in cycles; one command a cycle. Requests are served oldest first among those whose next command is ready (FR-FCFS)
+within a window; a request with a barrier is seen only at the head of the queue, and its data command comes before those of
+all later ones. A bank closes as soon as no request in sight wants its open row. A due refresh lets no new row open.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pimlab.kernels.jit import kernel
+
+READ, WRITE, ACTIVATE, PRECHARGE, REFRESH = 0, 1, 2, 3, 4
+"""Command codes; requests are reads and writes."""
+
+KIND, BANK, ROW, SCOPE, BARRIER = range(5)
+"""Columns of a request. SCOPE 1 addresses all banks of one parity at once, as bank 0 or 1: all-bank mode."""
+
+(BANKS, GROUPS, DEPTH, SIGHT, CCD_S, CCD_L, RCD_RD, RCD_WR, RAS, RC, RP, RRD_S, RRD_L, RD_WR, WR_RD_S, WR_RD_L, RD_PRE, WR_PRE,
+ XAW_WINDOW, REFI, RFC, RD_END, WR_END, FIRST_REFRESH, REFRESH_GAP, POSTPONE, EAGER_REFRESH, WHOLE_PARITY) = range(28)  # fmt: skip
+"""Rows of `spacing`: banks, bank groups, requests that may be served and requests in sight of an open row, then cycles.
+RD_END, WR_END: command to end of data. FIRST_REFRESH: when the first is due. REFRESH_GAP: precharge to refresh. POSTPONE:
+how long a due refresh waits for open rows to drain. EAGER_REFRESH: 1 where a due refresh closes rows as soon as they may
+close, while other commands go on. WHOLE_PARITY: 1 where all-bank mode waits for every bank, 0 for banks 0 and 1 only."""
+SPACINGS = 28
+
+OPEN, ACT, RD, WR, PRE = range(5)
+"""Columns of `ready`, one row a bank, then a bank group, then the channel: the open row (-1: closed; for the channel, the
+next free command cycle), then the earliest cycle of each command. In all-bank mode banks 0 and 1 stand for all."""
+_NEVER = np.int64(1) << np.int64(62)
+
+
+@kernel
+def _change_mode(mode, ready, spacing):
+    """Enter the other mode: what held one bank holds all of its parity, and back. All banks are closed."""
+    banks, groups = spacing[BANKS], spacing[GROUPS]
+    for command in range(ACT, PRE + 1):
+        if spacing[WHOLE_PARITY] == 1:
+            for b in range(2, banks):
+                if mode == 0:
+                    ready[b % 2, command] = max(ready[b % 2, command], ready[b, command])
+                else:
+                    ready[b, command] = max(ready[b, command], ready[b % 2, command])
+        for g in range(banks + 1, banks + groups):
+            if mode == 0:
+                ready[banks, command] = max(ready[banks, command], ready[g, command])
+            else:
+                ready[g, command] = max(ready[g, command], ready[banks, command])
+    return 1 - mode
+
+
+@kernel
+def _at_least(ready, row, command, cycle):
+    ready[row, command] = max(ready[row, command], cycle)
+
+
+@kernel
+def _earliest(ready, bank, command, spacing):
+    """When bank, bank group and channel all allow `command`."""
+    group = spacing[BANKS] + bank * spacing[GROUPS] // spacing[BANKS]
+    return max(max(ready[bank, command], ready[group, command]), max(ready[-1, command], ready[-1, OPEN]))
+
+
+@kernel
+def _issue_read(bank, now, ready, spacing):
+    group = spacing[BANKS] + bank * spacing[GROUPS] // spacing[BANKS]
+    _at_least(ready, bank, PRE, now + spacing[RD_PRE])
+    _at_least(ready, group, RD, now + spacing[CCD_L])
+    _at_least(ready, -1, RD, now + spacing[CCD_S])
+    _at_least(ready, -1, WR, now + spacing[RD_WR])
+    return now + spacing[RD_END]
+
+
+@kernel
+def _issue_write(bank, now, ready, spacing):
+    group = spacing[BANKS] + bank * spacing[GROUPS] // spacing[BANKS]
+    _at_least(ready, bank, PRE, now + spacing[WR_PRE])
+    _at_least(ready, group, WR, now + spacing[CCD_L])
+    _at_least(ready, group, RD, now + spacing[WR_RD_L])
+    _at_least(ready, -1, WR, now + spacing[CCD_S])
+    _at_least(ready, -1, RD, now + spacing[WR_RD_S])
+    return now + spacing[WR_END]
+
+
+@kernel
+def _issue_activate(bank, row, now, ready, spacing):
+    group = spacing[BANKS] + bank * spacing[GROUPS] // spacing[BANKS]
+    ready[bank, OPEN] = row
+    _at_least(ready, bank, RD, now + spacing[RCD_RD])
+    _at_least(ready, bank, WR, now + spacing[RCD_WR])
+    _at_least(ready, bank, PRE, now + spacing[RAS])
+    _at_least(ready, bank, ACT, now + spacing[RC])
+    _at_least(ready, group, ACT, now + spacing[RRD_L])
+    _at_least(ready, -1, ACT, now + spacing[RRD_S])
+    return np.int64(0)
+
+
+@kernel
+def _fill(window, count, following, requests):
+    """Requests that may be served, oldest first; a barrier only at the head."""
+    while count < window.size and following < requests.shape[0]:
+        if requests[following, BARRIER] == 1 and count > 0:
+            break
+        window[count] = following
+        count += 1
+        following += 1
+    return count, following
+
+
+@kernel
+def _wanted(bank, row, mode, window, count, following, requests, sight):
+    """Whether a request in sight wants the open `row` of `bank`."""
+    for i in range(count):
+        r = window[i]
+        if requests[r, BANK] == bank and requests[r, ROW] == row and requests[r, SCOPE] == mode:
+            return True
+    for r in range(following, min(following + sight - count, requests.shape[0])):
+        if requests[r, BARRIER] == 1:
+            return False
+        if requests[r, BANK] == bank and requests[r, ROW] == row and requests[r, SCOPE] == mode:
+            return True
+    return False
+
+
+@kernel
+def _best_request(window, count, requests, may_activate, may_column, mode, ready, oldest, spacing):
+    """(cycle, position in the window, command) of the request whose next command is ready first, the oldest on a tie.
+
+    oldest : cycle of the first activate in the window of XAW single-bank activates.
+    """
+    best, position, command = _NEVER, -1, -1
+    for i in range(count):
+        r = window[i]
+        bank, row = requests[r, BANK], ready[requests[r, BANK], OPEN]
+        when, what = _NEVER, -1
+        if requests[r, SCOPE] != mode:
+            continue
+        if row == requests[r, ROW] and may_column and (i == 0 or requests[window[0], BARRIER] == 0):
+            what = requests[r, KIND]
+            when = _earliest(ready, bank, RD if what == READ else WR, spacing)
+        elif row < 0 and may_activate:
+            what, when = ACTIVATE, _earliest(ready, bank, ACT, spacing)
+            if mode == 0:
+                when = max(when, oldest + spacing[XAW_WINDOW])
+        if when < best:
+            best, position, command = when, i, what
+            if best == ready[-1, OPEN]:
+                break
+    return best, position, command
+
+
+@kernel
+def _best_precharge(before, window, count, following, requests, forced, mode, ready, spacing):
+    """(cycle, bank) of the open row that closes first, not after `before`: one that nobody wants, or any when `forced`."""
+    best, bank = before + 1, -1
+    for b in range(2 if mode == 1 else spacing[BANKS]):
+        when = max(ready[b, PRE], ready[-1, OPEN])
+        if ready[b, OPEN] < 0 or when >= best:
+            continue
+        if forced or not _wanted(b, ready[b, OPEN], mode, window, count, following, requests, spacing[SIGHT]):
+            best, bank = when, b
+    return best if bank >= 0 else _NEVER, bank
+
+
+@kernel
+def _all_closed(ready, mode, spacing):
+    open_rows = 0
+    for b in range(2 if mode == 1 else spacing[BANKS]):
+        open_rows += ready[b, OPEN] >= 0
+    return open_rows == 0
+
+
+@kernel
+def _note(trace, at, cycle, command, bank, row, request, mode):
+    if at >= trace.shape[0]:
+        return at + 1
+    trace[at, 0] = cycle
+    trace[at, 1] = command
+    trace[at, 2] = bank
+    trace[at, 3] = row
+    trace[at, 4] = request
+    trace[at, 5] = mode
+    return at + 1
+
+
+@kernel
+def _refresh(closed, ready, spacing):
+    """Refresh all banks once they are closed for REFRESH_GAP; returns its cycle."""
+    when = max(closed + spacing[REFRESH_GAP], ready[-1, OPEN])
+    for b in range(spacing[BANKS]):
+        _at_least(ready, b, ACT, when + spacing[RFC])
+    ready[-1, OPEN] = when + 1
+    return when
+
+
+@kernel
+def _issue(command, bank, row, now, ready, spacing):
+    """Issue a command; returns the cycle its data end, 0 where it has none."""
+    ready[-1, OPEN] = now + 1
+    if command == READ:
+        return _issue_read(bank, now, ready, spacing)
+    if command == WRITE:
+        return _issue_write(bank, now, ready, spacing)
+    if command == ACTIVATE:
+        return _issue_activate(bank, row, now, ready, spacing)
+    ready[bank, OPEN] = -1
+    _at_least(ready, bank, ACT, now + spacing[RP])
+    return np.int64(0)
+
+
+@kernel
+def _remove(window, count, position):
+    for i in range(position, count - 1):
+        window[i] = window[i + 1]
+    return count - 1
+
+
+@kernel
+def schedule(requests, spacing, ready, recent, trace):
+    """Issue every request; returns (commands issued, cycle after the last data). Commands beyond `trace` are only counted.
+
+    requests : int64 (requests, 5).  spacing : int64 (SPACINGS,).  ready : int64 (banks + groups + 1, 5), all banks closed.
+    recent : int64 (XAW,), cycles of the last activates, long past.
+    trace : int64 (room, 6): cycle, command, bank, row, request (-1 for precharge and refresh), mode.
+    """
+    window = np.empty(spacing[DEPTH], np.int64)
+    count, following, issued, mode, last = 0, 0, 0, 0, 0
+    end, closed, due = np.int64(0), np.int64(0), spacing[FIRST_REFRESH]
+    while True:
+        count, following = _fill(window, count, following, requests)
+        idle = _all_closed(ready, mode, spacing)
+        if idle and count == 0:
+            return issued, end
+        now = ready[-1, OPEN]
+        late, over = now >= due, now >= due + spacing[POSTPONE]
+        eager = late and spacing[EAGER_REFRESH] == 1
+        if late and idle:
+            closed = _refresh(closed, ready, spacing)
+            issued = _note(trace, issued, closed, REFRESH, 0, 0, -1, mode)
+            due += spacing[REFI]
+            continue
+        if idle and requests[window[0], SCOPE] != mode:
+            mode = _change_mode(mode, ready, spacing)
+        cycle, position, command = _best_request(
+            window, count, requests, eager or not late, eager or not over, mode, ready, recent[last], spacing
+        )
+        close, bank = _best_precharge(cycle, window, count, following, requests, eager or over, mode, ready, spacing)
+        limit = due + spacing[POSTPONE] if late else due
+        if not over and min(cycle, close) >= limit:
+            ready[-1, OPEN] = limit
+        elif close < cycle or (close == cycle and eager):
+            issued = _note(trace, issued, close, PRECHARGE, bank, ready[bank, OPEN], -1, mode)
+            closed = close
+            end = max(end, _issue(PRECHARGE, bank, -1, close, ready, spacing))
+        else:
+            r = window[position]
+            issued = _note(trace, issued, cycle, command, requests[r, BANK], requests[r, ROW], r, mode)
+            end = max(end, _issue(command, requests[r, BANK], requests[r, ROW], cycle, ready, spacing))
+            if command != ACTIVATE:
+                count = _remove(window, count, position)
+            elif mode == 0:
+                recent[last] = cycle
+                last = (last + 1) % recent.size
