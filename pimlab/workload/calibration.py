@@ -43,13 +43,13 @@ RULES: Mapping[str, Rule] = {"minmax": minmax, "percentile": percentile}
 class _Seen:
     """What passed one operator: extremes, then a histogram, and evenly spaced rows of its inputs."""
 
-    def __init__(self, op: MacOp, samples: int):
+    def __init__(self, op: MacOp, inferences: int):
         self.op = op
         self.ends = {"x": (np.inf, -np.inf), "y": (np.inf, -np.inf)}
         self.counts = {"x": np.zeros(BINS, np.int64), "y": np.zeros(BINS, np.int64)}
-        total = samples * op.m
+        total = inferences * op.m
         self.wanted = np.unique(np.linspace(0, total - 1, min(ROWS, total)).astype(np.int64))
-        self.rows = np.empty((len(self.wanted), op.k), np.float32)
+        self.rows = np.zeros((len(self.wanted), op.k), np.float32)
 
     def extremes(self, side: str, values: np.ndarray) -> None:
         low, high = self.ends[side]
@@ -87,11 +87,12 @@ def calibrate(model: Model, data: Any, rule: str = "minmax") -> dict[str, Calibr
     if rule not in RULES:
         raise ValueError(unknown("calibration rule", rule, RULES))
     split = data.calibration
-    seen = {op.name: _Seen(op, len(split)) for op in model.mac_ops}
+    seen = {op.name: _Seen(op, model.rows(split.inputs)) for op in model.mac_ops}
     for name, x, y, first in _operands(model, split.inputs):
         seen[name].extremes("x", x)
         seen[name].extremes("y", y)
-        seen[name].sample(x, first)
+        if x.shape[-1] == seen[name].op.k:  # attention over a window is not as long as the context that is counted
+            seen[name].sample(x, first)
     if rule != "minmax":
         for name, x, y, _ in _operands(model, split.inputs):
             seen[name].histogram("x", x)

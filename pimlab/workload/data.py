@@ -14,6 +14,7 @@ import numpy as np
 from pimlab.values import nearest
 from pimlab.workload import files
 from pimlab.workload.files import DataError
+from pimlab.workload.language.perplexity import Perplexity
 from pimlab.workload.metrics import Accuracy, Metric
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")
@@ -114,6 +115,14 @@ class _Source:
     licence: str
     source: str
     note: str = ""
+    metric: Callable[[], Metric] = Accuracy
+
+
+def _windows(text: str, split: str) -> Split:
+    """Windows of tokens int32 (n, context + 1) of a text, and which next tokens are scored, bool (n, context)."""
+    from pimlab.workload.language import TEXTS
+
+    return TEXTS[text](split)
 
 
 _THREE, _TWO = ("test", "calibration", "train"), ("test", "calibration")
@@ -138,12 +147,20 @@ SOURCES: dict[str, _Source] = {
         source="files of the pinned Python packages named in datasets/magika-files.csv",
         note="labels are file extensions; few types, many of them Python",
     ),
+    **{
+        name: _Source(
+            read=functools.partial(_windows, name), splits=_THREE, licence="public domain", metric=Perplexity,
+            source="King James Bible (1611), Debian bible-kjv-text 4.38",
+            note=f"tokens of {model}; Genesis tests, the start of Ruth calibrates; parallel passages remain in training books",
+        )
+        for name, model in (("kjv", "small-lm"), ("kjv-smollm2", "smollm2-135m"))
+    },
 }  # fmt: skip
 """Data set name -> where its splits come from."""
 
 
 def load_data(name: str, split: str = "test", limit: int | None = None) -> Data:
-    """A data set by name: "fashion-mnist", "digits", "breast-cancer" or "magika-files".
+    """A data set by name: "fashion-mnist", "digits", "breast-cancer", "magika-files", or a text ("kjv", "kjv-smollm2").
 
     split : "test", "calibration" (training samples, for activation ranges) or, for some, "train".
     limit : the first `limit` samples alone; None for all. Raises DataError for an unknown name or split, a file that is
@@ -157,5 +174,5 @@ def load_data(name: str, split: str = "test", limit: int | None = None) -> Data:
     if limit is not None and (isinstance(limit, bool) or not hasattr(limit, "__index__") or limit < 1):
         raise DataError(f"data {name!r}: limit={limit!r}; allowed: an integer, 1 or more, or None for all samples")
     inputs, labels = origin.read(split)
-    return Data(name=name, split=split, inputs=inputs[:limit], labels=labels[:limit], metric=Accuracy(),
+    return Data(name=name, split=split, inputs=inputs[:limit], labels=labels[:limit], metric=origin.metric(),
                 licence=origin.licence, source=origin.source, note=origin.note)  # fmt: skip

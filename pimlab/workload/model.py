@@ -61,6 +61,10 @@ class Model(ABC):
         Every MAC operator goes through `multiply`. ValueError for inputs of another shape, non-finite or empty.
         """
 
+    def rows(self, inputs: np.ndarray) -> int:
+        """How many inferences `inputs` are: samples, or tokens for a language model."""
+        return len(inputs)
+
     @property
     def macs(self) -> int:
         """Multiply-accumulates of one inference."""
