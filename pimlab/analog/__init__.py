@@ -9,6 +9,10 @@ import importlib
 from typing import Any
 
 _HOMES = {
+    "circuit_cells": ("nonlinear_currents",),
+    "circuit_nodes": ("node_voltages",),
+    "circuit_noise": ("read_variance", "variance_matrix"),
+    "circuit_power": ("dissipation",),
     "compensation": ("DriftCompensation",),
     "converters": ("ADC", "DAC", "lossless_bits"),
     "costs": ("MacroCosts", "macro"),
@@ -17,6 +21,7 @@ _HOMES = {
     "mapping": ("Slices",),
     "programmed": ("ProgrammedCrossbar",),
     "targets": ("TARGETS",),
+    "wires": ("Wires", "effective_conductance", "first_order_loss", "read_time", "settling_time", "wire_currents"),
 }
 _NAMES = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = sorted(_NAMES)
