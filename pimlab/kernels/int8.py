@@ -86,7 +86,7 @@ def quantise(x, scale, zero, low, high, q, clipped):
 def requantise_onnx(acc, scale, zero, low, high, q, clipped):
     """ONNX's QLinearMatMul rule: q = sat(rint_even(f32(acc) * scale) + zero).
 
-    acc : int32 (batch, n); scale : float32 (n,), the product of input and weight scale over output scale, rounded
+    acc : int32 or int64 (batch, n); scale : float32 (n,), the product of input and weight scale over output scale, rounded
     once to float32; q : integer (batch, n), written; clipped : int64 (batch,), saturated codes a row.
     """
     for i in prange(acc.shape[0]):

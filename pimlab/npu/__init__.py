@@ -7,7 +7,9 @@ from functools import partial
 from pimlab.npu.accumulators import Accumulator
 from pimlab.npu.arithmetic import Arithmetic
 from pimlab.npu.chips import chip, chips
+from pimlab.npu.products import matmul
 from pimlab.npu.requantisation import requantize
+from pimlab.npu.roofline import attainable, ridge, roofline
 from pimlab.npu.systolic import Buffers, GemmCycles, gemm_cycles
 from pimlab.npu.target import MacArray, Memory, Npu
 
@@ -16,6 +18,6 @@ TARGETS = {name: partial(chip, name) for name in (
 )}  # fmt: skip
 
 __all__ = [
-    "TARGETS", "Accumulator", "Arithmetic", "Buffers", "GemmCycles", "MacArray", "Memory", "Npu", "chip", "chips", "gemm_cycles",
-    "requantize",
+    "TARGETS", "Accumulator", "Arithmetic", "Buffers", "GemmCycles", "MacArray", "Memory", "Npu", "attainable", "chip", "chips",
+    "gemm_cycles", "matmul", "requantize", "ridge", "roofline",
 ]  # fmt: skip

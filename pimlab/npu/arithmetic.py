@@ -3,7 +3,7 @@
 Integer machines (Jacob et al., CVPR 2018): weights symmetric with one scale a column, activations with one scale and
 zero point from calibration, bias and zero-point correction in the accumulator before the first product, sums of
 stated width, results requantised to codes. Without calibration each input row is scaled by its own largest
-magnitude and the sums leave as float32.
+magnitude, in signed codes, and the sums leave as float32.
 
 Float machines: operands of at most 8 bits are scaled like integers and cast, wider ones are cast as they are; products
 are exact and sums are float32.
@@ -16,12 +16,10 @@ from typing import Any
 import numpy as np
 
 from pimlab import formats
-from pimlab.formats import IntegerFormat
-from pimlab.kernels import int8 as kernels
 from pimlab.keys import Key
 from pimlab.npu.accumulators import Accumulator, integer_product
 from pimlab.npu.floats import product
-from pimlab.npu.operands import Weights, grid_of, is_integer, rounded
+from pimlab.npu.operands import Weights, grid_of, is_integer, quantised, rounded
 from pimlab.npu.requantisation import codes_of
 from pimlab.protocol import Calibration, Programmed, Range, checked_operands, checked_weights
 from pimlab.values import Value, choice, part
@@ -43,10 +41,14 @@ class Arithmetic(Value):
     accumulator: Accumulator = part(Accumulator, default=Accumulator())
 
     def check(self) -> None:
-        """Every format is known; activations and outputs are no blocks."""
+        """Every format is known, weights are signed, and gemmlowp's rule has sums of at most 32 bits."""
         for name in ("weights", "activations", "outputs"):
             if getattr(self, name) is not None:
                 formats.format(getattr(self, name))
+        if is_integer(self.weights) and not grid_of(self.weights).signed:
+            raise ValueError(f"Arithmetic weights={self.weights!r} is unsigned; allowed: signed, such as 'int8'")
+        if self.rule == "gemmlowp" and self.accumulator.bits > 32:
+            raise ValueError(f"Arithmetic rule='gemmlowp' with accumulator bits={self.accumulator.bits}: it takes sums of at most 32 bits")
 
     @property
     def mac(self) -> str:
@@ -98,8 +100,7 @@ class MacProgrammed(Programmed):
             y, lost = self._outputs(acc.astype(np.float32) * (scale * self.weights.scale))
             return y, _faults(clipped, changed, lost)
         step, middle, grid = span_codes(self.calibration.y, self.arithmetic.outputs, self.arithmetic.zero_point)
-        held = np.clip(acc, *_INT32).astype(np.int32)
-        q, lost = codes_of(held, scale[0, 0] * self.weights.scale / step, middle, grid, self.arithmetic.rule)
+        q, lost = codes_of(acc, scale[0, 0] * self.weights.scale / step, middle, grid, self.arithmetic.rule)
         return (q.astype(np.float32) - middle) * step, _faults(clipped, changed, lost)
 
     def _codes(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, int, int]:
@@ -107,7 +108,7 @@ class MacProgrammed(Programmed):
             step, zero, grid = span_codes(self.calibration.x, self.arithmetic.activations, self.arithmetic.zero_point)
             scale = np.full((len(x), 1), step, np.float32)
         else:
-            zero, grid = 0, grid_of(self.arithmetic.activations)
+            zero, grid = 0, grid_of(self.arithmetic.activations).but(signed=True)
             scale = formats.symmetric(np.abs(x).max(axis=1, keepdims=True, initial=0), grid)
         q, clipped = quantised(x, scale[:, 0], zero, grid)
         return q, scale, zero, clipped
@@ -146,13 +147,6 @@ def _faults(inputs: int, sums: int, outputs: int) -> dict[str, int]:
 
 def _largest(span: Range | None) -> float | None:
     return None if span is None else max(abs(span.low), abs(span.high))
-
-
-def quantised(x: np.ndarray, scale: np.ndarray, zero: int, grid: IntegerFormat) -> tuple[np.ndarray, int]:
-    """Codes of x float32 (batch, k) with one scale a row, float32 (batch,), and how many were clipped."""
-    q, clipped = np.empty(x.shape, grid.dtype), np.empty(len(x), np.int64)
-    kernels.quantise(x, np.ascontiguousarray(scale), zero, grid.lowest, grid.highest, q, clipped)
-    return q, int(clipped.sum())
 
 
 def span_codes(span: Range, name: str | None, zero_point: str) -> tuple[np.float32, int, Any]:

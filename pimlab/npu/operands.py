@@ -8,6 +8,7 @@ import numpy as np
 
 from pimlab import formats
 from pimlab.formats import IntegerFormat
+from pimlab.kernels import int8 as kernels
 
 SCALED_BITS = 8
 """Float formats of at most this width are scaled to their range; wider ones hold values as they are."""
@@ -57,6 +58,13 @@ class Weights:
         return self._values
 
 
+def quantised(x: np.ndarray, scale: np.ndarray, zero: int, grid: IntegerFormat) -> tuple[np.ndarray, int]:
+    """Codes of x float32 (batch, k) with one scale a row, float32 (batch,), and how many were clipped."""
+    q, clipped = np.empty(x.shape, grid.dtype), np.empty(len(x), np.int64)
+    kernels.quantise(x, np.ascontiguousarray(scale), zero, grid.lowest, grid.highest, q, clipped)
+    return q, int(clipped.sum())
+
+
 def rounded(x: np.ndarray, name: str, largest: float | None) -> tuple[np.ndarray, int]:
     """x float32 (batch, k) on the grid of the float format `name`, and how many lay beyond its range.
 
@@ -74,10 +82,13 @@ def _is_scaled(name: str) -> bool:
 
 def _cast(rows: np.ndarray, name: str, largest: np.ndarray | None) -> tuple[np.ndarray, int]:
     grid = formats.format(name)
-    scale = np.ones((len(rows), 1), np.float32)
-    if largest is not None and isinstance(grid, formats.FloatFormat):
-        full = (np.asarray(largest, np.float64)[:, None] / grid.largest).astype(np.float32)
-        scale = np.where(full > 0, full, np.float32(1.0))
-    scaled = np.ascontiguousarray(rows / scale, dtype=np.float32)
-    beyond = int(np.count_nonzero(np.abs(scaled) > grid.largest)) if isinstance(grid, formats.FloatFormat) else 0
-    return formats.cast(scaled, name) * scale, beyond
+    if isinstance(grid, formats.BlockedFormat):
+        return formats.quantize(rows, grid).dequantize(), 0
+    if not isinstance(grid, formats.FloatFormat):
+        return formats.cast(rows, grid), 0
+    if largest is None:
+        return formats.cast(rows, grid), formats.overflows(rows, grid)
+    full = (np.asarray(largest, np.float64)[:, None] / grid.largest).astype(np.float32)
+    scale = np.where(full > 0, full, np.float32(1.0))
+    scaled = rows / scale
+    return formats.cast(scaled, grid) * scale, formats.overflows(scaled, grid)

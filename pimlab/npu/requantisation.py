@@ -50,7 +50,7 @@ def requantize(acc: np.ndarray, scale: np.ndarray | float, zero_point: int, rule
 
 
 def codes_of(acc: np.ndarray, scale: np.ndarray | float, zero_point: int, grid: IntegerFormat, rule: str) -> tuple[np.ndarray, int]:
-    """Codes of acc int32 (batch, n) on `grid`, and how many saturated; as `requantize`."""
+    """Codes of acc (batch, n) on `grid`, and how many saturated; as `requantize`. acc is int32, for "onnx" also int64."""
     n = acc.shape[1]
     scale = np.asarray(scale, dtype=np.float64)
     if scale.shape not in ((), (1,), (n,)) or not (np.isfinite(scale) & (scale > 0)).all():

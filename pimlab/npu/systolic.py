@@ -11,7 +11,9 @@ dataflow   on rows      on columns   streamed    cycles a fold     SCALE-Sim's a
 =========  ===========  ===========  ==========  ================  ======================
 
 R cycles place the stationary tile (ws, is) or drain the finished sums (os); the rest is skewed streaming. Folds run
-one after the other, those along the columns outermost. Words move: ifmap is x, filter is w, ofmap is out.
+one after the other, those along the columns outermost. Arrays that hold two stationary tiles (or two sets of sums)
+`overlap`: the next fold follows after max(R, streamed) cycles, and only the first and the last pay for filling and
+draining. Words move: ifmap is x, filter is w, ofmap is out.
 
 `compat="scalesim"` gives what SCALE-Sim 3.0.0 counts without a user bandwidth. The default differs where that is a fault:
 
@@ -62,24 +64,27 @@ class GemmCycles(Value):
 
 
 def gemm_cycles(m: int, n: int, k: int, *, rows: int, cols: int, dataflow: str = "ws", compat: str | None = None,
-                arrays: int = 1, buffers: Buffers | None = None) -> GemmCycles:  # fmt: skip
+                arrays: int = 1, overlap: bool = False, buffers: Buffers | None = None) -> GemmCycles:  # fmt: skip
     """Cycles and traffic of x (m, k) @ w (k, n) on `arrays` systolic arrays of rows x cols MACs.
 
     dataflow : "ws" weight-, "os" output-, "is" input-stationary.
     compat : None, the corrected count; "scalesim", SCALE-Sim 3.0.0's, to the cycle and the access (one array only).
+    overlap : whether a fold streams while the next one's stationary tile is placed and the last one's sums drain.
     buffers : words on chip for each operand; 256, 256 and 128 Ki words unless given.
     Folds are dealt out to the arrays; each reads its own operands, so traffic does not depend on `arrays`.
-    ValueError for an unknown dataflow or rule, a size outside 1..2^31, or compat with several arrays.
+    ValueError for an unknown dataflow or rule, a size outside 1..2^31, or compat with several arrays or overlap.
     """
     _checked(m=m, n=n, k=k, rows=rows, cols=cols, arrays=arrays)
     if dataflow not in DATAFLOWS:
         raise ValueError(unknown("dataflow", dataflow, DATAFLOWS))
     if compat not in (None, "scalesim"):
         raise ValueError(f"compat={compat!r} is not known (known: 'scalesim'; for the corrected count write None)")
-    if compat and arrays != 1:
-        raise ValueError(f"compat='scalesim' with arrays={arrays}: SCALE-Sim has one array; for several write compat=None")
+    if compat and (arrays != 1 or overlap):
+        raise ValueError(
+            f"compat='scalesim' with arrays={arrays}, overlap={overlap}: SCALE-Sim has one array and no overlap; write compat=None"
+        )
     job = _Job(m, n, k, rows, cols, dataflow, buffers or Buffers())
-    return _scalesim(job) if compat else _corrected(job, arrays)
+    return _scalesim(job) if compat else _corrected(job, arrays, overlap)
 
 
 class _Job:
@@ -100,8 +105,10 @@ class _Job:
                           sram_filter_reads=self.w * self.w_passes, **words)  # fmt: skip
 
 
-def _corrected(job: _Job, arrays: int) -> GemmCycles:
-    cycles = -(-job.down * job.across // arrays) * (2 * job.rows + job.cols + job.streamed - 2)
+def _corrected(job: _Job, arrays: int, overlap: bool) -> GemmCycles:
+    alone = 2 * job.rows + job.cols + job.streamed - 2
+    following = max(job.rows, job.streamed) if overlap else alone
+    cycles = alone + (-(-job.down * job.across // arrays) - 1) * following
     half = {name: getattr(job.buffers, name) // 2 for name in Buffers.fields()}
     reused_w = job.k * min(job.cols, job.n) if job.dataflow == "os" else job.w
     tile = job.streamed * min(job.cols, job.on_cols)

@@ -3,6 +3,8 @@
 Where data live is part of the answer: `weights_in="sram"` says that weights stay on chip between inferences (loaded
 once, not charged to any), "dram" that every inference fetches them. Activations stay on chip where they fit. A
 convolution is its matrix product: its inputs count once for every place of the window, as the array reads them.
+Arrays hold a second stationary tile unless `array.overlap` is False: no product published how its arrays are fed, and
+without it a matrix-vector product would wait for the array, not for memory.
 """
 
 from __future__ import annotations
@@ -37,6 +39,8 @@ class MacArray(Value):
     count: int = integer(1, 65536, default=1)
     clock: float = quantity("Hz", above=0)
     dataflow: str = choice("ws", "os", "is", default="ws")
+    overlap: bool = True
+    """Whether an array holds a second stationary tile, so that folds follow each other without filling anew."""
     rate: float = number(above=0, default=1.0, doc="2 where narrow operands are paired, 0.5 where wide ones take two units")
 
     @property
@@ -135,7 +139,7 @@ class Npu(Target):
     def cycles(self, op: MacOp) -> GemmCycles:
         """Cycles and words of one group's product on the arrays; k counts the weights that are not skipped."""
         return gemm_cycles(op.m, op.n, self._k(op), rows=self.array.rows, cols=self.array.cols, dataflow=self.array.dataflow,
-                           arrays=self.array.count, buffers=self._buffers())  # fmt: skip
+                           arrays=self.array.count, overlap=self.array.overlap, buffers=self._buffers())  # fmt: skip
 
     def utilisation(self, op: MacOp) -> float:
         """MACs that are not skipped over what the arrays could do in the whole latency of `op`."""

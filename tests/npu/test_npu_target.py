@@ -113,7 +113,9 @@ def test_counts_by_hand(warboy):
     }  # fmt: skip
     fetched = small.but(memory=small.memory.but(weights_in="dram")).events(MacOp(name="fc", m=3, k=10, n=9))
     assert fetched["dram.read"] == 8 * 90
-    assert small.latency(MacOp(name="fc", m=3, k=10, n=9))["compute"] == pytest.approx(6 * (8 + 8 + 3 - 2) / 2e9)
+    assert small.latency(MacOp(name="fc", m=3, k=10, n=9))["compute"] == pytest.approx((5 * 4 + (8 + 8 + 3 - 2)) / 2e9)
+    alone = small.but(array=array.but(overlap=False))
+    assert alone.latency(MacOp(name="fc", m=3, k=10, n=9))["compute"] == pytest.approx(6 * (8 + 8 + 3 - 2) / 2e9)
 
 
 def test_groups_multiply_every_count(warboy):
@@ -217,7 +219,7 @@ def test_two_of_four_halves_macs_and_weights_and_reads_an_index(warboy):
     assert sparse["sram.read"] == 8 * (16 * 64 + 32 * 128)
     assert away.but(sparsity="2:4").events(op.but(kind="activations")) == away.events(op.but(kind="activations"))
     big = MacOp(name="fc", m=4096, k=4096, n=4096)
-    assert warboy.but(sparsity="2:4").latency(big)["compute"] == pytest.approx(warboy.latency(big)["compute"] / 2, rel=1e-9)
+    assert warboy.but(sparsity="2:4").latency(big)["compute"] == pytest.approx(warboy.latency(big)["compute"] / 2, rel=1e-3)
 
 
 def test_weights_that_are_not_two_of_four_are_refused(warboy):

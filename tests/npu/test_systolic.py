@@ -117,6 +117,22 @@ def test_utilisation_is_at_most_one_and_arrays_share_the_folds(m, n, k, rows, co
     assert many.but(total_cycles=1, utilisation=1.0) == one.but(total_cycles=1, utilisation=1.0)
 
 
+@settings(deadline=None)
+@given(SIZES, SIZES, SIZES, st.integers(1, 20), st.integers(1, 20), st.sampled_from(["ws", "os", "is"]))
+def test_overlapping_folds_save_all_but_one_filling(m, n, k, rows, cols, dataflow):
+    """Tile i is in place R cycles after tile i - 1, and streams when it is in place and the one before has streamed."""
+    streamed = {"ws": m, "is": n, "os": k}[dataflow]
+    serial = npu.gemm_cycles(m, n, k, rows=rows, cols=cols, dataflow=dataflow)
+    placed, free = 0, 0
+    for _ in range(serial.folds):
+        placed = max(placed + rows, free)
+        free = placed + streamed
+    overlapped = npu.gemm_cycles(m, n, k, rows=rows, cols=cols, dataflow=dataflow, overlap=True)
+    assert overlapped.total_cycles == free + rows + cols - 2
+    assert overlapped.total_cycles <= serial.total_cycles
+    assert overlapped.utilisation <= 1
+
+
 def test_a_long_stream_amortises_fill_and_drain():
     utilisation = [npu.gemm_cycles(m, 128, 128, rows=128, cols=128).utilisation for m in (1, 100, 10_000, 1_000_000)]
     assert utilisation == sorted(utilisation)
@@ -128,7 +144,7 @@ def test_a_long_stream_amortises_fill_and_drain():
     ({"compat": "scale-sim"}, ValueError, "compat='scale-sim'"),
     ({"m": 0}, ValueError, "m=0 is outside 1.."), ({"k": -3}, ValueError, "k=-3"), ({"n": 2**40}, ValueError, "n=1099511627776"),
     ({"rows": 0}, ValueError, "rows=0"), ({"n": 3.5}, TypeError, "n=3.5 is not an integer"), ({"k": True}, TypeError, "k=True"),
-    ({"arrays": 2, "compat": "scalesim"}, ValueError, "one array"),
+    ({"arrays": 2, "compat": "scalesim"}, ValueError, "one array"), ({"overlap": True, "compat": "scalesim"}, ValueError, "no overlap"),
 ])  # fmt: skip
 def test_bad_arguments_are_named(change, error, message):
     with pytest.raises(error, match=message):

@@ -1,0 +1,65 @@
+"""Where does each layer sit on the roofline? Operations a byte of DRAM traffic, what that allows, and what is reached.
+
+S. Williams, A. Waterman, D. Patterson, "Roofline", CACM 52:4 (2009): attainable = min(peak, intensity x bandwidth). Traffic is
+the machine's own count, so weights that stay on chip raise the intensity, and a layer without DRAM traffic has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pimlab.npu.target import Npu
+from pimlab.protocol import MacOp
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def attainable(npu: Npu, intensity: float) -> float:
+    """Operations a second that `intensity` (operations a byte of DRAM traffic) allows on `npu`."""
+    return min(npu.array.peak, intensity * npu.memory.bandwidth / 8)
+
+
+def ridge(npu: Npu) -> float:
+    """Operations a byte at which `npu` turns from bandwidth-bound to compute-bound."""
+    return 8 * npu.array.peak / npu.memory.bandwidth
+
+
+def roofline(npu: Npu, ops: Iterable[MacOp]) -> xr.Dataset:
+    """Dataset by layer: operations, DRAM bytes, intensity (op/B, infinite without traffic), attainable and achieved (op/s),
+    utilisation (achieved over peak) and bound ("compute", "memory" or "array": filling and idle MACs cost more than traffic).
+    """
+    import xarray as xr
+
+    rows = [_layer(npu, op) for op in ops]
+    names = [name for name, *_ in rows]
+    operations, traffic, seconds = (np.array([row[i] for row in rows], dtype=float) for i in (1, 2, 3))
+    with np.errstate(divide="ignore"):
+        intensity = operations / traffic
+    limit = np.array([attainable(npu, value) for value in intensity])
+    achieved = operations / seconds
+    ds = xr.Dataset(coords={"layer": ("layer", names, {"long_name": "operator"})})
+    for name, values, unit, text in (
+        ("operations", operations, "op", "operations of one inference"), ("traffic", traffic, "B", "DRAM traffic of one inference"),
+        ("intensity", intensity, "op/B", "operations a byte of DRAM traffic"), ("attainable", limit, "op/s", "roofline at this intensity"),
+        ("achieved", achieved, "op/s", "operations over latency"), ("utilisation", achieved / npu.array.peak, "1", "achieved over peak"),
+    ):  # fmt: skip
+        ds[name] = ("layer", values, {"units": unit, "long_name": text})
+    ds["bound"] = ("layer", [_bound(npu, op, a) for op, a in zip(ops, limit, strict=True)], {"long_name": "what limits the layer"})
+    return ds.assign_attrs(target=npu.name, peak=npu.array.peak, ridge=ridge(npu))
+
+
+def _layer(npu: Npu, op: MacOp) -> tuple[str, float, float, float]:
+    counts = npu.events(op)
+    bits = sum(count for event, count in counts.items() if event.startswith("dram."))
+    return op.name, 2.0 * op.macs, bits / 8, sum(npu.latency(op).values())
+
+
+def _bound(npu: Npu, op: MacOp, limit: float) -> str:
+    if limit < npu.array.peak and npu.latency(op)["memory"] > 0:
+        return "memory"
+    ideal = 2 * op.macs / npu.array.peak
+    return "compute" if npu.latency(op)["compute"] < 1.25 * ideal else "array"

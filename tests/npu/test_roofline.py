@@ -1,0 +1,35 @@
+"""Roofline: published ridges, and layers where they must lie."""
+
+from __future__ import annotations
+
+import pytest
+
+from pimlab import npu
+from pimlab.npu.vectors import operations
+from pimlab.protocol import MacOp, VectorOp
+
+
+def test_the_ridge_is_peak_over_bandwidth():
+    rngd = npu.chip("rngd", "fp8_e4m3")
+    assert npu.ridge(rngd) == pytest.approx(512e12 / 1.5e12, rel=0.03)
+    assert npu.attainable(rngd, npu.ridge(rngd)) == pytest.approx(rngd.array.peak)
+    assert npu.attainable(rngd, 10.0) == pytest.approx(10 * 1.5e12)
+
+
+def test_decoding_is_bound_by_memory_and_a_large_product_by_compute():
+    rngd = npu.chip("rngd")
+    away = rngd.but(memory=rngd.memory.but(weights_in="dram"))
+    decode, prefill, tiny = (MacOp(name=n, m=m, k=k, n=4096) for n, m, k in (("decode", 1, 4096), ("prefill", 8192, 4096), ("tiny", 1, 16)))
+    ds = npu.roofline(away, (decode, prefill, tiny))
+    assert ds.intensity.sel(layer="decode").item() == pytest.approx(2.0)
+    assert ds.bound.values.tolist() == ["memory", "compute", "array"]
+    assert (ds.achieved <= ds.attainable * (1 + 1e-12)).all()
+    assert (ds.utilisation <= 1).all()
+    assert npu.roofline(rngd, (decode,)).intensity.item() == float("inf")
+
+
+def test_vector_work_is_counted_and_moving_is_not_arithmetic():
+    assert operations(VectorOp(name="a", kind="relu", elements=10)) == 10
+    assert operations(VectorOp(name="a", kind="softmax", elements=10)) == 60
+    assert operations(VectorOp(name="a", kind="reshape", elements=10)) == 0
+    assert operations(VectorOp(name="a", kind="never heard of", elements=10)) == 10
