@@ -1,15 +1,17 @@
 """How does a convolution become a matrix product? Each output pixel reads one row of the columns of its window.
 
-A window is (kernel, stride, dilation) by axis; the k axis of a product is ordered kernel offset first, then channel,
-so that copies are contiguous in the channel.
+The k axis of a product is ordered as ONNX orders a kernel: channel, then offset in the kernel.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 from typing import NamedTuple
 
 import numpy as np
+
+from pimlab.kernels.windows import gather
 
 
 class Window(NamedTuple):
@@ -41,23 +43,45 @@ class Window(NamedTuple):
 
 
 def columns(x: np.ndarray, window: Window, groups: int) -> np.ndarray:
-    """im2col: float32 (groups, batch * pixels, offsets * channels / groups) of images x (batch, channels, *sizes)."""
+    """im2col: float32 (groups, batch * pixels, channels / groups * offsets) of images x (batch, channels, *sizes)."""
     batch, channels, sizes = x.shape[0], x.shape[1] // groups, x.shape[2:]
     outputs = window.outputs(sizes)
-    last = np.moveaxis(x.reshape(batch, groups, channels, *sizes), (1, 2), (0, -1))
-    if any(sum(pad) for pad in window.pads):
-        last = np.pad(last, ((0, 0), (0, 0), *window.pads, (0, 0)))
-    offsets = window.offsets()
-    out = np.empty((groups, batch, *outputs, len(offsets), channels), np.float32)
-    for index, offset in enumerate(offsets):
-        out[..., index, :] = last[(slice(None), slice(None), *window.reads(offset, outputs))]
-    return out.reshape(groups, -1, len(offsets) * channels)
+    grouped = np.swapaxes(x.reshape(batch, groups, channels, *sizes), 0, 1)
+    padded = np.zeros((groups, batch, channels, *(n + sum(pad) for n, pad in zip(sizes, window.pads, strict=True))), np.float32)
+    middle = tuple(slice(before, before + n) for n, (before, _) in zip(sizes, window.pads, strict=True))
+    padded[(slice(None), slice(None), slice(None), *middle)] = grouped
+    flat = padded.reshape(groups * batch, -1)
+    starts, offsets = _indices(window, outputs, channels, padded.shape[3:])
+    out = np.empty((groups * batch, len(starts), len(offsets)), np.float32)
+    gather(flat, starts, offsets, out)
+    return out.reshape(groups, -1, len(offsets))
+
+
+@functools.lru_cache(maxsize=1024)
+def _indices(window: Window, outputs: tuple[int, ...], channels: int, sizes: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Where each output's window starts in the padded image, and where each of its values lies from there."""
+    steps = _steps(sizes)
+    starts = _positions(outputs, np.multiply(window.strides, steps))
+    inner = _positions(window.kernel, np.multiply(window.dilations, steps))
+    return starts, np.add.outer(np.arange(channels) * int(np.prod(sizes)), inner).ravel()
+
+
+def _steps(sizes: tuple[int, ...]) -> list[int]:
+    """Distance in memory between neighbours along each axis of an image."""
+    return [int(np.prod(sizes[axis + 1 :])) for axis in range(len(sizes))]
+
+
+def _positions(counts: tuple[int, ...], steps: np.ndarray) -> np.ndarray:
+    """int64 (product of counts,): sum over axes of index times step, for every index, last axis fastest."""
+    total = np.zeros((), np.int64)
+    for count, step in zip(counts, steps, strict=True):
+        total = np.add.outer(total, np.arange(count) * int(step))
+    return total.ravel()
 
 
 def flattened(weight: np.ndarray, groups: int) -> np.ndarray:
     """Weights (groups, k, n) in the order of `columns` from ONNX's (groups * n, channels / groups, *kernel)."""
-    n, channels = weight.shape[0] // groups, weight.shape[1]
-    return np.ascontiguousarray(np.moveaxis(weight.reshape(groups, n, channels, -1), (1, 2, 3), (3, 2, 1)).reshape(groups, -1, n))
+    return np.ascontiguousarray(np.swapaxes(weight.reshape(groups, weight.shape[0] // groups, -1), 1, 2))
 
 
 def images(y: np.ndarray, batch: int, outputs: tuple[int, ...]) -> np.ndarray:
@@ -70,7 +94,7 @@ def scattered(y: np.ndarray, batch: int, window: Window, sizes: tuple[int, ...],
     """col2im: images float32 (batch, groups * channels, *outputs) that each input pixel adds its window to.
 
     y : float32 (groups, batch * input pixels, offsets * channels), the products of a transposed convolution whose
-    input has `sizes` pixels; offsets outermost, as in `columns`. `window.pads` is cut off the result.
+    input has `sizes` pixels; offset in the kernel, then channel. `window.pads` is cut off the result.
     """
     groups, offsets = y.shape[0], window.offsets()
     parts = y.reshape(groups, batch, *sizes, len(offsets), -1)
