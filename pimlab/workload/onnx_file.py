@@ -36,7 +36,7 @@ def read(path: Path) -> Any:
         onnx.checker.check_model(model)
     except (DecodeError, onnx.checker.ValidationError, FileNotFoundError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(f"{path.name} is not a sound ONNX file ({reason}); it may be damaged or cut short") from error
+        raise ModelError(f"{path.name} is damaged or no valid ONNX file ({reason})") from error
     for node in model.graph.node:
         _refuse(node, path.name)
     return model
@@ -44,8 +44,8 @@ def read(path: Path) -> Any:
 
 def _refuse(node: Any, file: str) -> None:
     supported = f"supported MAC operators: {', '.join(MAC_TYPES)}"
-    label = f"{file}: node {node.name or node.output[0]!r}" if not node.name else f"{file}: node {node.name!r}"
-    article = "an" if node.op_type[0] in "AEIOULR" and node.op_type not in ("Reshape",) else "a"
+    label = f"{file}: node {(node.name or node.output[0])!r}"
+    article = "an" if node.op_type[0] in "AEI" or node.op_type in ("LSTM", "RNN") else "a"
     if node.domain not in _DOMAINS:
         raise ModelError(f"{label} is {node.domain}.{node.op_type}, an operator outside the ONNX standard; {supported}")
     if node.op_type in REFUSED:
@@ -111,15 +111,21 @@ def _forget_shapes(graph: Any) -> None:
         value.type.tensor_type.ClearField("shape")
 
 
-def session(model: Any, optimise: bool = True) -> Any:
-    """A single-thread ONNX Runtime session: results do not depend on a thread count."""
+def session(model: Any, level: str = "ALL") -> Any:
+    """A single-thread ONNX Runtime session: results do not depend on a thread count.
+
+    level : "ALL" for every rewrite, "BASIC" for those that keep the standard's arithmetic (the others may quantise
+    the activations of products with integer weights), "DISABLE" for none.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
-    level = onnxruntime.GraphOptimizationLevel
-    options.graph_optimization_level = level.ORT_ENABLE_ALL if optimise else level.ORT_DISABLE_ALL
+    levels = onnxruntime.GraphOptimizationLevel
+    options.graph_optimization_level = {"ALL": levels.ORT_ENABLE_ALL, "BASIC": levels.ORT_ENABLE_BASIC, "DISABLE": levels.ORT_DISABLE_ALL}[
+        level
+    ]
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
@@ -164,8 +170,10 @@ def _codes(node: Any, found: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.n
     codes, scale, *zero = (found[name] for name in node.input if name)
     axis = next((a.i for a in node.attribute if a.name == "axis"), 1)
     shape = [-1 if i == axis % codes.ndim else 1 for i in range(codes.ndim)] if scale.ndim == 1 else []
-    codes = codes.astype(np.int32) - (zero[0].reshape(shape).astype(np.int32) if zero else 0)
-    return codes, scale.reshape(shape)
+    wide = codes.astype(np.int16 if codes.dtype.itemsize == 1 else np.int32)  # 8-bit codes less a zero point need 9 bits
+    if zero:
+        wide = np.subtract(wide, zero[0].reshape(shape), dtype=wide.dtype)
+    return wide, scale.reshape(shape)
 
 
 def stored_codes(graph: Any) -> dict[str, tuple[np.ndarray, np.ndarray]]:

@@ -1,0 +1,55 @@
+"""Activation ranges come from the calibration split, by a named rule, and do not depend on chunks."""
+
+import numpy as np
+import pytest
+
+from pimlab.workload import calibrate, calibration, load_data, load_model
+
+MODEL, DATA = load_model("digits-mlp"), load_data("digits", limit=5)
+
+
+def test_minmax_is_the_range_of_what_passes():
+    found = calibrate(MODEL, DATA)
+    x = DATA.calibration.inputs
+    assert (found["fc1"].x.low, found["fc1"].x.high) == (x.min(), x.max())
+    y = np.maximum(x @ MODEL.weights["fc1"][0] + MODEL.biases["fc1"], 0)  # a Relu alone reads fc1
+    assert found["fc1"].y.low == 0
+    np.testing.assert_allclose(found["fc1"].y.high, y.max(), rtol=1e-6)
+    np.testing.assert_allclose(found["fc2"].y.low, (y @ MODEL.weights["fc2"][0] + MODEL.biases["fc2"]).min(), rtol=1e-5)
+
+
+def test_the_test_split_is_not_looked_at():
+    hidden = calibrate(MODEL, DATA)["fc2"]
+    other = calibrate(MODEL, load_data("digits"))["fc2"]
+    assert (hidden.x, hidden.y) == (other.x, other.y)
+    own = calibrate(MODEL, DATA.calibration)["fc2"]
+    assert (own.x, own.y) == (other.x, other.y)
+
+
+def test_chunks_do_not_change_ranges_or_sample(monkeypatch):
+    before = calibrate(MODEL, DATA, "percentile")
+    monkeypatch.setattr(calibration, "BATCH", 7)
+    after = calibrate(MODEL, DATA, "percentile")
+    for name in before:
+        np.testing.assert_allclose([before[name].y.low, before[name].y.high], [after[name].y.low, after[name].y.high], rtol=1e-3, atol=1e-6)
+        np.testing.assert_allclose(before[name].sample, after[name].sample, rtol=1e-5, atol=1e-6)
+        assert before[name].rule == "percentile"
+
+
+def test_the_sample_holds_evenly_spaced_rows():
+    sample = calibrate(load_model("fashion-cnn"), load_data("fashion-mnist", limit=1))["fc1"].sample
+    assert sample.shape == (512, 1568)
+    assert (sample.max(axis=1) > 0).all()
+
+
+def test_percentile_cuts_the_tails_it_says():
+    values = np.random.default_rng(0).standard_normal(200_000)
+    counts, edges = np.histogram(values, bins=2048)
+    low, high = calibration.percentile(counts, edges)
+    np.testing.assert_allclose([low, high], np.quantile(values, [0.0005, 0.9995]), atol=0.02)
+    assert calibration.minmax(counts, edges) == (values.min(), values.max())
+
+
+def test_an_unknown_rule_answers_with_the_nearest():
+    with pytest.raises(ValueError, match="calibration rule 'percentil' is not known; did you mean 'percentile'"):
+        calibrate(MODEL, DATA, "percentil")
