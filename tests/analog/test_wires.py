@@ -1,5 +1,6 @@
 """Wire resistance: equal to nodal solves, ngspice and badcrossbar, exact in every limit, and teaching in its errors."""
 
+from functools import partial
 from pathlib import Path
 
 import numba
@@ -188,6 +189,17 @@ def test_stacks_and_threads_do_not_matter():
     numba.set_num_threads(before)
     assert np.array_equal(stacked, alone)
     _close(stacked[1, 2], effective_conductance(g[1, 2], 1, 2, rs_out=40), 1e-15)
+
+
+@pytest.mark.parametrize("topology", "BD")
+def test_gated_circuits_do_not_depend_on_threads(topology):
+    g, bits = _siemens(19, 2, 12, 7), _inputs(20, 12, "B", batch=9)
+    solve = partial(wire_currents, g[0], bits, 1, 2, g_negative=g[1] if topology == "D" else None, topology=topology)
+    many, before = solve(), numba.get_num_threads()
+    numba.set_num_threads(1)
+    one = solve()
+    numba.set_num_threads(before)
+    assert np.array_equal(one, many)
 
 
 def test_equal_patterns_give_equal_currents_in_any_batch():
