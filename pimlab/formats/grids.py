@@ -206,6 +206,11 @@ class MicroscalingFormat(NumberFormat):
         return self.element.emax if isinstance(self.element, FloatFormat) else 0
 
     @property
+    def step(self) -> float:
+        """Smallest positive element before scaling."""
+        return self.element.smallest if isinstance(self.element, FloatFormat) else 2.0 ** (2 - self.element.width)
+
+    @property
     def largest(self) -> float:
         """Largest element before scaling."""
         if isinstance(self.element, FloatFormat):

@@ -10,8 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pimlab.formats.grids import IntegerFormat, NumberFormat, format
+from pimlab.formats.casting import cast, microscaled, overflows, powers, spread
+from pimlab.formats.grids import BlockedFormat, FloatFormat, IntegerFormat, MicroscalingFormat, NumberFormat, format
+from pimlab.formats.weight_blocks import RULES
 
+SCALED_BITS = 8
+"""Float formats of at most this width are scaled to their range; wider ones hold values as they are."""
 _TINY = float(np.finfo(np.float32).tiny)
 
 
@@ -41,8 +45,14 @@ class Layout:
     def scale_shape(self) -> tuple[int, ...]:
         """Shape of scales as stored: as the array, with 1 where shared, or with the number of blocks along `axis`."""
         if self.group is not None and self.axis is not None:
-            return tuple(size // self.group if i == self.axis else size for i, size in enumerate(self.shape))
+            return tuple(-(-size // self.group) if i == self.axis else size for i, size in enumerate(self.shape))
         return tuple(size if i == self.axis else 1 for i, size in enumerate(self.shape))
+
+    def spread(self, scales: np.ndarray) -> np.ndarray:
+        """Scales as stored, repeated along a grouped axis so that they broadcast against the array."""
+        if self.group is None or self.axis is None:
+            return scales
+        return np.take(scales, np.arange(self.shape[self.axis]) // self.group, axis=self.axis)
 
     @property
     def broadcast_shape(self) -> tuple[int, ...]:
@@ -71,11 +81,12 @@ def layout(shape: tuple[int, ...], axis: int | None, group: int | None) -> Layou
 
 @dataclass(frozen=True)
 class Quantized:
-    """Codes with what they stand for.
+    """Codes with what they stand for: value = (number of the code - zero_point) * scale + offset.
 
-    codes : integers, the shape of the array.
-    scale : float32, value of one step; 1 where shared, or the number of blocks along the grouped axis.
-    zero_point : integers like scale: the code that stands for 0.
+    codes : integers, the shape of the array; bit patterns where the format (or a block's element) is a float.
+    scale : float32, value of one step (or of the number 1); 1 where shared, or the number of blocks along the blocked axis.
+    zero_point : int32 like scale: the code that stands for 0; 0 for floats and blocks.
+    offset : float32 like scale; only q4_1 has one that is not 0.
     saturated : how many elements lay outside the range of the codes and were clipped.
     """
 
@@ -85,12 +96,20 @@ class Quantized:
     zero_point: np.ndarray
     saturated: int
     layout: Layout
+    offset: np.ndarray | None = None
+
+    def numbers(self) -> np.ndarray:
+        """float32 number of each code, zero_point taken off, before the scale."""
+        element = self.format.element if isinstance(self.format, MicroscalingFormat) else self.format
+        if isinstance(element, FloatFormat):
+            return element.values[self.codes] if element.width <= 16 else element.decode(self.codes)
+        steps = (self.codes.astype(np.int32) - self.layout.spread(self.zero_point)).astype(np.float32)
+        return steps * np.float32(self.format.step) if isinstance(self.format, MicroscalingFormat) else steps
 
     def dequantize(self) -> np.ndarray:
         """float32 values, the shape of the array."""
-        shape = self.layout.broadcast_shape
-        steps = self.codes.reshape(self.layout.split_shape).astype(np.int32) - self.zero_point.reshape(shape)
-        return (steps.astype(np.float32) * self.scale.reshape(shape)).reshape(self.layout.shape)
+        values = self.numbers() * self.layout.spread(self.scale)
+        return values if self.offset is None else values + self.layout.spread(self.offset)
 
 
 def symmetric(largest: np.ndarray | float, format: IntegerFormat) -> np.ndarray:
@@ -146,28 +165,109 @@ def _scales(blocks: np.ndarray, grid: IntegerFormat, where: Layout, is_symmetric
     return affine(blocks.min(axis=where.reduced, keepdims=True), blocks.max(axis=where.reduced, keepdims=True), grid)
 
 
-def quantize(x: np.ndarray, format_: str | NumberFormat, axis: int | None = None, group: int | None = None, *,
-             scale: np.ndarray | float | None = None, zero_point: np.ndarray | int | None = None,
-             symmetric: bool | None = None) -> Quantized:  # fmt: skip
-    """x float32 as codes of an integer format with one scale per tensor, per index of `axis`, or per `group` along `axis`.
-
-    scale, zero_point : the scales to use (zero_point 0 where only scale is given); without them each shared range is
-        [-max|x|, max|x|] (`symmetric=True`, what signed formats do unasked) or [min(x, 0), max(x, 0)] (False, unsigned ones).
-    ValueError for non-finite x, empty x, a group that does not divide, scales that are not positive and finite.
-    """
-    grid = format(format_)
-    if not isinstance(grid, IntegerFormat):
-        raise ValueError(f"quantize format {grid.name} is not an integer format; for floats write cast(x, {grid.name!r})")
-    x = _finite(x, f"quantize to {grid.name}")
-    where = layout(x.shape, axis, group)
+def _quantize_integers(x: np.ndarray, grid: IntegerFormat, where: Layout, given: Given) -> Quantized:
     blocks = x.reshape(where.split_shape)
-    if scale is None and zero_point is not None:
-        raise ValueError(f"quantize zero_point={zero_point!r} needs scale=")
-    if scale is None:
-        scales, zeros = _scales(blocks, grid, where, grid.signed if symmetric is None else symmetric)
+    if given.scale is None:
+        scales, zeros = _scales(blocks, grid, where, grid.signed if given.symmetric is None else given.symmetric)
     else:
-        scales, zeros = _given_scale(scale, where), _given_zero_point(0 if zero_point is None else zero_point, grid, where)
+        scales, zeros = _given_scale(given.scale, where), _given_zero_point(given.zero_point or 0, grid, where)
     steps = np.rint(blocks / scales.reshape(where.broadcast_shape)) + zeros.reshape(where.broadcast_shape)
     saturated = int(np.count_nonzero((steps < grid.lowest) | (steps > grid.highest)))
     codes = np.clip(steps, grid.lowest, grid.highest).astype(grid.dtype).reshape(where.shape)
     return Quantized(grid, codes, scales.reshape(where.scale_shape).astype(np.float32), zeros.reshape(where.scale_shape), saturated, where)
+
+
+def _quantize_floats(x: np.ndarray, grid: FloatFormat, where: Layout, given: Given) -> Quantized:
+    blocks = x.reshape(where.split_shape)
+    if given.scale is not None:
+        scales = _given_scale(given.scale, where)
+    elif grid.width <= SCALED_BITS:
+        largest = np.abs(blocks).max(axis=where.reduced, keepdims=True).astype(np.float64)
+        scales = np.where(largest > 0, np.maximum((largest / grid.largest).astype(np.float32), np.float32(_TINY)), np.float32(1.0))
+    else:
+        scales = np.ones(where.broadcast_shape, np.float32)
+    scaled = (blocks / scales.reshape(where.broadcast_shape)).reshape(where.shape)
+    shaped = scales.reshape(where.scale_shape)
+    return Quantized(grid, grid.encode(cast(scaled, grid)), shaped, np.zeros(where.scale_shape, np.int32), overflows(scaled, grid), where)
+
+
+def _quantize_microscaled(x: np.ndarray, grid: MicroscalingFormat, where: Layout) -> Quantized:
+    axis, element = where.axis or 0, grid.element
+    last = np.ascontiguousarray(np.moveaxis(x, axis, -1))
+    values, exponents = microscaled(last, grid)
+    scale = powers(exponents)
+    spread_scale = spread(scale, grid.block, last.shape[-1])
+    numbers = np.moveaxis(values / spread_scale, -1, axis)
+    if isinstance(element, FloatFormat):
+        codes, saturated = element.encode(numbers), overflows(last / spread_scale, element)
+    else:
+        steps = 2.0 ** (element.width - 2)
+        codes = (numbers * steps).astype(element.dtype)
+        saturated = int(np.count_nonzero(np.rint(np.abs(last / spread_scale) * steps) > element.highest))
+    scale = np.moveaxis(scale, -1, axis)
+    return Quantized(grid, codes, scale, np.zeros(scale.shape, np.int32), saturated, where)
+
+
+def _quantize_weight_blocks(x: np.ndarray, grid: BlockedFormat, where: Layout) -> Quantized:
+    axis = where.axis or 0
+    blocks = np.moveaxis(x, axis, -1).reshape(*np.delete(x.shape, axis), -1, grid.block)
+    codes, scale, offset = RULES[grid.rule](blocks)
+    back = [np.moveaxis(a, -1, axis) for a in (codes.reshape(*codes.shape[:-2], -1), scale, offset)]
+    zeros = np.zeros(back[1].shape, np.int32)
+    return Quantized(grid, np.ascontiguousarray(back[0]), back[1], zeros, 0, where, back[2] if grid.rule == "q4_1" else None)
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the caller fixes of the scales; None: found from x."""
+
+    scale: np.ndarray | float | None
+    zero_point: np.ndarray | int | None
+    symmetric: bool | None
+
+    def check(self, grid: NumberFormat) -> None:
+        """A zero point comes with its scale; only integers have zero points, blocks choose their own scales."""
+        if self.zero_point is not None and self.scale is None:
+            raise ValueError(f"quantize zero_point={self.zero_point!r} needs scale=")
+        if not isinstance(grid, IntegerFormat) and (self.zero_point is not None or self.symmetric is not None):
+            raise ValueError(f"quantize to {grid.name}: zero_point and symmetric belong to integer formats")
+        if isinstance(grid, (MicroscalingFormat, BlockedFormat)) and self.scale is not None:
+            raise ValueError(f"quantize to {grid.name}: scale={self.scale!r} given, but its blocks choose their own scales")
+
+
+def _block_layout(shape: tuple[int, ...], axis: int | None, group: int | None, grid: MicroscalingFormat | BlockedFormat) -> Layout:
+    if group not in (None, grid.block):
+        raise ValueError(f"quantize group={group}: blocks of {grid.name} have {grid.block} elements")
+    where = layout(shape, -1 if axis is None else axis, None)
+    if isinstance(grid, BlockedFormat) and shape[where.axis or 0] % grid.block:
+        raise ValueError(
+            f"quantize to {grid.name}: blocks of {grid.block} do not divide axis {where.axis} of length {shape[where.axis or 0]}"
+        )
+    return Layout(shape, where.axis, grid.block)
+
+
+def quantize(x: np.ndarray, format_: str | NumberFormat, axis: int | None = None, group: int | None = None, *,
+             scale: np.ndarray | float | None = None, zero_point: np.ndarray | int | None = None,
+             symmetric: bool | None = None) -> Quantized:  # fmt: skip
+    """x float32 as codes of a format with one scale per tensor, per index of `axis`, or per `group` along `axis`.
+
+    Integers: each shared range is [-max|x|, max|x|] (`symmetric=True`, what signed formats do unasked) or [min(x, 0), max(x, 0)]
+        (False, unsigned formats), unless scale (and zero_point, 0 unasked) are given.
+    Floats: of at most 8 bits are scaled so that max|x| becomes the largest number; wider ones have scale 1 unless it is given.
+    Blocks: scales follow the format's rule along `axis` (the last, unasked); the last microscaling block may be shorter.
+    ValueError for non-finite x, empty x, a group that does not divide, scales that are not positive and finite.
+    """
+    grid, given = format(format_), Given(scale, zero_point, symmetric)
+    given.check(grid)
+    x = _finite(x, f"quantize to {grid.name}")
+    if isinstance(grid, (MicroscalingFormat, BlockedFormat)):
+        where = _block_layout(x.shape, axis, group, grid)
+        if isinstance(grid, MicroscalingFormat):
+            return _quantize_microscaled(x, grid, where)
+        return _quantize_weight_blocks(x, grid, where)
+    where = layout(x.shape, axis, group)
+    if isinstance(grid, IntegerFormat):
+        return _quantize_integers(x, grid, where, given)
+    if isinstance(grid, FloatFormat):
+        return _quantize_floats(x, grid, where, given)
+    raise TypeError(f"quantize: no rule for {grid!r}")
