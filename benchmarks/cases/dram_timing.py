@@ -6,14 +6,14 @@ import numpy as np
 
 from benchmarks.cases import Case
 from pimlab.dram_pim import engine, streams
-from pimlab.dram_pim.organisation import hbm_pim
+from pimlab.dram_pim.target import build
 from pimlab.dram_pim.timing import timing
 from pimlab.reference import dram_timing as reference
 
 
 def _spacing(rng, compat):
     table = timing("hbm2").but(tREFI=int(rng.integers(500, 800)), tRFC=90, tXAW=30, tRCDRD=int(rng.integers(8, 20)))
-    return engine.spacings(table, hbm_pim(), True, compat)
+    return engine.spacings(table, build("hbm-pim").organisation, True, compat)
 
 
 def _random(compat):
@@ -29,7 +29,7 @@ def _random(compat):
 
 
 def _gemv(rng, size):
-    org = hbm_pim()
+    org = build("hbm-pim").organisation
     stream = streams.gemv(org, 64, 300, 2) if size == "small" else streams.gemv(org, 4096, 4096, 8)
     return stream.requests, _spacing(rng, None)
 

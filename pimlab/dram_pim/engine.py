@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pimlab.dram_pim.organisation import BankPim
 from pimlab.dram_pim.streams import PHASES, Stream
 from pimlab.dram_pim.timing import Timing
 from pimlab.kernels import dram_timing as kernel
 from pimlab.values import unknown
+
+if TYPE_CHECKING:
+    from pimlab.dram_pim.organisation import BankPim
 
 COMMANDS = ("RD", "WR", "ACT", "PRE", "REF")
 DEPTH, SIGHT = 16, 64
@@ -26,6 +29,12 @@ class Run:
     stream: Stream
     trace: np.ndarray
     cycles: int
+
+    def table(self) -> tuple[tuple[str, ...], np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Command names, and int64 (commands,) each of cycle, command, bank, row, column and mode."""
+        cycle, command, bank, row, request, mode = self.trace.T
+        column = np.where(request >= 0, self.stream.column[request], 0)
+        return COMMANDS, cycle, command, bank, row, column, mode
 
     def counts(self) -> dict[str, int]:
         """Commands by type."""
@@ -44,6 +53,39 @@ class Run:
         spans[-1:] += self.cycles - ends[-1:, 0]
         totals = np.bincount(owner, weights=spans, minlength=len(PHASES) + 1)
         return {name: int(cycles) for name, cycles in zip((*PHASES, "refresh"), totals, strict=True) if cycles}
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run cost, without its trace: cycles, commands of one channel, cycles by phase, events over all channels."""
+
+    cycles: int
+    commands: dict[str, int]
+    spans: dict[str, int]
+    events: dict[str, int]
+
+    def counts(self) -> dict[str, int]:
+        """Commands by type."""
+        return dict(self.commands)
+
+    def phases(self) -> dict[str, int]:
+        """Cycles by phase."""
+        return dict(self.spans)
+
+
+def stretched(short: Summary, long: Summary, passes: tuple[int, int], wanted: int) -> Summary:
+    """The summary of `wanted` equal passes, from those of fewer: what lies between the two repeats."""
+    (few, many), factor = passes, wanted - passes[1]
+
+    def on(a: int, b: int) -> int:
+        return b + round((b - a) * factor / (many - few))
+
+    def each(a: dict[str, int], b: dict[str, int]) -> dict[str, int]:
+        return {name: on(a.get(name, 0), count) for name, count in b.items()}
+
+    return Summary(
+        on(short.cycles, long.cycles), each(short.commands, long.commands), each(short.spans, long.spans), each(short.events, long.events)
+    )
 
 
 def spacings(t: Timing, org: BankPim, refresh: bool, compat: str | None) -> np.ndarray:

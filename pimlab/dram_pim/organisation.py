@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
-from pimlab.catalogue import entry
+from collections.abc import Mapping
+from functools import lru_cache
+
+import numpy as np
+
+from pimlab.catalogue import Entry
+from pimlab.dram_pim import prices as event
+from pimlab.dram_pim import streams
+from pimlab.dram_pim.engine import Run, Summary, run, stretched
+from pimlab.dram_pim.timing import Timing
+from pimlab.kernels.dram_timing import ACTIVATE, READ, WRITE
 from pimlab.values import Value, integer
+
+LONGEST = 60_000
+"""Requests that are scheduled one by one; beyond, equal passes repeat (within 0.05 % of the whole schedule)."""
 
 
 class BankPim(Value):
@@ -54,8 +67,97 @@ class BankPim(Value):
             raise ValueError(f"a {inputs} x {outputs} matrix needs {needed} rows a bank; {free} of {self.rows} hold weights")
         return out, (ins + 1) // 2, ins // 2
 
+    @property
+    def operators(self) -> tuple[str, ...]:
+        """Element-wise operators of the units."""
+        return tuple(streams.OPERATORS)
 
-def hbm_pim() -> BankPim:
-    """The organisation of HBM-PIM (catalogue `pim/hbm-pim`)."""
-    table = entry("pim", "hbm-pim")
+    def macs_done(self, outputs: int, inputs: int, batch: int) -> int:
+        """Multiply-accumulates of `batch` products, padding included."""
+        out, even, odd = self.tiles(outputs, inputs)
+        return out * batch * (even + odd) * self.outputs_per_tile * self.inputs_per_tile
+
+    def elements_done(self, elements: int) -> int:
+        """Elements of an element-wise operator, padding included."""
+        step = streams.elements_per_step(self)
+        return -(-elements // step) * step
+
+    def gemv(self, t: Timing, outputs: int, inputs: int, batch: int, refresh: bool, compat: str | None) -> Run:
+        """The whole schedule of `batch` products on one channel."""
+        return run(streams.gemv(self, outputs, inputs, batch), t, self, refresh, compat)
+
+    def gemv_summary(self, t: Timing, outputs: int, inputs: int, batch: int, refresh: bool, compat: str | None) -> Summary:
+        """What `batch` products cost; many equal passes are scheduled in part and repeated."""
+        return _gemv_summary(self, t, outputs, inputs, batch, refresh, compat)
+
+    def elementwise(self, t: Timing, op: str, elements: int, refresh: bool, compat: str | None) -> Run:
+        """The schedule of an element-wise operator on one channel."""
+        return run(streams.elementwise(self, op, elements), t, self, refresh, compat)
+
+    def host(self, t: Timing, accesses: int, kind: int, refresh: bool, compat: str | None) -> Run:
+        """The schedule of consecutive accesses by a host through the pins."""
+        return run(streams.host(self, accesses, kind), t, self, refresh, compat)
+
+    def host_summary(self, t: Timing, accesses: int, kind: int, refresh: bool, compat: str | None) -> Summary:
+        """What consecutive accesses cost; long sequences are scheduled in part and repeated."""
+        return _host_summary(self, t, accesses, kind, refresh, compat)
+
+    def events(self, done: Run) -> dict[str, int]:
+        """Events over all channels of a run: rows, bits by path, register bits and arithmetic."""
+        kind, command, request, mode = done.stream.requests[:, 0], done.trace[:, 1], done.trace[:, 4], done.trace[:, 5]
+        opened = np.bincount(mode[command == ACTIVATE], minlength=2)
+        served = request[(command == READ) | (command == WRITE)]
+        scope, phase = done.stream.requests[served, 3], done.stream.phase[served]
+        is_mac = phase == streams.PHASES.index(streams.MAC)
+        result = phase == streams.PHASES.index(streams.RESULT)
+        banks = int((is_mac | result).sum())
+        registers = int(((scope == 1) & ~is_mac & ~result).sum())
+        outside = int(((scope == 0) & ~is_mac & ~result).sum())
+        reads = int((is_mac & (kind[served] == READ)).sum())
+        per = self.channels * self.access_bits
+        return {
+            event.ACTIVATE: self.channels * int(opened[0] + opened[1] * self.units),
+            event.BANK_BIT: banks * per * self.units,
+            event.MAC: reads * self.channels * self.units * self.lanes,
+            event.REGISTER_BIT: registers * per * self.units,
+            event.ARRAY_BIT: outside * per,
+            event.IO_BIT: (registers + outside) * per,
+        }
+
+    def result_accesses(self, outputs: int, inputs: int, batch: int) -> int:
+        """Column accesses of one channel in which a host reads the lane sums of `batch` products."""
+        return self.tiles(outputs, inputs)[0] * batch * self.registers * self.units
+
+    def refreshes_a_second(self, t: Timing) -> float:
+        """All-bank refreshes of all channels and ranks."""
+        return self.channels * self.ranks / (t.tREFI * t.tCK)
+
+
+@lru_cache(maxsize=512)
+def _gemv_summary(org: BankPim, t: Timing, outputs: int, inputs: int, batch: int, refresh: bool, compat: str | None) -> Summary:
+    out, even, odd = org.tiles(outputs, inputs)
+    passes, a_pass = out * batch, (even + odd) * (org.reads_per_tile + org.registers) + org.registers + 2
+    many = max(LONGEST // a_pass, 8)
+    if passes <= many:
+        return _summary(org, run(streams.gemv(org, outputs, inputs, batch), t, org, refresh, compat))
+    one = min(outputs, org.outputs_per_tile)
+    few, most = (_summary(org, run(streams.gemv(org, one, inputs, n), t, org, refresh, compat)) for n in (many // 2, many))
+    return stretched(few, most, (many // 2, many), passes)
+
+
+@lru_cache(maxsize=512)
+def _host_summary(org: BankPim, t: Timing, accesses: int, kind: int, refresh: bool, compat: str | None) -> Summary:
+    streams.refuse_beyond(org, accesses)
+    if accesses <= LONGEST:
+        return _summary(org, org.host(t, accesses, kind, refresh, compat))
+    few, most = (_summary(org, org.host(t, n, kind, refresh, compat)) for n in (LONGEST // 2, LONGEST))
+    return stretched(few, most, (LONGEST // 2, LONGEST), accesses)
+
+
+def _summary(org: BankPim, done: Run) -> Summary:
+    return Summary(done.cycles, done.counts(), done.phases(), org.events(done))
+
+
+def bank_pim(table: Entry | Mapping) -> BankPim:
+    """The organisation that a file of catalogue room `pim` describes."""
     return BankPim(**{field: int(table[field].value) for field in BankPim.fields()})

@@ -7,11 +7,14 @@ have scope 1 and bank 0 (even) or 1 (odd).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pimlab.dram_pim.organisation import BankPim
 from pimlab.kernels.dram_timing import READ, WRITE
+
+if TYPE_CHECKING:
+    from pimlab.dram_pim.organisation import BankPim
 
 MODE, INPUT, MAC, RESULT, HOST = "mode switching", "input broadcast", "in-bank MAC", "result write", "host access"
 PHASES = (MODE, INPUT, MAC, RESULT, HOST)
@@ -87,6 +90,19 @@ def _load_inputs(org: BankPim) -> Stream:
     return _block(WRITE, 1, org.rows - 1, org.registers + np.arange(org.registers), 1, INPUT, org.registers)
 
 
+def _tiles(org: BankPim, parity: int, count: int) -> Stream:
+    """Inputs broadcast and weights read of `count` tiles in the banks of one parity."""
+    one = _join([_load_inputs(org), _columns(READ, parity, 0, org.reads_per_tile, org, MAC)])
+    reads = one.phase == PHASES.index(MAC)
+    linear = np.arange(count)[:, None] * org.reads_per_tile + np.arange(org.reads_per_tile)
+    requests = np.tile(one.requests, (count, 1))
+    column = np.tile(one.column, count)
+    where = np.tile(reads, count)
+    requests[where, 2] = linear.reshape(-1) // org.columns
+    column[where] = linear.reshape(-1) % org.columns
+    return Stream(requests, column, np.tile(one.phase, count))
+
+
 def gemv(org: BankPim, outputs: int, inputs: int, batch: int) -> Stream:
     """`batch` products with an `inputs` x `outputs` matrix that lies in the banks, parking and mode switches included.
 
@@ -94,17 +110,12 @@ def gemv(org: BankPim, outputs: int, inputs: int, batch: int) -> Stream:
     are written to the banks after the last tile.
     """
     out, even, odd = org.tiles(outputs, inputs)
-    parts, moved = [], []
-    for parity, count in ((0, even), (1, odd)):
-        for tile in range(count):
-            parts += [_load_inputs(org), _columns(READ, parity, tile * org.reads_per_tile, org.reads_per_tile, org, MAC)]
-            moved += [np.zeros(org.registers, np.int64), np.ones(org.reads_per_tile, np.int64)]
-    result = max(even, odd) * org.reads_per_tile * out
-    parts.append(_columns(WRITE, 1, -(-result // org.columns) * org.columns, org.registers, org, RESULT))
-    parts.append(_block(WRITE, 0, np.full(2, org.rows - 1), 0, 1, MODE, 1))
-    moved.append(np.zeros(org.registers + 2, np.int64))
-    rows = np.repeat(np.arange(out), batch) * (-(-max(even, odd) * org.reads_per_tile // org.columns))
-    body = _repeat(_join(parts), out * batch, rows, np.concatenate(moved))
+    weights = -(-even * org.reads_per_tile // org.columns)
+    result = _columns(WRITE, 1, weights * out * org.columns, org.registers, org, RESULT)
+    restart = _block(WRITE, 0, np.full(2, org.rows - 1), 0, 1, MODE, 1)
+    one = _join([_tiles(org, 0, even), _tiles(org, 1, odd), result, restart])
+    moved = (one.phase == PHASES.index(MAC)).astype(np.int64)
+    body = _repeat(one, out * batch, np.repeat(np.arange(out), batch) * weights, moved)
     # the last pass's stop and start are the one stop of `_leave`
     body = Stream(*(getattr(body, f)[:-2] for f in ("requests", "column", "phase")))
     return _join([_enter(org), body, _leave(org)])
@@ -135,22 +146,24 @@ def elementwise(org: BankPim, op: str, elements: int) -> Stream:
     return _join([_enter(org), *parts, _leave(org)])
 
 
+def refuse_beyond(org: BankPim, accesses: int) -> None:
+    """ValueError where a channel has fewer column accesses than asked."""
+    room = org.rows * org.columns * org.banks * org.ranks
+    if accesses > room:
+        raise ValueError(f"{accesses} column accesses a channel do not fit; a channel has {room} ({org.rows} rows a bank)")
+
+
 def host(org: BankPim, accesses: int, kind: int = READ, first: int = 0) -> Stream:
     """`accesses` consecutive column accesses by a host, bank groups and banks interleaved before columns and rows."""
+    refuse_beyond(org, first + accesses)
     at = first + np.arange(accesses)
-    near = at % 2 * (org.banks // org.bank_groups) if org.bank_groups > 1 else at * 0
-    per_group = org.banks // org.bank_groups
-    column = at // 2 % 2
-    bank = near + at // 4 % per_group
-    rest = at // (4 * per_group)
-    pairs = max(org.bank_groups // 2, 1)
-    bank = bank + rest % pairs * 2 * per_group if org.bank_groups > 1 else bank
-    rest = rest // pairs
-    column = column + 2 * (rest % (org.columns // 2))
-    row = rest // (org.columns // 2)
-    if accesses and row[-1] >= org.rows:
-        raise ValueError(f"{accesses} column accesses from {first} reach row {row[-1]}; a bank has {org.rows}")
-    return _block(kind, bank, row, column, 0, HOST, accesses + 1)
+    per_group, pairs = org.banks // org.bank_groups, max(org.bank_groups // 2, 1)
+    group, at = at % min(org.bank_groups, 2), at // min(org.bank_groups, 2)
+    column, at = at % 2, at // 2
+    inner, at = at % per_group, at // per_group
+    group, at = group + 2 * (at % pairs), at // pairs
+    column, row = column + 2 * (at % (org.columns // 2)), at // (org.columns // 2)
+    return _block(kind, group * per_group + inner, row, column, 0, HOST, accesses + 1)
 
 
 def join(*streams: Stream) -> Stream:

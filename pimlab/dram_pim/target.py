@@ -10,10 +10,12 @@ import numpy as np
 
 from pimlab.catalogue import entry
 from pimlab.cost import Prices
-from pimlab.dram_pim import closed_form, values
+from pimlab.dram_pim import layout
 from pimlab.dram_pim import prices as events
-from pimlab.dram_pim.organisation import BankPim, hbm_pim
+from pimlab.dram_pim.engine import Summary
+from pimlab.dram_pim.organisation import BankPim, bank_pim
 from pimlab.dram_pim.timing import Timing, timing
+from pimlab.kernels.dram_timing import READ
 from pimlab.keys import Key
 from pimlab.protocol import Calibration, MacOp, Programmed, Target, VectorOp, checked_operands, checked_weights
 from pimlab.values import choice, part, unknown
@@ -41,7 +43,7 @@ class DramPim(Target):
         return isinstance(op, MacOp) and op.kind == "weights"
 
     def program(self, w: np.ndarray, key: int | Key = 0, *, bias: np.ndarray | None = None,
-                calibration: Calibration | None = None) -> Programmed:  # fmt: skip
+                calibration: Calibration | None = None) -> BankWeights:  # fmt: skip
         """Weights laid out in banks as binary16; neither `key` nor `calibration` matters to a floating-point machine.
 
         ValueError for weights beyond binary16's range, not finite, of a wrong shape or too many for the banks.
@@ -51,35 +53,26 @@ class DramPim(Target):
         return BankWeights(self, w, bias)
 
     def events(self, op: MacOp | VectorOp) -> Mapping[str, int]:
-        """Rows, column bits, MACs, register and I/O bits of one inference over all channels, padding included."""
-        self._refuse(op)
-        org = self.organisation
-        out, even, odd = org.tiles(op.n, op.k)  # type: ignore[union-attr]
-        passes = out * op.m * op.groups  # type: ignore[union-attr]
-        tiles, side = passes * (even + odd), org.channels * org.units
-        rows = -(-org.reads_per_tile // org.columns)
-        inputs = tiles * org.registers * org.access_bits * org.channels
-        results = passes * org.registers * org.access_bits * side
-        return {
-            events.ACTIVATE: (tiles * (rows + 1) + passes) * side,
-            events.BANK_BIT: tiles * org.reads_per_tile * org.access_bits * side + results,
-            events.MAC: tiles * org.reads_per_tile * org.lanes * side,
-            events.REGISTER_BIT: inputs * org.units,
-            events.ARRAY_BIT: results,
-            events.IO_BIT: inputs + results,
-            events.HOST_ADD: op.m * op.n * op.groups * (org.lanes - 1),  # type: ignore[union-attr]
-        }
+        """Rows, bits by path, MACs and host additions of one inference over all channels, padding included."""
+        total = dict(self._product(op).events)
+        for name, count in self._results(op).events.items():
+            total[name] = total.get(name, 0) + count
+        total[events.HOST_ADD] = op.m * op.n * (self.organisation.lanes - 1)  # type: ignore[union-attr]
+        return {name: count * op.groups for name, count in total.items()}  # type: ignore[union-attr]
 
     def latency(self, op: MacOp | VectorOp) -> Mapping[str, float]:
         """Seconds by phase, refresh included: mode switching, input broadcast, in-bank MAC, result write and read."""
+        cycles = self._product(op).phases()
+        cycles["result read"] = self._results(op).cycles
+        return {phase: op.groups * count * self.timing.tCK for phase, count in cycles.items()}  # type: ignore[union-attr]
+
+    def _product(self, op: MacOp | VectorOp) -> Summary:
         self._refuse(op)
-        org, t = self.organisation, self.timing
-        cycles = closed_form.gemv_cycles(t, org, op.n, op.k, op.m)  # type: ignore[union-attr]
-        reads = org.tiles(op.n, op.k)[0] * op.m * org.registers * org.units  # type: ignore[union-attr]
-        cycles["result read"] = t.tRCDRD + t.RL + t.burst + reads * t.tCCDS
-        total = sum(cycles.values())
-        cycles[closed_form.REFRESH] = int(closed_form.with_refresh(total, t)) - total
-        return {phase: op.groups * count * t.tCK for phase, count in cycles.items()}  # type: ignore[union-attr]
+        return self.organisation.gemv_summary(self.timing, op.n, op.k, op.m, True, None)  # type: ignore[union-attr]
+
+    def _results(self, op: MacOp | VectorOp) -> Summary:
+        accesses = self.organisation.result_accesses(op.n, op.k, op.m)  # type: ignore[union-attr]
+        return self.organisation.host_summary(self.timing, accesses, READ, True, None)
 
     def _refuse(self, op: MacOp | VectorOp) -> None:
         if not self.serves(op):
@@ -93,8 +86,7 @@ class DramPim(Target):
     @property
     def standing(self) -> Mapping[str, float]:
         """All-bank refreshes of every channel and rank, and standby, a second."""
-        org = self.organisation
-        return {events.REFRESH: org.channels * org.ranks / (self.timing.tREFI * self.timing.tCK), events.BACKGROUND: 1.0}
+        return {events.REFRESH: self.organisation.refreshes_a_second(self.timing), events.BACKGROUND: 1.0}
 
     @property
     def causes(self) -> tuple[str, ...]:
@@ -120,12 +112,12 @@ class BankWeights(Programmed):
         w = self._on_grid(w)
         if not np.isfinite(w).all():
             raise ValueError(f"{target.name}: {np.count_nonzero(~np.isfinite(w))} weights are beyond binary16; allowed: up to 65504")
-        order = values.lane_order(self.inputs, target.organisation)
+        order = layout.lane_order(self.inputs, target.organisation)
         self.order = order[:, (order < self.inputs).any(axis=0)]
-        self.weights = w if target.accumulation == "float32" else values.laid_out(w, self.order, 0)
+        self.weights = w if target.accumulation == "float32" else layout.laid_out(w, self.order, 0)
 
     def _on_grid(self, a: np.ndarray) -> np.ndarray:
-        return values.to_half(a) if self.target.operands == "fp16" else a
+        return layout.to_half(a) if self.target.operands == "fp16" else a
 
     def matmul(self, x: np.ndarray, key: int | Key = 0, at: str | float = 0.0) -> np.ndarray:
         """y float32 (batch, n) of x float32 (batch, k), plus bias; a sum beyond binary16's range is infinite."""
@@ -137,13 +129,18 @@ class BankWeights(Programmed):
         if self.target.accumulation == "float32":
             # in double: BLAS orders a float32 sum by the batch size, and chunks of a batch must give the same bits
             return (x.astype(np.float64) @ self.weights).astype(np.float32)
-        return values.product(values.laid_out(x, self.order, 1), self.weights)
+        return layout.product(layout.laid_out(x, self.order, 1), self.weights)
+
+    def lanes(self, x: np.ndarray) -> np.ndarray:
+        """float32 (batch, n, lanes): what each lane holds before the host adds them."""
+        x = self._on_grid(checked_operands(x, self.inputs, self.target.name))
+        return layout.lane_partials(layout.laid_out(x, self.order, 1), self.weights).transpose(0, 2, 1)
 
 
 def build(name: str = "hbm-pim") -> DramPim:
     """The preset `name` of catalogue room `pim`, without a host."""
     table = entry("pim", name)
-    return DramPim(name=name, organisation=hbm_pim(), timing=timing(table.meta["dram"]), energies=events.prices(name))
+    return DramPim(name=name, organisation=bank_pim(table), timing=timing(table.meta["dram"]), energies=events.prices(name))
 
 
 TARGETS = {"hbm-pim": partial(build, "hbm-pim")}

@@ -151,14 +151,14 @@ def _best_request(window, count, requests, may_activate, may_column, mode, ready
 
 
 @kernel
-def _best_precharge(before, window, count, following, requests, forced, mode, ready, spacing):
+def _best_precharge(before, window, count, following, requests, forced, sight, mode, ready, spacing):
     """(cycle, bank) of the open row that closes first, not after `before`: one that nobody wants, or any when `forced`."""
     best, bank = before + 1, -1
     for b in range(2 if mode == 1 else spacing[BANKS]):
         when = max(ready[b, PRE], ready[-1, OPEN])
         if ready[b, OPEN] < 0 or when >= best:
             continue
-        if forced or not _wanted(b, ready[b, OPEN], mode, window, count, following, requests, spacing[SIGHT]):
+        if forced or not _wanted(b, ready[b, OPEN], mode, window, count, following, requests, sight):
             best, bank = when, b
     return best if bank >= 0 else _NEVER, bank
 
@@ -236,8 +236,9 @@ def schedule(requests, spacing, ready, recent, trace):
         late, over = now >= due, now >= due + spacing[POSTPONE]
         eager = late and spacing[EAGER_REFRESH] == 1
         if late and idle:
-            closed = _refresh(closed, ready, spacing)
-            issued = _note(trace, issued, closed, REFRESH, 0, 0, -1, mode)
+            when = _refresh(closed, ready, spacing)
+            issued = _note(trace, issued, when, REFRESH, 0, 0, -1, mode)
+            closed = when + spacing[RFC] - spacing[REFRESH_GAP]
             due += spacing[REFI]
             continue
         if idle and requests[window[0], SCOPE] != mode:
@@ -245,7 +246,9 @@ def schedule(requests, spacing, ready, recent, trace):
         cycle, position, command = _best_request(
             window, count, requests, eager or not late, eager or not over, mode, ready, recent[last], spacing
         )
-        close, bank = _best_precharge(cycle, window, count, following, requests, eager or over, mode, ready, spacing)
+        # while a refresh waits, only requests that can still be served keep a row open
+        sight = 0 if late else spacing[SIGHT]
+        close, bank = _best_precharge(cycle, window, count, following, requests, eager or over, sight, mode, ready, spacing)
         limit = due + spacing[POSTPONE] if late else due
         if not over and min(cycle, close) >= limit:
             ready[-1, OPEN] = limit

@@ -60,8 +60,10 @@ class _Channel:
             self.open[b] = row if command == k.ACTIVATE else None
         if command == k.ACTIVATE and self.mode == 0:
             self.activates.append(now)
-        if command in (k.PRECHARGE, k.REFRESH):
+        if command == k.PRECHARGE:
             self.closed = now
+        if command == k.REFRESH:
+            self.closed = now + self.spacing[k.RFC] - self.spacing[k.REFRESH_GAP]
 
     @property
     def idle(self):
@@ -118,7 +120,8 @@ def schedule(requests, spacing, xaw):
         late, over = now >= due, now >= due + spacing[k.POSTPONE]
         eager = late and spacing[k.EAGER_REFRESH] == 1
         window = _served(pending, spacing[k.DEPTH], requests)
-        seen = window + _beyond(pending[len(window) :], spacing[k.SIGHT] - len(window), requests)
+        sight = 0 if late else spacing[k.SIGHT]
+        seen = window + _beyond(pending[len(window) :], sight - len(window), requests)
         if late and channel.idle:
             if now >= channel.closed + spacing[k.REFRESH_GAP]:
                 channel.issue(k.REFRESH, 0, 0, now)

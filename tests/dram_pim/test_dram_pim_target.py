@@ -29,7 +29,9 @@ def test_counts_by_hand():
 
 def test_counts_and_time_scale_with_rows_and_groups():
     one, four = TARGET.events(SQUARE), TARGET.events(SQUARE.but(m=4))
-    assert all(four[event] == 4 * count for event, count in one.items())
+    for event in ("in-bank MAC", "host addition", "bank bit"):
+        assert four[event] == 4 * one[event]
+    assert TARGET.events(SQUARE.but(groups=3)) == {event: 3 * count for event, count in one.items()}
     assert sum(TARGET.latency(SQUARE.but(groups=3)).values()) == pytest.approx(3 * sum(TARGET.latency(SQUARE).values()))
 
 

@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pimlab.dram_pim import TARGETS
-from pimlab.dram_pim import values as layout
+from pimlab.dram_pim import TARGETS, layout
 from pimlab.reference import fp16
 
 REFERENCE = Path(__file__).parents[2] / "datasets" / "reference" / "dram_pim"

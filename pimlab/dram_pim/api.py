@@ -1,0 +1,147 @@
+"""What does one operation cost on a PIM memory? Cycles, commands, energy and values, as labelled Datasets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from pimlab.cost import price
+from pimlab.dram_pim.engine import Run
+from pimlab.dram_pim.target import DramPim, build
+from pimlab.dram_pim.validator import COMMANDS
+from pimlab.kernels.dram_timing import READ, WRITE
+from pimlab.values import unknown
+
+
+def _machine(target: DramPim | str) -> DramPim:
+    return build(target) if isinstance(target, str) else target
+
+
+def _positive(what: str, **sizes: int) -> None:
+    for name, value in sizes.items():
+        if isinstance(value, bool) or not hasattr(value, "__index__"):
+            raise TypeError(f"{what}: {name}={value!r} is not an integer")
+        if value.__index__() < 1:
+            raise ValueError(f"{what}: {name}={value} is outside 1..; a product has at least one of each")
+
+
+def gemv(target: DramPim | str, m: int, k: int, batch: int = 1, refresh: bool = True, compat: str | None = None) -> xr.Dataset:
+    """`batch` products of a matrix with m outputs and k inputs that lies in the banks, each channel from cycle 0.
+
+    Includes parking, mode switches, programming and input broadcast; loading weights and reading results are `host_write`
+    and `host_read`. `compat="pimsimulator"` or `"aim_simulator"` repeats the deviations from JEDEC of the tool that
+    describes this machine. Dataset: cycles, seconds, commands (command) of one channel, phase_cycles (phase), energy,
+    energy_low, energy_high (component) of all channels in J, utilisation. ValueError for sizes below 1 or beyond the banks.
+    """
+    machine = _machine(target)
+    _positive("gemv", m=m, k=k, batch=batch)
+    timed = machine.organisation.gemv_summary(machine.timing, m, k, batch, refresh, compat)
+    useful = m * k * batch / machine.organisation.macs_done(m, k, batch)
+    return _answer(machine, timed, timed.events, {"m": m, "k": k, "batch": batch, "refresh": int(refresh)}, useful)
+
+
+def elementwise(target: DramPim | str, op: str, n: int, refresh: bool = True, compat: str | None = None) -> xr.Dataset:
+    """`op` (add, mul, mad, mac, relu, mov) on n elements that lie in the banks; Dataset as `gemv`."""
+    machine = _machine(target)
+    _positive("elementwise", n=n)
+    operators = machine.organisation.operators
+    if op not in operators:
+        raise ValueError(unknown(f"{machine.name}: element-wise operator", op, operators))
+    timed = machine.organisation.elementwise(machine.timing, op, n, refresh, compat)
+    return _answer(
+        machine,
+        timed,
+        machine.organisation.events(timed),
+        {"op": op, "n": n, "refresh": int(refresh)},
+        n / machine.organisation.elements_done(n),
+    )
+
+
+def host_read(target: DramPim | str, bytes: int, refresh: bool = True, compat: str | None = None) -> xr.Dataset:
+    """A host reads `bytes` consecutive bytes of the same DRAM through its pins, all channels at once; Dataset as `gemv`."""
+    return _host(target, bytes, READ, refresh, compat)
+
+
+def host_write(target: DramPim | str, bytes: int, refresh: bool = True, compat: str | None = None) -> xr.Dataset:
+    """A host writes `bytes` consecutive bytes: loading weights, or appending to a KV cache; Dataset as `gemv`."""
+    return _host(target, bytes, WRITE, refresh, compat)
+
+
+def _host(target: DramPim | str, amount: int, kind: int, refresh: bool, compat: str | None) -> xr.Dataset:
+    machine = _machine(target)
+    _positive("host access", bytes=amount)
+    org = machine.organisation
+    accesses = -(-amount * 8 // (org.access_bits * org.channels))
+    timed = org.host_summary(machine.timing, accesses, kind, refresh, compat)
+    useful = amount * 8 / (accesses * org.access_bits * org.channels)
+    return _answer(machine, timed, timed.events, {"bytes": amount, "refresh": int(refresh)}, useful)
+
+
+def _answer(machine: DramPim, timed: Any, events: dict[str, int], asked: dict[str, Any], useful: float) -> xr.Dataset:
+    seconds = timed.cycles * machine.timing.tCK
+    energy = price({**events, **{name: rate * seconds for name, rate in machine.standing.items()}}, machine.prices)
+    counts, phases = timed.counts(), timed.phases()
+    variables = {
+        "cycles": ((), timed.cycles, {"units": "1", "long_name": "memory cycles to the last data"}),
+        "seconds": ((), seconds, {"units": "s", "long_name": "time to the last data"}),
+        "commands": ("command", list(counts.values()), {"units": "1", "long_name": "commands of one channel"}),
+        "phase_cycles": ("phase", list(phases.values()), {"units": "1", "long_name": "cycles by phase"}),
+        "events": ("event", list(events.values()), {"units": "1", "long_name": "events over all channels"}),
+        "utilisation": ((), useful, {"units": "1", "long_name": "share of the work that is not padding"}),
+    }
+    for name, part in (("energy", energy.nominal), ("energy_low", energy.low), ("energy_high", energy.high)):
+        variables[name] = ("component", [part[c] for c in energy.nominal], {"units": "J", "long_name": "energy of all channels"})
+    coordinates = {"command": list(counts), "phase": list(phases), "event": list(events), "component": list(energy.nominal)}
+    return xr.Dataset(variables, coordinates, {"target": machine.name, **asked, "sources": ", ".join(machine.prices.sources)})
+
+
+def trace(target: DramPim | str, op: str = "gemv", refresh: bool = True, compat: str | None = None, **sizes: int) -> xr.Dataset:
+    """The commands of one channel for `gemv` (m=, k=, batch=), an element-wise operator (n=), "read" or "write" (bytes=).
+
+    Dataset over `index`: cycle, command, bank, row, column, mode (0 one bank, 1 all banks of the bank's parity). Its
+    attributes tell `validate` how many banks and bank groups there are.
+    """
+    machine = _machine(target)
+    return _table(machine, _traced(machine, op, refresh, compat, sizes))
+
+
+def _traced(machine: DramPim, op: str, refresh: bool, compat: str | None, sizes: dict[str, int]) -> Run:
+    org = machine.organisation
+    wanted = {"gemv": {"m", "k", "batch"}, "read": {"bytes"}, "write": {"bytes"}, **{name: {"n"} for name in org.operators}}
+    if op not in wanted:
+        raise ValueError(unknown("traced operation", op, wanted))
+    for name in sizes:
+        if name not in wanted[op]:
+            raise TypeError(unknown(f"trace of {op}: size", name, wanted[op]))
+    for name in wanted[op] - {"batch"} - set(sizes):
+        raise TypeError(f"trace of {op} needs {name}= (sizes: {', '.join(sorted(wanted[op]))})")
+    _positive(f"trace of {op}", **sizes)
+    if op == "gemv":
+        return org.gemv(machine.timing, sizes["m"], sizes["k"], sizes.get("batch", 1), refresh, compat)
+    if op in ("read", "write"):
+        accesses = -(-sizes["bytes"] * 8 // (org.access_bits * org.channels))
+        return org.host(machine.timing, accesses, READ if op == "read" else WRITE, refresh, compat)
+    return org.elementwise(machine.timing, op, sizes["n"], refresh, compat)
+
+
+def _table(machine: DramPim, run: Run) -> xr.Dataset:
+    names, cycle, command, bank, row, column, mode = run.table()
+    one = {"cycle": cycle, "command": np.array(names)[command], "bank": bank, "row": row, "column": column, "mode": mode}
+    texts = {"cycle": "memory cycle of issue", "mode": "0 one bank, 1 all banks of the bank's parity"}
+    table = xr.Dataset({name: ("index", values, {"long_name": texts.get(name, name)}) for name, values in one.items()})
+    org = machine.organisation
+    return table.assign_attrs(target=machine.name, banks=org.banks, bank_groups=org.bank_groups, commands=", ".join(COMMANDS))
+
+
+def matmul(x: np.ndarray, w: np.ndarray, target: DramPim | str, return_lanes: bool = False) -> Any:
+    """The product that the machine computes: x (batch, k) or (k,), w (k, n) -> float32 (batch, n), bit for bit.
+
+    With `return_lanes`, also what each lane holds before the lanes are added, float32 (batch, n, lanes).
+    """
+    machine = _machine(target)
+    programmed = machine.program(np.asarray(w, dtype=np.float32))
+    rows = np.atleast_2d(np.asarray(x, dtype=np.float32))
+    y = programmed.matmul(rows)
+    return (y, programmed.lanes(rows)) if return_lanes else y

@@ -1,0 +1,150 @@
+"""Does a command trace keep every rule of its timing table? A replay that knows nothing of the scheduler.
+
+Every command is checked against the last command of each kind on the same bank, bank group and channel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from pimlab.dram_pim.timing import Timing
+from pimlab.values import unknown
+
+COMMANDS = ("ACT", "PRE", "RD", "WR", "REF")
+POSTPONED = 8
+"""Refreshes that JEDEC lets a controller postpone."""
+
+
+class TraceError(ValueError):
+    """A trace breaks a rule: the message names the rule, both commands and their cycles."""
+
+
+def _pairs(t: Timing) -> tuple[tuple[str, str, str, str, int], ...]:
+    """(rule, earlier command, where both act, later command, cycles at least)."""
+    return (
+        ("tRCDRD", "ACT", "bank", "RD", t.tRCDRD), ("tRCDWR", "ACT", "bank", "WR", t.tRCDWR), ("tRAS", "ACT", "bank", "PRE", t.tRAS),
+        ("tRC", "ACT", "bank", "ACT", t.tRC), ("tRP", "PRE", "bank", "ACT", t.tRP), ("tRRDL", "ACT", "group", "ACT", t.tRRDL),
+        ("tRRDS", "ACT", "channel", "ACT", t.tRRDS), ("tCCDL", "RD", "group", "RD", t.tCCDL), ("tCCDS", "RD", "channel", "RD", t.tCCDS),
+        ("tCCDL", "WR", "group", "WR", t.tCCDL), ("tCCDS", "WR", "channel", "WR", t.tCCDS),
+        ("read to write", "RD", "channel", "WR", t.read_to_write), ("tWTRL", "WR", "group", "RD", t.write_to_read),
+        ("tWTRS", "WR", "channel", "RD", t.write_to_read_other), ("tRTP", "RD", "bank", "PRE", t.read_to_precharge),
+        ("tWR", "WR", "bank", "PRE", t.write_to_precharge), ("tRP", "PRE", "channel", "REF", t.tRP),
+        ("tRFC", "REF", "channel", "ACT", t.tRFC), ("tRFC", "REF", "channel", "REF", t.tRFC),
+    )  # fmt: skip
+
+
+def _columns(trace: Any) -> Iterable[tuple[int, str, int, int, int]]:
+    """(cycle, command, bank, row, mode) of each line of a Dataset, DataFrame, mapping of columns or rows of such tuples."""
+    try:
+        names = set(trace)
+        table = trace if {"cycle", "command", "bank", "row"} <= names else None
+    except TypeError:
+        table = None
+    if table is None:
+        rows = [tuple(row) for row in trace]
+        if any(len(row) < 4 for row in rows):
+            raise TraceError("a trace is a table of cycle, command, bank and row (and column, mode); a line has fewer fields")
+        return [(int(r[0]), str(r[1]), int(r[2]), int(r[3]), int(r[5]) if len(r) > 5 else 0) for r in rows]
+    read = [np.asarray(table[name]) for name in ("cycle", "command", "bank", "row")]
+    mode = np.asarray(table["mode"]) if "mode" in names else np.zeros(len(read[0]), np.int64)
+    return [(int(c), str(k), int(b), int(r), int(m)) for c, k, b, r, m in zip(*read, mode, strict=True)]
+
+
+class _Channel:
+    def __init__(self, t: Timing, banks: int, groups: int):
+        self.t, self.banks, self.groups, self.pairs = t, banks, groups, _pairs(t)
+        self.open: dict[int, int] = {}
+        self.together: set[int] = set()
+        self.last: dict[tuple[str, str, int], int] = {}
+        self.activates: list[int] = []
+        self.refreshed: list[int] = []
+        self.now = -1
+
+    def met(self, command: str, bank: int, mode: int) -> range:
+        """Banks that a command acts on: one; in all-bank mode an activate opens its parity, and what follows acts on all."""
+        together = mode > 0 and bank < 2 if command == "ACT" else bank in self.together
+        return range(bank % 2, self.banks, 2) if together else range(bank, bank + 1)
+
+    def places(self, banks: range, where: str) -> set[int]:
+        if where == "channel":
+            return {0}
+        return set(banks) if where == "bank" else {b * self.groups // self.banks for b in banks}
+
+    def step(self, cycle: int, command: str, bank: int, row: int, mode: int) -> None:
+        if command not in COMMANDS:
+            raise TraceError(unknown("command", command, COMMANDS))
+        if cycle <= self.now:
+            raise TraceError(f"{command} at cycle {cycle} is out of order: the command before it was issued at cycle {self.now}")
+        if not 0 <= bank < self.banks:
+            raise TraceError(f"{command} at cycle {cycle}: bank {bank} is outside 0..{self.banks - 1}")
+        met = range(self.banks) if command == "REF" else self.met(command, bank, mode)
+        self.rows(cycle, command, met, row)
+        self.spacing(cycle, command, met)
+        self.window(cycle, command, mode)
+        for where in ("bank", "group", "channel"):
+            for place in self.places(met, where):
+                self.last[command, where, place] = cycle
+        self.now = cycle
+
+    def rows(self, cycle: int, command: str, met: range, row: int) -> None:
+        """Columns need their row open, activates and refreshes closed banks."""
+        for bank in met:
+            held = self.open.get(bank)
+            if command in ("RD", "WR") and held != row:
+                state = "is closed" if held is None else f"has row {held} open"
+                raise TraceError(f"{command} of row {row} at cycle {cycle}: bank {bank} {state}")
+            if command in ("ACT", "REF") and held is not None:
+                raise TraceError(f"{command} at cycle {cycle}: bank {bank} still has row {held} open")
+        for bank in met:
+            if command == "ACT":
+                self.open[bank] = row
+                self.together = self.together | {bank} if len(met) > 1 else self.together - {bank}
+            elif command == "PRE":
+                self.open.pop(bank, None)
+
+    def spacing(self, cycle: int, command: str, met: range) -> None:
+        for rule, earlier, where, later, least in self.pairs:
+            if later != command:
+                continue
+            for place in self.places(met, where):
+                before = self.last.get((earlier, where, place))
+                if before is not None and cycle - before < least:
+                    raise TraceError(f"{rule}: {command} of {where} {place} at cycle {cycle} comes {cycle - before} cycles after "
+                                     f"{earlier} at {before}; at least {least}")  # fmt: skip
+
+    def window(self, cycle: int, command: str, mode: int) -> None:
+        """No more than XAW single-bank activates in tXAW; no more than eight refreshes postponed."""
+        if command == "ACT" and not mode:
+            first = self.activates[-self.t.XAW] if len(self.activates) >= self.t.XAW else None
+            if first is not None and cycle - first < self.t.tXAW:
+                raise TraceError(
+                    f"tXAW: ACT at cycle {cycle} is activate {self.t.XAW + 1} in {cycle - first} cycles; at least {self.t.tXAW}"
+                )
+            self.activates.append(cycle)
+        if command == "REF":
+            since = cycle - (self.refreshed[-1] if self.refreshed else 0)
+            if since > (POSTPONED + 1) * self.t.tREFI:
+                raise TraceError(
+                    f"tREFI: REF at cycle {cycle} comes {since} cycles after the last; at most {(POSTPONED + 1) * self.t.tREFI}"
+                )
+            self.refreshed.append(cycle)
+
+
+def validate(trace: Any, timing: Timing, *, banks: int | None = None, bank_groups: int | None = None) -> int:
+    """Replay `trace` on one channel; returns the number of commands checked.
+
+    trace : Dataset or DataFrame with cycle, command, bank, row (and mode: 1 and 2 address every bank of one parity), or
+    rows of (cycle, command, bank, row, column, mode).
+    banks, bank_groups : taken from the trace's attributes where it has them, else 16 and 4.
+    TraceError (a ValueError) names the rule broken, the commands and their cycles.
+    """
+    attributes = getattr(trace, "attrs", {})
+    channel = _Channel(timing, banks or int(attributes.get("banks", 16)), bank_groups or int(attributes.get("bank_groups", 4)))
+    count = 0
+    for line in _columns(trace):
+        channel.step(*line)
+        count += 1
+    return count

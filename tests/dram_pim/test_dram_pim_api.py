@@ -1,0 +1,70 @@
+"""Do the entry points answer with labelled Datasets, and refuse what does not make sense by name?"""
+
+import numpy as np
+import pytest
+
+import pimlab.dram_pim as pim
+
+TARGET = pim.TARGETS["hbm-pim"]()
+
+
+def test_gemv_reports_cycles_energy_and_padding():
+    answer = pim.gemv("hbm-pim", 100, 100)
+    assert answer.seconds.attrs["units"] == "s"
+    assert float(answer.seconds) == pytest.approx(int(answer.cycles) * 1e-9)
+    assert int(answer.phase_cycles.sum()) == int(answer.cycles)
+    assert float(answer.utilisation) == pytest.approx(100 * 100 / (4096 * 128))
+    assert (answer.energy_low <= answer.energy).all()
+    assert (answer.energy <= answer.energy_high).all()
+
+
+def test_changed_tables_change_the_count():
+    slow = TARGET.but(timing=TARGET.timing.but(tRCDRD=24, tRAS=40, tRC=60))
+    assert int(pim.gemv(slow, 4096, 1024, refresh=False).cycles) > int(pim.gemv(TARGET, 4096, 1024, refresh=False).cycles) + 16 * 9
+
+
+def test_reading_through_the_pins_costs_what_pim_saves():
+    inside, outside = pim.gemv(TARGET, 4096, 4096), pim.host_read(TARGET, 2 * 4096 * 4096)
+    assert float(inside.seconds) < float(outside.seconds) / 2
+    assert float(inside.energy.sel(component="I/O")) < float(outside.energy.sel(component="I/O")) / 20
+    assert float(inside.energy.sum()) < float(outside.energy.sum())
+
+
+def test_matmul_returns_lanes():
+    rng = np.random.default_rng(1)
+    w = rng.standard_normal((4096, 1024)).astype(np.float16)
+    x = rng.standard_normal((1, 1024)).astype(np.float16)
+    y, lanes = pim.matmul(x, w.T, TARGET, return_lanes=True)
+    assert y.shape == (1, 4096)
+    assert lanes.shape == (1, 4096, 16)
+    np.testing.assert_array_equal(np.cumsum(lanes.astype(np.float16), axis=2, dtype=np.float16)[..., -1].astype(np.float32), y)
+
+
+def test_trace_columns_are_labelled():
+    trace = pim.trace(TARGET, "relu", n=1000)
+    assert {"cycle", "command", "bank", "row", "column", "mode"} == set(trace.data_vars)
+    assert trace.attrs["banks"] == 16
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "text"),
+    [
+        (lambda: pim.gemv(TARGET, 0, 5), ValueError, "m=0 is outside"),
+        (lambda: pim.gemv(TARGET, 5, 5, batch=0), ValueError, "batch=0"),
+        (lambda: pim.gemv(TARGET, 5.5, 5), TypeError, "m=5.5 is not an integer"),
+        (lambda: pim.gemv(TARGET, 10**7, 10**5), ValueError, "rows a bank"),
+        (lambda: pim.gemv("hbm-pin", 5, 5), ValueError, "did you mean 'hbm-pim'"),
+        (lambda: pim.elementwise(TARGET, "sub", 5), ValueError, "did you mean 'mul'|not known"),
+        (lambda: pim.elementwise(TARGET, "add", 10**9), ValueError, "split the vectors"),
+        (lambda: pim.host_read(TARGET, 0), ValueError, "bytes=0"),
+        (lambda: pim.host_read(TARGET, 1 << 50), ValueError, "rows a bank"),
+        (lambda: pim.trace(TARGET, "gemw", m=1, k=1), ValueError, "did you mean 'gemv'"),
+        (lambda: pim.trace(TARGET, "gemv", m=1), TypeError, "needs k="),
+        (lambda: pim.trace(TARGET, "gemv", m=1, k=1, bytes=3), TypeError, "'bytes' is not known"),
+        (lambda: TARGET.but(timin=3), TypeError, "did you mean 'timing'"),
+        (lambda: TARGET.organisation.but(units=7), ValueError, "units=7 with banks=16"),
+    ],
+)
+def test_bad_input_is_refused_by_name(call, error, text):
+    with pytest.raises(error, match=text):
+        call()

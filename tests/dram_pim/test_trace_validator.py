@@ -1,0 +1,86 @@
+"""Does the validator accept what the scheduler emits, and refuse every broken rule?"""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import pimlab.dram_pim as pim
+
+TARGET = pim.TARGETS["hbm-pim"]()
+HBM2 = TARGET.timing
+
+
+@pytest.mark.parametrize("change", [{}, {"tXAW": 40}, {"tRP": 22, "tRC": 55}, {"tREFI": 900}, {"tRTPL": 9}], ids=str)
+@pytest.mark.parametrize(("op", "sizes"), [("gemv", {"m": 100, "k": 700, "batch": 2}), ("add", {"n": 300000}), ("read", {"bytes": 1 << 21}),
+                                           ("write", {"bytes": 1 << 21})], ids=str)  # fmt: skip
+def test_emitted_traces_keep_every_rule(op, sizes, change):
+    timing = HBM2.but(**change)
+    trace = pim.trace(TARGET.but(timing=timing), op, **sizes)
+    assert pim.validate(trace, timing) == trace.sizes["index"]
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    rcd=st.integers(6, 30), rp=st.integers(5, 30), ccd=st.integers(4, 9), wr=st.integers(4, 40), wtr=st.integers(4, 20), xaw=st.integers(8, 60)
+)  # fmt: skip
+def test_any_timing_table_gives_a_valid_trace(rcd, rp, ccd, wr, wtr, xaw):
+    timing = HBM2.but(tRCDRD=rcd, tRCDWR=rcd, tRP=rp, tRAS=rcd + 20, tRC=rcd + 20 + rp, tCCDL=ccd, tWR=wr, tWTRL=wtr, tXAW=xaw, tREFI=1500)
+    pim.validate(pim.trace(TARGET.but(timing=timing), "gemv", m=64, k=256), timing)
+    pim.validate(pim.trace(TARGET.but(timing=timing), "write", bytes=1 << 20), timing)
+
+
+A, R, W, P, F = "ACT", "RD", "WR", "PRE", "REF"
+BROKEN = {
+    "tRCDRD": [(0, A, 0, 5), (13, R, 0, 5)],
+    "tRCDWR": [(0, A, 0, 5), (9, W, 0, 5)],
+    "tRAS": [(0, A, 0, 5), (32, P, 0, 5)],
+    "tRP": [(0, A, 0, 5), (40, P, 0, 5), (53, A, 0, 6)],
+    "tRC": [(0, A, 0, 5), (33, P, 0, 5), (46, A, 0, 6)],
+    "tRRDS": [(0, A, 0, 5), (3, A, 4, 5)],
+    "tRRDL": [(0, A, 0, 5), (5, A, 1, 5)],
+    "tCCDS": [(0, A, 0, 5), (4, A, 4, 5), (30, R, 0, 5), (31, R, 4, 5)],
+    "tCCDL": [(0, A, 0, 5), (30, W, 0, 5), (33, W, 0, 5)],
+    "read to write": [(0, A, 0, 5), (30, R, 0, 5), (44, W, 0, 5)],
+    "tWTRL": [(0, A, 0, 5), (30, W, 0, 5), (48, R, 0, 5)],
+    "tWTRS": [(0, A, 0, 5), (4, A, 4, 5), (30, W, 0, 5), (43, R, 4, 5)],
+    "tRTP": [(0, A, 0, 5), (40, R, 0, 5), (42, P, 0, 5)],
+    "tWR": [(0, A, 0, 5), (40, W, 0, 5), (65, P, 0, 5)],
+    "tRFC": [(0, F, 0, 0), (349, A, 0, 5)],
+    "tRP: REF": [(0, A, 0, 5), (40, P, 0, 5), (53, F, 0, 0)],
+    "still has row 5 open": [(0, A, 0, 5), (40, F, 0, 0)],
+    "is closed": [(0, R, 0, 5)],
+    "has row 5 open": [(0, A, 0, 5), (20, R, 0, 6)],
+    "out of order": [(10, A, 0, 5), (9, R, 0, 5)],
+    "tREFI": [(0, F, 0, 0), (3900 * 9 + 1, F, 0, 0)],
+    "did you mean 'PRE'": [(0, "PREA", 0, 0)],
+    "outside 0..15": [(0, A, 16, 0)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("rule", BROKEN)
+def test_broken_traces_name_the_rule(rule):
+    with pytest.raises(pim.TraceError, match=rule):
+        pim.validate(BROKEN[rule], HBM2)
+
+
+def test_five_activates_in_a_window_are_refused():
+    activates = [(4 * i, A, 4 * i % 16 + i // 4, 5) for i in range(5)]
+    assert pim.validate(activates, HBM2) == 5
+    with pytest.raises(pim.TraceError, match="tXAW: ACT at cycle 16 is activate 5"):
+        pim.validate(activates, HBM2.but(tXAW=17))
+
+
+def test_all_bank_activates_are_checked_on_every_bank():
+    trace = [(0, A, 9, 5, 0, 0), (40, P, 9, 5, 0, 0), (50, A, 1, 7, 0, 1)]
+    with pytest.raises(pim.TraceError, match="tRP: ACT of bank 9"):
+        pim.validate(trace, HBM2)
+
+
+def test_one_command_removed_or_moved_is_noticed():
+    trace = pim.trace(TARGET, "gemv", m=64, k=256).to_dataframe()
+    with pytest.raises(pim.TraceError, match="is closed|still has row|has row"):
+        pim.validate(trace.drop(index=trace.index[trace.command == "ACT"][5]), HBM2)
+    moved = trace.copy()
+    moved.loc[trace.index[trace.command == "RD"][40], "cycle"] -= 2
+    with pytest.raises(pim.TraceError, match="tCCDL|tRCDRD|out of order"):
+        pim.validate(moved, HBM2)
