@@ -98,7 +98,7 @@ def draw(ds: xr.Dataset) -> Figure:
         style = {"marker": MARKS[each.benchmark.item()], "color": colour, "mfc": colour if full else "white", "ms": 6, "lw": 0.8}
         left.plot([float(each.fetched), float(each.resident)], [float(each.sustained)] * 2, alpha=0.9, **style)
         right.plot(float(each.utilisation), index, **style)
-    left.set(xscale="log", yscale="log", xlabel="operations a byte of DRAM traffic\n(left: weights fetched for every input; right: resident)",
+    left.set(xscale="log", yscale="log", xlabel="operations a byte of DRAM traffic\n(left: weights fetched an input; right: resident)",
              ylabel="sustained rate (op/s)", ylim=(1e12, 2e15),
              title="Warboy and X220 exceed the ResNet-50 rate that\nfetching all weights for every input would allow")  # fmt: skip
     left.yaxis.set_major_formatter(EngFormatter(sep=" "))

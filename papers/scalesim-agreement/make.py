@@ -67,8 +67,10 @@ def draw(ds: xr.Dataset) -> Figure:
     axes.set_yticks(range(len(COUNTS)), COUNTS.values())
     axes.invert_yaxis()
     axes.minorticks_off()
-    axes.set(xlabel="corrected count over SCALE-Sim's",
-             title=f"{equal} of {total} counts equal SCALE-Sim's exactly by its rule;\ncorrected, most keep their value and partial sums stay on chip")  # fmt: skip
+    axes.set_xlabel("corrected count over SCALE-Sim's")
+    axes.set_title(
+        f"{equal} of {total} counts equal SCALE-Sim's exactly by its rule;\ncorrected, most keep their value and partial sums stay on chip"
+    )
     axes.legend(loc="upper left", frameon=False)
     return fig
 
