@@ -12,7 +12,7 @@ _HOMES = {
     "circuit_cells": ("nonlinear_currents",),
     "circuit_nodes": ("node_voltages",),
     "circuit_noise": ("read_variance", "variance_matrix"),
-    "circuit_power": ("dissipation",),
+    "circuit_power": ("dissipation", "power_matrices"),
     "compensation": ("DriftCompensation",),
     "converters": ("ADC", "DAC", "lossless_bits"),
     "costs": ("MacroCosts", "macro"),

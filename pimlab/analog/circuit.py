@@ -25,7 +25,7 @@ from threadpoolctl import ThreadpoolController
 from pimlab.kernels import wires as kernels
 
 # The short form (I - inv(I + r S)) / r loses the digits of r S below 1; that is harmless until the sense end is this
-# many times more resistive than a segment (measured: 3e-13 of the largest current at 1000, see tests/analog/test_wires.py).
+# many times more resistive than a segment (at 1000 and 256 x 256: up to 2e-11 of the largest current, see tests/analog/test_wires.py).
 _STIFF = 1e3
 
 
@@ -117,6 +117,20 @@ class Grid:
         self.g, self.signs, self.ohms = np.ascontiguousarray(g), signs, ohms
         _, self.rows, self.columns = g.shape
 
+    @property
+    def _stiff(self) -> bool:
+        return self.ohms.r_last > _STIFF * self.ohms.r_out
+
+    @property
+    def effort(self) -> float:
+        """Multiplications of `conductance`, roughly: what to compare two forms of one circuit by."""
+        return self.rows * self.columns**3 * (2 + self._stiff) if self.ohms.r_out > 0 else 0
+
+    def turned(self) -> Grid:
+        """The same single-ended circuit by reciprocity: driven at the senses, sensed at the drivers, both lines from the other end."""
+        r_in, r_first, r_out, r_last = self.ohms
+        return Grid(self.g[:, ::-1, ::-1].transpose(0, 2, 1), self.signs, Ohms(r_out, r_last, r_in, r_first))
+
     def _add_row(self, i: int, admittance: np.ndarray) -> np.ndarray:
         """Add row i's admittance; return its short-circuit currents (N,) per volt of input."""
         injection = np.empty(self.g.shape[::2])
@@ -129,7 +143,7 @@ class Grid:
         r = self.ohms.r_out
         passed = _plus_identity(admittance, r)
         invert(passed)
-        if self.ohms.r_last > _STIFF * r:
+        if self._stiff:
             admittance[:] = symmetric_product(passed, whole(admittance))
         else:
             np.multiply(passed, -1 / r, out=admittance)

@@ -31,6 +31,7 @@ How a crossbar uses this:
         matrix = wires.conductance(g, g_negative)      # (M, N) siemens; stacks (..., M, N) are solved in threads
         i = v @ matrix
         variance = v**2 @ variance_matrix(g, sigma, wires, typical, g_negative, sigma_negative)
+        watts = power_matrices(g, wires, g_negative)   # by part; v @ watts["sources"] @ v for a read, before the read time
     else:                                              # B, D: v is bits (batch, M); equal patterns are solved once
         i = supply * wires.currents(g, bits, g_negative)
 
@@ -249,13 +250,9 @@ def grid(wires: Wires, lines: np.ndarray) -> Grid:
 
 
 def _conductance(wires: Wires, lines: np.ndarray) -> np.ndarray:
-    crossing, ohms = grid(wires, lines), wires.ohms
-    if lines.shape[0] == 1 and ohms.r_out > 0 and (ohms.r_in == 0 or crossing.columns > crossing.rows):
-        # Reciprocity: drive the sense nodes and sense at the drivers, every line read from its other end.
-        turned = Grid(crossing.g[:, ::-1, ::-1].transpose(0, 2, 1), wires.signs, Ohms(ohms.r_out, ohms.r_last, ohms.r_in, ohms.r_first))
-        out = turned.conductance().T[::-1, ::-1]
-    else:
-        out = crossing.conductance()
+    crossing = grid(wires, lines)
+    turned = crossing if wires.differential else crossing.turned()
+    out = turned.conductance().T[::-1, ::-1] if turned.effort < crossing.effort else crossing.conductance()
     return np.ascontiguousarray(out[::-1] if wires.sense == "first" else out)
 
 

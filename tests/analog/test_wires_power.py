@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pimlab.analog.circuit_nodes import node_voltages
-from pimlab.analog.circuit_power import PARTS, dissipation
+from pimlab.analog.circuit_power import PARTS, dissipation, power_matrices
 from pimlab.analog.wires import Wires, wire_currents
 from pimlab.reference import wires as reference
 
@@ -69,6 +69,22 @@ def test_power_balance(topology, sense, ideal):
     assert all((watts[part] >= 0).all() for part in PARTS)
     currents = wire_currents(g, v, wires.r_in, wires.r_out, wires.rs_in, wires.rs_out, negative, topology, sense)
     np.testing.assert_allclose(watts["sense"], wires.rs_out * (currents**2).sum(1), rtol=1e-9)
+
+
+@pytest.mark.parametrize(("topology", "sense"), [case for case in CIRCUITS if case[0] in "AC"])
+@pytest.mark.parametrize("shape", [(12, 9), (5, 11)])
+def test_power_matrices_are_the_dissipation(topology, sense, shape):
+    g, v, negative = _case(topology, shape)
+    wires = Wires(topology=topology, sense=sense, **OHMS)
+    matrices, watts = power_matrices(g, wires, negative), dissipation(g, v, wires, negative)
+    assert matrices.keys() == watts.keys()
+    for part, matrix in matrices.items():
+        np.testing.assert_allclose(np.einsum("ti,ij,tj->t", v, matrix, v), watts[part], rtol=1e-10)
+
+
+def test_gated_circuits_have_no_power_matrices():
+    with pytest.raises(ValueError, match=r"'B' has no power matrices.*use dissipation"):
+        power_matrices([[1e-5]], Wires(r_in=1, r_out=1, topology="B"))
 
 
 def test_parts_by_hand():
