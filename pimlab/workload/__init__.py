@@ -8,18 +8,30 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pimlab.workload.calibration import RULES, calibrate
     from pimlab.workload.data import Data, DataError, load_data
-    from pimlab.workload.metrics import Accuracy, Metric
+    from pimlab.workload.metrics import Accuracy, Metric, PearsonSimilarity
     from pimlab.workload.model import Model, ModelError
     from pimlab.workload.models import load_model
 
 _EXPORTS = {
     "RULES": "calibration", "calibrate": "calibration",
     "Data": "data", "DataError": "data", "load_data": "data",
-    "Accuracy": "metrics", "Metric": "metrics",
+    "Accuracy": "metrics", "Metric": "metrics", "PearsonSimilarity": "metrics",
     "Model": "model", "ModelError": "model", "load_model": "models",
 }  # fmt: skip
 
-__all__ = ["RULES", "Accuracy", "Data", "DataError", "Metric", "Model", "ModelError", "calibrate", "load_data", "load_model"]
+__all__ = [
+    "RULES",
+    "Accuracy",
+    "Data",
+    "DataError",
+    "Metric",
+    "Model",
+    "ModelError",
+    "PearsonSimilarity",
+    "calibrate",
+    "load_data",
+    "load_model",
+]
 
 
 def __getattr__(name: str) -> Any:

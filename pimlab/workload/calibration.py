@@ -6,7 +6,7 @@ of a histogram: counts (bins,) and edges (bins + 1,), whose ends are the smalles
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -88,30 +88,33 @@ def calibrate(model: Model, data: Any, rule: str = "minmax") -> dict[str, Calibr
         raise ValueError(unknown("calibration rule", rule, RULES))
     split = data.calibration
     seen = {op.name: _Seen(op, model.rows(split.inputs)) for op in model.mac_ops}
-    for name, x, y, first in _operands(model, split.inputs):
-        seen[name].extremes("x", x)
-        seen[name].extremes("y", y)
-        if x.shape[-1] == seen[name].op.k:  # attention over a window is not as long as the context that is counted
-            seen[name].sample(x, first)
+
+    def extremes(op: MacOp, x: np.ndarray, y: np.ndarray, first: int) -> None:
+        seen[op.name].extremes("x", x)
+        seen[op.name].extremes("y", y)
+        if x.shape[-1] == seen[op.name].op.k:  # attention over a window is not as long as the context that is counted
+            seen[op.name].sample(x, first)
+
+    def histograms(op: MacOp, x: np.ndarray, y: np.ndarray, first: int) -> None:
+        seen[op.name].histogram("x", x)
+        seen[op.name].histogram("y", y)
+
+    _visit(model, split.inputs, extremes)
     if rule != "minmax":
-        for name, x, y, _ in _operands(model, split.inputs):
-            seen[name].histogram("x", x)
-            seen[name].histogram("y", y)
+        _visit(model, split.inputs, histograms)
     return {
         name: Calibration(x=one.range("x", RULES[rule]), y=one.range("y", RULES[rule]), sample=one.rows, rule=rule)
         for name, one in seen.items()
     }
 
 
-def _operands(model: Model, inputs: np.ndarray) -> Iterator[tuple[str, np.ndarray, np.ndarray, int]]:
-    """(operator name, x, y, first row) of every product the samples make; y rectified where a Relu alone follows."""
+def _visit(model: Model, inputs: np.ndarray, visit: Callable[[MacOp, np.ndarray, np.ndarray, int], None]) -> None:
+    """visit(op, x, y, first row) for every product the samples make; y rectified where a Relu alone follows."""
+
+    def multiply(op: MacOp, x: np.ndarray, w: np.ndarray | None, first: int) -> np.ndarray:
+        y = model.exact(op, x, w, first)
+        visit(op, x, np.maximum(y, 0) if op.name in model.rectified else y, first)
+        return y
+
     for start in range(0, len(inputs), BATCH):
-        seen: list[tuple[str, np.ndarray, np.ndarray, int]] = []
-
-        def multiply(op: MacOp, x: np.ndarray, w: np.ndarray | None, first: int, into: list = seen) -> np.ndarray:
-            y = model.exact(op, x, w, first)
-            into.append((op.name, x, np.maximum(y, 0) if op.name in model.rectified else y, first))
-            return y
-
         model.execute(inputs[start : start + BATCH], multiply, start)
-        yield from seen

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from pimlab.values import nearest
-from pimlab.workload import files
+from pimlab.workload import files, sentences
 from pimlab.workload.files import DataError
 from pimlab.workload.language.perplexity import Perplexity
-from pimlab.workload.metrics import Accuracy, Metric
+from pimlab.workload.metrics import Accuracy, Metric, PearsonSimilarity
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 """Where Debian's package dataset-fashion-mnist puts the training images."""
@@ -155,6 +155,12 @@ SOURCES: dict[str, _Source] = {
         )
         for name, model in (("kjv", "small-lm"), ("kjv-smollm2", "smollm2-135m"))
     },
+    "lee": _Source(
+        read=lambda split: sentences.lee(split), splits=_TWO, licence="read from gensim's tests, not copied",
+        source="Lee, Pincombe, Welsh (2005), An empirical evaluation of models of text document similarity (in gensim)",
+        metric=lambda: PearsonSimilarity(50),
+        note="50 short news texts, 1225 pairs that share them: the interval is about 0.1 wide",
+    ),
 }  # fmt: skip
 """Data set name -> where its splits come from."""
 
@@ -164,7 +170,7 @@ def load_data(name: str, split: str = "test", limit: int | None = None) -> Data:
 
     split : "test", "calibration" (training samples, for activation ranges) or, for some, "train".
     limit : the first `limit` samples alone; None for all. Raises DataError for an unknown name or split, a file that is
-    missing or altered (it names the file), a package that is not installed, or a limit below 1.
+    missing or altered (it names the file), or a limit below 1; ImportError says which optional package to install.
     """
     if name not in SOURCES:
         raise DataError(f"data {name!r} is not known{nearest(str(name), SOURCES)} (known: {', '.join(sorted(SOURCES))})")

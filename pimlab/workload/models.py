@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pimlab.values import nearest
-from pimlab.workload import files
+from pimlab.workload import files, sentences
 from pimlab.workload.model import Model, ModelError
 
 VENDORED = {
@@ -18,26 +18,35 @@ VENDORED = {
 """Model name -> file in datasets/. Language models, and shapes without weights, are in `language.MODELS`."""
 
 
-def load_model(name: str | Path, *, dims: Mapping[str, int] | None = None) -> Model:
-    """A model by name, or from the path of an ONNX or (LLaMA family) GGUF file.
+OPTIONAL: dict[str, Callable[..., Model]] = {"minilm": sentences.minilm, "minilm-int8": sentences.minilm_int8}
+"""Model name -> what builds it of optional packages; they say what to install."""
 
-    name : one of the project's models ("fashion-cnn", "digits-mlp", "cancer-mlp", "magika"), a language model
-    ("small-lm"; "smollm2-135m", from an optional package; shapes without weights such as "llama2-7b"), or a path.
+
+def load_model(name: str | Path, *, dims: Mapping[str, int] | None = None) -> Model:
+    """A model by name, or from the path of an ONNX or GGUF file.
+
+    name : one of the project's models ("fashion-cnn", "digits-mlp", "cancer-mlp", "magika", "small-lm"), one made of an
+    optional package ("minilm", "smollm2-135m", ...), a shape without weights ("llama2-7b", ...), or a path to a file.
     dims : sizes of the dimensions that an ONNX file leaves open, besides the batch, such as {"sequence": 128}.
     Raises ModelError for an unknown name, a damaged file, or an operator that no target executes; DataError when a
-    vendored file is not the one that was published.
+    vendored file is not the one that was published; ImportError says which optional package to install.
     """
-    from pimlab.workload.language import MODELS, load_gguf
+    from pimlab.workload import language
     from pimlab.workload.onnx_split import OnnxModel
 
-    if str(name) in MODELS:
-        return MODELS[str(name)]()
-    if str(name) in VENDORED:
-        return OnnxModel(files.verified(VENDORED[str(name)]), name=str(name), dims=dims)
+    text = str(name)
+    if text in VENDORED:
+        return OnnxModel(files.verified(VENDORED[text]), name=text, dims=dims)
+    if text in OPTIONAL:
+        return OPTIONAL[text]() if dims is None else OPTIONAL[text](dict(dims))
     path = Path(name)
     if path.suffix == ".gguf":
-        return load_gguf(path)
+        return language.load_gguf(path)
     if path.suffix == ".onnx" or path.exists():
         return OnnxModel(path, dims=dims)
-    raise ModelError(f"model {str(name)!r} is not known{nearest(str(name), [*VENDORED, *MODELS])} "
-                     f"(known: {', '.join(sorted([*VENDORED, *MODELS]))}, or the path of an .onnx or .gguf file)")  # fmt: skip
+    if text in language.MODELS:
+        return language.MODELS[text]()
+    known = {*VENDORED, *OPTIONAL, *language.MODELS}
+    raise ModelError(
+        f"model {text!r} is not known{nearest(text, known)} (known: {', '.join(sorted(known))}, or the path of an .onnx or .gguf file)"
+    )

@@ -25,21 +25,33 @@ _DOMAINS = ("", "ai.onnx")
 
 
 def read(path: Path) -> Any:
-    """The ONNX model in `path`; ModelError when it is missing, damaged or holds what no target executes."""
+    """The ONNX model in `path`; ModelError when it is missing or damaged."""
     import onnx
     from google.protobuf.message import DecodeError
 
     if not path.is_file():
         raise ModelError(f"{path} is not a file; allowed: the path of an ONNX file")
     try:
-        model = onnx.load(path)
-        onnx.checker.check_model(model)
+        return onnx.load(path)
     except (DecodeError, onnx.checker.ValidationError, FileNotFoundError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(f"{path.name} is damaged or no valid ONNX file ({reason})") from error
+        raise ModelError(f"{path.name} is damaged or no valid ONNX file ({first_line(error)})") from error
+
+
+def checked(model: Any, file: str) -> None:
+    """ModelError when the graph is not valid ONNX or holds what no target executes."""
+    import onnx
+
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as error:
+        raise ModelError(f"{file} is damaged or no valid ONNX file ({first_line(error)})") from error
     for node in model.graph.node:
-        _refuse(node, path.name)
-    return model
+        _refuse(node, file)
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error, or its type when it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _refuse(node: Any, file: str) -> None:
@@ -147,7 +159,7 @@ def folded(model: Any, file: str) -> Any:
             onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"],
                                          disabled_optimizers=["MatMulAddFusion"])  # fmt: skip
         except (Fail, InvalidArgument, InvalidGraph, NotImplemented, RuntimeException) as error:
-            raise ModelError(f"{file}: ONNX Runtime refuses the model ({str(error).strip().splitlines()[0]})") from error
+            raise ModelError(f"{file}: ONNX Runtime refuses the model ({first_line(error)})") from error
         return onnx.load(options.optimized_model_filepath)
 
 

@@ -32,17 +32,18 @@ run in chunks."""
 class OnnxModel(Model):
     """An ONNX file, split. Its outputs with an exact `multiply` are those of ONNX Runtime on the whole file.
 
+    source : path of an ONNX file, or an onnx.ModelProto.  dims : sizes of the dimensions left open, by name.
     adapt : turns the inputs a data set holds into the graph's inputs by name, where the graph has several.
     finish : turns the graph's first output into the model's.
     """
 
-    def __init__(self, path: str | Path, *, name: str | None = None, dims: Mapping[str, int] | None = None,
+    def __init__(self, source: Any, *, name: str | None = None, dims: Mapping[str, int] | None = None,
                  adapt: Callable[[np.ndarray], dict[str, np.ndarray]] | None = None,
                  finish: Callable[[np.ndarray, dict[str, np.ndarray]], np.ndarray] | None = None):  # fmt: skip
-        path = Path(path)
-        original = onnx_file.read(path)
-        self.path, self.file, self.name = path, path.name, name or path.stem
-        self.sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        original, self.file, content = _opened(source)
+        onnx_file.checked(original, self.file)
+        self.name = name or Path(self.file).stem
+        self.sha256 = hashlib.sha256(content).hexdigest()
         self.adapt, self.finish = adapt, finish
         self.shapes = onnx_file.open_dimensions(original, dims or {}, self.file)
         self.whole = original
@@ -127,6 +128,14 @@ class OnnxModel(Model):
         return lambda x, w: multiply(op, x, w, first * op.m)
 
 
+def _opened(source: Any) -> tuple[Any, str, bytes]:
+    """The model of a path or an onnx.ModelProto, what errors call it, and its bytes."""
+    if isinstance(source, (str, Path)):
+        path = Path(source)
+        return onnx_file.read(path), path.name, path.read_bytes()
+    return source, source.graph.name, source.SerializeToString(deterministic=True)
+
+
 class Segment:
     """What ONNX Runtime runs at one depth, the products after it, and the values nobody reads any more."""
 
@@ -209,7 +218,7 @@ def _traced(model: Any, shapes: Mapping[str, tuple[int, ...]], file: str) -> lis
             traces.append({**feeds, **dict(zip(names, runner.run(names, feeds), strict=True))})
         except (Fail, InvalidArgument, RuntimeException) as error:
             if batch == 1:
-                raise ModelError(f"{file}: ONNX Runtime cannot run the model ({str(error).strip().splitlines()[0]})") from error
+                raise ModelError(f"{file}: ONNX Runtime cannot run the model ({onnx_file.first_line(error)})") from error
     return traces
 
 
