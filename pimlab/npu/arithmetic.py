@@ -5,8 +5,8 @@ zero point from calibration, bias and zero-point correction in the accumulator b
 stated width, results requantised to codes. Without calibration each input row is scaled by its own largest
 magnitude, in signed codes, and the sums leave as float32.
 
-Float machines: operands of at most 8 bits are scaled like integers and cast, wider ones are cast as they are; products
-are exact and sums are float32.
+Float machines: operands of at most 8 bits are scaled like integers and cast, wider ones are cast as they are; sums are
+rounded in the order `floats` states, so a row's bits depend on that row and the weights only.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from pimlab import formats
+from pimlab.formats import FloatAccumulator
 from pimlab.keys import Key
 from pimlab.npu.accumulators import Accumulator, integer_product
-from pimlab.npu.floats import product
 from pimlab.npu.operands import Weights, grid_of, is_integer, quantised, rounded
 from pimlab.npu.requantisation import codes_of
 from pimlab.protocol import Calibration, Programmed, Range, checked_operands, checked_weights
@@ -28,7 +28,7 @@ _INT32 = (-(2**31), 2**31 - 1)
 
 
 class Arithmetic(Value):
-    """The number formats of a machine; None is float32, exact to BLAS."""
+    """The number formats of a machine; None is float32."""
 
     weights: str | None = "int8"
     """Integers are symmetric with one scale a column (output channel)."""
@@ -39,6 +39,9 @@ class Arithmetic(Value):
     zero_point: str = choice("affine", "symmetric", default="affine", doc="whether activation codes have a zero point")
     rule: str = choice("onnx", "gemmlowp", default="onnx", doc="rounding rule of requantisation")
     accumulator: Accumulator = part(Accumulator, default=Accumulator())
+    """Of integer products."""
+    floats: FloatAccumulator = part(FloatAccumulator, default=FloatAccumulator())
+    """Of float products."""
 
     def check(self) -> None:
         """Every format is known, weights are signed, and gemmlowp's rule has sums of at most 32 bits."""
@@ -86,7 +89,7 @@ class MacProgrammed(Programmed):
         if is_integer(self.arithmetic.activations) and self.weights.codes is not None:
             return self._integers(x, self.weights.codes)
         x, clipped = self._values(x)
-        y = product(x, self.weights.values)
+        y = formats.accumulated(x, self.weights.values, self.arithmetic.floats)
         y, lost = self._outputs(y if self.bias is None else y + self.bias)
         return y, _faults(clipped, 0, lost)
 

@@ -47,14 +47,19 @@ class Weights:
             self._values = None
         elif name is not None:
             columns = np.abs(w).max(axis=0) if _is_scaled(name) else None
-            self._values = _cast(w.T, name, columns)[0].T.copy()
+            self._values = placed(w.T, name, columns)[0].T.copy()
+
+    @property
+    def integers(self) -> np.ndarray:
+        """`codes`, for a format known to be a plain integer."""
+        assert self.codes is not None
+        return self.codes
 
     @property
     def values(self) -> np.ndarray:
         """What the weights stand for, float32 (k, n)."""
         if self._values is None:
-            assert self.codes is not None
-            self._values = self.codes.astype(np.float32) * self.scale
+            self._values = self.integers.astype(np.float32) * self.scale
         return self._values
 
 
@@ -71,8 +76,8 @@ def rounded(x: np.ndarray, name: str, largest: float | None) -> tuple[np.ndarray
     largest : the magnitude that fills a scaled format; None takes each row's own.
     """
     if not _is_scaled(name):
-        return _cast(x, name, None)
-    return _cast(x, name, np.abs(x).max(axis=1, initial=0) if largest is None else np.full(len(x), largest, np.float32))
+        return placed(x, name, None)
+    return placed(x, name, np.abs(x).max(axis=1, initial=0) if largest is None else np.full(len(x), largest, np.float32))
 
 
 def _is_scaled(name: str) -> bool:
@@ -80,10 +85,14 @@ def _is_scaled(name: str) -> bool:
     return isinstance(grid, formats.FloatFormat) and grid.bits <= SCALED_BITS
 
 
-def _cast(rows: np.ndarray, name: str, largest: np.ndarray | None) -> tuple[np.ndarray, int]:
+def placed(rows: np.ndarray, name: str, largest: np.ndarray | None) -> tuple[np.ndarray, int]:
+    """rows float32 (rows, k) on the grid of the float or block format `name`, and how many lay beyond its range.
+
+    largest : (rows,), the magnitude that shall fill a float format; None leaves the values unscaled.
+    """
     grid = formats.format(name)
     if isinstance(grid, formats.BlockedFormat):
-        return formats.quantize(rows, grid).dequantize(), 0
+        return formats.quantize(rows, grid, axis=-1).dequantize(), 0
     if not isinstance(grid, formats.FloatFormat):
         return formats.cast(rows, grid), 0
     if largest is None:

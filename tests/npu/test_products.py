@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from pimlab import formats, npu
-from pimlab.protocol import Calibration, Range
+from pimlab.protocol import Calibration, MacOp, Range
 
 
 def run(nodes, inputs, outputs):
@@ -27,7 +27,7 @@ def test_equals_onnx_runtime_on_a_hundred_thousand_sums():
     y = npu.matmul(x, w, "int8", "int8", "int32")
     assert y.dtype == np.int32
     assert np.count_nonzero(y != expected) == 0
-    assert y.counts == {"x_clipped": 0, "overflowed": 0}
+    assert y.counts == {"x_clipped": 0, "w_clipped": 0, "overflowed": 0}
 
 
 def test_int32_wraps_as_onnx_runtime_does():
@@ -87,9 +87,50 @@ def test_real_numbers_are_rounded_to_the_format_and_no_further(name):
     y = npu.matmul(x, w, name, name, npu.Accumulator(bits=48) if name == "int16" else None)
     exact = x.astype(np.float64) @ w
     noise = np.square(y - exact).mean() / np.square(exact).mean()
-    bound = {"int8": 1.5e-4, "int16": 3e-9, "fp16": 2e-7, "bf16": 2e-5, "tf32": 2e-7, "fp8_e4m3": 2e-3, "fp8_e5m2": 8e-3, "fp6_e2m3": 2e-3,
-             "fp4_e2m1": 0.04, "mxfp8_e4m3": 2.5e-3, "mxfp4": 0.04, "mxint8": 2e-4}[name]  # fmt: skip
+    bound = {"int8": 1.5e-4, "int16": 3e-9, "fp16": 2e-7, "bf16": 2e-5, "tf32": 2e-7, "fp8_e4m3": 2e-3, "fp8_e5m2": 8e-3, "fp6_e2m3": 4e-3,
+             "fp4_e2m1": 0.08, "mxfp8_e4m3": 2.5e-3, "mxfp4": 0.04, "mxint8": 2e-4}[name]  # fmt: skip
     assert bound / 10 < noise < bound
+
+
+@pytest.mark.parametrize("order", ["sequence", "chunks", "tree"])
+def test_float_sums_follow_the_stated_order(order):
+    rng = np.random.default_rng(6)
+    x, w = rng.standard_normal((5, 37)).astype(np.float32), rng.standard_normal((37, 4)).astype(np.float32)
+    accumulator = formats.FloatAccumulator(format="fp16", order=order, chunk=8 if order == "chunks" else None)
+    expected = formats.product(x, w, "fp8_e4m3", "fp16", accumulator)
+    assert np.array_equal(npu.matmul(x, w, "fp8_e4m3", "fp16", accumulator), expected.y)
+
+
+def test_fp16_in_sequence_overflows_and_counts_it():
+    """By hand: 300 products of 256 reach 65504 and pass it after 255 of them."""
+    x, w = np.full((2, 300), 16.0), np.full((300, 3), 16.0)
+    assert npu.matmul(x, w, "fp16", "fp16", "fp16").counts["overflowed"] == 6
+    assert npu.matmul(x, w, "fp16", "fp16", "bf16").counts["overflowed"] == 0
+    acc = np.float16(0)
+    for _ in range(250):
+        acc = np.float16(np.float32(acc) + np.float32(256))
+    assert npu.matmul(x[:, :250], w[:250], "fp16", "fp16", "fp16")[0, 0] == acc
+
+
+def test_values_beyond_a_float_format_are_clipped_and_counted():
+    y = npu.matmul(np.array([[1000.0, -1.0]]), np.array([[1.0], [500.0]]), "fp8_e4m3", "fp8_e4m3")
+    assert y.tolist() == [[0.0]]
+    assert (y.counts["x_clipped"], y.counts["w_clipped"]) == (1, 1)
+
+
+@pytest.mark.parametrize("weights", ["int4", "q4_0", "q8_0", "mxfp4", "fp8_e4m3"])
+def test_narrow_weights_multiply_in_the_activations_format(weights):
+    rng = np.random.default_rng(7)
+    w, x = rng.standard_normal((320, 12)).astype(np.float32), rng.standard_normal((9, 320)).astype(np.float32)
+    machine = npu.chip("h100", "fp16")
+    mixed = machine.but(arithmetic=machine.arithmetic.but(weights=weights))
+    assert mixed.arithmetic.mac == "fp16"
+    y = mixed.program(w).matmul(x)
+    noise = np.square(y - x.astype(np.float64) @ w).mean() / 320
+    assert {"q8_0": 1e-5, "fp8_e4m3": 1e-4}.get(weights, 2e-3) < noise < {"q8_0": 1e-4, "fp8_e4m3": 2e-3}.get(weights, 3e-2)
+    op = MacOp(name="fc", m=1, k=320, n=12)
+    away = mixed.but(memory=mixed.memory.but(weights_in="dram"))
+    assert away.events(op)["dram.read"] == np.ceil(320 * 12 * formats.format(weights).bits)
 
 
 def test_rows_and_columns_do_not_depend_on_their_neighbours():
@@ -102,8 +143,8 @@ def test_rows_and_columns_do_not_depend_on_their_neighbours():
 
 @pytest.mark.parametrize(("arguments", "message"), [
     (("int8", "int8", "fp32"), "accumulator='fp32'; allowed for two integer formats"),
-    (("fp16", "int8", "int32"), "accumulator='int32'; allowed for a float format: 'fp32'"),
-    (("int4", "int8"), r"codes -8\.\.8 lie outside -8\.\.7 of int4"), (("int8", "fp16"), "both formats must be integers"),
+    (("fp16", "int8", "int32"), "accumulator='int32'; allowed with a float format: a FloatAccumulator"),
+    (("int4", "int8"), r"codes -8\.\.8 lie outside -8\.\.7 of int4"),
     (("int99", "int8"), "width=99 is outside 2..16"), (("fp8_e4m4", "int8"), "cannot exist"), (("int8", "int8", "int99"), "bits=99 is outside 8..62"),
 ])  # fmt: skip
 def test_bad_products_are_named(arguments, message):
