@@ -1,0 +1,113 @@
+"""What brings a language model's accuracy back on coarse hardware? Scaled input features and a few digital columns.
+
+A few input features of a transformer are many times larger than the others (Dettmers et al. 2022), so one range for all
+of them wastes converter levels. `outlier_aware` gives the same function with other operands: each input feature is
+divided, and its weights are multiplied, by a scale (SmoothQuant: Xiao et al. 2023, eq. 4), and the largest features are
+multiplied apart, on the digital host (as in LLM.int8(): Dettmers et al. 2022, section 3).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pimlab.protocol import MacOp
+from pimlab.workload.calibration import calibrate
+from pimlab.workload.language.model import product
+from pimlab.workload.model import Model, ModelError, Multiply
+
+
+class Layout(NamedTuple):
+    """How the operands of one operator are rearranged.
+
+    scale : float32 (k,), what each input feature is divided by.  kept, digital : which features, int (k - r,) and (r,).
+    """
+
+    scale: np.ndarray
+    kept: np.ndarray
+    digital: np.ndarray
+
+
+class OutlierAware(Model):
+    """`model` with scaled input features and digital columns: the same outputs on an ideal machine.
+
+    The digital part of operator "x" is the operator "x.digital", a product of two operands, so that a machine with
+    constant weights leaves it to its host.
+    """
+
+    def __init__(self, model: Model, layouts: dict[str, Layout]):
+        self.model, self.layouts, self.name = model, layouts, f"{model.name} outlier-aware"
+        told = b"".join(part.tobytes() for name in sorted(layouts) for part in layouts[name])
+        self.sha256 = hashlib.sha256(model.sha256.encode() + told).hexdigest()
+        self.biases, self.stored, self.rectified, self.vector_ops = model.biases, {}, model.rectified, model.vector_ops
+        self.mac_ops = tuple(part for op in model.mac_ops for part in self._parts(op))
+        self.weights = {name: self._weights(name, w) for name, w in model.weights.items()}
+
+    def _parts(self, op: MacOp) -> tuple[MacOp, ...]:
+        layout = self.layouts.get(op.name)
+        if layout is None or not len(layout.digital):
+            return (op,)
+        digital = op.but(name=f"{op.name}.digital", k=len(layout.digital), kind="activations")
+        return op.but(k=len(layout.kept)), digital
+
+    def _weights(self, name: str, w: np.ndarray) -> np.ndarray:
+        layout = self.layouts.get(name)
+        return w if layout is None else w[:, layout.kept] * layout.scale[layout.kept, None]
+
+    def rows(self, inputs: np.ndarray) -> int:
+        """Inferences that `inputs` are."""
+        return self.model.rows(inputs)
+
+    def exact(self, op: MacOp, x: np.ndarray, w: np.ndarray | None, first: int) -> np.ndarray:
+        """The `multiply` of an ideal machine: float32 products, bias added."""
+        y = product(x, self.weights[op.name] if w is None else w)
+        return y + self.biases[op.name].reshape(op.groups, 1, op.n) if op.name in self.biases else y
+
+    def execute(self, inputs: np.ndarray, multiply: Multiply, first: int = 0) -> np.ndarray:
+        """Outputs of the model, its operands rearranged on their way to `multiply`."""
+        ops = {op.name: op for op in self.mac_ops}
+
+        def rearranged(op: MacOp, x: np.ndarray, w: np.ndarray | None, row: int) -> np.ndarray:
+            layout = self.layouts.get(op.name)
+            if layout is None:
+                return multiply(op, x, w, row)
+            y = multiply(ops[op.name], x[..., layout.kept] / layout.scale[layout.kept], None, row)
+            if len(layout.digital):
+                y = y + multiply(ops[f"{op.name}.digital"], x[..., layout.digital], self.model.weights[op.name][:, layout.digital], row)
+            return y
+
+        return self.model.execute(inputs, rearranged, first)
+
+
+def outlier_aware(model: Model, data: Any, *, digital: int = 0, smoothing: float | None = None) -> OutlierAware:
+    """`model` rearranged by what the calibration split of `data` shows of its input features.
+
+    digital : how many input features of each operator, those of the largest magnitude, the host multiplies; 0..k - 1.
+    smoothing : strength a of the scales, max|x|**a / max|w|**(1 - a) a feature, 0..1; None for no scales.
+    Every operator with constant weights in one group is rearranged. ValueError for numbers outside their range.
+    """
+    if smoothing is not None and not 0 <= smoothing <= 1:
+        raise ValueError(f"smoothing={smoothing} is outside 0..1; for no scales write smoothing=None")
+    samples = {name: one.sample for name, one in calibrate(model, data).items()}
+    ops = [op for op in model.mac_ops if op.kind == "weights" and op.groups == 1]
+    narrow = min(ops, key=lambda op: op.k, default=None)
+    if narrow is None or not 0 <= digital < narrow.k:
+        most = narrow.k - 1 if narrow else 0
+        raise ModelError(f"{model.name}: digital={digital}; allowed: 0..{most}, fewer than the inputs of any operator")
+    return OutlierAware(model, {op.name: layout(samples[op.name], model.weights[op.name][0], digital, smoothing) for op in ops})
+
+
+def layout(sample: np.ndarray, w: np.ndarray, digital: int, smoothing: float | None) -> Layout:
+    """The layout of an operator by rows of its inputs float32 (rows, k) and its weights (k, n).
+
+    A feature that the sample never shows, or that has no weights, keeps the scale 1.
+    """
+    x_top, w_top = np.abs(sample).max(axis=0), np.abs(w).max(axis=1)
+    largest = np.argsort(-x_top, kind="stable")[:digital]
+    scale = np.ones_like(x_top)
+    if smoothing is not None:
+        seen = (x_top > 0) & (w_top > 0)
+        scale[seen] = x_top[seen] ** smoothing / w_top[seen] ** (1 - smoothing)
+    return Layout(scale, np.setdiff1d(np.arange(len(x_top)), largest), np.sort(largest))

@@ -1,0 +1,111 @@
+"""How does a model with more weights than memory run on a machine? One block of columns at a time, programmed when read.
+
+A programmed weight can take ten times the memory of the weight itself (cells of both polarities, their spread). A
+`Streamed` machine programs a block of columns when it is read and forgets it: the same machine, the same energy and
+latency, numbers keyed by block, and time spent programming at every read instead of memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Self
+
+import numpy as np
+
+from pimlab.cost import Prices
+from pimlab.keys import Key, as_key
+from pimlab.protocol import Calibration, MacOp, Programmed, Target, VectorOp
+from pimlab.values import integer, part
+
+
+class Streamed(Target):
+    """`machine` with the weights of at most `columns` outputs programmed at a time."""
+
+    stage: ClassVar[int] = 0
+
+    name: str = "streamed"
+    machine: Target = part(Target)
+    columns: int = integer(1, default=4096, doc="outputs whose weights are programmed at once")
+
+    def check(self) -> None:
+        """The name and the host are those of the machine."""
+        object.__setattr__(self, "name", self.machine.name)
+        object.__setattr__(self, "host", self.machine.host)
+        object.__setattr__(self, "stage", self.machine.stage)
+
+    def serves(self, op: MacOp | VectorOp) -> bool:
+        """What the machine serves."""
+        return self.machine.serves(op)
+
+    def program(self, w: np.ndarray, key: int | Key = 0, *, bias: np.ndarray | None = None,
+                calibration: Calibration | None = None) -> StreamedWeights:  # fmt: skip
+        """Weights that are programmed block by block when they are read."""
+        return StreamedWeights(self, w, as_key(key), bias, calibration)
+
+    def events(self, op: MacOp | VectorOp) -> Mapping[str, int]:
+        """Counts of the machine."""
+        return self.machine.events(op)
+
+    def latency(self, op: MacOp | VectorOp) -> Mapping[str, float]:
+        """Seconds of the machine."""
+        return self.machine.latency(op)
+
+    @property
+    def prices(self) -> Prices:
+        """Prices of the machine."""
+        return self.machine.prices
+
+    @property
+    def standing(self) -> Mapping[str, float]:
+        """What the machine is charged by the second."""
+        return self.machine.standing
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Keys in `sources.bib` of the machine."""
+        return getattr(self.machine, "sources", ())
+
+    @property
+    def varies(self) -> bool:
+        """Whether the machine's values depend on key or time."""
+        return self.machine.varies
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """Non-idealities of the machine."""
+        return self.machine.causes
+
+    def with_causes(self, causes: tuple[str, ...]) -> Self:
+        """The streamed machine with only the named non-idealities."""
+        return self.but(machine=self.machine.with_causes(causes))
+
+
+class StreamedWeights(Programmed):
+    """Weights (k, n) that a machine programs block by block when they are read."""
+
+    def __init__(self, streamed: Streamed, w: np.ndarray, key: Key, bias: np.ndarray | None, calibration: Calibration | None):
+        self._streamed, self._w, self._key, self._bias, self._calibration = streamed, w, key, bias, calibration
+
+    def _blocks(self) -> Iterator[Programmed]:
+        machine, columns = self._streamed.machine, self._streamed.columns
+        for start in range(0, self._w.shape[1], columns):
+            block = slice(start, start + columns)
+            bias = None if self._bias is None else self._bias[block]
+            yield machine.program(self._w[:, block], self._key.child("columns", start), bias=bias, calibration=self._calibration)
+
+    def matmul(self, x: np.ndarray, key: int | Key = 0, at: str | float = 0.0) -> np.ndarray:
+        """y float32 (batch, n) of x float32 (batch, k), each block of columns read with a key of its own."""
+        return np.hstack([block.matmul(x, as_key(key).child("columns", i), at) for i, block in enumerate(self._blocks())])
+
+    def integrals(self, x: np.ndarray) -> dict[str, float]:
+        """Physical integrals of reading x, summed over the blocks."""
+        total: dict[str, float] = {}
+        for block in self._blocks():
+            for event, amount in block.integrals(x).items():
+                total[event] = total.get(event, 0.0) + amount
+        return total
+
+
+def streamed(machine: Target, columns: int = 4096) -> Streamed:
+    """`machine` with at most `columns` outputs' weights programmed at a time: the same costs, less memory, more time."""
+    return Streamed(machine=machine, columns=columns)
