@@ -30,12 +30,12 @@ def _column_noise(rng, size):
     return current, rng.random(_SHAPE[size][1], np.float32), *_KEY, 3, 2
 
 
-def _cells(rng, size):
+def _cells(rng, size, flip=np.inf):
     rows, k, n = (6, 11, 7) if size == "small" else (64, 64, 256)
     codes = np.where(rng.random((rows, k)) < 0.3, rng.integers(-7, 8, (rows, k)), 0).astype(np.float32)
     cells = [rng.random((k, n), np.float32) * np.float32(0.3) for _ in range(4)]
     needed = np.where(rng.random(n) < 0.5, np.float32(4), np.float32(0))
-    return np.zeros((rows, n), np.float32), codes, slow.activity(codes).astype(np.float32), needed, *cells, *_KEY, 3, 2
+    return np.zeros((rows, n), np.float32), codes, slow.activity(codes).astype(np.float32), needed, *cells, np.float32(flip), *_KEY, 3, 2
 
 
 def _in_place(kernel):
@@ -118,6 +118,14 @@ CASES = {
     ),
     "cell noise": Case(
         _in_place(fast.add_cell_noise), slow.add_cell_noise, _cells, rtol=1e-5, atol=1e-5, covers=("crossbar.add_cell_noise",)
+    ),
+    "telegraph noise": Case(
+        _in_place(fast.add_cell_noise),
+        slow.add_cell_noise,
+        lambda rng, size: _cells(rng, size, 0.8),
+        rtol=1e-5,
+        atol=1e-5,
+        covers=("crossbar.cell_sum",),
     ),
     "square": Case(_into(fast.square, lambda c: c.shape), slow.square, _codes, covers=("crossbar.square",)),
     "activity": Case(_into(fast.activity, len), slow.activity, _codes, rtol=1e-6, covers=("crossbar.activity",)),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pimlab.analog.devices import Device
-from pimlab.analog.devices.clipped import cumulants, moments
+from pimlab.analog.devices.read_noise import ReadNoise
 from pimlab.keys import Key
 
 KS_TOLERANCE = 0.004
@@ -27,6 +27,8 @@ class CellSpread:
     minus: np.ndarray
     minus_sigma: np.ndarray
     devices: int
+    flip: float
+    """Telegraph noise: standard normals above this find a cell lower by its sigma; inf: Gaussian noise."""
 
 
 class Bank:
@@ -51,21 +53,24 @@ class Bank:
 class Seen:
     """What one read of a tile sees, relative to the conductance range.
 
-    mean : float64 (k, n);  variance : float64 (k, n) or None without read noise;  cells : for single draws, or None.
+    mean : float64 (k, n);  bent : (power of the input, float64 (k, n)) of each term beyond the linear one;
+    variance : float64 (k, n) or None without read noise;  cells : for single draws, or None.
     """
 
     mean: np.ndarray
+    bent: list[tuple[int, np.ndarray]]
     variance: np.ndarray | None
     cells: CellSpread | None
 
 
-def seen(banks: list[tuple[float, Bank]], nows: list[np.ndarray], part: slice, seconds: float) -> Seen:
-    """One tile of a plane whose signed `banks` have the conductances `nows` at that time."""
+def seen(banks: list[tuple[float, Bank]], nows: list[np.ndarray], part: slice, seconds: float, volts: float) -> Seen:
+    """One tile of a plane whose signed `banks` have the conductances `nows` at that time; full input is `volts`."""
     cell = banks[0][1].cell
     span = cell.g_max - cell.g_min
+    bent = _bent(banks, nows, part, volts, span)
     if cell.read_noise is None:
         mean = sum(sign * now[:, part].mean(axis=0) for (sign, _), now in zip(banks, nows, strict=True))
-        return Seen(np.asarray(mean) / span, None, None)
+        return Seen(np.asarray(mean) / span, bent, None, None)
     drawn = []
     for (sign, bank), now in zip(banks, nows, strict=True):
         sigma = bank.spread(now, seconds)
@@ -74,26 +79,40 @@ def seen(banks: list[tuple[float, Bank]], nows: list[np.ndarray], part: slice, s
     shape = drawn[0][1].shape[1:]
     mean, variance = np.zeros(shape), np.zeros(shape)
     for sign, g, sigma in drawn:
-        first, second = moments(g, sigma)
+        first, second = cell.read_noise.moments(g, sigma)
         mean += sign * first.mean(axis=0)
         variance += second.sum(axis=0) / len(g) ** 2
-    return Seen(mean / span, variance / span**2, _single_draws(drawn, span))
+    return Seen(mean / span, bent, variance / span**2, _single_draws(drawn, cell.read_noise, span))
 
 
-def _single_draws(drawn: list[tuple[float, np.ndarray, np.ndarray]], span: float) -> CellSpread | None:
-    needed = active_inputs_needed([(g / len(g), sigma / len(g)) for _, g, sigma in drawn])
+def _bent(banks: list[tuple[float, Bank]], nows: list[np.ndarray], part: slice, volts: float, span: float) -> list[tuple[int, np.ndarray]]:
+    """What a curved I-V adds: coefficient times volts^(power - 1), so that it multiplies the relative input like a conductance."""
+    curve = banks[0][1].cell.current
+    if curve is None:
+        return []
+    if volts > curve.limit:
+        raise ValueError(f"{banks[0][1].cell.name}: read voltage {volts} V is outside its I-V curve; allowed: up to {curve.limit} V")
+    total: dict[int, np.ndarray] = {}
+    for (sign, _), now in zip(banks, nows, strict=True):
+        for power, coefficient in curve.terms(now[:, part]):
+            total[power] = total.get(power, 0.0) + sign * coefficient.mean(axis=0) * volts ** (power - 1) / span
+    return list(total.items())
+
+
+def _single_draws(drawn: list[tuple[float, np.ndarray, np.ndarray]], noise: ReadNoise, span: float) -> CellSpread | None:
+    needed = active_inputs_needed([(g / len(g), sigma / len(g)) for _, g, sigma in drawn], noise)
     if not needed.any():
         return None
     flat = [(a.reshape(-1, a.shape[-1]) / span).astype(np.float32) for _, g, sigma in drawn for a in (g, sigma)]
     if len(flat) == 2:
         flat += [np.zeros_like(flat[0])] * 2
-    return CellSpread(needed, flat[0], flat[1], flat[2], flat[3], len(drawn[0][1]))
+    return CellSpread(needed, flat[0], flat[1], flat[2], flat[3], len(drawn[0][1]), noise.flip)
 
 
-def active_inputs_needed(cells: list[tuple[np.ndarray, np.ndarray]], tolerance: float = KS_TOLERANCE) -> np.ndarray:
+def active_inputs_needed(cells: list[tuple[np.ndarray, np.ndarray]], noise: ReadNoise, tolerance: float = KS_TOLERANCE) -> np.ndarray:
     """How many equal active inputs make each column's noise Gaussian to within `tolerance`, float32 (n,).
 
-    cells : (conductance, spread before the cut at zero), float64 (..., k, n) each, that add into one column.
+    cells : (conductance, spread as `noise` gives it), float64 (..., k, n) each, that add into one column.
     First terms of the Edgeworth series (Kolassa, Series Approximation Methods in Statistics, chapter 3): with skewness
     s / sqrt(n) and excess kurtosis q / n the distribution function is off by at most 0.0665 s / sqrt(n) + 0.0229 q / n.
     Sums of Gaussians that are not cut are Gaussian for any number of inputs (0 needed).
@@ -101,11 +120,8 @@ def active_inputs_needed(cells: list[tuple[np.ndarray, np.ndarray]], tolerance: 
     k, n = cells[0][0].shape[-2:]
     variance, third, fourth = np.zeros(n), np.zeros(n), np.zeros(n)
     for g, sigma in cells:
-        if not np.any(8.0 * sigma > g):
-            variance += np.square(sigma).reshape(-1, n).sum(axis=0)
-            continue
-        c3, c4 = cumulants(g, sigma)
-        variance += moments(g, sigma)[1].reshape(-1, n).sum(axis=0)
+        c3, c4 = noise.cumulants(g, sigma)
+        variance += noise.moments(g, sigma)[1].reshape(-1, n).sum(axis=0)
         third += np.abs(c3).reshape(-1, n).sum(axis=0)
         fourth += np.abs(c4).reshape(-1, n).sum(axis=0)
     safe = np.where(variance > 0, variance, 1.0)

@@ -1,25 +1,32 @@
-"""What does a macro take in time and energy for a read? Constants of one published macro, cited."""
+"""What does a macro take in time and energy for a read? Either a published chip as a whole, or published parts put together."""
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from pimlab import catalogue
+from pimlab.analog.energy import adc_price
+from pimlab.catalogue import Entry
 from pimlab.constants import Constant
 from pimlab.cost import Price, Prices
 from pimlab.values import Value, quantity
 
-EVENTS = {
+COMPONENTS = {
     "DAC conversion": "DAC",
     "ADC conversion": "ADC",
     "digital add": "accumulation",
     "digital scale": "scaling",
     "array read": "rest of the macro",
     "cell read": "cells",
+    "buffer bit": "buffer",
+    "network bit": "network",
+    "cell write": "programming",
 }
 """Event -> component of the breakdown. "cell read" is counted in joules (V^2 G t), all others in events."""
 
 
 class MacroCosts(Value):
-    """Times and prices of one macro."""
+    """Times and prices of a macro."""
 
     name: str
     read_voltage: float = quantity("V", above=0)
@@ -27,24 +34,35 @@ class MacroCosts(Value):
     integration_time: float = quantity("s", above=0)
     """How long the voltage stands across the cells in one read at full input."""
     read_time: float = quantity("s", above=0)
-    """From one array read to the next, conversions included."""
-    constants: tuple[tuple[str, Constant], ...]
-    """Price of each event."""
+    """From one array read to the next, conversions included unless the ADC has a clock of its own."""
+    adc_rate: float = quantity("Hz", above=0, default=1e8)
+    """Conversions a second of one ADC, where its energy comes from the survey."""
+    node: float = quantity("m", above=0, default=22e-9)
+    constants: tuple[tuple[str, Constant], ...] = ()
+    """Price of each event; events without one cost nothing apart from what others hold."""
 
-    @property
-    def prices(self) -> Prices:
-        """Event -> Price."""
-        return Prices({event: Price(constant=constant, component=EVENTS[event]) for event, constant in self.constants})
+    def prices(self, enob: float | None) -> Prices:
+        """Event -> Price; conversions that no constant prices come from the ADC survey at `enob` (None: no ADC)."""
+        priced = {event: Price(constant=constant, component=COMPONENTS[event]) for event, constant in self.constants}
+        if enob is not None and "ADC conversion" not in priced:
+            priced["ADC conversion"] = Price(constant=adc_price(enob, self.adc_rate, self.node), component="ADC")
+        return Prices(priced)
 
 
+@lru_cache(maxsize=32)
 def macro(name: str) -> MacroCosts:
     """The macro of `catalogue/analog/<name>.toml`; ValueError with the nearest name when there is none."""
     entry = catalogue.entry("analog", name)
-    keys = {event: "energy." + event.replace(" ", "_") for event in EVENTS}
     return MacroCosts(
         name=name,
         read_voltage=entry["read_voltage"].value,
         integration_time=entry["integration_time"].value,
         read_time=entry["read_time"].value,
-        constants=tuple((event, entry[key]) for event, key in keys.items()),
+        constants=_constants(entry),
+        **({"node": entry["node"].value} if "node" in entry else {}),
     )
+
+
+def _constants(entry: Entry) -> tuple[tuple[str, Constant], ...]:
+    keys = {event: "energy." + event.replace(" ", "_") for event in COMPONENTS}
+    return tuple((event, entry[key]) for event, key in keys.items() if key in entry)

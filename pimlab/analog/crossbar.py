@@ -9,7 +9,7 @@ import numpy as np
 
 from pimlab.analog.compensation import DriftCompensation
 from pimlab.analog.converters import ADC, DAC
-from pimlab.analog.costs import MacroCosts
+from pimlab.analog.costs import MacroCosts, macro
 from pimlab.analog.devices import Device
 from pimlab.analog.mapping import Slices
 from pimlab.analog.programmed import ProgrammedCrossbar
@@ -18,7 +18,12 @@ from pimlab.keys import Key, as_key
 from pimlab.protocol import Calibration, MacOp, Target, VectorOp, checked_weights
 from pimlab.values import choice, integer, number, part, unknown
 
-CAUSES = ("dac", "programming", "drift", "read noise", "adc")
+CAUSES = ("dac", "i-v curve", "programming", "defects", "drift", "temperature", "wires", "read noise", "adc")
+_CELL_PARTS = {"i-v curve": "current", "programming": "programming", "defects": "defects", "drift": "drift", "temperature": "temperature",
+               "read noise": "read_noise"}  # fmt: skip
+_MACHINE_PARTS = {"dac": "dac", "wires": "wires", "adc": "adc"}
+SUM_BITS = 16
+"""Bits of a partial sum as it moves between arrays and buffer."""
 IDEAL_CELL = Device(name="ideal", g_min=0.0, g_max=1e-5)
 """Takes any conductance in its range exactly and keeps it."""
 
@@ -43,6 +48,7 @@ class Crossbar(Target):
     cell: Device | None = part(Device, default=None)
     dac: DAC | None = part(DAC, default=None)
     adc: ADC | None = part(ADC, default=None)
+    wires: object = None
     coding: str = choice("differential", "offset", "offset column", "complement", default="differential")
     subtract: str = choice("analog", "digital", default="analog", doc="where a differential pair is subtracted")
     slices: Slices | None = part(Slices, default=None, doc="integer weights spread over cells; None: analog weights")
@@ -51,12 +57,18 @@ class Crossbar(Target):
     coverage: float = number(above=0, high=1, default=1.0, doc="quantile of |w| that becomes full scale; larger ones saturate")
     capacity: int | None = integer(1, default=None, doc="arrays there are; None: as many as a layer takes")
     compensation: DriftCompensation | None = part(DriftCompensation, default=None)
-    costs: MacroCosts | None = part(MacroCosts, default=None)
+    costs: MacroCosts = part(MacroCosts, default=macro("generic-22nm"), doc="a published macro, or parts put together")
 
     def check(self) -> None:
         """Two's complement holds integers; digital subtraction is of pairs."""
         if self.coding == "complement" and self.slices is None:
             raise ValueError(f"{self.name}: coding='complement' needs integer weights; write slices=Slices(bits=8, per_cell=1)")
+        levels = self.pair_cell.levels
+        if levels is not None and (self.slices is None or self.slices.largest_digit >= levels):
+            asked = "any conductance (slices=None)" if self.slices is None else f"{self.slices.largest_digit + 1} (slices={self.slices})"
+            bits = levels.bit_length() - 1
+            raise ValueError(f"{self.name}: cell {self.pair_cell.name} holds {levels} levels, not {asked}; write for example "
+                             f"slices=Slices(bits=8, per_cell={bits})")  # fmt: skip
         if self.subtract == "digital" and self.coding != "differential":
             raise ValueError(f"{self.name}: subtract='digital' is for coding='differential', not {self.coding!r}")
 
@@ -79,6 +91,16 @@ class Crossbar(Target):
     def steps(self) -> int:
         """Reads an input takes."""
         return 1 if self.dac is None else self.dac.steps
+
+    @property
+    def input_bits(self) -> int:
+        """Bits of one input as it is stored; 16 where there is no DAC."""
+        return SUM_BITS if self.dac is None else self.dac.bits
+
+    @property
+    def read_voltage(self) -> float:
+        """Voltage of a full input, V."""
+        return self.costs.read_voltage
 
     @property
     def columns_a_weight(self) -> int:
@@ -112,24 +134,31 @@ class Crossbar(Target):
         return -(-op.k // self.rows), -(-op.n * self.columns_a_weight // self.cols)
 
     def events(self, op: MacOp | VectorOp) -> Mapping[str, int]:
-        """Counts of one inference: reads of an array, conversions, digital adds of partial sums, digital scalings."""
-        if not isinstance(op, MacOp) or not self.serves(op) or self.costs is None:
+        """Counts of one inference: reads of an array, conversions, digital adds of partial sums, scalings, bits moved.
+
+        Only events that the macro prices are counted: what a published total already holds is not charged twice.
+        """
+        if not isinstance(op, MacOp) or not self.serves(op):
             return {}
         down, across = self.arrays(op)
         reads = op.groups * op.m * self.steps
         references = across if self.coding == "offset column" else 0
         sums = down * self.columns_a_weight * self.steps
-        return {
+        inputs, outputs = op.groups * op.m * op.k, op.groups * op.m * op.n
+        counts = {
             "array read": reads * down * across,
             "DAC conversion": reads * op.k * across if self.dac is not None else 0,
             "ADC conversion": reads * down * (op.n * self.columns_a_weight + references) if self.adc is not None else 0,
-            "digital add": op.groups * op.m * op.n * (sums - 1) + reads * down * references * (op.n if references else 0),
-            "digital scale": op.groups * op.m * op.n,
+            "digital add": outputs * (sums - 1) + (outputs * sums if references else 0),
+            "digital scale": outputs,
+            "buffer bit": inputs * self.input_bits * across + outputs * SUM_BITS,
+            "network bit": inputs * self.input_bits * across + outputs * SUM_BITS * down,
         }
+        return {event: count for event, count in counts.items() if event in self.prices}
 
     def latency(self, op: MacOp | VectorOp) -> Mapping[str, float]:
         """Seconds of one inference: the m input rows of an operator follow each other through its arrays, which all work at once."""
-        if not isinstance(op, MacOp) or not self.serves(op) or self.costs is None:
+        if not isinstance(op, MacOp) or not self.serves(op):
             return {}
         phases = {"array read": op.m * self.steps * self.costs.read_time}
         if self.adc is not None and self.adc.clock is not None:
@@ -138,8 +167,8 @@ class Crossbar(Target):
 
     @property
     def prices(self) -> Prices:
-        """Energy of one event; none where no costs are stated."""
-        return Prices({}) if self.costs is None else self.costs.prices
+        """Energy of one event, by the macro's constants; an ADC without one is priced by the survey at its effective bits."""
+        return self.costs.prices(None if self.adc is None else (self.adc.enob or float(self.adc.bits)))
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -150,24 +179,21 @@ class Crossbar(Target):
     def varies(self) -> bool:
         """Whether the cells have any randomness or drift."""
         cell = self.pair_cell
-        return any(noise is not None for noise in (cell.programming, cell.drift, cell.read_noise))
+        return any(noise is not None for noise in (cell.programming, cell.defects, cell.drift, cell.read_noise))
 
     @property
     def causes(self) -> tuple[str, ...]:
         """The non-idealities present, in the order in which a signal meets them."""
-        cell = self.pair_cell
-        present = {"dac": self.dac, "programming": cell.programming, "drift": cell.drift, "read noise": cell.read_noise, "adc": self.adc}
-        return tuple(cause for cause in CAUSES if present[cause] is not None)
+        return tuple(cause for cause in CAUSES if self._part(cause) is not None)
+
+    def _part(self, cause: str) -> object:
+        owner = self if cause in _MACHINE_PARTS else self.pair_cell
+        return getattr(owner, _MACHINE_PARTS.get(cause) or _CELL_PARTS[cause])
 
     def with_causes(self, causes: tuple[str, ...]) -> Self:
         """This machine with only the named non-idealities. ValueError for one it does not have."""
         for cause in causes:
             if cause not in self.causes:
                 raise ValueError(f"{self.name}: {unknown('non-ideality', cause, self.causes)}")
-        keep = set(causes)
-        cell = self.pair_cell.but(
-            programming=self.pair_cell.programming if "programming" in keep else None,
-            drift=self.pair_cell.drift if "drift" in keep else None,
-            read_noise=self.pair_cell.read_noise if "read noise" in keep else None,
-        )
-        return self.but(cell=cell, dac=self.dac if "dac" in keep else None, adc=self.adc if "adc" in keep else None)
+        cell = self.pair_cell.but(**{name: None for cause, name in _CELL_PARTS.items() if cause not in causes})
+        return self.but(cell=cell, **{name: None for cause, name in _MACHINE_PARTS.items() if cause not in causes})

@@ -68,8 +68,6 @@ class ProgrammedCrossbar(Programmed):
         Amplitude-coded inputs give V^2, pulse widths give t.
         """
         costs = self.machine.costs
-        if costs is None:
-            return {}
         x = checked_operands(x, self.k, self.machine.name)
         codes = np.empty_like(x)
         encode(self.machine.dac, x, self._full_scale(x), codes)
@@ -79,8 +77,11 @@ class ProgrammedCrossbar(Programmed):
         return {"cell read": float(costs.read_voltage**2 * costs.integration_time * (duty @ g))}
 
     def _duty(self, relative: np.ndarray) -> np.ndarray:
-        width = self.machine.dac is not None and self.machine.dac.encoding == "pulse width"
-        return np.abs(relative) if width else np.square(relative)
+        return np.abs(relative) if self._width else np.square(relative)
+
+    @property
+    def _width(self) -> bool:
+        return self.machine.dac is not None and self.machine.dac.encoding == "pulse width"
 
     @property
     def _drive(self) -> int:
@@ -158,19 +159,21 @@ class ProgrammedCrossbar(Programmed):
         plane, banks = self.planes[index], self.banks[index]
         nows = [bank.at(seconds) for _, bank in banks]
         parts = tiles(self.k, self.machine.rows)
-        made = [self._tile(index, t, part, seen(banks, nows, part, seconds)) for t, part in enumerate(parts)]
+        made = [self._tile(index, t, part, seen(banks, nows, part, seconds, self.machine.read_voltage)) for t, part in enumerate(parts)]
         return PlaneTiles(plane.weight, plane.offset, made)
 
     def _tile(self, plane: int, index: int, part: slice, found) -> Tile:
         variance = None if found.variance is None else _single(found.variance)
-        mean = found.mean.astype(np.float32)
+        full = (self.machine.dac is not None and self._drive == 1) or self._width
+        linear = found.mean + sum(term for _, term in found.bent) if full else found.mean
+        mean, bent = linear.astype(np.float32), [] if full else [(power, term.astype(np.float32)) for power, term in found.bent]
         own = self.scale[part][0, 0] if self.machine.scaling == "tile" else 1.0
         if self.steps is None:
             value = np.full(mean.shape[1], own / self._top, np.float32)
-            return Tile(part, mean, variance, found.cells, None, value, None)
+            return Tile(part, mean, variance, found.cells, None, value, None, bent)
         step = self.steps[plane][index]
         value = (step * np.float64(own) * (self._drive / self._top)).astype(np.float32)
-        return Tile(part, mean, variance, found.cells, step * np.float32(self._drive), value, self._errors(plane, index, step.size))
+        return Tile(part, mean, variance, found.cells, step * np.float32(self._drive), value, self._errors(plane, index, step.size), bent)
 
     def _errors(self, plane: int, tile: int, columns: int) -> Errors | None:
         """Gain, offset and code edges of the converters of one tile, drawn once."""

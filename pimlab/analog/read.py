@@ -42,6 +42,7 @@ class Tile:
 
     rows : which inputs;  mean : float32 (k, n);  variance : float32 (k, n), or the one value all cells have, or None.
     lsb : float32 (n,), size of an ADC code, or None;  value : float32 (n,), what a code (without ADC: a unit) stands for.
+    bent : (power, float32 (k, n)) of each term of a curved I-V beyond the linear one.
     """
 
     rows: slice
@@ -51,6 +52,7 @@ class Tile:
     lsb: np.ndarray | None
     value: np.ndarray
     errors: Errors | None
+    bent: list[tuple[int, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,11 @@ class Reader:
     references: np.ndarray | None
     dac: DAC | None
     adc: ADC | None
+
+    @property
+    def drive(self) -> np.float32:
+        """Code of a full input in one step."""
+        return np.float32(1 if self.dac is None else self.dac.drive)
 
     def read(self, x: np.ndarray, full_scale: np.ndarray, key: Key) -> np.ndarray:
         """y float32 (batch, n) of x float32 (batch, k) at one full scale a row, float32 (batch,), > 0."""
@@ -121,6 +128,8 @@ class Reader:
     def _tile(self, tile: Tile, lane: int, codes: np.ndarray, squares: np.ndarray | None, current: np.ndarray, start: int,
               words: Words) -> None:  # fmt: skip
         np.matmul(codes, tile.mean, out=current)
+        for power, matrix in tile.bent:
+            current += (codes * np.abs(codes / self.drive) ** (power - 1)) @ matrix
         if tile.variance is None or squares is None:
             return
         own = squares[:, tile.rows]
@@ -170,7 +179,7 @@ def _few(cells: CellSpread, lane: int, codes: np.ndarray, current: np.ndarray, s
     crossbar.activity(codes, active)
     shared = np.tile(codes, (1, cells.devices)) / np.float32(cells.devices)
     crossbar.add_cell_noise(current, shared, active, cells.needed, cells.plus, cells.plus_sigma, cells.minus, cells.minus_sigma,
-                            words[0], words[1] ^ np.uint32(0x80000000), start, lane)  # fmt: skip
+                            np.float32(cells.flip), words[0], words[1] ^ np.uint32(0x80000000), start, lane)  # fmt: skip
 
 
 def _gather(read: np.ndarray, references: np.ndarray | None, weight: float, out: np.ndarray) -> None:

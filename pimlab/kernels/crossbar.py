@@ -63,8 +63,8 @@ def activity(codes, out):
 
 
 @kernel
-def _cells(x, g, sigma, column, k0, k1, row, lane):
-    """Sum of x_i max(g_i + sigma_i z_i, 0) over one column, one draw a cell, in float64."""
+def cell_sum(x, g, sigma, flip, column, k0, k1, row, lane):
+    """Sum over one column of x_i times what one draw sees of each cell, in float64: see `add_cell_noise`."""
     total = 0.0
     low, high = np.uint64(row) & _MASK, (np.uint64(row) >> _HALF) << np.uint64(16)
     for first in range(0, x.size, 4):
@@ -73,25 +73,30 @@ def _cells(x, g, sigma, column, k0, k1, row, lane):
         z2, z3 = normal_pair(w2, w3)
         for i in range(first, min(first + 4, x.size)):
             z = (z0 if i == first else z1) if i < first + 2 else (z2 if i == first + 2 else z3)
-            total += x[i] * max(g[i, column] + sigma[i, column] * z, np.float32(0))
+            if flip == np.inf:
+                seen = max(g[i, column] + sigma[i, column] * z, np.float32(0))
+            else:
+                seen = g[i, column] - (sigma[i, column] if z > flip else np.float32(0))
+            total += x[i] * seen
     return total
 
 
 @kernel
-def add_cell_noise(current, codes, active, needed, plus, plus_sigma, minus, minus_sigma, k0, k1, row, tile):
+def add_cell_noise(current, codes, active, needed, plus, plus_sigma, minus, minus_sigma, flip, k0, k1, row, tile):
     """current = sum over the cells, one draw each, for outputs whose row has fewer active inputs than the column needs.
 
     current : float32 (batch, n), overwritten there;  codes : float32 (batch, k);  active : float32 (batch,) from
     `activity`;  needed : float32 (n,);  plus, plus_sigma, minus, minus_sigma : float32 (k, n), conductances and their
-    spread before the cut at zero, relative. The lane of a draw is 2 tile + polarity.
+    spread, relative. A draw z sees max(g + sigma z, 0) where flip is infinite, else (telegraph noise) g, or g - sigma for
+    z > flip. The lane of a draw is 2 tile + polarity.
     """
     batch, n = current.shape
     for i in range(batch):
         if active[i] > 0:
             for j in range(n):
                 if active[i] < needed[j]:
-                    total = _cells(codes[i], plus, plus_sigma, j, k0, k1, row + i, 2 * tile)
-                    total -= _cells(codes[i], minus, minus_sigma, j, k0, k1, row + i, 2 * tile + 1)
+                    total = cell_sum(codes[i], plus, plus_sigma, flip, j, k0, k1, row + i, 2 * tile)
+                    total -= cell_sum(codes[i], minus, minus_sigma, flip, j, k0, k1, row + i, 2 * tile + 1)
                     current[i, j] = total
 
 

@@ -41,7 +41,7 @@ def cell_draws(k, n, k0, k1, row, lane):
     return pair.reshape(n, -1)[:, :k].T
 
 
-def add_cell_noise(current, codes, active, needed, plus, plus_sigma, minus, minus_sigma, k0, k1, row, tile):
+def add_cell_noise(current, codes, active, needed, plus, plus_sigma, minus, minus_sigma, flip, k0, k1, row, tile):
     """Brute force where `active < needed`: every cell drawn, cut at zero and summed."""
     out = np.array(current, np.float64)
     for i, x in enumerate(codes.astype(np.float64)):
@@ -49,7 +49,8 @@ def add_cell_noise(current, codes, active, needed, plus, plus_sigma, minus, minu
             seen = np.zeros(out.shape[1])
             for sign, g, sigma, lane in ((1, plus, plus_sigma, 2 * tile), (-1, minus, minus_sigma, 2 * tile + 1)):
                 z = cell_draws(*g.shape, k0, k1, row + i, lane)
-                seen += sign * (x @ np.maximum(g.astype(np.float64) + sigma.astype(np.float64) * z, 0.0))
+                g, sigma = g.astype(np.float64), sigma.astype(np.float64)
+                seen += sign * (x @ (np.maximum(g + sigma * z, 0.0) if flip == np.inf else g - sigma * (z > flip)))
             few = active[i] < needed
             out[i, few] = seen[few]
     return out

@@ -57,7 +57,7 @@ def test_distribution_equals_brute_force(cell, active):
 def test_empty_cells_alone():
     """All weights zero: every pair is two cells at the lower end, the worst of cutting."""
     _compare(CUT, np.zeros(24), np.ones(24))
-    needed = active_inputs_needed([(np.full((24, 1), 1e-7), np.full((24, 1), 2e-7))] * 2)
+    needed = active_inputs_needed([(np.full((24, 1), 1e-7), np.full((24, 1), 2e-7))] * 2, CUT.read_noise)
     assert needed > 24
 
 
@@ -70,4 +70,4 @@ def test_plain_variance_would_be_wrong():
 
 
 def test_gaussian_cells_never_need_single_draws():
-    assert active_inputs_needed([(np.full((4, 3), 1e-5), np.full((4, 3), 1e-7))]).tolist() == [0, 0, 0]
+    assert active_inputs_needed([(np.full((4, 3), 1e-5), np.full((4, 3), 1e-7))], CUT.read_noise).tolist() == [0, 0, 0]

@@ -1,16 +1,17 @@
-"""Which memory cells are there? One catalogue file a publication, the physics of each family once in code."""
+"""Which memory cells are there? One catalogue file a publication, the physics of each part once in code."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from pimlab import catalogue
-from pimlab.analog.devices import pcm
-from pimlab.analog.devices.device import Device, FlickerNoise, GaussianReadNoise, PowerLawDrift, ProgrammingError
-from pimlab.catalogue import Entry
-from pimlab.values import unknown
-
-_MODELS = {"pcm": pcm.build}
+from pimlab.analog.devices.conformance import check
+from pimlab.analog.devices.current import CubicCurrent
+from pimlab.analog.devices.device import Device
+from pimlab.analog.devices.drift import Arrhenius, LogRelaxation, PowerLawDrift, Relaxation
+from pimlab.analog.devices.families import build
+from pimlab.analog.devices.programming import Defects, ProgrammingError
+from pimlab.analog.devices.read_noise import CurveReadNoise, FlickerNoise, GaussianReadNoise, LogFlickerNoise, TelegraphNoise
 
 
 def device(name: str | Path) -> Device:
@@ -19,20 +20,30 @@ def device(name: str | Path) -> Device:
     ValueError with the nearest name when there is none.
     """
     if str(name).endswith(".toml"):
-        return _build(Path(name).stem, catalogue.load(name))
-    return _build(str(name), catalogue.entry("devices", str(name)))
+        return build(Path(name).stem, catalogue.load(name))
+    return build(str(name), catalogue.entry("devices", str(name)))
 
 
-def devices() -> tuple[str, ...]:
+def device_names() -> tuple[str, ...]:
     """Names of the devices in the catalogue."""
     return catalogue.names("devices")
 
 
-def _build(name: str, entry: Entry) -> Device:
-    model = entry.meta.get("model", "")
-    if model not in _MODELS:
-        raise ValueError(f"{name}: {unknown('device model', model, _MODELS)}")
-    return _MODELS[model](name, entry)
-
-
-__all__ = ["Device", "FlickerNoise", "GaussianReadNoise", "PowerLawDrift", "ProgrammingError", "device", "devices"]
+__all__ = [
+    "Arrhenius",
+    "CubicCurrent",
+    "CurveReadNoise",
+    "Defects",
+    "Device",
+    "FlickerNoise",
+    "GaussianReadNoise",
+    "LogFlickerNoise",
+    "LogRelaxation",
+    "PowerLawDrift",
+    "ProgrammingError",
+    "Relaxation",
+    "TelegraphNoise",
+    "check",
+    "device",
+    "device_names",
+]

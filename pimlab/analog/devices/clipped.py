@@ -16,18 +16,22 @@ def moments(g: np.ndarray, sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     With a = g / sigma: E = g Phi(a) + sigma phi(a), E[x^2] = (g^2 + sigma^2) Phi(a) + g sigma phi(a).
     Cells with a > 8 are returned unclipped (the error is below 1e-15), and sigma = 0 is exact.
     """
-    first, second = _raw(g, sigma, 2)
     touched = sigma * 8.0 > g
+    if not np.any(touched):
+        return np.asarray(g, float), np.square(sigma)
+    first, second = _raw(g, sigma, 2)
     return np.where(touched, first, g), np.where(touched, np.maximum(second - first**2, 0.0), np.square(sigma))
 
 
 def cumulants(g: np.ndarray, sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Third and fourth cumulant of max(g + sigma z, 0) (S^3, S^4): zero for a Gaussian, so they measure the clipping."""
+    touched = sigma * 8.0 > g
+    if not np.any(touched):
+        return np.zeros(np.shape(g)), np.zeros(np.shape(g))
     m1, m2, m3, m4 = _raw(g, sigma, 4)
     variance = m2 - m1**2
     third = m3 - 3 * m1 * m2 + 2 * m1**3
     fourth = m4 - 4 * m1 * m3 + 6 * m1**2 * m2 - 3 * m1**4 - 3 * variance**2
-    touched = sigma * 8.0 > g
     return np.where(touched, third, 0.0), np.where(touched, fourth, 0.0)
 
 

@@ -11,14 +11,15 @@ _SMALLEST = 1e-7
 
 
 class Polynomial(Value):
-    """c0 + c1 u + c2 u^2 + ... of u, in the unit of the coefficients, and never below `low`."""
+    """c0 + c1 u + c2 u^2 + ... of u, in the unit of the coefficients, never below `low`; beyond `until` it stays constant."""
 
     coefficients: tuple[float, ...]
     low: float = -np.inf
+    until: float = np.inf
 
     def __call__(self, u: np.ndarray) -> np.ndarray:
         """float64, shape of u."""
-        return np.maximum(np.polynomial.polynomial.polyval(u, self.coefficients), self.low)
+        return np.maximum(np.polynomial.polynomial.polyval(np.minimum(u, self.until), self.coefficients), self.low)
 
 
 class ClippedLog(Value):
@@ -47,6 +48,17 @@ class ClippedPower(Value):
         return np.clip(self.factor * np.maximum(u, _SMALLEST) ** self.exponent, self.low, self.high)
 
 
+class Saturating(Value):
+    """top (1 - exp(-u / width))."""
+
+    top: float
+    width: float
+
+    def __call__(self, u: np.ndarray) -> np.ndarray:
+        """float64, shape of u."""
+        return self.top * -np.expm1(-np.asarray(u) / self.width)
+
+
 class Split(Value):
     """`below` for u < at, `above` from there on."""
 
@@ -59,6 +71,6 @@ class Split(Value):
         return np.where(u < self.at, self.below(u), self.above(u))
 
 
-Curve = Polynomial | ClippedLog | ClippedPower | Split
-CURVES = (Polynomial, ClippedLog, ClippedPower, Split)
-__all__ = ["CURVES", "ClippedLog", "ClippedPower", "Curve", "Polynomial", "Split"]
+Curve = Polynomial | ClippedLog | ClippedPower | Saturating | Split
+CURVES = (Polynomial, ClippedLog, ClippedPower, Saturating, Split)
+__all__ = ["CURVES", "ClippedLog", "ClippedPower", "Curve", "Polynomial", "Saturating", "Split"]

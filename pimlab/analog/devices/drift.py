@@ -1,0 +1,117 @@
+"""How does a conductance change after programming? Power-law drift, relaxation, and temperature."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pimlab.analog.devices.curves import CURVES, Curve
+from pimlab.analog.draws import normals
+from pimlab.keys import Key
+from pimlab.values import Value, choice, part, quantity
+
+BOLTZMANN = 1.380649e-23
+"""J/K, exact (SI Brochure, 9th edition, 2019)."""
+
+
+class PowerLawDrift(Value):
+    """g(t) = g (1 + t / t0)^-nu with one exponent a cell, nu = |N(mean(g), sigma(g))|.
+
+    Ielmini et al., IEEE Trans. Electron Devices 54, 308 (2007); spread over cells: Nandakumar et al., ICECS 2019.
+    """
+
+    time: float = quantity("s", above=0)
+    mean: Curve = part(*CURVES)
+    sigma: Curve | None = part(*CURVES, default=None)
+    g_reference: float = quantity("S", above=0)
+
+    def exponent(self, g: np.ndarray, key: Key) -> np.ndarray:
+        """nu of every cell, float64, shape of g (the target the cell was programmed to, S)."""
+        u = g / self.g_reference
+        spread = 0.0 if self.sigma is None else self.sigma(u) * normals(key, g.shape)
+        return np.abs(self.mean(u) + spread)
+
+    def after(self, g: np.ndarray, seconds: float, key: Key, target: np.ndarray) -> np.ndarray:
+        """Conductance `seconds` after programming, S, float64."""
+        return g if seconds == 0 else g * (1 + seconds / self.time) ** -self.exponent(target, key)
+
+
+class Relaxation(Value):
+    """The spread around the target grows and its centre moves: measured at some times, interpolated between them.
+
+    `spreads` (and `shifts`) give siemens of target / g_reference at `times`, the first being programming itself. A cell
+    gets one draw for good, whose weight sqrt(sigma(t)^2 - sigma(0)^2) makes the spread around the target the measured one.
+    Interpolation is linear in t or in ln t (`scale`); after the last time its values hold, for want of any later ones.
+    """
+
+    times: tuple[float, ...]
+    spreads: tuple[Curve, ...]
+    shifts: tuple[Curve, ...] = ()
+    scale: str = choice("linear", "log", default="linear")
+    g_reference: float = quantity("S", above=0)
+
+    def check(self) -> None:
+        """Times ascend; one spread (and one shift, if any) a time; ln t needs times above zero."""
+        if len(self.times) < 2 or list(self.times) != sorted(set(self.times)) or len(self.spreads) != len(self.times):
+            raise ValueError(
+                f"Relaxation times={self.times} with {len(self.spreads)} spreads: needs 2 ascending times or more, one spread each"
+            )
+        if self.shifts and len(self.shifts) != len(self.times):
+            raise ValueError(f"Relaxation has {len(self.shifts)} shifts for {len(self.times)} times")
+        if self.scale == "log" and self.times[0] <= 0:
+            raise ValueError(f"Relaxation scale='log' cannot start at {self.times[0]} s; allowed: above 0")
+
+    def spread(self, target: np.ndarray, seconds: float) -> np.ndarray:
+        """Standard deviation around the target at that time, before the cut at zero, S, float64."""
+        return np.maximum(self._at(self.spreads, target, seconds), 0.0)
+
+    def shift(self, target: np.ndarray, seconds: float) -> np.ndarray:
+        """How far the centre has moved by that time, S, float64."""
+        return self._at(self.shifts, target, seconds) if self.shifts else np.zeros(np.shape(target))
+
+    def _at(self, curves: tuple[Curve, ...], target: np.ndarray, seconds: float) -> np.ndarray:
+        axis = np.log(self.times) if self.scale == "log" else np.array(self.times)
+        now = np.clip(np.log(max(seconds, self.times[0])) if self.scale == "log" else seconds, axis[0], axis[-1])
+        right = int(np.clip(np.searchsorted(axis, now), 1, len(axis) - 1))
+        share = (now - axis[right - 1]) / (axis[right] - axis[right - 1])
+        u = np.asarray(target) / self.g_reference
+        return (1 - share) * curves[right - 1](u) + share * curves[right](u)
+
+    def after(self, g: np.ndarray, seconds: float, key: Key, target: np.ndarray) -> np.ndarray:
+        """Conductance `seconds` after programming, cut at zero, S, float64."""
+        first = self.spread(target, self.times[0])
+        grown = np.sqrt(np.maximum(self.spread(target, seconds) ** 2 - first**2, 0.0))
+        return np.maximum(g + self.shift(target, seconds) + grown * normals(key, g.shape), 0.0)
+
+
+class LogRelaxation(Value):
+    """The centre moves by `shift_rate` ln t and each cell by (`spread_rate` ln t + `spread`) z, t in seconds, from 1 s on."""
+
+    shift_rate: float = quantity("S")
+    spread_rate: float = quantity("S", low=0)
+    spread: float = quantity("S", low=0)
+
+    def after(self, g: np.ndarray, seconds: float, key: Key, target: np.ndarray) -> np.ndarray:
+        """Conductance `seconds` after programming, cut at zero, S, float64; unchanged before 1 s, where nothing was measured."""
+        if seconds < 1:
+            return g
+        age = np.log(seconds)
+        return np.maximum(g + self.shift_rate * age + (self.spread_rate * age + self.spread) * normals(key, g.shape), 0.0)
+
+
+class Arrhenius(Value):
+    """Thermally activated conduction: g(T) = g exp(-E / k (1/T - 1/T0))."""
+
+    energy: float = quantity("J", low=0)
+    """Activation energy; text such as "0.2 eV"."""
+    temperature: float = quantity("K", above=0)
+    reference: float = quantity("K", above=0, default=300.0)
+    """Temperature at which the conductances were programmed and the fits taken."""
+
+    @property
+    def factor(self) -> float:
+        """g(T) / g(T0)."""
+        return float(np.exp(-self.energy / BOLTZMANN * (1 / self.temperature - 1 / self.reference)))
+
+
+Drift = PowerLawDrift | Relaxation | LogRelaxation
+DRIFTS = (PowerLawDrift, Relaxation, LogRelaxation)

@@ -1,0 +1,122 @@
+"""How does a catalogue file become a device? Each part by the numbers the publication gives; what it does not give is absent."""
+
+from __future__ import annotations
+
+import math
+
+from pimlab.analog.devices.current import CubicCurrent
+from pimlab.analog.devices.curves import ClippedLog, ClippedPower, Curve, Polynomial, Saturating, Split
+from pimlab.analog.devices.device import Device
+from pimlab.analog.devices.drift import Drift, LogRelaxation, PowerLawDrift, Relaxation
+from pimlab.analog.devices.programming import Defects, ProgrammingError
+from pimlab.analog.devices.read_noise import CurveReadNoise, FlickerNoise, GaussianReadNoise, LogFlickerNoise, ReadNoise
+from pimlab.catalogue import CatalogueError, Entry
+
+FAMILIES = ("pcm", "reram", "mram", "sonos", "flash", "fefet", "ecram", "capacitor", "generic")
+FACTS = ("write_energy", "write_time", "write_pulses", "endurance", "read_voltage", "retention", "cell_area")
+
+
+def build(name: str, entry: Entry) -> Device:
+    """The device of a catalogue entry; CatalogueError for an unknown family."""
+    if entry.meta.get("model") not in FAMILIES:
+        raise CatalogueError(f"{entry.name}: model={entry.meta.get('model')!r} is not one of {', '.join(FAMILIES)}")
+    return Device(
+        name=name,
+        g_min=entry["g_min"].value,
+        g_max=entry["g_max"].value,
+        levels=int(entry["levels"].value) if "levels" in entry else None,
+        programming=_programming(entry),
+        defects=_defects(entry),
+        drift=_drift(entry),
+        read_noise=_read_noise(entry),
+        current=_current(entry),
+        facts=tuple((fact, entry[fact]) for fact in FACTS if fact in entry),
+        sources=_sources(entry),
+    )
+
+
+def _sources(entry: Entry) -> tuple[str, ...]:
+    """Keys of every number's source and of the papers that first showed them."""
+    papers = {paper.strip() for paper in entry.meta.get("paper", "").split(",") if paper.strip()}
+    return tuple(sorted(papers | {source for constant in entry.values() for source in constant.sources}))
+
+
+def _has(entry: Entry, row: str) -> bool:
+    return f"{row}.0" in entry
+
+
+def _reference(entry: Entry, name: str) -> float:
+    """Conductance the fit called `name` was normalised by: its own, or g_max."""
+    return entry[f"{name}_reference"].value if f"{name}_reference" in entry else entry["g_max"].value
+
+
+def _curve(entry: Entry, name: str) -> Curve:
+    """The curve called `name`: a row of coefficients, a saturating exponential, a clipped power, or a clipped logarithm."""
+    if _has(entry, name):
+        return Polynomial(coefficients=entry.row(name))
+    if _has(entry, f"{name}_saturating"):
+        top, width = entry.row(f"{name}_saturating")
+        return Saturating(top=top, width=width / _reference(entry, name))
+    low, high = entry.row(f"{name}_bounds")
+    if _has(entry, f"{name}_power"):
+        factor, exponent = entry.row(f"{name}_power")
+        return ClippedPower(factor=factor, exponent=exponent, low=low, high=high)
+    slope, offset = entry.row(f"{name}_low")
+    below = ClippedLog(slope=slope, offset=offset, low=low, high=high)
+    if f"{name}_split" not in entry:
+        return below
+    return Split(at=entry[f"{name}_split"].value, below=below, above=Polynomial(coefficients=entry.row(f"{name}_high")))
+
+
+def _programming(entry: Entry) -> ProgrammingError | None:
+    name = "programming_sigma"
+    if not (_has(entry, name) or _has(entry, f"{name}_saturating")):
+        return None
+    other = f"{name}_other"
+    second = (_curve(entry, other), _reference(entry, other)) if _has(entry, other) else (None, None)
+    return ProgrammingError(sigma=_curve(entry, name), g_reference=_reference(entry, name), other=second[0], other_reference=second[1])
+
+
+def _defects(entry: Entry) -> Defects | None:
+    shares = {share: entry[share].value for share in ("stuck_low", "stuck_high") if share in entry}
+    return Defects(**shares) if shares else None
+
+
+def _drift(entry: Entry) -> Drift | None:
+    g_max = entry["g_max"].value
+    if "drift_time" in entry:
+        sigma = _curve(entry, "drift_sigma") if _has(entry, "drift_sigma_low") else None
+        return PowerLawDrift(time=entry["drift_time"].value, mean=_curve(entry, "drift_mean"), sigma=sigma, g_reference=g_max)
+    if _has(entry, "relaxation_times"):
+        return _relaxation(entry)
+    if "relaxation_shift_rate" not in entry:
+        return None
+    rates = ("relaxation_shift_rate", "relaxation_spread_rate", "relaxation_spread")
+    return LogRelaxation(**{name.removeprefix("relaxation_"): entry[name].value for name in rates})
+
+
+def _relaxation(entry: Entry) -> Relaxation:
+    times = entry.row("relaxation_times")
+    spreads = tuple(_curve(entry, f"relaxation_sigma_{i}") for i in range(len(times)))
+    until = entry["relaxation_shift_until"].value if "relaxation_shift_until" in entry else math.inf
+    rows = [entry.row(f"relaxation_shift_{i}") for i in range(len(times))] if _has(entry, "relaxation_shift_0") else []
+    shifts = tuple(Polynomial(coefficients=row, until=until) for row in rows)
+    scale = entry.meta.get("relaxation_scale", "linear")
+    return Relaxation(times=times, spreads=spreads, shifts=shifts, scale=scale, g_reference=_reference(entry, "relaxation"))
+
+
+def _read_noise(entry: Entry) -> ReadNoise | None:
+    if "read_time" in entry and "read_log_factor" in entry:
+        return LogFlickerNoise(factor=entry["read_log_factor"].value, read_time=entry["read_time"].value)
+    if "read_time" in entry:
+        return FlickerNoise(strength=_curve(entry, "read"), read_time=entry["read_time"].value, start=entry["drift_time"].value,
+                            g_reference=entry["g_max"].value)  # fmt: skip
+    if _has(entry, "read_sigma_saturating"):
+        return CurveReadNoise(sigma=_curve(entry, "read_sigma"), g_reference=_reference(entry, "read_sigma"))
+    amounts = {part: entry[f"read_{part}"].value for part in ("absolute", "relative") if f"read_{part}" in entry}
+    return GaussianReadNoise(**amounts) if amounts else None
+
+
+def _current(entry: Entry) -> CubicCurrent | None:
+    rows = {part: entry.row(f"current_{part}") for part in ("second", "third") if _has(entry, f"current_{part}")}
+    return CubicCurrent(limit=entry["current_limit"].value, **rows) if rows else None

@@ -1,0 +1,119 @@
+"""How far apart are two reads of the same cell? 1/f, Gaussian and telegraph noise, all cut at zero conductance."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from scipy.special import ndtri
+
+from pimlab.analog.devices import clipped
+from pimlab.analog.devices.curves import CURVES, Curve
+from pimlab.values import Value, number, part, quantity
+
+
+class _GaussianNoise(Value):
+    """Noise of one normal draw a cell and read; subclasses give its `spread`."""
+
+    flip: ClassVar[float] = np.inf
+
+    def spread(self, g: np.ndarray, seconds: float, target: np.ndarray) -> np.ndarray:
+        """Standard deviation of one read before the cut at zero, S, float64."""
+        raise NotImplementedError
+
+    def moments(self, g: np.ndarray, sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and variance of one read, the cut included, S and S^2, float64."""
+        return clipped.moments(g, sigma)
+
+    def cumulants(self, g: np.ndarray, sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Third and fourth cumulant of one read, S^3 and S^4, float64."""
+        return clipped.cumulants(g, sigma)
+
+    def seen(self, g: np.ndarray, sigma: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """One read, with standard normals z, S, float64."""
+        return np.maximum(g + sigma * z, 0.0)
+
+
+class FlickerNoise(_GaussianNoise):
+    """1/f noise accumulated since programming: sigma = g Q sqrt(ln((t + t0 + t_read) / (2 t_read))).
+
+    Nandakumar et al., ICECS 2019; Joshi et al. 2020, Methods. `strength` is Q of target / g_reference.
+    """
+
+    strength: Curve = part(*CURVES)
+    read_time: float = quantity("s", above=0)
+    start: float = quantity("s", low=0)
+    """Age of the cell at time 0 (the drift reference time)."""
+    g_reference: float = quantity("S", above=0)
+
+    def spread(self, g: np.ndarray, seconds: float, target: np.ndarray) -> np.ndarray:
+        """Standard deviation of one read before the cut at zero, S, float64."""
+        age = seconds + self.start
+        return g * self.strength(target / self.g_reference) * np.sqrt(np.log(max((age + self.read_time) / (2 * self.read_time), 1.0)))
+
+
+class LogFlickerNoise(_GaussianNoise):
+    """sigma = factor log10(g / 1 uS) sqrt(ln((t + t_read) / (2 t_read))), zero below 1 uS and at time 0."""
+
+    factor: float = quantity("S", low=0)
+    read_time: float = quantity("s", above=0)
+
+    def spread(self, g: np.ndarray, seconds: float, target: np.ndarray) -> np.ndarray:
+        """Standard deviation of one read before the cut at zero, S, float64."""
+        growth = np.sqrt(np.log(max((seconds + self.read_time) / (2 * self.read_time), 1.0)))
+        return self.factor * np.log10(np.maximum(np.asarray(g) * 1e6, 1.0)) * growth
+
+
+class CurveReadNoise(_GaussianNoise):
+    """sigma is a curve of g / g_reference, in siemens, the same at any time."""
+
+    sigma: Curve = part(*CURVES)
+    g_reference: float = quantity("S", above=0)
+
+    def spread(self, g: np.ndarray, seconds: float, target: np.ndarray) -> np.ndarray:
+        """Standard deviation of one read before the cut at zero, S, float64."""
+        return np.maximum(self.sigma(np.asarray(g) / self.g_reference), 0.0)
+
+
+class GaussianReadNoise(_GaussianNoise):
+    """Every read sees g + sigma z, sigma = absolute + relative g; cut off at zero."""
+
+    absolute: float = quantity("S", low=0, default=0.0)
+    relative: float = quantity("", low=0, default=0.0)
+
+    def spread(self, g: np.ndarray, seconds: float, target: np.ndarray) -> np.ndarray:
+        """Standard deviation of one read before the cut at zero, S, float64."""
+        return self.absolute + self.relative * np.asarray(g)
+
+
+class TelegraphNoise(Value):
+    """A read finds the cell at g, or, with probability `share`, at g (1 - depth): random telegraph noise, two levels."""
+
+    depth: float = number(low=0, high=1)
+    share: float = number(above=0, high=0.999)
+
+    @property
+    def flip(self) -> float:
+        """Standard normals above this find the cell low."""
+        return float(ndtri(1 - self.share))
+
+    def spread(self, g: np.ndarray, seconds: float, target: np.ndarray) -> np.ndarray:
+        """Height of the step, S, float64."""
+        return self.depth * np.asarray(g)
+
+    def moments(self, g: np.ndarray, step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and variance of one read, S and S^2, float64."""
+        return g - self.share * step, self.share * (1 - self.share) * np.square(step)
+
+    def cumulants(self, g: np.ndarray, step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Third and fourth cumulant of one read: those of a Bernoulli variable, S^3 and S^4, float64."""
+        variance = self.share * (1 - self.share)
+        return -variance * (1 - 2 * self.share) * step**3, variance * (1 - 6 * variance) * step**4
+
+    def seen(self, g: np.ndarray, step: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """One read, with standard normals z, S, float64."""
+        return g - step * (z > self.flip)
+
+
+ReadNoise = FlickerNoise | LogFlickerNoise | CurveReadNoise | GaussianReadNoise | TelegraphNoise
+READ_NOISES = (FlickerNoise, LogFlickerNoise, CurveReadNoise, GaussianReadNoise, TelegraphNoise)

@@ -1,0 +1,130 @@
+"""ADC energy against the survey, noise of physics, prices of a read, writes and lifetimes."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pimlab.analog import (
+    ADC,
+    DAC,
+    TARGETS,
+    Crossbar,
+    adc_energy,
+    adc_price,
+    device,
+    lifetime,
+    macro,
+    programming_energy,
+    sampled_voltage,
+    sampling_energy,
+    shot_current,
+    thermal_current,
+)
+from pimlab.analog.physics import snr
+from pimlab.cost import price
+from pimlab.protocol import MacOp
+
+DATA = Path(__file__).parents[2] / "datasets" / "reference" / "analog"
+
+
+@pytest.mark.parametrize("enob", [4, 8, 12, 16])
+def test_envelope_is_the_surveys_own(enob):
+    assert adc_energy(enob, 1e8, "22 nm") == pytest.approx(0.267e-12 + 0.1446e-18 * 4**enob, rel=1e-6)
+
+
+def test_envelope_stays_above_the_class_b_limit():
+    for enob in (10, 16):
+        floor = 8 * 1.380649e-23 * 300 * 10 ** ((6.02 * enob + 1.76) / 10)
+        assert adc_energy(enob, 1e8, "22 nm") > floor
+
+
+def test_regression_equals_hwcomponents():
+    with open(DATA / "hwcomponents_adc_table.csv", newline="", encoding="utf-8") as stored:
+        rows = [row for row in csv.DictReader(stored) if float(row["rate_Sps"]) <= 1e7]
+    for row in rows:
+        ours = adc_energy(float(row["enob_bits"]), float(row["rate_Sps"]), float(row["tech_nm"]) * 1e-9, "regression")
+        assert ours * 1e12 == pytest.approx(float(row["energy_pJ_per_convert"]), rel=2e-3)
+
+
+def test_median_is_above_the_envelope_and_equals_the_bins():
+    for enob in np.arange(4, 14, 0.5):
+        assert adc_energy(enob, "100 MHz", "22 nm", "median") > adc_energy(enob, "100 MHz", "22 nm")
+    assert adc_energy(8, 1e6, "22 nm", "median") == pytest.approx(14.63e-12)
+    band = adc_price(8)
+    assert (band.low, band.high) == (adc_energy(8), adc_energy(8, model="median"))
+    assert band.sources == ("murmann2025",)
+
+
+def test_adc_errors_teach():
+    with pytest.raises(ValueError, match="did you mean 'median'"):
+        adc_energy(8, 1e8, "22 nm", "medain")
+    with pytest.raises(ValueError, match="outside 1..20 bits"):
+        adc_energy(0, 1e8, "22 nm")
+    with pytest.raises(ValueError, match="node="):
+        adc_energy(8, 1e8, 22.0)
+
+
+def test_physics_by_hand():
+    """256 cells of 10 uS at 0.2 V for 100 ns (5 MHz): 90.9 dB over thermal, 85.0 dB over shot noise; 1 fF samples 2.03 mV."""
+    current = 256 * 10e-6 * 0.2
+    assert snr(current, thermal_current(256 * 10e-6, "5 MHz")) == pytest.approx(90.9, abs=0.05)
+    assert snr(current, shot_current(current, 5e6)) == pytest.approx(85.0, abs=0.05)
+    assert sampled_voltage("1 fF") == pytest.approx(2.035e-3, rel=1e-3)
+    assert sampling_energy(8, "1 V") == pytest.approx(12 * 1.380649e-23 * 300 * 4**8)
+
+
+@pytest.mark.parametrize(("tops", "efficiency", "nanoseconds", "watts"), [(63.1, 9.76, 132.9, 6.47), (16.1, 2.48, 521, 6.49)])
+def test_hermes_operating_points(tops, efficiency, nanoseconds, watts):
+    assert 64 * 256 * 256 * 2 / (tops * 1e12) * 1e9 == pytest.approx(nanoseconds, rel=1e-3)
+    assert tops / efficiency == pytest.approx(watts, rel=1e-3)
+
+
+def test_a_full_hermes_read_costs_what_the_chip_states():
+    """At full use and mean conductance the parts and the remainder add up to 2 x 256 x 256 op / 2.48 TOPS/W within 5 %."""
+    hermes = TARGETS["pcm-hermes"]()
+    op = MacOp(name="mvm", m=1, k=256, n=256)
+    rng = np.random.default_rng(0)
+    programmed = hermes.program(rng.standard_normal((256, 256)).astype(np.float32))
+    cells = programmed.integrals(rng.uniform(-1, 1, (50, 256)).astype(np.float32))["cell read"] / 50
+    energy = price({**hermes.events(op), "cell read": cells}, hermes.prices)
+    assert sum(energy.nominal.values()) == pytest.approx(2 * 256 * 256 / 2.48e12, rel=0.05)
+    assert sum(energy.low.values()) < 2 * 256 * 256 / 2.48e12 < sum(energy.high.values())
+    assert hermes.latency(op)["array read"] == pytest.approx(64 * 256 * 256 * 2 / 16.1e12, rel=1e-3)
+
+
+def test_one_phase_reads_are_faster_and_cheaper():
+    fast, slow = macro("hermes-one-phase"), macro("hermes")
+    assert fast.read_time < slow.read_time / 3
+    assert dict(fast.constants)["array read"].value < dict(slow.constants)["array read"].value / 3
+
+
+def test_a_macro_of_parts_prices_the_adc_by_its_bits():
+    op = MacOp(name="fc", m=1, k=256, n=64)
+    cost = {}
+    for bits in (6, 8, 10):
+        machine = Crossbar(dac=DAC(bits=8), adc=ADC(bits=bits))
+        cost[bits] = price(machine.events(op), machine.prices)
+        assert {"ADC", "DAC", "buffer", "network", "scaling"} <= set(cost[bits].nominal)
+    assert cost[6].nominal["ADC"] < cost[8].nominal["ADC"] < cost[10].nominal["ADC"]
+    assert Crossbar(adc=ADC(bits=8, enob=6.0)).prices["ADC conversion"].constant.value == adc_price(6).value
+
+
+def test_pulse_widths_pay_for_time_and_amplitudes_for_power():
+    w, x = np.ones((4, 3), np.float32), np.array([[1.0, 0.5, 0.5, 0.5]], np.float32)
+    joules = {
+        encoding: Crossbar(dac=DAC(bits=8, encoding=encoding)).program(w).integrals(x)["cell read"]
+        for encoding in ("amplitude", "pulse width")
+    }
+    assert joules["pulse width"] / joules["amplitude"] == pytest.approx((1 + 1.5) / (1 + 0.75), rel=0.02)
+
+
+def test_writes_and_lifetime():
+    pcm = device("pcm-joshi2020")
+    assert programming_energy(pcm, 1000).value == pytest.approx(1000 * 20e-12)
+    assert lifetime(pcm, "1 s").value == pytest.approx(1e9)
+    with pytest.raises(ValueError, match="above 0 s"):
+        lifetime(pcm, 0)
+    with pytest.raises(KeyError, match="endurance"):
+        lifetime(device("reram-milo2021"), "1 day")

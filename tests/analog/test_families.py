@@ -1,0 +1,165 @@
+"""Device families: published numbers, growth in time, levels, defects, temperature, telegraph noise, a user's own file."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pimlab import catalogue
+from pimlab.analog import Crossbar, Slices, device, device_names
+from pimlab.analog.devices import Arrhenius, CubicCurrent, Defects, Device, TelegraphNoise, check
+from pimlab.analog.devices.conformance import ConformanceError
+
+DATA = Path(__file__).parents[2] / "datasets" / "reference" / "analog"
+G = np.array([0, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0])
+
+
+def _table(prefix):
+    with open(DATA / "device_sigma_table.csv", newline="", encoding="utf-8") as stored:
+        rows = {row[0]: [float(v) for v in row[1:]] for row in list(csv.reader(stored))[1:]}
+    return next(values for name, values in rows.items() if name.startswith(prefix))
+
+
+@pytest.mark.parametrize("name", device_names())
+def test_every_device_passes_the_conformance_suite(name):
+    assert len(check(device(name))) == 6
+
+
+@pytest.mark.parametrize(("prefix", "name"), [("PCM Joshi2020 Fig3b", "pcm-joshi2020-crosssim"), ("ReRAM Wan2022 1s (AIH", "reram-wan2022"),
+                                              ("SONOS Agrawal2022 day0", "sonos-agrawal2022")])  # fmt: skip
+def test_programming_spread_table(prefix, name):
+    cell = device(name)
+    assert cell.programming.spread(G * cell.g_max) / cell.g_max == pytest.approx(_table(prefix), abs=1e-5)
+
+
+def test_milo_spread_is_of_the_range():
+    cell = device("reram-milo2021")
+    g = cell.g_min + G * (cell.g_max - cell.g_min)
+    assert cell.programming.spread(g) / (cell.g_max - cell.g_min) == pytest.approx(_table("ReRAM Milo"), abs=1e-5)
+
+
+@pytest.mark.parametrize(("label", "name", "day"), [("ReRAM Wan2022 1d", "reram-wan2022", 1), ("ReRAM Wan2022 2d", "reram-wan2022", 2),
+                                                    ("SONOS Agrawal2022 day1", "sonos-agrawal2022", 1),
+                                                    ("SONOS Agrawal2022 day5", "sonos-agrawal2022", 5)])  # fmt: skip
+def test_spread_grows_to_the_measured_one(label, name, day):
+    cell = device(name)
+    assert cell.drift.spread(G * cell.g_max, day * 86400.0) / cell.g_max == pytest.approx(_table(label), abs=1e-5)
+    target = np.full((300, 300), 0.5 * cell.g_max)
+    now = cell.drifted(cell.program(target, 1), day * 86400.0, 1, target)
+    assert now.std() / cell.g_max == pytest.approx(_table(label)[4], rel=0.015)
+
+
+def test_two_digitisations_of_one_figure_are_an_interval():
+    cell = device("reram-wan2022")
+    low, high = cell.programming.interval(G * cell.g_max)
+    assert (high - low).max() / cell.g_max == pytest.approx(0.018, abs=0.002)
+    assert np.all(low <= cell.programming.spread(G * cell.g_max))
+
+
+def test_two_fits_of_joshi_agree_within_a_tenth_of_a_percent():
+    g = np.linspace(0, 25e-6, 50)
+    first, second = (device(name).programming.spread(g) for name in ("pcm-joshi2020", "pcm-joshi2020-crosssim"))
+    assert np.abs(first - second).max() / 25e-6 < 1.05e-3
+
+
+def test_cmo_selects_the_curve_it_names():
+    assert device("reram-cmo").programming.spread(np.array(50e-6)) == pytest.approx((0.0112185391 + 0.01129027418 * 50) * 1e-6, rel=1e-6)
+    assert device("reram-cmo-tight").programming.spread(np.array(50e-6)) == pytest.approx((0.00081107 + 0.00106879 * 50) * 1e-6, rel=1e-6)
+    now = device("reram-cmo").drifted(np.full((400, 400), 50e-6), "1 h", 3)
+    assert now.mean() == pytest.approx(50e-6 - 0.08900206e-6 * np.log(3600), abs=5e-9)
+    assert now.std() == pytest.approx((0.04201137 * np.log(3600) + 0.41183342) * 1e-6, rel=0.01)
+
+
+def test_sonos_read_noise():
+    cell = device("sonos-agrawal2022").but(drift=None)
+    seen = cell.read(np.full((300, 300), 4e-6), 0, 3)
+    assert seen.std() == pytest.approx(12.58037 * (1 - np.exp(-400 / 215.36557)) * 1e-8, rel=0.01)
+
+
+def test_binary_cells_take_one_of_two_states():
+    cell = device("stt-mram").but(programming=None)
+    assert set(np.unique(cell.program(np.linspace(cell.g_min, cell.g_max, 9)))) == {cell.g_min, cell.g_max}
+    with pytest.raises(ValueError, match="holds 2 levels"):
+        Crossbar(cell=cell)
+    with pytest.raises(ValueError, match="holds 8 levels"):
+        Crossbar(cell=device("fefet-hsieh2021"), slices=Slices(bits=8, per_cell=4))
+
+
+def test_stuck_cells_are_the_share_asked_for():
+    cell = device("ideal").but(defects=Defects(stuck_low=0.02, stuck_high=0.01))
+    g = cell.program(np.full((400, 500), 5e-6), 1)
+    assert (g == 0).mean() == pytest.approx(0.02, rel=0.05)
+    assert (g == cell.g_max).mean() == pytest.approx(0.01, rel=0.1)
+    assert np.array_equal(g, cell.program(np.full((400, 500), 5e-6), 1))
+
+
+def test_temperature_scales_by_arrhenius():
+    warm = device("ideal").but(temperature=Arrhenius(energy="0.2 eV", temperature="350 K"))
+    factor = warm.drifted(np.array([1e-6]), 0)[0] / 1e-6
+    assert factor == pytest.approx(np.exp(-0.2 * 1.602176634e-19 / 1.380649e-23 * (1 / 350 - 1 / 300)))
+    w = np.ones((4, 2), np.float32)
+    assert Crossbar(cell=warm).program(w).matmul(np.ones((1, 4), np.float32)) == pytest.approx(4 * factor, rel=1e-5)
+
+
+@pytest.mark.parametrize("active", [200, 3])
+def test_telegraph_noise_in_both_regimes(active):
+    noise = TelegraphNoise(depth=0.1, share=0.2)
+    cell = Device(name="rtn", g_min=0, g_max=1e-5, read_noise=noise)
+    w, x = np.ones((200, 1), np.float32), np.zeros((1, 200), np.float32)
+    x[0, :active] = 1
+    y = Crossbar(cell=cell).program(w).matmul(np.repeat(x, 40_000, axis=0), 3)[:, 0]
+    assert y.mean() == pytest.approx(active * (1 - 0.02), rel=2e-3)
+    assert y.std() == pytest.approx(np.sqrt(active * 0.2 * 0.8) * 0.1, rel=0.02)
+    if active == 3:
+        assert len(np.unique(np.round(y, 4))) == 4
+
+
+def test_bent_currents_matter_to_voltages_not_to_pulses():
+    from pimlab.analog import DAC
+
+    cell = device("reram-milo2021").but(programming=None)
+    w, x = np.eye(5, dtype=np.float32), np.diag(np.linspace(0.1, 1, 5)).astype(np.float32)
+    x[:, 4] = 1
+    straight = np.diag(x @ w)
+
+    def diagonal(dac):
+        return np.diag(Crossbar(cell=cell, dac=dac, scaling="layer").program(w).matmul(x))
+
+    pulses = diagonal(DAC(bits=12, encoding="pulse width"))
+    volts = diagonal(DAC(bits=12))
+    assert pulses / pulses[4] == pytest.approx(straight, rel=2e-3)
+    assert np.abs(volts / volts[4] - straight).max() > 2e-3
+
+
+def test_cubic_current_by_hand():
+    bent = CubicCurrent(second=(0.0,), third=(-2e-5,), limit=0.5)
+    assert bent.current(np.array(1e-4), np.array([-0.2, 0.2])) == pytest.approx(np.array([-1, 1]) * (1e-4 * 0.2 - 2e-5 * 0.008))
+    with pytest.raises(ValueError, match=r"outside -0\.5\.\.0\.5 V"):
+        bent.current(np.array(1e-4), np.array(0.6))
+
+
+def test_a_users_own_file(tmp_path):
+    mine = tmp_path / "mine.toml"
+    mine.write_text('model = "generic"\n[g_min]\nvalue = "1 uS"\nstatus = "assumed"\nreason = "test"\n'
+                    '[g_max]\nvalue = "5 uS"\nstatus = "assumed"\nreason = "test"\n')  # fmt: skip
+    assert device(mine).g_max == 5e-6
+    assert check(device(mine))
+    mine.write_text(mine.read_text().replace('"generic"', '"genric"'))
+    with pytest.raises(catalogue.CatalogueError, match="genric"):
+        device(str(mine))
+
+
+def test_conformance_names_the_broken_promise():
+    class Forgetful(Device):
+        def program(self, g_target, key=0):
+            return np.asarray(g_target, float) + np.random.default_rng().random() * 1e-9
+
+    with pytest.raises(ConformanceError, match="the same key gave other conductances"):
+        check(Forgetful(name="forgetful", g_min=0, g_max=1e-5))
+
+
+def test_facts_carry_their_source():
+    assert device("stt-mram").fact("endurance").value == 1e12
+    with pytest.raises(KeyError, match="did you mean 'endurance'"):
+        device("stt-mram").fact("enduranc")
