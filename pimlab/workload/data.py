@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from pimlab.values import nearest
-from pimlab.workload import files, sentences
+from pimlab.workload import files, lines, sentences
 from pimlab.workload.files import DataError
 from pimlab.workload.language.perplexity import Perplexity
 from pimlab.workload.metrics import Accuracy, Metric, PearsonSimilarity
@@ -154,6 +154,14 @@ SOURCES: dict[str, _Source] = {
             note=f"tokens of {model}; Genesis tests, the start of Ruth calibrates; parallel passages remain in training books",
         )
         for name, model in (("kjv", "small-lm"), ("kjv-smollm2", "smollm2-135m"))
+    },
+    **{
+        f"ocr-lines-{deviation}": _Source(
+            read=functools.partial(lines.rendered, deviation), splits=_TWO, licence="public domain text, rendered here",
+            source="verses of the King James Bible drawn in DejaVu Sans", metric=lines.CharacterError,
+            note=f"100 rendered lines with Gaussian noise of {deviation} (of 255) a pixel; neither scanned nor handwritten",
+        )
+        for deviation in (40, 120, 200)
     },
     "lee": _Source(
         read=lambda split: sentences.lee(split), splits=_TWO, licence="read from gensim's tests, not copied",

@@ -27,6 +27,20 @@ class Metric(ABC):
         """(value, low, high): the metric over all contributions and its 95 % interval over samples."""
 
 
+def ratio_interval(counts: np.ndarray, sizes: np.ndarray) -> tuple[float, float]:
+    """sum(counts) / sum(sizes) of samples (n,), and half its normal 95 % interval (Cochran 1977, eq. 2.39); NaN for one sample.
+
+    ValueError when there is no sample.
+    """
+    n = len(counts)
+    if n == 0:
+        raise ValueError("a ratio over no samples; allowed: one sample or more")
+    value = float(counts.sum() / sizes.sum())
+    if n == 1:
+        return value, float("nan")
+    return value, Z95 * float(np.sqrt(n / (n - 1) * np.square(counts - value * sizes).sum()) / sizes.sum())
+
+
 class Accuracy(Metric):
     """Fraction of samples whose largest output is at the label; interval by Wilson's score.
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pimlab.values import nearest
-from pimlab.workload import files, sentences
+from pimlab.workload import files, lines, sentences
 from pimlab.workload.model import Model, ModelError
 
 VENDORED = {
@@ -18,7 +18,7 @@ VENDORED = {
 """Model name -> file in datasets/. Language models, and shapes without weights, are in `language.MODELS`."""
 
 
-OPTIONAL: dict[str, Callable[..., Model]] = {"minilm": sentences.minilm, "minilm-int8": sentences.minilm_int8}
+OPTIONAL: dict[str, Callable[..., Model]] = {"minilm": sentences.minilm, "minilm-int8": sentences.minilm_int8, "ocr": lines.recogniser}
 """Model name -> what builds it of optional packages; they say what to install."""
 
 
