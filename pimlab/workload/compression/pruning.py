@@ -1,0 +1,92 @@
+"""Which weights can go? Magnitude, Wanda and SparseGPT, any share of them or n of every m along the inputs (2:4).
+
+`pattern` is the share of weights to remove, 0..1, or text such as "2:4": two kept of every four inputs of a column.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from pimlab.workload.compression.layer import Compressed, checked, inverse_factor
+
+_BLOCK = 128
+
+
+def _pattern(pattern: float | str, k: int, what: str) -> tuple[float, int | None, int]:
+    """(share to remove, m or None, kept of m), checked against k inputs."""
+    if isinstance(pattern, str):
+        found = re.fullmatch(r"(\d+):(\d+)", pattern)
+        kept, m = (int(found[1]), int(found[2])) if found else (0, 0)
+        if not 0 < kept < m:
+            raise ValueError(f"{what} pattern={pattern!r} is not a share 0..1 or text such as '2:4' (kept of every)")
+        if k % m:
+            raise ValueError(f"{what} pattern={pattern!r}: {m} does not divide the {k} inputs of the layer")
+        return 1 - kept / m, m, kept
+    if isinstance(pattern, bool) or not 0 <= pattern < 1:
+        raise ValueError(f"{what} pattern={pattern!r} is outside 0 <= share < 1")
+    return float(pattern), None, 0
+
+
+def _best_of_m(scores: np.ndarray, m: int, kept: int) -> np.ndarray:
+    """Mask (k, n) of the `kept` largest scores among every m along k."""
+    groups = scores.reshape(-1, m, scores.shape[1])
+    rank = np.argsort(np.argsort(-groups, axis=1, kind="stable"), axis=1, kind="stable")
+    return (rank < kept).reshape(scores.shape)
+
+
+def _largest(scores: np.ndarray, share: float) -> np.ndarray:
+    """Mask of all but the `share` smallest scores of the whole array."""
+    removed = round(share * scores.size)
+    mask = np.ones(scores.size, bool)
+    mask[np.argsort(scores, axis=None, kind="stable")[:removed]] = False
+    return mask.reshape(scores.shape)
+
+
+def _largest_of_column(scores: np.ndarray, share: float) -> np.ndarray:
+    rank = np.argsort(np.argsort(scores, axis=0, kind="stable"), axis=0, kind="stable")
+    return rank >= round(share * scores.shape[0])
+
+
+def _kept(w: np.ndarray, mask: np.ndarray) -> Compressed:
+    return Compressed(np.where(mask, w, np.float32(0)), np.ones(w.shape[0], np.float32), mask=mask)
+
+
+def magnitude(w: np.ndarray, pattern: float | str = 0.5) -> Compressed:
+    """The smallest weights of the layer float32 (k, n) removed: the baseline."""
+    w, _ = checked(w, None, "magnitude")
+    share, m, kept = _pattern(pattern, w.shape[0], "magnitude")
+    return _kept(w, _largest(np.abs(w), share) if m is None else _best_of_m(np.abs(w), m, kept))
+
+
+def wanda(w: np.ndarray, x: np.ndarray, pattern: float | str = 0.5) -> Compressed:
+    """Removed where |w_ij| times the norm of input i over x (rows, k) is smallest within output j; the rest stays as it is.
+
+    Sun et al., Wanda, ICLR 2024 (arXiv:2306.11695), equation 1.
+    """
+    w, x = checked(w, x, "wanda")
+    share, m, kept = _pattern(pattern, w.shape[0], "wanda")
+    scores = np.abs(w) * np.linalg.norm(x.astype(np.float64), axis=0)[:, None]
+    return _kept(w, _largest_of_column(scores, share) if m is None else _best_of_m(scores, m, kept))
+
+
+def sparse_gpt(w: np.ndarray, x: np.ndarray, pattern: float | str = 0.5, damping: float = 0.01) -> Compressed:
+    """Removed where it costs the outputs on x (rows, k) least, the inputs that follow taking up each error.
+
+    Masks are chosen for blocks of 128 inputs (or every m) when they are reached, by w_ij**2 / [H^-1]_ii of what is left.
+    Frantar and Alistarh, SparseGPT, ICML 2023 (arXiv:2301.00774), algorithm 1.
+    """
+    w, x = checked(w, x, "sparse_gpt")
+    share, m, kept = _pattern(pattern, w.shape[0], "sparse_gpt")
+    factor = inverse_factor(x, damping, "sparse_gpt")
+    left, mask = w.astype(np.float64), np.ones(w.shape, bool)
+    block = m or _BLOCK
+    for i in range(w.shape[0]):
+        if i % block == 0:
+            rows = slice(i, i + block)
+            scores = (left[rows] / np.diag(factor)[rows, None]) ** 2
+            mask[rows] = _largest(scores, share) if m is None else _best_of_m(scores, m, kept)
+        error = np.where(mask[i], 0.0, left[i]) / factor[i, i]
+        left[i + 1 :] -= factor[i, i + 1 :, None] * error
+    return _kept(left.astype(np.float32), mask)

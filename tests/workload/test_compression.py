@@ -1,0 +1,201 @@
+"""Compression after training: each method against its baseline on test activations of a real model, and what each promises."""
+
+import functools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pimlab import formats
+from pimlab.workload import calibrate, compression, load_data, load_model
+from pimlab.workload.compression import Compressed, output_error
+
+
+@functools.cache
+def _layers(name, data, rows):
+    """Layer -> (w, calibration inputs, test inputs) of a model, the test inputs from images no calibration saw."""
+    model, test = load_model(name), load_data(data, limit=rows)
+    seen = {"calibration": {}, "test": {}}
+
+    def keep(split, op, x, w, first):
+        seen[split].setdefault(op.name, []).append(x.reshape(-1, x.shape[-1]))
+        return model.exact(op, x, w, first)
+
+    model.execute(test.calibration.inputs, functools.partial(keep, "calibration"), 0)
+    model.execute(test.inputs, functools.partial(keep, "test"), 0)
+    thin = {split: {layer: _thinned(np.concatenate(x)) for layer, x in by.items()} for split, by in seen.items()}
+    weights = {op.name: np.asarray(model.weights[op.name]).reshape(op.k, op.n) for op in model.mac_ops}
+    return {layer: (w, thin["calibration"][layer], thin["test"][layer]) for layer, w in weights.items()}
+
+
+def _thinned(x, rows=2000):
+    return x[:: max(1, len(x) // rows)]
+
+
+def _layer(name):
+    model, layer = name.split("/")
+    return _layers(model, {"fashion-cnn": "fashion-mnist", "digits-mlp": "digits"}[model], 200)[layer]
+
+
+REAL = ("fashion-cnn/conv2", "fashion-cnn/fc1", "fashion-cnn/fc2", "digits-mlp/fc1", "digits-mlp/fc2")
+
+
+@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize("group", [None, 16])
+def test_gptq_beats_rounding(name, group):
+    w, x, held_out = _layer(name)
+    ours, base = compression.gptq(w, x, "int4", group), compression.round_to_nearest(w, "int4", group)
+    assert output_error(held_out, w, ours) < 0.7 * output_error(held_out, w, base)
+
+
+@pytest.mark.parametrize("name", ["fashion-cnn/fc1", "fashion-cnn/fc2", "digits-mlp/fc1"])
+@pytest.mark.parametrize("format", ["int4", "int3"])
+def test_awq_beats_rounding(name, format):
+    w, x, held_out = _layer(name)
+    ours, base = compression.awq(w, x, format), compression.round_to_nearest(w, format)
+    assert output_error(held_out, w, ours) < 0.95 * output_error(held_out, w, base)
+
+
+def test_smooth_quant_beats_one_scale_a_tensor():
+    w, x, held_out = _layer("fashion-cnn/fc2")
+    ours, base = compression.smooth_quant(w, x), Compressed(w, np.ones(len(w), np.float32))
+    assert _static_int8(ours, x, held_out, w) < 0.95 * _static_int8(base, x, held_out, w)
+
+
+@pytest.mark.parametrize("layer", ["layer2.q", "layer2.k", "layer2.o"])
+def test_smooth_quant_on_a_transformer(layer):
+    model = load_model("small-lm")
+    rows = calibrate(model, load_data("kjv"))[layer].sample
+    x, held_out, w = rows[0::2], rows[1::2], np.asarray(model.weights[layer]).reshape(rows.shape[1], -1)
+    ours, base = compression.smooth_quant(w, x), Compressed(w, np.ones(len(w), np.float32))
+    assert _static_int8(ours, x, held_out, w) < 0.95 * _static_int8(base, x, held_out, w)
+
+
+def _static_int8(layer, x, held_out, w):
+    """Output error of 8-bit activations (one scale, from the calibration inputs) times 8-bit weights (one a column)."""
+    step = formats.symmetric(np.abs(x / layer.input_scale).max(), formats.format("int8"))
+    a = formats.quantize(held_out / layer.input_scale, "int8", scale=step).dequantize()
+    truth = held_out.astype(np.float64) @ w
+    return np.mean((a @ formats.quantize(layer.w, "int8", axis=1).dequantize() - truth) ** 2)
+
+
+@pytest.mark.parametrize("name", ["fashion-cnn/fc1", "fashion-cnn/fc2"])
+@pytest.mark.parametrize("pattern", [0.5, "2:4"])
+def test_wanda_beats_magnitude(name, pattern):
+    w, x, held_out = _layer(name)
+    errors = [output_error(held_out, w, c) for c in (compression.wanda(w, x, pattern), compression.magnitude(w, pattern))]
+    assert errors[0] < 0.9 * errors[1]
+
+
+@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize("pattern", [0.5, "2:4"])
+def test_sparse_gpt_beats_magnitude(name, pattern):
+    w, x, held_out = _layer(name)
+    errors = [output_error(held_out, w, c) for c in (compression.sparse_gpt(w, x, pattern), compression.magnitude(w, pattern))]
+    assert errors[0] < 0.7 * errors[1]
+
+
+def _outliers(seed=0, k=64, n=24, rows=600):
+    """Correlated inputs, two of them forty times larger than the rest, as activations of large language models have."""
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((2 * rows, k)) @ (np.eye(k) + 0.3 * rng.standard_normal((k, k)) / np.sqrt(k))
+    x[:, [3, 17]] *= 40
+    return rng.standard_normal((k, n)).astype(np.float32), x[:rows].astype(np.float32), x[rows:].astype(np.float32)
+
+
+def test_outlier_channels():
+    w, x, held_out = _outliers()
+    plain = Compressed(w, np.ones(len(w), np.float32))
+    assert _static_int8(compression.smooth_quant(w, x), x, held_out, w) < 0.2 * _static_int8(plain, x, held_out, w)
+    base = output_error(held_out, w, compression.round_to_nearest(w, "int3"))
+    assert output_error(held_out, w, compression.awq(w, x, "int3")) < 0.5 * base
+    assert output_error(held_out, w, compression.wanda(w, x)) < 0.3 * output_error(held_out, w, compression.magnitude(w))
+
+
+def test_smoothing_changes_no_output():
+    w, x, _ = _outliers()
+    layer = compression.smooth_quant(w, x)
+    np.testing.assert_allclose((x / layer.input_scale) @ layer.w, x @ w, rtol=1e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize("group", [None, 16])
+def test_quantised_weights_lie_on_their_grid(group):
+    w, x, _ = _outliers()
+    for layer in (
+        compression.gptq(w, x, "int4", group),
+        compression.awq(w, x, "int4", group),
+        compression.round_to_nearest(w, "int4", group),
+    ):
+        steps = layer.w / np.repeat(layer.scale, len(w) // len(layer.scale), axis=0)
+        np.testing.assert_allclose(steps, np.rint(steps), atol=1e-4)
+        assert np.abs(steps).max() <= 8.001
+
+
+def test_gptq_without_correlation_is_rounding():
+    w = _outliers()[0]
+    x = np.eye(len(w), dtype=np.float32)
+    np.testing.assert_array_equal(compression.gptq(w, x).w, compression.round_to_nearest(w).w)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**31), st.sampled_from([0.0, 0.25, 0.5, 0.9, "2:4", "1:4", "4:8"]))
+def test_sparsity_is_what_was_asked(seed, pattern):
+    w, x, _ = _outliers(seed % 1000, 32, 10, 50)
+    share = pattern if isinstance(pattern, float) else 1 - int(pattern[0]) / int(pattern[2])
+    for layer in (compression.magnitude(w, pattern), compression.wanda(w, x, pattern), compression.sparse_gpt(w, x, pattern)):
+        assert layer.sparsity == pytest.approx(share, abs=0.04)
+        assert (layer.w[~layer.mask] == 0).all()
+        if isinstance(pattern, str):
+            groups = layer.mask.reshape(-1, int(pattern[2]), w.shape[1])
+            assert (groups.sum(axis=1) == int(pattern[0])).all()
+
+
+def test_pruned_by_hand():
+    w = np.array([[1.0], [2.0], [3.0], [4.0]], np.float32)
+    x = np.array([[10.0, 1.0, 1.0, 1.0]], np.float32)
+    assert compression.magnitude(w, "2:4").w.ravel().tolist() == [0, 0, 3, 4]
+    assert compression.wanda(w, x, "2:4").w.ravel().tolist() == [1, 0, 0, 4]
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 1000))
+def test_more_bits_and_fewer_zeros_are_never_worse(seed):
+    w, x, _ = _outliers(seed, 32, 10, 200)
+    for method in (compression.gptq, compression.awq):
+        errors = [output_error(x, w, method(w, x, f"int{bits}")) for bits in (3, 5, 8)]
+        assert errors[0] > errors[1] > errors[2]
+    errors = [output_error(x, w, compression.sparse_gpt(w, x, share)) for share in (0.7, 0.4, 0.1)]
+    assert errors[0] > errors[1] > errors[2]
+
+
+def test_inputs_that_never_fire_are_harmless():
+    w, x, held_out = _outliers()
+    x, held_out = x.copy(), held_out.copy()
+    x[:, :10] = held_out[:, :10] = 0
+    for layer in (compression.gptq(w, x), compression.awq(w, x), compression.smooth_quant(w, x), compression.sparse_gpt(w, x)):
+        assert np.isfinite(layer.effective).all()
+        assert output_error(held_out, w, layer) < 0.6
+
+
+W, X = np.ones((8, 2), np.float32), np.ones((5, 8), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda: compression.gptq(W, X[:, 1:]), r"gptq: calibration inputs have shape \(5, 7\), allowed \(rows, 8\)"),
+        (lambda: compression.awq(W * np.nan, X), "awq: weights have shape"),
+        (lambda: compression.gptq(W, X, "fp8_e4m3"), "gptq format fp8_e4m3 is not an integer format"),
+        (lambda: compression.gptq(W, X, "int4", 3), "group=3 does not divide"),
+        (lambda: compression.gptq(W, X, damping=0.0), "damping=0.0 is not a positive"),
+        (lambda: compression.smooth_quant(W, X, alpha=1.5), "alpha=1.5 is outside 0..1"),
+        (lambda: compression.magnitude(W, "2-4"), "pattern='2-4' is not a share"),
+        (lambda: compression.magnitude(W, "4:4"), "pattern='4:4' is not a share"),
+        (lambda: compression.magnitude(W, "2:3"), "3 does not divide the 8 inputs"),
+        (lambda: compression.wanda(W, X, 1.0), "pattern=1.0 is outside"),
+    ],
+)
+def test_bad_input(call, text):
+    with pytest.raises(ValueError, match=text):
+        call()
