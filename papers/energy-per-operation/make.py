@@ -1,0 +1,149 @@
+"""What does an operation cost, what does moving its operands cost, and where does a real model's energy go?
+
+`python papers/energy-per-operation/make.py` writes results/energy-per-operation.svg and .png and prints the tables.
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+import pimlab as pim
+from pimlab.catalogue import entry
+from pimlab.constants import Constant
+from pimlab.cost.technology import relative_energy
+from pimlab.npu import Npu, chip
+from pimlab.npu.pricing import mac, vector_op
+from pimlab.plot.style import PARTS, figure, save
+from pimlab.protocol import MacOp
+from pimlab.studies.costs import costs
+
+OUT = Path("results") / "energy-per-operation"
+REFERENCE = Path(__file__).parents[2] / "datasets" / "reference" / "npu"
+TABLE = {
+    "int8 add": "int8_add", "int32 add": "int32_add", "int8 multiply": "int8_multiply", "int32 multiply": "int32_multiply",
+    "fp16 add": "fp16_add", "fp32 add": "fp32_add", "fp32 multiply": "fp32_multiply",
+}  # fmt: skip
+_PJ = 1e12
+
+
+def _operations() -> dict[str, Constant]:
+    """What one operation costs at 45 nm, and 64 bits of memory where they are."""
+    arithmetic, memory = entry("energy", "arithmetic-45nm"), entry("energy", "memory")
+    found = {name: arithmetic[key] for name, key in TABLE.items()}
+    found["int8 MAC"], found["vector operation"] = mac("int8"), vector_op()
+    for name, key in (("8 kB cache, 64 bit", "cache_8kB_45nm"), ("HBM2, 64 bit", "hbm2"), ("LPDDR4, 64 bit", "lpddr4")):
+        bit = memory[key]
+        found[name] = bit.but(value=64 * bit.value, low=64 * bit.low, high=64 * bit.high)
+    return found
+
+
+def _tpu_v4i(m: int, size: int) -> dict[str, float]:
+    """Our count of m x size @ size x size on TPU v4i, everything from DRAM, at AccelForge's prices: MAC and DRAM (J)."""
+    tpu = chip("tpu-v4i")
+    away = tpu.but(memory=tpu.memory.but(weights_in="dram", activations_in="dram"))
+    counts = away.events(MacOp(name="matmul", m=m, k=size, n=size))
+    return {"MAC": counts["mac.int8"] * 0.084e-12, "MainMemory": (counts["dram.read"] + counts["dram.write"]) * 7.03e-12}
+
+
+def _accelforge() -> tuple[list[str], np.ndarray]:
+    with (REFERENCE / "accelforge_tpu_v4i.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["workload"] == "matmuls"]
+    names, pairs = [], []
+    for row in rows:
+        theirs = dict(item.split("': ") for item in row["components"].strip("{}'").split(", '"))
+        for part, joules in _tpu_v4i(int(row["M"]), int(row["KN"])).items():
+            names.append(f"{part} M={row['M']} KN={row['KN']}")
+            pairs.append((float(theirs[part]), joules))
+    return names, np.array(pairs)
+
+
+def _scaling() -> tuple[list[int], np.ndarray]:
+    with (REFERENCE / "hwcomponents_energy.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["component"] == "AladdinIntMAC" and row["params"] == "mult8b add32b"]
+    theirs = {int(row["tech_node_nm"]): float(row["energy_pJ"]) for row in rows}
+    ours = [theirs[45] * relative_energy(node, 0.8) / relative_energy(45, 0.8) for node in theirs]
+    return list(theirs), np.array([list(theirs.values()), ours]).T
+
+
+def machines() -> dict[str, Npu]:
+    """The machines whose energy on one model is compared."""
+    warboy, h100 = chip("warboy"), chip("h100", "fp16")
+    return {
+        "Warboy INT8,\nweights on chip": warboy,
+        "Warboy INT8,\nweights fetched": _fetching(warboy),
+        "H100 FP16,\nweights fetched": _fetching(h100),
+    }
+
+
+def _fetching(npu: Npu) -> Npu:
+    return npu.but(memory=npu.memory.but(weights_in="dram"))
+
+
+def compute(quick: bool = False) -> xr.Dataset:
+    """Dataset: energy of operations, the two cross-checks, and the model's energy by machine and component (J)."""
+    operations = _operations()
+    names, pairs = _accelforge()
+    nodes, scaled = _scaling()
+    model = pim.load_model("fashion-cnn")
+    parts = [costs(model, npu, {})[["energy", "energy_low", "energy_high"]].sum("layer") for npu in machines().values()]
+    ds = xr.concat(parts, xr.DataArray(list(machines()), dims="machine", name="machine"), join="outer", fill_value=0.0)
+    for part in ("value", "low", "high"):
+        ds[part] = ("operation", [getattr(constant, part) for constant in operations.values()], {"units": "J"})
+    ds = ds.assign_coords(operation=list(operations), check=names, node=nodes, tool=["theirs", "ours"])
+    ds["accelforge"] = (("check", "tool"), pairs, {"units": "J"})
+    ds["scaling"] = (("node", "tool"), scaled, {"units": "pJ"})
+    return ds.assign_attrs(
+        sources="pmc8934428, esim, hwcomponents, accelforge, stillmaker2017", title="energy of operations and of a model"
+    )
+
+
+def draw(ds: xr.Dataset) -> Figure:
+    """Left: one operation and 64 bits from memory, with intervals. Right: a model's energy by component, three machines."""
+    fig = figure(12, 4.8)
+    left, right = fig.subplots(1, 2)
+    kind = ["#0072B2" if "bit" not in name else "#D55E00" for name in ds.operation.values]
+    left.barh(ds.operation, ds.value * _PJ, color=kind, alpha=0.85)
+    spread = np.abs(np.stack([ds.low, ds.high]) - ds.value.values) * _PJ
+    left.errorbar(ds.value * _PJ, range(ds.sizes["operation"]), xerr=spread, fmt="none", ecolor="k", capsize=3, lw=1)
+    left.invert_yaxis()
+    left.set(
+        xscale="log",
+        xlabel="energy (pJ), 45 nm; DRAM as it is",
+        title="64 bits from DRAM cost hundreds of 8-bit MACs;\ntwo sources of the MAC disagree fourfold",
+    )
+    order = [str(name) for name in ds.energy.max("machine").sortby(ds.energy.max("machine"), ascending=False).component.values]
+    for shift, (name, colour) in enumerate(zip(ds.machine.values, PARTS, strict=False)):
+        each = ds.sel(machine=name, component=order) * 1e6
+        shown = each.energy.values > 0
+        place = np.arange(len(order))[shown] + 0.22 * (shift - 1)
+        value, ends = each.energy.values[shown], np.stack([each.energy_low.values, each.energy_high.values])[:, shown]
+        right.errorbar(
+            value, place, xerr=np.abs(ends - value), fmt="os^"[shift], color=colour, capsize=3, label=str(name).replace("\n", " ")
+        )
+    right.set_yticks(range(len(order)), order)
+    right.invert_yaxis()
+    right.set(
+        xscale="log",
+        xlabel="energy of one inference (uJ)",
+        title="Fashion-MNIST CNN, one input at a time: standing power\nleads, then weights that are fetched, then SRAM",
+    )
+    right.legend(frameon=False, fontsize=8, loc="lower right")
+    return fig
+
+
+def main() -> None:
+    """Compute, print the cross-checks and write the figure."""
+    ds = compute()
+    print(ds.accelforge.to_series().unstack().to_string())
+    print(ds.scaling.to_series().unstack().to_string())
+    print((ds.energy.to_series().unstack() * 1e6).to_string())
+    save(draw(ds), OUT)
+
+
+if __name__ == "__main__":
+    main()
