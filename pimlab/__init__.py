@@ -14,7 +14,7 @@ _EXPORTS = {
     "run": "pimlab.studies", "sweep": "pimlab.studies", "study": "pimlab.studies", "explain": "pimlab.studies", "cite": "pimlab.studies",
     "load_model": "pimlab.workload", "load_data": "pimlab.workload",
     "target": "pimlab.presets", "targets": "pimlab.presets",
-    "device": "pimlab.analog", "Crossbar": "pimlab.analog", "ADC": "pimlab.analog", "DAC": "pimlab.analog",
+    "device": "pimlab.analog", "Crossbar": "pimlab.analog", "ADC": "pimlab.analog", "DAC": "pimlab.analog", "check": "pimlab.analog",
     "Key": "pimlab.keys", "Constant": "pimlab.constants", "assumed": "pimlab.constants",
 }  # fmt: skip
 _ROOMS = ("analog", "catalogue", "cost", "dram_pim", "formats", "npu", "plot", "units", "workload")

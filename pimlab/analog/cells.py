@@ -8,8 +8,12 @@ import numpy as np
 
 from pimlab.analog.devices import Device
 from pimlab.analog.devices.read_noise import ReadNoise
+from pimlab.analog.wired import Gated, effective, variance
+from pimlab.analog.wires import Wires
 from pimlab.keys import Key
 
+Bent = list[tuple[int, np.ndarray]]
+"""(power of the input, coefficients (k, n)) of each term of a curved I-V beyond the linear one."""
 KS_TOLERANCE = 0.004
 """Largest distance between the true and the Gaussian distribution of an output that is accepted without per-cell draws."""
 
@@ -48,6 +52,11 @@ class Bank:
         noise = self.cell.read_noise
         return None if noise is None else np.broadcast_to(noise.spread(now, seconds, self.target), now.shape)
 
+    def cell_moments(self, now: np.ndarray, sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and variance of one read of cells `now` with `sigma` from `spread`, S and S^2."""
+        assert self.cell.read_noise is not None
+        return self.cell.read_noise.moments(now, sigma)
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -58,16 +67,34 @@ class Seen:
     """
 
     mean: np.ndarray
-    bent: list[tuple[int, np.ndarray]]
+    bent: Bent
     variance: np.ndarray | None
     cells: CellSpread | None
+    gated: Gated | None = None
+    """Wires whose inputs switch the cells: reads are solved pattern by pattern, and `mean` is zero."""
 
 
-def seen(banks: list[tuple[float, Bank]], nows: list[np.ndarray], part: slice, seconds: float, volts: float) -> Seen:
-    """One tile of a plane whose signed `banks` have the conductances `nows` at that time; full input is `volts`."""
-    cell = banks[0][1].cell
+@dataclass(frozen=True)
+class Reading:
+    """How cells are read: `seconds` after programming, full input `volts`, through `wires` (or ideal ones) of arrays `cols` wide.
+
+    positive : the inputs have one sign, which matters to what wires take from the noise.
+    """
+
+    seconds: float
+    volts: float
+    wires: Wires | None
+    cols: int
+    positive: bool
+
+
+def seen(banks: list[tuple[float, Bank]], nows: list[np.ndarray], part: slice, how: Reading) -> Seen:
+    """One tile of a plane whose signed `banks` have the conductances `nows` at that time."""
+    cell, seconds = banks[0][1].cell, how.seconds
     span = cell.g_max - cell.g_min
-    bent = _bent(banks, nows, part, volts, span)
+    bent = _bent(banks, nows, part, how.volts, span)
+    if how.wires is not None:
+        return _through_wires(banks, nows, part, how, bent)
     if cell.read_noise is None:
         mean = sum(sign * now[:, part].mean(axis=0) for (sign, _), now in zip(banks, nows, strict=True))
         return Seen(np.asarray(mean) / span, bent, None, None)
@@ -77,15 +104,40 @@ def seen(banks: list[tuple[float, Bank]], nows: list[np.ndarray], part: slice, s
         assert sigma is not None
         drawn.append((sign, now[:, part], sigma[:, part]))
     shape = drawn[0][1].shape[1:]
-    mean, variance = np.zeros(shape), np.zeros(shape)
+    mean, spread = np.zeros(shape), np.zeros(shape)
     for sign, g, sigma in drawn:
         first, second = cell.read_noise.moments(g, sigma)
         mean += sign * first.mean(axis=0)
-        variance += second.sum(axis=0) / len(g) ** 2
-    return Seen(mean / span, bent, variance / span**2, _single_draws(drawn, cell.read_noise, span))
+        spread += second.sum(axis=0) / len(g) ** 2
+    return Seen(mean / span, bent, spread / span**2, _single_draws(drawn, cell.read_noise, span))
 
 
-def _bent(banks: list[tuple[float, Bank]], nows: list[np.ndarray], part: slice, volts: float, span: float) -> list[tuple[int, np.ndarray]]:
+def _through_wires(banks: list[tuple[float, Bank]], nows: list[np.ndarray], part: slice, how: Reading, bent: Bent) -> Seen:
+    """As `seen`, solved with the wires of each array; the devices of one weight conduct side by side."""
+    assert how.wires is not None
+    cell, devices = banks[0][1].cell, len(nows[0])
+    if bent:
+        raise ValueError(
+            f"{cell.name}: a bent I-V curve and wires together are not read by a crossbar; see circuit_cells.nonlinear_currents"
+        )
+    span = devices * (cell.g_max - cell.g_min)
+    polarities, spreads = [], None if cell.read_noise is None else list[np.ndarray]()
+    for (sign, bank), now in zip(banks, nows, strict=True):
+        mean, sigma = now[:, part], bank.spread(now, how.seconds)
+        if sigma is not None and spreads is not None:
+            mean, second = bank.cell_moments(mean, sigma[:, part])
+            spreads.append(np.sqrt(second.sum(axis=0)))
+        polarities.append((sign, mean.sum(axis=0)))
+    if not how.wires.linear:
+        shape = polarities[0][1].shape
+        return Seen(np.zeros(shape), [], None, None, Gated(how.wires, how.cols, polarities, spreads, span))
+    matrix = effective(how.wires, how.cols, polarities) / span
+    if spreads is None:
+        return Seen(matrix, [], None, None)
+    return Seen(matrix, [], variance(how.wires, how.cols, polarities, spreads, how.positive) / span**2, None)
+
+
+def _bent(banks: list[tuple[float, Bank]], nows: list[np.ndarray], part: slice, volts: float, span: float) -> Bent:
     """What a curved I-V adds: coefficient times volts^(power - 1), so that it multiplies the relative input like a conductance."""
     curve = banks[0][1].cell.current
     if curve is None:
@@ -118,14 +170,14 @@ def active_inputs_needed(cells: list[tuple[np.ndarray, np.ndarray]], noise: Read
     Sums of Gaussians that are not cut are Gaussian for any number of inputs (0 needed).
     """
     k, n = cells[0][0].shape[-2:]
-    variance, third, fourth = np.zeros(n), np.zeros(n), np.zeros(n)
+    second, third, fourth = np.zeros(n), np.zeros(n), np.zeros(n)
     for g, sigma in cells:
         c3, c4 = noise.cumulants(g, sigma)
-        variance += noise.moments(g, sigma)[1].reshape(-1, n).sum(axis=0)
+        second += noise.moments(g, sigma)[1].reshape(-1, n).sum(axis=0)
         third += np.abs(c3).reshape(-1, n).sum(axis=0)
         fourth += np.abs(c4).reshape(-1, n).sum(axis=0)
-    safe = np.where(variance > 0, variance, 1.0)
+    safe = np.where(second > 0, second, 1.0)
     skew = 0.0665 * np.sqrt(k) * third / safe**1.5
     tail = 0.0229 * k * fourth / safe**2
     needed = ((skew + np.sqrt(skew**2 + 4 * tolerance * tail)) / (2 * tolerance)) ** 2
-    return np.where((variance > 0) & (needed > 0.5), needed, 0.0).astype(np.float32)
+    return np.where((second > 0) & (needed > 0.5), needed, 0.0).astype(np.float32)

@@ -18,11 +18,12 @@ COMPONENTS = {
     "digital scale": "scaling",
     "array read": "rest of the macro",
     "cell read": "cells",
+    "wire read": "wires",
     "buffer bit": "buffer",
     "network bit": "network",
     "cell write": "programming",
 }
-"""Event -> component of the breakdown. "cell read" is counted in joules (V^2 G t), all others in events."""
+"""Event -> component of the breakdown. "cell read" and "wire read" are counted in joules (V^2 G t), all others in events."""
 
 
 class MacroCosts(Value):
@@ -44,6 +45,8 @@ class MacroCosts(Value):
     def prices(self, enob: float | None) -> Prices:
         """Event -> Price; conversions that no constant prices come from the ADC survey at `enob` (None: no ADC)."""
         priced = {event: Price(constant=constant, component=COMPONENTS[event]) for event, constant in self.constants}
+        if "cell read" in priced:
+            priced["wire read"] = priced["cell read"].but(component=COMPONENTS["wire read"])
         if enob is not None and "ADC conversion" not in priced:
             priced["ADC conversion"] = Price(constant=adc_price(enob, self.adc_rate, self.node), component="ADC")
         return Prices(priced)

@@ -13,6 +13,7 @@ from pimlab.analog.costs import MacroCosts, macro
 from pimlab.analog.devices import Device
 from pimlab.analog.mapping import Slices
 from pimlab.analog.programmed import ProgrammedCrossbar
+from pimlab.analog.wires import Wires
 from pimlab.cost import Prices
 from pimlab.keys import Key, as_key
 from pimlab.protocol import Calibration, MacOp, Target, VectorOp, checked_weights
@@ -48,7 +49,7 @@ class Crossbar(Target):
     cell: Device | None = part(Device, default=None)
     dac: DAC | None = part(DAC, default=None)
     adc: ADC | None = part(ADC, default=None)
-    wires: object = None
+    wires: Wires | None = part(Wires, default=None)
     coding: str = choice("differential", "offset", "offset column", "complement", default="differential")
     subtract: str = choice("analog", "digital", default="analog", doc="where a differential pair is subtracted")
     slices: Slices | None = part(Slices, default=None, doc="integer weights spread over cells; None: analog weights")
@@ -69,6 +70,12 @@ class Crossbar(Target):
             bits = levels.bit_length() - 1
             raise ValueError(f"{self.name}: cell {self.pair_cell.name} holds {levels} levels, not {asked}; write for example "
                              f"slices=Slices(bits=8, per_cell={bits})")  # fmt: skip
+        if self.wires is not None and not self.wires.linear and (self.dac is None or self.dac.drive != 1):
+            raise ValueError(f"{self.name}: wires of topology {self.wires.topology!r} switch cells by single bits; write "
+                             "dac=DAC(bits=8, encoding='bit serial')")  # fmt: skip
+        if self.wires is not None and self.wires.differential and (self.coding != "differential" or self.subtract != "analog"):
+            raise ValueError(f"{self.name}: wires of topology {self.wires.topology!r} carry pairs; write coding='differential', "
+                             "subtract='analog', or topology 'A' or 'B'")  # fmt: skip
         if self.subtract == "digital" and self.coding != "differential":
             raise ValueError(f"{self.name}: subtract='digital' is for coding='differential', not {self.coding!r}")
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pimlab import units
-from pimlab.analog.cells import Bank, seen
+from pimlab.analog.cells import Bank, Reading, Seen, seen
 from pimlab.analog.draws import normals, uniforms
 from pimlab.analog.mapping import Plane, planes, tiles, weight_scale
 from pimlab.analog.read import Errors, PlaneTiles, Reader, Tile, encode
+from pimlab.analog.wired import power
 from pimlab.keys import Key, as_key
 from pimlab.protocol import Calibration, Programmed, checked_operands
 
@@ -31,10 +32,12 @@ class ProgrammedCrossbar(Programmed):
         self.machine, self.key, self.bias = machine, key, bias
         self.k, self.n = w.shape
         self.input_scale = None if calibration is None else np.float32(max(abs(calibration.x.low), abs(calibration.x.high)) or 1.0)
+        self.positive = not machine.signed_inputs or (calibration is not None and calibration.x.low >= 0)
         self.scale = weight_scale(w, machine.scaling, machine.rows, machine.coverage)
         self.planes = planes(w / self.scale, machine.coding, machine.slices, machine.subtract, machine.cols, machine.pair_cell)
         self.banks = [self._banks(index, plane) for index, plane in enumerate(self.planes)]
         self.steps = self._steps(calibration)
+        self._watts: tuple[np.ndarray, np.ndarray] | None = None
         self._reader = lru_cache(maxsize=4)(self._built)
         self._gain = lru_cache(maxsize=16)(self._compensation)
 
@@ -63,18 +66,44 @@ class ProgrammedCrossbar(Programmed):
         return sum(bank.programmed.size for banks in self.banks for _, bank in banks)
 
     def integrals(self, x: np.ndarray) -> Mapping[str, float]:
-        """V^2 G t of the cells by actual inputs and conductances, joules, summed over rows: event "cell read".
+        """V^2 G t by actual inputs and conductances, joules, summed over rows: "cell read", and with wires "wire read".
 
-        Amplitude-coded inputs give V^2, pulse widths give t.
+        Amplitude-coded inputs give V^2, pulse widths give t. With wires (A and C) both follow from the solved circuit.
         """
         costs = self.machine.costs
         x = checked_operands(x, self.k, self.machine.name)
         codes = np.empty_like(x)
         encode(self.machine.dac, x, self._full_scale(x), codes)
+        steps = [step / np.float32(self._drive) for _, step in self._phases(codes)]
+        energy = costs.read_voltage**2 * costs.integration_time
+        if self.machine.wires is not None and self.machine.wires.linear:
+            cells, lines = self._power()
+            outer = sum(self._outer(step) for step in steps)
+            return {"cell read": float(energy * (outer * cells).sum()), "wire read": float(energy * (outer * lines).sum())}
         g = sum(bank.programmed.sum(axis=(0, 2)) for banks in self.banks for _, bank in banks)
-        drive = self._drive
-        duty = sum(self._duty(step / drive).sum(axis=0, dtype=np.float64) for _, step in self._phases(codes))
-        return {"cell read": float(costs.read_voltage**2 * costs.integration_time * (duty @ g))}
+        duty = sum(self._duty(step).sum(axis=0, dtype=np.float64) for step in steps)
+        return {"cell read": float(energy * (duty @ g))}
+
+    def _power(self) -> tuple[np.ndarray, np.ndarray]:
+        """(cells, wires), S, (k, k): power of a read by the outer product of its inputs; inputs of other tiles do not meet."""
+        if self._watts is None:
+            assert self.machine.wires is not None
+            cells, lines = np.zeros((self.k, self.k)), np.zeros((self.k, self.k))
+            for part in tiles(self.k, self.machine.rows):
+                for banks in self.banks:
+                    polarities = [(sign, bank.programmed[:, part].sum(axis=0)) for sign, bank in banks]
+                    found = power(self.machine.wires, self.machine.cols, polarities)
+                    cells[part, part] += found[0]
+                    lines[part, part] += found[1]
+            self._watts = cells, lines
+        return self._watts
+
+    def _outer(self, relative: np.ndarray) -> np.ndarray:
+        """Sum over rows of products of inputs; of pulses, of the time during which both are on."""
+        x = relative.astype(np.float64)
+        if not self._width:
+            return x.T @ x
+        return sum((np.sign(np.outer(row, row)) * np.minimum.outer(np.abs(row), np.abs(row)) for row in x), np.zeros((self.k, self.k)))
 
     def _duty(self, relative: np.ndarray) -> np.ndarray:
         return np.abs(relative) if self._width else np.square(relative)
@@ -159,10 +188,11 @@ class ProgrammedCrossbar(Programmed):
         plane, banks = self.planes[index], self.banks[index]
         nows = [bank.at(seconds) for _, bank in banks]
         parts = tiles(self.k, self.machine.rows)
-        made = [self._tile(index, t, part, seen(banks, nows, part, seconds, self.machine.read_voltage)) for t, part in enumerate(parts)]
+        how = Reading(seconds, self.machine.read_voltage, self.machine.wires, self.machine.cols, self.positive)
+        made = [self._tile(index, t, part, seen(banks, nows, part, how)) for t, part in enumerate(parts)]
         return PlaneTiles(plane.weight, plane.offset, made)
 
-    def _tile(self, plane: int, index: int, part: slice, found) -> Tile:
+    def _tile(self, plane: int, index: int, part: slice, found: Seen) -> Tile:
         variance = None if found.variance is None else _single(found.variance)
         full = (self.machine.dac is not None and self._drive == 1) or self._width
         linear = found.mean + sum(term for _, term in found.bent) if full else found.mean
@@ -170,10 +200,20 @@ class ProgrammedCrossbar(Programmed):
         own = self.scale[part][0, 0] if self.machine.scaling == "tile" else 1.0
         if self.steps is None:
             value = np.full(mean.shape[1], own / self._top, np.float32)
-            return Tile(part, mean, variance, found.cells, None, value, None, bent)
+            return Tile(part, mean, variance, found.cells, None, value, None, bent, found.gated)
         step = self.steps[plane][index]
         value = (step * np.float64(own) * (self._drive / self._top)).astype(np.float32)
-        return Tile(part, mean, variance, found.cells, step * np.float32(self._drive), value, self._errors(plane, index, step.size), bent)
+        return Tile(
+            part,
+            mean,
+            variance,
+            found.cells,
+            step * np.float32(self._drive),
+            value,
+            self._errors(plane, index, step.size),
+            bent,
+            found.gated,
+        )
 
     def _errors(self, plane: int, tile: int, columns: int) -> Errors | None:
         """Gain, offset and code edges of the converters of one tile, drawn once."""

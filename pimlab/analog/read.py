@@ -1,8 +1,8 @@
 """What does a read of programmed arrays return? Codes in, one product a tile, noise, codes out, partial sums added in order.
 
 Order of the digital sums: input steps, lowest first; within a step the weight planes; within a plane the tiles by rows.
-Rows are read in blocks of 128 whose position in the whole batch is fixed, padded with zero rows, each by one BLAS
-thread: so every product has the same shape and the same bits for any thread count and any chunking of the batch.
+Rows are read in blocks whose size follows from the layer and whose position in the whole batch is fixed, padded with zero
+rows, each by one BLAS thread: so every product has the same shape and the same bits for any thread count and chunking.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ import numpy as np
 
 from pimlab.analog.cells import CellSpread
 from pimlab.analog.converters import ADC, DAC
+from pimlab.analog.wired import Gated
 from pimlab.kernels import converter, crossbar
 from pimlab.kernels.blas import one_thread
 from pimlab.keys import Key
 
-BLOCK = 128
-"""Rows of a block: large enough that BLAS repacks the weights 8 times, not 1024 times, for a batch of 1024."""
+_BLOCK_VALUES = 2**17
+"""Values of a block's widest row set: half a megabyte, so that a block stays in a core's cache."""
 _ADC_LANE = 1 << 20
 """Where the counters of converter noise start, above those of any tile."""
 Words = tuple[np.uint32, np.uint32]
@@ -53,6 +54,7 @@ class Tile:
     value: np.ndarray
     errors: Errors | None
     bent: list[tuple[int, np.ndarray]]
+    gated: Gated | None
 
 
 @dataclass(frozen=True)
@@ -82,16 +84,22 @@ class Reader:
         """Code of a full input in one step."""
         return np.float32(1 if self.dac is None else self.dac.drive)
 
+    @property
+    def block(self) -> int:
+        """Rows of a block: 128 for 1024 columns, more for narrow layers, whose blocks would be all overhead."""
+        width = max(self.planes[0].tiles[0].mean.shape[1], self.planes[0].tiles[-1].rows.stop)
+        return min(max(_BLOCK_VALUES // (1 << (width - 1).bit_length()), 64), 4096)
+
     def read(self, x: np.ndarray, full_scale: np.ndarray, key: Key) -> np.ndarray:
         """y float32 (batch, n) of x float32 (batch, k) at one full scale a row, float32 (batch,), > 0."""
         y = np.empty((x.shape[0], self.scale.size), np.float32)
-        starts = range(key.row - key.row % BLOCK, key.row + x.shape[0], BLOCK)
-        words = key.words
+        words, block = key.words, self.block
+        starts = range(key.row - key.row % block, key.row + x.shape[0], block)
 
         def one(start: int) -> None:
-            low, high = max(start, key.row), min(start + BLOCK, key.row + x.shape[0])
+            low, high = max(start, key.row), min(start + block, key.row + x.shape[0])
             inside, held = slice(low - key.row, high - key.row), slice(low - start, high - start)
-            codes = np.zeros((BLOCK, x.shape[1]), np.float32)
+            codes = np.zeros((block, x.shape[1]), np.float32)
             encode(self.dac, x[inside], full_scale[inside], codes[held])
             out = self._block(codes, start, words)[held]
             y[inside] = out * full_scale[inside, None] * self.scale
@@ -101,8 +109,8 @@ class Reader:
         return y
 
     def _block(self, codes: np.ndarray, start: int, words: Words) -> np.ndarray:
-        out = np.zeros((BLOCK, self.scale.size), np.float32)
-        current = np.empty((BLOCK, self.planes[0].tiles[0].mean.shape[1]), np.float32)
+        out = np.zeros((len(codes), self.scale.size), np.float32)
+        current = np.empty((len(codes), self.planes[0].tiles[0].mean.shape[1]), np.float32)
         steps = [(1.0, codes)] if self.dac is None else self.dac.phases(codes)
         lane = 0
         for weight, step in steps:
@@ -127,6 +135,11 @@ class Reader:
 
     def _tile(self, tile: Tile, lane: int, codes: np.ndarray, squares: np.ndarray | None, current: np.ndarray, start: int,
               words: Words) -> None:  # fmt: skip
+        if tile.gated is not None:
+            current[:], noise = tile.gated.read(codes)
+            if noise is not None:
+                crossbar.add_noise(current, noise, *words, start, lane)
+            return
         np.matmul(codes, tile.mean, out=current)
         for power, matrix in tile.bent:
             current += (codes * np.abs(codes / self.drive) ** (power - 1)) @ matrix
@@ -175,7 +188,7 @@ def encode(dac: DAC | None, x: np.ndarray, full_scale: np.ndarray, codes: np.nda
 
 
 def _few(cells: CellSpread, lane: int, codes: np.ndarray, current: np.ndarray, start: int, words: Words) -> None:
-    active = np.empty(BLOCK, np.float32)
+    active = np.empty(len(codes), np.float32)
     crossbar.activity(codes, active)
     shared = np.tile(codes, (1, cells.devices)) / np.float32(cells.devices)
     crossbar.add_cell_noise(current, shared, active, cells.needed, cells.plus, cells.plus_sigma, cells.minus, cells.minus_sigma,

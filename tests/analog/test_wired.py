@@ -1,0 +1,125 @@
+"""Wires inside a crossbar: the same currents, noise and power as the solved circuit, tile by tile."""
+
+import numpy as np
+import pytest
+
+from pimlab.analog import ADC, DAC, Crossbar, Slices, Wires, wire_currents
+from pimlab.analog.devices import Device, GaussianReadNoise
+from pimlab.keys import Key
+
+CELL = Device(name="wired", g_min="1 uS", g_max="50 uS")
+OHMS = {"r_in": "2 ohm", "r_out": "3 ohm", "rs_in": "20 ohm", "rs_out": "30 ohm"}
+
+
+@pytest.fixture(scope="module")
+def operands():
+    rng = np.random.default_rng(8)
+    return rng.standard_normal((20, 9)).astype(np.float32), rng.uniform(-1, 1, (6, 20)).astype(np.float32)
+
+
+def _expected(programmed, x, solve):
+    """Sum of the tiles' solved currents, in units of the weights."""
+    (_, plus), (_, minus) = programmed.banks[0]
+    total = np.zeros((len(x), programmed.n))
+    for rows in (slice(0, 12), slice(12, 20)):
+        for cols in (slice(0, 5), slice(5, 9)):
+            total[:, cols] += solve(plus.programmed[0, rows, cols], minus.programmed[0, rows, cols], x[:, rows])
+    return total / (CELL.g_max - CELL.g_min) * programmed.scale
+
+
+@pytest.mark.parametrize("topology", ["A", "C"])
+def test_linear_wires_are_the_solved_circuit(operands, topology):
+    w, x = operands
+    programmed = Crossbar(rows=12, cols=5, cell=CELL, wires=Wires(topology=topology, **OHMS)).program(w)
+    full = np.abs(x).max(axis=1, keepdims=True)
+
+    def solve(plus, minus, v):
+        if topology == "C":
+            return wire_currents(plus, v, **OHMS, g_negative=minus, topology="C")
+        return wire_currents(plus, v, **OHMS, topology="A") - wire_currents(minus, v, **OHMS, topology="A")
+
+    exact = _expected(programmed, x, lambda p, m, v: solve(p, m, v / full) * full)
+    assert np.abs(programmed.matmul(x) - exact).max() < 3e-6 * np.abs(exact).max()
+
+
+@pytest.mark.parametrize("topology", ["B", "D"])
+def test_gated_wires_are_solved_bit_by_bit(operands, topology):
+    w, _ = operands
+    x = np.random.default_rng(1).integers(-3, 4, (5, 20)).astype(np.float32)
+    x[:, 0] = 3
+    machine = Crossbar(rows=12, cols=5, cell=CELL, wires=Wires(topology=topology, **OHMS), dac=DAC(bits=3, encoding="bit serial"))
+    programmed = machine.program(w)
+
+    def solve(plus, minus, v):
+        total = 0.0
+        for bit in (0, 1):
+            for sign in (1, -1):
+                on = ((np.abs(v).astype(int) >> bit) & 1) * (np.sign(v) == sign)
+                pair = (
+                    wire_currents(plus, on.astype(float), **OHMS, g_negative=minus, topology="D")
+                    if topology == "D"
+                    else (
+                        wire_currents(plus, on.astype(float), **OHMS, topology="B")
+                        - wire_currents(minus, on.astype(float), **OHMS, topology="B")
+                    )
+                )
+                total = total + sign * 2**bit * pair
+        return total
+
+    exact = _expected(programmed, x, solve)
+    assert np.abs(programmed.matmul(x) - exact).max() < 3e-6 * np.abs(exact).max()
+
+
+def test_no_resistance_is_no_wires(operands):
+    w, x = operands
+    plain = Crossbar(rows=12, cols=5, cell=CELL)
+    thin = plain.but(wires=Wires(r_in=0, r_out=0))
+    assert thin.program(w).matmul(x) == pytest.approx(plain.program(w).matmul(x), rel=1e-5, abs=1e-5)
+    assert thin.causes == ("wires",)
+    assert thin.with_causes(()).wires is None
+
+
+def test_wires_take_from_signal_and_noise(operands):
+    w, x = np.ones((20, 4), np.float32), np.ones((20_000, 20), np.float32)
+    noisy = CELL.but(read_noise=GaussianReadNoise(relative=0.05))
+    clean, wired = (Crossbar(cell=noisy, wires=wires, scaling="layer").program(w) for wires in (None, Wires(topology="C", **OHMS)))
+    y = [programmed.matmul(x, Key(seed=2))[:, 0] for programmed in (clean, wired)]
+    assert y[1].mean() < 0.98 * y[0].mean()
+    assert 0.9 < y[1].std() / y[0].std() < 0.99
+
+
+def test_power_balances_the_sources(operands):
+    w, x = operands
+    wires = Wires(topology="C", **OHMS)
+    machine = Crossbar(rows=12, cols=5, cell=CELL, wires=wires, scaling="layer")
+    programmed = machine.program(w)
+    joules = programmed.integrals(x)
+    ideal = machine.but(wires=None).program(w).integrals(x)
+    assert 0.8 * ideal["cell read"] < joules["cell read"] < ideal["cell read"]
+    assert 0 < joules["wire read"] < 0.2 * joules["cell read"]
+    assert sum(joules.values()) < ideal["cell read"]
+    assert set(joules) <= set(machine.prices)
+
+
+def test_pulses_through_wires_dissipate_while_they_last():
+    machine = Crossbar(cell=CELL, wires=Wires(topology="A", **OHMS), dac=DAC(bits=8, encoding="pulse width"))
+    programmed = machine.program(np.ones((3, 2), np.float32))
+    full = programmed.integrals(np.ones((1, 3), np.float32))["cell read"]
+    assert programmed.integrals(np.array([[1, 1, 0]], np.float32))["cell read"] < full
+
+
+def test_wires_keep_threads_and_chunks(operands):
+    w, x = operands
+    machine = Crossbar(rows=12, cols=5, cell=CELL.but(read_noise=GaussianReadNoise(relative=0.05)), adc=ADC(bits=8),
+                       wires=Wires(topology="C", **OHMS))  # fmt: skip
+    programmed = machine.program(w)
+    whole = programmed.matmul(x, Key(seed=1))
+    assert np.array_equal(np.vstack([programmed.matmul(x[i : i + 2], Key(seed=1).rows(i)) for i in (0, 2, 4)]), whole)
+
+
+def test_errors_teach():
+    pair = Wires(topology="D", **OHMS)
+    with pytest.raises(ValueError, match="encoding='bit serial'"):
+        Crossbar(wires=pair)
+    with pytest.raises(ValueError, match="carry pairs"):
+        Crossbar(wires=Wires(topology="C", **OHMS), coding="offset", slices=Slices(bits=4, per_cell=2))
