@@ -32,15 +32,17 @@ def perplexity(model, data, multiply):
     return data.metric.summarise(data.metric.contributions(model.execute(data.inputs, multiply), data.labels))[0]
 
 
-@pytest.mark.parametrize(("digital", "smoothing"), [(0, None), (3, None), (0, 0.5), (5, 0.7)])
-def test_an_ideal_machine_sees_no_difference(model, data, digital, smoothing):
-    mapped = outlier_aware(model, data, digital=digital, smoothing=smoothing)
+@pytest.mark.parametrize(
+    ("digital", "smoothing", "per_token"), [(0, None, False), (3, None, False), (0, 0.5, False), (0, None, True), (5, 0.7, True)]
+)
+def test_an_ideal_machine_sees_no_difference(model, data, digital, smoothing, per_token):
+    mapped = outlier_aware(model, data, digital=digital, smoothing=smoothing, per_token=per_token)
     np.testing.assert_allclose(mapped.execute(data.inputs, mapped.exact), model.execute(data.inputs, model.exact), atol=2e-4)
     assert mapped.macs == model.macs
     kinds = {op.name: op.kind for op in mapped.mac_ops}
     assert ("layer0.q.digital" in kinds) == bool(digital)
     assert kinds.get("layer0.q.digital", "activations") == "activations"
-    again = outlier_aware(model, data, digital=digital, smoothing=smoothing)
+    again = outlier_aware(model, data, digital=digital, smoothing=smoothing, per_token=per_token)
     assert again.sha256 == mapped.sha256 != model.sha256
 
 
@@ -81,6 +83,20 @@ def test_digital_columns_win_back_what_outliers_cost(model, data):
     assert abs(won / ideal - 1) < 0.06
     assert abs(smoothed / ideal - 1) < 0.06
     assert hurt > 1.2 * ideal
+
+
+def test_scaled_tokens_keep_the_bias():
+    model, data = pim.load_model("digits-mlp"), pim.load_data("digits", limit=20)
+    mapped = outlier_aware(model, data, digital=2, per_token=True)
+    np.testing.assert_allclose(mapped.execute(data.inputs, mapped.exact), model.execute(data.inputs, model.exact), atol=1e-4)
+    seen = []
+
+    def multiply(op, x, w, first):
+        seen.append(np.abs(x).max() if w is None else 0)
+        return mapped.exact(op, x, w, first)
+
+    mapped.execute(data.inputs, multiply)
+    assert max(seen) == 1
 
 
 def test_impossible_mappings_are_refused(model, data):

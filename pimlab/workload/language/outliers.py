@@ -2,8 +2,9 @@
 
 A few input features of a transformer are many times larger than the others (Dettmers et al. 2022), so one range for all
 of them wastes converter levels. `outlier_aware` gives the same function with other operands: each input feature is
-divided, and its weights are multiplied, by a scale (SmoothQuant: Xiao et al. 2023, eq. 4), and the largest features are
-multiplied apart, on the digital host (as in LLM.int8(): Dettmers et al. 2022, section 3).
+divided, and its weights are multiplied, by a scale (SmoothQuant: Xiao et al. 2023, eq. 4), the largest features are
+multiplied apart, on the digital host (as in LLM.int8(): Dettmers et al. 2022, section 3), and each token may be scaled by
+its own largest feature, so that one loud token does not take the levels of all the others.
 """
 
 from __future__ import annotations
@@ -37,11 +38,12 @@ class OutlierAware(Model):
     constant weights leaves it to its host.
     """
 
-    def __init__(self, model: Model, layouts: dict[str, Layout]):
-        self.model, self.layouts, self.name = model, layouts, f"{model.name} outlier-aware"
+    def __init__(self, model: Model, layouts: dict[str, Layout], per_token: bool):
+        self.model, self.layouts, self.per_token, self.name = model, layouts, per_token, f"{model.name} outlier-aware"
         told = b"".join(part.tobytes() for name in sorted(layouts) for part in layouts[name])
-        self.sha256 = hashlib.sha256(model.sha256.encode() + told).hexdigest()
-        self.biases, self.stored, self.rectified, self.vector_ops = model.biases, {}, model.rectified, model.vector_ops
+        self.sha256 = hashlib.sha256(f"{model.sha256} {per_token}".encode() + told).hexdigest()
+        self.biases = {name: bias for name, bias in model.biases.items() if not (per_token and name in layouts)}
+        self.stored, self.rectified, self.vector_ops = {}, model.rectified, model.vector_ops
         self.mac_ops = tuple(part for op in model.mac_ops for part in self._parts(op))
         self.weights = {name: self._weights(name, w) for name, w in model.weights.items()}
 
@@ -60,6 +62,13 @@ class OutlierAware(Model):
         """Inferences that `inputs` are."""
         return self.model.rows(inputs)
 
+    def _top(self, x: np.ndarray) -> np.ndarray | np.float32:
+        """Largest magnitude of each row of x, (..., 1), or 1 where tokens are not scaled."""
+        if not self.per_token:
+            return np.float32(1)
+        top = np.abs(x).max(axis=-1, keepdims=True)
+        return np.where(top > 0, top, np.float32(1))
+
     def exact(self, op: MacOp, x: np.ndarray, w: np.ndarray | None, first: int) -> np.ndarray:
         """The `multiply` of an ideal machine: float32 products, bias added."""
         y = product(x, self.weights[op.name] if w is None else w)
@@ -73,7 +82,11 @@ class OutlierAware(Model):
             layout = self.layouts.get(op.name)
             if layout is None:
                 return multiply(op, x, w, row)
-            y = multiply(ops[op.name], x[..., layout.kept] / layout.scale[layout.kept], None, row)
+            kept = x[..., layout.kept] / layout.scale[layout.kept]
+            top = self._top(kept)
+            y = multiply(ops[op.name], kept / top, None, row) * top
+            if op.name in self.model.biases and op.name not in self.biases:
+                y = y + self.model.biases[op.name]
             if len(layout.digital):
                 y = y + multiply(ops[f"{op.name}.digital"], x[..., layout.digital], self.model.weights[op.name][:, layout.digital], row)
             return y
@@ -81,11 +94,12 @@ class OutlierAware(Model):
         return self.model.execute(inputs, rearranged, first)
 
 
-def outlier_aware(model: Model, data: Any, *, digital: int = 0, smoothing: float | None = None) -> OutlierAware:
+def outlier_aware(model: Model, data: Any, *, digital: int = 0, smoothing: float | None = None, per_token: bool = False) -> OutlierAware:
     """`model` rearranged by what the calibration split of `data` shows of its input features.
 
     digital : how many input features of each operator, those of the largest magnitude, the host multiplies; 0..k - 1.
     smoothing : strength a of the scales, max|x|**a / max|w|**(1 - a) a feature, 0..1; None for no scales.
+    per_token : whether each input row is divided by its own largest magnitude, and its outputs multiplied by it.
     Every operator with constant weights in one group is rearranged. ValueError for numbers outside their range.
     """
     if smoothing is not None and not 0 <= smoothing <= 1:
@@ -96,7 +110,8 @@ def outlier_aware(model: Model, data: Any, *, digital: int = 0, smoothing: float
     if narrow is None or not 0 <= digital < narrow.k:
         most = narrow.k - 1 if narrow else 0
         raise ModelError(f"{model.name}: digital={digital}; allowed: 0..{most}, fewer than the inputs of any operator")
-    return OutlierAware(model, {op.name: layout(samples[op.name], model.weights[op.name][0], digital, smoothing) for op in ops})
+    layouts = {op.name: layout(samples[op.name], model.weights[op.name][0], digital, smoothing) for op in ops}
+    return OutlierAware(model, layouts, per_token)
 
 
 def layout(sample: np.ndarray, w: np.ndarray, digital: int, smoothing: float | None) -> Layout:
