@@ -8,6 +8,7 @@ from benchmarks.cases import Case
 from pimlab.dram_pim import engine, streams
 from pimlab.dram_pim.target import build
 from pimlab.dram_pim.timing import timing
+from pimlab.kernels import dram_timing as kernels
 from pimlab.reference import dram_timing as reference
 
 
@@ -44,9 +45,21 @@ def _reference(requests, spacing):
     return trace, np.int64(cycles)
 
 
+def _commands(rng, size):
+    count = 300 if size == "small" else 200000
+    return rng.integers(0, 5, count), rng.integers(0, 40, (6, 6)), 2, 5, 200
+
+
+def _in_order(commands, gaps, opens, refresh, interval):
+    cycles, refreshed = np.empty(commands.size, np.int64), np.empty(commands.size * 50, np.int64)
+    count = kernels.in_order(commands, gaps, opens, refresh, interval, cycles, refreshed)
+    return cycles, refreshed[:count]
+
+
 _COVERS = tuple(f"dram_timing.{name}" for name in ("schedule",))
 CASES = {
     "dram_timing.schedule.random": Case(_schedule, _reference, _random(None), covers=_COVERS),
     "dram_timing.schedule.compat": Case(_schedule, _reference, _random("pimsimulator"), covers=_COVERS),
     "dram_timing.schedule.gemv": Case(_schedule, _reference, _gemv, covers=_COVERS),
+    "dram_timing.in_order": Case(_in_order, reference.in_order, _commands, covers=("dram_timing.in_order",)),
 }

@@ -8,9 +8,7 @@ import numpy as np
 import xarray as xr
 
 from pimlab.cost import price
-from pimlab.dram_pim.engine import Run
 from pimlab.dram_pim.target import DramPim, build
-from pimlab.dram_pim.validator import COMMANDS
 from pimlab.kernels.dram_timing import READ, WRITE
 from pimlab.values import unknown
 
@@ -80,7 +78,7 @@ def _host(target: DramPim | str, amount: int, kind: int, refresh: bool, compat: 
 
 
 def _answer(machine: DramPim, timed: Any, events: dict[str, int], asked: dict[str, Any], useful: float) -> xr.Dataset:
-    seconds = timed.cycles * machine.timing.tCK
+    seconds = timed.cycles * machine.organisation.cycle(machine.timing)
     energy = price({**events, **{name: rate * seconds for name, rate in machine.standing.items()}}, machine.prices)
     counts, phases = timed.counts(), timed.phases()
     variables = {
@@ -104,10 +102,12 @@ def trace(target: DramPim | str, op: str = "gemv", refresh: bool = True, compat:
     attributes tell `validate` how many banks and bank groups there are.
     """
     machine = _machine(target)
+    if machine.timing is None:
+        raise ValueError(f"trace of {machine.name}: scalar cores issue no DRAM commands; allowed: targets with a timing table")
     return _table(machine, _traced(machine, op, refresh, compat, sizes))
 
 
-def _traced(machine: DramPim, op: str, refresh: bool, compat: str | None, sizes: dict[str, int]) -> Run:
+def _traced(machine: DramPim, op: str, refresh: bool, compat: str | None, sizes: dict[str, int]) -> Any:
     org = machine.organisation
     wanted = {"gemv": {"m", "k", "batch"}, "read": {"bytes"}, "write": {"bytes"}, **{name: {"n"} for name in org.operators}}
     if op not in wanted:
@@ -126,13 +126,13 @@ def _traced(machine: DramPim, op: str, refresh: bool, compat: str | None, sizes:
     return org.elementwise(machine.timing, op, sizes["n"], refresh, compat)
 
 
-def _table(machine: DramPim, run: Run) -> xr.Dataset:
+def _table(machine: DramPim, run: Any) -> xr.Dataset:
     names, cycle, command, bank, row, column, mode = run.table()
     one = {"cycle": cycle, "command": np.array(names)[command], "bank": bank, "row": row, "column": column, "mode": mode}
     texts = {"cycle": "memory cycle of issue", "mode": "0 one bank, 1 all banks of the bank's parity"}
     table = xr.Dataset({name: ("index", values, {"long_name": texts.get(name, name)}) for name, values in one.items()})
     org = machine.organisation
-    return table.assign_attrs(target=machine.name, banks=org.banks, bank_groups=org.bank_groups, commands=", ".join(COMMANDS))
+    return table.assign_attrs(target=machine.name, banks=org.banks, bank_groups=org.bank_groups, commands=", ".join(names))
 
 
 def matmul(x: np.ndarray, w: np.ndarray, target: DramPim | str, return_lanes: bool = False) -> Any:

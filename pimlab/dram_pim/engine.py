@@ -13,7 +13,7 @@ from pimlab.kernels import dram_timing as kernel
 from pimlab.values import unknown
 
 if TYPE_CHECKING:
-    from pimlab.dram_pim.organisation import BankPim
+    from pimlab.dram_pim.organisation import Banks
 
 COMMANDS = ("RD", "WR", "ACT", "PRE", "REF")
 DEPTH, SIGHT = 16, 64
@@ -88,7 +88,7 @@ def stretched(short: Summary, long: Summary, passes: tuple[int, int], wanted: in
     )
 
 
-def spacings(t: Timing, org: BankPim, refresh: bool, compat: str | None) -> np.ndarray:
+def spacings(t: Timing, org: Banks, refresh: bool, compat: str | None) -> np.ndarray:
     """int64 row of cycle counts the scheduler obeys. `compat="pimsimulator"` repeats that tool's deviations from JEDEC:
     no activate window, refresh one cycle after precharge and starved by writes, all-bank commands that look at one bank."""
     if compat is not None and compat not in COMPAT:
@@ -97,7 +97,7 @@ def spacings(t: Timing, org: BankPim, refresh: bool, compat: str | None) -> np.n
     strict = compat is None
     for place, value in {
         kernel.BANKS: org.banks, kernel.GROUPS: org.bank_groups, kernel.DEPTH: DEPTH, kernel.SIGHT: SIGHT,
-        kernel.CCD_S: t.tCCDS, kernel.CCD_L: t.tCCDL,
+        kernel.CCD_S: t.tCCDS, kernel.CCD_L: t.tCCDL, kernel.CCD_LW: t.write_to_write,
         kernel.RCD_RD: t.tRCDRD, kernel.RCD_WR: t.tRCDWR, kernel.RAS: t.tRAS, kernel.RC: t.tRC, kernel.RP: t.tRP,
         kernel.RRD_S: t.tRRDS, kernel.RRD_L: t.tRRDL, kernel.RD_WR: t.read_to_write, kernel.WR_RD_S: t.write_to_read_other,
         kernel.WR_RD_L: t.write_to_read, kernel.RD_PRE: t.read_to_precharge, kernel.WR_PRE: t.write_to_precharge,
@@ -127,7 +127,7 @@ def issue(requests: np.ndarray, spacing: np.ndarray, activates: int) -> tuple[np
         trace = np.empty((issued + 1024, 6), np.int64)
 
 
-def run(stream: Stream, t: Timing, org: BankPim, refresh: bool = True, compat: str | None = None) -> Run:
+def run(stream: Stream, t: Timing, org: Banks, refresh: bool = True, compat: str | None = None) -> Run:
     """Schedule `stream` on one channel from cycle 0, everything queued."""
     trace, cycles = issue(stream.requests, spacings(t, org, refresh, compat), t.XAW)
     return Run(stream, trace, cycles)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pimlab.dram_pim.organisation import BankPim
-from pimlab.kernels import fp16
+from pimlab.kernels import bf16_tree, fp16
 
 
 def lane_order(inputs: int, org: BankPim) -> np.ndarray:
@@ -30,6 +30,14 @@ def to_half(a: np.ndarray) -> np.ndarray:
     flat = np.ascontiguousarray(a, dtype=np.float32).reshape(-1)
     out = np.empty_like(flat)
     fp16.to_half(flat, out)
+    return out.reshape(a.shape)
+
+
+def to_brain(a: np.ndarray) -> np.ndarray:
+    """a float32 rounded to the nearest bfloat16 (ties to even), as float32."""
+    flat = np.ascontiguousarray(a, dtype=np.float32).reshape(-1)
+    out = np.empty_like(flat)
+    bf16_tree.to_brain(flat, out)
     return out.reshape(a.shape)
 
 

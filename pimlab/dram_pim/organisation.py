@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
-from pimlab.catalogue import Entry
 from pimlab.dram_pim import prices as event
 from pimlab.dram_pim import streams
 from pimlab.dram_pim.engine import Run, Summary, run, stretched
@@ -19,12 +18,8 @@ LONGEST = 60_000
 """Requests that are scheduled one by one; beyond, equal passes repeat (within 0.05 % of the whole schedule)."""
 
 
-class BankPim(Value):
-    """Units of `lanes` multipliers, each beside a pair of banks (even and odd), that read a column in lockstep.
-
-    A matrix lies in tiles: `outputs_per_tile` outputs over all channels, units and result registers, by
-    `inputs_per_tile` inputs, `registers` columns of `lanes`. Even tiles lie in even banks, odd tiles in odd banks.
-    """
+class Banks(Value):
+    """Channels of banks that a host reads and writes through pins."""
 
     channels: int = integer(1, 4096, doc="channels that work in lockstep")
     ranks: int = integer(1, 8, doc="ranks a channel; rank 0 computes")
@@ -33,14 +28,56 @@ class BankPim(Value):
     rows: int = integer(4, 1 << 24, doc="rows a bank")
     columns: int = integer(1, 1 << 16, doc="column accesses a row")
     access_bits: int = integer(8, 1 << 16, doc="bits of one column access")
+
+    def check(self) -> None:
+        """Banks come in groups."""
+        if self.banks % self.bank_groups:
+            raise ValueError(f"{type(self).__name__} banks={self.banks} is not a multiple of bank_groups={self.bank_groups}")
+
+    @property
+    def capacity(self) -> int:
+        """Bytes of the computing rank of all channels."""
+        return self.channels * self.banks * self.rows * self.columns * self.access_bits // 8
+
+    def cycle(self, t: Timing) -> float:
+        """Seconds of one cycle that this organisation counts."""
+        return t.tCK
+
+    def host(self, t: Timing, accesses: int, kind: int, refresh: bool, compat: str | None) -> Run:
+        """The schedule of consecutive accesses by a host through the pins."""
+        return run(streams.host(self, accesses, kind), t, self, refresh, compat)
+
+    def host_summary(self, t: Timing, accesses: int, kind: int, refresh: bool, compat: str | None) -> Summary:
+        """What consecutive accesses cost; long sequences are scheduled in part and repeated."""
+        return _host_summary(self, t, accesses, kind, refresh, compat)
+
+    def refreshes_a_second(self, t: Timing) -> float:
+        """All-bank refreshes of all channels and ranks."""
+        return self.channels * self.ranks / (t.tREFI * t.tCK)
+
+    def events(self, done: Any) -> dict[str, int]:
+        """Events over all channels of a host's run: rows opened, and bits from the array through the pins."""
+        bits = int((done.trace[:, 1] <= WRITE).sum()) * self.channels * self.access_bits
+        return {
+            event.ACTIVATE: int((done.trace[:, 1] == ACTIVATE).sum()) * self.channels, event.BANK_BIT: 0, event.MAC: 0,
+            event.REGISTER_BIT: 0, event.ARRAY_BIT: bits, event.IO_BIT: bits,
+        }  # fmt: skip
+
+
+class BankPim(Banks):
+    """Units of `lanes` multipliers, each beside a pair of banks (even and odd), that read a column in lockstep.
+
+    A matrix lies in tiles: `outputs_per_tile` outputs over all channels, units and result registers, by
+    `inputs_per_tile` inputs, `registers` columns of `lanes`. Even tiles lie in even banks, odd tiles in odd banks.
+    """
+
     units: int = integer(1, 64, doc="PIM units a channel")
     lanes: int = integer(1, 1024, doc="multipliers a unit")
     registers: int = integer(1, 64, doc="input registers a unit, and as many result registers")
 
     def check(self) -> None:
-        """Banks come in groups, and every unit has a pair of banks."""
-        if self.banks % self.bank_groups:
-            raise ValueError(f"BankPim banks={self.banks} is not a multiple of bank_groups={self.bank_groups}")
+        """Every unit has a pair of banks."""
+        super().check()
         if self.banks != 2 * self.units:
             raise ValueError(f"BankPim units={self.units} with banks={self.banks}; allowed: one unit for each pair of banks")
 
@@ -94,15 +131,7 @@ class BankPim(Value):
         """The schedule of an element-wise operator on one channel."""
         return run(streams.elementwise(self, op, elements), t, self, refresh, compat)
 
-    def host(self, t: Timing, accesses: int, kind: int, refresh: bool, compat: str | None) -> Run:
-        """The schedule of consecutive accesses by a host through the pins."""
-        return run(streams.host(self, accesses, kind), t, self, refresh, compat)
-
-    def host_summary(self, t: Timing, accesses: int, kind: int, refresh: bool, compat: str | None) -> Summary:
-        """What consecutive accesses cost; long sequences are scheduled in part and repeated."""
-        return _host_summary(self, t, accesses, kind, refresh, compat)
-
-    def events(self, done: Run) -> dict[str, int]:
+    def events(self, done: Any) -> dict[str, int]:
         """Events over all channels of a run: rows, bits by path, register bits and arithmetic."""
         kind, command, request, mode = done.stream.requests[:, 0], done.trace[:, 1], done.trace[:, 4], done.trace[:, 5]
         opened = np.bincount(mode[command == ACTIVATE], minlength=2)
@@ -124,13 +153,10 @@ class BankPim(Value):
             event.IO_BIT: (registers + outside) * per,
         }
 
-    def result_accesses(self, outputs: int, inputs: int, batch: int) -> int:
-        """Column accesses of one channel in which a host reads the lane sums of `batch` products."""
-        return self.tiles(outputs, inputs)[0] * batch * self.registers * self.units
-
-    def refreshes_a_second(self, t: Timing) -> float:
-        """All-bank refreshes of all channels and ranks."""
-        return self.channels * self.ranks / (t.tREFI * t.tCK)
+    def results(self, t: Timing, outputs: int, inputs: int, batch: int) -> Summary:
+        """What it costs a host to read the lane sums of `batch` products."""
+        accesses = self.tiles(outputs, inputs)[0] * batch * self.registers * self.units
+        return self.host_summary(t, accesses, READ, True, None)
 
 
 @lru_cache(maxsize=512)
@@ -146,7 +172,7 @@ def _gemv_summary(org: BankPim, t: Timing, outputs: int, inputs: int, batch: int
 
 
 @lru_cache(maxsize=512)
-def _host_summary(org: BankPim, t: Timing, accesses: int, kind: int, refresh: bool, compat: str | None) -> Summary:
+def _host_summary(org: Banks, t: Timing, accesses: int, kind: int, refresh: bool, compat: str | None) -> Summary:
     streams.refuse_beyond(org, accesses)
     if accesses <= LONGEST:
         return _summary(org, org.host(t, accesses, kind, refresh, compat))
@@ -154,10 +180,5 @@ def _host_summary(org: BankPim, t: Timing, accesses: int, kind: int, refresh: bo
     return stretched(few, most, (LONGEST // 2, LONGEST), accesses)
 
 
-def _summary(org: BankPim, done: Run) -> Summary:
+def _summary(org: Banks, done: Run) -> Summary:
     return Summary(done.cycles, done.counts(), done.phases(), org.events(done))
-
-
-def bank_pim(table: Entry | Mapping) -> BankPim:
-    """The organisation that a file of catalogue room `pim` describes."""
-    return BankPim(**{field: int(table[field].value) for field in BankPim.fields()})

@@ -30,19 +30,20 @@ def refresh_energy(table: Entry, rows: int, banks: int) -> Constant:
     )
 
 
+_PARTS = {
+    ACTIVATE: ("energy.activate", "DRAM rows"), BANK_BIT: ("energy.bank_bit", "bank columns"), MAC: ("energy.unit_mac", "MAC"),
+    REGISTER_BIT: ("energy.register_bit", "PIM registers"), ARRAY_BIT: ("energy.array_bit", "DRAM columns"),
+    IO_BIT: ("energy.io_bit", "I/O"), HOST_ADD: ("energy.host_add", "host"),
+}  # fmt: skip
+
+
 def prices(name: str) -> Prices:
-    """Prices of the memory `name` of catalogue room `pim`; ValueError with the nearest name."""
+    """Prices of the memory `name` of catalogue room `pim`: those events that it has; ValueError with the nearest name."""
     table = entry("pim", name)
-    rows, banks = int(table["rows"].value), int(table["banks"].value)
+    found = {event: Price(constant=_per_bit(table[key]), component=part) for event, (key, part) in _PARTS.items() if key in table}
     background = derive("background", lambda watt: watt, table["power.background"], unit="J", reason="power x 1 s")
-    return Prices({
-        ACTIVATE: Price(constant=table["energy.activate"], component="DRAM rows"),
-        BANK_BIT: Price(constant=_per_bit(table["energy.bank_bit"]), component="bank columns"),
-        MAC: Price(constant=table["energy.unit_mac"], component="MAC"),
-        REGISTER_BIT: Price(constant=_per_bit(table["energy.register_bit"]), component="PIM registers"),
-        ARRAY_BIT: Price(constant=_per_bit(table["energy.array_bit"]), component="DRAM columns"),
-        IO_BIT: Price(constant=_per_bit(table["energy.io_bit"]), component="I/O"),
-        HOST_ADD: Price(constant=table["energy.host_add"], component="host"),
-        REFRESH: Price(constant=refresh_energy(table, rows, banks), component="refresh"),
-        BACKGROUND: Price(constant=background, component="background"),
-    })  # fmt: skip
+    found[BACKGROUND] = Price(constant=background, component="background")
+    if "refresh_commands" in table:
+        refresh = refresh_energy(table, int(table["rows"].value), int(table["banks"].value))
+        found[REFRESH] = Price(constant=refresh, component="refresh")
+    return Prices(found)

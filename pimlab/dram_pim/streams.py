@@ -14,7 +14,7 @@ import numpy as np
 from pimlab.kernels.dram_timing import READ, WRITE
 
 if TYPE_CHECKING:
-    from pimlab.dram_pim.organisation import BankPim
+    from pimlab.dram_pim.organisation import BankPim, Banks
 
 MODE, INPUT, MAC, RESULT, HOST = "mode switching", "input broadcast", "in-bank MAC", "result write", "host access"
 PHASES = (MODE, INPUT, MAC, RESULT, HOST)
@@ -146,14 +146,14 @@ def elementwise(org: BankPim, op: str, elements: int) -> Stream:
     return _join([_enter(org), *parts, _leave(org)])
 
 
-def refuse_beyond(org: BankPim, accesses: int) -> None:
+def refuse_beyond(org: Banks, accesses: int) -> None:
     """ValueError where a channel has fewer column accesses than asked."""
     room = org.rows * org.columns * org.banks * org.ranks
     if accesses > room:
         raise ValueError(f"{accesses} column accesses a channel do not fit; a channel has {room} ({org.rows} rows a bank)")
 
 
-def host(org: BankPim, accesses: int, kind: int = READ, first: int = 0) -> Stream:
+def host(org: Banks, accesses: int, kind: int = READ, first: int = 0) -> Stream:
     """`accesses` consecutive column accesses by a host, bank groups and banks interleaved before columns and rows."""
     refuse_beyond(org, first + accesses)
     at = first + np.arange(accesses)

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from pimlab.catalogue import entry
 from pimlab.cost import Prices
-from pimlab.dram_pim import layout
 from pimlab.dram_pim import prices as events
+from pimlab.dram_pim.aim import AimPim
+from pimlab.dram_pim.arithmetic import Arithmetic
 from pimlab.dram_pim.engine import Summary
-from pimlab.dram_pim.organisation import BankPim, bank_pim
+from pimlab.dram_pim.machines import known, organisation
+from pimlab.dram_pim.organisation import BankPim
 from pimlab.dram_pim.timing import Timing, timing
-from pimlab.kernels.dram_timing import READ
+from pimlab.dram_pim.upmem import Dpus
 from pimlab.keys import Key
 from pimlab.protocol import Calibration, MacOp, Programmed, Target, VectorOp, checked_operands, checked_weights
-from pimlab.values import choice, part, unknown
-
-OPERANDS, ACCUMULATION = "fp16 operands", "fp16 accumulation"
+from pimlab.values import part, unknown
 
 
 class DramPim(Target):
-    """HBM-PIM: FP16 units beside bank pairs, `acc = fp16(fp16(w x) + acc)` in 16 lanes that the host adds in order.
+    """A DRAM whose banks multiply and accumulate.
 
     Serves every product with constant weights. Products of two activations and vector operators run on `host`: their
     operands would have to be laid out in the banks first. The host adds the bias in float32.
@@ -32,11 +31,16 @@ class DramPim(Target):
 
     stage: ClassVar[int] = 2
 
-    organisation: BankPim = part(BankPim, doc="banks, units and registers")
-    timing: Timing = part(Timing, doc="DRAM timing table")
+    organisation: Any = part(BankPim, AimPim, Dpus, doc="banks, units and registers, or scalar cores")
+    timing: Any = part(Timing, default=None, doc="DRAM timing table; None where cores count their own clock")
+    arithmetic: Any = part(Arithmetic, doc="what the banks compute with")
     energies: Prices = part(Prices, doc="energy of each event")
-    operands: str = choice("fp16", "float32", default="fp16", doc="grid of weights and inputs")
-    accumulation: str = choice("fp16", "float32", default="fp16", doc="rounding of each product and sum")
+
+    def check(self) -> None:
+        """Banks need a timing table; scalar cores have their own clock."""
+        if (self.timing is None) != isinstance(self.organisation, Dpus):
+            needed = "timing=None (cores have their own clock)" if self.timing else "a timing table, such as timing('hbm2')"
+            raise ValueError(f"DramPim {self.name}: {type(self.organisation).__name__} needs {needed}")
 
     def serves(self, op: MacOp | VectorOp) -> bool:
         """Products with constant weights only."""
@@ -44,35 +48,38 @@ class DramPim(Target):
 
     def program(self, w: np.ndarray, key: int | Key = 0, *, bias: np.ndarray | None = None,
                 calibration: Calibration | None = None) -> BankWeights:  # fmt: skip
-        """Weights laid out in banks as binary16; neither `key` nor `calibration` matters to a floating-point machine.
+        """Weights laid out in the banks on their grid; `key` does not matter, nothing is random.
 
-        ValueError for weights beyond binary16's range, not finite, of a wrong shape or too many for the banks.
+        ValueError for weights that are not finite, of a wrong shape, beyond the format or too many for the banks.
         """
         w, bias = checked_weights(w, bias, self.name)
-        self.organisation.tiles(w.shape[1], w.shape[0])
-        return BankWeights(self, w, bias)
+        self.organisation.macs_done(w.shape[1], w.shape[0], 1)
+        return BankWeights(self, w, bias, calibration)
 
     def events(self, op: MacOp | VectorOp) -> Mapping[str, int]:
         """Rows, bits by path, MACs and host additions of one inference over all channels, padding included."""
         total = dict(self._product(op).events)
         for name, count in self._results(op).events.items():
             total[name] = total.get(name, 0) + count
-        total[events.HOST_ADD] = op.m * op.n * (self.organisation.lanes - 1)  # type: ignore[union-attr]
+        if events.HOST_ADD in self.energies:
+            total[events.HOST_ADD] = op.m * op.n * (self.organisation.lanes - 1)  # type: ignore[union-attr]
         return {name: count * op.groups for name, count in total.items()}  # type: ignore[union-attr]
 
     def latency(self, op: MacOp | VectorOp) -> Mapping[str, float]:
         """Seconds by phase, refresh included: mode switching, input broadcast, in-bank MAC, result write and read."""
         cycles = self._product(op).phases()
-        cycles["result read"] = self._results(op).cycles
-        return {phase: op.groups * count * self.timing.tCK for phase, count in cycles.items()}  # type: ignore[union-attr]
+        read = self._results(op).cycles
+        if read:
+            cycles["result read"] = cycles.get("result read", 0) + read
+        each = self.organisation.cycle(self.timing)
+        return {phase: op.groups * count * each for phase, count in cycles.items()}  # type: ignore[union-attr]
 
     def _product(self, op: MacOp | VectorOp) -> Summary:
         self._refuse(op)
         return self.organisation.gemv_summary(self.timing, op.n, op.k, op.m, True, None)  # type: ignore[union-attr]
 
     def _results(self, op: MacOp | VectorOp) -> Summary:
-        accesses = self.organisation.result_accesses(op.n, op.k, op.m)  # type: ignore[union-attr]
-        return self.organisation.host_summary(self.timing, accesses, READ, True, None)
+        return self.organisation.results(self.timing, op.n, op.k, op.m)  # type: ignore[union-attr]
 
     def _refuse(self, op: MacOp | VectorOp) -> None:
         if not self.serves(op):
@@ -86,61 +93,51 @@ class DramPim(Target):
     @property
     def standing(self) -> Mapping[str, float]:
         """All-bank refreshes of every channel and rank, and standby, a second."""
-        return {events.REFRESH: self.organisation.refreshes_a_second(self.timing), events.BACKGROUND: 1.0}
+        rates = {events.BACKGROUND: 1.0}
+        if events.REFRESH in self.energies:
+            rates[events.REFRESH] = self.organisation.refreshes_a_second(self.timing)
+        return rates
 
     @property
     def causes(self) -> tuple[str, ...]:
-        """binary16 operands, and binary16 rounding of each product and sum."""
-        return tuple(name for name, field in _CAUSES.items() if getattr(self, field) == "fp16")
+        """Roundings of the arithmetic."""
+        return self.arithmetic.causes
 
     def with_causes(self, causes: tuple[str, ...]) -> Self:
         """This machine with only the named roundings, the others in float32; ValueError for an unknown name."""
+        known_causes = tuple(self.arithmetic.rounded) or self.causes
         for name in causes:
-            if name not in _CAUSES:
-                raise ValueError(unknown(f"{self.name}: non-ideality", name, _CAUSES))
-        return self.but(**{field: "fp16" if name in causes else "float32" for name, field in _CAUSES.items()})
-
-
-_CAUSES = {OPERANDS: "operands", ACCUMULATION: "accumulation"}
+            if name not in known_causes:
+                raise ValueError(unknown(f"{self.name}: non-ideality", name, known_causes))
+        return self.but(arithmetic=self.arithmetic.with_causes(causes))
 
 
 class BankWeights(Programmed):
-    """Weights (k, n) in the banks of a `DramPim`, split into lanes and tiles."""
+    """Weights (k, n) in the banks of a `DramPim`."""
 
-    def __init__(self, target: DramPim, w: np.ndarray, bias: np.ndarray | None):
+    def __init__(self, target: DramPim, w: np.ndarray, bias: np.ndarray | None, calibration: Calibration | None):
         self.target, self.bias, self.inputs = target, bias, w.shape[0]
-        w = self._on_grid(w)
-        if not np.isfinite(w).all():
-            raise ValueError(f"{target.name}: {np.count_nonzero(~np.isfinite(w))} weights are beyond binary16; allowed: up to 65504")
-        order = layout.lane_order(self.inputs, target.organisation)
-        self.order = order[:, (order < self.inputs).any(axis=0)]
-        self.weights = w if target.accumulation == "float32" else layout.laid_out(w, self.order, 0)
-
-    def _on_grid(self, a: np.ndarray) -> np.ndarray:
-        return layout.to_half(a) if self.target.operands == "fp16" else a
+        try:
+            self.laid = target.arithmetic.lay(w, target.organisation, calibration)
+        except ValueError as error:
+            raise ValueError(f"{target.name}: {error}") from None
 
     def matmul(self, x: np.ndarray, key: int | Key = 0, at: str | float = 0.0) -> np.ndarray:
-        """y float32 (batch, n) of x float32 (batch, k), plus bias; a sum beyond binary16's range is infinite."""
-        x = self._on_grid(checked_operands(x, self.inputs, self.target.name))
-        y = self._sums(x)
+        """y float32 (batch, n) of x float32 (batch, k), plus bias; a sum beyond the format's range is infinite."""
+        y = self.target.arithmetic.multiply(checked_operands(x, self.inputs, self.target.name), self.laid)
         return y if self.bias is None else y + self.bias
 
-    def _sums(self, x: np.ndarray) -> np.ndarray:
-        if self.target.accumulation == "float32":
-            # in double: BLAS orders a float32 sum by the batch size, and chunks of a batch must give the same bits
-            return (x.astype(np.float64) @ self.weights).astype(np.float32)
-        return layout.product(layout.laid_out(x, self.order, 1), self.weights)
-
     def lanes(self, x: np.ndarray) -> np.ndarray:
-        """float32 (batch, n, lanes): what each lane holds before the host adds them."""
-        x = self._on_grid(checked_operands(x, self.inputs, self.target.name))
-        return layout.lane_partials(layout.laid_out(x, self.order, 1), self.weights).transpose(0, 2, 1)
+        """float32 (batch, n, lanes): what each lane holds before the host adds them; ValueError where there are no lanes."""
+        return self.target.arithmetic.lanes(checked_operands(x, self.inputs, self.target.name), self.laid)
 
 
 def build(name: str = "hbm-pim") -> DramPim:
     """The preset `name` of catalogue room `pim`, without a host."""
-    table = entry("pim", name)
-    return DramPim(name=name, organisation=bank_pim(table), timing=timing(table.meta["dram"]), energies=events.prices(name))
+    table = known(name)
+    org, arithmetic = organisation(table)
+    clock = timing(table.meta["dram"]) if "dram" in table.meta else None
+    return DramPim(name=name, organisation=org, timing=clock, arithmetic=arithmetic, energies=events.prices(name))
 
 
-TARGETS = {"hbm-pim": partial(build, "hbm-pim")}
+TARGETS = {name: partial(build, name) for name in ("hbm-pim", "gddr6-aim", "lpddr-pim", "upmem")}

@@ -40,6 +40,8 @@ class Timing(Value):
     tRTRS: int = integer(0, _CYCLES, doc="bus turn-around")
     tREFI: int = integer(1, _CYCLES, doc="mean interval of refreshes")
     tRFC: int = integer(1, _CYCLES, doc="refresh to any command")
+    tCCDLW: int | None = integer(1, _CYCLES, default=None, hint="for one symbol for both directions write tCCDLW=None",
+                                 doc="write to write, same bank group; None: tCCDL holds for both directions")  # fmt: skip
     read_precharge: str = choice("command", "burst", doc="what tRTP counts from: the read command, or the last prefetch of its burst")
 
     def check(self) -> None:
@@ -48,6 +50,7 @@ class Timing(Value):
             ("tRC >= tRAS + tRP", self.tRC >= self.tRAS + self.tRP, f"tRC={self.tRC}, tRAS={self.tRAS}, tRP={self.tRP}"),
             ("tRAS >= tRCDRD", self.tRAS >= self.tRCDRD, f"tRAS={self.tRAS}, tRCDRD={self.tRCDRD}"),
             ("tCCDL >= tCCDS", self.tCCDL >= self.tCCDS, f"tCCDL={self.tCCDL}, tCCDS={self.tCCDS}"),
+            ("tCCDLW >= tCCDS", self.write_to_write >= self.tCCDS, f"tCCDLW={self.tCCDLW}, tCCDS={self.tCCDS}"),
             ("tCCDS >= BL / 2", 2 * self.tCCDS >= self.BL, f"tCCDS={self.tCCDS}, BL={self.BL}"),
             ("tRRDL >= tRRDS", self.tRRDL >= self.tRRDS, f"tRRDL={self.tRRDL}, tRRDS={self.tRRDS}"),
             ("tWTRL >= tWTRS", self.tWTRL >= self.tWTRS, f"tWTRL={self.tWTRL}, tWTRS={self.tWTRS}"),
@@ -61,6 +64,11 @@ class Timing(Value):
     def burst(self) -> int:
         """Cycles that one burst holds the data bus: BL / 2 (double data rate)."""
         return (self.BL + 1) // 2
+
+    @property
+    def write_to_write(self) -> int:
+        """Write command to write command, same bank group."""
+        return self.tCCDL if self.tCCDLW is None else self.tCCDLW
 
     @property
     def read_to_write(self) -> int:
@@ -95,12 +103,22 @@ class Timing(Value):
         return self.read_to_precharge + self.tRP + self.tRCDRD
 
 
+class AimTiming(Timing):
+    """Timing of a channel whose banks compute together, commands broadcast to all of them."""
+
+    tRCDMAC: int = integer(1, _CYCLES, default=1, doc="activate of all banks to their first multiply-accumulate")
+    tRCDEW: int = integer(1, _CYCLES, default=1, doc="activate of all banks to an element-wise product")
+    tMOD: int = integer(1, _CYCLES, default=1, doc="change between commands to the buffers and commands to the banks")
+    tREG: int = integer(1, _CYCLES, default=1, doc="read of the accumulators to the next write of buffers or accumulators")
+
+
 def timing(name: str) -> Timing:
     """The timing table `name` of the catalogue, such as "hbm2"; ValueError with the nearest name."""
     table = entry("dram", name)
-    return Timing(name=name, tCK=table["tCK"].value, read_precharge=table.meta["read_precharge"], **_symbols(table))
+    kind = AimTiming if "tRCDMAC" in table else Timing
+    return kind(name=name, tCK=table["tCK"].value, read_precharge=table.meta["read_precharge"], **_symbols(table, kind))
 
 
-def _symbols(table: Entry) -> dict[str, int]:
-    fields = [field for field in Timing.fields() if field not in ("name", "tCK", "read_precharge")]
+def _symbols(table: Entry, kind: type[Timing]) -> dict[str, int]:
+    fields = [field for field in kind.fields() if field in table and field not in ("name", "tCK", "read_precharge")]
     return {field: int(table[field].value) for field in fields}

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pimlab.dram_pim.timing import Timing
+from pimlab.dram_pim.timing import AimTiming, Timing
 from pimlab.values import unknown
 
 COMMANDS = ("ACT", "PRE", "RD", "WR", "REF")
@@ -28,7 +28,7 @@ def _pairs(t: Timing) -> tuple[tuple[str, str, str, str, int], ...]:
         ("tRCDRD", "ACT", "bank", "RD", t.tRCDRD), ("tRCDWR", "ACT", "bank", "WR", t.tRCDWR), ("tRAS", "ACT", "bank", "PRE", t.tRAS),
         ("tRC", "ACT", "bank", "ACT", t.tRC), ("tRP", "PRE", "bank", "ACT", t.tRP), ("tRRDL", "ACT", "group", "ACT", t.tRRDL),
         ("tRRDS", "ACT", "channel", "ACT", t.tRRDS), ("tCCDL", "RD", "group", "RD", t.tCCDL), ("tCCDS", "RD", "channel", "RD", t.tCCDS),
-        ("tCCDL", "WR", "group", "WR", t.tCCDL), ("tCCDS", "WR", "channel", "WR", t.tCCDS),
+        ("tCCDLW", "WR", "group", "WR", t.write_to_write), ("tCCDS", "WR", "channel", "WR", t.tCCDS),
         ("read to write", "RD", "channel", "WR", t.read_to_write), ("tWTRL", "WR", "group", "RD", t.write_to_read),
         ("tWTRS", "WR", "channel", "RD", t.write_to_read_other), ("tRTP", "RD", "bank", "PRE", t.read_to_precharge),
         ("tWR", "WR", "bank", "PRE", t.write_to_precharge), ("tRP", "PRE", "channel", "REF", t.tRP),
@@ -133,6 +133,41 @@ class _Channel:
             self.refreshed.append(cycle)
 
 
+def _aim_pairs(t: AimTiming) -> tuple[tuple[str, str, str, int], ...]:
+    """(rule, earlier command, later command, cycles at least) of a channel whose banks compute together."""
+    bus = max(t.burst, t.tCCDS)
+    every = ("WRGB", "WRMAC16", "MAC16", "RDMAC16", "ACT16", "PREA", "EWMUL16")
+    return (
+        *(("tCCDS", a, b, bus) for a in ("WRGB", "WRMAC16") for b in ("WRGB", "WRMAC16")), *(("tMOD", "TMOD", b, t.tMOD) for b in every),
+        ("tCCDL", "MAC16", "MAC16", t.tCCDL), ("tCCDL", "EWMUL16", "EWMUL16", t.tCCDL), ("tREG", "RDMAC16", "WRMAC16", t.tREG),
+        ("tREG", "RDMAC16", "WRGB", t.tREG), ("tRCDMAC", "ACT16", "MAC16", t.tRCDMAC), ("tRCDEW", "ACT16", "EWMUL16", t.tRCDEW),
+        ("tRAS", "ACT16", "PREA", t.tRAS), ("tRC", "ACT16", "ACT16", t.tRC), ("tRTP", "MAC16", "PREA", t.tRTPL),
+        ("tWR", "EWMUL16", "PREA", t.WL + t.tWR), ("tRP", "PREA", "ACT16", t.tRP), ("tRP", "PREA", "REFAB", t.tRP),
+        ("tRFC", "REFAB", "ACT16", t.tRFC), ("tRFC", "REFAB", "REFAB", t.tRFC),
+    )  # fmt: skip
+
+
+def _replay_together(lines: Iterable[tuple[int, str, int, int, int]], t: AimTiming) -> int:
+    """Replay commands that go to all banks: spacings, and rows open where banks compute."""
+    pairs, last, count, now, is_open = _aim_pairs(t), dict[str, int](), 0, -1, False
+    names = {name for _, a, b, _ in pairs for name in (a, b)}
+    for cycle, command, *_ in lines:
+        if command not in names:
+            raise TraceError(unknown("command", command, names))
+        if cycle <= now:
+            raise TraceError(f"{command} at cycle {cycle} is out of order: the command before it was issued at cycle {now}")
+        if (command in ("MAC16", "EWMUL16") and not is_open) or (command in ("ACT16", "REFAB") and is_open):
+            raise TraceError(f"{command} at cycle {cycle}: all banks are {'open' if is_open else 'closed'}")
+        for rule, earlier, later, least in pairs:
+            if later == command and earlier in last and cycle - last[earlier] < least:
+                raise TraceError(
+                    f"{rule}: {command} at cycle {cycle} comes {cycle - last[earlier]} cycles after {earlier}; at least {least}"
+                )
+        is_open = command == "ACT16" or (is_open and command != "PREA")
+        last[command], now, count = cycle, cycle, count + 1
+    return count
+
+
 def validate(trace: Any, timing: Timing, *, banks: int | None = None, bank_groups: int | None = None) -> int:
     """Replay `trace` on one channel; returns the number of commands checked.
 
@@ -141,6 +176,8 @@ def validate(trace: Any, timing: Timing, *, banks: int | None = None, bank_group
     banks, bank_groups : taken from the trace's attributes where it has them, else 16 and 4.
     TraceError (a ValueError) names the rule broken, the commands and their cycles.
     """
+    if isinstance(timing, AimTiming) and "TMOD" in str(getattr(trace, "attrs", {}).get("commands", "")):
+        return _replay_together(_columns(trace), timing)
     attributes = getattr(trace, "attrs", {})
     channel = _Channel(timing, banks or int(attributes.get("banks", 16)), bank_groups or int(attributes.get("bank_groups", 4)))
     count = 0

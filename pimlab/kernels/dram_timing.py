@@ -17,13 +17,13 @@ READ, WRITE, ACTIVATE, PRECHARGE, REFRESH = 0, 1, 2, 3, 4
 KIND, BANK, ROW, SCOPE, BARRIER = range(5)
 """Columns of a request. SCOPE 1 addresses all banks of one parity at once, as bank 0 or 1: all-bank mode."""
 
-(BANKS, GROUPS, DEPTH, SIGHT, CCD_S, CCD_L, RCD_RD, RCD_WR, RAS, RC, RP, RRD_S, RRD_L, RD_WR, WR_RD_S, WR_RD_L, RD_PRE, WR_PRE,
- XAW_WINDOW, REFI, RFC, RD_END, WR_END, FIRST_REFRESH, REFRESH_GAP, POSTPONE, EAGER_REFRESH, WHOLE_PARITY) = range(28)  # fmt: skip
+(BANKS, GROUPS, DEPTH, SIGHT, CCD_S, CCD_L, CCD_LW, RCD_RD, RCD_WR, RAS, RC, RP, RRD_S, RRD_L, RD_WR, WR_RD_S, WR_RD_L, RD_PRE, WR_PRE,
+ XAW_WINDOW, REFI, RFC, RD_END, WR_END, FIRST_REFRESH, REFRESH_GAP, POSTPONE, EAGER_REFRESH, WHOLE_PARITY) = range(29)  # fmt: skip
 """Rows of `spacing`: banks, bank groups, requests that may be served and requests in sight of an open row, then cycles.
 RD_END, WR_END: command to end of data. FIRST_REFRESH: when the first is due. REFRESH_GAP: precharge to refresh. POSTPONE:
 how long a due refresh waits for open rows to drain. EAGER_REFRESH: 1 where a due refresh closes rows as soon as they may
 close, while other commands go on. WHOLE_PARITY: 1 where all-bank mode waits for every bank, 0 for banks 0 and 1 only."""
-SPACINGS = 28
+SPACINGS = 29
 
 OPEN, ACT, RD, WR, PRE = range(5)
 """Columns of `ready`, one row a bank, then a bank group, then the channel: the open row (-1: closed; for the channel, the
@@ -76,7 +76,7 @@ def _issue_read(bank, now, ready, spacing):
 def _issue_write(bank, now, ready, spacing):
     group = spacing[BANKS] + bank * spacing[GROUPS] // spacing[BANKS]
     _at_least(ready, bank, PRE, now + spacing[WR_PRE])
-    _at_least(ready, group, WR, now + spacing[CCD_L])
+    _at_least(ready, group, WR, now + spacing[CCD_LW])
     _at_least(ready, group, RD, now + spacing[WR_RD_L])
     _at_least(ready, -1, WR, now + spacing[CCD_S])
     _at_least(ready, -1, RD, now + spacing[WR_RD_S])
@@ -265,3 +265,36 @@ def schedule(requests, spacing, ready, recent, trace):
             elif mode == 0:
                 recent[last] = cycle
                 last = (last + 1) % recent.size
+
+
+@kernel
+def in_order(commands, gaps, opens, refresh, interval, cycles, refreshed):
+    """Issue broadcast commands in order, each at the earliest cycle that every earlier one allows.
+
+    commands : int64 (n,), types 0..types - 1;  gaps : int64 (types, types), cycles from the last command of the row's type
+    to one of the column's type (0: no rule);  opens : the type that opens rows: a due refresh goes out just before it, when
+    all banks are closed;  refresh : the type of a refresh;  interval : cycles between refreshes;
+    cycles : int64 (n,), out;  refreshed : int64 (room,), out, cycles of the refreshes. Returns their number.
+    """
+    types = gaps.shape[0]
+    last = np.full(types, -(np.int64(1) << np.int64(60)), np.int64)
+    now, due, count = np.int64(0), np.int64(interval), 0
+    for i in range(commands.size):
+        command = commands[i]
+        while True:
+            pending = command == opens and now >= due
+            what = refresh if pending else command
+            when = now + 1
+            for before in range(types):
+                if gaps[before, what] > 0:
+                    when = max(when, last[before] + gaps[before, what])
+            last[what] = when
+            now = when
+            if not pending:
+                break
+            if count < refreshed.size:
+                refreshed[count] = when
+            count += 1
+            due += interval
+        cycles[i] = now
+    return count

@@ -22,7 +22,7 @@ def _rules(spacing):
         (k.ACTIVATE, "group", k.ACTIVATE, s["RRD_L"]), (k.ACTIVATE, "all", k.ACTIVATE, s["RRD_S"]),
         (k.PRECHARGE, "bank", k.ACTIVATE, s["RP"]), (k.REFRESH, "all", k.ACTIVATE, s["RFC"]),
         (k.READ, "bank", k.PRECHARGE, s["RD_PRE"]), (k.READ, "group", k.READ, s["CCD_L"]), (k.READ, "all", k.READ, s["CCD_S"]),
-        (k.READ, "all", k.WRITE, s["RD_WR"]), (k.WRITE, "bank", k.PRECHARGE, s["WR_PRE"]), (k.WRITE, "group", k.WRITE, s["CCD_L"]),
+        (k.READ, "all", k.WRITE, s["RD_WR"]), (k.WRITE, "bank", k.PRECHARGE, s["WR_PRE"]), (k.WRITE, "group", k.WRITE, s["CCD_LW"]),
         (k.WRITE, "all", k.WRITE, s["CCD_S"]), (k.WRITE, "group", k.READ, s["WR_RD_L"]), (k.WRITE, "all", k.READ, s["WR_RD_S"]),
     ]  # fmt: skip
 
@@ -145,3 +145,22 @@ def schedule(requests, spacing, xaw):
                 end = max(end, now + spacing[k.RD_END if command == k.READ else k.WR_END])
         now += 1
     return np.array(trace, np.int64), end
+
+
+def in_order(commands, gaps, opens, refresh, interval):
+    """(cycles of the commands, cycles of the refreshes), from lists of all that went before."""
+    history: list[tuple[int, int]] = []
+    cycles: list[int] = []
+    refreshed: list[int] = []
+
+    def issue(what):
+        rules = (when + gaps[before, what] for before, when in history if gaps[before, what])
+        when = max([history[-1][1] + 1 if history else 1, *rules])
+        history.append((what, when))
+        return when
+
+    for command in commands:
+        while command == opens and history and history[-1][1] >= interval * (len(refreshed) + 1):
+            refreshed.append(issue(refresh))
+        cycles.append(issue(command))
+    return np.array(cycles, np.int64), np.array(refreshed, np.int64)

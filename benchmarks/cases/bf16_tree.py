@@ -1,0 +1,42 @@
+"""Cases of `pimlab.kernels.bf16_tree`: bit for bit against NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmarks.cases import Case
+from pimlab.kernels import bf16_tree as kernels
+from pimlab.reference import bf16_tree as reference
+
+
+def _operands(tree, accumulator):
+    def make(rng, size):
+        batch, steps, n = (3, 7, 70) if size == "small" else (1024, 64, 1024)
+        x = reference.to_brain(rng.standard_normal((batch, steps, 16)).astype(np.float32))
+        return x, reference.to_brain(rng.standard_normal((steps, 16, n)).astype(np.float32)), tree, accumulator
+
+    return make
+
+
+def _matmul(x, w, tree, accumulator):
+    out = np.empty((x.shape[0], w.shape[2]), np.float32)
+    kernels.matmul(x, w, tree, accumulator, out)
+    return out
+
+
+def _to_brain(x):
+    out = np.empty_like(x)
+    kernels.to_brain(x, out)
+    return out
+
+
+def _any_float(rng, size):
+    return (rng.integers(0, 2**32, 4000 if size == "small" else 2**22, dtype=np.uint32).view(np.float32),)
+
+
+CASES = {
+    **{f"bf16_tree.matmul.{tree}{accumulator}": Case(_matmul, reference.matmul, _operands(tree, accumulator), gemm=(1024, 1024, 1024),
+                                                     covers=("bf16_tree.matmul",))
+       for tree in (0, 1) for accumulator in (0, 1)},
+    "bf16_tree.to_brain": Case(_to_brain, reference.to_brain, _any_float, covers=("bf16_tree.to_brain",)),
+}  # fmt: skip

@@ -1,0 +1,209 @@
+"""GDDR6-AiM: how long does a product take when every bank has 16 multipliers and a global buffer broadcasts the inputs?
+
+Commands go to all banks at once and in order, so one table of gaps between command types is the whole timing model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from pimlab.dram_pim import prices as event
+from pimlab.dram_pim.engine import Summary, stretched
+from pimlab.dram_pim.organisation import Banks
+from pimlab.dram_pim.timing import AimTiming, Timing
+from pimlab.kernels import dram_timing as kernel
+from pimlab.values import choice, integer, unknown
+
+COMMANDS = ("WRGB", "WRMAC16", "MAC16", "RDMAC16", "TMOD", "ACT16", "PREA", "EWMUL16", "REFAB")
+"""Write the global buffer; write, use and read the accumulators; change command class; open, close, multiply, refresh all banks."""
+WRGB, WRMAC, MAC16, RDMAC, TMOD, ACT16, PREA, EWMUL, REFAB = range(9)
+_PHASES = ("input broadcast", "input broadcast", "in-bank MAC", "result read", "mode switching", "row opening", "row closing",
+           "element-wise product", "refresh")  # fmt: skip
+LONGEST = 400_000
+"""Commands that are scheduled one by one; beyond, equal passes repeat."""
+
+
+def gaps(t: AimTiming) -> np.ndarray:
+    """int64 (types, types): cycles from a command to a later one; 0 where no rule holds."""
+    table = np.zeros((len(COMMANDS),) * 2, np.int64)
+    bus = max(t.burst, t.tCCDS)
+    for (before, after), cycles in {
+        (WRGB, WRGB): bus, (WRGB, WRMAC): bus, (WRMAC, WRGB): bus, (WRMAC, WRMAC): bus, (MAC16, MAC16): t.tCCDL, (EWMUL, EWMUL): t.tCCDL,
+        (RDMAC, WRMAC): t.tREG, (RDMAC, WRGB): t.tREG, (RDMAC, RDMAC): bus, (ACT16, MAC16): t.tRCDMAC, (ACT16, EWMUL): t.tRCDEW,
+        (ACT16, PREA): t.tRAS, (ACT16, ACT16): t.tRC, (MAC16, PREA): t.tRTPL, (EWMUL, PREA): t.WL + t.tWR, (PREA, ACT16): t.tRP,
+        (PREA, REFAB): t.tRP, (REFAB, ACT16): t.tRFC, (REFAB, REFAB): t.tRFC,
+    }.items():  # fmt: skip
+        table[before, after] = cycles
+    table[TMOD, :REFAB] = np.maximum(table[TMOD, :REFAB], t.tMOD)
+    return table
+
+
+@dataclass(frozen=True)
+class AimRun:
+    """What was issued on one channel: commands int64 (n,) and their cycles (n,), and cycles to the end of the last one."""
+
+    commands: np.ndarray
+    issued: np.ndarray
+    cycles: int
+
+    def counts(self) -> dict[str, int]:
+        """Commands by type."""
+        found = np.bincount(self.commands, minlength=len(COMMANDS))
+        return {name: int(count) for name, count in zip(COMMANDS, found, strict=True)}
+
+    def phases(self) -> dict[str, int]:
+        """Cycles by phase: each command ends a span that is its own."""
+        spans = np.diff(self.issued, prepend=0)
+        spans[-1] += self.cycles - self.issued[-1]
+        found = np.bincount(self.commands, weights=spans, minlength=len(COMMANDS))
+        phases: dict[str, int] = {}
+        for name, cycles in zip(_PHASES, found, strict=True):
+            if cycles:
+                phases[name] = phases.get(name, 0) + int(cycles)
+        return phases
+
+    def table(self) -> tuple[tuple[str, ...], np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Command names, and int64 (commands,) each of cycle, command, bank, row, column and mode (1: all banks)."""
+        none = np.zeros_like(self.commands)
+        row = np.maximum(np.cumsum(self.commands == ACT16) - 1, 0)
+        return COMMANDS, self.issued, self.commands, none, row, none, none + 1
+
+
+def issue(commands: np.ndarray, t: AimTiming, refresh: bool) -> AimRun:
+    """Issue `commands` in order from cycle 0; the run ends when the last one's data could be followed by a write."""
+    table = gaps(t)
+    cycles, refreshed = np.empty(len(commands), np.int64), np.empty(len(commands) + 8, np.int64)
+    interval = t.tREFI if refresh else 1 << 60
+    count = kernel.in_order(commands, table, ACT16, REFAB, interval, cycles, refreshed)
+    every = np.concatenate([commands, np.full(count, REFAB)])
+    when = np.concatenate([cycles, refreshed[:count]])
+    order = np.argsort(when, kind="stable")
+    return AimRun(every[order], when[order], int(when.max()) + t.tREG)
+
+
+class AimPim(Banks):
+    """Banks with `lanes` multipliers and an adder tree each; a global buffer holds the inputs of one row.
+
+    loop : "outputs first" finishes one group of outputs before the next (its inputs are broadcast again for each group);
+    "inputs first" broadcasts a chunk of inputs once and reads partial sums back after each chunk.
+    """
+
+    lanes: int = integer(1, 1024, doc="multipliers a bank")
+    loop: str = choice("outputs first", "inputs first", default="outputs first")
+
+    @property
+    def outputs_per_tile(self) -> int:
+        """Outputs of one group: one a bank."""
+        return self.channels * self.banks
+
+    @property
+    def inputs_per_tile(self) -> int:
+        """Inputs of one chunk: the weights of one row."""
+        return self.columns * self.lanes
+
+    @property
+    def operators(self) -> tuple[str, ...]:
+        """Element-wise operators in the banks."""
+        return ("mul",)
+
+    def chunks(self, outputs: int, inputs: int) -> tuple[int, np.ndarray]:
+        """Groups of outputs, and column accesses of each chunk of inputs; ValueError when the rows do not hold them."""
+        groups, whole = -(-outputs // self.outputs_per_tile), -(-inputs // self.inputs_per_tile)
+        if groups * whole > self.rows:
+            raise ValueError(f"a {inputs} x {outputs} matrix needs {groups * whole} rows a bank; there are {self.rows} rows a bank")
+        reads = np.full(whole, self.columns)
+        reads[-1] = -(-(inputs - (whole - 1) * self.inputs_per_tile) // self.lanes)
+        return groups, reads
+
+    def macs_done(self, outputs: int, inputs: int, batch: int) -> int:
+        """Multiply-accumulates of `batch` products, padding included."""
+        groups, reads = self.chunks(outputs, inputs)
+        return groups * self.outputs_per_tile * int(reads.sum()) * self.lanes * batch
+
+    def elements_done(self, elements: int) -> int:
+        """Elements of an element-wise product, padding included: one bank of each four holds the result."""
+        step = self.channels * self.bank_groups * self.lanes
+        return -(-elements // step) * step
+
+    def commands(self, outputs: int, inputs: int, batch: int) -> np.ndarray:
+        """int64 (n,), the commands of `batch` products in order."""
+        groups, reads = self.chunks(outputs, inputs)
+        if self.loop == "outputs first":
+            chunk = [np.r_[[WRGB] * n, TMOD, PREA, ACT16, [MAC16] * n, TMOD] for n in reads]
+            body = np.tile(np.concatenate([[WRMAC], *chunk, [RDMAC]]), groups * batch)
+        else:
+            one = [np.concatenate([[WRGB] * n, np.tile(np.r_[WRMAC, TMOD, PREA, ACT16, [MAC16] * n, TMOD, RDMAC], groups)]) for n in reads]
+            body = np.tile(np.concatenate(one), batch)
+        return _without_first_precharge(np.concatenate([[TMOD], body]))
+
+    def gemv(self, t: Timing, outputs: int, inputs: int, batch: int, refresh: bool, compat: str | None) -> AimRun:
+        """The whole schedule of `batch` products on one channel; `compat="aim_simulator"` never refreshes."""
+        return issue(self.commands(outputs, inputs, batch), _checked(t), refresh and _refreshes(compat))
+
+    def gemv_summary(self, t: Timing, outputs: int, inputs: int, batch: int, refresh: bool, compat: str | None) -> Summary:
+        """What `batch` products cost; many equal ones are scheduled in part and repeated."""
+        return _gemv_summary(self, _checked(t), outputs, inputs, batch, refresh and _refreshes(compat))
+
+    def elementwise(self, t: Timing, op: str, elements: int, refresh: bool, compat: str | None) -> AimRun:
+        """The schedule of an element-wise product: a row is opened, its columns multiplied, the row closed."""
+        columns = self.elements_done(elements) // (self.channels * self.bank_groups * self.lanes)
+        rows = np.full(-(-columns // self.columns), self.columns)
+        rows[-1] = columns - (len(rows) - 1) * self.columns
+        if len(rows) > self.rows:
+            raise ValueError(f"{elements} elements need {len(rows)} rows a bank, there are {self.rows}; split the vectors")
+        body = np.concatenate([np.r_[PREA, ACT16, [EWMUL] * n] for n in rows])
+        return issue(_without_first_precharge(body), _checked(t), refresh and _refreshes(compat))
+
+    def events(self, done: Any) -> dict[str, int]:
+        """Events over all channels of a run: rows, bits by path, register bits and arithmetic."""
+        if not isinstance(done, AimRun):
+            return super().events(done)
+        n, every = done.counts(), self.channels * self.banks
+        accesses = n["WRGB"] + n["WRMAC16"] + n["RDMAC16"]
+        return {
+            event.ACTIVATE: n["ACT16"] * every,
+            event.BANK_BIT: (n["MAC16"] + n["EWMUL16"]) * every * self.access_bits,
+            event.MAC: n["MAC16"] * every * self.lanes + n["EWMUL16"] * self.channels * self.bank_groups * self.lanes,
+            event.REGISTER_BIT: accesses * self.channels * self.access_bits,
+            event.ARRAY_BIT: 0,
+            event.IO_BIT: accesses * self.channels * self.access_bits,
+        }
+
+    def results(self, t: Timing, outputs: int, inputs: int, batch: int) -> Summary:
+        """Results come back through the accumulators within the product."""
+        return Summary(0, {}, {}, {})
+
+
+def _without_first_precharge(commands: np.ndarray) -> np.ndarray:
+    """All banks are closed at the start."""
+    return np.delete(commands, np.flatnonzero(commands == PREA)[0])
+
+
+def _checked(t: Timing) -> AimTiming:
+    if not isinstance(t, AimTiming):
+        raise TypeError(f"GDDR6-AiM timing={t.name!r} is not an AimTiming, such as timing('gddr6-aim')")
+    return t
+
+
+def _refreshes(compat: str | None) -> bool:
+    if compat not in (None, "aim_simulator"):
+        raise ValueError(unknown("compat", compat, ("aim_simulator",)))
+    return compat is None
+
+
+@lru_cache(maxsize=512)
+def _gemv_summary(org: AimPim, t: AimTiming, outputs: int, inputs: int, batch: int, refresh: bool) -> Summary:
+    one = 2 * org.macs_done(outputs, inputs, 1) // (org.outputs_per_tile * org.lanes)
+    many = max(LONGEST // one, 4)
+    if batch <= many:
+        return _summary(org, org.gemv(t, outputs, inputs, batch, refresh, None))
+    few, most = (_summary(org, org.gemv(t, outputs, inputs, n, refresh, None)) for n in (many // 2, many))
+    return stretched(few, most, (many // 2, many), batch)
+
+
+def _summary(org: AimPim, done: AimRun) -> Summary:
+    return Summary(done.cycles, done.counts(), done.phases(), org.events(done))
