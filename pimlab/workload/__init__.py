@@ -11,27 +11,18 @@ if TYPE_CHECKING:
     from pimlab.workload.metrics import Accuracy, Metric, PearsonSimilarity
     from pimlab.workload.model import Model, ModelError
     from pimlab.workload.models import load_model
+    from pimlab.workload.service_fields import FIELDS, SERVICES, Service, services
 
 _EXPORTS = {
     "RULES": "calibration", "calibrate": "calibration",
     "Data": "data", "DataError": "data", "load_data": "data",
     "Accuracy": "metrics", "Metric": "metrics", "PearsonSimilarity": "metrics",
     "Model": "model", "ModelError": "model", "load_model": "models",
+    "FIELDS": "service_fields", "SERVICES": "service_fields", "Service": "service_fields", "services": "service_fields",
 }  # fmt: skip
 
-__all__ = [
-    "RULES",
-    "Accuracy",
-    "Data",
-    "DataError",
-    "Metric",
-    "Model",
-    "ModelError",
-    "PearsonSimilarity",
-    "calibrate",
-    "load_data",
-    "load_model",
-]
+__all__ = ["FIELDS", "RULES", "SERVICES", "Accuracy", "Data", "DataError", "Metric", "Model", "ModelError", "PearsonSimilarity",
+           "Service", "calibrate", "load_data", "load_model", "services"]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

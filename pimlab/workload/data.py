@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from pimlab.values import nearest
-from pimlab.workload import files, lines, sentences
+from pimlab.workload import files, lines, sentences, tables
 from pimlab.workload.files import DataError
 from pimlab.workload.language.perplexity import Perplexity
 from pimlab.workload.metrics import Accuracy, Metric, PearsonSimilarity
@@ -162,6 +162,13 @@ SOURCES: dict[str, _Source] = {
             note=f"100 rendered lines with Gaussian noise of {deviation} (of 255) a pixel; neither scanned nor handwritten",
         )
         for deviation in (40, 120, 200)
+    },
+    **{
+        name: _Source(
+            read=functools.partial(tables.samples, name), splits=_THREE, licence="read from its package, not copied",
+            source=table.source, note=table.note,
+        )
+        for name, table in tables.TABLES.items()
     },
     "lee": _Source(
         read=lambda split: sentences.lee(split), splits=_TWO, licence="read from gensim's tests, not copied",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pimlab.values import nearest
-from pimlab.workload import files, lines, sentences
+from pimlab.workload import files, lines, sentences, tables
 from pimlab.workload.model import Model, ModelError
 
 VENDORED = {
@@ -17,9 +18,11 @@ VENDORED = {
 }
 """Model name -> file in datasets/. Language models, and shapes without weights, are in `language.MODELS`."""
 
-
 OPTIONAL: dict[str, Callable[..., Model]] = {"minilm": sentences.minilm, "minilm-int8": sentences.minilm_int8, "ocr": lines.recogniser}
-"""Model name -> what builds it of optional packages; they say what to install."""
+"""Model name -> what builds it, for `dims` or its own, of an optional package that it names when missing."""
+
+TRAINED: dict[str, Callable[[], Model]] = {f"{name}-mlp": functools.partial(tables.network, name) for name in tables.TABLES}
+"""Model name -> what trains it on a table of an optional package."""
 
 
 def load_model(name: str | Path, *, dims: Mapping[str, int] | None = None) -> Model:
@@ -31,22 +34,30 @@ def load_model(name: str | Path, *, dims: Mapping[str, int] | None = None) -> Mo
     Raises ModelError for an unknown name, a damaged file, or an operator that no target executes; DataError when a
     vendored file is not the one that was published; ImportError says which optional package to install.
     """
-    from pimlab.workload import language
     from pimlab.workload.onnx_split import OnnxModel
 
-    text = str(name)
+    text, path = str(name), Path(name)
     if text in VENDORED:
         return OnnxModel(files.verified(VENDORED[text]), name=text, dims=dims)
     if text in OPTIONAL:
-        return OPTIONAL[text]() if dims is None else OPTIONAL[text](dict(dims))
-    path = Path(name)
-    if path.suffix == ".gguf":
-        return language.load_gguf(path)
-    if path.suffix == ".onnx" or path.exists():
+        return OPTIONAL[text](dict(dims) if dims else None)
+    if path.suffix == ".onnx":
         return OnnxModel(path, dims=dims)
-    if text in language.MODELS:
-        return language.MODELS[text]()
-    known = {*VENDORED, *OPTIONAL, *language.MODELS}
-    raise ModelError(
-        f"model {text!r} is not known{nearest(text, known)} (known: {', '.join(sorted(known))}, or the path of an .onnx or .gguf file)"
-    )
+    if dims:
+        raise ModelError(f"model {text!r} with dims={dict(dims)}: only ONNX files have dimensions to fix")
+    return _without_dims(text, path)
+
+
+def _without_dims(text: str, path: Path) -> Model:
+    from pimlab.workload.language import MODELS, load_gguf
+    from pimlab.workload.onnx_split import OnnxModel
+
+    if text in TRAINED or text in MODELS:
+        return {**TRAINED, **MODELS}[text]()
+    if path.suffix == ".gguf":
+        return load_gguf(path)
+    if path.exists():
+        return OnnxModel(path)
+    known = [*VENDORED, *OPTIONAL, *TRAINED, *MODELS]
+    raise ModelError(f"model {text!r} is not known{nearest(text, known)} "
+                     f"(known: {', '.join(sorted(known))}, or the path of an .onnx or .gguf file)")  # fmt: skip

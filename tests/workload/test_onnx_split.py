@@ -5,11 +5,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
+from onnx_graphs import node, write
 
 from pimlab.protocol import MacOp
 from pimlab.workload import ModelError, load_model
 from pimlab.workload.onnx_split import OnnxModel
-from tests.workload.onnx_graphs import node, write
 
 RNG = np.random.default_rng(0)
 SLOW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])

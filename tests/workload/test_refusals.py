@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from onnx import helper
+from onnx_graphs import node, write
 
 from pimlab.workload import ModelError, load_model
 from pimlab.workload.files import ROOT
-from tests.workload.onnx_graphs import node, write
 
 W = np.ones((4, 4), np.float32)
 
