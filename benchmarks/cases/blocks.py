@@ -27,10 +27,27 @@ def _microscale(x, block, *rest):
     return out, exponents
 
 
-def _make(name):
+def _columns(x, block, *rest):
+    out, exponents = np.empty_like(x), np.empty((x.shape[0], -(-x.shape[1] // block), x.shape[2]), np.int16)
+    kernels.microscale_columns(x, block, *rest, out, exponents)
+    return out, exponents
+
+
+def _rows(name):
     return lambda rng, size: (_inputs(rng, size), 32, *element_grid(format(name)))
 
 
+def _upright(name):
+    def make(rng, size):
+        x = _inputs(rng, size)
+        return np.ascontiguousarray(x.T).reshape(1, *x.T.shape), 32, *element_grid(format(name))
+
+    return make
+
+
 CASES = {
-    f"blocks.microscale {name}": Case(_microscale, reference.microscale, _make(name), covers=("blocks.microscale",)) for name in _NAMES
+    f"blocks.microscale {name}": Case(_microscale, reference.microscale, _rows(name), covers=("blocks.microscale",)) for name in _NAMES
+} | {
+    f"blocks.microscale_columns {name}": Case(_columns, reference.microscale_columns, _upright(name), covers=("blocks.microscale_columns",))
+    for name in ("mxfp8_e4m3", "mxfp4", "mxint8")
 }

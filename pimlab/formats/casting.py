@@ -77,7 +77,7 @@ def _whole(x: np.ndarray, saturate: bool) -> np.ndarray:
 
 
 def _cast_float(x: np.ndarray, target: FloatFormat, rounding: str, saturate: bool, key: Key) -> np.ndarray:
-    if target.specials == "none" and np.isnan(x).any():
+    if target.specials == "none" and x.size and np.isnan(x.min()):
         raise ValueError(f"cast: x holds {np.count_nonzero(np.isnan(x))} NaN and {target.name} has no NaN")
     if target.mantissa == 23 and target.exponent == 8:
         return _whole(x, saturate)
@@ -88,13 +88,18 @@ def _cast_float(x: np.ndarray, target: FloatFormat, rounding: str, saturate: boo
     return out
 
 
-def microscaled(x: np.ndarray, target: MicroscalingFormat) -> tuple[np.ndarray, np.ndarray]:
-    """Values float32 and shared exponents int16 (..., blocks) of x float32, blocks along the last axis; 128 marks NaN."""
-    rows = x.reshape(-1, x.shape[-1])
-    exponents = np.empty((rows.shape[0], -(-x.shape[-1] // target.block)), np.int16)
-    out = np.empty_like(x)
-    blocks.microscale(rows, target.block, *element_grid(target), out.reshape(rows.shape), exponents)
-    return out, exponents.reshape(*x.shape[:-1], -1)
+def microscaled(x: np.ndarray, target: MicroscalingFormat, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """Values float32 and shared exponents int16 of x float32, blocks along `axis` (not negative); 128 marks NaN."""
+    shape = (*x.shape[:axis], -(-x.shape[axis] // target.block), *x.shape[axis + 1 :])
+    out, exponents, numbers = np.empty_like(x), np.empty(shape, np.int16), element_grid(target)
+    outer, inner = int(np.prod(x.shape[:axis])), int(np.prod(x.shape[axis + 1 :]))
+    if inner == 1:
+        rows = (outer, x.shape[axis])
+        blocks.microscale(x.reshape(rows), target.block, *numbers, out.reshape(rows), exponents.reshape(outer, -1))
+    else:
+        cube = (outer, x.shape[axis], inner)
+        blocks.microscale_columns(x.reshape(cube), target.block, *numbers, out.reshape(cube), exponents.reshape(outer, -1, inner))
+    return out, exponents
 
 
 def powers(exponents: np.ndarray) -> np.ndarray:
@@ -102,24 +107,23 @@ def powers(exponents: np.ndarray) -> np.ndarray:
     return np.where(exponents == 128, np.float32(np.nan), np.ldexp(np.float32(1.0), np.minimum(exponents, 127).astype(np.int32)))
 
 
-def spread(scales: np.ndarray, block: int, length: int) -> np.ndarray:
-    """Scales (..., blocks) repeated to (..., length)."""
-    return np.repeat(scales, block, axis=-1)[..., :length]
+def spread(scales: np.ndarray, block: int, axis: int, length: int) -> np.ndarray:
+    """Scales with one entry a block along `axis`, repeated to `length`."""
+    return np.take(scales, np.arange(length) // block, axis=axis)
 
 
 def _cast_blocks(x: np.ndarray, target: MicroscalingFormat, rounding: str, axis: int, key: Key) -> np.ndarray:
     if x.ndim == 0 or not -x.ndim <= axis < x.ndim:
         raise ValueError(f"cast axis={axis} is outside the axes of an array of shape {x.shape}")
-    last = np.ascontiguousarray(np.moveaxis(x, axis, -1))
-    out, exponents = microscaled(last, target)
-    if rounding != "nearest":
-        _, *numbers = element_grid(target)
-        scale = spread(powers(exponents), target.block, last.shape[-1])
-        finite = np.isfinite(scale)
-        elements = np.where(finite, last, 0.0).astype(np.float32) / np.where(finite, scale, np.float32(1.0))
-        rounded = _rounded(elements, (*numbers, numbers[3], numbers[3]), rounding, key)
-        out = rounded * scale
-    return np.ascontiguousarray(np.moveaxis(out, -1, axis))
+    axis %= x.ndim
+    out, exponents = microscaled(x, target, axis)
+    if rounding == "nearest":
+        return out
+    _, *numbers = element_grid(target)
+    scale = spread(powers(exponents), target.block, axis, x.shape[axis])
+    finite = np.isfinite(scale)
+    elements = np.where(finite, x, np.float32(0)) / np.where(finite, scale, np.float32(1))
+    return _rounded(elements, (*numbers, numbers[3], numbers[3]), rounding, key) * scale
 
 
 def cast(x: np.ndarray | float, format_: str | NumberFormat, *, rounding: str = "nearest", saturate: bool = True,

@@ -193,18 +193,15 @@ def _quantize_floats(x: np.ndarray, grid: FloatFormat, where: Layout, given: Giv
 
 def _quantize_microscaled(x: np.ndarray, grid: MicroscalingFormat, where: Layout) -> Quantized:
     axis, element = where.axis or 0, grid.element
-    last = np.ascontiguousarray(np.moveaxis(x, axis, -1))
-    values, exponents = microscaled(last, grid)
+    values, exponents = microscaled(x, grid, axis)
     scale = powers(exponents)
-    spread_scale = spread(scale, grid.block, last.shape[-1])
-    numbers = np.moveaxis(values / spread_scale, -1, axis)
+    each = spread(scale, grid.block, axis, x.shape[axis])
+    numbers, given = values / each, x / each
     if isinstance(element, FloatFormat):
-        codes, saturated = element.encode(numbers), overflows(last / spread_scale, element)
+        codes, saturated = element.encode(numbers), overflows(given, element)
     else:
-        steps = 2.0 ** (element.width - 2)
-        codes = (numbers * steps).astype(element.dtype)
-        saturated = int(np.count_nonzero(np.rint(np.abs(last / spread_scale) * steps) > element.highest))
-    scale = np.moveaxis(scale, -1, axis)
+        codes = (numbers / np.float32(grid.step)).astype(element.dtype)
+        saturated = int(np.count_nonzero(np.rint(np.abs(given) / np.float32(grid.step)) > element.highest))
     return Quantized(grid, codes, scale, np.zeros(scale.shape, np.int32), saturated, where)
 
 

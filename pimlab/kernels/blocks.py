@@ -65,3 +65,41 @@ def microscale(x, block, emax, drop, normal, magic, largest, out, exponents):
         for b in range(blocks):
             span = slice(b * block, (b + 1) * block)
             exponents[i, b] = _block(x[i, span], emax, drop, normal, magic, largest, out[i, span])
+
+
+@kernel
+def _column_exponents(x, emax, exponents):
+    largest = np.zeros(x.shape[1], np.int32)
+    for p in range(x.shape[0]):
+        row = x[p]
+        for j in range(row.size):
+            largest[j] = max(largest[j], np.int32(np.float32(row[j]).view(np.int32) & _MAGNITUDE))
+    for j in range(largest.size):
+        field = np.int32(largest[j] >> _MANTISSA)
+        exponents[j] = _NOT_A_NUMBER if field == np.int32(255) else np.int32(max(np.int32(field - _BIAS - emax), _LOWEST))
+
+
+@kernel
+def _column_blocks(x, drop, normal, magic, largest, exponents, out):
+    up, down = np.empty(x.shape[1], np.float32), np.empty(x.shape[1], np.float32)
+    for j in range(up.size):
+        exponent = np.int32(exponents[j])
+        known = exponent != _NOT_A_NUMBER
+        up[j] = _power(np.int32(-exponent)) if known else np.float32(np.nan)
+        down[j] = _power(exponent) if known else np.float32(np.nan)
+    for p in range(x.shape[0]):
+        row, to = x[p], out[p]
+        for j in range(row.size):
+            bits = np.float32(row[j] * up[j]).view(np.int32)
+            to[j] = np.int32(nearest_bits(bits, drop, normal, magic, largest, largest, largest)).view(np.float32) * down[j]
+
+
+@parallel
+def microscale_columns(x, block, emax, drop, normal, magic, largest, out, exponents):
+    """As `microscale`, with the blocks along the middle axis. x, out : float32 (outer, k, n);  exponents : int16 (outer, blocks, n)."""
+    outer, blocks = exponents.shape[:2]
+    for task in prange(outer * blocks):
+        i, b = task // blocks, task % blocks
+        span = slice(b * block, (b + 1) * block)
+        _column_exponents(x[i, span], emax, exponents[i, b])
+        _column_blocks(x[i, span], drop, normal, magic, largest, exponents[i, b], out[i, span])

@@ -42,18 +42,19 @@ def nearest_bits(bits, drop, normal, magic, largest, above, infinite):
     odd = np.int32(np.int32(finite >> drop) & _ONE)
     half = np.int32(np.int32(_ONE << np.int32(drop - _ONE)) - _ONE)
     coarse = np.int32(np.int32(np.int32(finite + half + odd) >> drop) << drop)
-    fine = np.float32(np.float32(size.view(np.float32) + magic) - magic).view(np.int32)
+    low = np.int32(min(size, normal))
+    fine = np.float32(np.float32(low.view(np.float32) + magic) - magic).view(np.int32)
     rounded = fine if size < normal else coarse
     return _finished(rounded, size, np.int32(bits & _SIGN), largest, above, infinite)
 
 
 @inline
-def _truncated(size, drop, normal, magic):
-    value = size.view(np.float32)
+def _subnormal_below(size, normal, magic):
+    """The multiple of the subnormal step at or below the float32 of `size`, which counts as `normal` beyond it."""
+    value = np.int32(min(size, normal)).view(np.float32)
     near = np.float32(np.float32(value + magic) - magic)
-    step = np.float32(magic * _ULP)
-    over = step if near > value else np.float32(0)
-    return np.float32(near - over).view(np.int32) if size < normal else np.int32(np.int32(size >> drop) << drop)
+    over = np.float32(magic * _ULP) if near > value else np.float32(0)
+    return np.float32(near - over)
 
 
 @kernel
@@ -68,7 +69,9 @@ def _toward_zero_span(x, drop, normal, magic, largest, above, infinite, out):
     for i in range(x.size):
         bits = np.float32(x[i]).view(np.int32)
         size = np.int32(bits & _MAGNITUDE)
-        rounded = np.int32(min(_truncated(size, drop, normal, magic), largest))
+        below = np.float32(_subnormal_below(size, normal, magic)).view(np.int32)
+        cut = below if size < normal else np.int32(np.int32(size >> drop) << drop)
+        rounded = np.int32(min(cut, largest))
         out[i] = np.int32(_finished(rounded, size, np.int32(bits & _SIGN), largest, above, infinite)).view(np.float32)
 
 
@@ -91,14 +94,16 @@ def toward_zero(x, drop, normal, magic, largest, above, infinite, out):
 @inline
 def _raised(bits, word, drop, normal, magic):
     """Magnitude bits rounded down or up, up with the probability of the part cut off, for a random word below 2**32."""
-    size = np.int32(bits & _MAGNITUDE)
-    cut = _truncated(size, drop, normal, magic)
-    step = np.float32(magic * _ULP)
-    part = np.float32(np.float32(size.view(np.float32) - np.int32(cut).view(np.float32)) / step)
+    size = np.int32(min(np.int32(bits & _MAGNITUDE), _INFINITY))
+    below, step = np.float32(_subnormal_below(size, normal, magic)), np.float32(magic * _ULP)
+    part = np.float32(np.float32(np.int32(min(size, normal)).view(np.float32) - below) / step)
+    cut = np.int32(np.int32(size >> drop) << drop)
     rest = np.int64(np.int32(size - cut)) << np.int64(32 - drop)
-    threshold = np.int64(np.float64(part) * _TWO_32) if size < normal else rest
-    higher = np.float32(np.int32(cut).view(np.float32) + step).view(np.int32) if size < normal else np.int32(cut + np.int32(_ONE << drop))
-    return higher if word < threshold else np.int32(cut)
+    is_subnormal = size < normal
+    threshold = np.int64(np.float64(part) * _TWO_32) if is_subnormal else rest
+    lower = below.view(np.int32) if is_subnormal else cut
+    higher = np.float32(below + step).view(np.int32) if is_subnormal else np.int32(cut + np.int32(_ONE << drop))
+    return higher if word < threshold else np.int32(lower)
 
 
 @kernel

@@ -22,3 +22,11 @@ def microscale(x, block, emax, drop, normal, magic, largest):
         out[i, span] = cast.nearest(element, drop, normal, magic, largest, largest, largest) * np.float32(2.0**exponent)
         exponents[i, b] = exponent
     return out, exponents
+
+
+def microscale_columns(x, block, emax, drop, normal, magic, largest):
+    """As `microscale`, with the blocks along the middle axis of x (outer, k, n)."""
+    rows = np.ascontiguousarray(np.swapaxes(x, 1, 2)).reshape(-1, x.shape[1])
+    out, exponents = microscale(rows, block, emax, drop, normal, magic, largest)
+    shape = (x.shape[0], x.shape[2], -1)
+    return np.swapaxes(out.reshape(shape), 1, 2), np.swapaxes(exponents.reshape(shape), 1, 2)
