@@ -13,7 +13,7 @@ _HOMES = {
     "circuit_nodes": ("node_voltages",),
     "circuit_noise": ("read_variance", "variance_matrix"),
     "circuit_power": ("dissipation", "power_matrices"),
-    "compensation": ("DriftCompensation",),
+    "compensation": ("DriftCompensation", "Refresh", "StatisticsCompensation"),
     "converters": ("ADC", "DAC", "lossless_bits"),
     "costs": ("MacroCosts", "macro"),
     "crossbar": ("Crossbar",),

@@ -1,4 +1,4 @@
-"""How is drift made up for? A digital gain found by reading reference inputs again."""
+"""How is drift made up for? Digital gains and offsets from reading known inputs again, or writing the weights anew."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ import numpy as np
 
 from pimlab.analog.draws import uniforms
 from pimlab.keys import Key
-from pimlab.values import Value, choice, integer
+from pimlab.values import Value, choice, integer, quantity
 
 if TYPE_CHECKING:
     from pimlab.analog.programmed import ProgrammedCrossbar
+
+Correction = tuple[np.ndarray, np.ndarray]
+"""(gain, offset) of every output: y becomes gain y + offset; float32 () or (n,)."""
 
 
 class DriftCompensation(Value):
@@ -24,8 +27,8 @@ class DriftCompensation(Value):
     per: str = choice("layer", "column", default="layer")
     vectors: int = integer(1, 4096, default=64, doc="reference input rows, spread evenly over the input range")
 
-    def gain(self, programmed: ProgrammedCrossbar, seconds: float) -> np.ndarray | None:
-        """Factor on every output `seconds` after programming, float32 () or (n,); None at programming time."""
+    def correction(self, programmed: ProgrammedCrossbar, seconds: float) -> Correction | None:
+        """Gain `seconds` after programming, without offset; None at programming time."""
         if seconds == 0:
             return None
         x = uniforms(Key(seed=0).child("reference inputs"), (self.vectors, programmed.k))
@@ -33,4 +36,38 @@ class DriftCompensation(Value):
             x = 2.0 * x - np.float32(1.0)
         axis = 0 if self.per == "column" else None
         before, now = (np.abs(programmed.reference_read(t, x)).mean(axis=axis, dtype=np.float64) for t in (0.0, seconds))
-        return np.where(now > 0, before / np.where(now > 0, now, 1.0), 1.0).astype(np.float32)
+        gain = np.where(now > 0, before / np.where(now > 0, now, 1.0), 1.0).astype(np.float32)
+        return gain, np.zeros_like(gain)
+
+
+class StatisticsCompensation(Value):
+    """Mean and spread of every output over the calibration rows brought back to what they are in floating point.
+
+    For a layer that batch normalisation follows this is what renewing its statistics does: "AdaBS" of Joshi et al. 2020.
+    It needs a calibration sample, and it also mends gains and offsets present right after programming.
+    """
+
+    rows: int = integer(2, 4096, default=256, doc="calibration rows read, as many as there are at most")
+
+    def correction(self, programmed: ProgrammedCrossbar, seconds: float) -> Correction:
+        """Gain and offset of every output `seconds` after programming; ValueError without a calibration sample."""
+        if programmed.sample is None:
+            raise ValueError(f"{programmed.machine.name}: StatisticsCompensation needs program(..., calibration=...) with sample rows")
+        x = programmed.sample[: self.rows]
+        exact = x @ programmed.weights
+        seen = programmed.reference_read(seconds, x / programmed.input_scale) * programmed.input_scale
+        spread = seen.std(axis=0, dtype=np.float64)
+        gain = np.where(spread > 0, exact.std(axis=0, dtype=np.float64) / np.where(spread > 0, spread, 1.0), 1.0)
+        offset = exact.mean(axis=0, dtype=np.float64) - gain * seen.mean(axis=0, dtype=np.float64)
+        return gain.astype(np.float32), offset.astype(np.float32)
+
+
+class Refresh(Value):
+    """Weights are written anew every `period`: drift starts over, with new programming errors and one more write a cell."""
+
+    period: float = quantity("s", above=0)
+
+    def age(self, seconds: float) -> tuple[int, float]:
+        """(how many times the weights have been written again, seconds since the last time)."""
+        cycle = int(seconds // self.period)
+        return cycle, seconds - cycle * self.period

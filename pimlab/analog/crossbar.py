@@ -7,12 +7,12 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from pimlab.analog.compensation import DriftCompensation
+from pimlab.analog.compensation import DriftCompensation, Refresh, StatisticsCompensation
 from pimlab.analog.converters import ADC, DAC
 from pimlab.analog.costs import MacroCosts, macro
 from pimlab.analog.devices import Device
 from pimlab.analog.mapping import Slices
-from pimlab.analog.programmed import ProgrammedCrossbar
+from pimlab.analog.programmed import BiasInRows, ProgrammedCrossbar, bias_inputs
 from pimlab.analog.wires import Wires
 from pimlab.cost import Prices
 from pimlab.keys import Key, as_key
@@ -33,7 +33,7 @@ class Crossbar(Target):
     """Arrays of rows x cols cells (pairs, in differential coding); an absent part is ideal.
 
     Inputs longer than `rows` are split over arrays whose digitised partial sums are added in order of the rows. Outputs
-    wider than `cols` go to further arrays that convert the inputs again. Biases are added digitally.
+    wider than `cols` go to further arrays that convert the inputs again. Biases are added digitally, or held by `bias_rows` word lines.
     coding: "differential", a pair of cells a weight whose currents subtract before the ADC (`subtract="digital"`: each is
     converted); "offset", one cell a weight, the middle of the range being 0, taken off digitally from the sum of the
     inputs; "offset column", the same taken off by a column of reference cells in each array, with its own conversion;
@@ -56,8 +56,10 @@ class Crossbar(Target):
     devices: int = integer(1, 64, default=1, doc="cells side by side that share each conductance")
     scaling: str = choice("layer", "tile", "column", default="column", doc="which weights share the full-scale weight")
     coverage: float = number(above=0, high=1, default=1.0, doc="quantile of |w| that becomes full scale; larger ones saturate")
+    bias_rows: int | None = integer(1, default=None, doc="word lines that hold the bias, driven at full scale; None: digital")
     capacity: int | None = integer(1, default=None, doc="arrays there are; None: as many as a layer takes")
-    compensation: DriftCompensation | None = part(DriftCompensation, default=None)
+    compensation: DriftCompensation | StatisticsCompensation | None = part(DriftCompensation, StatisticsCompensation, default=None)
+    refresh: Refresh | None = part(Refresh, default=None, doc="None: weights are written once")
     costs: MacroCosts = part(MacroCosts, default=macro("generic-22nm"), doc="a published macro, or parts put together")
 
     def check(self) -> None:
@@ -125,8 +127,8 @@ class Crossbar(Target):
         return isinstance(op, MacOp) and op.kind == "weights"
 
     def program(self, w: np.ndarray, key: int | Key = 0, *, bias: np.ndarray | None = None,
-                calibration: Calibration | None = None) -> ProgrammedCrossbar:  # fmt: skip
-        """Weights w float32 (k, n) written to cells; bias float32 (n,) is added digitally.
+                calibration: Calibration | None = None) -> ProgrammedCrossbar | BiasInRows:  # fmt: skip
+        """Weights w float32 (k, n) written to cells; bias float32 (n,) is added digitally, or held by bias rows.
 
         ValueError for weights that are not finite or not two-dimensional.
         """
@@ -134,11 +136,31 @@ class Crossbar(Target):
         down, across = self.arrays(MacOp(name="weights", m=1, k=w.shape[0], n=w.shape[1]))
         if self.capacity is not None and down * across > self.capacity:
             raise ValueError(f"{self.name}: weights {w.shape} take {down} x {across} arrays; allowed: {self.capacity} (capacity)")
-        return ProgrammedCrossbar(self, w, as_key(key), bias, calibration)
+        if bias is None or self.bias_rows is None:
+            return ProgrammedCrossbar(self, w, as_key(key), bias, calibration)
+        return self._with_bias_rows(w, as_key(key), bias, self.bias_rows, calibration)
+
+    def _with_bias_rows(self, w: np.ndarray, key: Key, bias: np.ndarray, rows: int, calibration: Calibration | None) -> BiasInRows:
+        if calibration is None:
+            raise ValueError(f"{self.name}: bias_rows={rows} needs a calibration: the drivers' full scale must be fixed")
+        full_scale = max(abs(calibration.x.low), abs(calibration.x.high)) or 1.0
+        share = bias / (rows * full_scale)
+        needed = np.abs(share).max() / (np.abs(w).max() or 1.0)
+        if needed > 1:
+            raise ValueError(
+                f"{self.name}: bias_rows={rows} cannot hold bias {np.abs(bias).max()}; allowed: {int(np.ceil(needed * rows))} or more"
+            )
+        held = np.vstack([w, np.tile(share.astype(np.float32), (rows, 1))])
+        sample = bias_inputs(np.asarray(calibration.sample, np.float32), rows, full_scale)
+        driven = Calibration(x=calibration.x, y=calibration.y, sample=sample, rule=calibration.rule)
+        return BiasInRows(ProgrammedCrossbar(self, held, key, None, driven), rows, full_scale)
+
+    def _word_lines(self, op: MacOp) -> int:
+        return op.k + (self.bias_rows or 0)
 
     def arrays(self, op: MacOp) -> tuple[int, int]:
         """How many arrays one group's weights take along inputs and along outputs."""
-        return -(-op.k // self.rows), -(-op.n * self.columns_a_weight // self.cols)
+        return -(-self._word_lines(op) // self.rows), -(-op.n * self.columns_a_weight // self.cols)
 
     def events(self, op: MacOp | VectorOp) -> Mapping[str, int]:
         """Counts of one inference: reads of an array, conversions, digital adds of partial sums, scalings, bits moved.
@@ -154,7 +176,7 @@ class Crossbar(Target):
         inputs, outputs = op.groups * op.m * op.k, op.groups * op.m * op.n
         counts = {
             "array read": reads * down * across,
-            "DAC conversion": reads * op.k * across if self.dac is not None else 0,
+            "DAC conversion": reads * self._word_lines(op) * across if self.dac is not None else 0,
             "ADC conversion": reads * down * (op.n * self.columns_a_weight + references) if self.adc is not None else 0,
             "digital add": outputs * (sums - 1) + (outputs * sums if references else 0),
             "digital scale": outputs,

@@ -10,10 +10,13 @@ import numpy as np
 
 from pimlab import units
 from pimlab.analog.cells import Bank, Reading, Seen, seen
+from pimlab.analog.compensation import Correction, StatisticsCompensation
 from pimlab.analog.draws import normals, uniforms
+from pimlab.analog.energy import programming_energy
 from pimlab.analog.mapping import Plane, planes, tiles, weight_scale
 from pimlab.analog.read import Errors, PlaneTiles, Reader, Tile, encode
 from pimlab.analog.wired import power
+from pimlab.constants import Constant
 from pimlab.keys import Key, as_key
 from pimlab.protocol import Calibration, Programmed, checked_operands
 
@@ -24,22 +27,24 @@ if TYPE_CHECKING:
 class ProgrammedCrossbar(Programmed):
     """Weights in cells.
 
-    planes : how the weights are laid out;  banks : for each plane the signed cells that hold it;
+    planes : how the weights are laid out;  sample : float32 (rows, k), calibration rows, or None;
     scale : float64, (k, n)-broadcastable, weight a full conductance difference stands for.
     """
 
     def __init__(self, machine: Crossbar, w: np.ndarray, key: Key, bias: np.ndarray | None, calibration: Calibration | None):
         self.machine, self.key, self.bias = machine, key, bias
         self.k, self.n = w.shape
-        self.input_scale = None if calibration is None else np.float32(max(abs(calibration.x.low), abs(calibration.x.high)) or 1.0)
+        self.input_scale = _input_scale(calibration)
         self.positive = not machine.signed_inputs or (calibration is not None and calibration.x.low >= 0)
         self.scale = weight_scale(w, machine.scaling, machine.rows, machine.coverage)
         self.planes = planes(w / self.scale, machine.coding, machine.slices, machine.subtract, machine.cols, machine.pair_cell)
-        self.banks = [self._banks(index, plane) for index, plane in enumerate(self.planes)]
-        self.steps = self._steps(calibration)
+        self.weights = w if isinstance(machine.compensation, StatisticsCompensation) else None
+        self.sample = None if calibration is None else checked_operands(calibration.sample, self.k, "calibration sample")
+        self._written = lru_cache(maxsize=2)(self._write)
+        self.steps = self._steps()
         self._watts: tuple[np.ndarray, np.ndarray] | None = None
         self._reader = lru_cache(maxsize=4)(self._built)
-        self._gain = lru_cache(maxsize=16)(self._compensation)
+        self._correction = lru_cache(maxsize=16)(self._compensation)
 
     def matmul(self, x: np.ndarray, key: int | Key = 0, at: str | float = 0.0) -> np.ndarray:
         """y float32 (batch, n) of x float32 (batch, k), `at` seconds (or text) after programming.
@@ -49,16 +54,29 @@ class ProgrammedCrossbar(Programmed):
         seconds = units.seconds(at)
         x = checked_operands(x, self.k, self.machine.name)
         y = self._reader(seconds).read(x, self._full_scale(x), as_key(key).child("read noise"))
-        gain = self._gain(seconds)
-        if gain is not None:
-            y *= gain
+        correction = self._correction(seconds)
+        if correction is not None:
+            y = y * correction[0] + correction[1]
         return y if self.bias is None else y + self.bias
 
     def conductances(self, at: str | float = 0.0) -> list[tuple[float, np.ndarray]]:
         """(sign times weight in the sum, conductances without read noise, S, float64 (devices, k, n)) of every bank."""
-        seconds = units.seconds(at)
-        held = zip(self.planes, self.banks, strict=True)
-        return [(plane.weight * sign, bank.at(seconds)) for plane, banks in held for sign, bank in banks]
+        cycle, age = self._age(units.seconds(at))
+        held = zip(self.planes, self._written(cycle), strict=True)
+        return [(plane.weight * sign, bank.at(age)) for plane, banks in held for sign, bank in banks]
+
+    @property
+    def banks(self) -> list[list[tuple[float, Bank]]]:
+        """For each plane the signed cells that hold it, as first written."""
+        return self._written(0)
+
+    def programming(self) -> dict[str, Constant]:
+        """ "energy" (J) of writing all cells once, and "power" (W) of refreshing them; KeyError for a cell without a write energy."""
+        once = programming_energy(self.machine.pair_cell, self.cells)
+        if self.machine.refresh is None:
+            return {"energy": once}
+        rate = 1 / self.machine.refresh.period
+        return {"energy": once, "power": once.but(unit="W", value=once.value * rate, low=once.low * rate, high=once.high * rate)}
 
     @property
     def cells(self) -> int:
@@ -123,11 +141,19 @@ class ProgrammedCrossbar(Programmed):
     def _phases(self, codes: np.ndarray) -> list[tuple[float, np.ndarray]]:
         return [(1.0, codes)] if self.machine.dac is None else self.machine.dac.phases(codes)
 
-    def _banks(self, index: int, plane: Plane) -> list[tuple[float, Bank]]:
+    def _age(self, seconds: float) -> tuple[int, float]:
+        """(how often the weights have been written again, seconds since)."""
+        return (0, seconds) if self.machine.refresh is None else self.machine.refresh.age(seconds)
+
+    def _write(self, cycle: int) -> list[list[tuple[float, Bank]]]:
+        key = self.key if cycle == 0 else self.key.child("refresh", cycle)
+        return [self._banks(index, plane, key) for index, plane in enumerate(self.planes)]
+
+    def _banks(self, index: int, plane: Plane, key: Key) -> list[tuple[float, Bank]]:
         cell, devices = self.machine.pair_cell, self.machine.devices
-        made = [(1.0, Bank(cell, plane.plus, self.key.child("plus", index), devices))]
+        made = [(1.0, Bank(cell, plane.plus, key.child("plus", index), devices))]
         if plane.minus is not None:
-            made.append((-1.0, Bank(cell, plane.minus, self.key.child("minus", index), devices)))
+            made.append((-1.0, Bank(cell, plane.minus, key.child("minus", index), devices)))
         return made
 
     def _full_scale(self, x: np.ndarray) -> np.ndarray:
@@ -137,12 +163,12 @@ class ProgrammedCrossbar(Programmed):
         own = np.abs(x).max(axis=1, initial=0.0)
         return np.where(own > 0, own, np.float32(1)).astype(np.float32)
 
-    def _steps(self, calibration: Calibration | None) -> list[list[np.ndarray]] | None:
+    def _steps(self) -> list[list[np.ndarray]] | None:
         """ADC step of every plane, tile and column in cells at full drive; None without ADC."""
         machine, adc = self.machine, self.machine.adc
         if adc is None:
             return None
-        driven = [step / np.float32(self._drive) for _, step in self._phases(self._range_codes(calibration))]
+        driven = [step / np.float32(self._drive) for _, step in self._phases(self._range_codes())]
         unit = 1.0 / (self._drive * machine.slices.largest_digit) if machine.dac is not None and machine.slices is not None else None
         found = []
         for plane in self.planes:
@@ -152,21 +178,21 @@ class ProgrammedCrossbar(Programmed):
             found.append(adc.step(sums, [np.abs(relative[p]).sum(axis=0) for p in parts], unit))
         return found
 
-    def _range_codes(self, calibration: Calibration | None) -> np.ndarray:
+    def _range_codes(self) -> np.ndarray:
         """Codes of the rows that choose ADC ranges: calibration rows, or inputs spread evenly over the range, half of them positive."""
-        if calibration is None:
+        if self.sample is None or self.input_scale is None:
             x = uniforms(self.key.child("range"), (256, self.k))
             if self.machine.dac is None or self.machine.dac.codes != "unsigned":
                 x[:128] = 2.0 * x[:128] - 1.0
         else:
-            x = checked_operands(calibration.sample, self.k, "calibration sample") / self.input_scale
+            x = self.sample / self.input_scale
         codes = np.empty_like(x)
         encode(self.machine.dac, x, np.ones(len(x), np.float32), codes)
         return codes
 
-    def _compensation(self, seconds: float) -> np.ndarray | None:
+    def _compensation(self, seconds: float) -> Correction | None:
         rule = self.machine.compensation
-        return None if rule is None else rule.gain(self, seconds)
+        return None if rule is None else rule.correction(self, seconds)
 
     def reference_read(self, seconds: float, x: np.ndarray) -> np.ndarray:
         """A read of reference inputs at full scale 1 (float32 (rows, k), within -1..1), with its own noise and conversion."""
@@ -185,10 +211,11 @@ class ProgrammedCrossbar(Programmed):
         return (np.ones(self.n) if self.machine.scaling == "tile" else np.broadcast_to(self.scale, (1, self.n))[0]).astype(np.float32)
 
     def _plane(self, index: int, seconds: float) -> PlaneTiles:
-        plane, banks = self.planes[index], self.banks[index]
-        nows = [bank.at(seconds) for _, bank in banks]
+        cycle, age = self._age(seconds)
+        plane, banks = self.planes[index], self._written(cycle)[index]
+        nows = [bank.at(age) for _, bank in banks]
         parts = tiles(self.k, self.machine.rows)
-        how = Reading(seconds, self.machine.read_voltage, self.machine.wires, self.machine.cols, self.positive)
+        how = Reading(age, self.machine.read_voltage, self.machine.wires, self.machine.cols, self.positive)
         made = [self._tile(index, t, part, seen(banks, nows, part, how)) for t, part in enumerate(parts)]
         return PlaneTiles(plane.weight, plane.offset, made)
 
@@ -230,7 +257,36 @@ class ProgrammedCrossbar(Programmed):
         return Errors(shift.astype(np.float32), (1 + gain).astype(np.float32), edges.astype(np.float32))
 
 
+def _input_scale(calibration: Calibration | None) -> np.float32 | None:
+    """Full scale of the inputs by calibration; None: each row has its own."""
+    return None if calibration is None else np.float32(max(abs(calibration.x.low), abs(calibration.x.high)) or 1.0)
+
+
 def _single(variance: np.ndarray) -> np.ndarray | float:
     """The one value of all cells where there is only one (a product less), else float32."""
     first = variance.flat[0]
     return float(first) if (variance == first).all() else variance.astype(np.float32)
+
+
+class BiasInRows(Programmed):
+    """Weights whose last `rows` word lines hold the bias and are driven at `full_scale` in every read."""
+
+    def __init__(self, inner: ProgrammedCrossbar, rows: int, full_scale: float):
+        self.inner, self.rows, self.full_scale = inner, rows, full_scale
+
+    def matmul(self, x: np.ndarray, key: int | Key = 0, at: str | float = 0.0) -> np.ndarray:
+        """As `ProgrammedCrossbar.matmul`, of x float32 (batch, k) without the bias rows."""
+        return self.inner.matmul(self._driven(x), key, at)
+
+    def integrals(self, x: np.ndarray) -> Mapping[str, float]:
+        """As `ProgrammedCrossbar.integrals`."""
+        return self.inner.integrals(self._driven(x))
+
+    def _driven(self, x: np.ndarray) -> np.ndarray:
+        x = checked_operands(x, self.inner.k - self.rows, self.inner.machine.name)
+        return bias_inputs(x, self.rows, self.full_scale)
+
+
+def bias_inputs(x: np.ndarray, rows: int, full_scale: float) -> np.ndarray:
+    """x float32 (batch, k) beside `rows` inputs at full scale."""
+    return np.hstack([x, np.full((len(x), rows), full_scale, np.float32)])

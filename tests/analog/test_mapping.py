@@ -143,3 +143,20 @@ def test_errors_teach():
         DAC(bits=1)
     with pytest.raises(ValueError, match="bit serial"):
         DAC(bits=4, codes="complement")
+
+
+def test_bias_in_word_lines_is_the_bias():
+    from pimlab.protocol import Calibration, Range
+
+    rng = np.random.default_rng(3)
+    w, x, bias = rng.standard_normal((30, 5)), rng.uniform(0, 2, (40, 30)).astype(np.float32), rng.standard_normal(5) * 3
+    calibration = Calibration(x=Range(low=0, high=2), y=Range(low=-9, high=9), sample=x, rule="minmax")
+    machine = Crossbar(rows=16, bias_rows=2)
+    programmed = machine.program(w, bias=bias.astype(np.float32), calibration=calibration)
+    assert programmed.matmul(x) == pytest.approx(x @ w + bias, abs=2e-5)
+    assert programmed.integrals(x)["cell read"] > machine.but(bias_rows=None).program(w, calibration=calibration).integrals(x)["cell read"]
+    assert machine.arrays(MacOp(name="fc", m=1, k=31, n=5)) == (3, 1)
+    with pytest.raises(ValueError, match="needs a calibration"):
+        machine.program(w, bias=bias)
+    with pytest.raises(ValueError, match="cannot hold bias"):
+        machine.program(w, bias=100 * bias, calibration=calibration)

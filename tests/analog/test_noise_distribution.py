@@ -44,8 +44,9 @@ def _compare(cell, w, x):
     return programmed
 
 
-@pytest.mark.parametrize("active", [256, 60, 8, 1])
-@pytest.mark.parametrize("cell", [CUT, PCM], ids=["cut", "pcm"])
+@pytest.mark.parametrize(
+    ("cell", "active"), [(CUT, 256), (CUT, 60), (CUT, 8), (CUT, 1), (PCM, 60), (PCM, 1)], ids=lambda v: getattr(v, "name", v)
+)
 def test_distribution_equals_brute_force(cell, active):
     rng = np.random.default_rng(active)
     w, x = 0.3 * rng.standard_normal(256), np.zeros(256)
