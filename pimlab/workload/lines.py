@@ -116,7 +116,9 @@ class CharacterError(Metric):
         """float64 (n, 2): edits and characters of each line; outputs int (n, steps) with repeats and blanks, labels (n, letters)."""
         if outputs.ndim != 2 or labels.ndim != 2 or len(outputs) != len(labels):
             raise ValueError(f"character_error: outputs {outputs.shape} and labels {labels.shape}; allowed: (n, steps) and (n, letters)")
-        rows = [(edits(collapsed(read), wanted[wanted > 0]), np.count_nonzero(wanted)) for read, wanted in zip(outputs, labels, strict=True)]
+        rows = [
+            (edits(collapsed(read), wanted[wanted > 0]), np.count_nonzero(wanted)) for read, wanted in zip(outputs, labels, strict=True)
+        ]
         return np.array(rows, dtype=np.float64)
 
     def summarise(self, contributions: np.ndarray) -> tuple[float, float, float]:
