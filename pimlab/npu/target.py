@@ -146,6 +146,14 @@ class Npu(Target):
         done = 2 * op.groups * op.m * self._k(op) * op.n
         return done / (self.array.peak * sum(self.latency(op).values()))
 
+    def in_format(self, format: str, weights: str | None = None) -> Self:
+        """This machine computing in `format`, with `weights` in another where given; its arrays keep their rate.
+
+        Outputs are requantised to `format`; of block formats (microscaling) they leave as FP16.
+        """
+        blocks = not isinstance(formats.format(format), (formats.IntegerFormat, formats.FloatFormat))
+        return self.but(arithmetic=self.arithmetic.but(activations=format, weights=weights or format, outputs="fp16" if blocks else format))
+
     def placed(self, ops: tuple[MacOp, ...]) -> Self:
         """This machine with `weights_in="dram"` where the weights of all `ops` together exceed the SRAM."""
         held = sum(op.groups * self._k(op) * op.n for op in ops if op.kind == "weights") * self._bits("weights")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import numba
 import numpy as np
 import pytest
 
@@ -283,3 +284,22 @@ def test_more_bits_never_err_more(warboy, layer, width):
 
     assert error(width) < error(width - 1 if width > 2 else 2) or width == 2
     assert error(width) < 1e4 * 4.0**-width
+
+
+def test_one_thread_and_two_give_the_same_bits(warboy, layer):
+    x, w, bias, calibration = layer
+    machines = (warboy, warboy.in_format("fp16"), warboy.in_format("mxfp8_e4m3"), warboy.in_format("fp16", "int4"), warboy.with_causes(()))
+    answers = []
+    for threads in (1, numba.config.NUMBA_NUM_THREADS):
+        numba.set_num_threads(threads)
+        answers.append([machine.program(w, bias=bias, calibration=calibration).matmul(x) for machine in machines])
+    assert all(np.array_equal(one, two) for one, two in zip(*answers, strict=True))
+
+
+def test_a_machine_in_another_format(warboy):
+    assert warboy.in_format("int4").arithmetic.mac == "int4"
+    mixed = warboy.in_format("fp16", "q4_0")
+    assert (mixed.arithmetic.weights, mixed.arithmetic.activations, mixed.arithmetic.mac) == ("q4_0", "fp16", "fp16")
+    assert warboy.in_format("mxfp4").arithmetic.outputs == "fp16"
+    with pytest.raises(ValueError, match="did you mean 'mxfp8_e4m3'"):
+        warboy.in_format("mxfp8_e4m33")
