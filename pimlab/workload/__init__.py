@@ -11,18 +11,20 @@ if TYPE_CHECKING:
     from pimlab.workload.metrics import Accuracy, Metric, PearsonSimilarity
     from pimlab.workload.model import Model, ModelError
     from pimlab.workload.models import load_model
+    from pimlab.workload.onnx_split import OnnxModel
     from pimlab.workload.service_fields import FIELDS, SERVICES, Service, services
+    from pimlab.workload.torch_trace import TorchModel
 
 _EXPORTS = {
     "RULES": "calibration", "calibrate": "calibration",
     "Data": "data", "DataError": "data", "load_data": "data",
     "Accuracy": "metrics", "Metric": "metrics", "PearsonSimilarity": "metrics",
-    "Model": "model", "ModelError": "model", "load_model": "models",
+    "Model": "model", "ModelError": "model", "load_model": "models", "OnnxModel": "onnx_split", "TorchModel": "torch_trace",
     "FIELDS": "service_fields", "SERVICES": "service_fields", "Service": "service_fields", "services": "service_fields",
 }  # fmt: skip
 
-__all__ = ["FIELDS", "RULES", "SERVICES", "Accuracy", "Data", "DataError", "Metric", "Model", "ModelError", "PearsonSimilarity",
-           "Service", "calibrate", "load_data", "load_model", "services"]  # fmt: skip
+__all__ = ["FIELDS", "RULES", "SERVICES", "Accuracy", "Data", "DataError", "Metric", "Model", "ModelError", "OnnxModel",
+           "PearsonSimilarity", "Service", "TorchModel", "calibrate", "load_data", "load_model", "services"]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
