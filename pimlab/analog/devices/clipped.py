@@ -16,28 +16,29 @@ def moments(g: np.ndarray, sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     With a = g / sigma: E = g Phi(a) + sigma phi(a), E[x^2] = (g^2 + sigma^2) Phi(a) + g sigma phi(a).
     Cells with a > 8 are returned unclipped (the error is below 1e-15), and sigma = 0 is exact.
     """
-    touched = sigma * 8.0 > g
-    if not np.any(touched):
-        return np.asarray(g, float), np.square(sigma)
-    first, second = _raw(g, sigma, 2)
-    return np.where(touched, first, g), np.where(touched, np.maximum(second - first**2, 0.0), np.square(sigma))
+    mean, variance, touched = np.array(g, float), np.array(np.square(sigma), float), _touched(g, sigma)
+    first, second = _raw(mean[touched], np.asarray(sigma, float)[touched], 2)
+    mean[touched], variance[touched] = first, np.maximum(second - first**2, 0.0)
+    return mean, variance
 
 
 def cumulants(g: np.ndarray, sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Third and fourth cumulant of max(g + sigma z, 0) (S^3, S^4): zero for a Gaussian, so they measure the clipping."""
-    touched = sigma * 8.0 > g
-    if not np.any(touched):
-        return np.zeros(np.shape(g)), np.zeros(np.shape(g))
-    m1, m2, m3, m4 = _raw(g, sigma, 4)
-    variance = m2 - m1**2
-    third = m3 - 3 * m1 * m2 + 2 * m1**3
-    fourth = m4 - 4 * m1 * m3 + 6 * m1**2 * m2 - 3 * m1**4 - 3 * variance**2
-    return np.where(touched, third, 0.0), np.where(touched, fourth, 0.0)
+    touched = _touched(g, sigma)
+    m1, m2, m3, m4 = _raw(np.asarray(g, float)[touched], np.asarray(sigma, float)[touched], 4)
+    third, fourth = np.zeros(touched.shape), np.zeros(touched.shape)
+    third[touched] = m3 - 3 * m1 * m2 + 2 * m1**3
+    fourth[touched] = m4 - 4 * m1 * m3 + 6 * m1**2 * m2 - 3 * m1**4 - 3 * (m2 - m1**2) ** 2
+    return third, fourth
+
+
+def _touched(g: np.ndarray, sigma: np.ndarray) -> np.ndarray:
+    """Cells that a draw can push below zero."""
+    return np.asarray(8.0 * np.asarray(sigma) > g)
 
 
 def _raw(g: np.ndarray, sigma: np.ndarray, order: int) -> list[np.ndarray]:
     """Raw moments 1..order by m_n = g m_(n-1) + (n-1) sigma^2 m_(n-2), with sigma phi(a) from the edge for n = 1."""
-    g, sigma = np.broadcast_arrays(np.asarray(g, float), np.asarray(sigma, float))
     a = g / np.maximum(np.maximum(sigma, g / 38.0), 1e-300)  # beyond 38 the density is below the smallest float
     density = np.exp(-0.5 * a * a) / np.sqrt(2 * np.pi)
     raw = [ndtr(a)]
