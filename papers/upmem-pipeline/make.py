@@ -57,7 +57,7 @@ def draw(ds: xr.Dataset) -> Figure:
     right.xaxis.set_major_formatter(ScalarFormatter())
     right.set_xlabel("bytes of one transfer")
     right.set_ylabel("bank to scratchpad (MB/s)")
-    right.set_title("Small transfers pay their set-up (assumed cycles)", fontsize="medium")
+    right.set_title("Small transfers pay their set-up (assumed)", fontsize="medium")
     right.set_ylim(0)
     return fig
 

@@ -17,16 +17,20 @@ from pimlab.dram_pim.machines import known, organisation
 from pimlab.dram_pim.organisation import BankPim
 from pimlab.dram_pim.timing import Timing, timing
 from pimlab.dram_pim.upmem import Dpus
+from pimlab.kernels.dram_timing import WRITE
 from pimlab.keys import Key
 from pimlab.protocol import Calibration, MacOp, Programmed, Target, VectorOp, checked_operands, checked_weights
-from pimlab.values import part, unknown
+from pimlab.values import choice, part, unknown
+
+_CACHE_BITS = 16
 
 
 class DramPim(Target):
     """A DRAM whose banks multiply and accumulate.
 
-    Serves every product with constant weights. Products of two activations and vector operators run on `host`: their
-    operands would have to be laid out in the banks first. The host adds the bias in float32.
+    Serves every product with constant weights. Vector operators run on `host`, which also adds the bias in float32.
+    Products of two activations run there too, unless attention="banks": then the right operand is a cache that grows in
+    the banks, groups lie side by side over the channels, and appending one vector a group is charged.
     """
 
     stage: ClassVar[int] = 2
@@ -36,6 +40,8 @@ class DramPim(Target):
     arithmetic: Any = part(Arithmetic, doc="what the banks compute with")
     energies: Prices = part(Prices, doc="energy of each event")
 
+    attention: str = choice("host", "banks", default="host", doc="who multiplies two activations")
+
     def check(self) -> None:
         """Banks need a timing table; scalar cores have their own clock."""
         if (self.timing is None) != isinstance(self.organisation, Dpus):
@@ -43,8 +49,8 @@ class DramPim(Target):
             raise ValueError(f"DramPim {self.name}: {type(self.organisation).__name__} needs {needed}")
 
     def serves(self, op: MacOp | VectorOp) -> bool:
-        """Products with constant weights only."""
-        return isinstance(op, MacOp) and op.kind == "weights"
+        """Products with constant weights, and with a cache in the banks where attention="banks"."""
+        return isinstance(op, MacOp) and (op.kind == "weights" or self.attention == "banks")
 
     def program(self, w: np.ndarray, key: int | Key = 0, *, bias: np.ndarray | None = None,
                 calibration: Calibration | None = None) -> BankWeights:  # fmt: skip
@@ -58,32 +64,45 @@ class DramPim(Target):
 
     def events(self, op: MacOp | VectorOp) -> Mapping[str, int]:
         """Rows, bits by path, MACs and host additions of one inference over all channels, padding included."""
-        total = dict(self._product(op).events)
-        for name, count in self._results(op).events.items():
-            total[name] = total.get(name, 0) + count
+        product, read, append, times = self._parts(op)
+        total = dict(product.events)
+        for part in (read, append):
+            for name, count in part.events.items():
+                total[name] = total.get(name, 0) + count
         if events.HOST_ADD in self.energies:
-            total[events.HOST_ADD] = op.m * op.n * (self.organisation.lanes - 1)  # type: ignore[union-attr]
-        return {name: count * op.groups for name, count in total.items()}  # type: ignore[union-attr]
+            total[events.HOST_ADD] = op.m * op.n * op.groups // times * (self.organisation.lanes - 1)  # type: ignore[union-attr]
+        return {name: count * times for name, count in total.items()}
 
     def latency(self, op: MacOp | VectorOp) -> Mapping[str, float]:
-        """Seconds by phase, refresh included: mode switching, input broadcast, in-bank MAC, result write and read."""
-        cycles = self._product(op).phases()
-        read = self._results(op).cycles
-        if read:
-            cycles["result read"] = cycles.get("result read", 0) + read
+        """Seconds by phase, refresh included: mode switching, input broadcast, in-bank MAC, result write and read,
+        and cache append."""
+        product, read, append, times = self._parts(op)
+        cycles = product.phases()
+        for name, part in (("result read", read), ("cache append", append)):
+            if part.cycles:
+                cycles[name] = cycles.get(name, 0) + part.cycles
         each = self.organisation.cycle(self.timing)
-        return {phase: op.groups * count * each for phase, count in cycles.items()}  # type: ignore[union-attr]
+        return {phase: times * count * each for phase, count in cycles.items()}
 
-    def _product(self, op: MacOp | VectorOp) -> Summary:
+    def _parts(self, op: MacOp | VectorOp) -> tuple[Summary, Summary, Summary, int]:
+        """The product, reading its results, appending to the cache, and how often all of it happens."""
         self._refuse(op)
-        return self.organisation.gemv_summary(self.timing, op.n, op.k, op.m, True, None)  # type: ignore[union-attr]
-
-    def _results(self, op: MacOp | VectorOp) -> Summary:
-        return self.organisation.results(self.timing, op.n, op.k, op.m)  # type: ignore[union-attr]
+        assert isinstance(op, MacOp)
+        together = op.groups if op.kind == "activations" else 1
+        outputs, org, t = op.n * together, self.organisation, self.timing
+        append = Summary(0, {}, {}, {})
+        if op.kind == "activations":
+            bits = together * min(op.k, op.n) * _CACHE_BITS
+            append = org.host_summary(t, -(-bits // (org.access_bits * org.channels)), WRITE, True, None)
+        product = org.gemv_summary(t, outputs, op.k, op.m, True, None)
+        return product, org.results(t, outputs, op.k, op.m), append, op.groups // together
 
     def _refuse(self, op: MacOp | VectorOp) -> None:
         if not self.serves(op):
-            raise ValueError(f"{self.name} does not serve {op.name!r}; allowed: products with constant weights; the host does the rest")
+            raise ValueError(
+                f"{self.name} does not serve {op.name!r}; allowed: products with constant weights (and of activations "
+                "with attention='banks'); the host does the rest"
+            )
 
     @property
     def prices(self) -> Prices:

@@ -45,3 +45,15 @@ def test_every_event_has_a_price_and_energy_is_a_band():
 def test_refused_weights_name_the_target():
     with pytest.raises(ValueError, match="hbm-pim: weights hold 1 non-finite"):
         TARGET.program(np.array([[np.nan, 1]], np.float32))
+
+
+def test_attention_over_a_cache_in_the_banks():
+    scores = MacOp(name="qk", m=1, k=64, n=512, groups=9, kind="activations")
+    banks = TARGET.but(attention="banks")
+    assert banks.serves(scores)
+    phases = banks.latency(scores)
+    assert phases["cache append"] > 0
+    assert sum(phases.values()) < sum(TARGET.latency(scores.but(kind="weights")).values())  # groups lie side by side
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((3, 2, 64)).astype(np.float32), rng.standard_normal((3, 64, 5)).astype(np.float32)
+    np.testing.assert_allclose(banks.product(x, w), x @ w, rtol=0.02, atol=0.02)
