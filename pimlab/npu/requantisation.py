@@ -55,10 +55,14 @@ def codes_of(acc: np.ndarray, scale: np.ndarray | float, zero_point: int, grid: 
     scale = np.asarray(scale, dtype=np.float64)
     if scale.shape not in ((), (1,), (n,)) or not (np.isfinite(scale) & (scale > 0)).all():
         raise ValueError(f"requantize scale={scale} is not one positive finite number or {n} of them")
+    if isinstance(zero_point, bool) or not hasattr(zero_point, "__index__"):
+        raise TypeError(f"requantize zero_point={zero_point!r} is not an integer {grid.lowest}..{grid.highest}")
     if not grid.lowest <= zero_point <= grid.highest:
         raise ValueError(f"requantize zero_point={zero_point} is outside {grid.lowest}..{grid.highest} of {grid.name}")
     if rule not in RULES:
         raise ValueError(unknown("requantisation rule", rule, RULES))
+    if rule == "gemmlowp" and (scale >= 2.0**31).any():
+        raise ValueError(f"requantize scale={scale.max():g} is outside 0..2^31, what gemmlowp's mantissa and shift hold")
     q, clipped = np.empty(acc.shape, grid.dtype), np.empty(len(acc), np.int64)
     every = np.broadcast_to(scale, (n,))
     if rule == "onnx":

@@ -64,34 +64,34 @@ class GemmCycles(Value):
 
 
 def gemm_cycles(m: int, n: int, k: int, *, rows: int, cols: int, dataflow: str = "ws", compat: str | None = None,
-                arrays: int = 1, overlap: bool = False, buffers: Buffers | None = None) -> GemmCycles:  # fmt: skip
-    """Cycles and traffic of x (m, k) @ w (k, n) on `arrays` systolic arrays of rows x cols MACs.
+                groups: int = 1, arrays: int = 1, overlap: bool = False, buffers: Buffers | None = None) -> GemmCycles:  # fmt: skip
+    """Cycles and traffic of `groups` products x (m, k) @ w (k, n) on `arrays` systolic arrays of rows x cols MACs.
 
     dataflow : "ws" weight-, "os" output-, "is" input-stationary.
     compat : None, the corrected count; "scalesim", SCALE-Sim 3.0.0's, to the cycle and the access (one array only).
     overlap : whether a fold streams while the next one's stationary tile is placed and the last one's sums drain.
     buffers : words on chip for each operand; 256, 256 and 128 Ki words unless given.
-    Folds are dealt out to the arrays; each reads its own operands, so traffic does not depend on `arrays`.
-    ValueError for an unknown dataflow or rule, a size outside 1..2^31, or compat with several arrays or overlap.
+    Folds of all groups are dealt out to the arrays; each reads its own operands, so traffic does not depend on `arrays`.
+    ValueError for an unknown dataflow or rule, a size outside 1..2^31, or compat with several arrays, groups or overlap.
     """
-    _checked(m=m, n=n, k=k, rows=rows, cols=cols, arrays=arrays)
+    _checked(m=m, n=n, k=k, rows=rows, cols=cols, groups=groups, arrays=arrays)
     if dataflow not in DATAFLOWS:
         raise ValueError(unknown("dataflow", dataflow, DATAFLOWS))
     if compat not in (None, "scalesim"):
         raise ValueError(f"compat={compat!r} is not known (known: 'scalesim'; for the corrected count write None)")
-    if compat and (arrays != 1 or overlap):
-        raise ValueError(
-            f"compat='scalesim' with arrays={arrays}, overlap={overlap}: SCALE-Sim has one array and no overlap; write compat=None"
-        )
-    job = _Job(m, n, k, rows, cols, dataflow, buffers or Buffers())
+    if compat and (arrays, groups, overlap) != (1, 1, False):
+        raise ValueError(f"compat='scalesim' with arrays={arrays}, groups={groups}, overlap={overlap}; SCALE-Sim has one array, "
+                         "one product and no overlap")  # fmt: skip
+    job = _Job(m, n, k, groups, rows, cols, dataflow, buffers or Buffers())
     return _scalesim(job) if compat else _corrected(job, arrays, overlap)
 
 
 class _Job:
     """One product laid out in folds: `down` along the rows, `across` along the columns, `streamed` values each."""
 
-    def __init__(self, m: int, n: int, k: int, rows: int, cols: int, dataflow: str, buffers: Buffers):
-        self.m, self.n, self.k, self.rows, self.cols, self.dataflow, self.buffers = m, n, k, rows, cols, dataflow, buffers
+    def __init__(self, m: int, n: int, k: int, groups: int, rows: int, cols: int, dataflow: str, buffers: Buffers):
+        self.m, self.n, self.k, self.groups, self.rows, self.cols = m, n, k, groups, rows, cols
+        self.dataflow, self.buffers = dataflow, buffers
         on_rows, self.on_cols, self.streamed = {"ws": (k, n, m), "is": (k, m, n), "os": (m, n, k)}[dataflow]
         self.down, self.across = -(-on_rows // rows), -(-self.on_cols // cols)
         self.x, self.w, self.y = m * k, k * n, m * n
@@ -99,16 +99,21 @@ class _Job:
         self.w_passes = {"ws": 1, "is": self.across, "os": self.down}[dataflow]
         self.y_passes = 1 if dataflow == "os" else self.down
 
+    @property
+    def folds(self) -> int:
+        return self.groups * self.down * self.across
+
     def answer(self, cycles: int, arrays: int, **words: int) -> GemmCycles:
-        return GemmCycles(total_cycles=cycles, utilisation=self.m * self.n * self.k / (self.rows * self.cols * arrays * cycles),
-                          folds=self.down * self.across, sram_ifmap_reads=self.x * self.x_passes,
-                          sram_filter_reads=self.w * self.w_passes, **words)  # fmt: skip
+        words |= {"sram_ifmap_reads": self.x * self.x_passes, "sram_filter_reads": self.w * self.w_passes}
+        macs = self.groups * self.m * self.n * self.k
+        return GemmCycles(total_cycles=cycles, utilisation=macs / (self.rows * self.cols * arrays * cycles), folds=self.folds,
+                          **{name: self.groups * count for name, count in words.items()})  # fmt: skip
 
 
 def _corrected(job: _Job, arrays: int, overlap: bool) -> GemmCycles:
     alone = 2 * job.rows + job.cols + job.streamed - 2
     following = max(job.rows, job.streamed) if overlap else alone
-    cycles = alone + (-(-job.down * job.across // arrays) - 1) * following
+    cycles = alone + (-(-job.folds // arrays) - 1) * following
     half = {name: getattr(job.buffers, name) // 2 for name in Buffers.fields()}
     reused_w = job.k * min(job.cols, job.n) if job.dataflow == "os" else job.w
     tile = job.streamed * min(job.cols, job.on_cols)
@@ -124,9 +129,9 @@ def _corrected(job: _Job, arrays: int, overlap: bool) -> GemmCycles:
 
 def _scalesim(job: _Job) -> GemmCycles:
     drain = 0 if job.dataflow == "os" else job.rows
-    cycles = job.down * job.across * (drain + job.rows + job.cols + job.streamed - 2) - 1
+    cycles = job.folds * (drain + job.rows + job.cols + job.streamed - 2) - 1
     written = job.y * job.y_passes
-    overcount = job.down * job.across * (job.rows + job.cols) if job.dataflow == "os" else 0
+    overcount = job.folds * (job.rows + job.cols) if job.dataflow == "os" else 0
     seen = [50 * (words // 100) for words in (job.buffers.ifmap, job.buffers.filter)]
     blocks = job.dataflow == "os"
     return job.answer(

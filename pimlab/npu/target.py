@@ -120,7 +120,7 @@ class Npu(Target):
         if isinstance(op, VectorOp):
             bits = math.ceil(self._bits("activations") * op.elements)
             return {"vector.op": operations(op), "sram.read": bits, "sram.write": bits}
-        return {event: count * op.groups for event, count in {**self._on_chip(op), **self._off_chip(op)}.items()}
+        return {**self._on_chip(op), **self._off_chip(op)}
 
     def latency(self, op: MacOp | VectorOp) -> dict[str, float]:
         """Seconds of one inference by phase.
@@ -130,16 +130,17 @@ class Npu(Target):
         """
         if isinstance(op, VectorOp):
             return {"vector": math.ceil(operations(op) / self.lanes) / self.array.clock}
-        compute = self.cycles(op).total_cycles * op.groups / (self.array.clock * self.array.rate)
-        transfer = sum(count for event, count in self._off_chip(op).items()) * op.groups / self.memory.bandwidth
+        compute = self.cycles(op).total_cycles / (self.array.clock * self.array.rate)
+        transfer = sum(self._off_chip(op).values()) / self.memory.bandwidth
         tile = min(self.array.rows, op.k) * min(self.array.cols, op.n) * self._bits("weights") / self.memory.bandwidth
         fill = min(tile, transfer)
         return {"compute": compute, "fill": fill, "memory": max(0.0, transfer - fill - compute)}
 
     def cycles(self, op: MacOp) -> GemmCycles:
-        """Cycles and words of one group's product on the arrays; k counts the weights that are not skipped."""
-        return gemm_cycles(op.m, op.n, self._k(op), rows=self.array.rows, cols=self.array.cols, dataflow=self.array.dataflow,
-                           arrays=self.array.count, overlap=self.array.overlap, buffers=self._buffers())  # fmt: skip
+        """Cycles and words of the whole operator on the arrays; k counts the weights that are not skipped."""
+        array = self.array
+        return gemm_cycles(op.m, op.n, self._k(op), groups=op.groups, rows=array.rows, cols=array.cols, dataflow=array.dataflow,
+                           arrays=array.count, overlap=array.overlap, buffers=self._buffers())  # fmt: skip
 
     def utilisation(self, op: MacOp) -> float:
         """MACs that are not skipped over what the arrays could do in the whole latency of `op`."""
@@ -175,30 +176,29 @@ class Npu(Target):
         return Buffers(**{name: max(2, int(third // size)) for name, size in bits.items()})
 
     def _on_chip(self, op: MacOp) -> dict[str, int]:
-        used = self.cycles(op)
+        used, results = self.cycles(op), op.groups * op.m * op.n
         x, w, y = (self._bits(name) for name in ("activations", "weights", "outputs"))
         inputs = used.sram_ifmap_reads // self._k(op) * op.k
         counts = {
-            f"mac.{self.arithmetic.mac}": op.m * self._k(op) * op.n,
+            f"mac.{self.arithmetic.mac}": results * self._k(op),
             "sram.read": math.ceil(inputs * x + used.sram_filter_reads * w),
-            "sram.write": math.ceil(op.m * op.n * y),
+            "sram.write": math.ceil(results * y),
             "psum.read": used.sram_ofmap_reads * self.arithmetic.accumulator.bits,
             "psum.write": used.sram_ofmap_writes * self.arithmetic.accumulator.bits,
-            "vector.op": op.m * op.n,
+            "vector.op": results,
         }  # fmt: skip
         return {**counts, "sram.index": _INDEX_BITS * used.sram_filter_reads} if self._skips(op) else counts
 
     def _off_chip(self, op: MacOp) -> dict[str, int]:
-        used = self.cycles(op)
+        used, results = self.cycles(op), op.groups * op.m * op.n
         weights, activations = self._stay(op)
         filters = 0 if weights else used.dram_filter_reads
         inputs = 0 if activations else used.dram_ifmap_reads // self._k(op) * op.k
-        spilled = 0 if activations else used.dram_ofmap_writes - op.m * op.n
+        spilled = 0 if activations else used.dram_ofmap_writes - results
         counts = {
             "dram.read": math.ceil(filters * self._bits("weights") + inputs * self._bits("activations"))
             + spilled * self.arithmetic.accumulator.bits,
-            "dram.write": (0 if activations else math.ceil(op.m * op.n * self._bits("outputs")))
-            + spilled * self.arithmetic.accumulator.bits,
+            "dram.write": (0 if activations else math.ceil(results * self._bits("outputs"))) + spilled * self.arithmetic.accumulator.bits,
         }
         return {**counts, "dram.index": _INDEX_BITS * filters} if self._skips(op) else counts
 

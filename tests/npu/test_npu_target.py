@@ -122,6 +122,10 @@ def test_counts_by_hand(warboy):
 def test_groups_multiply_every_count(warboy):
     one, many = MacOp(name="a", m=9, k=9, n=1), MacOp(name="b", m=9, k=9, n=1, groups=32)
     assert {event: 32 * count for event, count in warboy.events(one).items()} == warboy.events(many)
+    for alone in (True, False):
+        machine = warboy.but(array=warboy.array.but(overlap=not alone))
+        shared = 16 if alone else 1 + 15 * 64 / (2 * 64 + 128 + 9 - 2)
+        assert machine.latency(many)["compute"] == pytest.approx(shared * machine.latency(one)["compute"])
 
 
 def test_every_event_has_a_price(warboy):

@@ -96,10 +96,17 @@ def test_fixed_point_holds_31_bits_of_the_scale(scale):
 @pytest.mark.parametrize(("change", "message"), [
     ({"scale": 0.0}, "scale=0.0 is not one positive finite"), ({"scale": np.nan}, "positive finite"), ({"scale": -1.0}, "positive finite"),
     ({"scale": np.ones(3)}, "or 2 of them"), ({"zero_point": 128}, "outside -128..127"), ({"rule": "gemlowp"}, "did you mean 'gemmlowp'"),
+    ({"rule": "gemmlowp", "scale": 1e10}, "outside 0..2\\^31"),
 ])  # fmt: skip
 def test_bad_arguments_are_named(change, message):
     with pytest.raises(ValueError, match=message):
         npu.requantize(**{"acc": np.zeros((1, 2), np.int32), "scale": 1.0, "zero_point": 0, **change})
+
+
+def test_large_scales_shift_to_the_left_and_saturate():
+    acc = np.array([-3, 0, 5, 2**30], np.int32)
+    assert npu.requantize(acc, 8.0, 0, rule="gemmlowp").tolist() == [-24, 0, 40, 127]
+    assert npu.requantize(acc, 2.0**-40, 0, rule="gemmlowp").tolist() == [0, 0, 0, 0]
 
 
 def test_sums_that_are_no_32_bit_integers_are_refused():
@@ -107,3 +114,5 @@ def test_sums_that_are_no_32_bit_integers_are_refused():
         npu.requantize(np.zeros(2), 1.0, 0)
     with pytest.raises(TypeError, match="32-bit"):
         npu.requantize(np.array([2**31]), 1.0, 0)
+    with pytest.raises(TypeError, match="zero_point=0.5 is not an integer"):
+        npu.requantize(np.array([1]), 1.0, 0.5)

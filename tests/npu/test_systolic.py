@@ -133,6 +133,16 @@ def test_overlapping_folds_save_all_but_one_filling(m, n, k, rows, cols, dataflo
     assert overlapped.utilisation <= 1
 
 
+@pytest.mark.parametrize("dataflow", ["ws", "os", "is"])
+def test_groups_are_folds_of_one_job(dataflow):
+    one = npu.gemm_cycles(9, 20, 30, rows=8, cols=8, dataflow=dataflow)
+    many = npu.gemm_cycles(9, 20, 30, rows=8, cols=8, dataflow=dataflow, groups=6)
+    assert many.total_cycles == 6 * one.total_cycles
+    assert many.utilisation == pytest.approx(one.utilisation)
+    assert many.dram_filter_reads == 6 * one.dram_filter_reads
+    assert npu.gemm_cycles(9, 20, 30, rows=8, cols=8, dataflow=dataflow, groups=6, arrays=6).total_cycles == one.total_cycles
+
+
 def test_a_long_stream_amortises_fill_and_drain():
     utilisation = [npu.gemm_cycles(m, 128, 128, rows=128, cols=128).utilisation for m in (1, 100, 10_000, 1_000_000)]
     assert utilisation == sorted(utilisation)
@@ -145,6 +155,7 @@ def test_a_long_stream_amortises_fill_and_drain():
     ({"m": 0}, ValueError, "m=0 is outside 1.."), ({"k": -3}, ValueError, "k=-3"), ({"n": 2**40}, ValueError, "n=1099511627776"),
     ({"rows": 0}, ValueError, "rows=0"), ({"n": 3.5}, TypeError, "n=3.5 is not an integer"), ({"k": True}, TypeError, "k=True"),
     ({"arrays": 2, "compat": "scalesim"}, ValueError, "one array"), ({"overlap": True, "compat": "scalesim"}, ValueError, "no overlap"),
+    ({"groups": 0}, ValueError, "groups=0"),
 ])  # fmt: skip
 def test_bad_arguments_are_named(change, error, message):
     with pytest.raises(error, match=message):
