@@ -37,8 +37,9 @@ def integer_product(x: np.ndarray, w: np.ndarray, start: np.ndarray, accumulator
 
     x, w : integers of up to 17 bits; start : int64 (n,), in range. The sums are int32 where 32 bits hold them, else int64.
     """
-    if _bytes_suffice(x, w, start, accumulator):
-        return integers.gemm(x, w) + start.astype(np.int32), 0
+    signed, base = _as_signed(x, w, start)
+    if _bytes_suffice(signed, w, base, accumulator):
+        return integers.gemm(signed, w) + base.astype(np.int32), 0
     exact = kernels.gemm_wide(x, w) + start
     kind = np.int32 if accumulator.bits <= 32 else np.int64
     if accumulator.overflow == "saturate":
@@ -47,6 +48,13 @@ def integer_product(x: np.ndarray, w: np.ndarray, start: np.ndarray, accumulator
         held = np.empty_like(exact)
         kernels.wrap(exact, accumulator.bits, held)
     return held.astype(kind), int(np.count_nonzero(held != exact))
+
+
+def _as_signed(x: np.ndarray, w: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Unsigned bytes as signed ones 128 below, and a start that makes up for it; other codes as they are."""
+    if x.dtype != np.uint8:
+        return x, start
+    return (x ^ np.uint8(128)).view(np.int8), start + 128 * w.sum(axis=0, dtype=np.int64)
 
 
 def _bytes_suffice(x: np.ndarray, w: np.ndarray, start: np.ndarray, accumulator: Accumulator) -> bool:

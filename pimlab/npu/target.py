@@ -126,7 +126,8 @@ class Npu(Target):
         """Seconds of one inference by phase.
 
         "compute": cycles of the arrays, filling and draining included; "fill": the first tile's weights from DRAM,
-        before anything can start; "memory": the DRAM traffic that double buffering cannot hide; "vector": vector unit.
+        before anything can start; "memory": the DRAM traffic that double buffering cannot hide; "vector": vector unit
+        (requantisation follows the sums out of the array and takes no time of its own).
         """
         if isinstance(op, VectorOp):
             return {"vector": math.ceil(operations(op) / self.lanes) / self.array.clock}

@@ -28,6 +28,17 @@ def test_decoding_is_bound_by_memory_and_a_large_product_by_compute():
     assert npu.roofline(rngd, (decode,)).intensity.item() == float("inf")
 
 
+@pytest.mark.parametrize(("weights", "bits"), [("int8", 8), ("int4", 4), ("fp16", 16)])
+def test_decoding_reads_every_weight_once_for_the_whole_batch(weights, bits):
+    """Intensity 2 B / (bytes a weight), and tokens a second below bandwidth over bytes."""
+    rngd = npu.chip("rngd").in_format("fp16", weights)
+    away = rngd.but(memory=rngd.memory.but(weights_in="dram"))
+    for batch in (1, 16):
+        op = MacOp(name="fc", m=batch, k=4096, n=4096)
+        assert npu.roofline(away, (op,)).intensity.item() == pytest.approx(2 * batch / (bits / 8))
+        assert sum(away.latency(op).values()) >= 4096 * 4096 * bits / away.memory.bandwidth
+
+
 def test_vector_work_is_counted_and_moving_is_not_arithmetic():
     assert operations(VectorOp(name="a", kind="relu", elements=10)) == 10
     assert operations(VectorOp(name="a", kind="softmax", elements=10)) == 60
