@@ -62,6 +62,27 @@ class StatisticsCompensation(Value):
         return gain.astype(np.float32), offset.astype(np.float32)
 
 
+class ReferenceColumns(Value):
+    """One gain a layer from `count` extra columns whose cells stand at mid-range: their conductance at first over that now.
+
+    They are programmed, drift and are read like all others, so the gain holds for the part of drift that is common to the
+    layer, and knows nothing of how drift depends on the weights.
+    """
+
+    count: int = integer(1, 256, default=1)
+
+    def correction(self, programmed: ProgrammedCrossbar, seconds: float) -> Correction | None:
+        """Gain `seconds` after programming, without offset; None at programming time."""
+        if seconds == 0:
+            return None
+        cell, key = programmed.machine.pair_cell, programmed.key.child("reference columns")
+        target = np.full((programmed.k, self.count), (cell.g_min + cell.g_max) / 2)
+        written = cell.program(target, key)
+        before, now = (cell.read(written, t, key.child("read", round(t * 1e9))).mean() for t in (0.0, seconds))
+        gain = np.float32(before / now) if now > 0 else np.float32(1)
+        return np.asarray(gain), np.asarray(np.float32(0))
+
+
 class Refresh(Value):
     """Weights are written anew every `period`: drift starts over, with new programming errors and one more write a cell."""
 
@@ -71,3 +92,7 @@ class Refresh(Value):
         """(how many times the weights have been written again, seconds since the last time)."""
         cycle = int(seconds // self.period)
         return cycle, seconds - cycle * self.period
+
+
+Compensation = DriftCompensation | StatisticsCompensation | ReferenceColumns
+COMPENSATIONS = (DriftCompensation, StatisticsCompensation, ReferenceColumns)

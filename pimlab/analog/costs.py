@@ -9,11 +9,12 @@ from pimlab.analog.energy import adc_price
 from pimlab.catalogue import Entry
 from pimlab.constants import Constant
 from pimlab.cost import Price, Prices
-from pimlab.values import Value, quantity
+from pimlab.values import Value, quantity, unknown
 
 COMPONENTS = {
     "DAC conversion": "DAC",
     "ADC conversion": "ADC",
+    "sample": "sample and hold",
     "digital add": "accumulation",
     "digital scale": "scaling",
     "array read": "rest of the macro",
@@ -42,6 +43,12 @@ class MacroCosts(Value):
     constants: tuple[tuple[str, Constant], ...] = ()
     """Price of each event; events without one cost nothing apart from what others hold."""
 
+    def with_price(self, event: str, constant: Constant) -> MacroCosts:
+        """A copy in which `event` costs `constant` (a user's own number: `pim.assumed`); KeyError with the nearest event."""
+        if event not in COMPONENTS:
+            raise KeyError(unknown("event", event, COMPONENTS))
+        return self.but(constants=(*((name, price) for name, price in self.constants if name != event), (event, constant)))
+
     def prices(self, enob: float | None) -> Prices:
         """Event -> Price; conversions that no constant prices come from the ADC survey at `enob` (None: no ADC)."""
         priced = {event: Price(constant=constant, component=COMPONENTS[event]) for event, constant in self.constants}
@@ -69,3 +76,17 @@ def macro(name: str) -> MacroCosts:
 def _constants(entry: Entry) -> tuple[tuple[str, Constant], ...]:
     keys = {event: "energy." + event.replace(" ", "_") for event in COMPONENTS}
     return tuple((event, entry[key]) for event, key in keys.items() if key in entry)
+
+
+def array_area(name: str, rows: int, cols: int, columns_an_adc: int = 1) -> dict[str, Constant]:
+    """Square metres of one array of the macro `name` by part: cells, DAC (one a row), ADC, shift-add (one an ADC).
+
+    KeyError where the macro publishes no areas.
+    """
+    entry = catalogue.entry("analog", name)
+    counts = {"cells": rows * cols, "DAC": rows, "ADC": -(-cols // columns_an_adc), "shift-add": -(-cols // columns_an_adc)}
+    return {part: _times(entry[f"area.{part.replace('-', '_')}"], count) for part, count in counts.items()}
+
+
+def _times(constant: Constant, count: int) -> Constant:
+    return constant.but(value=constant.value * count, low=constant.low * count, high=constant.high * count)

@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from pimlab.analog.compensation import DriftCompensation, Refresh, StatisticsCompensation
+from pimlab.analog.compensation import COMPENSATIONS, Compensation, Refresh
 from pimlab.analog.converters import ADC, DAC
 from pimlab.analog.costs import MacroCosts, macro
 from pimlab.analog.devices import Device
@@ -58,7 +58,7 @@ class Crossbar(Target):
     coverage: float = number(above=0, high=1, default=1.0, doc="quantile of |w| that becomes full scale; larger ones saturate")
     bias_rows: int | None = integer(1, default=None, doc="word lines that hold the bias, driven at full scale; None: digital")
     capacity: int | None = integer(1, default=None, doc="arrays there are; None: as many as a layer takes")
-    compensation: DriftCompensation | StatisticsCompensation | None = part(DriftCompensation, StatisticsCompensation, default=None)
+    compensation: Compensation | None = part(*COMPENSATIONS, default=None)
     refresh: Refresh | None = part(Refresh, default=None, doc="None: weights are written once")
     costs: MacroCosts = part(MacroCosts, default=macro("generic-22nm"), doc="a published macro, or parts put together")
 
@@ -178,6 +178,7 @@ class Crossbar(Target):
             "array read": reads * down * across,
             "DAC conversion": reads * self._word_lines(op) * across if self.dac is not None else 0,
             "ADC conversion": reads * down * (op.n * self.columns_a_weight + references) if self.adc is not None else 0,
+            "sample": reads * down * (op.n * self.columns_a_weight + references) if self.adc is not None else 0,
             "digital add": outputs * (sums - 1) + (outputs * sums if references else 0),
             "digital scale": outputs,
             "buffer bit": inputs * self.input_bits * across + outputs * SUM_BITS,

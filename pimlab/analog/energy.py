@@ -19,7 +19,8 @@ def adc_energy(enob: float, rate: str | float = 1e8, node: str | float = 22e-9, 
 
     "envelope": 0.267 pJ + 0.1446 aJ 4^ENOB, the best published (Murmann's survey, June 2025), and where the best Schreier
     figure of merit of the rate's decade asks for more, that. "median": what half of the designs since 2012 stay below, from
-    the survey's bins, and where the median figure of merit asks for more, that. Both are over designs of all nodes: `node`
+    the survey's bins (a bin with more bits bounds those with fewer: few designs of 4 to 6 bits aim at low power), and where
+    the median figure of merit asks for more, that. Both are over designs of all nodes: `node`
     enters only "regression", the fit of Andrulis et al., arXiv 2404.06553, meant as the best possible (18.9 % of designs
     since 2010 beat it). ValueError outside 1..20 bits, 1 kHz..100 GHz, 1..250 nm, or for an unknown model.
     """
@@ -60,7 +61,8 @@ def _envelope(enob: float, rate: float, node: float) -> float:
 
 def _median(enob: float, rate: float, node: float) -> float:
     survey = _survey()
-    bins = float(np.exp(np.interp(enob, survey.row("median_enob"), np.log(survey.row("median_energy")))))
+    least = np.minimum.accumulate(np.array(survey.row("median_energy"))[::-1])[::-1]
+    bins = float(np.exp(np.interp(enob, survey.row("median_enob"), np.log(least))))
     return max(bins, _figure_of_merit(enob, rate, "median_fom"), _envelope(enob, rate, node))
 
 

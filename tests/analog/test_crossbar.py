@@ -3,6 +3,8 @@
 import numba
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pimlab.analog import ADC, DAC, Crossbar, DriftCompensation, device
 from pimlab.analog.devices import GaussianReadNoise
@@ -183,3 +185,37 @@ def test_shared_converters_take_turns():
     assert adc.conversion_time == pytest.approx(64e-9)
     assert adc.but(kind="ramp").conversion_time == pytest.approx(8 * 256e-9)
     assert adc.but(kind="flash").conversion_time == pytest.approx(8e-9)
+
+
+def _made(kind, **fields):
+    try:
+        return kind(**fields), ""
+    except ValueError as error:
+        return None, str(error)
+
+
+@settings(max_examples=60, deadline=None)
+@given(bits=st.integers(-3, 40), enob=st.one_of(st.none(), st.floats(-1, 30)), margin=st.floats(-1, 10), codes=st.text(max_size=9))
+def test_any_adc_is_made_or_refused_by_name(bits, enob, margin, codes):
+    adc, refusal = _made(ADC, bits=bits, enob=enob, margin=margin, codes=codes)
+    if adc is None:
+        assert refusal.startswith("ADC")
+    else:
+        assert adc.low <= 0 < adc.high
+        assert adc.noise >= 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(bits=st.integers(-1, 20), slice_bits=st.integers(0, 20), encoding=st.sampled_from(["amplitude", "pulse width", "bit serial"]),
+       codes=st.sampled_from(["symmetric", "complement", "unsigned"]), data=st.data())  # fmt: skip
+def test_the_steps_of_any_dac_add_up_to_its_codes(bits, slice_bits, encoding, codes, data):
+    dac, refusal = _made(DAC, bits=bits, slice_bits=slice_bits, encoding=encoding, codes=codes)
+    if dac is None:
+        assert refusal.startswith("DAC")
+        return
+    low = 0 if codes == "unsigned" else -dac.top
+    sent = np.array([data.draw(st.lists(st.integers(low, dac.top), min_size=1, max_size=8))], np.float32)
+    steps = dac.phases(sent)
+    assert len(steps) == dac.steps
+    assert all(np.abs(step).max() <= dac.drive for _, step in steps)
+    assert np.array_equal(sum(weight * step for weight, step in steps), sent)

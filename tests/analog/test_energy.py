@@ -13,6 +13,7 @@ from pimlab.analog import (
     Crossbar,
     adc_energy,
     adc_price,
+    array_area,
     device,
     lifetime,
     macro,
@@ -23,6 +24,7 @@ from pimlab.analog import (
     thermal_current,
 )
 from pimlab.analog.physics import snr
+from pimlab.constants import assumed
 from pimlab.cost import price
 from pimlab.protocol import MacOp
 
@@ -52,6 +54,8 @@ def test_median_is_above_the_envelope_and_equals_the_bins():
     for enob in np.arange(4, 14, 0.5):
         assert adc_energy(enob, "100 MHz", "22 nm", "median") > adc_energy(enob, "100 MHz", "22 nm")
     assert adc_energy(8, 1e6, "22 nm", "median") == pytest.approx(14.63e-12)
+    medians = [adc_energy(enob, 1e8, model="median") for enob in np.arange(1, 14, 0.25)]
+    assert medians == sorted(medians)
     band = adc_price(8)
     assert (band.low, band.high) == (adc_energy(8), adc_energy(8, model="median"))
     assert band.sources == ("murmann2025",)
@@ -128,3 +132,17 @@ def test_writes_and_lifetime():
         lifetime(pcm, 0)
     with pytest.raises(KeyError, match="endurance"):
         lifetime(device("reram-milo2021"), "1 day")
+
+
+def test_a_users_own_price():
+    mine = assumed("my ADC", 0.5e-12, "J", "measured on my own chip")
+    machine = Crossbar(adc=ADC(bits=8), costs=macro("generic-22nm").with_price("ADC conversion", mine))
+    assert machine.prices["ADC conversion"].constant == mine
+    with pytest.raises(KeyError, match="did you mean 'ADC conversion'"):
+        machine.costs.with_price("ADC conversions", mine)
+
+
+def test_area_of_an_array_by_hand():
+    area = array_area("generic-22nm", 256, 256, columns_an_adc=8)
+    assert area["ADC"].value == pytest.approx(32 * 1200e-12)
+    assert area["cells"].value == pytest.approx(65536 * 4 * (22e-9) ** 2, rel=1e-6)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pimlab.analog import TARGETS, Crossbar, DriftCompensation, Refresh, StatisticsCompensation, device
+from pimlab.analog import TARGETS, Crossbar, DriftCompensation, ReferenceColumns, Refresh, StatisticsCompensation, device
 from pimlab.protocol import Calibration, Range
 
 TIMES = (0, 1, 3600, 86400, 30 * 86400, 365 * 86400)
@@ -36,6 +36,16 @@ def test_one_gain_a_column_is_no_worse_than_one_a_layer(gaussian):
     columns = machine.but(compensation=DriftCompensation(per="column", vectors=1024))
     errors = [_error(m.program(w, 1).matmul(x, 2, "1 y"), x @ w) for m in (machine, columns)]
     assert errors[1] < 1.02 * errors[0]
+
+
+def test_reference_columns_follow_the_common_drift(gaussian):
+    w, x = gaussian[0][:200, :100], gaussian[1][:, :200]
+    machine = Crossbar(cell=device("pcm-joshi2020"), scaling="layer")
+    errors = [
+        _error(machine.but(compensation=rule).program(w, 1).matmul(x, 2, "30 days"), x @ w)
+        for rule in (None, ReferenceColumns(count=4), DriftCompensation())
+    ]
+    assert errors[2] < 1.02 * errors[1] < 0.6 * errors[0]
 
 
 def _calibration(x):
