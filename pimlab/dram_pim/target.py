@@ -66,8 +66,8 @@ class DramPim(Target):
         """Rows, bits by path, MACs and host additions of one inference over all channels, padding included."""
         product, read, append, times = self._parts(op)
         total = dict(product.events)
-        for part in (read, append):
-            for name, count in part.events.items():
+        for more in (read, append):
+            for name, count in more.events.items():
                 total[name] = total.get(name, 0) + count
         if events.HOST_ADD in self.energies:
             total[events.HOST_ADD] = op.m * op.n * op.groups // times * (self.organisation.lanes - 1)  # type: ignore[union-attr]
@@ -78,16 +78,15 @@ class DramPim(Target):
         and cache append."""
         product, read, append, times = self._parts(op)
         cycles = product.phases()
-        for name, part in (("result read", read), ("cache append", append)):
-            if part.cycles:
-                cycles[name] = cycles.get(name, 0) + part.cycles
+        for name, more in (("result read", read), ("cache append", append)):
+            if more.cycles:
+                cycles[name] = cycles.get(name, 0) + more.cycles
         each = self.organisation.cycle(self.timing)
         return {phase: times * count * each for phase, count in cycles.items()}
 
-    def _parts(self, op: MacOp | VectorOp) -> tuple[Summary, Summary, Summary, int]:
+    def _parts(self, op: Any) -> tuple[Summary, Summary, Summary, int]:
         """The product, reading its results, appending to the cache, and how often all of it happens."""
         self._refuse(op)
-        assert isinstance(op, MacOp)
         together = op.groups if op.kind == "activations" else 1
         outputs, org, t = op.n * together, self.organisation, self.timing
         append = Summary(0, {}, {}, {})

@@ -1,0 +1,315 @@
+"""Which machine should run which operator of a model? The cheapest placement on several machines, and why.
+
+Operators run one after another, so a placement costs the sum of its operators and of the transfers over the links between
+them; a machine that is used also costs its standing power all the while. The search is exact (the cheapest machine of each
+operator, for each set of machines), and placements on one machine are among those searched: the answer is never worse.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import xarray as xr
+
+from pimlab.catalogue import entry
+from pimlab.constants import Constant
+from pimlab.cost import Prices, price
+from pimlab.cost.prices import Price
+from pimlab.keys import Key
+from pimlab.protocol import Calibration, MacOp, Programmed, Target, VectorOp
+from pimlab.values import Value, integer, part, quantity, unknown
+
+Op = MacOp | VectorOp
+OBJECTIVES = ("energy", "latency")
+LINK_BIT = "link bit"
+EXACT = 6
+"""Lossy operators up to which every placement is tried against an accuracy bound; beyond, they move back one at a time."""
+
+
+class Link(Value):
+    """What lies between the first machine and another: CXL, PCIe, a board trace. No link (None) costs nothing."""
+
+    name: str
+    bandwidth: float = quantity("bit/s", above=0)
+    delay: float = quantity("s", low=0, doc="time of one transfer before its data")
+    bit: Constant = part(Constant, doc="energy of one bit")
+    word: int = integer(1, 64, default=16, doc="bits of one activation")
+
+
+def link(name: str) -> Link:
+    """The link `name` of catalogue room `links`, such as "cxl" or "smartssd"; ValueError with the nearest name."""
+    table = entry("links", name)
+    return Link(name=name, bandwidth=table["bandwidth"].value, delay=table["delay"].value, bit=table["energy.bit"].but(unit="J"))
+
+
+class Share(Target):
+    """A machine that runs only the operators named; the rest go to `host`."""
+
+    stage: ClassVar[int] = 2
+    machine: Any = part(Target)
+    operators: frozenset[str] = frozenset()
+    link: Link | None = part(Link, default=None)
+
+    def serves(self, op: Op) -> bool:
+        """The operators of this share, as far as the machine serves them."""
+        return op.name in self.operators and self.machine.serves(op)
+
+    def program(self, w: np.ndarray, key: int | Key = 0, *, bias: np.ndarray | None = None,
+                calibration: Calibration | None = None) -> Programmed:  # fmt: skip
+        """As the machine."""
+        return self.machine.program(w, key, bias=bias, calibration=calibration)
+
+    def product(self, x: np.ndarray, w: np.ndarray, key: int | Key = 0) -> np.ndarray:
+        """As the machine."""
+        return self.machine.product(x, w, key)
+
+    def events(self, op: Op) -> Mapping[str, int]:
+        """As the machine, and the bits over its link (each operator's, both ways)."""
+        crossing = {LINK_BIT: transferred(op, self.link)} if self.link else {}
+        return {**self.machine.events(op), **crossing}
+
+    def latency(self, op: Op) -> Mapping[str, float]:
+        """As the machine, and the link's time."""
+        return {**self.machine.latency(op), **({"link": link_seconds(op, self.link)} if self.link else {})}
+
+    @property
+    def prices(self) -> Prices:
+        """As the machine, and the link's."""
+        if self.link is None:
+            return self.machine.prices
+        return Prices({**self.machine.prices, LINK_BIT: Price(constant=self.link.bit, component="link")})
+
+    @property
+    def standing(self) -> Mapping[str, float]:
+        """As the machine, if it has anything to do."""
+        return self.machine.standing if self.operators else {}
+
+    @property
+    def varies(self) -> bool:
+        """As the machine."""
+        return self.machine.varies
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """As the machine."""
+        return self.machine.causes
+
+    def with_causes(self, causes: tuple[str, ...]) -> Self:
+        """As the machine."""
+        return self.but(machine=self.machine.with_causes(causes))
+
+
+def transferred(op: Op, link: Link) -> int:
+    """Bits of an operator's activations, in and out."""
+    if isinstance(op, VectorOp):
+        return 2 * op.elements * link.word
+    return op.groups * op.m * (op.k + op.n) * link.word
+
+
+def link_seconds(op: Op, link: Link) -> float:
+    """Time of an operator's two transfers over the link."""
+    return 2 * link.delay + transferred(op, link) / link.bandwidth
+
+
+class Placement(Value):
+    """Who runs what, what it costs, and why.
+
+    owners : operator -> name of the machine.  energy in J, latency in s of one inference, operators one after another.
+    target : a Target for `run`, `explain` and `sweep`.  table : Dataset over operator and machine, energy and latency of
+    each, NaN where a machine does not serve an operator.  accuracy : of the placement where it was asked, else None.
+    """
+
+    owners: Mapping[str, str]
+    objective: str
+    energy: float
+    latency: float
+    target: Any
+    table: Any
+    alone: Mapping[str, float]
+    """Machine -> the objective with everything it serves on it, the rest on the first machine."""
+    accuracy: float | None = None
+
+    @property
+    def why(self) -> list[str]:
+        """One sentence an operator that had a choice."""
+        unit, best = ("J", "energy") if self.objective == "energy" else ("s", "latency")
+        lines = []
+        for op in self.table.operator.values:
+            costs = {str(m): float(self.table[best].sel(operator=op, machine=m)) for m in self.table.machine.values}
+            others = ", ".join(f"{cost:.3g} {unit} on {m}" for m, cost in costs.items() if m != self.owners[op] and np.isfinite(cost))
+            if others:
+                lines.append(f"{op} on {self.owners[op]}: {costs[self.owners[op]]:.3g} {unit}, against {others}")
+        return lines
+
+
+def _costs(machine: Share, op: Op) -> tuple[float, float]:
+    """(J without standing power, s) of one operator."""
+    share = machine.but(operators=frozenset([op.name]))
+    return sum(price(share.events(op), share.prices).nominal.values()), sum(share.latency(op).values())
+
+
+def _watts(machine: Target) -> float:
+    return sum(price(machine.standing, machine.prices).nominal.values())
+
+
+def _tables(operators: Sequence[Op], shares: Sequence[Share]) -> tuple[np.ndarray, np.ndarray]:
+    energy = np.full((len(operators), len(shares)), np.nan)
+    latency = np.full_like(energy, np.nan)
+    for (i, op), (j, share) in itertools.product(enumerate(operators), enumerate(shares)):
+        if share.machine.serves(op):
+            energy[i, j], latency[i, j] = _costs(share, op)
+    return energy, latency
+
+
+class _Search:
+    """Placements by cost. With links charged by operator, operators are independent once the machines in use are chosen."""
+
+    def __init__(self, energy: np.ndarray, latency: np.ndarray, watts: np.ndarray, objective: str):
+        self.energy, self.latency, self.watts, self.objective = energy, latency, watts, objective
+
+    def best(self, allowed: np.ndarray) -> np.ndarray:
+        """int (operators,), the machine of each, cheapest over every set of machines; `allowed` bool (operators, machines)."""
+        machines = range(self.energy.shape[1])
+        sets = itertools.chain.from_iterable(itertools.combinations(machines, n) for n in range(1, len(machines) + 1))
+        found = [placed for some in sets if (placed := self._within(allowed, list(some))) is not None]
+        return min(found, key=self.total)
+
+    def _within(self, allowed: np.ndarray, some: list[int]) -> np.ndarray | None:
+        cost = self.latency if self.objective == "latency" else self.energy + self.latency * self.watts[some].sum()
+        masked = np.where(allowed & np.isfinite(cost), cost, np.inf)[:, some]
+        if np.isinf(masked.min(axis=1)).any():
+            return None
+        return np.array(some)[masked.argmin(axis=1)]
+
+    def cost(self, placed: np.ndarray) -> tuple[float, float]:
+        """(J, s) of a placement, standing power of the machines in use included."""
+        rows = np.arange(len(placed))
+        seconds = float(self.latency[rows, placed].sum())
+        return float(self.energy[rows, placed].sum()) + seconds * float(self.watts[np.unique(placed)].sum()), seconds
+
+    def total(self, placed: np.ndarray) -> float:
+        """The objective of a placement."""
+        joules, seconds = self.cost(placed)
+        return joules if self.objective == "energy" else seconds
+
+    def alone(self, machine: int) -> np.ndarray:
+        """Everything that `machine` serves on it, the rest on the first machine that does."""
+        served = np.isfinite(self.energy)
+        return np.where(served[:, machine], machine, served.argmax(axis=1))
+
+
+def place(model: Any, targets: Sequence[Target], objective: str = "energy", accuracy_drop: float | None = None, *, data: Any = None,
+          links: Mapping[str, Link] | None = None, seed: int = 0) -> Placement:  # fmt: skip
+    """The cheapest placement of a model's operators on several machines.
+
+    targets : the machines; the first also runs what no other serves.  objective : "energy" (J) or "latency" (s), of one inference.
+    accuracy_drop : largest loss of the data's metric against the first machine alone (needs `data`); None: accuracy is not looked at.
+    links : machine name -> Link between it and the first machine, crossed by each operator that it runs.
+    Exact without an accuracy bound; with one, exact up to 6 operators that could lose accuracy, greedy beyond.
+    ValueError for an unknown objective, machine or operator that nobody serves; TypeError without data where it is needed.
+    """
+    _checked(targets, objective, accuracy_drop, data, links or {})
+    operators = (*model.mac_ops, *model.vector_ops)
+    shares = [Share(name=t.name, machine=t, link=(links or {}).get(t.name)) for t in targets]
+    energy, latency = _tables(operators, shares)
+    homeless = [op.name for op, row in zip(operators, energy, strict=True) if not np.isfinite(row).any()]
+    if homeless:
+        raise ValueError(f"operators {homeless[:3]} are served by none of {[t.name for t in targets]}")
+    search = _Search(energy, latency, np.array([_watts(t) for t in targets]), objective)
+    allowed, accuracy = np.ones(energy.shape, bool), None
+    placed = search.best(allowed)
+    if accuracy_drop is not None:
+        placed, accuracy = _accurate(model, data, shares, operators, search, accuracy_drop, seed)
+    joules, seconds = search.cost(placed)
+    return Placement(
+        owners={op.name: targets[j].name for op, j in zip(operators, placed, strict=True)}, objective=objective, energy=joules,
+        latency=seconds, target=_joined(shares, operators, placed), table=_labelled(energy, latency, operators, targets),
+        alone={t.name: search.total(search.alone(j)) for j, t in enumerate(targets)}, accuracy=accuracy,
+    )  # fmt: skip
+
+
+def _checked(targets: Sequence[Target], objective: str, drop: float | None, data: Any, links: Mapping[str, Link]) -> None:
+    if objective not in OBJECTIVES:
+        raise ValueError(unknown("objective", objective, OBJECTIVES))
+    names = [t.name for t in targets]
+    if not names or len(set(names)) != len(names):
+        raise ValueError(f"targets={names}: allowed: one machine or more, each with its own name")
+    for name in links:
+        if name not in names:
+            raise ValueError(unknown("link of machine", name, names))
+    if drop is not None and not 0 <= drop <= 1:
+        raise ValueError(f"accuracy_drop={drop} is outside 0..1; for no bound write accuracy_drop=None")
+    if drop is not None and data is None:
+        raise TypeError("place: accuracy_drop needs data=, such as pimlab.load_data('fashion-mnist', limit=500)")
+
+
+def _joined(shares: Sequence[Share], operators: Sequence[Op], placed: np.ndarray) -> Target:
+    """A chain of shares, the first machine last: each runs its own operators and hands the rest on."""
+    target: Target | None = None
+    for j, share in enumerate(shares):
+        mine = frozenset(op.name for op, owner in zip(operators, placed, strict=True) if owner == j)
+        if mine:
+            target = share.but(operators=mine, host=target)
+    assert target is not None
+    return target
+
+
+def _labelled(energy: np.ndarray, latency: np.ndarray, operators: Sequence[Op], targets: Sequence[Target]) -> xr.Dataset:
+    text = "of one inference of the operator, without standing power"
+    return xr.Dataset(
+        {
+            "energy": (("operator", "machine"), energy, {"units": "J", "long_name": f"energy {text}"}),
+            "latency": (("operator", "machine"), latency, {"units": "s", "long_name": "time of one inference of the operator"}),
+        },
+        coords={"operator": [op.name for op in operators], "machine": [t.name for t in targets]},
+    )
+
+
+def _accurate(model: Any, data: Any, shares: Sequence[Share], operators: Sequence[Op], search: _Search, drop: float,
+              seed: int) -> tuple[np.ndarray, float]:  # fmt: skip
+    """The cheapest placement found whose metric is within `drop` of the first machine alone."""
+    from pimlab.studies.run import run
+
+    known: dict[tuple[int, ...], float] = {}
+
+    def score(placed: np.ndarray) -> float:
+        if tuple(placed) not in known:
+            known[tuple(placed)] = float(run(model, _joined(shares, operators, placed), data, seed=seed)[data.metric.name])
+        return known[tuple(placed)]
+
+    first = search.alone(0)
+    least = score(first) - drop
+    choices = [i for i, op in enumerate(operators) if isinstance(op, MacOp) and np.isfinite(search.energy[i]).sum() > 1]
+    candidates = _ordered(search, choices) if len(choices) <= EXACT else _retreating(search, choices)
+    for placed in candidates:
+        if score(placed) >= least:
+            return placed, score(placed)
+    return first, score(first)
+
+
+def _ordered(search: _Search, choices: list[int]) -> list[np.ndarray]:
+    """Every placement of the operators that have a choice, the others cheapest, in order of the objective."""
+    found = []
+    for owners in itertools.product(*[np.flatnonzero(np.isfinite(search.energy[i])) for i in choices]):
+        allowed = np.ones(search.energy.shape, bool)
+        for i, owner in zip(choices, owners, strict=True):
+            allowed[i] = np.arange(search.energy.shape[1]) == owner
+        found.append(search.best(allowed))
+    return sorted(found, key=search.total)
+
+
+def _retreating(search: _Search, choices: list[int]) -> list[np.ndarray]:
+    """The cheapest placement, then operators moved back to the first machine one at a time, the least saving first."""
+    allowed = np.ones(search.energy.shape, bool)
+    found = [search.best(allowed)]
+    gain = np.nan_to_num(search.energy[:, 0] if search.objective == "energy" else search.latency[:, 0], nan=np.inf)
+    cost = search.energy if search.objective == "energy" else search.latency
+    saved = {i: gain[i] - np.nanmin(cost[i]) for i in choices}
+    for i in sorted(choices, key=lambda i: saved[i]):
+        if np.isfinite(search.energy[i, 0]):
+            allowed[i] = np.arange(search.energy.shape[1]) == 0
+            found.append(search.best(allowed))
+    return found
