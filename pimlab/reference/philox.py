@@ -38,11 +38,29 @@ def uniform64(k0, k1, row, lane, shape):
     return ((drawn[:, 0::2] >> 5) * 2**26 + (drawn[:, 1::2] >> 6)) * 2.0**-53
 
 
+def words_row(k0, k1, row, lane, n):
+    """One row of `words`."""
+    return words(k0, k1, row, lane, (1, n))[0]
+
+
+def normal_pair(word0, word1):
+    """Two standard normals of two words: Box-Muller, in float64, the angle turned by an eighth of a circle."""
+    u = ((word0 >> np.uint32(1)).astype(np.float64) + 0.5) * 2.0**-31
+    angle = (word1.astype(np.float64) - 2.0**29) * 2 * np.pi * 2.0**-32
+    radius = np.sqrt(-2 * np.log(u))
+    return radius * np.cos(angle), radius * np.sin(angle)
+
+
+def normals_of(drawn):
+    """Standard normals of words (..., 4 b): words (0, 1) and (2, 3) of each block are a pair."""
+    return np.stack(normal_pair(drawn[..., 0::2], drawn[..., 1::2]), axis=-1).reshape(drawn.shape)
+
+
 def normal(k0, k1, row, lane, shape):
-    """Standard normals: Box-Muller pairs of words (0, 1) and (2, 3) of each block, in float64."""
-    rows, n = shape
-    drawn = words(k0, k1, row, lane, (rows, 4 * -(-n // 4)))
-    u = ((drawn[:, 0::2] >> np.uint32(1)).astype(np.float64) + 0.5) * 2.0**-31
-    angle = (drawn[:, 1::2].astype(np.float64) - 2.0**29) * 2 * np.pi * 2.0**-32
-    pair = np.sqrt(-2 * np.log(u))[..., None] * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
-    return pair.reshape(rows, -1)[:, :n]
+    """Standard normals, float64 `shape` = (rows, n)."""
+    return normals_of(words(k0, k1, row, lane, (shape[0], 4 * -(-shape[1] // 4))))[:, : shape[1]]
+
+
+def normal_row(k0, k1, row, lane, n):
+    """One row of `normal`."""
+    return normal(k0, k1, row, lane, (1, n))[0]
