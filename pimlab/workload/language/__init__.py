@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pimlab.workload.language.gguf_model import BlockWeights, load_gguf
-    from pimlab.workload.language.hyperscale import HyperscaleModel, hyperscale
     from pimlab.workload.language.known import MODELS, TEXTS
     from pimlab.workload.language.model import LanguageModel
     from pimlab.workload.language.perplexity import Perplexity
+    from pimlab.workload.language.published import HyperscaleModel, hyperscale
     from pimlab.workload.language.shape import DecoderShape
 
 _EXPORTS = {
-    "BlockWeights": "gguf_model", "load_gguf": "gguf_model", "HyperscaleModel": "hyperscale", "hyperscale": "hyperscale",
+    "BlockWeights": "gguf_model", "load_gguf": "gguf_model", "HyperscaleModel": "published", "hyperscale": "published",
     "MODELS": "known", "TEXTS": "known", "LanguageModel": "model", "Perplexity": "perplexity", "DecoderShape": "shape",
 }  # fmt: skip
 

@@ -12,9 +12,9 @@ import numpy as np
 from pimlab import catalogue
 from pimlab.workload import files
 from pimlab.workload.language import kjv
-from pimlab.workload.language.hyperscale import hyperscale
 from pimlab.workload.language.model import LanguageModel, Tokens
 from pimlab.workload.language.perplexity import windows_of
+from pimlab.workload.language.published import hyperscale
 from pimlab.workload.model import Model
 
 SMALL, TEXT = "language/small-lm.npz", "language/kjv.txt.xz"
