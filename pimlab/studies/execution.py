@@ -76,7 +76,7 @@ class Execution:
             x = np.concatenate(self._seen[op.name], axis=1)
             for g, part in enumerate(self.programmed[op.name]):
                 for event, amount in part.integrals(x[g]).items():
-                    total[event] = total.get(event, 0.0) + amount / min(samples, SAMPLED)
+                    total[event] = total.get(event, 0.0) + amount * op.m / x.shape[1]
         return total
 
     def forget(self) -> None:
