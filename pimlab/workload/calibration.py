@@ -6,38 +6,20 @@ of a histogram: counts (bins,) and edges (bins + 1,), whose ends are the smalles
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from pimlab.formats.calibration import BINS, RULES, Rule
 from pimlab.protocol import Calibration, MacOp, Range
 from pimlab.values import unknown
 from pimlab.workload.model import Model
 
-BINS = 2048
 ROWS = 512
 """Rows of the sample that a calibration carries, at most."""
 BATCH = 64
 """Calibration samples a chunk; no result depends on it."""
-
-Rule = Callable[[np.ndarray, np.ndarray], tuple[float, float]]
-
-
-def minmax(counts: np.ndarray, edges: np.ndarray) -> tuple[float, float]:
-    """The smallest and the largest value seen."""
-    return float(edges[0]), float(edges[-1])
-
-
-def percentile(counts: np.ndarray, edges: np.ndarray, share: float = 0.999) -> tuple[float, float]:
-    """The narrowest end at each side beyond which lie at most (1 - share) / 2 of all values; to one bin in 2048."""
-    tail = (1.0 - share) / 2 * counts.sum()
-    below, above = np.cumsum(counts), np.cumsum(counts[::-1])
-    return float(edges[np.searchsorted(below, tail, side="right")]), float(edges[::-1][np.searchsorted(above, tail, side="right")])
-
-
-RULES: Mapping[str, Rule] = {"minmax": minmax, "percentile": percentile}
-"""Rule name -> function of (counts, edges). "percentile" keeps 99.9 % of the values."""
 
 
 class _Seen:
@@ -64,10 +46,10 @@ class _Seen:
         chosen = np.flatnonzero((self.wanted >= first) & (self.wanted < first + rows.shape[1]))
         self.rows[chosen] = rows[chosen % len(rows), self.wanted[chosen] - first]
 
-    def range(self, side: str, rule: Rule) -> Range:
+    def range(self, side: str, rule: Rule, format: str) -> Range:
         low, high = self.ends[side]
         if low < high:
-            low, high = rule(self.counts[side], np.linspace(low, high, BINS + 1))
+            low, high = rule(self.counts[side], np.linspace(low, high, BINS + 1), format)
         return Range(low=low, high=high)
 
 
@@ -76,10 +58,11 @@ def _group_rows(x: np.ndarray, op: MacOp) -> np.ndarray:
     return np.moveaxis(x.reshape(-1, op.groups, op.m, op.k), 1, 0).reshape(op.groups, -1, op.k)
 
 
-def calibrate(model: Model, data: Any, rule: str = "minmax") -> dict[str, Calibration]:
+def calibrate(model: Model, data: Any, rule: str = "minmax", format: str = "int8") -> dict[str, Calibration]:
     """Operator name -> Calibration of every MAC operator, from `data.calibration` alone, run in float32.
 
-    data : a Data with a calibration split; its test samples are not looked at.  rule : "minmax" or "percentile".
+    data : a Data with a calibration split; its test samples are not looked at.  rule : "minmax", "percentile", "mse" or
+        "entropy" (`pimlab.formats.calibration`); format : the integers that "mse" and "entropy" choose a range for.
     x covers the inputs of the operator (a padded convolution reads zeros); y its outputs after the bias, and after
     the Relu where nothing but a Relu reads them. `sample` holds at most 512 input rows, evenly spaced over all rows;
     with groups they take turns. ValueError for an unknown rule.
@@ -103,7 +86,7 @@ def calibrate(model: Model, data: Any, rule: str = "minmax") -> dict[str, Calibr
     if rule != "minmax":
         _visit(model, split.inputs, histograms)
     return {
-        name: Calibration(x=one.range("x", RULES[rule]), y=one.range("y", RULES[rule]), sample=one.rows, rule=rule)
+        name: Calibration(x=one.range("x", RULES[rule], format), y=one.range("y", RULES[rule], format), sample=one.rows, rule=rule)
         for name, one in seen.items()
     }
 

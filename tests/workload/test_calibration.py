@@ -42,12 +42,13 @@ def test_the_sample_holds_evenly_spaced_rows():
     assert (sample.max(axis=1) > 0).all()
 
 
-def test_percentile_cuts_the_tails_it_says():
-    values = np.random.default_rng(0).standard_normal(200_000)
-    counts, edges = np.histogram(values, bins=2048)
-    low, high = calibration.percentile(counts, edges)
-    np.testing.assert_allclose([low, high], np.quantile(values, [0.0005, 0.9995]), atol=0.02)
-    assert calibration.minmax(counts, edges) == (values.min(), values.max())
+@pytest.mark.parametrize("rule", calibration.RULES)
+def test_every_rule_stays_within_what_was_seen(rule):
+    seen, found = calibrate(MODEL, DATA), calibrate(MODEL, DATA, rule, format="int4")
+    for name in found:
+        assert seen[name].x.low <= found[name].x.low <= 0 < found[name].x.high <= seen[name].x.high
+    narrowed = [found[name].y.high < seen[name].y.high for name in found]
+    assert any(narrowed) or rule in ("minmax", "percentile")
 
 
 def test_an_unknown_rule_answers_with_the_nearest():
