@@ -16,6 +16,7 @@ from matplotlib.ticker import FormatStrFormatter
 
 import pimlab.dram_pim as pim
 from pimlab.catalogue import entry
+from pimlab.dram_pim.decode import products
 from pimlab.plot.style import PARTS, STAGE_COLOURS, figure, save
 
 OUT = Path("results") / "decode-roofline"
@@ -24,53 +25,38 @@ SHAPE = {name: int(entry("shapes", "llama2-7b")[name].value) for name in ("width
 PEAK = entry("npu", "rngd")["peak.bf16"].value  # operations a second
 
 
-def matrices() -> list[tuple[int, int]]:
-    """(outputs, inputs) of every matrix of one layer: four of attention, three of the gated feed-forward."""
-    d, h = SHAPE["width"], SHAPE["hidden"]
-    return [(d, d)] * 4 + [(h, d)] * 2 + [(d, h)]
-
-
-def caches(batch: int) -> list[tuple[int, int]]:
-    """(outputs, inputs) of the products with keys and with values; heads and sequences lie side by side in the channels."""
-    return [(batch * SHAPE["heads"] * CONTEXT, SHAPE["width"] // SHAPE["heads"]), (batch * SHAPE["width"], CONTEXT)]
-
-
-def in_banks(outputs: int, inputs: int, batch: int) -> tuple[float, float]:
-    """Seconds and joules of `batch` products in the banks."""
-    ds = pim.gemv("hbm-pim", outputs, inputs, batch)
-    return float(ds.seconds), float(ds.energy.sum())
-
-
-def through_pins(outputs: int, inputs: int, batch: int) -> tuple[float, float]:
-    """Seconds and joules of reading the operand once, or of the NPU's arithmetic where that takes longer."""
-    ds = pim.host_read("hbm-pim", 2 * outputs * inputs)
-    return max(float(ds.seconds), 2 * outputs * inputs * batch / PEAK), float(ds.energy.sum())
-
-
 def layer(batch: int) -> dict[str, float]:
     """Seconds of one layer's decode step: banks only, pins only, and each product where it is faster."""
-    weights = [(in_banks(*shape, batch), through_pins(*shape, batch)) for shape in matrices()]
-    cache = [(in_banks(*shape, 1), through_pins(*shape, 1)) for shape in caches(batch)]
+    seconds = pim.decode_layer("hbm-pim", **SHAPE, context=CONTEXT, batch=batch).seconds
+    work = np.array(
+        [2 * outputs * inputs * rows / PEAK for outputs, inputs, rows in products(**SHAPE, context=CONTEXT, batch=batch).values()]
+    )
+    banks, pins = seconds.sel(way="in the banks"), np.maximum(seconds.sel(way="through the pins"), work)
+    cache = ["scores", "values"]
     return {
-        "in the banks": sum(a[0] for a, _ in (*weights, *cache)),
-        "through the pins": sum(b[0] for _, b in (*weights, *cache)),
-        "both": sum(min(a[0], b[0]) for a, b in (*weights, *cache)),
-        "attention in the banks": sum(a[0] for a, _ in cache),
-        "attention through the pins": sum(b[0] for _, b in cache),
+        "in the banks": float(banks.sum()),
+        "through the pins": float(pins.sum()),
+        "both": float(np.minimum(banks, pins).sum()),
+        "attention in the banks": float(banks.sel(product=cache).sum()),
+        "attention through the pins": float(pins.sel(product=cache).sum()),
     }
+
+
+def intensity(batch: int, cache: bool) -> float:
+    """Operations a byte of the weights or of the cache, counted over the products of one layer."""
+    chosen = [s for name, s in products(**SHAPE, context=CONTEXT, batch=batch).items() if (name in ("scores", "values")) == cache]
+    return sum(2 * m * k * rows for m, k, rows in chosen) / sum(2 * m * k for m, k, _ in chosen)
 
 
 def compute(quick: bool = False) -> xr.Dataset:
     """seconds (way, batch) of one layer; FLOP/B of weights and of attention (batch) from counted operations and bytes."""
     batches = [1, 4, 16] if quick else [1, 2, 4, 8, 16, 32, 64]
     found = [layer(batch) for batch in batches]
-    weights = [sum(2 * m * k * b for m, k in matrices()) / sum(2 * m * k for m, k in matrices()) for b in batches]
-    attention = [sum(2 * m * k for m, k in caches(b)) / sum(2 * m * k for m, k in caches(b)) for b in batches]
     return xr.Dataset(
         {
             "seconds": (("way", "batch"), np.array([[one[way] for one in found] for way in found[0]]), {"units": "s"}),
-            "weight_intensity": ("batch", weights, {"units": "op/B"}),
-            "attention_intensity": ("batch", attention, {"units": "op/B"}),
+            "weight_intensity": ("batch", [intensity(b, cache=False) for b in batches], {"units": "op/B"}),
+            "attention_intensity": ("batch", [intensity(b, cache=True) for b in batches], {"units": "op/B"}),
         },
         coords={"way": list(found[0]), "batch": batches},
         attrs={"sources": "pimsimulator, llama2config7b", "title": "Decode step of one LLaMA 2 7B layer"},

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pimlab.dram_pim.aim import AimPim
-from pimlab.dram_pim.api import elementwise, gemv, host_read, host_write, matmul, trace
+from pimlab.dram_pim.api import combine, elementwise, gemv, host_read, host_write, matmul, trace
 from pimlab.dram_pim.arithmetic import AnyFormat, BrainTree, HalfLanes
+from pimlab.dram_pim.decode import decode_layer
 from pimlab.dram_pim.organisation import BankPim
 from pimlab.dram_pim.target import TARGETS, DramPim
 from pimlab.dram_pim.timing import AimTiming, Timing, timing
 from pimlab.dram_pim.upmem import Dpus
 from pimlab.dram_pim.validator import TraceError, validate
 
-__all__ = ["TARGETS", "AimPim", "AimTiming", "AnyFormat", "BankPim", "BrainTree", "Dpus", "DramPim", "HalfLanes", "Timing",
-           "TraceError", "elementwise", "gemv", "host_read", "host_write", "matmul", "timing", "trace", "validate"]  # fmt: skip
+__all__ = [
+    "TARGETS", "AimPim", "AimTiming", "AnyFormat", "BankPim", "BrainTree", "Dpus", "DramPim", "HalfLanes", "Timing", "TraceError",
+    "combine", "decode_layer", "elementwise", "gemv", "host_read", "host_write", "matmul", "timing", "trace", "validate",
+]  # fmt: skip

@@ -8,7 +8,9 @@ import numpy as np
 import xarray as xr
 
 from pimlab.cost import price
+from pimlab.dram_pim import layout
 from pimlab.dram_pim.target import DramPim, build
+from pimlab.kernels import fp16
 from pimlab.kernels.dram_timing import READ, WRITE
 from pimlab.values import unknown
 
@@ -31,7 +33,7 @@ def gemv(target: DramPim | str, m: int, k: int, batch: int = 1, refresh: bool = 
     Includes parking, mode switches, programming and input broadcast; loading weights and reading results are `host_write`
     and `host_read`. `compat="pimsimulator"` or `"aim_simulator"` repeats the deviations from JEDEC of the tool that
     describes this machine. Dataset: cycles, seconds, commands (command) of one channel, phase_cycles (phase), energy,
-    energy_low, energy_high (component) of all channels in J, utilisation. ValueError for sizes below 1 or beyond the banks.
+    energy_low, energy_high (component) of all channels in J, power in W, utilisation. ValueError for sizes below 1 or beyond the banks.
     """
     machine = _machine(target)
     _positive("gemv", m=m, k=k, batch=batch)
@@ -87,6 +89,7 @@ def _answer(machine: DramPim, timed: Any, events: dict[str, int], asked: dict[st
         "commands": ("command", list(counts.values()), {"units": "1", "long_name": "commands of one channel"}),
         "phase_cycles": ("phase", list(phases.values()), {"units": "1", "long_name": "cycles by phase"}),
         "events": ("event", list(events.values()), {"units": "1", "long_name": "events over all channels"}),
+        "power": ((), sum(energy.nominal.values()) / seconds, {"units": "W", "long_name": "mean power of all channels"}),
         "utilisation": ((), useful, {"units": "1", "long_name": "share of the work that is not padding"}),
     }
     for name, part in (("energy", energy.nominal), ("energy_low", energy.low), ("energy_high", energy.high)):
@@ -133,6 +136,27 @@ def _table(machine: DramPim, run: Any) -> xr.Dataset:
     table = xr.Dataset({name: ("index", values, {"long_name": texts.get(name, name)}) for name, values in one.items()})
     org = machine.organisation
     return table.assign_attrs(target=machine.name, banks=org.banks, bank_groups=org.bank_groups, commands=", ".join(names))
+
+
+_CODES = {"add": 0, "mul": 1, "mad": 2, "mac": 2, "relu": 3, "mov": 4}
+_OPERANDS = {"add": 2, "mul": 2, "mad": 3, "mac": 3, "relu": 1, "mov": 1}
+
+
+def combine(op: str, *operands: np.ndarray) -> np.ndarray:
+    """What an FP16 unit gives element by element, each step rounded: add a + b, mul a b, mad and mac fp16(a b) + c,
+    relu max(a, 0), mov a.  operands : arrays of one shape, rounded to binary16 first; returns float32 of that shape.
+
+    ValueError for an unknown operator, a wrong number of operands or unequal shapes.
+    """
+    if op not in _CODES:
+        raise ValueError(unknown("element-wise operator", op, _CODES))
+    if len(operands) != _OPERANDS[op] or len({np.shape(a) for a in operands}) != 1:
+        raise ValueError(f"combine {op!r} takes {_OPERANDS[op]} operands of one shape; got shapes {[np.shape(a) for a in operands]}")
+    halves = [layout.to_half(np.asarray(a, dtype=np.float32)) for a in operands]
+    flat = [a.reshape(-1) for a in (*halves, *[halves[0]] * (3 - len(halves)))]
+    out = np.empty_like(flat[0])
+    fp16.combine(_CODES[op], *flat, out)
+    return out.reshape(halves[0].shape)
 
 
 def matmul(x: np.ndarray, w: np.ndarray, target: DramPim | str, return_lanes: bool = False) -> Any:

@@ -1,0 +1,42 @@
+"""What does one decode step of a language model's layer cost, in the banks and through the pins of the same memory?"""
+
+from __future__ import annotations
+
+import xarray as xr
+
+from pimlab.dram_pim.api import gemv, host_read
+from pimlab.dram_pim.target import DramPim, build
+
+WAYS = ("in the banks", "through the pins")
+
+
+def products(width: int, hidden: int, heads: int, context: int, batch: int) -> dict[str, tuple[int, int, int]]:
+    """(outputs, inputs, rows) of every product of one layer with a gated feed-forward.
+
+    Weights meet `batch` rows. Keys and values are read once for each sequence: heads and sequences lie side by side over the
+    channels, so a product with the cache has one row.
+    """
+    weights = dict.fromkeys(("q", "k", "v", "o"), (width, width, batch))
+    weights |= dict.fromkeys(("gate", "up"), (hidden, width, batch)) | {"down": (width, hidden, batch)}
+    return weights | {"scores": (batch * heads * context, width // heads, 1), "values": (batch * width, context, 1)}
+
+
+def decode_layer(target: DramPim | str, *, width: int, hidden: int, heads: int, context: int, batch: int = 1) -> xr.Dataset:
+    """One decode step of one layer: seconds (way, product) and energy (way, product, component) in J.
+
+    "through the pins" reads each operand once from the same DRAM, 16 bits a value, for a host that computes in no time: its
+    arithmetic is not counted. ValueError for sizes below 1 or heads that do not divide the width.
+    """
+    machine = build(target) if isinstance(target, str) else target
+    if min(width, hidden, heads, context, batch) < 1 or width % heads:
+        raise ValueError(f"decode_layer width={width} hidden={hidden} heads={heads} context={context} batch={batch}: "
+                         "each is 1 or more, and heads divide the width")  # fmt: skip
+    wanted = products(width, hidden, heads, context, batch)
+    inside = [gemv(machine, *sizes) for sizes in wanted.values()]
+    outside = [host_read(machine, 2 * outputs * inputs) for outputs, inputs, _ in wanted.values()]
+    joined = [xr.concat([ds[["seconds", "energy"]] for ds in row], "product", join="outer", fill_value=0.0) for row in (inside, outside)]
+    answer = xr.concat(joined, "way", join="outer", fill_value=0.0).assign_coords(way=list(WAYS), product=list(wanted))
+    answer.energy.attrs, answer.seconds.attrs = {"units": "J", "long_name": "energy"}, {"units": "s", "long_name": "time"}
+    answer.attrs = {}
+    sizes = {"width": width, "hidden": hidden, "heads": heads, "context": context, "batch": batch}
+    return answer.assign_attrs(target=machine.name, **sizes, sources=", ".join(machine.prices.sources))

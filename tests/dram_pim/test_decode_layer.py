@@ -1,0 +1,59 @@
+"""Does a decode step add up from its products, and do element-wise units round as FP16 does?"""
+
+import numpy as np
+import pytest
+
+import pimlab.dram_pim as pim
+from pimlab.plot.pim import phases, time_and_energy
+
+LAYER = {"width": 1024, "hidden": 2048, "heads": 8, "context": 256}
+
+
+def test_products_are_those_of_gemv_and_host_read():
+    ds = pim.decode_layer("gddr6-aim", **LAYER, batch=3)
+    assert ds.attrs["batch"] == 3
+    expected = pim.gemv("gddr6-aim", 2048, 1024, 3)
+    assert float(ds.seconds.sel(way="in the banks", product="gate")) == float(expected.seconds)
+    assert float(ds.energy.sel(way="in the banks", product="gate").sum()) == pytest.approx(float(expected.energy.sum()))
+    cache = pim.host_read("gddr6-aim", 2 * 3 * 8 * 256 * 128)
+    assert float(ds.seconds.sel(way="through the pins", product="scores")) == float(cache.seconds)
+
+
+def test_attention_does_not_gain_from_a_batch():
+    one, four = (pim.decode_layer("gddr6-aim", width=4096, hidden=4096, heads=32, context=1024, batch=b) for b in (1, 4))
+    ratio = (four.seconds / one.seconds).sel(way="in the banks")
+    assert float(ratio.sel(product="scores")) == pytest.approx(4, rel=0.1)
+    assert float((four.seconds / one.seconds).sel(way="through the pins", product="q")) == 1
+
+
+def test_wrong_sizes_are_refused():
+    with pytest.raises(ValueError, match="heads divide the width"):
+        pim.decode_layer("hbm-pim", **{**LAYER, "heads": 7})
+
+
+def test_figures_draw():
+    assert len(time_and_energy(pim.decode_layer("hbm-pim", **LAYER)).axes) == 2
+    assert len(phases({name: pim.gemv(name, 64, 64) for name in ("hbm-pim", "gddr6-aim")}).axes) == 1
+
+
+@pytest.mark.parametrize(
+    ("op", "rule"),
+    [("add", lambda a, b, c: a + b), ("mul", lambda a, b, c: a * b), ("mad", lambda a, b, c: a * b + c), ("mac", lambda a, b, c: a * b + c),
+     ("relu", lambda a, b, c: np.maximum(a, 0)), ("mov", lambda a, b, c: a)],
+)  # fmt: skip
+def test_units_round_as_numpy_half(op, rule):
+    a, b, c = np.random.default_rng(0).standard_normal((3, 4, 50)).astype(np.float16)
+    operands = {"add": (a, b), "mul": (a, b), "relu": (a,), "mov": (a,)}.get(op, (a, b, c))
+    np.testing.assert_array_equal(pim.combine(op, *operands), rule(a, b, c).astype(np.float32))
+
+
+def test_units_refuse_what_they_do_not_have():
+    with pytest.raises(ValueError, match="takes 2 operands"):
+        pim.combine("add", np.ones(3))
+    with pytest.raises(ValueError, match="did you mean 'relu'"):
+        pim.combine("relo", np.ones(3))
+
+
+def test_mean_power_is_energy_over_time():
+    answer = pim.gemv("hbm-pim", 4096, 4096)
+    assert float(answer.power) == pytest.approx(float(answer.energy.sum()) / float(answer.seconds))
