@@ -20,6 +20,11 @@ def _noise(rng, size):
     return current, rng.random(_SHAPE[size], np.float32), *_KEY, 3, 2
 
 
+def _skewed(rng, size):
+    current, variance, *rest = _noise(rng, size)
+    return current, variance, rng.standard_normal(_SHAPE[size]).astype(np.float32), *rest
+
+
 def _row_noise(rng, size):
     current = rng.standard_normal(_SHAPE[size]).astype(np.float32)
     return current, rng.random(_SHAPE[size][0], np.float32), *_KEY, 3, 2
@@ -106,6 +111,9 @@ def _whole(machine):
 
 CASES = {
     "read noise": Case(_in_place(fast.add_noise), slow.add_noise, _noise, rtol=3e-6, atol=3e-6, covers=("crossbar.add_noise",)),
+    "skewed noise": Case(
+        _in_place(fast.add_skewed_noise), slow.add_skewed_noise, _skewed, rtol=1e-5, atol=1e-5, covers=("crossbar.add_skewed_noise",)
+    ),
     "row noise": Case(
         _in_place(fast.add_row_noise), slow.add_row_noise, _row_noise, rtol=3e-6, atol=3e-6, covers=("crossbar.add_row_noise",)
     ),

@@ -14,6 +14,8 @@ from pimlab.keys import Key
 
 Bent = list[tuple[int, np.ndarray]]
 """(power of the input, coefficients (k, n)) of each term of a curved I-V beyond the linear one."""
+SKEWED_FROM = 32
+"""Active inputs asked for by a plain Gaussian above which skewness is worth a product of its own."""
 KS_TOLERANCE = 0.004
 """Largest distance between the true and the Gaussian distribution of an output that is accepted without per-cell draws."""
 
@@ -70,6 +72,8 @@ class Seen:
     bent: Bent
     variance: np.ndarray | None
     cells: CellSpread | None
+    third: np.ndarray | None = None
+    """float64 (k, n): third cumulants, where noise is drawn with its skewness."""
     gated: Gated | None = None
     """Wires whose inputs switch the cells: reads are solved pattern by pattern, and `mean` is zero."""
 
@@ -109,7 +113,10 @@ def seen(banks: list[tuple[float, Bank]], nows: list[np.ndarray], part: slice, h
         first, second = cell.read_noise.moments(g, sigma)
         mean += sign * first.mean(axis=0)
         spread += second.sum(axis=0) / len(g) ** 2
-    return Seen(mean / span, bent, spread / span**2, _single_draws(drawn, cell.read_noise, span))
+    edges = edgeworth([(sign, g / len(g), sigma / len(g)) for sign, g, sigma in drawn], cell.read_noise)
+    cells = _single_draws(drawn, edges.needed, cell.read_noise.flip, span) if edges.needed.any() else None
+    third = None if edges.third is None else edges.third / span**3
+    return Seen(mean / span, bent, spread / span**2, cells, third=third)
 
 
 def _through_wires(banks: list[tuple[float, Bank]], nows: list[np.ndarray], part: slice, how: Reading, bent: Bent) -> Seen:
@@ -130,7 +137,7 @@ def _through_wires(banks: list[tuple[float, Bank]], nows: list[np.ndarray], part
         polarities.append((sign, mean.sum(axis=0)))
     if not how.wires.linear:
         shape = polarities[0][1].shape
-        return Seen(np.zeros(shape), [], None, None, Gated(how.wires, how.cols, polarities, spreads, span))
+        return Seen(np.zeros(shape), [], None, None, gated=Gated(how.wires, how.cols, polarities, spreads, span))
     matrix = effective(how.wires, how.cols, polarities) / span
     if spreads is None:
         return Seen(matrix, [], None, None)
@@ -151,33 +158,46 @@ def _bent(banks: list[tuple[float, Bank]], nows: list[np.ndarray], part: slice, 
     return list(total.items())
 
 
-def _single_draws(drawn: list[tuple[float, np.ndarray, np.ndarray]], noise: ReadNoise, span: float) -> CellSpread | None:
-    needed = active_inputs_needed([(g / len(g), sigma / len(g)) for _, g, sigma in drawn], noise)
-    if not needed.any():
-        return None
+def _single_draws(drawn: list[tuple[float, np.ndarray, np.ndarray]], needed: np.ndarray, flip: float, span: float) -> CellSpread:
     flat = [(a.reshape(-1, a.shape[-1]) / span).astype(np.float32) for _, g, sigma in drawn for a in (g, sigma)]
     if len(flat) == 2:
-        flat += [np.zeros_like(flat[0])] * 2
-    return CellSpread(needed, flat[0], flat[1], flat[2], flat[3], len(drawn[0][1]), noise.flip)
+        flat += [np.zeros((0, flat[0].shape[1]), np.float32)] * 2
+    return CellSpread(needed, flat[0], flat[1], flat[2], flat[3], len(drawn[0][1]), flip)
 
 
-def active_inputs_needed(cells: list[tuple[np.ndarray, np.ndarray]], noise: ReadNoise, tolerance: float = KS_TOLERANCE) -> np.ndarray:
-    """How many equal active inputs make each column's noise Gaussian to within `tolerance`, float32 (n,).
+@dataclass(frozen=True)
+class Edges:
+    """How far a column's noise is from Gaussian.
 
-    cells : (conductance, spread as `noise` gives it), float64 (..., k, n) each, that add into one column.
-    First terms of the Edgeworth series (Kolassa, Series Approximation Methods in Statistics, chapter 3): with skewness
-    s / sqrt(n) and excess kurtosis q / n the distribution function is off by at most 0.0665 s / sqrt(n) + 0.0229 q / n.
-    Sums of Gaussians that are not cut are Gaussian for any number of inputs (0 needed).
+    needed : float32 (n,), equal active inputs that make it Gaussian (after correction for skewness, if there is one);
+    third : float64 (k, n), S^3, signed third cumulants where noise has to be drawn with its skewness, or None.
     """
-    k, n = cells[0][0].shape[-2:]
-    second, third, fourth = np.zeros(n), np.zeros(n), np.zeros(n)
-    for g, sigma in cells:
+
+    needed: np.ndarray
+    third: np.ndarray | None
+
+
+def edgeworth(cells: list[tuple[float, np.ndarray, np.ndarray]], noise: ReadNoise, tolerance: float = KS_TOLERANCE) -> Edges:
+    """What it takes to draw each column's noise at once to within `tolerance` in the distribution function.
+
+    cells : (sign, conductance, spread as `noise` gives it), float64 (devices, k, n) each, that add into one column.
+    First terms of the Edgeworth series (Kolassa, Series Approximation Methods in Statistics, chapter 3): with skewness
+    s / sqrt(n) and excess kurtosis q / n a Gaussian is off by at most 0.0665 s / sqrt(n) + 0.0229 q / n. Where that asks
+    for more than `SKEWED_FROM` inputs, the skewness is drawn too and 0.05 s^2 / n + 0.0229 q / n is left (0.05 is above the
+    0.032 of the second-order term and what the correction itself adds). Sums of Gaussians that are not cut need nothing.
+    """
+    k, n = cells[0][1].shape[-2:]
+    second, third, fourth, signed = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros((k, n))
+    for sign, g, sigma in cells:
         c3, c4 = noise.cumulants(g, sigma)
         second += noise.moments(g, sigma)[1].reshape(-1, n).sum(axis=0)
         third += np.abs(c3).reshape(-1, n).sum(axis=0)
         fourth += np.abs(c4).reshape(-1, n).sum(axis=0)
+        signed += sign * c3.sum(axis=0)
     safe = np.where(second > 0, second, 1.0)
-    skew = 0.0665 * np.sqrt(k) * third / safe**1.5
-    tail = 0.0229 * k * fourth / safe**2
-    needed = ((skew + np.sqrt(skew**2 + 4 * tolerance * tail)) / (2 * tolerance)) ** 2
-    return np.where((second > 0) & (needed > 0.5), needed, 0.0).astype(np.float32)
+    skew, tail = np.sqrt(k) * third / safe**1.5, k * fourth / safe**2
+    plain = ((0.0665 * skew + np.sqrt((0.0665 * skew) ** 2 + 4 * tolerance * 0.0229 * tail)) / (2 * tolerance)) ** 2
+    plain = np.where((second > 0) & (plain > 0.5), plain, 0.0)
+    if plain.max(initial=0.0) <= SKEWED_FROM:
+        return Edges(plain.astype(np.float32), None)
+    return Edges(np.minimum(plain, (0.05 * skew**2 + 0.0229 * tail) / tolerance).astype(np.float32), signed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -220,27 +221,22 @@ class ProgrammedCrossbar(Programmed):
         return PlaneTiles(plane.weight, plane.offset, made)
 
     def _tile(self, plane: int, index: int, part: slice, found: Seen) -> Tile:
-        variance = None if found.variance is None else _single(found.variance)
+        third = None if found.third is None else found.third.astype(np.float32)
+        variance = None if found.variance is None else _single(found.variance) if third is None else found.variance.astype(np.float32)
         full = (self.machine.dac is not None and self._drive == 1) or self._width
         linear = found.mean + sum(term for _, term in found.bent) if full else found.mean
         mean, bent = linear.astype(np.float32), [] if full else [(power, term.astype(np.float32)) for power, term in found.bent]
         own = self.scale[part][0, 0] if self.machine.scaling == "tile" else 1.0
+        tile = Tile(
+            rows=part, mean=mean, variance=variance, cells=found.cells, bent=bent, gated=found.gated, third=third,
+            value=np.full(mean.shape[1], own / self._top, np.float32),
+        )  # fmt: skip
         if self.steps is None:
-            value = np.full(mean.shape[1], own / self._top, np.float32)
-            return Tile(part, mean, variance, found.cells, None, value, None, bent, found.gated)
+            return tile
         step = self.steps[plane][index]
         value = (step * np.float64(own) * (self._drive / self._top)).astype(np.float32)
-        return Tile(
-            part,
-            mean,
-            variance,
-            found.cells,
-            step * np.float32(self._drive),
-            value,
-            self._errors(plane, index, step.size),
-            bent,
-            found.gated,
-        )
+        errors = self._errors(plane, index, step.size)
+        return dataclasses.replace(tile, lsb=step * np.float32(self._drive), value=value, errors=errors)
 
     def _errors(self, plane: int, tile: int, columns: int) -> Errors | None:
         """Gain, offset and code edges of the converters of one tile, drawn once."""

@@ -44,17 +44,19 @@ class Tile:
     rows : which inputs;  mean : float32 (k, n);  variance : float32 (k, n), or the one value all cells have, or None.
     lsb : float32 (n,), size of an ADC code, or None;  value : float32 (n,), what a code (without ADC: a unit) stands for.
     bent : (power, float32 (k, n)) of each term of a curved I-V beyond the linear one.
+    third : float32 (k, n), third cumulants of the cells, where noise is drawn with its skewness.
     """
 
     rows: slice
     mean: np.ndarray
     variance: np.ndarray | float | None
     cells: CellSpread | None
-    lsb: np.ndarray | None
-    value: np.ndarray
-    errors: Errors | None
     bent: list[tuple[int, np.ndarray]]
     gated: Gated | None
+    third: np.ndarray | None
+    value: np.ndarray
+    lsb: np.ndarray | None = None
+    errors: Errors | None = None
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,8 @@ class Reader:
         if isinstance(tile.variance, float):
             sigma = np.sqrt(own.sum(axis=1, dtype=np.float64) * tile.variance).astype(np.float32)
             crossbar.add_row_noise(current, sigma, *words, start, lane)
+        elif tile.third is not None:
+            crossbar.add_skewed_noise(current, own @ tile.variance, (own * codes) @ tile.third, *words, start, lane)
         else:
             crossbar.add_noise(current, own @ tile.variance, *words, start, lane)
         if tile.cells is not None:

@@ -39,6 +39,25 @@ def add_noise(current, variance, k0, k1, row, tile):
 
 
 @kernel
+def add_skewed_noise(current, variance, third, k0, k1, row, tile):
+    """current += s (z + g (z^2 - 1) / 6) / sqrt(1 + g^2 / 18), with s^2 the variance and g = third / s^3 the skewness.
+
+    The first term of Cornish and Fisher (Rev. Inst. Int. Stat. 5, 307, 1938), scaled to the right variance: for cells cut at
+    zero, whose sums are skewed. third : float32 (batch, n), third cumulant, unit^3; the rest as in `add_noise`.
+    """
+    batch, n = current.shape
+    z = np.empty(n, np.float32)
+    for i in range(batch):
+        normal_row(k0, k1, row + i, tile, z)
+        for j in range(n):
+            sigma = np.sqrt(variance[i, j])
+            skew = third[i, j] / max(variance[i, j] * sigma, np.float32(1e-30))
+            skew = min(max(skew, np.float32(-2)), np.float32(2))
+            bent = z[j] + skew * (z[j] * z[j] - np.float32(1)) * np.float32(1 / 6)
+            current[i, j] += sigma * bent / np.sqrt(np.float32(1) + skew * skew * np.float32(1 / 18))
+
+
+@kernel
 def add_row_noise(current, sigma, k0, k1, row, tile):
     """current += sigma z with one sigma a row, float32 (batch,): cells that all have the same spread."""
     batch, n = current.shape
@@ -86,9 +105,9 @@ def add_cell_noise(current, codes, active, needed, plus, plus_sigma, minus, minu
     """current = sum over the cells, one draw each, for outputs whose row has fewer active inputs than the column needs.
 
     current : float32 (batch, n), overwritten there;  codes : float32 (batch, k);  active : float32 (batch,) from
-    `activity`;  needed : float32 (n,);  plus, plus_sigma, minus, minus_sigma : float32 (k, n), conductances and their
-    spread, relative. A draw z sees max(g + sigma z, 0) where flip is infinite, else (telegraph noise) g, or g - sigma for
-    z > flip. The lane of a draw is 2 tile + polarity.
+    `activity`;  needed : float32 (n,);  plus, plus_sigma, minus, minus_sigma : float32 (k, n), relative conductances and
+    their spread (minus of no rows: single cells). A draw z sees max(g + sigma z, 0) where flip is infinite, else
+    (telegraph noise) g, or g - sigma for z > flip. The lane of a draw is 2 tile + polarity.
     """
     batch, n = current.shape
     for i in range(batch):
@@ -96,7 +115,8 @@ def add_cell_noise(current, codes, active, needed, plus, plus_sigma, minus, minu
             for j in range(n):
                 if active[i] < needed[j]:
                     total = cell_sum(codes[i], plus, plus_sigma, flip, j, k0, k1, row + i, 2 * tile)
-                    total -= cell_sum(codes[i], minus, minus_sigma, flip, j, k0, k1, row + i, 2 * tile + 1)
+                    if minus.shape[0] > 0:
+                        total -= cell_sum(codes[i], minus, minus_sigma, flip, j, k0, k1, row + i, 2 * tile + 1)
                     current[i, j] = total
 
 

@@ -17,6 +17,14 @@ def add_noise(current, variance, k0, k1, row, tile):
     return current + np.sqrt(variance) * philox.normal(k0, k1, row, tile, current.shape)
 
 
+def add_skewed_noise(current, variance, third, k0, k1, row, tile):
+    """current + noise of the given variance and third cumulant."""
+    sigma = np.sqrt(variance)
+    skew = np.clip(third / np.maximum(variance * sigma, 1e-30), -2, 2)
+    z = philox.normal(k0, k1, row, tile, current.shape)
+    return current + sigma * (z + skew * (z * z - 1) / 6) / np.sqrt(1 + skew * skew / 18)
+
+
 def add_row_noise(current, sigma, k0, k1, row, tile):
     """current + sigma z, one sigma a row."""
     return current + sigma[:, None] * philox.normal(k0, k1, row, tile, current.shape)
@@ -54,7 +62,8 @@ def add_cell_noise(current, codes, active, needed, plus, plus_sigma, minus, minu
     for i, x in enumerate(codes.astype(np.float64)):
         for j in np.flatnonzero((active[i] > 0) & (active[i] < needed)):
             out[i, j] = cell_sum(x, plus, plus_sigma, flip, j, k0, k1, row + i, 2 * tile)
-            out[i, j] -= cell_sum(x, minus, minus_sigma, flip, j, k0, k1, row + i, 2 * tile + 1)
+            if len(minus):
+                out[i, j] -= cell_sum(x, minus, minus_sigma, flip, j, k0, k1, row + i, 2 * tile + 1)
     return out
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pimlab.analog import Crossbar, device
-from pimlab.analog.cells import active_inputs_needed
+from pimlab.analog import Crossbar, Slices, device
+from pimlab.analog.cells import edgeworth
 from pimlab.analog.devices import Device, GaussianReadNoise
 
 READS = 100_000
@@ -13,9 +13,9 @@ CUT = Device(name="on/off 100", g_min="0.1 uS", g_max="10 uS", read_noise=Gaussi
 PCM = device("pcm-joshi2020").but(programming=None, drift=None)
 
 
-def _brute(plus, minus, spread, x, reads):
+def _brute(plus, minus, spread, x, reads, seed=17):
     """Every cell drawn in every read, `reads` values of one output, S."""
-    rng = np.random.default_rng(17)
+    rng = np.random.default_rng(seed)
     total = np.zeros(reads)
     for i in np.flatnonzero(x):
         for sign, g in ((1, plus[i]), (-1, minus[i])):
@@ -58,8 +58,30 @@ def test_distribution_equals_brute_force(cell, active):
 def test_empty_cells_alone():
     """All weights zero: every pair is two cells at the lower end, the worst of cutting."""
     _compare(CUT, np.zeros(24), np.ones(24))
-    needed = active_inputs_needed([(np.full((24, 1), 1e-7), np.full((24, 1), 2e-7))] * 2, CUT.read_noise)
-    assert needed > 24
+
+
+@pytest.mark.parametrize("active", [200, 70, 5])
+def test_skewed_columns_of_single_cells(active):
+    """One cell a weight, most of them empty and cut: sums are skewed, and are drawn so, or cell by cell."""
+    rng = np.random.default_rng(active)
+    digits = (rng.random(200) < 0.1).astype(float)
+    x = np.zeros(200)
+    x[:active] = rng.uniform(0.3, 1, active)
+    w = np.where(digits > 0, 1.0, 0.0)
+    machine = Crossbar(cell=CUT, coding="complement", slices=Slices(bits=2, per_cell=1), scaling="layer")
+    programmed = machine.program(w[:, None], 1)
+    plus = programmed.banks[0][0][1].programmed[0, :, 0]
+    background = CUT.g_min * x.sum()
+    span = CUT.g_max - CUT.g_min
+    sign = _brute(programmed.banks[1][0][1].programmed[0, :, 0], np.zeros(200), lambda g: 2e-7 * (g > 0), x, READS, seed=5)
+    low = _brute(plus, np.zeros(200), lambda g: 2e-7 * (g > 0), x, READS)
+    brute = ((low - background) - 2 * (sign - background)) / span
+    ours = _ours(programmed, x / x.max()) * x.max()
+    assert abs(ours.mean() - brute.mean()) < 5 * np.sqrt(2) * brute.std() / np.sqrt(READS)
+    assert abs(ours.std() / brute.std() - 1) < 5 / np.sqrt(READS)
+    assert stats.ks_2samp(ours, brute).pvalue > 1e-3
+    if active == 200:
+        assert programmed._reader(0.0).planes[1].tiles[0].third is not None
 
 
 def test_plain_variance_would_be_wrong():
@@ -71,4 +93,13 @@ def test_plain_variance_would_be_wrong():
 
 
 def test_gaussian_cells_never_need_single_draws():
-    assert active_inputs_needed([(np.full((4, 3), 1e-5), np.full((4, 3), 1e-7))], CUT.read_noise).tolist() == [0, 0, 0]
+    edges = edgeworth([(1.0, np.full((1, 4, 3), 1e-5), np.full((1, 4, 3), 1e-7))], CUT.read_noise)
+    assert edges.needed.tolist() == [0, 0, 0]
+    assert edges.third is None
+
+
+def test_cut_cells_need_more_inputs_the_emptier_they_are():
+    needed = [float(edgeworth([(1.0, np.full((1, 256, 1), g), np.full((1, 256, 1), 2e-7))], CUT.read_noise).needed[0])
+              for g in (1e-6, 4e-7, 1e-7)]  # fmt: skip
+    assert needed == sorted(needed)
+    assert needed[-1] < 100
