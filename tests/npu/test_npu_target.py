@@ -7,8 +7,10 @@ import itertools
 import numba
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from pimlab import catalogue, npu
+from pimlab import catalogue, formats, npu
 from pimlab.constants import assumed
 from pimlab.cost import price
 from pimlab.npu import integers
@@ -307,3 +309,27 @@ def test_a_machine_in_another_format(warboy):
     assert warboy.in_format("mxfp4").arithmetic.outputs == "fp16"
     with pytest.raises(ValueError, match="did you mean 'mxfp8_e4m3'"):
         warboy.in_format("mxfp8_e4m33")
+
+
+def outcome(make):
+    """What `make` answers, or the message of its refusal."""
+    try:
+        return make(), ""
+    except (TypeError, ValueError) as error:
+        return None, str(error)
+
+
+@settings(deadline=None)
+@given(st.sampled_from(["rows", "cols", "count", "clock", "rate", "dataflow"]),
+       st.one_of(st.integers(), st.floats(), st.text(), st.none(), st.booleans()))  # fmt: skip
+def test_a_mac_array_takes_what_can_be_or_says_why_not(field, value):
+    array = npu.MacArray(rows=4, cols=4, clock="1 GHz")
+    changed, message = outcome(lambda: array.but(**{field: value}))
+    assert changed.peak > 0 if changed else field in message and repr(value) in message
+
+
+@settings(deadline=None)
+@given(st.sampled_from(["weights", "activations", "outputs"]), st.text(max_size=8))
+def test_a_format_that_does_not_exist_is_an_error_with_its_name(field, name):
+    arithmetic, message = outcome(lambda: npu.Arithmetic(**{field: name}))
+    assert formats.format(name).bits > 0 if arithmetic else name in message or repr(name) in message
