@@ -28,6 +28,9 @@ CHUNK_ELEMENTS = 2**22
 """Elements of the largest tensor a chunk may hold (16 MiB of float32: reused memory, no page faults); larger batches
 run in chunks."""
 
+GROUPED_CHUNK_ELEMENTS = 2**24
+"""The same for models with grouped products, whose targets are called once a group: fewer, longer calls."""
+
 
 class OnnxModel(Model):
     """An ONNX file, split. Its outputs with an exact `multiply` are those of ONNX Runtime on the whole file.
@@ -78,7 +81,8 @@ class OnnxModel(Model):
         self.rectified = frozenset(_rectified(self._products, nodes, graph))
         largest = max((_elements(t) for t in self._traces[0].values()), default=1)
         largest = max([largest, *(op.groups * op.m * op.k for op in self.mac_ops)])
-        self._chunk = 1 if self.one_by_one else max(1, CHUNK_ELEMENTS // largest)
+        allowed = GROUPED_CHUNK_ELEMENTS if any(op.groups > 1 and op.kind == "weights" for op in self.mac_ops) else CHUNK_ELEMENTS
+        self._chunk = 1 if self.one_by_one else max(1, allowed // largest)
 
     def execute(self, inputs: np.ndarray, multiply: Multiply, first: int = 0) -> np.ndarray:
         """Outputs (n, ...) for inputs (n, ...); every MAC operator goes through `multiply`."""
