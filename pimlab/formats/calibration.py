@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from pimlab.formats.grids import IntegerFormat, NumberFormat, format
+from pimlab.formats.grids import IntegerFormat, NumberFormat
+from pimlab.formats.grids import format as format_named
 from pimlab.values import unknown
 
 BINS = 2048
@@ -30,12 +31,12 @@ def histogram(samples: np.ndarray, bins: int = BINS) -> tuple[np.ndarray, np.nda
     return counts, edges
 
 
-def minmax(counts: np.ndarray, edges: np.ndarray, format_: str | NumberFormat = "int8") -> tuple[float, float]:
+def minmax(counts: np.ndarray, edges: np.ndarray, format: str | NumberFormat = "int8") -> tuple[float, float]:
     """The smallest and the largest value seen."""
     return float(edges[0]), float(edges[-1])
 
 
-def percentile(counts: np.ndarray, edges: np.ndarray, format_: str | NumberFormat = "int8", share: float = SHARE) -> tuple[float, float]:
+def percentile(counts: np.ndarray, edges: np.ndarray, format: str | NumberFormat = "int8", share: float = SHARE) -> tuple[float, float]:
     """The narrowest range, to one bin, beyond each end of which lies at most (1 - share) / 2 of all values."""
     if not 0 < share <= 1:
         raise ValueError(f"percentile share={share!r} is outside 0..1 (and must not be 0)")
@@ -53,12 +54,12 @@ def _squared_error(counts: np.ndarray, centres: np.ndarray, low: float, high: fl
     return float(counts @ (back - centres) ** 2)
 
 
-def mse(counts: np.ndarray, edges: np.ndarray, format_: str | NumberFormat = "int8") -> tuple[float, float]:
+def mse(counts: np.ndarray, edges: np.ndarray, format: str | NumberFormat = "int8") -> tuple[float, float]:
     """The range whose rounding and clipping errors have the smallest mean square, found end after end, 64 candidates each.
 
     Bin centres stand for the values, so the histogram wants several bins a step: 2048 bins serve formats up to 8 bits.
     """
-    levels = 2 ** _integers(format_).width - 1
+    levels = 2 ** _integers(format).width - 1
     used = counts > 0
     counts, centres = counts[used].astype(np.float64), ((edges[1:] + edges[:-1]) / 2)[used]
     low, high = min(float(edges[0]), 0.0), max(float(edges[-1]), 0.0)
@@ -95,13 +96,13 @@ def _divergence(magnitudes: np.ndarray, kept: int, levels: int) -> float:
     return float(p @ np.log(p / q))
 
 
-def entropy(counts: np.ndarray, edges: np.ndarray, format_: str | NumberFormat = "int8") -> tuple[float, float]:
+def entropy(counts: np.ndarray, edges: np.ndarray, format: str | NumberFormat = "int8") -> tuple[float, float]:
     """The range whose codes lose the least information: smallest Kullback-Leibler divergence over clipping magnitudes.
 
     S. Migacz, 8-bit Inference with TensorRT, GTC 2017. Magnitudes are clipped at one place for both signs; one-sided data
     uses all codes for its side.
     """
-    width = _integers(format_).width
+    width = _integers(format).width
     one_sided = edges[0] >= 0 or edges[-1] <= 0
     levels = 2 ** (width if one_sided else width - 1)
     largest = float(np.abs(edges).max())
@@ -119,16 +120,16 @@ RULES: Mapping[str, Rule] = {"minmax": minmax, "percentile": percentile, "mse": 
 """Rule name -> function of (counts, edges, format). "percentile" keeps 99.9 % of the values."""
 
 
-def _integers(format_: str | NumberFormat) -> IntegerFormat:
-    grid = format(format_)
+def _integers(format: str | NumberFormat) -> IntegerFormat:
+    grid = format_named(format)
     if not isinstance(grid, IntegerFormat):
         raise ValueError(f"calibration for format {grid.name}: ranges are chosen for integer formats, such as 'int8'")
     return grid
 
 
-def calibrate(samples: np.ndarray, rule: str = "minmax", format_: str | NumberFormat = "int8") -> tuple[float, float]:
+def calibrate(samples: np.ndarray, rule: str = "minmax", format: str | NumberFormat = "int8") -> tuple[float, float]:
     """(low, high) for samples, any shape, by the rule of that name; ValueError for an unknown rule or non-finite samples."""
     if rule not in RULES:
         raise ValueError(unknown("calibration rule", rule, RULES))
     counts, edges = histogram(samples)
-    return RULES[rule](counts, edges, _integers(format_))
+    return RULES[rule](counts, edges, _integers(format))

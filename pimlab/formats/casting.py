@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from pimlab.formats.grids import FloatFormat, IntegerFormat, MicroscalingFormat, NumberFormat, format
+from pimlab.formats.grids import FloatFormat, IntegerFormat, MicroscalingFormat, NumberFormat
+from pimlab.formats.grids import format as format_named
 from pimlab.kernels import blocks
 from pimlab.kernels import cast as kernels
 from pimlab.keys import Key, as_key
@@ -126,18 +127,18 @@ def _cast_blocks(x: np.ndarray, target: MicroscalingFormat, rounding: str, axis:
     return _rounded(elements, (*numbers, numbers[3], numbers[3]), rounding, key) * scale
 
 
-def cast(x: np.ndarray | float, format_: str | NumberFormat, *, rounding: str = "nearest", saturate: bool = True,
+def cast(x: np.ndarray | float, format: str | NumberFormat, *, rounding: str = "nearest", saturate: bool = True,
          seed: int | Key = 0, axis: int = -1) -> np.ndarray:  # fmt: skip
     """float32 array of the format's values next to x, any shape.
 
-    format_ : the name or value of a float or microscaling format (integers need a scale: write `quantize`).
+    format : the name or value of a float or microscaling format (integers need a scale: write `quantize`).
     rounding : "nearest" (ties to even), "toward_zero", or "stochastic" (up with the probability of the part cut off).
     saturate : see the module; microscaling formats saturate by definition.
     seed : for stochastic rounding; element (i, j, ...) reads the number of row i of the key, whatever the threads or chunks.
     axis : the axis along which a microscaling format's blocks lie; the last block may be shorter.
     ValueError for an unknown rounding, for NaN or unsaturated overflow in a format that has neither infinity nor NaN.
     """
-    target = format(format_)
+    target = format_named(format)
     if rounding not in ROUNDINGS:
         raise ValueError(unknown("cast rounding", rounding, ROUNDINGS))
     x = as_float32(x)
@@ -151,9 +152,9 @@ def cast(x: np.ndarray | float, format_: str | NumberFormat, *, rounding: str = 
     return _cast_blocks(x, target, rounding, axis, as_key(seed)) if x.size else x
 
 
-def overflows(x: np.ndarray, format_: str | NumberFormat) -> int:
+def overflows(x: np.ndarray, format: str | NumberFormat) -> int:
     """How many finite numbers of x float32 round to nearest beyond the largest of a float format."""
-    target = format(format_)
+    target = format_named(format)
     if not isinstance(target, FloatFormat):
         raise ValueError(f"overflows: {target.name} is not a float format")
     x = as_float32(x)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pimlab.formats.casting import cast, overflows
-from pimlab.formats.grids import FloatFormat, IntegerFormat, MicroscalingFormat, NumberFormat, format
+from pimlab.formats.grids import FloatFormat, IntegerFormat, MicroscalingFormat, NumberFormat
+from pimlab.formats.grids import format as format_named
 from pimlab.formats.quantisation import quantize
 from pimlab.kernels import accumulate as kernels
 from pimlab.values import Value, choice, integer
@@ -88,8 +89,8 @@ def product(x: np.ndarray, w: np.ndarray, format_x: str | NumberFormat, format_w
         raise ValueError(f"product: x (batch, k) has shape {x.shape} and w (k, n) {w.shape}; k must agree")
     if not isinstance(accumulator, FloatAccumulator):
         raise TypeError(f"product: accumulator={accumulator!r} is not a FloatAccumulator, such as FloatAccumulator(format='fp32')")
-    x, clipped_x = _operand(x, format(format_x), 1)
-    w, clipped_w = _operand(w, format(format_w), 0)
+    x, clipped_x = _operand(x, format_named(format_x), 1)
+    w, clipped_w = _operand(w, format_named(format_w), 0)
     y = accumulated(x, w, accumulator)
     lost = int(np.count_nonzero(~np.isfinite(y)))
     return Product(y, {"x saturated": clipped_x, "w saturated": clipped_w, "sums overflowed": lost})

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pimlab.formats.casting import cast, microscaled, overflows, powers, spread
-from pimlab.formats.grids import BlockedFormat, FloatFormat, IntegerFormat, MicroscalingFormat, NumberFormat, format
+from pimlab.formats.grids import BlockedFormat, FloatFormat, IntegerFormat, MicroscalingFormat, NumberFormat
+from pimlab.formats.grids import format as format_named
 from pimlab.formats.weight_blocks import RULES
 
 SCALED_BITS = 8
@@ -243,7 +244,7 @@ def _block_layout(shape: tuple[int, ...], axis: int | None, group: int | None, g
     return Layout(shape, where.axis, grid.block)
 
 
-def quantize(x: np.ndarray, format_: str | NumberFormat, axis: int | None = None, group: int | None = None, *,
+def quantize(x: np.ndarray, format: str | NumberFormat, axis: int | None = None, group: int | None = None, *,
              scale: np.ndarray | float | None = None, zero_point: np.ndarray | int | None = None,
              symmetric: bool | None = None) -> Quantized:  # fmt: skip
     """x float32 as codes of a format with one scale per tensor, per index of `axis`, or per `group` along `axis`.
@@ -254,7 +255,7 @@ def quantize(x: np.ndarray, format_: str | NumberFormat, axis: int | None = None
     Blocks: scales follow the format's rule along `axis` (the last, unasked); the last microscaling block may be shorter.
     ValueError for non-finite x, empty x, a group that does not divide, scales that are not positive and finite.
     """
-    grid, given = format(format_), Given(scale, zero_point, symmetric)
+    grid, given = format_named(format), Given(scale, zero_point, symmetric)
     given.check(grid)
     x = _finite(x, f"quantize to {grid.name}")
     if isinstance(grid, (MicroscalingFormat, BlockedFormat)):
