@@ -43,7 +43,7 @@ def checked(model: Any, file: str) -> None:
 
     try:
         onnx.checker.check_model(model)
-    except onnx.checker.ValidationError as error:
+    except (onnx.checker.ValidationError, UnicodeDecodeError) as error:
         raise ModelError(f"{file} is damaged or no valid ONNX file ({first_line(error)})") from error
     for node in model.graph.node:
         _refuse(node, file)

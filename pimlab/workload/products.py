@@ -218,7 +218,8 @@ def _gemm(node: Any, name: str, found: dict[str, np.ndarray], label: str) -> Pro
     if node.input[1] not in found or attributes.get("transA", 0):
         raise ModelError(f"{label} has {'a transposed' if attributes.get('transA', 0) else 'no constant'} operand; "
                          "allowed: a computed left operand (batch, k) and a constant right operand")  # fmt: skip
-    w = found[node.input[1]].astype(np.float32) * np.float32(attributes.get("alpha", 1.0))
+    with np.errstate(invalid="ignore", over="ignore"):  # weights that are not finite are refused by name later
+        w = found[node.input[1]].astype(np.float32) * np.float32(attributes.get("alpha", 1.0))
     made = WeightProduct(name, node.input[0], node.output[0], w.T if attributes.get("transB", 0) else w)
     if len(node.input) < 3 or not node.input[2]:
         return made

@@ -56,6 +56,22 @@ def test_a_damaged_file_is_refused(tmp_path):
             load_model(path)
 
 
+def test_flipped_bytes_are_refused_or_harmless_but_never_another_error(tmp_path):
+    whole = (ROOT / "models" / "digits-mlp.onnx").read_bytes()
+    rng, path = np.random.default_rng(0), tmp_path / "flipped.onnx"
+    refused = 0
+    for _ in range(60):
+        content = np.frombuffer(whole, np.uint8).copy()
+        places = np.concatenate([rng.integers(0, 300, 2), len(whole) - 1 - rng.integers(0, 300, 2)])  # the graph, not the weights
+        content[places] = rng.integers(0, 256, 4)
+        path.write_bytes(content.tobytes())
+        try:
+            load_model(path)
+        except ModelError:
+            refused += 1
+    assert refused > 20
+
+
 def test_weights_that_are_not_finite_are_refused(tmp_path):
     w = W.copy()
     w[1, 2] = np.nan
