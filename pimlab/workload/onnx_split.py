@@ -17,7 +17,7 @@ from pimlab.protocol import MacOp, VectorOp
 from pimlab.workload import onnx_file
 from pimlab.workload.model import Model, ModelError, Multiply, Stored
 from pimlab.workload.onnx_file import MAC_TYPES
-from pimlab.workload.products import ActivationProduct, Product, WeightProduct, product
+from pimlab.workload.products import ActivationProduct, IntegerProduct, Product, WeightProduct, product
 
 SHAPE_ONLY = frozenset(
     {"Constant", "ConstantOfShape", "Dropout", "Flatten", "Identity", "Reshape", "Shape", "Size", "Squeeze", "Unsqueeze"}
@@ -76,8 +76,7 @@ class OnnxModel(Model):
         for name, values in (*self.weights.items(), *((f"bias of {n}", b) for n, b in self.biases.items())):
             if not np.isfinite(values).all():
                 raise ModelError(f"{self.file}: {name!r} holds {np.count_nonzero(~np.isfinite(values))} non-finite weights")
-        by_output = {output: node for node in graph.node for output in node.output}
-        self.stored = dict(_stored(self._products, by_output, codes, onnx_file.constants(graph)))
+        self.stored = dict(_stored(self._products, codes))
         self.rectified = frozenset(_rectified(self._products, nodes, graph))
         largest = max((_elements(t) for t in self._traces[0].values()), default=1)
         largest = max([largest, *(op.groups * op.m * op.k for op in self.mac_ops)])
@@ -294,20 +293,16 @@ def _vector_ops(nodes: list[Any], traces: list[dict[str, np.ndarray]]) -> Iterab
             yield VectorOp(name=_unique(node.name or name, taken), kind=node.op_type.lower(), elements=grown)
 
 
-def _stored(products: list[Product], by_output: Mapping[str, Any], codes: Mapping[str, tuple[np.ndarray, np.ndarray]],
-            found: Mapping[str, np.ndarray]) -> Iterable[tuple[str, Stored]]:  # fmt: skip
-    """Integer codes and scales behind the weights of plain products (k, n)."""
+def _stored(products: list[Product], codes: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Iterable[tuple[str, Stored]]:
+    """Integer codes and scales behind the weights that the file holds as integers."""
     for made in products:
-        name = next((name for name, value in codes.items() if _is_weight(made, name, found)), None)
-        if name is not None:
-            values, scale = codes[name]
-            yield made.name, Stored(values.reshape(1, *values.shape), scale.reshape(1, *scale.shape) if scale.ndim == 2 else scale)
-
-
-def _is_weight(made: Product, name: str, found: Mapping[str, np.ndarray]) -> bool:
-    """Whether the constant `name` is this product's weights, unchanged."""
-    w = made.weights
-    return w is not None and len(w) == 1 and name in found and found[name].shape == w.shape[1:] and np.array_equal(found[name], w[0])
+        if isinstance(made, IntegerProduct):
+            yield made.name, Stored(made.right.astype(np.int16), np.ones((1, 1, 1), np.float32))
+        elif made.origin in codes:
+            values, scale = codes[made.origin]
+            laid = made.laid_out(np.broadcast_to(scale, values.shape))
+            by_column = laid[:, :1] if (laid == laid[:, :1]).all() else laid
+            yield made.name, Stored(made.laid_out(values), np.ascontiguousarray(by_column))
 
 
 def _rectified(products: list[Product], nodes: list[Any], graph: Any) -> Iterable[str]:

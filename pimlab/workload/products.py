@@ -24,9 +24,15 @@ class Product(ABC):
 
     weights: np.ndarray | None = None
     bias: np.ndarray | None = None
+    origin: str = ""
+    """The tensor of the file that `weights` holds, when they are that tensor laid out anew and nothing more."""
 
     def __init__(self, name: str, inputs: tuple[str, ...], output: str):
         self.name, self.inputs, self.output = name, inputs, output
+
+    def laid_out(self, tensor: np.ndarray) -> np.ndarray:
+        """A tensor shaped as `origin`, in the layout (groups, k, n) of `weights`."""
+        raise NotImplementedError(f"{type(self).__name__} has no weights to lay out")
 
     @abstractmethod
     def apply(self, call: Call, *values: np.ndarray) -> np.ndarray:
@@ -46,7 +52,12 @@ class Convolution(Product):
         super().__init__(name, (node.input[0],), node.output[0])
         self.attributes, self.kernel = _attributes(node), weight.shape[2:]
         self.groups = int(self.attributes.get("group", 1))
-        self.weights, self.bias = windows.flattened(weight.astype(np.float32), self.groups), bias
+        self.weights, self.bias = self.laid_out(weight.astype(np.float32)), bias
+        self.origin = node.input[1]
+
+    def laid_out(self, tensor: np.ndarray) -> np.ndarray:
+        """ONNX's (groups * n, channels / groups, *kernel) as (groups, k, n)."""
+        return windows.flattened(tensor, self.groups)
 
     def apply(self, call: Call, *values: np.ndarray) -> np.ndarray:
         """Images (batch, channels, *sizes) -> images."""
@@ -86,7 +97,12 @@ class TransposedConvolution(Product):
         super().__init__(name, (node.input[0],), node.output[0])
         self.attributes, self.kernel, self.added = _attributes(node), weight.shape[2:], bias
         self.groups = int(self.attributes.get("group", 1))
-        self.weights = windows.flattened_transposed(weight.astype(np.float32), self.groups)
+        self.weights = self.laid_out(weight.astype(np.float32))
+        self.origin = node.input[1]
+
+    def laid_out(self, tensor: np.ndarray) -> np.ndarray:
+        """ONNX's (channels, n / groups, *kernel) as (groups, k, offsets * n)."""
+        return windows.flattened_transposed(tensor, self.groups)
 
     def apply(self, call: Call, *values: np.ndarray) -> np.ndarray:
         """Images (batch, channels, *sizes) -> images."""
@@ -121,13 +137,19 @@ def _transposed_window(attributes: dict[str, Any], kernel: tuple[int, ...], size
 class WeightProduct(Product):
     """Gemm, MatMul or MatMulInteger with a constant right operand (k, n), or (groups, k, n) for groups along axis 1.
 
-    flipped : the constant was the left operand: the product is made as (x^T w)^T.  batch : the axis of x that is the batch.
+    flipped : the constant was the left operand: the product is made as (x^T w)^T.  turned : the constant comes as (n, k).
+    batch : the axis of x that is the batch.
     """
 
-    def __init__(self, name: str, x: str, output: str, weights: np.ndarray, *, flipped: bool = False, batch: int = 0):
+    def __init__(self, name: str, x: str, output: str, constant: np.ndarray, *, flipped: bool = False, turned: bool = False):
         super().__init__(name, (x,), output)
-        self.right = self.weights = np.ascontiguousarray(weights.reshape(-1, *weights.shape[-2:]), dtype=np.float32)
-        self.flipped, self.batch = flipped, batch
+        self.flipped, self.turned, self.batch = flipped, turned, 0
+        self.right = self.weights = np.ascontiguousarray(self.laid_out(constant), dtype=np.float32)
+
+    def laid_out(self, tensor: np.ndarray) -> np.ndarray:
+        """(k, n), or (n, k) where turned, or (..., groups, k, n), as (groups, k, n)."""
+        tensor = np.swapaxes(_squeezed(tensor), -1, -2) if self.turned else tensor
+        return tensor.reshape(-1, *tensor.shape[-2:])
 
     def apply(self, call: Call, *values: np.ndarray) -> np.ndarray:
         """x (..., m, k) -> y (..., m, n)."""
@@ -155,6 +177,7 @@ class IntegerProduct(WeightProduct):
 
     def __init__(self, name: str, node: Any, weights: np.ndarray):
         super().__init__(name, node.input[0], node.output[0], weights)
+        self.origin = node.input[1]
         self.inputs = (node.input[0], *([node.input[2]] if len(node.input) > 2 and node.input[2] else []))
 
     def apply(self, call: Call, *values: np.ndarray) -> np.ndarray:
@@ -183,7 +206,11 @@ class Biased(Product):
 
     def __init__(self, inner: WeightProduct, addend: str, beta: float):
         super().__init__(inner.name, (*inner.inputs, addend), inner.output)
-        self.inner, self.weights, self.beta = inner, inner.weights, beta
+        self.inner, self.weights, self.beta, self.origin = inner, inner.weights, beta, inner.origin
+
+    def laid_out(self, tensor: np.ndarray) -> np.ndarray:
+        """As the product inside lays it out."""
+        return self.inner.laid_out(tensor)
 
     def apply(self, call: Call, *values: np.ndarray) -> np.ndarray:
         """x and the addend -> x @ w + beta * addend."""
@@ -218,9 +245,11 @@ def _gemm(node: Any, name: str, found: dict[str, np.ndarray], label: str) -> Pro
     if node.input[1] not in found or attributes.get("transA", 0):
         raise ModelError(f"{label} has {'a transposed' if attributes.get('transA', 0) else 'no constant'} operand; "
                          "allowed: a computed left operand (batch, k) and a constant right operand")  # fmt: skip
+    alpha = np.float32(attributes.get("alpha", 1.0))
     with np.errstate(invalid="ignore", over="ignore"):  # weights that are not finite are refused by name later
-        w = found[node.input[1]].astype(np.float32) * np.float32(attributes.get("alpha", 1.0))
-    made = WeightProduct(name, node.input[0], node.output[0], w.T if attributes.get("transB", 0) else w)
+        w = found[node.input[1]].astype(np.float32) * alpha
+    made = WeightProduct(name, node.input[0], node.output[0], w, turned=bool(attributes.get("transB", 0)))
+    made.origin = node.input[1] if alpha == 1 else ""
     if len(node.input) < 3 or not node.input[2]:
         return made
     beta, addend = np.float32(attributes.get("beta", 1.0)), node.input[2]
@@ -248,9 +277,13 @@ def _matmul(node: Any, name: str, found: dict[str, np.ndarray], label: str) -> P
         if w.ndim < 2:
             raise ModelError(f"{label} has the constant operand {right!r} of shape {w.shape}; allowed: (k, n) or (groups, k, n)")
         if w.ndim <= 3:
-            return WeightProduct(name, left, node.output[0], w)
+            made = WeightProduct(name, left, node.output[0], w)
+            made.origin = right
+            return made
     elif left in found and _squeezed(found[left]).ndim == 2:
-        return WeightProduct(name, right, node.output[0], _squeezed(found[left]).T, flipped=True)
+        made = WeightProduct(name, right, node.output[0], _squeezed(found[left]), flipped=True, turned=True)
+        made.origin = left
+        return made
     return ActivationProduct(name, (left, right), node.output[0])
 
 

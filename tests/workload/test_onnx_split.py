@@ -190,6 +190,26 @@ def test_integer_weights_are_seen_as_floats_with_their_codes_kept(tmp_path, way)
     agrees(model, floats(3, 6))
 
 
+@pytest.mark.parametrize("kind", ["Conv", "ConvTranspose", "Gemm", "MatMulInteger"])
+def test_codes_are_laid_out_like_the_weights(tmp_path, kind):
+    shape, axis = {"Conv": ((4, 2, 3, 3), 0), "ConvTranspose": ((4, 3, 2, 2), 1), "Gemm": ((5, 6), 0), "MatMulInteger": ((6, 5), 1)}[kind]
+    codes, scale = RNG.integers(-128, 127, shape, dtype=np.int8), np.abs(floats(shape[axis])) + 0.1
+    if kind == "MatMulInteger":
+        path = write(
+            tmp_path / "q.onnx", [node(kind, ["x", "q"])], {"x": (TensorProto.INT8, ("n", 6))}, {"q": codes}, kind=TensorProto.INT32
+        )
+    else:
+        zero = RNG.integers(-5, 5, len(scale), dtype=np.int8)
+        layer = node(kind, ["x", "w"], **({"transB": 1} if kind == "Gemm" else {"group": 2 if kind == "Conv" else 1}))
+        nodes = [node("DequantizeLinear", ["q", "s", "z"], "w", axis=axis), layer]
+        path = write(tmp_path / "q.onnx", nodes, {"x": ("n", 6) if kind == "Gemm" else ("n", 4, 5, 5)}, {"q": codes, "s": scale, "z": zero})
+    model = OnnxModel(path)
+    (stored,) = model.stored.values()
+    assert stored.codes.shape == next(iter(model.weights.values())).shape
+    np.testing.assert_allclose(stored.codes * stored.scale, next(iter(model.weights.values())), rtol=1e-6)
+    assert np.issubdtype(stored.codes.dtype, np.integer)
+
+
 def test_normalisation_after_a_convolution_is_folded_into_it(tmp_path):
     nodes = [node("Conv", ["x", "w"], "c"), node("BatchNormalization", ["c", "g", "b", "m", "v"], "n"), node("Relu", ["n"])]
     constants = {"w": floats(3, 2, 3, 3), "g": floats(3), "b": floats(3), "m": floats(3), "v": np.abs(floats(3)) + 0.5}
