@@ -1,8 +1,10 @@
 """What does a digital NPU answer? Exact outputs, and from the same operators its cycles, traffic and energy.
 
 Where data live is part of the answer: `weights_in="sram"` says that weights stay on chip between inferences (loaded
-once, not charged to any), "dram" that every inference fetches them. Activations stay on chip where they fit. A
-convolution is its matrix product: its inputs count once for every place of the window, as the array reads them.
+once, not charged to any), "dram" that every inference fetches them. Activations stay on chip where they fit. Where
+neither operand stays, blocks of sums do, and both operands are fetched as often as the best block needs.
+
+A convolution is its matrix product: its inputs count once for every place of the window, as the array reads them.
 Arrays hold a second stationary tile unless `array.overlap` is False: no product published how its arrays are fed, and
 without it a matrix-vector product would wait for the array, not for memory.
 """
@@ -21,7 +23,8 @@ from pimlab.keys import Key
 from pimlab.npu.arithmetic import Arithmetic, MacProgrammed
 from pimlab.npu.pricing import mac_price
 from pimlab.npu.sparsity import check_two_of_four, kept
-from pimlab.npu.systolic import Buffers, GemmCycles, gemm_cycles
+from pimlab.npu.systolic import GemmCycles, gemm_cycles
+from pimlab.npu.tiling import Operands, fetches
 from pimlab.npu.vectors import operations
 from pimlab.protocol import Calibration, MacOp, Target, VectorOp
 from pimlab.values import Value, choice, integer, number, part, quantity, unknown
@@ -138,10 +141,13 @@ class Npu(Target):
         return {"compute": compute, "fill": fill, "memory": max(0.0, transfer - fill - compute)}
 
     def cycles(self, op: MacOp) -> GemmCycles:
-        """Cycles and words of the whole operator on the arrays; k counts the weights that are not skipped."""
+        """Cycles and SRAM words of the whole operator on the arrays; k counts the weights that are not skipped.
+
+        Its DRAM words are those of separate small buffers; the machine's own traffic is in `events`.
+        """
         array = self.array
         return gemm_cycles(op.m, op.n, self._k(op), groups=op.groups, rows=array.rows, cols=array.cols, dataflow=array.dataflow,
-                           arrays=array.count, overlap=array.overlap, buffers=self._buffers())  # fmt: skip
+                           arrays=array.count, overlap=array.overlap)  # fmt: skip
 
     def utilisation(self, op: MacOp) -> float:
         """MACs that are not skipped over what the arrays could do in the whole latency of `op`."""
@@ -171,11 +177,6 @@ class Npu(Target):
         name = getattr(self.arithmetic, operand)
         return 32.0 if name is None else formats.format(name).bits
 
-    def _buffers(self) -> Buffers:
-        third = self.memory.sram / 3
-        bits = {"ifmap": self._bits("activations"), "filter": self._bits("weights"), "ofmap": self.arithmetic.accumulator.bits}
-        return Buffers(**{name: max(2, int(third // size)) for name, size in bits.items()})
-
     def _on_chip(self, op: MacOp) -> dict[str, int]:
         used, results = self.cycles(op), op.groups * op.m * op.n
         x, w, y = (self._bits(name) for name in ("activations", "weights", "outputs"))
@@ -191,17 +192,20 @@ class Npu(Target):
         return {**counts, "sram.index": _INDEX_BITS * used.sram_filter_reads} if self._skips(op) else counts
 
     def _off_chip(self, op: MacOp) -> dict[str, int]:
-        used, results = self.cycles(op), op.groups * op.m * op.n
         weights, activations = self._stay(op)
-        filters = 0 if weights else used.dram_filter_reads
-        inputs = 0 if activations else used.dram_ifmap_reads // self._k(op) * op.k
-        spilled = 0 if activations else used.dram_ofmap_writes - results
+        x_fetches, w_fetches = (1, 1) if weights or activations else self._fetches(op)
+        filters = 0 if weights else op.groups * self._k(op) * op.n * w_fetches
+        inputs = 0 if activations else op.groups * op.m * op.k * x_fetches
         counts = {
-            "dram.read": math.ceil(filters * self._bits("weights") + inputs * self._bits("activations"))
-            + spilled * self.arithmetic.accumulator.bits,
-            "dram.write": (0 if activations else math.ceil(results * self._bits("outputs"))) + spilled * self.arithmetic.accumulator.bits,
+            "dram.read": math.ceil(filters * self._bits("weights") + inputs * self._bits("activations")),
+            "dram.write": 0 if activations else math.ceil(op.groups * op.m * op.n * self._bits("outputs")),
         }
         return {**counts, "dram.index": _INDEX_BITS * filters} if self._skips(op) else counts
+
+    def _fetches(self, op: MacOp) -> tuple[int, int]:
+        bits = Operands(x=self._bits("activations"), w=self._bits("weights"), sum=float(self.arithmetic.accumulator.bits),
+                        slab=min(self.array.rows, op.k))  # fmt: skip
+        return fetches(op.m, op.n, op.k, bits, self.memory.sram)
 
     def _stay(self, op: MacOp) -> tuple[bool, bool]:
         """Whether the right operand and the activations of `op` are on chip when it starts."""
