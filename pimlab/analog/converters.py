@@ -22,6 +22,8 @@ class DAC(Value):
     encoding: str = choice("amplitude", "pulse width", "bit serial", default="amplitude")
     codes: str = choice("symmetric", "complement", "unsigned", "offset binary", default="symmetric")
     slice_bits: int = integer(1, 16, default=1, doc="bits a step of a bit-serial input")
+    gain_error: float = number(low=0, default=0.0, doc="standard deviation over drivers, relative")
+    offset_error: float = number(low=0, default=0.0, doc="standard deviation over drivers, codes")
 
     def check(self) -> None:
         """Signed codes need two bits; two's complement and offset binary exist only in some encodings."""

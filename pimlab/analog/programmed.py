@@ -205,7 +205,15 @@ class ProgrammedCrossbar(Programmed):
         references = None
         if self.machine.coding == "offset column":
             references = self.n + np.arange(self.n) // self.machine.cols
-        return Reader(made, self._shared_scale(), references, self.machine.dac, self.machine.adc)
+        return Reader(made, self._shared_scale(), references, self.machine.dac, self.machine.adc, self._drivers())
+
+    def _drivers(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Gain and offset of every input driver, drawn once."""
+        dac = self.machine.dac
+        if dac is None or not (dac.gain_error or dac.offset_error):
+            return None
+        gain, shift = normals(self.key.child("dac"), (2, self.k)) * np.array([[dac.gain_error], [dac.offset_error]])
+        return (1 + gain).astype(np.float32), shift.astype(np.float32)
 
     def _shared_scale(self) -> np.ndarray:
         """Weight scale of each output where all tiles have it; ones where each tile brings its own."""

@@ -80,6 +80,8 @@ class Reader:
     references: np.ndarray | None
     dac: DAC | None
     adc: ADC | None
+    drivers: tuple[np.ndarray, np.ndarray] | None = None
+    """(gain, offset in codes) of each input driver, float32 (k,); None: they all do as told."""
 
     @property
     def drive(self) -> np.float32:
@@ -115,7 +117,8 @@ class Reader:
         current = np.empty((len(codes), self.planes[0].tiles[0].mean.shape[1]), np.float32)
         steps = [(1.0, codes)] if self.dac is None else self.dac.phases(codes)
         lane = 0
-        for weight, step in steps:
+        for weight, told in steps:
+            step = told if self.drivers is None else told * self.drivers[0] + self.drivers[1]
             squares = self._squares(step)
             for plane in self.planes:
                 read = np.zeros_like(current)
@@ -123,7 +126,7 @@ class Reader:
                     self._tile(tile, lane, step[:, tile.rows], squares, current, start, words)
                     self._convert(tile, lane, current, read, start, words)
                     if plane.offset and self.references is None:
-                        self._remove(tile, plane.offset * step[:, tile.rows].sum(axis=1, dtype=np.float64), read)
+                        self._remove(tile, plane.offset * told[:, tile.rows].sum(axis=1, dtype=np.float64), read)
                     lane += 1
                 _gather(read, self.references, weight * plane.weight, out)
         return out

@@ -87,6 +87,11 @@ def cell_sum(x, g, sigma, flip, column, k0, k1, row, lane):
     total = 0.0
     low, high = np.uint64(row) & _MASK, (np.uint64(row) >> _HALF) << np.uint64(16)
     for first in range(0, x.size, 4):
+        silent = True
+        for i in range(first, min(first + 4, x.size)):
+            silent = silent and x[i] == 0
+        if silent:
+            continue
         w0, w1, w2, w3 = block(np.uint64(first // 4), low, np.uint64(column), high + np.uint64(lane), np.uint64(k0), np.uint64(k1))
         z0, z1 = normal_pair(w0, w1)
         z2, z3 = normal_pair(w2, w3)

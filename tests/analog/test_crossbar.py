@@ -180,6 +180,15 @@ def test_gain_offset_and_uneven_codes_are_drawn_once(operands):
         assert _error(poor.matmul(x), x @ w) > 1.02 * _error(plain.program(w, 1).matmul(x), x @ w)
 
 
+def test_driver_errors_are_drawn_once():
+    w, x = np.eye(300, dtype=np.float32), np.eye(300, dtype=np.float32)
+    poor = Crossbar(dac=DAC(bits=8, gain_error=0.02)).program(w, 1)
+    assert np.array_equal(poor.matmul(x), poor.matmul(x))
+    assert np.diag(poor.matmul(x)).std() == pytest.approx(0.02, rel=0.15)
+    shifted = Crossbar(dac=DAC(bits=8, offset_error=0.5)).program(w, 1).matmul(np.zeros((1, 300), np.float32))
+    assert shifted.std() == pytest.approx(0.5 / 127, rel=0.15)
+
+
 def test_shared_converters_take_turns():
     adc = ADC(bits=8, columns=8, clock="1 GHz")
     assert adc.conversion_time == pytest.approx(64e-9)
