@@ -26,6 +26,8 @@ def _hbm(name: str, sizes: dict[str, int], compat: str | None) -> int:
         return int(pim.gemv("hbm-pim", sizes["m"], sizes["k"], sizes["batch"], refresh, compat).cycles)
     if name == "read":
         return int(pim.host_read("hbm-pim", sizes["m"], refresh, compat).cycles)
+    if name == "write":
+        return int(pim.host_write("hbm-pim", sizes["m"], refresh, compat).cycles)
     return int(pim.elementwise("hbm-pim", name.removeprefix("pim_"), sizes["m"], refresh, compat).cycles)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pimlab.dram_pim.organisation import Banks
 
 COMMANDS = ("RD", "WR", "ACT", "PRE", "REF")
-DEPTH, SIGHT = 16, 64
+DEPTH, SIGHT = 32, 64
 """Requests a channel's scheduler may serve out of order, and requests it looks at before it closes a row."""
 COMPAT = ("pimsimulator",)
 _FAR = 1 << 60

@@ -157,12 +157,11 @@ def host(org: Banks, accesses: int, kind: int = READ, first: int = 0) -> Stream:
     """`accesses` consecutive column accesses by a host, bank groups and banks interleaved before columns and rows."""
     refuse_beyond(org, first + accesses)
     at = first + np.arange(accesses)
-    per_group, pairs = org.banks // org.bank_groups, max(org.bank_groups // 2, 1)
-    group, at = at % min(org.bank_groups, 2), at // min(org.bank_groups, 2)
-    column, at = at % 2, at // 2
+    per_group, near = org.banks // org.bank_groups, min(org.bank_groups, 2)
+    group, at = at % near, at // near
     inner, at = at % per_group, at // per_group
-    group, at = group + 2 * (at % pairs), at // pairs
-    column, row = column + 2 * (at % (org.columns // 2)), at // (org.columns // 2)
+    group, at = group + near * (at % (org.bank_groups // near)), at // (org.bank_groups // near)
+    column, row = at % org.columns, at // org.columns
     return _block(kind, group * per_group + inner, row, column, 0, HOST, accesses + 1)
 
 

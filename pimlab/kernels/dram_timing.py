@@ -1,8 +1,9 @@
 """When does each command of one DRAM channel go out? An event-skipping scheduler over bank, bank-group and channel state.
 
-Time is in cycles; one command a cycle. Requests are served oldest first among those whose next command is ready (FR-FCFS)
-within a window; a request with a barrier is seen only at the head of the queue, and its data command comes before those of
-all later ones. A bank closes as soon as no request in sight wants its open row. A due refresh lets no new row open.
+Time is in cycles; one command a cycle. Within a window, requests whose next command is ready are served: reads and writes
+before activates, the oldest first (FR-FCFS). A request with a barrier is seen only at the head of the queue, and its data
+command comes before those of all later ones. A bank closes as soon as no request in sight wants its open row. A due refresh
+lets no new row open.
 """
 
 from __future__ import annotations
@@ -125,7 +126,8 @@ def _wanted(bank, row, mode, window, count, following, requests, sight):
 
 @kernel
 def _best_request(window, count, requests, may_activate, may_column, mode, ready, oldest, spacing):
-    """(cycle, position in the window, command) of the request whose next command is ready first, the oldest on a tie.
+    """(cycle, position in the window, command) of the request whose next command is ready first; on a tie a read or write
+    before an activate, and the older before the younger.
 
     oldest : cycle of the first activate in the window of XAW single-bank activates.
     """
@@ -143,9 +145,9 @@ def _best_request(window, count, requests, may_activate, may_column, mode, ready
             what, when = ACTIVATE, _earliest(ready, bank, ACT, spacing)
             if mode == 0:
                 when = max(when, oldest + spacing[XAW_WINDOW])
-        if when < best:
+        if when < best or (when == best and command == ACTIVATE and what != ACTIVATE):
             best, position, command = when, i, what
-            if best == ready[-1, OPEN]:
+            if best == ready[-1, OPEN] and what != ACTIVATE:
                 break
     return best, position, command
 

@@ -89,6 +89,7 @@ def _served(pending, depth, requests):
 
 
 def _request_now(channel, window, requests, now, may_activate, may_column):
+    activate = None
     for place, r in enumerate(window):
         kind, bank, row, scope, _ = requests[r]
         if scope != channel.mode:
@@ -98,8 +99,8 @@ def _request_now(channel, window, requests, now, may_activate, may_column):
             if may_column and not barred and channel.ready(kind, bank) <= now:
                 return r, kind
         elif channel.open[bank] is None and may_activate and channel.ready(k.ACTIVATE, bank) <= now:
-            return r, k.ACTIVATE
-    return None
+            activate = activate or (r, k.ACTIVATE)
+    return activate
 
 
 def _precharge_now(channel, seen, requests, now, forced):
