@@ -4,6 +4,8 @@
     python papers/decode-on-three-stages/smollm2.py [--targets ideal warboy] [--windows 2] [--digital 8] [--per-token]
     python papers/decode-on-three-stages/smollm2.py --text FILE     # perplexity of the first 1023 tokens of a text
 
+    python papers/decode-on-three-stages/smollm2.py --store smollm2.zarr ...   # a window at a time, resumed where it stopped
+
 The analog target streams its weights: it programs blocks of columns as they are read, to stay below 4 GB.
 """
 
@@ -13,6 +15,9 @@ import argparse
 import resource
 import time
 from pathlib import Path
+
+import numpy as np
+import xarray as xr
 
 import pimlab as pim
 from pimlab.workload.language.model import LanguageModel
@@ -48,6 +53,24 @@ def on_target(name: str, given: argparse.Namespace) -> str:
     return f"{name}: perplexity {value:.2f} ({low:.2f} to {high:.2f}){costs}  [{time.time() - start:.0f} s, {memory:.1f} GiB]"
 
 
+@pim.study
+def window(index: int, target: str, digital: int = 0, per_token: bool = False, at: str = "0 s", seed: int = 0) -> xr.Dataset:
+    """Perplexity, energy and latency of one window of Genesis: a point that a store keeps."""
+    data = pim.load_data("kjv-smollm2", limit=index + 1)[index:]
+    model = pim.load_model("smollm2-135m").at(context=CONTEXT)
+    if digital or per_token:
+        model = outlier_aware(model, data, digital=digital, per_token=per_token)
+    machine = pim.target(target)
+    return pim.run(model, streamed(machine) if machine.stage == 3 else machine, data, at=at, seed=seed)[["perplexity", "energy", "latency"]]
+
+
+def stored(given: argparse.Namespace) -> None:
+    """Windows one by one through `sweep`, whose store keeps each as it comes; prints their geometric mean."""
+    fixed = {"digital": [given.digital], "per_token": [given.per_token], "at": [given.at], "seed": [given.seed]}
+    ds = pim.sweep(window, store=given.store, index=range(given.windows), target=given.targets, **fixed)
+    print(np.exp(np.log(ds.perplexity).mean("index")).to_series().to_string())
+
+
 def main() -> None:
     """Measure what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -59,7 +82,11 @@ def main() -> None:
     parser.add_argument("--at", default="0 s", help="time after programming, such as '1 day'")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--text", type=Path, help="a text file instead")
+    parser.add_argument("--store", help="a .zarr path that keeps each window as it is done")
     given = parser.parse_args()
+    if given.store:
+        stored(given)
+        return
     if given.text:
         print(f"{given.text.name}: perplexity {of_text(pim.load_model('smollm2-135m'), given.text.read_text(errors='replace')):.4f}")
         return

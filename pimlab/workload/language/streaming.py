@@ -25,7 +25,7 @@ class Streamed(Target):
 
     name: str = "streamed"
     machine: Target = part(Target)
-    columns: int = integer(1, default=4096, doc="outputs whose weights are programmed at once")
+    columns: int = integer(1, default=1024, doc="outputs whose weights are programmed at once")
 
     def check(self) -> None:
         """The name and the host are those of the machine."""
@@ -106,6 +106,6 @@ class StreamedWeights(Programmed):
         return total
 
 
-def streamed(machine: Target, columns: int = 4096) -> Streamed:
+def streamed(machine: Target, columns: int = 1024) -> Streamed:
     """`machine` with at most `columns` outputs' weights programmed at a time: the same costs, less memory, more time."""
     return Streamed(machine=machine, columns=columns)
