@@ -1,4 +1,4 @@
-"""What does an operation cost, what does moving its operands cost, and where does a real model's energy go?
+"""What does an operation cost, what does moving its operands cost, where does a real model's energy go, and does it add up?
 
 `python papers/energy-per-operation/make.py` writes results/energy-per-operation.svg and .png and prints the tables.
 """
@@ -10,13 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import pimlab as pim
 from pimlab.catalogue import entry
 from pimlab.constants import Constant
+from pimlab.cost import price
 from pimlab.cost.technology import relative_energy
-from pimlab.npu import Npu, chip
+from pimlab.npu import Npu, chip, chips
 from pimlab.npu.pricing import mac, vector_op
 from pimlab.plot.style import PARTS, figure, save
 from pimlab.protocol import MacOp
@@ -70,6 +72,15 @@ def _scaling() -> tuple[list[int], np.ndarray]:
     return list(theirs), np.array([list(theirs.values()), ours]).T
 
 
+def _power(npu: Npu) -> tuple[float, float, float]:
+    """Watts (low, nominal, high) of a product of 8192 x 8192 matrices that keeps the arrays busy, standing power included."""
+    op = MacOp(name="gemm", m=8192, k=8192, n=8192)
+    seconds = sum(npu.latency(op).values())
+    energy = price({**npu.events(op), **{event: rate * seconds for event, rate in npu.standing.items()}}, npu.prices)
+    low, nominal, high = (sum(part.values()) / seconds for part in (energy.low, energy.nominal, energy.high))
+    return low, nominal, high
+
+
 def machines() -> dict[str, Npu]:
     """The machines whose energy on one model is compared."""
     warboy, h100 = chip("warboy"), chip("h100", "fp16")
@@ -97,15 +108,20 @@ def compute(quick: bool = False) -> xr.Dataset:
     ds = ds.assign_coords(operation=list(operations), check=names, node=nodes, tool=["theirs", "ours"])
     ds["accelforge"] = (("check", "tool"), pairs, {"units": "J"})
     ds["scaling"] = (("node", "tool"), scaled, {"units": "pJ"})
+    boards = [entry("npu", name)["tdp"] for name in chips()]
+    ds = ds.assign_coords(chip=list(chips()), end=["low", "nominal", "high"])
+    ds["power"] = (("chip", "end"), np.array([_power(chip(name)) for name in chips()]), {"units": "W"})
+    ds["tdp"] = (("chip", "end"), np.array([(tdp.low, tdp.value, tdp.high) for tdp in boards]), {"units": "W"})
+    ds = ds.assign_coords(tdp_status=("chip", [tdp.status for tdp in boards]))
     return ds.assign_attrs(
         sources="pmc8934428, esim, hwcomponents, accelforge, stillmaker2017", title="energy of operations and of a model"
     )
 
 
 def draw(ds: xr.Dataset) -> Figure:
-    """Left: one operation and 64 bits from memory, with intervals. Right: a model's energy by component, three machines."""
-    fig = figure(12, 4.8)
-    left, right = fig.subplots(1, 2)
+    """One operation and 64 bits from memory; a model's energy by component on three machines; power of a busy machine."""
+    fig = figure(17, 4.8)
+    left, right, third = fig.subplots(1, 3)
     kind = ["#0072B2" if "bit" not in name else "#D55E00" for name in ds.operation.values]
     left.barh(ds.operation, ds.value * _PJ, color=kind, alpha=0.85)
     spread = np.abs(np.stack([ds.low, ds.high]) - ds.value.values) * _PJ
@@ -133,7 +149,27 @@ def draw(ds: xr.Dataset) -> Figure:
         title="Fashion-MNIST CNN, one input at a time: standing power\nleads, then weights that are fetched, then SRAM",
     )
     right.legend(frameon=False, fontsize=8, loc="lower right")
+    _busy(third, ds)
     return fig
+
+
+def _busy(axes: Axes, ds: xr.Dataset) -> None:
+    place = np.arange(ds.sizes["chip"])
+    low, nominal, high = ds.power.values.T
+    axes.errorbar(
+        nominal, place, xerr=[nominal - low, high - nominal], fmt="o", color="#0072B2", capsize=3, label="ours, low to high prices"
+    )
+    for status, face in (("published", "#D55E00"), ("assumed", "white")):
+        chosen = ds.tdp_status.values == status
+        tdp = ds.tdp.values[chosen].T
+        axes.errorbar(tdp[1], place[chosen] - 0.25, xerr=[tdp[1] - tdp[0], tdp[2] - tdp[1]], fmt="D", color="#D55E00", mfc=face, ms=5,
+                      label=f"board power, {status}")  # fmt: skip
+    axes.set_yticks(place, ds.chip.values)
+    axes.invert_yaxis()
+    inside = int(((ds.tdp.sel(end="low") <= high) & (ds.tdp.sel(end="high") >= low)).sum())
+    axes.set(xscale="log", xlabel="power with busy arrays (W)")
+    axes.set_title(f"{inside} of {len(place)} board powers meet our interval; the nominal\nprice leaves out clocks, control and networks")
+    axes.legend(frameon=False, fontsize=8, loc="lower left")
 
 
 def main() -> None:
@@ -142,6 +178,7 @@ def main() -> None:
     print(ds.accelforge.to_series().unstack().to_string())
     print(ds.scaling.to_series().unstack().to_string())
     print((ds.energy.to_series().unstack() * 1e6).to_string())
+    print(ds[["power", "tdp"]].to_dataframe()[["power", "tdp"]].unstack("end").round(1).to_string())
     save(draw(ds), OUT)
 
 
