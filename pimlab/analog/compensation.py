@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pimlab.analog.draws import uniforms
+from pimlab.kernels.blas import one_thread
 from pimlab.keys import Key
 from pimlab.values import Value, choice, integer, quantity
 
@@ -54,7 +55,8 @@ class StatisticsCompensation(Value):
         if programmed.sample is None:
             raise ValueError(f"{programmed.machine.name}: StatisticsCompensation needs program(..., calibration=...) with sample rows")
         x = programmed.sample[: self.rows]
-        exact = x @ programmed.weights
+        with one_thread():
+            exact = x @ programmed.weights
         seen = programmed.reference_read(seconds, x / programmed.input_scale) * programmed.input_scale
         spread = seen.std(axis=0, dtype=np.float64)
         gain = np.where(spread > 0, exact.std(axis=0, dtype=np.float64) / np.where(spread > 0, spread, 1.0), 1.0)

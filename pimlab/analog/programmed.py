@@ -18,6 +18,7 @@ from pimlab.analog.mapping import Plane, planes, tiles, weight_scale
 from pimlab.analog.read import Errors, PlaneTiles, Reader, Tile, encode
 from pimlab.analog.wired import power
 from pimlab.constants import Constant
+from pimlab.kernels.blas import one_thread
 from pimlab.keys import Key, as_key
 from pimlab.protocol import Calibration, Programmed, checked_operands
 
@@ -175,7 +176,8 @@ class ProgrammedCrossbar(Programmed):
         for plane in self.planes:
             relative = plane.plus + (machine.background if plane.minus is None else -plane.minus)
             parts = tiles(self.k, machine.rows)
-            sums = [np.vstack([step[:, p] @ relative[p] for step in driven]) for p in parts]
+            with one_thread():
+                sums = [np.vstack([step[:, p] @ relative[p] for step in driven]) for p in parts]
             found.append(adc.step(sums, [np.abs(relative[p]).sum(axis=0) for p in parts], unit))
         return found
 

@@ -228,3 +228,15 @@ def test_the_steps_of_any_dac_add_up_to_its_codes(bits, slice_bits, encoding, co
     assert len(steps) == dac.steps
     assert all(np.abs(step).max() <= dac.drive for _, step in steps)
     assert np.array_equal(sum(weight * step for weight, step in steps), sent)
+
+
+def test_blas_threads_do_not_matter(hermes, operands):
+    from threadpoolctl import threadpool_limits
+
+    w, x = operands
+    calibration = Calibration(x=Range(low=-3, high=3), y=Range(low=-1, high=1), sample=x[:64], rule="minmax")
+    read = []
+    for threads in (1, 2):
+        with threadpool_limits(limits=threads):
+            read.append(hermes.program(w, 1, calibration=calibration).matmul(x, 2, "1 h"))
+    assert np.array_equal(*read)
