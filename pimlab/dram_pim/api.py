@@ -98,8 +98,9 @@ def _answer(machine: DramPim, timed: Any, events: dict[str, int], asked: dict[st
     return xr.Dataset(variables, coordinates, {"target": machine.name, **asked, "sources": ", ".join(machine.prices.sources)})
 
 
-def trace(target: DramPim | str, op: str = "gemv", refresh: bool = True, compat: str | None = None, **sizes: int) -> xr.Dataset:
-    """The commands of one channel for `gemv` (m=, k=, batch=), an element-wise operator (n=), "read" or "write" (bytes=).
+def trace(target: DramPim | str, *what: str | int, refresh: bool = True, compat: str | None = None, **sizes: int) -> xr.Dataset:
+    """The commands of one channel: `trace(target, m, k, batch)` or `trace(target, "gemv", m=, k=, batch=)` of products,
+    `trace(target, "add", n=)` of an element-wise operator, `trace(target, "read", bytes=)` or "write" of a host.
 
     Dataset over `index`: cycle, command, bank, row, column, mode (0 one bank, 1 all banks of the bank's parity). Its
     attributes tell `validate` how many banks and bank groups there are.
@@ -107,19 +108,29 @@ def trace(target: DramPim | str, op: str = "gemv", refresh: bool = True, compat:
     machine = _machine(target)
     if machine.timing is None:
         raise ValueError(f"trace of {machine.name}: scalar cores issue no DRAM commands; allowed: targets with a timing table")
-    return _table(machine, _traced(machine, op, refresh, compat, sizes))
+    op, given = (what[0], what[1:]) if what and isinstance(what[0], str) else ("gemv", what)
+    names = _sizes(machine, op)
+    if len(given) > len(names):
+        raise TypeError(f"trace of {op} takes {len(names)} sizes ({', '.join(names)}); got {len(given)}")
+    return _table(machine, _traced(machine, op, refresh, compat, {**dict(zip(names, given, strict=False)), **sizes}))  # type: ignore[arg-type]
+
+
+def _sizes(machine: DramPim, op: str) -> tuple[str, ...]:
+    wanted = {"gemv": ("m", "k", "batch"), "read": ("bytes",), "write": ("bytes",), **dict.fromkeys(machine.organisation.operators, ("n",))}
+    if op not in wanted:
+        raise ValueError(unknown("traced operation", op, wanted))
+    return wanted[op]
 
 
 def _traced(machine: DramPim, op: str, refresh: bool, compat: str | None, sizes: dict[str, int]) -> Any:
     org = machine.organisation
-    wanted = {"gemv": {"m", "k", "batch"}, "read": {"bytes"}, "write": {"bytes"}, **{name: {"n"} for name in org.operators}}
-    if op not in wanted:
-        raise ValueError(unknown("traced operation", op, wanted))
+    wanted = _sizes(machine, op)
     for name in sizes:
-        if name not in wanted[op]:
-            raise TypeError(unknown(f"trace of {op}: size", name, wanted[op]))
-    for name in wanted[op] - {"batch"} - set(sizes):
-        raise TypeError(f"trace of {op} needs {name}= (sizes: {', '.join(sorted(wanted[op]))})")
+        if name not in wanted:
+            raise TypeError(unknown(f"trace of {op}: size", name, wanted))
+    for name in wanted:
+        if name not in sizes and name != "batch":
+            raise TypeError(f"trace of {op} needs {name}= (sizes: {', '.join(wanted)})")
     _positive(f"trace of {op}", **sizes)
     if op == "gemv":
         return org.gemv(machine.timing, sizes["m"], sizes["k"], sizes.get("batch", 1), refresh, compat)

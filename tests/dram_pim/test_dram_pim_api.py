@@ -40,6 +40,12 @@ def test_matmul_returns_lanes():
     np.testing.assert_array_equal(np.cumsum(lanes.astype(np.float16), axis=2, dtype=np.float16)[..., -1].astype(np.float32), y)
 
 
+def test_trace_takes_sizes_by_place_or_name():
+    assert pim.trace(TARGET, 64, 200, 2).identical(pim.trace(TARGET, "gemv", m=64, k=200, batch=2))
+    with pytest.raises(TypeError, match="takes 1 sizes"):
+        pim.trace(TARGET, "read", 64, 64)
+
+
 def test_trace_columns_are_labelled():
     trace = pim.trace(TARGET, "relu", n=1000)
     assert {"cycle", "command", "bank", "row", "column", "mode"} == set(trace.data_vars)
