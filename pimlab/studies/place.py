@@ -118,6 +118,8 @@ class Placement(Value):
     """Who runs what, what it costs, and why.
 
     owners : operator -> name of the machine.  energy in J, latency in s of one inference, operators one after another.
+    interval : seconds between inferences that follow each other through the machines: machines work at the same time, but
+    those that share a DRAM take turns, because it is blocked while it computes.
     target : a Target for `run`, `explain` and `sweep`.  table : Dataset over operator and machine, energy and latency of
     each, NaN where a machine does not serve an operator.  accuracy : of the placement where it was asked, else None.
     """
@@ -126,6 +128,7 @@ class Placement(Value):
     objective: str
     energy: float
     latency: float
+    interval: float
     target: Any
     table: Any
     alone: Mapping[str, float]
@@ -202,16 +205,17 @@ class _Search:
 
 
 def place(model: Any, targets: Sequence[Target], objective: str = "energy", accuracy_drop: float | None = None, *, data: Any = None,
-          links: Mapping[str, Link] | None = None, seed: int = 0) -> Placement:  # fmt: skip
+          links: Mapping[str, Link] | None = None, shared: Sequence[str] = (), seed: int = 0) -> Placement:  # fmt: skip
     """The cheapest placement of a model's operators on several machines.
 
     targets : the machines; the first also runs what no other serves.  objective : "energy" (J) or "latency" (s), of one inference.
     accuracy_drop : largest loss of the data's metric against the first machine alone (needs `data`); None: accuracy is not looked at.
     links : machine name -> Link between it and the first machine, crossed by each operator that it runs.
+    shared : names of machines on one DRAM (an NPU and the PIM that is its memory): they block each other.
     Exact without an accuracy bound; with one, exact up to 6 operators that could lose accuracy, greedy beyond.
     ValueError for an unknown objective, machine or operator that nobody serves; TypeError without data where it is needed.
     """
-    _checked(targets, objective, accuracy_drop, data, links or {})
+    _checked(targets, objective, accuracy_drop, data, (*(links or {}), *shared))
     operators = (*model.mac_ops, *model.vector_ops)
     shares = [Share(name=t.name, machine=t, link=(links or {}).get(t.name)) for t in targets]
     energy, latency = _tables(operators, shares)
@@ -226,24 +230,30 @@ def place(model: Any, targets: Sequence[Target], objective: str = "energy", accu
     joules, seconds = search.cost(placed)
     return Placement(
         owners={op.name: targets[j].name for op, j in zip(operators, placed, strict=True)}, objective=objective, energy=joules,
-        latency=seconds, target=_joined(shares, operators, placed), table=_labelled(energy, latency, operators, targets),
+        latency=seconds, interval=_interval(latency, placed, targets, shared), target=_joined(shares, operators, placed), table=_labelled(energy, latency, operators, targets),
         alone={t.name: search.total(search.alone(j)) for j, t in enumerate(targets)}, accuracy=accuracy,
     )  # fmt: skip
 
 
-def _checked(targets: Sequence[Target], objective: str, drop: float | None, data: Any, links: Mapping[str, Link]) -> None:
+def _checked(targets: Sequence[Target], objective: str, drop: float | None, data: Any, named: Sequence[str]) -> None:
     if objective not in OBJECTIVES:
         raise ValueError(unknown("objective", objective, OBJECTIVES))
     names = [t.name for t in targets]
     if not names or len(set(names)) != len(names):
         raise ValueError(f"targets={names}: allowed: one machine or more, each with its own name")
-    for name in links:
+    for name in named:
         if name not in names:
-            raise ValueError(unknown("link of machine", name, names))
+            raise ValueError(unknown("links, shared: machine", name, names))
     if drop is not None and not 0 <= drop <= 1:
         raise ValueError(f"accuracy_drop={drop} is outside 0..1; for no bound write accuracy_drop=None")
     if drop is not None and data is None:
         raise TypeError("place: accuracy_drop needs data=, such as pimlab.load_data('fashion-mnist', limit=500)")
+
+
+def _interval(latency: np.ndarray, placed: np.ndarray, targets: Sequence[Target], shared: Sequence[str]) -> float:
+    """The longest time that one machine, or those that share a DRAM together, work on one inference."""
+    busy = {t.name: float(latency[np.flatnonzero(placed == j), j].sum()) for j, t in enumerate(targets)}
+    return max(sum(busy[name] for name in shared), *busy.values())
 
 
 def _joined(shares: Sequence[Share], operators: Sequence[Op], placed: np.ndarray) -> Target:

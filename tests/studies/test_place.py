@@ -42,6 +42,12 @@ def test_cheapest_of_all_and_never_worse_than_one_machine(objective):
     assert any(line.startswith("fc0 on gddr6-aim") for line in found.why) == (objective == "latency")
 
 
+def test_machines_work_at_once_unless_they_share_a_memory():
+    apart, together = place(MODEL, [NPU, PIM], "latency"), place(MODEL, [NPU, PIM], "latency", shared=("warboy", "gddr6-aim"))
+    assert apart.interval < apart.latency
+    assert together.interval == pytest.approx(together.latency) == pytest.approx(apart.latency)
+
+
 def test_a_slow_link_keeps_operators_at_home():
     near = NPU.but(name="near-memory")
     for name in ("cxl", "smartssd"):
