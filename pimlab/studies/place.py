@@ -230,7 +230,8 @@ def place(model: Any, targets: Sequence[Target], objective: str = "energy", accu
     joules, seconds = search.cost(placed)
     return Placement(
         owners={op.name: targets[j].name for op, j in zip(operators, placed, strict=True)}, objective=objective, energy=joules,
-        latency=seconds, interval=_interval(latency, placed, targets, shared), target=_joined(shares, operators, placed), table=_labelled(energy, latency, operators, targets),
+        latency=seconds, interval=_interval(latency, placed, targets, shared),
+        target=_joined(shares, operators, placed), table=_labelled(energy, latency, operators, targets),
         alone={t.name: search.total(search.alone(j)) for j, t in enumerate(targets)}, accuracy=accuracy,
     )  # fmt: skip
 
