@@ -19,8 +19,8 @@ def gemm(x, w):
 
     Float32 BLAS in blocks of at most 1024 along k; the blocks add in int32 and wrap as the hardware does.
     """
-    acc = np.zeros((x.shape[0], w.shape[1]), np.int32)
-    for first in range(0, x.shape[1], BLOCK):
+    acc = (x[:, :BLOCK].astype(np.float32) @ w[:BLOCK].astype(np.float32)).astype(np.int32)
+    for first in range(BLOCK, x.shape[1], BLOCK):
         part = x[:, first : first + BLOCK].astype(np.float32) @ w[first : first + BLOCK].astype(np.float32)
         accumulate(part, acc)
     return acc
