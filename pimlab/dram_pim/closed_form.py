@@ -1,6 +1,7 @@
 """How many cycles does an all-bank matrix-vector product take when nothing interrupts it? Sums of timing symbols.
 
-Every term is a spacing of `Timing`; the sums follow the command order of `streams`. Refresh is added as its share of time.
+Every term is a spacing of `Timing`; the sums follow the command order of `streams`. It is the scheduler's count by hand, for
+tables in which activates and row cycles (tRAS, tRC) do not bind; the scheduler needs no such condition.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from pimlab.dram_pim.organisation import BankPim
 from pimlab.dram_pim.timing import Timing
 
-MODE, INPUT, MAC, RESULT, REFRESH = "mode switching", "input broadcast", "in-bank MAC", "result write", "refresh"
+MODE, INPUT, MAC, RESULT = "mode switching", "input broadcast", "in-bank MAC", "result write"
 
 
 def park(t: Timing, org: BankPim) -> int:
@@ -50,9 +51,3 @@ def gemv_cycles(t: Timing, org: BankPim, outputs: int, inputs: int, batch: int) 
         MAC: passes * (even + odd) * _reads(t, org),
         RESULT: passes * store,
     }
-
-
-def with_refresh(cycles: float, t: Timing) -> float:
-    """Cycles when one all-bank refresh (close, tRFC, reopen) falls into every tREFI."""
-    lost = t.tRP + t.tRFC + t.tRCDRD
-    return cycles * t.tREFI / (t.tREFI - lost)

@@ -1,0 +1,16 @@
+"""Twin of `pimlab.kernels.half`: rounding by NumPy's own casts, and on the bits of the float."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pimlab.reference.bf16_tree import to_brain
+
+
+def round_half(value):
+    with np.errstate(over="ignore"):
+        return np.float32(value).astype(np.float16).astype(np.float32)
+
+
+def round_brain(value):
+    return to_brain(np.asarray(value, np.float32))
