@@ -127,6 +127,10 @@ def test_a_streamed_machine_is_the_machine(name):
         machine.causes,
     )
     assert few.with_causes(()).causes == ()
-    assert set(few.program(w, 3).integrals(x)) == set(machine.program(w, 3).integrals(x))
+    read, unread = few.program(w, 3), few.program(w, 3)
+    read.matmul(x)
+    assert read.integrals(x) == unread.integrals(x)
+    assert set(unread.integrals(x)) == set(machine.program(w, 3).integrals(x))
+    assert read.integrals(x[:4]) == unread.integrals(x[:4])
     with pytest.raises(ValueError, match="columns=0 is outside"):
         streamed(machine, columns=0)

@@ -179,7 +179,8 @@ def _surprise(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
     top = logits.max(axis=-1)
     if not np.isfinite(top).all():
         raise ModelError(f"logits of {np.count_nonzero(~np.isfinite(top))} tokens are not finite; the products overflowed")
-    total = np.exp(logits - top[:, None]).sum(axis=-1)
+    spread = logits - top[:, None]
+    total = np.exp(spread, out=spread).sum(axis=-1)
     return top + np.log(total) - logits[np.arange(len(targets)), targets]
 
 

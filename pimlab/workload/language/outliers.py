@@ -84,11 +84,12 @@ class OutlierAware(Model):
                 return multiply(op, x, w, row)
             kept = x[..., layout.kept] / layout.scale[layout.kept]
             top = self._top(kept)
-            y = multiply(ops[op.name], kept / top, None, row) * top
+            y = multiply(ops[op.name], kept / top, None, row)
+            y *= top
             if op.name in self.model.biases and op.name not in self.biases:
-                y = y + self.model.biases[op.name]
+                y += self.model.biases[op.name]
             if len(layout.digital):
-                y = y + multiply(ops[f"{op.name}.digital"], x[..., layout.digital], self.model.weights[op.name][:, layout.digital], row)
+                y += multiply(ops[f"{op.name}.digital"], x[..., layout.digital], self.model.weights[op.name][:, layout.digital], row)
             return y
 
         return self.model.execute(inputs, rearranged, first)
