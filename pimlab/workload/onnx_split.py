@@ -18,6 +18,8 @@ from pimlab.workload import onnx_file
 from pimlab.workload.model import Model, ModelError, Multiply, Stored
 from pimlab.workload.onnx_file import MAC_TYPES
 from pimlab.workload.products import ActivationProduct, IntegerProduct, Product, WeightProduct, product
+from pimlab.workload.segments import segments
+from pimlab.workload.traces import Traces
 
 SHAPE_ONLY = frozenset(
     {"Constant", "ConstantOfShape", "Dropout", "Flatten", "Identity", "Reshape", "Shape", "Size", "Squeeze", "Unsqueeze"}
@@ -58,19 +60,20 @@ class OnnxModel(Model):
         graph = model.graph
         found = onnx_file.constants(graph)
         nodes, self._products = _parted(graph, found, self.file)
-        self._traces = _traced(model, self.shapes, self.file)
-        self.one_by_one = len(self._traces) == 1 or any(node.op_type == "DynamicQuantizeLinear" for node in graph.node)
+        traces = Traces(model, self.shapes, self.file)
+        self.one_by_one = traces.two is None or any(node.op_type == "DynamicQuantizeLinear" for node in graph.node)
+        self._kinds = {name: traces.one[name].dtype for name in self.shapes}
         for made in self._products:
-            _set_batch_axis(made, self._traces, self.file)
+            _set_batch_axis(made, traces)
         self._result = graph.output[0].name
-        self._segments = _segments(model, nodes, self._products, self._traces)
+        self._segments = segments(model, nodes, self._products, traces)
         self._statics = {name: found[name] for made in self._products for name in made.inputs if name in found}
-        self._describe(nodes, codes, graph)
+        self._describe(nodes, codes, graph, traces)
 
-    def _describe(self, nodes: list[Any], codes: Mapping[str, tuple[np.ndarray, np.ndarray]], graph: Any) -> None:
-        self._ops = {made.name: _measured(made, self._traces, self._statics, self.file) for made in self._products}
+    def _describe(self, nodes: list[Any], codes: Mapping[str, tuple[np.ndarray, np.ndarray]], graph: Any, traces: Traces) -> None:
+        self._ops = {made.name: _measured(made, traces, self._statics) for made in self._products}
         self.mac_ops = tuple(self._ops.values())
-        self.vector_ops = tuple(_vector_ops(nodes, self._traces))
+        self.vector_ops = tuple(_vector_ops(nodes, traces))
         self.weights = {made.name: made.weights for made in self._products if made.weights is not None}
         self.biases = {made.name: made.bias for made in self._products if made.bias is not None}
         for name, values in (*self.weights.items(), *((f"bias of {n}", b) for n, b in self.biases.items())):
@@ -78,8 +81,7 @@ class OnnxModel(Model):
                 raise ModelError(f"{self.file}: {name!r} holds {np.count_nonzero(~np.isfinite(values))} non-finite weights")
         self.stored = dict(_stored(self._products, codes))
         self.rectified = frozenset(_rectified(self._products, nodes, graph))
-        largest = max((_elements(t) for t in self._traces[0].values()), default=1)
-        largest = max([largest, *(op.groups * op.m * op.k for op in self.mac_ops)])
+        largest = max([1, *(traces.growth(name) for name in traces.one), *(op.groups * op.m * op.k for op in self.mac_ops)])
         allowed = GROUPED_CHUNK_ELEMENTS if any(op.groups > 1 and op.kind == "weights" for op in self.mac_ops) else CHUNK_ELEMENTS
         self._chunk = 1 if self.one_by_one else max(1, allowed // largest)
 
@@ -108,7 +110,7 @@ class OnnxModel(Model):
         return {name: self._checked(name, value) for name, value in feeds.items()}
 
     def _checked(self, name: str, value: np.ndarray) -> np.ndarray:
-        wanted, kind = self.shapes[name], self._traces[0][name].dtype
+        wanted, kind = self.shapes[name], self._kinds[name]
         if value.shape[1:] != wanted or len(value) == 0:
             raise ValueError(f"{self.name}: input {name!r} has shape {value.shape}, allowed (n, {', '.join(map(str, wanted))}) with n >= 1")
         if not np.isfinite(value).all():
@@ -137,21 +139,6 @@ def _opened(source: Any) -> tuple[Any, str, bytes]:
         path = Path(source)
         return onnx_file.read(path), path.name, path.read_bytes()
     return source, source.graph.name, source.SerializeToString(deterministic=True)
-
-
-class Segment:
-    """What ONNX Runtime runs at one depth, the products after it, and the values nobody reads any more."""
-
-    def __init__(self, session: Any, products: list[Product], dead: list[str]):
-        self.session, self.products, self.dead = session, products, dead
-        self.inputs = [value.name for value in session.get_inputs()] if session else []
-        self.outputs = [value.name for value in session.get_outputs()] if session else []
-
-    def run(self, values: dict[str, np.ndarray]) -> None:
-        """Add the segment's outputs to `values`."""
-        if self.session:
-            results = self.session.run(self.outputs, {name: values[name] for name in self.inputs})
-            values.update(zip(self.outputs, results, strict=True))
 
 
 def _parted(graph: Any, found: dict[str, np.ndarray], file: str) -> tuple[list[Any], list[Product]]:
@@ -202,95 +189,53 @@ def _fold_bias(made: Product, nodes: list[Any], readers: Mapping[str, list[int]]
     return {after[0]}
 
 
-def _traced(model: Any, shapes: Mapping[str, tuple[int, ...]], file: str) -> list[dict[str, np.ndarray]]:
-    """Every tensor of a run on zeros, for a batch of one and of two; for one alone where the graph allows no more."""
-    import onnx
-    from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
-
-    exposed = onnx.ModelProto()
-    exposed.CopyFrom(model)
-    del exposed.graph.output[:]
-    names = list(dict.fromkeys(name for node in model.graph.node for name in node.output if name))
-    exposed.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
-    runner = onnx_file.session(exposed, "DISABLE")
-    kinds = {value.name: _dtype(value.type) for value in runner.get_inputs()}
-    traces = []
-    for batch in (1, 2):
-        feeds = {name: np.zeros((batch, *shape), kinds[name]) for name, shape in shapes.items()}
-        try:
-            traces.append({**feeds, **dict(zip(names, runner.run(names, feeds), strict=True))})
-        except (Fail, InvalidArgument, RuntimeException) as error:
-            if batch == 1:
-                raise ModelError(f"{file}: ONNX Runtime cannot run the model ({onnx_file.first_line(error)})") from error
-    return traces
-
-
-def _dtype(text: str) -> np.dtype:
-    """NumPy's type of ONNX Runtime's "tensor(float)" and the like."""
-    kind = text.removeprefix("tensor(").removesuffix(")")
-    return np.dtype({"float": "float32", "double": "float64"}.get(kind, kind))
-
-
-def _elements(value: Any) -> int:
-    return int(value.size) if isinstance(value, np.ndarray) else 0
-
-
-def _batch_axis(name: str, traces: list[dict[str, np.ndarray]]) -> int | None:
-    """The axis of a tensor that grows with the batch, None for a tensor that does not."""
-    if len(traces) == 1 or name not in traces[0]:
-        return None
-    one, two = traces[0][name].shape, traces[1][name].shape
-    if len(one) != len(two):
-        return None
-    return next((axis for axis, (a, b) in enumerate(zip(one, two, strict=True)) if b == 2 * a and b != a), None)
-
-
-def _set_batch_axis(made: Product, traces: list[dict[str, np.ndarray]], file: str) -> None:
+def _set_batch_axis(made: Product, traces: Traces) -> None:
     """Tell a product where its batch lies; ModelError where an operand has none, or not at its front."""
-    if len(traces) == 1:
+    if traces.two is None:
         return
-    axes = [_batch_axis(name, traces) for name in made.inputs[:2] if not isinstance(made, WeightProduct) or name == made.inputs[0]]
+    axes = [traces.axis(name) for name in made.inputs[:2] if not isinstance(made, WeightProduct) or name == made.inputs[0]]
     if isinstance(made, WeightProduct) and axes[0] is not None and not made.flipped:
         made.batch = axes[0]
     elif 0 not in axes:
-        raise ModelError(f"{file}: node {made.name!r} multiplies values without a batch at their first axis (axes {axes})")
+        raise ModelError(f"{traces.file}: node {made.name!r} multiplies values without a batch at their first axis (axes {axes})")
 
 
-def _measured(made: Product, traces: list[dict[str, np.ndarray]], statics: Mapping[str, np.ndarray], file: str) -> MacOp:
+def _measured(made: Product, traces: Traces, statics: Mapping[str, np.ndarray]) -> MacOp:
     """The MacOp of a product, measured on the traces; ModelError where two samples do not do twice the work of one."""
-    sizes = []
-    for trace in traces:
-        shape: list[tuple[int, ...]] = []
-
-        def call(x: np.ndarray, w: np.ndarray | None, into: list[tuple[int, ...]] = shape) -> np.ndarray:
-            n = w.shape[2] if w is not None else made.weights.shape[2]  # type: ignore[union-attr]
-            into.append((*x.shape, n))
-            return np.zeros((*x.shape[:2], n), np.float32)
-
-        values = [statics[name] if name in statics else trace[name] for name in made.inputs]
-        try:
-            made.apply(call, *values)
-        except ValueError as error:
-            raise ModelError(f"{file}: node {made.name!r} has operands {[v.shape for v in values]} that are not laid out as "
-                             "(batch, ..., m, k) by weights") from error  # fmt: skip
-        sizes.append(shape[0])
+    sizes = [
+        _sizes(made, [statics[name] if name in statics else trace[name] for name in made.inputs], traces.file) for trace in traces.each()
+    ]
     groups, m, k, n = sizes[0]
     computed = isinstance(made, ActivationProduct)
     if len(sizes) == 2 and sizes[1] != ((2 * groups, m, k, n) if computed else (groups, 2 * m, k, n)):
-        raise ModelError(f"{file}: node {made.name!r} multiplies {sizes[0]} for one sample and {sizes[1]} for two (groups, m, k, n)")
+        raise ModelError(f"{traces.file}: node {made.name!r} multiplies {sizes[0]} for one sample and {sizes[1]} for two (groups, m, k, n)")
     return MacOp(name=made.name, m=m, k=k, n=n, groups=groups, kind="activations" if computed else "weights")
 
 
-def _vector_ops(nodes: list[Any], traces: list[dict[str, np.ndarray]]) -> Iterable[VectorOp]:
+def _sizes(made: Product, values: list[np.ndarray], file: str) -> tuple[int, ...]:
+    """(groups, rows, k, n) of the one call that a product makes for these operands."""
+    shapes: list[tuple[int, ...]] = []
+
+    def call(x: np.ndarray, w: np.ndarray | None) -> np.ndarray:
+        n = w.shape[2] if w is not None else made.weights.shape[2]  # type: ignore[union-attr]
+        shapes.append((*x.shape, n))
+        return np.zeros((*x.shape[:2], n), np.float32)
+
+    try:
+        made.apply(call, *values)
+    except ValueError as error:
+        raise ModelError(f"{file}: node {made.name!r} has operands {[v.shape for v in values]} that are not laid out as "
+                         "(batch, ..., m, k) by weights") from error  # fmt: skip
+    return shapes[0]
+
+
+def _vector_ops(nodes: list[Any], traces: Traces) -> Iterable[VectorOp]:
     """Operators that compute elements of each sample; what does not grow with the batch is arithmetic on shapes."""
     taken: set[str] = set()
     for node in nodes:
         name = next((output for output in node.output if output), "")
-        if node.op_type in SHAPE_ONLY or not name:
-            continue
-        grown = _elements(traces[-1][name]) - (_elements(traces[0][name]) if len(traces) == 2 else 0)
-        if grown > 0:
-            yield VectorOp(name=_unique(node.name or name, taken), kind=node.op_type.lower(), elements=grown)
+        if name and node.op_type not in SHAPE_ONLY and traces.growth(name) > 0:
+            yield VectorOp(name=_unique(node.name or name, taken), kind=node.op_type.lower(), elements=traces.growth(name))
 
 
 def _stored(products: list[Product], codes: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Iterable[tuple[str, Stored]]:
@@ -312,56 +257,3 @@ def _rectified(products: list[Product], nodes: list[Any], graph: Any) -> Iterabl
         read_by_products = any(made.output in other.inputs for other in products)
         if [node.op_type for node in after] == ["Relu"] and made.output not in outputs and not read_by_products:
             yield made.name
-
-
-def _depths(nodes: list[Any], products: list[Product], order: Mapping[str, int]) -> dict[str, int]:
-    """Tensor name -> number of MACs on the longest path to it, for tensors that a node or product makes."""
-    depth: dict[str, int] = {}
-    steps = [(order[node.output[0]], onnx_file.reads(node), list(node.output), 0) for node in nodes]
-    steps += [(order[made.output], list(made.inputs), [made.output], 1) for made in products]
-    for _, inputs, outputs, more in sorted(steps, key=lambda step: step[0]):
-        level = max((depth.get(name, 0) for name in inputs), default=0) + more
-        depth.update(dict.fromkeys(outputs, level))
-    return depth
-
-
-def _segments(model: Any, nodes: list[Any], products: list[Product], traces: list[dict[str, np.ndarray]]) -> list[Segment]:
-    """Sessions and products by depth, in order of execution."""
-    order = {output: index for index, node in enumerate(model.graph.node) for output in node.output}
-    depth = _depths(nodes, products, order)
-    levels = range(max([0, *depth.values()]) + 1)
-    groups = [[node for node in nodes if depth[node.output[0]] == level] for level in levels]
-    reads = [{name for node in group for name in onnx_file.reads(node)} for group in groups]
-    makes = [[name for node in group for name in node.output if name] for group in groups]
-    after = [[made for made in products if depth[made.output] == level + 1] for level in levels]
-    kept = {value.name for value in model.graph.output}
-    segments = []
-    for level in levels:
-        later = set().union(kept, *reads[level + 1 :], *(made.inputs for made in products))
-        outputs = [name for name in makes[level] if name in later]
-        inputs = sorted(name for name in reads[level] if name in traces[0] and name not in makes[level])
-        session = _session(model, groups[level], inputs, outputs, traces) if outputs else None
-        needed = set().union(kept, *reads[level + 1 :], *(made.inputs for group in after[level + 1 :] for made in group))
-        dead = [name for name in (*outputs, *inputs, *(name for made in after[level] for name in made.inputs)) if name not in needed]
-        segments.append(Segment(session, after[level], dead))
-    return segments
-
-
-def _session(model: Any, nodes: list[Any], inputs: list[str], outputs: list[str], traces: list[dict[str, np.ndarray]]) -> Any:
-    """A session of `nodes` alone, reading `inputs` and giving `outputs`."""
-    from onnx import ValueInfoProto, helper
-
-    used = {name for node in nodes for name in onnx_file.reads(node)}
-    constants = [tensor for tensor in model.graph.initializer if tensor.name in used]
-    given = [_value_info(name, traces) for name in inputs]
-    graph = helper.make_graph(nodes, "segment", given, [ValueInfoProto(name=name) for name in outputs], constants)
-    return onnx_file.session(helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version))
-
-
-def _value_info(name: str, traces: list[dict[str, np.ndarray]]) -> Any:
-    """Type and shape of a tensor, with the axes open that differ between the traces."""
-    from onnx import helper
-
-    shapes = [trace[name].shape for trace in traces]
-    open_axes: list[Any] = [a if all(a == b for b in rest) else None for a, *rest in zip(*shapes, strict=True)]
-    return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(traces[0][name].dtype), open_axes)

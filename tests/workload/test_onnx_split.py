@@ -8,7 +8,7 @@ from onnx import TensorProto, helper
 from onnx_graphs import node, write
 
 from pimlab.protocol import MacOp
-from pimlab.workload import ModelError, load_model
+from pimlab.workload import ModelError, load_data, load_model
 from pimlab.workload.onnx_split import OnnxModel
 
 RNG = np.random.default_rng(0)
@@ -257,6 +257,35 @@ def test_the_outputs_do_not_depend_on_chunks(tmp_path):
     np.testing.assert_array_equal(np.concatenate(parts), whole)
     model._chunk = 2
     np.testing.assert_array_equal(model.execute(x, multiply, 100), whole)
+
+
+def by_sample(model):
+    """Exact products made one sample at a time, so that BLAS sees the same shapes in every chunk."""
+
+    def multiply(op, a, w, first):
+        rows = [model.exact(op, np.ascontiguousarray(a[:, i : i + op.m]), None, 0) for i in range(0, a.shape[1], op.m)]
+        return np.concatenate(rows, axis=1)
+
+    return multiply
+
+
+@pytest.mark.parametrize("source", ["magika", "tails"])
+def test_operators_with_tails_give_the_same_bits_in_any_chunk(tmp_path, source):
+    if source == "magika":
+        model, x = load_model("magika"), load_data("magika-files", limit=4).inputs
+    else:
+        nodes = [node("MatMul", ["x", "w"], "m"), node("Exp", ["m"], "e"), node("ReduceSum", ["e", "axes"], "s", keepdims=0),
+                 node("Shape", ["x"], "shape"), node("Slice", ["shape", "zero", "axes"], "n"), node("Concat", ["n", "rest"], "to", axis=0),
+                 node("Reshape", ["s", "to"], "r"), node("MatMul", ["r", "v"], "o", name="second"), node("Tanh", ["o"])]  # fmt: skip
+        constants = {"w": floats(4, 7), "axes": np.array([1]), "zero": np.array([0]), "rest": np.array([7]), "v": floats(7, 5)}
+        model, x = OnnxModel(write(tmp_path / "tails.onnx", nodes, {"x": ("n", 3, 4)}, constants)), floats(4, 3, 4)
+        agrees(model, x)
+    whole = model.execute(x, by_sample(model))
+    for chunk in (1, 3):
+        model._chunk = chunk
+        np.testing.assert_array_equal(model.execute(x, by_sample(model)), whole)
+        parts = [model.execute(x[i : i + chunk], by_sample(model), i) for i in range(0, len(x), chunk)]
+        np.testing.assert_array_equal(np.concatenate(parts), whole)
 
 
 @pytest.mark.parametrize(("x", "message"), [
