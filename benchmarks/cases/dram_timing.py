@@ -23,7 +23,7 @@ def _random(compat):
         phases = np.repeat(np.arange(4) % 2, count // 4)
         bank = np.where(phases == 1, rng.integers(0, 2, count), rng.integers(0, 16, count))
         barrier = (rng.random(count) < 0.1) | (np.diff(phases, append=1) != 0)
-        table = (rng.integers(0, 2, count), bank, rng.integers(0, 3, count), phases, barrier)
+        table = (rng.integers(0, 2, count), bank, rng.integers(0, 3, count), phases, barrier, rng.random(count) < 0.2)
         return np.stack(table, axis=1).astype(np.int64), _spacing(rng, compat)
 
     return make

@@ -111,7 +111,7 @@ def spacings(t: Timing, org: Banks, refresh: bool, compat: str | None) -> np.nda
 
 
 def issue(requests: np.ndarray, spacing: np.ndarray, activates: int) -> tuple[np.ndarray, int]:
-    """(trace int64 (commands, 6), cycles to the last data) of requests int64 (n, 5) on a channel whose banks are closed.
+    """(trace int64 (commands, 6), cycles to the last data) of requests int64 (n, 6) on a channel whose banks are closed.
 
     activates : how many single-bank activates one window tXAW allows.
     """

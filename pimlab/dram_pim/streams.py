@@ -24,7 +24,7 @@ PHASES = (MODE, INPUT, MAC, RESULT, HOST)
 class Stream:
     """Requests of one channel.
 
-    requests : int64 (n, 5): kind, bank, row, scope, barrier (`pimlab.kernels.dram_timing`).
+    requests : int64 (n, 6): kind, bank, row, scope, barrier, hold (`pimlab.kernels.dram_timing`).
     column : int64 (n,);  phase : int64 (n,), index into PHASES.
     """
 
@@ -41,7 +41,7 @@ def _block(kind: int, bank: np.ndarray | int, row: np.ndarray | int, column: np.
     """Requests of one kind, with a barrier on every `barriers`-th."""
     bank, row, column = np.broadcast_arrays(np.atleast_1d(bank), row, column)
     barrier = (np.arange(1, bank.size + 1) % barriers) == 0
-    table = [np.full(bank.size, kind), bank, row, np.full(bank.size, scope), barrier]
+    table = [np.full(bank.size, kind), bank, row, np.full(bank.size, scope), barrier, np.full(bank.size, phase == MODE)]
     return Stream(np.stack(table, axis=1).astype(np.int64), column.astype(np.int64), np.full(bank.size, PHASES.index(phase)))
 
 

@@ -15,8 +15,9 @@ from pimlab.kernels.jit import kernel
 READ, WRITE, ACTIVATE, PRECHARGE, REFRESH = 0, 1, 2, 3, 4
 """Command codes; requests are reads and writes."""
 
-KIND, BANK, ROW, SCOPE, BARRIER = range(5)
-"""Columns of a request. SCOPE 1 addresses all banks of one parity at once, as bank 0 or 1: all-bank mode."""
+KIND, BANK, ROW, SCOPE, BARRIER, HOLD = range(6)
+"""Columns of a request. SCOPE 1 addresses all banks of one parity at once, as bank 0 or 1: all-bank mode. HOLD 1: a refresh
+that falls due while this request is the oldest waits, at most POSTPONE cycles (a change of mode is not interrupted)."""
 
 (BANKS, GROUPS, DEPTH, SIGHT, CCD_S, CCD_L, CCD_LW, RCD_RD, RCD_WR, RAS, RC, RP, RRD_S, RRD_L, RD_WR, WR_RD_S, WR_RD_L, RD_PRE, WR_PRE,
  XAW_WINDOW, REFI, RFC, RD_END, WR_END, FIRST_REFRESH, REFRESH_GAP, POSTPONE, EAGER_REFRESH, WHOLE_PARITY) = range(29)  # fmt: skip
@@ -222,7 +223,7 @@ def _remove(window, count, position):
 def schedule(requests, spacing, ready, recent, trace):
     """Issue every request; returns (commands issued, cycle after the last data). Commands beyond `trace` are only counted.
 
-    requests : int64 (requests, 5).  spacing : int64 (SPACINGS,).  ready : int64 (banks + groups + 1, 5), all banks closed.
+    requests : int64 (requests, 6).  spacing : int64 (SPACINGS,).  ready : int64 (banks + groups + 1, 5), all banks closed.
     recent : int64 (XAW,), cycles of the last activates, long past.
     trace : int64 (room, 6): cycle, command, bank, row, request (-1 for precharge and refresh), mode.
     """
@@ -235,8 +236,9 @@ def schedule(requests, spacing, ready, recent, trace):
         if idle and count == 0:
             return issued, end
         now = ready[-1, OPEN]
-        late, over = now >= due, now >= due + spacing[POSTPONE]
-        eager = late and spacing[EAGER_REFRESH] == 1
+        over, eager = now >= due + spacing[POSTPONE], now >= due and spacing[EAGER_REFRESH] == 1
+        held = now >= due and not over and not eager and count > 0 and requests[window[0], HOLD] == 1
+        late = now >= due and not held
         if late and idle:
             when = _refresh(closed, ready, spacing)
             issued = _note(trace, issued, when, REFRESH, 0, 0, -1, mode)
@@ -251,7 +253,7 @@ def schedule(requests, spacing, ready, recent, trace):
         # while a refresh waits, only requests that can still be served keep a row open
         sight = 0 if late else spacing[SIGHT]
         close, bank = _best_precharge(cycle, window, count, following, requests, eager or over, sight, mode, ready, spacing)
-        limit = due + spacing[POSTPONE] if late else due
+        limit = due + spacing[POSTPONE] if late or held else due
         if not over and min(cycle, close) >= limit:
             ready[-1, OPEN] = limit
         elif close < cycle or (close == cycle and eager):

@@ -91,7 +91,7 @@ def _served(pending, depth, requests):
 def _request_now(channel, window, requests, now, may_activate, may_column):
     activate = None
     for place, r in enumerate(window):
-        kind, bank, row, scope, _ = requests[r]
+        kind, bank, row, scope, *_ = requests[r]
         if scope != channel.mode:
             continue
         if channel.open[bank] == row:
@@ -118,9 +118,9 @@ def schedule(requests, spacing, xaw):
     trace: list[tuple] = []
     now, due = 1, spacing[k.FIRST_REFRESH]
     while pending or not channel.idle:
-        late, over = now >= due, now >= due + spacing[k.POSTPONE]
-        eager = late and spacing[k.EAGER_REFRESH] == 1
+        over, eager = now >= due + spacing[k.POSTPONE], now >= due and spacing[k.EAGER_REFRESH] == 1
         window = _served(pending, spacing[k.DEPTH], requests)
+        late = now >= due and (over or eager or not window or not requests[window[0], k.HOLD])
         sight = 0 if late else spacing[k.SIGHT]
         seen = window + _beyond(pending[len(window) :], sight - len(window), requests)
         if late and channel.idle:
