@@ -17,11 +17,12 @@ MODELS = ("envelope", "median", "regression")
 def adc_energy(enob: float, rate: str | float = 1e8, node: str | float = 22e-9, model: str = "envelope") -> float:
     """Joules of one conversion with `enob` effective bits at `rate` (Hz or text), in CMOS of `node` (metres or text).
 
-    "envelope": 0.267 pJ + 0.1446 aJ 4^ENOB, the best published (Murmann's survey, June 2025), and where the best Schreier
-    figure of merit of the rate's decade asks for more, that. "median": what half of the designs since 2012 stay below, from
-    the survey's bins (a bin with more bits bounds those with fewer: few designs of 4 to 6 bits aim at low power), and where
-    the median figure of merit asks for more, that. Both are over designs of all nodes: `node`
-    enters only "regression", the fit of Andrulis et al., arXiv 2404.06553, meant as the best possible (18.9 % of designs
+    "envelope": 0.267 pJ + 0.1446 aJ 4^ENOB, the best published (Murmann's survey, June 2025); from 1 GHz on, what the best
+    Schreier figure of merit of that decade asks for, if that is more. "median": what half of the designs since 2012 stay
+    below, from the survey's bins of 4 to 12 bits (a bin with more bits bounds those with fewer: few designs of 4 to 6 bits
+    aim at low power), four times as much for each bit beyond 12, and from 1 GHz on by the median figure of merit of that
+    decade. Both are over designs of all nodes: `node` enters only "regression", the fit of Andrulis et al.,
+    arXiv 2404.06553, meant as the best possible (18.9 % of designs
     since 2010 beat it). ValueError outside 1..20 bits, 1 kHz..100 GHz, 1..250 nm, or for an unknown model.
     """
     rate, node = units.parse(rate, "Hz", "rate"), units.parse(node, "m", "node")
@@ -61,9 +62,10 @@ def _envelope(enob: float, rate: float, node: float) -> float:
 
 def _median(enob: float, rate: float, node: float) -> float:
     survey = _survey()
-    least = np.minimum.accumulate(np.array(survey.row("median_energy"))[::-1])[::-1]
-    bins = float(np.exp(np.interp(enob, survey.row("median_enob"), np.log(least))))
-    return max(bins, _figure_of_merit(enob, rate, "median_fom"), _envelope(enob, rate, node))
+    bits, least = survey.row("median_enob"), np.minimum.accumulate(np.array(survey.row("median_energy"))[::-1])[::-1]
+    inside = float(np.exp(np.interp(enob, bits, np.log(least)))) * 4.0 ** max(enob - bits[-1], 0.0)
+    fast = _figure_of_merit(enob, rate, "median_fom") / _figure_of_merit(enob, 1e8, "median_fom") if rate >= 1e9 else 1.0
+    return max(inside * fast, _envelope(enob, rate, node))
 
 
 def _regression(enob: float, rate: float, node: float) -> float:
