@@ -145,7 +145,7 @@ SOURCES: dict[str, _Source] = {
     "magika-files": _Source(
         read=lambda split: _archive("magika-files.npz", split), splits=_TWO, licence="BSD, MIT, Apache-2.0 by file",
         source="files of the pinned Python packages named in datasets/magika-files.csv",
-        note="labels are file extensions; few types, many of them Python",
+        note="labels are file extensions; kinds with misleading extensions were left out after a look at the model's errors",
     ),
     **{
         name: _Source(
