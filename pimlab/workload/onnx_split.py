@@ -30,8 +30,9 @@ CHUNK_ELEMENTS = 2**22
 """Elements of the largest tensor a chunk may hold (16 MiB of float32: reused memory, no page faults); larger batches
 run in chunks."""
 
-GROUPED_CHUNK_ELEMENTS = 2**24
-"""The same for models with grouped products, whose targets are called once a group: fewer, longer calls."""
+GROUPED_CHUNK_ELEMENTS = 2**23
+"""The same for models with grouped products, whose targets are called once a group: fewer, longer calls (32 MiB, the
+largest block that the C library keeps for reuse)."""
 
 
 class OnnxModel(Model):
