@@ -20,6 +20,10 @@ from pimlab.workload.language.model import product
 from pimlab.workload.model import Model, ModelError, Multiply
 
 
+PRODUCTS = 2**23
+"""Outputs of a digital part that are computed at a time."""
+
+
 class Layout(NamedTuple):
     """How the operands of one operator are rearranged.
 
@@ -88,11 +92,18 @@ class OutlierAware(Model):
             y *= top
             if op.name in self.model.biases and op.name not in self.biases:
                 y += self.model.biases[op.name]
-            if len(layout.digital):
-                y += multiply(ops[f"{op.name}.digital"], x[..., layout.digital], self.model.weights[op.name][:, layout.digital], row)
+            for part in _parts(y.shape[1], op.n) if len(layout.digital) else ():
+                w = self.model.weights[op.name][:, layout.digital]
+                y[:, part] += multiply(ops[f"{op.name}.digital"], x[:, part][..., layout.digital], w, row + part.start)
             return y
 
         return self.model.execute(inputs, rearranged, first)
+
+
+def _parts(rows: int, outputs: int) -> list[slice]:
+    """Rows in slices of at most PRODUCTS outputs: a host may hold each product in 8 bytes, twice."""
+    step = max(1, PRODUCTS // outputs)
+    return [slice(start, min(start + step, rows)) for start in range(0, rows, step)]
 
 
 def outlier_aware(model: Model, data: Any, *, digital: int = 0, smoothing: float | None = None, per_token: bool = False) -> OutlierAware:
