@@ -19,7 +19,6 @@ from pimlab.workload.calibration import calibrate
 from pimlab.workload.language.model import product
 from pimlab.workload.model import Model, ModelError, Multiply
 
-
 PRODUCTS = 2**23
 """Outputs of a digital part that are computed at a time."""
 
