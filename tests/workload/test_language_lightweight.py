@@ -7,7 +7,7 @@ import pytest
 
 import pimlab as pim
 from pimlab.workload.compression import gptq, magnitude, round_to_nearest, smooth_quant, wanda
-from pimlab.workload.language.lightweight import lightweight
+from pimlab.workload.language.light import lightweight
 
 
 @pytest.fixture(scope="module")

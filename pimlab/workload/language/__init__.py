@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pimlab.workload.language.gguf_model import BlockWeights, load_gguf
     from pimlab.workload.language.known import MODELS, TEXTS
+    from pimlab.workload.language.light import lightweight
     from pimlab.workload.language.model import LanguageModel
+    from pimlab.workload.language.outliers import outlier_aware
     from pimlab.workload.language.perplexity import Perplexity
     from pimlab.workload.language.published import HyperscaleModel, hyperscale
     from pimlab.workload.language.shape import DecoderShape
+    from pimlab.workload.language.streaming import streamed
 
 _EXPORTS = {
     "BlockWeights": "gguf_model", "load_gguf": "gguf_model", "HyperscaleModel": "published", "hyperscale": "published",
     "MODELS": "known", "TEXTS": "known", "LanguageModel": "model", "Perplexity": "perplexity", "DecoderShape": "shape",
+    "lightweight": "light", "outlier_aware": "outliers", "streamed": "streaming",
 }  # fmt: skip
 
 __all__ = [
@@ -30,7 +34,10 @@ __all__ = [
     "LanguageModel",
     "Perplexity",
     "hyperscale",
+    "lightweight",
     "load_gguf",
+    "outlier_aware",
+    "streamed",
 ]
 
 
