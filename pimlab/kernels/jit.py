@@ -15,7 +15,6 @@ import numba
 PURE = os.environ.get("PIMLAB_PURE") == "1"
 
 
-
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """A compiled kernel: arrays in, arrays out; one thread; cached on disk; releases the GIL."""
     return function if PURE else numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy")(function)
