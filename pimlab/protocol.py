@@ -131,6 +131,11 @@ class Target(Value, ABC):
         return {}
 
     @property
+    def varies(self) -> bool:
+        """Whether values depend on the key or on the time after programming; if not, every seed and time gives the same bits."""
+        return False
+
+    @property
     def causes(self) -> tuple[str, ...]:
         """Names of the non-idealities this machine has, in the order a waterfall shows them."""
         return ()
