@@ -13,7 +13,7 @@ from pimlab.keys import as_key
 from pimlab.protocol import Target
 from pimlab.studies import provenance
 from pimlab.studies.costs import costs, sources
-from pimlab.studies.execution import SAMPLED, Execution
+from pimlab.studies.execution import SAMPLED, Execution, machines
 
 Times = str | float | Sequence[str | float]
 
@@ -37,7 +37,7 @@ def run(model: Any, target: Target, data: Any, *, at: Times = 0.0, seed: int = 0
     if not times:
         raise ValueError("at=[] names no time; allowed: one time or more, such as at=['1 h', '1 day']")
     execution = Execution(model, target, _calibrations(model, data, rule), as_key(seed).seed)
-    scores = xr.concat([_score(execution, data, t, batch) for t in times], "at")
+    scores = xr.concat(_scores(execution, data, times, batch), "at")
     integrals = {op.name: execution.integrals(op, len(data)) for op in model.mac_ops}
     answer = xr.merge([scores, costs(model, target, integrals)], combine_attrs="drop")
     answer = answer.assign_coords(at=("at", times, {"units": "s", "long_name": "time after programming"}))
@@ -63,6 +63,12 @@ def _calibrations(model: Any, data: Any, rule: str) -> Any:
     from pimlab.workload import calibrate
 
     return calibrate(model, data, rule)
+
+
+def _scores(execution: Execution, data: Any, times: list[float], batch: int) -> list[xr.Dataset]:
+    if any(machine.varies for machine in machines(execution.target)):
+        return [_score(execution, data, at, batch) for at in times]
+    return [_score(execution, data, times[0], batch)] * len(times)
 
 
 def _score(execution: Execution, data: Any, at: float, batch: int) -> xr.Dataset:
