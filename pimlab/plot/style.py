@@ -1,0 +1,32 @@
+"""Which colours and forms does every figure share? One colour a stage, readable in print and by the colour-blind."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+# Okabe and Ito's palette: distinguishable under the common forms of colour blindness, and by lightness in print.
+STAGE_COLOURS = {1: "#0072B2", 2: "#E69F00", 3: "#009E73"}
+STAGE_MARKERS = {1: "s", 2: "^", 3: "o"}
+STAGE_NAMES = {1: "stage 1: NPU", 2: "stage 2: DRAM-PIM + NPU", 3: "stage 3: analog NVM + NPU"}
+PARTS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000", "#999999", "#66C2A5", "#8DA0CB", "#A6761D")
+
+mpl.rcParams["svg.hashsalt"] = "pimlab"  # the same figure gives the same SVG
+
+
+def figure(width: float, height: float) -> Figure:
+    """An empty figure (inches) that no window or pyplot state knows of."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def save(fig: Figure, path: str | os.PathLike[str]) -> tuple[Path, Path]:
+    """Write `path`.svg and `path`.png (150 dpi); returns both paths."""
+    base = Path(path)
+    base.parent.mkdir(parents=True, exist_ok=True)
+    svg, png = base.with_suffix(".svg"), base.with_suffix(".png")
+    fig.savefig(svg, metadata={"Date": None})
+    fig.savefig(png, dpi=150, metadata={"Software": None})
+    return svg, png
