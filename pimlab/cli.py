@@ -1,0 +1,122 @@
+"""What can be asked from a shell? `pimlab info | targets | run | reproduce | cite`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pimlab
+
+_EPILOG = """examples:
+  pimlab reproduce --quick                                   the roadmap study, small, in about half a minute
+  pimlab run fashion-cnn pcm-hermes fashion-mnist --at "1 day" --limit 200
+  pimlab targets                                             which machines there are
+  pimlab cite results/roadmap.zarr                           BibTeX of every published number behind a result
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="pimlab", description=pimlab.__doc__.split("\n")[0] if pimlab.__doc__ else None,
+                                     epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser.add_argument("--version", action="version", version=f"pimlab {pimlab.__version__}")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="info | targets | run | reproduce | cite")
+    _verb(verbs, "info", _info, "version, threads, and which optional parts are installed")
+    _verb(verbs, "targets", _targets, "the machines known by name, with stage, causes and host")
+    one = _verb(verbs, "run", _run, "accuracy, energy and latency of one model on one machine")
+    one.add_argument("model", help="a name such as fashion-cnn, or the path of an .onnx file")
+    one.add_argument("target", help="a name from `pimlab targets`")
+    one.add_argument("data", help="a name such as fashion-mnist")
+    one.add_argument("--at", default="0 s", help='time after programming, such as "1 day" (default: 0 s)')
+    one.add_argument("--seed", type=int, default=0, help="keys everything random (default: 0)")
+    one.add_argument("--limit", type=int, default=None, help="test samples at most (default: all)")
+    one.add_argument("--out", type=Path, default=None, help="write the Dataset to this netCDF file (.nc)")
+    every = _verb(verbs, "reproduce", _reproduce, "the roadmap study: every workload on every stage; table, store and figures")
+    every.add_argument("--quick", action="store_true", help="few samples and seeds, in about half a minute")
+    every.add_argument("--results", type=Path, default=Path("results"), help="folder to write to (default: results)")
+    every.add_argument("--workers", type=int, default=None, help="Dask worker processes (default: this process)")
+    cited = _verb(verbs, "cite", _cite, "BibTeX of every published number behind a result or a target")
+    cited.add_argument("what", help="a .zarr store, a .nc file, or the name of a target")
+    return parser
+
+
+def _verb(verbs: Any, name: str, act: Callable[[argparse.Namespace], None], text: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text)
+    parser.set_defaults(act=act)
+    return parser
+
+
+def _info(_: argparse.Namespace) -> None:
+    from importlib.util import find_spec
+
+    import numba
+
+    from pimlab.studies import provenance
+
+    parts = {"dask": "distributed", "lab": "jupyterlab", "llm": "gguf"}
+    have = ", ".join(f"{extra}: {'yes' if find_spec(module) else 'no'}" for extra, module in parts.items())
+    for name, value in {**provenance.stamp(), "threads": numba.get_num_threads(), "optional parts": have}.items():
+        print(f"{name:15s} {value}")
+
+
+def _targets(_: argparse.Namespace) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("target", "stage", "non-idealities", "host", title="machines of the three stages")
+    machines = [pimlab.target(name) for name in pimlab.targets()]
+    for machine in sorted(machines, key=lambda m: (m.stage, m.name)):
+        table.add_row(machine.name, str(machine.stage), ", ".join(machine.causes) or "none", machine.host.name if machine.host else "-")
+    Console().print(table)
+
+
+def _run(options: argparse.Namespace) -> None:
+    model, data = pimlab.load_model(options.model), pimlab.load_data(options.data, split="test", limit=options.limit)
+    result = pimlab.run(model, pimlab.target(options.target), data, at=options.at, seed=options.seed)
+    print(result)
+    total = {name: float(result[name].sum()) for name in ("energy", "energy_low", "energy_high", "latency")}
+    text = {name: pimlab.units.si(value, "s" if name == "latency" else "J") for name, value in total.items()}
+    name = data.metric.name
+    print(f"\n{name} {float(result[name]):.4g} [{float(result[name + '_low']):.4g}, {float(result[name + '_high']):.4g}]   "
+          f"energy {text['energy']} ({text['energy_low']} to {text['energy_high']})   latency {text['latency']}   "
+          f"assumed {float(result.assumed_share):.0%} of energy")  # fmt: skip
+    if options.out is not None:
+        result.to_netcdf(options.out, engine="h5netcdf")
+
+
+def _reproduce(options: argparse.Namespace) -> None:
+    from pimlab.reproduce import reproduce
+
+    reproduce(options.results, quick=options.quick, workers=options.workers)
+
+
+def _cite(options: argparse.Namespace) -> None:
+    import xarray as xr
+
+    from pimlab.studies.costs import sources
+
+    if options.what in pimlab.targets():
+        found = xr.Dataset(attrs={"sources": ",".join(sources(pimlab.target(options.what)))})
+    elif not Path(options.what).exists():
+        from pimlab.values import unknown
+
+        raise ValueError(f"{unknown('target', options.what, pimlab.targets())}, and no such file")
+    else:
+        found = xr.open_zarr(options.what, consolidated=False) if options.what.endswith(".zarr") else xr.load_dataset(options.what)
+    print(pimlab.cite(found))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; 0 when it answered, 2 when the input was wrong, 130 when it was stopped."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.act(options)
+    except KeyboardInterrupt:
+        print("\nstopped; what was finished is kept, and the same command goes on from there", file=sys.stderr)
+        return 130
+    except (ValueError, TypeError, OSError, ModuleNotFoundError) as error:
+        print(f"pimlab {options.verb}: {error}", file=sys.stderr)
+        return 2
+    return 0
