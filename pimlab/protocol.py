@@ -7,6 +7,7 @@ something names the machine that can in `host`, and the answer keeps the two apa
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self
 
@@ -77,6 +78,14 @@ class Programmed(ABC):
         `key` keys what is random in a read; `key.row` is the index of x's first row in the whole batch.
         """
 
+    def counted(self, x: np.ndarray, key: int | Key = 0, at: str | float = 0.0) -> tuple[np.ndarray, Mapping[str, int]]:
+        """`matmul(x, key, at)`, and how many values left their range on the way: event -> count, summed over rows.
+
+        Events are named as a reader would, such as "inputs clipped", "sums overflowed", "outputs clipped"; counts of batches add
+        up. {} is the answer of a machine in which nothing clips or overflows, or that does not count it.
+        """
+        return self.matmul(x, key, at), {}
+
     def integrals(self, x: np.ndarray) -> Mapping[str, float]:
         """Value-dependent physical integrals of reading x (say V^2 S s = J), summed over rows: event -> SI amount."""
         return {}
@@ -109,8 +118,24 @@ class Target(Value, ABC):
 
         Both operands are scaled dynamically. Product i reads with the key's row `key.row + i`.
         """
-        key = as_key(key)
-        return np.stack([self.program(w[i], key).matmul(x[i], key.rows(key.row + i)) for i in range(len(x))])
+        return self.counted_product(x, w, key)[0]
+
+    def counted_product(self, x: np.ndarray, w: np.ndarray, key: int | Key = 0) -> tuple[np.ndarray, Mapping[str, int]]:
+        """`product(x, w, key)`, and how many values left their range on the way, as `Programmed.counted` says."""
+        key, counts, parts = as_key(key), Counter[str](), []
+        for i in range(len(x)):
+            y, found = self.program(w[i], key).counted(x[i], key.rows(key.row + i))
+            counts.update(found)
+            parts.append(y)
+        return np.stack(parts), dict(counts)
+
+    def placed(self, ops: tuple[MacOp, ...]) -> Self:
+        """This machine with its data where they live when it executes all of `ops`, the operators of one model, in turn.
+
+        A machine whose weights all stay in one memory answers with itself; one with a cache decides here whether the weights
+        of the whole model stay in it (each operator alone might fit, all of them together not).
+        """
+        return self
 
     @abstractmethod
     def events(self, op: MacOp | VectorOp) -> Mapping[str, int]:

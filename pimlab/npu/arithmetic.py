@@ -83,7 +83,7 @@ class MacProgrammed(Programmed):
         """y float32 (batch, n) of x float32 (batch, k); the same bits for every key and time."""
         return self.counted(x)[0]
 
-    def counted(self, x: np.ndarray) -> tuple[np.ndarray, dict[str, int]]:
+    def counted(self, x: np.ndarray, key: int | Key = 0, at: str | float = 0.0) -> tuple[np.ndarray, dict[str, int]]:
         """`matmul(x)`, and how many inputs were clipped, sums changed by overflow and outputs clipped on the way."""
         x = checked_operands(x, self.shape[0], self.what)
         if is_integer(self.arithmetic.activations) and self.weights.codes is not None:

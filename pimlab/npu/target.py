@@ -163,9 +163,12 @@ class Npu(Target):
         return self.but(arithmetic=self.arithmetic.but(activations=format, weights=weights or format, outputs="fp16" if blocks else format))
 
     def placed(self, ops: tuple[MacOp, ...]) -> Self:
-        """This machine with `weights_in="dram"` where the weights of all `ops` together exceed the SRAM."""
-        held = sum(op.groups * self._k(op) * op.n for op in ops if op.kind == "weights") * self._bits("weights")
-        return self if held <= self.memory.sram else self.but(memory=self.memory.but(weights_in="dram"))
+        """This machine with `weights_in="dram"` where the weights of all `ops` and the largest activations exceed the SRAM."""
+        held = sum(self._right(op) for op in ops if op.kind == "weights")
+        live = max((self._live(op) + (0 if op.kind == "weights" else self._right(op)) for op in ops), default=0.0)
+        if self.memory.activations_in == "dram":
+            live = 0.0
+        return self if held + live <= self.memory.sram else self.but(memory=self.memory.but(weights_in="dram"))
 
     def _skips(self, op: MacOp) -> bool:
         return self.sparsity is not None and op.kind == "weights"
@@ -207,10 +210,17 @@ class Npu(Target):
                         slab=min(self.array.rows, op.k))  # fmt: skip
         return fetches(op.m, op.n, op.k, bits, self.memory.sram)
 
+    def _right(self, op: MacOp) -> float:
+        """Bits of the right operand: the weights, or the second activation."""
+        return op.groups * self._k(op) * op.n * self._bits("weights")
+
+    def _live(self, op: MacOp) -> float:
+        """Bits of the inputs and outputs of one inference of `op`."""
+        return op.groups * (op.m * op.k * self._bits("activations") + op.m * op.n * self._bits("outputs"))
+
     def _stay(self, op: MacOp) -> tuple[bool, bool]:
         """Whether the right operand and the activations of `op` are on chip when it starts."""
-        right = op.groups * self._k(op) * op.n * self._bits("weights")
-        live = op.groups * (op.m * op.k * self._bits("activations") + op.m * op.n * self._bits("outputs"))
+        right, live = self._right(op), self._live(op)
         activations = self.memory.activations_in == "sram" and live <= self.memory.sram
         if op.kind == "activations":
             return activations and right + live <= self.memory.sram, activations

@@ -145,6 +145,25 @@ def test_a_model_larger_than_the_sram_is_fetched(warboy):
     fits, exceeds = MacOp(name="a", m=1, k=4096, n=4096), MacOp(name="b", m=1, k=4096, n=10_000)
     assert warboy.placed((fits,)).memory.weights_in == "sram"
     assert warboy.placed((fits, exceeds)).memory.weights_in == "dram"
+    assert warboy.placed(()) == warboy
+
+
+def test_weights_stay_only_beside_the_activations_that_are_alive(warboy):
+    whole = warboy.but(memory=warboy.memory.but(sram=8 * (64 * 64 + 2 * 64 * 100)))
+    ops = (MacOp(name="a", m=100, k=64, n=64), MacOp(name="b", m=100, k=64, n=1))
+    assert whole.placed(ops[:1]).memory.weights_in == "sram"
+    assert whole.placed(ops).memory.weights_in == "dram"
+    away = whole.but(memory=whole.memory.but(activations_in="dram"))
+    assert away.placed(ops).memory.weights_in == "sram"
+
+
+def test_attention_counts_its_overflows(warboy):
+    narrow = warboy.but(arithmetic=warboy.arithmetic.but(accumulator=npu.Accumulator(bits=16)))
+    x, w = np.ones((2, 3, 40), np.float32), np.ones((2, 40, 5), np.float32)
+    y, counts = narrow.counted_product(x, w)
+    assert counts == {"inputs clipped": 0, "sums overflowed": 30, "outputs clipped": 0}
+    np.testing.assert_array_equal(y, narrow.product(x, w))
+    assert warboy.counted_product(x, w)[1]["sums overflowed"] == 0
 
 
 def test_array_peak_is_the_published_one_within_rounding(warboy):
