@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 import pimlab as pim
+from pimlab.dram_pim import DramPim
 from pimlab.npu import Npu
 from pimlab.plot.style import STAGE_COLOURS, STAGE_MARKERS, figure, save
 from pimlab.protocol import Target
@@ -42,10 +43,15 @@ def placed(machine: Target | None, model: Any) -> Any:
     return machine.but(memory=machine.memory.but(activations_in="dram")) if cache > machine.memory.sram else machine
 
 
+def everywhere(machine: Target) -> Target:
+    """The machine that keeps batches of any width in its banks, where the preset would hand wide ones to the host."""
+    return machine.but(widest=None) if isinstance(machine, DramPim) else machine
+
+
 def token(name: str, target: str, context: int, batch: int) -> dict[str, float]:
     """Costs of one token: J nominal, low and high; s; and the bound on its rate by memory bandwidth, 1/s (NaN: no DRAM)."""
     model = hyperscale(name).at(context=context, batch=batch)
-    machine = placed(pim.target(target), model)
+    machine = placed(everywhere(pim.target(target)), model)
     ds = costs(model, machine, {})
     bandwidth = machine.memory.bandwidth / 8 if isinstance(machine, Npu) else np.nan
     return {

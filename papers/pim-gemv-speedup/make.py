@@ -33,8 +33,7 @@ def machine(name: str) -> pim.DramPim:
 def bank_over_pins(name: str) -> float:
     """Bits a cycle that all units of a channel read, over bits a cycle through the pins: the bound of any speed-up."""
     target = machine(name)
-    together = target.organisation.banks if isinstance(target.organisation, pim.AimPim) else target.organisation.units
-    return together * target.timing.tCCDS / target.timing.tCCDL
+    return target.organisation.bandwidth_ratio(target.timing)
 
 
 def measured(name: str, size: int, batch: int) -> dict[str, float]:

@@ -95,6 +95,10 @@ class AimPim(Banks):
     lanes: int = integer(1, 1024, doc="multipliers a bank")
     loop: str = choice("outputs first", "inputs first", default="outputs first")
 
+    def bandwidth_ratio(self, t: Timing) -> float:
+        """Bits a cycle that all banks of a channel read, over bits a cycle through its pins."""
+        return self.banks * t.tCCDS / t.tCCDL
+
     @property
     def outputs_per_tile(self) -> int:
         """Outputs of one group: one a bank."""

@@ -81,6 +81,10 @@ class BankPim(Banks):
         if self.banks != 2 * self.units:
             raise ValueError(f"BankPim units={self.units} with banks={self.banks}; allowed: one unit for each pair of banks")
 
+    def bandwidth_ratio(self, t: Timing) -> float:
+        """Bits a cycle that all units of a channel read, over bits a cycle through its pins."""
+        return self.units * t.tCCDS / t.tCCDL
+
     @property
     def outputs_per_tile(self) -> int:
         """Outputs that one tile holds over all channels."""

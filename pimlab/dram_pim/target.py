@@ -20,7 +20,7 @@ from pimlab.dram_pim.upmem import Dpus
 from pimlab.kernels.dram_timing import WRITE
 from pimlab.keys import Key
 from pimlab.protocol import Calibration, MacOp, Programmed, Target, VectorOp, checked_operands, checked_weights
-from pimlab.values import choice, part, unknown
+from pimlab.values import choice, integer, part, unknown
 
 _CACHE_BITS = 16
 
@@ -28,7 +28,10 @@ _CACHE_BITS = 16
 class DramPim(Target):
     """A DRAM whose banks multiply and accumulate.
 
-    Serves every product with constant weights. Vector operators run on `host`, which also adds the bias in float32.
+    Serves products with constant weights that bring at most `widest` input vectors an inference: each vector reads the
+    weights from the banks again, while a host reads them once, so the banks lose their lead where the number of vectors
+    nears their bandwidth over that of the pins (`organisation.bandwidth_ratio`, the `widest` of the presets). Convolutions
+    and prefill run on `host`, as do vector operators and the addition of the bias in float32.
     Products of two activations run there too, unless attention="banks": then the right operand is a cache that grows in
     the banks, groups lie side by side over the channels, and appending one vector a group is charged.
     """
@@ -41,6 +44,7 @@ class DramPim(Target):
     energies: Prices = part(Prices, doc="energy of each event")
 
     attention: str = choice("host", "banks", default="host", doc="who multiplies two activations")
+    widest: int | None = integer(1, default=None, doc="input vectors an inference a product may bring; None: any number")
 
     def check(self) -> None:
         """Banks need a timing table; scalar cores have their own clock."""
@@ -49,8 +53,10 @@ class DramPim(Target):
             raise ValueError(f"DramPim {self.name}: {type(self.organisation).__name__} needs {needed}")
 
     def serves(self, op: MacOp | VectorOp) -> bool:
-        """Products with constant weights, and with a cache in the banks where attention="banks"."""
-        return isinstance(op, MacOp) and (op.kind == "weights" or self.attention == "banks")
+        """Products of at most `widest` vectors with constant weights, and with a cache in the banks where attention="banks"."""
+        if not isinstance(op, MacOp) or (self.widest is not None and op.m > self.widest):
+            return False
+        return op.kind == "weights" or self.attention == "banks"
 
     def program(self, w: np.ndarray, key: int | Key = 0, *, bias: np.ndarray | None = None,
                 calibration: Calibration | None = None) -> BankWeights:  # fmt: skip
@@ -99,8 +105,8 @@ class DramPim(Target):
     def _refuse(self, op: MacOp | VectorOp) -> None:
         if not self.serves(op):
             raise ValueError(
-                f"{self.name} does not serve {op.name!r}; allowed: products with constant weights (and of activations "
-                "with attention='banks'); the host does the rest"
+                f"{self.name} does not serve {op.name!r} ({op}); allowed: products with constant weights (and of "
+                f"activations with attention='banks') and m at most widest={self.widest}; the host does the rest"
             )
 
     @property
@@ -155,7 +161,8 @@ def build(name: str = "hbm-pim") -> DramPim:
     table = known(name)
     org, arithmetic = organisation(table)
     clock = timing(table.meta["dram"]) if "dram" in table.meta else None
-    return DramPim(name=name, organisation=org, timing=clock, arithmetic=arithmetic, energies=events.prices(name))
+    widest = int(org.bandwidth_ratio(clock)) if clock is not None else None
+    return DramPim(name=name, organisation=org, timing=clock, arithmetic=arithmetic, energies=events.prices(name), widest=widest)
 
 
 TARGETS = {name: partial(build, name) for name in ("hbm-pim", "gddr6-aim", "lpddr-pim", "upmem")}

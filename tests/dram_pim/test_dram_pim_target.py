@@ -57,3 +57,16 @@ def test_attention_over_a_cache_in_the_banks():
     rng = np.random.default_rng(0)
     x, w = rng.standard_normal((3, 2, 64)).astype(np.float32), rng.standard_normal((3, 64, 5)).astype(np.float32)
     np.testing.assert_allclose(banks.product(x, w), x @ w, rtol=0.02, atol=0.02)
+
+
+@pytest.mark.parametrize(("name", "widest"), [("hbm-pim", 4), ("gddr6-aim", 16), ("upmem", None)])
+def test_wide_products_go_to_the_host_beyond_the_ratio_of_bandwidths(name, widest):
+    machine = TARGETS[name]()
+    assert machine.widest == widest
+    narrow, wide = (MacOp(name="conv", m=m, k=64, n=64) for m in (widest or 1, 17))
+    assert machine.serves(narrow)
+    assert machine.serves(wide) == (widest is None)
+    assert machine.but(widest=None).serves(wide)
+    if widest is not None:
+        with pytest.raises(ValueError, match=rf"does not serve 'conv'.*m at most widest={widest}"):
+            machine.events(wide)

@@ -11,7 +11,7 @@ from pimlab.cost import price
 from pimlab.protocol import MacOp, VectorOp
 from pimlab.studies.place import Placement, Share, link, place
 
-NPU, PIM = pim.target("warboy"), pim.target("gddr6-aim")
+NPU, PIM = pim.target("warboy"), pim.target("gddr6-aim").but(widest=None)
 OPS = [MacOp(name=f"fc{i}", m=m, k=k, n=n) for i, (m, k, n) in enumerate([(1, 4096, 4096), (64, 512, 512), (1, 256, 2048), (9, 1024, 64)])]
 MODEL = SimpleNamespace(mac_ops=OPS, vector_ops=[VectorOp(name="relu", kind="relu", elements=4096)])
 
