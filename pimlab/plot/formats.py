@@ -19,7 +19,7 @@ def by_format(ds: xr.Dataset, metric: str = "accuracy") -> Figure:
     """
     fig = figure(11, 4.4)
     left, right = fig.subplots(1, 2)
-    spent = {part: ds[part].drop_sel(layer="standing").sum("layer") * 1e6 for part in ("energy", "energy_low", "energy_high")}
+    spent = {part: _without_standing(ds[part]).sum("layer") * 1e6 for part in ("energy", "energy_low", "energy_high")}
     total = spent["energy"].sum("component")
     spread = np.abs(np.stack([ds[f"{metric}_low"], ds[f"{metric}_high"]]) - ds[metric].values)
     left.errorbar(total, ds[metric], yerr=spread, fmt="o", color=PARTS[0], capsize=3, lw=1)
@@ -54,3 +54,7 @@ def _cheapest(ds: xr.Dataset, metric: str, total: xr.DataArray) -> str:
     inside = (ds[metric] >= best[f"{metric}_low"]) & (ds[metric] <= best[f"{metric}_high"])
     name = total.where(inside).idxmin("format").item()
     return f"{name} is the cheapest format within the best one's interval"
+
+
+def _without_standing(energy: xr.DataArray) -> xr.DataArray:
+    return energy.sel(layer=[layer for layer in energy.layer.values if not str(layer).startswith("standing ")])

@@ -10,10 +10,10 @@ import xarray as xr
 
 from pimlab.cost import Energy, price
 from pimlab.protocol import Target
-from pimlab.studies.execution import machines, owner
+from pimlab.studies.execution import machines, owner, placed
 
 STANDING = "standing"
-"""The pseudo-layer that holds what is charged by the second: leakage, refresh, idle power."""
+"""The pseudo-layers "standing <machine>" hold what each machine is charged by the second: leakage, refresh, idle power."""
 _ENERGIES = (
     ("energy", "nominal", "energy of one inference"),
     ("energy_low", "low", "energy of one inference at the low prices"),
@@ -27,14 +27,16 @@ def costs(model: Any, target: Target, integrals: Mapping[str, Mapping[str, float
 
     integrals : operator name -> value-dependent amounts of one inference, priced like counts.
     """
-    operators = (*model.mac_ops, *model.vector_ops)
+    operators, target = (*model.mac_ops, *model.vector_ops), placed(target, model)
     owners = {op.name: owner(target, op) for op in operators}
     counts = {op.name: dict(owners[op.name].events(op)) for op in operators}
     phases = {op.name: dict(owners[op.name].latency(op)) for op in operators}
     energies = {op.name: price({**counts[op.name], **integrals.get(op.name, {})}, owners[op.name].prices) for op in operators}
     total = sum(sum(part.values()) for part in phases.values())
-    energies[STANDING] = _standing(target, total)
-    executor = {**{name: machine.name for name, machine in owners.items()}, STANDING: target.name}
+    executor = {name: machine.name for name, machine in owners.items()}
+    for machine in machines(target):
+        layer = f"{STANDING} {machine.name}"
+        energies[layer], executor[layer] = _standing(machine, total), machine.name
     layers = list(energies)
     macs = {op.name: op.macs for op in model.mac_ops}
     answer = xr.Dataset(coords={"layer": ("layer", layers, {"long_name": "operator"})})
@@ -49,14 +51,8 @@ def costs(model: Any, target: Target, integrals: Mapping[str, Mapping[str, float
     return answer.set_coords("executor")
 
 
-def _standing(target: Target, seconds: float) -> Energy:
-    joined: dict[str, dict[str, float]] = {"nominal": {}, "low": {}, "high": {}, "assumed": {}}
-    for machine in machines(target):
-        energy = price({event: rate * seconds for event, rate in machine.standing.items()}, machine.prices)
-        for part in joined:
-            for component, joules in getattr(energy, part).items():
-                joined[part][component] = joined[part].get(component, 0.0) + joules
-    return Energy(**joined)
+def _standing(machine: Target, seconds: float) -> Energy:
+    return price({event: rate * seconds for event, rate in machine.standing.items()}, machine.prices)
 
 
 def _assumed_share(energies: Mapping[str, Energy]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -32,9 +33,24 @@ def machines(target: Target) -> Iterator[Target]:
         machine = machine.host
 
 
+def placed(target: Target, model: Any) -> Target:
+    """`target` and its hosts with their data where they live when each executes all its operators of `model` in turn."""
+    chain = list(machines(target))
+    owned: dict[int, list[MacOp]] = {id(machine): [] for machine in chain}
+    for op in model.mac_ops:
+        owned[id(owner(target, op))].append(op)
+    below: Target | None = None
+    for machine in reversed(chain):
+        there = machine.placed(tuple(owned[id(machine)]))
+        below = there if there.host is below else there.but(host=below)
+    assert below is not None
+    return below
+
+
 class Execution:
     """A model programmed into a target for one seed, ready to be read at any time after.
 
+    `clipped` counts, operator by operator, the values that left their range in the reads so far.
     A read is keyed by (seed, operator, "read"), and its rows are numbered over the whole data set.
     """
 
@@ -43,6 +59,7 @@ class Execution:
         self.owners = {op.name: owner(target, op) for op in (*model.mac_ops, *model.vector_ops)}
         self.programmed = {op.name: self._program(op, calibrations.get(op.name)) for op in model.mac_ops if op.kind == "weights"}
         self._seen: dict[str, list[np.ndarray]] = {}
+        self.clipped: dict[str, Counter[str]] = {}
 
     def _program(self, op: MacOp, calibration: Calibration | None) -> list[Programmed]:
         bias = self.model.biases.get(op.name)
@@ -58,10 +75,16 @@ class Execution:
 
         def multiply(op: MacOp, x: np.ndarray, w: np.ndarray | None, row: int) -> np.ndarray:
             key = self.key.child(op.name, "read")
+            counts = self.clipped.setdefault(op.name, Counter())
             if w is not None:
-                return self.owners[op.name].product(x, w, key.rows(row))
+                y, found = self.owners[op.name].counted_product(x, w, key.rows(row))
+                counts.update(found)
+                return y
             self._sample(op, x, row)
-            return np.stack([part.matmul(x[g], key.child(g).rows(row), at) for g, part in enumerate(self.programmed[op.name])])
+            parts = [part.counted(x[g], key.child(g).rows(row), at) for g, part in enumerate(self.programmed[op.name])]
+            for _, found in parts:
+                counts.update(found)
+            return np.stack([y for y, _ in parts])
 
         return self.model.execute(inputs, multiply, first)
 
@@ -69,7 +92,7 @@ class Execution:
         if row < SAMPLED * op.m:
             self._seen.setdefault(op.name, []).append(x[:, : SAMPLED * op.m - row].copy())
 
-    def integrals(self, op: MacOp, samples: int) -> dict[str, float]:
+    def integrals(self, op: MacOp) -> dict[str, float]:
         """Mean physical integrals (SI) of one inference of `op`, over the first samples that ran."""
         total: dict[str, float] = {}
         if op.name in self._seen and op.kind == "weights":
@@ -80,5 +103,5 @@ class Execution:
         return total
 
     def forget(self) -> None:
-        """Drop the operand values kept for `integrals`."""
-        self._seen = {}
+        """Drop the operand values kept for `integrals`, and what was counted."""
+        self._seen, self.clipped = {}, {}

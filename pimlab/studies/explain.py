@@ -10,10 +10,8 @@ import xarray as xr
 from pimlab import units
 from pimlab.keys import as_key
 from pimlab.protocol import Target
-from pimlab.studies import provenance
-from pimlab.studies.costs import sources
 from pimlab.studies.execution import Execution
-from pimlab.studies.run import _attributes, _calibrations, _checked, _score
+from pimlab.studies.run import attributes, calibrations, checked, hosted, score
 
 
 def explain(
@@ -26,15 +24,16 @@ def explain(
     accuracy (step): ideal, then the causes added one after another in the machine's order (a waterfall);
     accuracy_alone (cause): only that cause; accuracy_without (cause): all but that cause.
     """
-    _checked(model, target, data, batch)
-    calibrations, time, number = _calibrations(model, data, rule), units.seconds(at), as_key(seed).seed
+    checked(model, target, data, batch)
+    target, time, number = hosted(model, target), units.seconds(at), as_key(seed).seed
+    ranges = calibrations(model, data, rule)
 
-    def score(causes: tuple[str, ...]) -> xr.Dataset:
-        return _score(Execution(model, target.with_causes(causes), calibrations, number), data, time, batch)
+    def with_only(causes: tuple[str, ...]) -> xr.Dataset:
+        return score(Execution(model, target.with_causes(causes), ranges, number), data, time, batch).drop_dims("overrun")
 
     names, known = target.causes, {}
     wanted = {names[:i] for i in range(len(names) + 1)} | {(n,) for n in names} | {tuple(m for m in names if m != n) for n in names}
-    known = {causes: score(causes) for causes in sorted(wanted, key=lambda c: (len(c), c))}
+    known = {causes: with_only(causes) for causes in sorted(wanted, key=lambda c: (len(c), c))}
     steps = _stack([known[names[:i]] for i in range(len(names) + 1)], "step", ("ideal", *(f"+ {name}" for name in names)))
     parts = [steps]
     if names:
@@ -44,8 +43,7 @@ def explain(
         ]
     answer = xr.merge(parts, combine_attrs="drop").assign_coords(at=time, target=target.name, model=model.name, seed=number)
     answer.at.attrs.update(units="s", long_name="time after programming")
-    attributes = _attributes(model, target, data, seed, rule)
-    return answer.assign_attrs({**attributes, **provenance.stamp(), "sources": ",".join(sources(target))})
+    return answer.assign_attrs(attributes(model, target, data, seed, rule))
 
 
 def _stack(rows: list[xr.Dataset], dim: str, labels: tuple[str, ...], suffix: str = "") -> xr.Dataset:

@@ -66,6 +66,10 @@ class Share(Target):
         """As the machine."""
         return self.machine.product(x, w, key)
 
+    def counted_product(self, x: np.ndarray, w: np.ndarray, key: int | Key = 0) -> tuple[np.ndarray, Mapping[str, int]]:
+        """As the machine."""
+        return self.machine.counted_product(x, w, key)
+
     def events(self, op: Op) -> Mapping[str, int]:
         """As the machine, and the bits over its link (each operator's, both ways)."""
         crossing = {LINK_BIT: transferred(op, self.link)} if self.link else {}
@@ -212,11 +216,13 @@ def place(model: Any, targets: Sequence[Target], objective: str = "energy", accu
     accuracy_drop : largest loss of the data's metric against the first machine alone (needs `data`); None: accuracy is not looked at.
     links : machine name -> Link between it and the first machine, crossed by each operator that it runs.
     shared : names of machines on one DRAM (an NPU and the PIM that is its memory): they block each other.
+    A cache is taken to hold what it would if its machine ran all the operators it serves.
     Exact without an accuracy bound; with one, exact up to 6 operators that could lose accuracy, greedy beyond.
     ValueError for an unknown objective, machine or operator that nobody serves; TypeError without data where it is needed.
     """
     _checked(targets, objective, accuracy_drop, data, (*(links or {}), *shared))
     operators = (*model.mac_ops, *model.vector_ops)
+    targets = [t.placed(tuple(op for op in model.mac_ops if t.serves(op))) for t in targets]
     shares = [Share(name=t.name, machine=t, link=(links or {}).get(t.name)) for t in targets]
     energy, latency = _tables(operators, shares)
     homeless = [op.name for op, row in zip(operators, energy, strict=True) if not np.isfinite(row).any()]
@@ -245,8 +251,8 @@ def _checked(targets: Sequence[Target], objective: str, drop: float | None, data
     for name in named:
         if name not in names:
             raise ValueError(unknown("links, shared: machine", name, names))
-    if drop is not None and not 0 <= drop <= 1:
-        raise ValueError(f"accuracy_drop={drop} is outside 0..1; for no bound write accuracy_drop=None")
+    if drop is not None and not 0 <= drop < np.inf:
+        raise ValueError(f"accuracy_drop={drop} is not 0 or more (and finite); for no bound write accuracy_drop=None")
     if drop is not None and data is None:
         raise TypeError("place: accuracy_drop needs data=, such as pimlab.load_data('fashion-mnist', limit=500)")
 
@@ -285,10 +291,12 @@ def _accurate(model: Any, data: Any, shares: Sequence[Share], operators: Sequenc
     from pimlab.studies.run import run
 
     known: dict[tuple[int, ...], float] = {}
+    sign = 1 if data.metric.better == "higher" else -1
 
     def score(placed: np.ndarray) -> float:
         if tuple(placed) not in known:
-            known[tuple(placed)] = float(run(model, _joined(shares, operators, placed), data, seed=seed)[data.metric.name])
+            value = float(run(model, _joined(shares, operators, placed), data, seed=seed)[data.metric.name])
+            known[tuple(placed)] = sign * value
         return known[tuple(placed)]
 
     first = search.alone(0)
@@ -297,8 +305,8 @@ def _accurate(model: Any, data: Any, shares: Sequence[Share], operators: Sequenc
     candidates = _ordered(search, choices) if len(choices) <= EXACT else _retreating(search, choices)
     for placed in candidates:
         if score(placed) >= least:
-            return placed, score(placed)
-    return first, score(first)
+            return placed, sign * score(placed)
+    return first, sign * score(first)
 
 
 def _ordered(search: _Search, choices: list[int]) -> list[np.ndarray]:

@@ -16,7 +16,7 @@ def test_the_title_names_the_cheapest_good_format(metric, values, cheapest):
     ds = xr.Dataset(
         {metric: ("format", values), f"{metric}_low": ("format", values * 0.95), f"{metric}_high": ("format", values * 1.05),
          **dict.fromkeys(("energy", "energy_low", "energy_high"), (("format", "layer", "component"), energy))},
-        coords={"format": ["fp16", "int8", "int4"], "layer": ["fc", "standing"], "component": ["SRAM", "MAC"]},
+        coords={"format": ["fp16", "int8", "int4"], "layer": ["fc", "standing warboy"], "component": ["SRAM", "MAC"]},
     )  # fmt: skip
     left, right = by_format(ds, metric).axes
     assert left.get_title().startswith(cheapest)

@@ -78,7 +78,7 @@ def test_a_placement_runs_and_costs_what_it_says():
         (lambda: place(MODEL, [NPU, NPU]), ValueError, "each with its own name"),
         (lambda: place(MODEL, []), ValueError, "one machine or more"),
         (lambda: place(MODEL, [PIM]), ValueError, "are served by none"),
-        (lambda: place(MODEL, [NPU, PIM], accuracy_drop=2), ValueError, "outside 0..1"),
+        (lambda: place(MODEL, [NPU, PIM], accuracy_drop=-0.1), ValueError, "0 or more"),
         (lambda: place(MODEL, [NPU, PIM], accuracy_drop=0.1), TypeError, "needs data"),
         (lambda: place(MODEL, [NPU, PIM], links={"gddr6-ai": link("cxl")}), ValueError, "did you mean 'gddr6-aim'"),
         (lambda: link("cxk"), ValueError, "did you mean 'cxl'"),
