@@ -22,7 +22,7 @@ KS_TOLERANCE = 0.004
 
 @dataclass(frozen=True)
 class CellSpread:
-    """Cells of a tile as a single draw sees them, for outputs whose noise is not Gaussian: float32 (k, n), relative.
+    """Cells of a tile as a single draw sees them, for outputs whose noise is not Gaussian: float32 (k, n), in `Reading.unit`.
 
     With several devices a polarity the devices follow each other along k and each takes its share of the input.
     """
@@ -62,7 +62,7 @@ class Bank:
 
 @dataclass(frozen=True)
 class Seen:
-    """What one read of a tile sees, relative to the conductance range.
+    """What one read of a tile sees, in `Reading.unit`.
 
     mean : float64 (k, n);  bent : (power of the input, float64 (k, n)) of each term beyond the linear one;
     variance : float64 (k, n) or None without read noise;  cells : for single draws, or None.
@@ -83,6 +83,7 @@ class Reading:
     """How cells are read: `seconds` after programming, full input `volts`, through `wires` (or ideal ones) of arrays `cols` wide.
 
     positive : the inputs have one sign, which matters to what wires take from the noise.
+    unit : S, what results are relative to: one digit of an integer weight, or the conductance range of an analog one.
     """
 
     seconds: float
@@ -90,12 +91,13 @@ class Reading:
     wires: Wires | None
     cols: int
     positive: bool
+    unit: float
 
 
 def seen(banks: list[tuple[float, Bank]], nows: list[np.ndarray], part: slice, how: Reading) -> Seen:
     """One tile of a plane whose signed `banks` have the conductances `nows` at that time."""
     cell, seconds = banks[0][1].cell, how.seconds
-    span = cell.g_max - cell.g_min
+    span = how.unit
     bent = _bent(banks, nows, part, how.volts, span)
     if how.wires is not None:
         return _through_wires(banks, nows, part, how, bent)
@@ -127,7 +129,7 @@ def _through_wires(banks: list[tuple[float, Bank]], nows: list[np.ndarray], part
         raise ValueError(
             f"{cell.name}: a bent I-V curve and wires together are not read by a crossbar; see circuit_cells.nonlinear_currents"
         )
-    span = devices * (cell.g_max - cell.g_min)
+    span = devices * how.unit
     polarities, spreads = [], None if cell.read_noise is None else list[np.ndarray]()
     for (sign, bank), now in zip(banks, nows, strict=True):
         mean, sigma = now[:, part], bank.spread(now, how.seconds)

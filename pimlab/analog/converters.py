@@ -60,6 +60,11 @@ class DAC(Value):
         """Unit times of one step: a pulse-width step lasts `drive` of them."""
         return self.drive if self.encoding == "pulse width" else 1
 
+    @property
+    def uneven(self) -> bool:
+        """Whether drivers differ from what they are told, each in its own way."""
+        return self.gain_error > 0 or self.offset_error > 0
+
     def phases(self, codes: np.ndarray) -> list[tuple[float, np.ndarray]]:
         """(weight, codes) of each step, whose weighted sum is `codes`, float32 (batch, k)."""
         if self.encoding != "bit serial":
@@ -115,6 +120,11 @@ class ADC(Value):
         return 0.0 if self.enob is None else math.sqrt((4.0 ** (self.bits - self.enob) - 1) / 12)
 
     @property
+    def uneven(self) -> bool:
+        """Whether converters differ, each with its own errors."""
+        return self.gain_error > 0 or self.offset_error > 0 or self.dnl > 0
+
+    @property
     def conversion_time(self) -> float:
         """Seconds until all columns of one converter are done: SAR bits cycles, flash 1, ramp 2^bits; 0.0 without a clock."""
         cycles = {"sar": self.bits, "flash": 1, "ramp": 2**self.bits}[self.kind]
@@ -128,7 +138,7 @@ class ADC(Value):
             raise ValueError(f"ADC enob={self.enob} is more than bits={self.bits}; allowed: up to bits, or enob=None")
 
     def step(self, seen: list[np.ndarray], worst: list[np.ndarray], unit: float | None) -> list[np.ndarray]:
-        """Size of one code for every tile and column, float32 (n,) a tile, in cells at full drive and full conductance.
+        """Size of one code for every tile and column, float64 (n,) a tile, in cells at full drive and full conductance.
 
         seen : (rows, n) a tile, column currents of calibration rows, same unit.  worst : (n,) a tile, the largest
         magnitude each column can reach.  unit : what "lossless" makes one code; None where weights or inputs are no integers.
@@ -136,13 +146,13 @@ class ADC(Value):
         if self.range == "lossless":
             if unit is None:
                 raise ValueError("ADC range='lossless' needs integer inputs and weights: a DAC and slices=Slices(...)")
-            return [np.full(w.shape, unit, np.float32) for w in worst]
+            return [np.full(w.shape, unit) for w in worst]
         scales = [np.maximum(self._full_scale(y, w), 1e-6) for y, w in zip(seen, worst, strict=True)]
         if self.share != "column":
             scales = [np.full_like(s, s.max()) for s in scales]
         if self.share == "layer":
             scales = [np.full_like(s, max(t.max() for t in scales)) for s in scales]
-        return [(s / self.high).astype(np.float32) for s in scales]
+        return [np.asarray(s, np.float64) / self.high for s in scales]
 
     def _full_scale(self, y: np.ndarray, worst: np.ndarray) -> np.ndarray:
         if self.range == "fixed":

@@ -207,9 +207,13 @@ class Crossbar(Target):
 
     @property
     def varies(self) -> bool:
-        """Whether the cells have any randomness or drift."""
+        """Whether cells or converters have any randomness or drift."""
         cell = self.pair_cell
-        return any(noise is not None for noise in (cell.programming, cell.defects, cell.drift, cell.read_noise))
+        return (
+            any(noise is not None for noise in (cell.programming, cell.defects, cell.drift, cell.read_noise))
+            or (self.dac is not None and self.dac.uneven)
+            or (self.adc is not None and (self.adc.uneven or self.adc.noise > 0))
+        )
 
     @property
     def causes(self) -> tuple[str, ...]:

@@ -41,13 +41,15 @@ class Plane:
     """Cells that are read together: y = weight * sum_i x_i (plus - minus - offset), relative to the conductance range.
 
     plus : float64 (k, n + references), targets in 0..1;  minus : the same, or None where there is one cell a weight;
-    offset : what every cell holds besides the digit, taken off digitally, or by the reference columns where there are any.
+    offset : what every cell holds besides the digit, taken off digitally, or by the reference columns where there are any;
+    digit : the integer that a cell at full conductance stands for (1: analog weights, and sign bits).
     """
 
     weight: float
     plus: np.ndarray
     minus: np.ndarray | None
     offset: float
+    digit: int = 1
 
 
 def tiles(k: int, rows: int) -> list[slice]:
@@ -78,9 +80,10 @@ def planes(relative: np.ndarray, coding: str, slices: Slices | None, subtract: s
     relative = np.clip(relative, -1.0, 1.0)
     whole = relative if slices is None else np.rint(relative * slices.top)
     background = cell.g_min / (cell.g_max - cell.g_min)
+    digit = 1 if slices is None else slices.largest_digit
     if coding == "differential":
         positive, negative = _digits(np.maximum(whole, 0), slices), _digits(np.maximum(-whole, 0), slices)
-        made = [Plane(weight, plus, minus, 0.0) for (weight, plus), (_, minus) in zip(positive, negative, strict=True)]
+        made = [Plane(weight, plus, minus, 0.0, digit) for (weight, plus), (_, minus) in zip(positive, negative, strict=True)]
         return made if subtract == "analog" else [half for plane in made for half in _halves(plane)]
     if coding == "complement":
         return _complement(whole, slices, background)
@@ -104,7 +107,7 @@ def _split(codes: np.ndarray, slices: Slices, count: int) -> list[tuple[float, n
 def _halves(plane: Plane) -> tuple[Plane, Plane]:
     """Positive and negative cells converted one by one and subtracted digitally."""
     assert plane.minus is not None
-    return Plane(plane.weight, plane.plus, None, 0.0), Plane(-plane.weight, plane.minus, None, 0.0)
+    return Plane(plane.weight, plane.plus, None, 0.0, plane.digit), Plane(-plane.weight, plane.minus, None, 0.0, plane.digit)
 
 
 def _complement(codes: np.ndarray, slices: Slices | None, background: float) -> list[Plane]:
@@ -114,22 +117,24 @@ def _complement(codes: np.ndarray, slices: Slices | None, background: float) -> 
     half = 2 ** (slices.bits - 1)
     low = _split(unsigned % half, slices, -(-(slices.bits - 1) // slices.per_cell))
     sign = Plane(-half / slices.top, np.floor_divide(unsigned, half), None, background)
-    return [*(Plane(weight, digit, None, background) for weight, digit in low), sign]
+    return [*(Plane(weight, digit, None, background, slices.largest_digit) for weight, digit in low), sign]
 
 
 def _shifted(codes: np.ndarray, coding: str, slices: Slices | None, cols: int, background: float) -> list[Plane]:
     """Weights shifted up by half the range, so that one cell holds them; the shift is the offset of each plane."""
     if slices is None:
-        parts = [(2.0, (codes + 1.0) / 2.0, 0.5)]
+        parts, top = [(2.0, (codes + 1.0) / 2.0, 0.5)], 1
     else:
         half = 2 ** (slices.bits - 1)
         count = -(-slices.bits // slices.per_cell)
         shift = _split(np.array([float(half)]), slices, count)
         digits = _split(codes + half, slices, count)
         parts = [(weight, digit, float(zero[0])) for (weight, digit), (_, zero) in zip(digits, shift, strict=True)]
+        top = slices.largest_digit
     if coding == "offset":
-        return [Plane(weight, digit, None, zero + background) for weight, digit, zero in parts]
+        return [Plane(weight, digit, None, zero + background, top) for weight, digit, zero in parts]
     references = -(-codes.shape[1] // cols)
     return [
-        Plane(weight, np.hstack([digit, np.full((len(digit), references), zero)]), None, zero + background) for weight, digit, zero in parts
+        Plane(weight, np.hstack([digit, np.full((len(digit), references), zero)]), None, zero + background, top)
+        for weight, digit, zero in parts
     ]

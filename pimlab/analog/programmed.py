@@ -140,6 +140,15 @@ class ProgrammedCrossbar(Programmed):
     def _top(self) -> int:
         return 1 if self.machine.dac is None else self.machine.dac.top
 
+    @property
+    def _codes(self) -> int:
+        """What sums are divided by at the end of a read; analog weights have no integers to keep until then."""
+        return 1 if self.machine.slices is None else self._top
+
+    @property
+    def _weight_top(self) -> int:
+        return 1 if self.machine.slices is None else self.machine.slices.top
+
     def _phases(self, codes: np.ndarray) -> list[tuple[float, np.ndarray]]:
         return [(1.0, codes)] if self.machine.dac is None else self.machine.dac.phases(codes)
 
@@ -166,25 +175,25 @@ class ProgrammedCrossbar(Programmed):
         return np.where(own > 0, own, np.float32(1)).astype(np.float32)
 
     def _steps(self) -> list[list[np.ndarray]] | None:
-        """ADC step of every plane, tile and column in cells at full drive; None without ADC."""
+        """ADC step of every plane, tile and column in cells at full drive, float64 (n,); None without ADC."""
         machine, adc = self.machine, self.machine.adc
         if adc is None:
             return None
         driven = [step / np.float32(self._drive) for _, step in self._phases(self._range_codes())]
-        unit = 1.0 / (self._drive * machine.slices.largest_digit) if machine.dac is not None and machine.slices is not None else None
         found = []
         for plane in self.planes:
             relative = plane.plus + (machine.background if plane.minus is None else -plane.minus)
             parts = tiles(self.k, machine.rows)
             with one_thread():
                 sums = [np.vstack([step[:, p] @ relative[p] for step in driven]) for p in parts]
+            unit = 1.0 / (self._drive * plane.digit) if machine.dac is not None and machine.slices is not None else None
             found.append(adc.step(sums, [np.abs(relative[p]).sum(axis=0) for p in parts], unit))
         return found
 
     def _range_codes(self) -> np.ndarray:
         """Codes of the rows that choose ADC ranges: calibration rows, or inputs spread evenly over the range, half of them positive."""
         if self.sample is None or self.input_scale is None:
-            x = uniforms(self.key.child("range"), (256, self.k))
+            x = uniforms(Key(seed=0).child("range"), (256, self.k))
             if self.machine.dac is None or self.machine.dac.codes != "unsigned":
                 x[:128] = 2.0 * x[:128] - 1.0
         else:
@@ -207,28 +216,31 @@ class ProgrammedCrossbar(Programmed):
         references = None
         if self.machine.coding == "offset column":
             references = self.n + np.arange(self.n) // self.machine.cols
-        return Reader(made, self._shared_scale(), references, self.machine.dac, self.machine.adc, self._drivers())
+        return Reader(made, self._shared_scale(), references, self._codes, self.machine.dac, self.machine.adc, self._drivers())
 
     def _drivers(self) -> tuple[np.ndarray, np.ndarray] | None:
         """Gain and offset of every input driver, drawn once."""
         dac = self.machine.dac
-        if dac is None or not (dac.gain_error or dac.offset_error):
+        if dac is None or not dac.uneven:
             return None
         gain, shift = normals(self.key.child("dac"), (2, self.k)) * np.array([[dac.gain_error], [dac.offset_error]])
         return (1 + gain).astype(np.float32), shift.astype(np.float32)
 
     def _shared_scale(self) -> np.ndarray:
-        """Weight scale of each output where all tiles have it; ones where each tile brings its own."""
-        return (np.ones(self.n) if self.machine.scaling == "tile" else np.broadcast_to(self.scale, (1, self.n))[0]).astype(np.float32)
+        """Weight of code 1 of each output where all tiles have the same; ones where each tile brings its own."""
+        shared = np.ones(self.n) if self.machine.scaling == "tile" else np.broadcast_to(self.scale, (1, self.n))[0] / self._weight_top
+        return shared.astype(np.float32)
 
     def _plane(self, index: int, seconds: float) -> PlaneTiles:
         cycle, age = self._age(seconds)
         plane, banks = self.planes[index], self._written(cycle)[index]
         nows = [bank.at(age) for _, bank in banks]
         parts = tiles(self.k, self.machine.rows)
-        how = Reading(age, self.machine.read_voltage, self.machine.wires, self.machine.cols, self.positive)
+        cell = self.machine.pair_cell
+        unit = (cell.g_max - cell.g_min) / plane.digit
+        how = Reading(age, self.machine.read_voltage, self.machine.wires, self.machine.cols, self.positive, unit)
         made = [self._tile(index, t, part, seen(banks, nows, part, how)) for t, part in enumerate(parts)]
-        return PlaneTiles(plane.weight, plane.offset, made)
+        return PlaneTiles(plane.weight * self._weight_top / plane.digit, plane.offset * plane.digit, made)
 
     def _tile(self, plane: int, index: int, part: slice, found: Seen) -> Tile:
         third = None if found.third is None else found.third.astype(np.float32)
@@ -236,22 +248,22 @@ class ProgrammedCrossbar(Programmed):
         full = (self.machine.dac is not None and self._drive == 1) or self._width
         linear = found.mean + sum(term for _, term in found.bent) if full else found.mean
         mean, bent = linear.astype(np.float32), [] if full else [(power, term.astype(np.float32)) for power, term in found.bent]
-        own = self.scale[part][0, 0] if self.machine.scaling == "tile" else 1.0
+        own = self.scale[part][0, 0] / self._weight_top if self.machine.scaling == "tile" else 1.0
+        own = own * self._codes / self._top
         tile = Tile(
             rows=part, mean=mean, variance=variance, cells=found.cells, bent=bent, gated=found.gated, third=third,
-            value=np.full(mean.shape[1], own / self._top, np.float32),
+            value=np.full(mean.shape[1], own, np.float32),
         )  # fmt: skip
         if self.steps is None:
             return tile
-        step = self.steps[plane][index]
-        value = (step * np.float64(own) * (self._drive / self._top)).astype(np.float32)
-        errors = self._errors(plane, index, step.size)
-        return dataclasses.replace(tile, lsb=step * np.float32(self._drive), value=value, errors=errors)
+        lsb = self.steps[plane][index] * (self._drive * self.planes[plane].digit)
+        errors = self._errors(plane, index, lsb.size)
+        return dataclasses.replace(tile, lsb=lsb.astype(np.float32), value=(lsb * own).astype(np.float32), errors=errors)
 
     def _errors(self, plane: int, tile: int, columns: int) -> Errors | None:
         """Gain, offset and code edges of the converters of one tile, drawn once."""
         adc = self.machine.adc
-        if adc is None or not (adc.gain_error or adc.offset_error or adc.dnl):
+        if adc is None or not adc.uneven:
             return None
         key = self.key.child("adc", plane, tile)
         count = -(-columns // adc.columns)

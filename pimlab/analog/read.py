@@ -39,7 +39,7 @@ class Errors:
 
 @dataclass(frozen=True)
 class Tile:
-    """One array (and its copies along n): what its cells do to an input, relative to full conductance.
+    """One array (and its copies along n): what its cells do to an input code, in digits of integer weights or full conductances.
 
     rows : which inputs;  mean : float32 (k, n);  variance : float32 (k, n), or the one value all cells have, or None.
     lsb : float32 (n,), size of an ADC code, or None;  value : float32 (n,), what a code (without ADC: a unit) stands for.
@@ -72,12 +72,14 @@ class PlaneTiles:
 class Reader:
     """Programmed planes at one time, with their converters.
 
-    scale : float32 (n,), weight of a full cell;  references : reference column of each output, int (n,), or None.
+    scale : float32 (n,), weight of code 1 (or of a full cell);  references : reference column of each output, int (n,), or None.
+    codes : what sums are divided by at the very end, so that integer weights and inputs give exact integers until then.
     """
 
     planes: list[PlaneTiles]
     scale: np.ndarray
     references: np.ndarray | None
+    codes: int
     dac: DAC | None
     adc: ADC | None
     drivers: tuple[np.ndarray, np.ndarray] | None = None
@@ -98,6 +100,7 @@ class Reader:
         """y float32 (batch, n) of x float32 (batch, k) at one full scale a row, float32 (batch,), > 0."""
         y = np.empty((x.shape[0], self.scale.size), np.float32)
         words, block = key.words, self.block
+        unit = full_scale / np.float32(self.codes)
         starts = range(key.row - key.row % block, key.row + x.shape[0], block)
 
         def one(start: int) -> None:
@@ -106,7 +109,7 @@ class Reader:
             codes = np.zeros((block, x.shape[1]), np.float32)
             encode(self.dac, x[inside], full_scale[inside], codes[held])
             out = self._block(codes, start, words)[held]
-            y[inside] = out * full_scale[inside, None] * self.scale
+            y[inside] = out * unit[inside, None] * self.scale
 
         with one_thread():
             _each(one, starts)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pimlab.analog import ADC, DAC, Crossbar, DriftCompensation, device
-from pimlab.analog.devices import GaussianReadNoise
+from pimlab.analog import ADC, DAC, Crossbar, DriftCompensation, Refresh, Wires, device
+from pimlab.analog.devices import Arrhenius, Defects, GaussianReadNoise
 from pimlab.analog.targets import TARGETS
 from pimlab.keys import Key
 from pimlab.protocol import Calibration, MacOp, Range, VectorOp
@@ -240,3 +240,27 @@ def test_blas_threads_do_not_matter(hermes, operands):
         with threadpool_limits(limits=threads):
             read.append(hermes.program(w, 1, calibration=calibration).matmul(x, 2, "1 h"))
     assert np.array_equal(*read)
+
+
+VARIANTS = {
+    "ideal": {}, "quantised": {"dac": DAC(bits=4), "adc": ADC(bits=5)}, "sigma range": {"adc": ADC(bits=5, range="sigma")},
+    "wires": {"wires": Wires(r_in=1, r_out=1)}, "warm": {"cell": device("ideal").but(temperature=Arrhenius(energy="0.2 eV", temperature=350))},
+    "curve": {"cell": device("reram-milo2021").but(programming=None)}, "compensated": {"compensation": DriftCompensation()},
+    "refreshed": {"refresh": Refresh(period="1 day")}, "ideal enob": {"adc": ADC(bits=6, enob=6)},
+    "driver gain": {"dac": DAC(bits=4, gain_error=0.02)}, "driver offset": {"dac": DAC(bits=4, offset_error=0.3)},
+    "ADC gain": {"adc": ADC(bits=6, gain_error=0.05)}, "ADC offset": {"adc": ADC(bits=6, offset_error=2)},
+    "ADC steps": {"adc": ADC(bits=6, dnl=0.5)}, "ADC noise": {"adc": ADC(bits=6, enob=4)},
+    "programming": {"cell": device("pcm-joshi2020").but(drift=None, read_noise=None)},
+    "drift": {"cell": device("pcm-joshi2020").but(programming=None, read_noise=None)},
+    "relaxation": {"cell": device("reram-wan2022").but(programming=None)},
+    "read noise": {"cell": device("pcm-joshi2020").but(programming=None, drift=None)},
+    "stuck cells": {"cell": device("ideal").but(defects=Defects(stuck_low=0.2))},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_varies_is_true_exactly_when_keys_or_times_matter(operands, name):
+    w, x = operands[0][:, :5], operands[1][:20]
+    machine = Crossbar(**VARIANTS[name])
+    answers = [machine.program(w, key).matmul(x, read, at) for key, read, at in ((0, 0, 0.0), (1, 0, 0.0), (0, 1, 0.0), (0, 0, "1 month"))]
+    assert machine.varies == any(not np.array_equal(answers[0], other) for other in answers[1:])
