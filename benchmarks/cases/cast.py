@@ -10,7 +10,7 @@ from pimlab.formats.casting import grid
 from pimlab.kernels import cast as kernels
 from pimlab.reference import cast as reference
 
-_NAMES = ("fp16", "bf16", "fp8_e4m3", "fp8_e5m2", "fp6_e3m2", "fp4_e2m1")
+_NAMES = ("fp16", "bf16", "fp8_e4m3", "fp8_e5m2", "fp6_e3m2", "fp4_e2m1", "fp29_e5m23")
 
 
 def _inputs(rng, size):

@@ -18,6 +18,7 @@ from pimlab.kernels import cast as kernels
 from pimlab.keys import Key, as_key
 from pimlab.values import unknown
 
+_ODD = 21
 ROUNDINGS = ("nearest", "toward_zero", "stochastic")
 
 
@@ -41,10 +42,11 @@ def element_grid(target: MicroscalingFormat) -> tuple[Any, ...]:
     return np.int32(0), np.int32(24 - element.width), _bits(2.0), np.float32(step * 2.0**23), _bits(target.largest)
 
 
-def as_float32(x: np.ndarray | float) -> np.ndarray:
-    """x as contiguous float32; wider numbers are rounded to odd, so that rounding them once more stays correct.
+def as_float32(x: np.ndarray | float, target: NumberFormat) -> np.ndarray:
+    """x as contiguous float32; wider numbers are rounded to odd, so that rounding them to `target` stays correct.
 
-    Boldo and Melquiond, IEEE Trans. Computers 57, 462 (2008): exact for formats of at most 21 mantissa bits.
+    Boldo and Melquiond, IEEE Trans. Computers 57, 462 (2008): exact for at most 21 mantissa bits. For 22 and 23 bits, wider
+    numbers are rounded to the nearest float32 first.
     """
     x = np.asarray(x)
     if x.dtype in (np.float32, np.float16, np.int16, np.int8, np.uint16, np.uint8, np.bool_):
@@ -54,6 +56,8 @@ def as_float32(x: np.ndarray | float) -> np.ndarray:
     wide = x.astype(np.float64)
     with np.errstate(over="ignore"):
         near = wide.astype(np.float32)
+        if isinstance(target, FloatFormat) and target.mantissa > _ODD:
+            return np.ascontiguousarray(near)
         other = np.nextafter(near, np.where(wide > near, np.float32(np.inf), np.float32(-np.inf)))
     even = (near.view(np.int32) & 1) == 0
     return np.where(even & (near != wide) & ~np.isnan(wide), other, near)
@@ -141,7 +145,7 @@ def cast(x: np.ndarray | float, format: str | NumberFormat, *, rounding: str = "
     target = format_named(format)
     if rounding not in ROUNDINGS:
         raise ValueError(unknown("cast rounding", rounding, ROUNDINGS))
-    x = as_float32(x)
+    x = as_float32(x, target)
     if isinstance(target, FloatFormat):
         return _cast_float(x, target, rounding, saturate, as_key(seed))
     if not isinstance(target, MicroscalingFormat):
@@ -157,7 +161,7 @@ def overflows(x: np.ndarray, format: str | NumberFormat) -> int:
     target = format_named(format)
     if not isinstance(target, FloatFormat):
         raise ValueError(f"overflows: {target.name} is not a float format")
-    x = as_float32(x)
+    x = as_float32(x, target)
     if target.emax == 127 and target.mantissa == 23:
         return 0
     numbers = grid(target, True)

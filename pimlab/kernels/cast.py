@@ -1,6 +1,6 @@
 """What is left of a float32 when it is rounded to a float of fewer bits?
 
-A grid is five numbers: `drop`, the float32 mantissa bits it lacks (1..23); `normal`, the bits of its smallest normal number;
+A grid is five numbers: `drop`, the float32 mantissa bits it lacks (0..23); `normal`, the bits of its smallest normal number;
 `magic`, the float32 whose unit in the last place is the grid's subnormal step; `above`, the bits a finite value beyond the
 largest becomes, and `infinite`, the bits an infinity becomes; `largest`, the bits of the largest number. Values travel as
 float32 on the grid, NaN as a quiet NaN.
@@ -39,8 +39,9 @@ def nearest_bits(bits, drop, normal, magic, largest, above, infinite):
     """Bits of the grid value nearest to the float32 of `bits`, ties to even; all int32, magic float32."""
     size = np.int32(bits & _MAGNITUDE)
     finite = np.int32(min(size, _INFINITY))
-    odd = np.int32(np.int32(finite >> drop) & _ONE)
-    half = np.int32(np.int32(_ONE << np.int32(drop - _ONE)) - _ONE)
+    below = np.int32(np.int32(_ONE << drop) - _ONE)
+    odd = np.int32(np.int32(np.int32(finite >> drop) & _ONE) & below)
+    half = np.int32(below >> _ONE)
     coarse = np.int32(np.int32(np.int32(finite + half + odd) >> drop) << drop)
     low = np.int32(min(size, normal))
     fine = np.float32(np.float32(low.view(np.float32) + magic) - magic).view(np.int32)

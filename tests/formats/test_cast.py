@@ -83,6 +83,15 @@ def test_float64_is_rounded_once():
     _same(formats.cast(wide, "bf16"), theirs.astype(np.float32))
 
 
+def test_formats_with_the_whole_mantissa_of_float32():
+    x = np.random.default_rng(0).standard_normal(5000)
+    np.testing.assert_array_equal(formats.cast(x, "fp32"), x.astype(np.float32))
+    kept = np.abs(x.astype(np.float32)) >= 2.0**-14
+    assert kept.any()
+    for rounding in ("nearest", "toward_zero", "stochastic"):
+        np.testing.assert_array_equal(formats.cast(x[kept], "fp29_e5m23", rounding=rounding), x[kept].astype(np.float32))
+
+
 def test_tf32_keeps_ten_bits():
     x = np.random.default_rng(0).standard_normal(5000).astype(np.float32)
     step = np.exp2(np.floor(np.log2(np.abs(x))) - 10)
