@@ -62,10 +62,11 @@ class Calibration:
     x, y : Range of the inputs and of the outputs (after bias).
     sample : float32 (rows, k), some input rows, for targets that choose converter ranges by data.
     rule : the name of the rule that chose the ranges.
+    rectified : whether a Relu alone reads the outputs, so that a machine may drop negative ones; `y` is then of what is left.
     """
 
-    def __init__(self, *, x: Range, y: Range, sample: np.ndarray, rule: str):
-        self.x, self.y, self.sample, self.rule = x, y, sample, rule
+    def __init__(self, *, x: Range, y: Range, sample: np.ndarray, rule: str, rectified: bool = False):
+        self.x, self.y, self.sample, self.rule, self.rectified = x, y, sample, rule, rectified
 
 
 class Programmed(ABC):

@@ -90,12 +90,13 @@ class MacProgrammed(Programmed):
             return self._integers(x, self.weights.codes)
         x, clipped = self._values(x)
         y = formats.accumulated(x, self.weights.values, self.arithmetic.floats)
-        y, lost = self._outputs(y if self.bias is None else y + self.bias)
+        y, lost = self._outputs(self._rectified(y if self.bias is None else y + self.bias))
         return y, _faults(clipped, 0, lost)
 
     def _integers(self, x: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, dict[str, int]]:
         q, scale, zero, clipped = self._codes(x)
         acc, changed = integer_product(q, codes, self._start(scale, zero), self.arithmetic.accumulator)
+        acc = self._rectified(acc)
         if self.calibration is None:
             y = acc * (scale * self.weights.scale)
             return (y if self.bias is None else y + self.bias).astype(np.float32), _faults(clipped, changed, 0)
@@ -105,6 +106,10 @@ class MacProgrammed(Programmed):
         step, middle, grid = span_codes(self.calibration.y, self.arithmetic.outputs, self.arithmetic.zero_point)
         q, lost = codes_of(acc, scale[0, 0] * self.weights.scale / step, middle, grid, self.arithmetic.rule)
         return (q.astype(np.float32) - middle) * step, _faults(clipped, changed, lost)
+
+    def _rectified(self, y: np.ndarray) -> np.ndarray:
+        """Sums with the Relu that alone reads them: fused, so that what it drops does not count as clipped."""
+        return np.maximum(y, 0) if self.calibration is not None and self.calibration.rectified else y
 
     def _codes(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, int, int]:
         if self.calibration is not None:

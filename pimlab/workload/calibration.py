@@ -86,9 +86,10 @@ def calibrate(model: Model, data: Any, rule: str = "minmax", format: str = "int8
     if rule != "minmax":
         _visit(model, split.inputs, histograms)
     return {
-        name: Calibration(x=one.range("x", RULES[rule], format), y=one.range("y", RULES[rule], format), sample=one.rows, rule=rule)
+        name: Calibration(x=one.range("x", RULES[rule], format), y=one.range("y", RULES[rule], format), sample=one.rows, rule=rule,
+                          rectified=name in model.rectified)
         for name, one in seen.items()
-    }
+    }  # fmt: skip
 
 
 def _visit(model: Model, inputs: np.ndarray, visit: Callable[[MacOp, np.ndarray, np.ndarray, int], None]) -> None:

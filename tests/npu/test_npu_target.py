@@ -352,3 +352,17 @@ def test_a_mac_array_takes_what_can_be_or_says_why_not(field, value):
 def test_a_format_that_does_not_exist_is_an_error_with_its_name(field, name):
     arithmetic, message = outcome(lambda: npu.Arithmetic(**{field: name}))
     assert formats.format(name).bits > 0 if arithmetic else name in message or repr(name) in message
+
+
+def test_what_a_fused_relu_drops_does_not_count_as_clipped():
+    rng = np.random.default_rng(5)
+    x, w = rng.normal(size=(64, 32)).astype(np.float32), rng.normal(size=(32, 16)).astype(np.float32)
+    y = np.maximum(x @ w, 0)
+    ranges = {"x": Range(low=float(x.min()), high=float(x.max())), "y": Range(low=0.0, high=float(y.max()) * 1.1)}
+    plain, fused = (
+        npu.TARGETS["warboy"]().program(w, calibration=Calibration(**ranges, sample=x, rule="minmax", rectified=rectified)).counted(x)
+        for rectified in (False, True)
+    )
+    assert np.array_equal(plain[0], fused[0])
+    assert plain[1]["outputs clipped"] > 0
+    assert fused[1] == {"inputs clipped": 0, "sums overflowed": 0, "outputs clipped": 0}
