@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 
 _EXPORTS = {
     "run": "pimlab.studies", "sweep": "pimlab.studies", "study": "pimlab.studies", "explain": "pimlab.studies", "cite": "pimlab.studies",
-    "place": "pimlab.studies.place",
+    "compare": "pimlab.studies", "place": "pimlab.studies.place",
     "load_model": "pimlab.workload", "load_data": "pimlab.workload",
     "target": "pimlab.presets", "targets": "pimlab.presets",
     "device": "pimlab.analog", "Crossbar": "pimlab.analog", "ADC": "pimlab.analog", "DAC": "pimlab.analog", "check": "pimlab.analog",

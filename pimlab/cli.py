@@ -37,6 +37,8 @@ def _parser() -> argparse.ArgumentParser:
     every.add_argument("--quick", action="store_true", help="few samples and seeds, in about half a minute")
     every.add_argument("--results", type=Path, default=Path("results"), help="folder to write to (default: results)")
     every.add_argument("--workers", type=int, default=None, help="Dask worker processes (default: this process)")
+    every.add_argument("--with", dest="extra", action="append", default=[], metavar="MODEL",
+                       help="a language model of an optional package that joins, such as smollm2-135m (minutes)")  # fmt: skip
     cited = _verb(verbs, "cite", _cite, "BibTeX of every published number behind a result or a target")
     cited.add_argument("what", help="a .zarr store, a .nc file, or the name of a target")
     return parser
@@ -89,7 +91,7 @@ def _run(options: argparse.Namespace) -> None:
 def _reproduce(options: argparse.Namespace) -> None:
     from pimlab.reproduce import reproduce
 
-    reproduce(options.results, quick=options.quick, workers=options.workers)
+    reproduce(options.results, quick=options.quick, workers=options.workers, extra=options.extra)
 
 
 def _cite(options: argparse.Namespace) -> None:

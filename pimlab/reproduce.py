@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -10,15 +12,18 @@ from pimlab import plot, units
 from pimlab.studies import roadmap
 
 
-def reproduce(results: Path, *, quick: bool = False, workers: int | None = None) -> pd.DataFrame:
+def reproduce(results: Path, *, quick: bool = False, workers: int | None = None, extra: Sequence[str] = ()) -> pd.DataFrame:
     """Compute the study (going on where it was stopped), print its table, write store, CSV and figures below `results`.
 
-    quick : the small size, written to `results/quick`. Returns the printed table. Raises as `sweep` does.
+    quick : the small size, written to `results/quick`.  extra : language models of optional packages, such as
+    "smollm2-135m", that join at a size of their own (one chip, one window of text, two times).
+    Returns the printed table. Raises as `sweep` does; ImportError says what to install for an extra.
     """
     size, folder = (roadmap.QUICK, results / "quick") if quick else (roadmap.FULL, results)
     folder.mkdir(parents=True, exist_ok=True)
     ds = roadmap.compute(size, str(folder / "roadmap.zarr"), workers=workers)
-    table = roadmap.summary(ds)
+    more = [roadmap.compute(roadmap.EXTRA, str(folder / f"roadmap-{name}.zarr"), workloads=[name], workers=workers) for name in extra]
+    table = pd.concat([roadmap.summary(one) for one in (ds, *more)], ignore_index=True)
     table.to_csv(folder / "roadmap.csv", index=False)
     explained = roadmap.waterfall(size, str(folder / "waterfall.zarr"))
     plot.save(plot.accuracy_against_energy(table), folder / "accuracy_against_energy")
@@ -30,17 +35,24 @@ def reproduce(results: Path, *, quick: bool = False, workers: int | None = None)
 
 
 def show(table: pd.DataFrame) -> None:
-    """Print the summary: accuracy with interval, energy per inference with low-high, latency, assumed share."""
+    """Print the summary: accuracy or perplexity with interval, energy per inference with low-high, latency, assumed share."""
     from rich.console import Console
     from rich.table import Table
 
-    view = Table("workload", "stage", "target", "at", "accuracy [95 %]", "energy/inference (low - high)", "latency", "assumed",
-                 title="three stages: accuracy, energy and latency of one inference")  # fmt: skip
+    view = Table("workload", "stage", "target", "at", "accuracy or perplexity [95 %]", "energy (low - high)", "latency", "assumed",
+                 title="three stages: accuracy, energy and latency of one inference (one token of a language model)")  # fmt: skip
     for row in table.itertuples():
         low, high = units.si(row.energy_low_J, "J"), units.si(row.energy_high_J, "J")
         view.add_row(
-            row.workload, str(row.stage), row.target, plot.roadmap.time_text(row.at_s),
-            f"{row.accuracy:.3f} [{row.accuracy_low:.3f}, {row.accuracy_high:.3f}]", f"{units.si(row.energy_J, 'J')} ({low} - {high})",
-            units.si(row.latency_s, "s"), f"{row.assumed_share:.0%}",
+            row.workload, str(row.stage), row.target, plot.roadmap.time_text(row.at_s) if row.metric != "none" else "-", _quality(row),
+            f"{units.si(row.energy_J, 'J')} ({low} - {high})", units.si(row.latency_s, "s"), f"{row.assumed_share:.0%}",
         )  # fmt: skip
     Console(width=150).print(view)
+
+
+def _quality(row: Any) -> str:
+    if row.metric == "none":
+        return "absent: no weights"
+    digits = ".3f" if row.metric == "accuracy" else ".2f"
+    value, low, high = (format(getattr(row, row.metric + end), digits) for end in ("", "_low", "_high"))
+    return f"{value} [{low}, {high}]" + (" perplexity" if row.metric == "perplexity" else "")

@@ -13,6 +13,9 @@ from matplotlib.ticker import EngFormatter, PercentFormatter
 from pimlab import units
 from pimlab.plot.style import PARTS, STAGE_COLOURS, STAGE_MARKERS, STAGE_NAMES, figure
 
+SHOWN = 11
+"""Components with a colour of their own in the breakdown; smaller ones are drawn together."""
+
 
 def time_text(seconds: float) -> str:
     """Seconds as a reader says them: "1 h", "1 d", "1 month", "1 y"."""
@@ -23,31 +26,43 @@ def time_text(seconds: float) -> str:
 
 
 def accuracy_against_energy(summary: pd.DataFrame) -> Figure:
-    """Accuracy against energy per inference, one panel a workload, with both intervals.
+    """Accuracy (or perplexity, downwards) against energy per inference, one panel a workload, with both intervals.
 
-    summary : the table of `studies.roadmap.summary`. A stage that drifts shows its first and its last time.
+    summary : the table of `studies.roadmap.summary`. A stage that drifts shows its first and its last time; workloads
+    that no metric scores have no panel.
     """
-    names = list(dict.fromkeys(summary.workload))
-    fig = figure(3.1 * len(names), 3.6)
-    axes = fig.subplots(1, len(names), squeeze=False)[0]
-    for ax, name in zip(axes, names, strict=True):
-        _panel(ax, summary[summary.workload == name])
+    scored = summary[summary.metric != "none"]
+    names = list(dict.fromkeys(scored.workload))
+    fig, panels = _grid(len(names), 3.6, 3.2)
+    for ax, name in zip(panels, names, strict=True):
+        _panel(ax, scored[scored.workload == name])
         ax.set_title(name)
-    axes[0].set_ylabel("accuracy")
-    handles = {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
-    fig.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3, frameon=False)
-    fig.suptitle(_finding(summary))
+    handles = {label: handle for ax in panels for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    fig.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4, frameon=False)
+    fig.suptitle(f"{_finding(summary)}\n(bars: 95 % of accuracy or perplexity, low-high of prices)")
     return fig
 
 
+def _grid(count: int, width: float, height: float) -> tuple[Figure, list[Any]]:
+    """A figure with `count` panels, three a row."""
+    columns = min(3, count)
+    rows = -(-count // columns)
+    fig = figure(width * columns, height * rows + 0.8)
+    axes = fig.subplots(rows, columns, squeeze=False).ravel()
+    for ax in axes[count:]:
+        ax.set_axis_off()
+    return fig, list(axes[:count])
+
+
 def _panel(ax: Any, rows: pd.DataFrame) -> None:
+    metric = rows.metric.iloc[0]
     for stage, one in rows.groupby("stage"):
         for row, filled in zip(one.iloc[[0, -1] if len(one) > 1 else [0]].itertuples(), (True, False), strict=False):
             late = len(one) > 1 and not filled
+            value, low, high = (getattr(row, metric + end) for end in ("", "_low", "_high"))
             ax.errorbar(
-                row.energy_J, row.accuracy,
-                xerr=[[row.energy_J - row.energy_low_J], [row.energy_high_J - row.energy_J]],
-                yerr=[[row.accuracy - row.accuracy_low], [row.accuracy_high - row.accuracy]],
+                row.energy_J, value,
+                xerr=[[row.energy_J - row.energy_low_J], [row.energy_high_J - row.energy_J]], yerr=[[value - low], [high - value]],
                 fmt=STAGE_MARKERS[stage], color=STAGE_COLOURS[stage], markerfacecolor=STAGE_COLOURS[stage] if filled else "white",
                 capsize=2, markersize=7, label=STAGE_NAMES[stage] + (f", after {time_text(row.at_s)}" if late else ""),
             )  # fmt: skip
@@ -55,41 +70,48 @@ def _panel(ax: Any, rows: pd.DataFrame) -> None:
     ax.set_xlabel("energy per inference")
     ax.xaxis.set_major_formatter(EngFormatter("J", sep=" "))
     ax.tick_params(axis="x", which="minor", labelbottom=False)
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
     ax.grid(alpha=0.3)
+    if metric == "accuracy":
+        ax.set_ylabel("accuracy")
+        ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+    else:
+        ax.set_ylabel(f"{metric} (lower is better)")
+        ax.invert_yaxis()
 
 
 def _finding(summary: pd.DataFrame) -> str:
+    """Which stage costs least on which workloads."""
     first = summary[summary.at_s == summary.at_s.min()]
-    low = first.loc[first.groupby("workload").energy_J.idxmin()].stage
-    best = int(low.mode()[0])
-    share = f"{int((low == best).sum())} of {len(low)} workloads"
-    return f"Lowest nominal energy: stage {best} on {share} (bars: 95 % of accuracy, low-high of prices)"
+    cheapest = first.loc[first.groupby("workload", sort=False).energy_J.idxmin()].groupby("stage").workload.agg(list)
+    told = [f"stage {stage} on {', '.join(names) if len(names) < 3 else f'{len(names)} workloads'}" for stage, names in cheapest.items()]
+    return f"Lowest nominal energy: {'; '.join(told)}"
 
 
 def energy_breakdown(ds: xr.Dataset) -> Figure:
     """Energy per inference by component, as shares, one bar a target, one panel a workload; totals with low-high above."""
-    energy = ds.energy.mean("seed")
-    fig = figure(3.1 * ds.sizes["workload"], 4.2)
-    axes = fig.subplots(1, ds.sizes["workload"], sharey=True, squeeze=False)[0]
+    energy = ds.energy.mean("seed").fillna(0.0)
+    fig, panels = _grid(ds.sizes["workload"], 3.6, 3.4)
     parts = [c for c in energy.component.values if float(energy.sel(component=c).sum()) > 0]
     parts.sort(key=lambda c: -float((energy.sel(component=c) / energy.sum("component")).sum()))
-    for ax, name in zip(axes, ds.workload.values, strict=True):
-        _bars(ax, ds.sel(workload=name).mean("seed", keep_attrs=True), parts)
+    shown, few = parts[:SHOWN], parts[SHOWN:]
+    for ax, name in zip(panels, ds.workload.values, strict=True):
+        _bars(ax, ds.sel(workload=name).mean("seed", keep_attrs=True), shown, few)
         ax.set_title(str(name))
-    axes[0].set_ylabel("share of energy per inference")
-    handles, labels = axes[0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside lower center", ncols=min(6, len(labels)), frameon=False)
-    fig.suptitle("Where the joules go (above each bar: total, and its low to high)")
+        ax.set_ylabel("share of energy")
+    handles = {label: handle for ax in panels for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    fig.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=6, frameon=False)
+    fig.suptitle("Where the joules of one inference go (above each bar: total, and its low to high)")
     return fig
 
 
-def _bars(ax: Any, one: xr.Dataset, parts: list[str]) -> None:
+def _bars(ax: Any, one: xr.Dataset, parts: list[str], few: list[str]) -> None:
     total = one.energy.sum("component")
     share = (one.energy / total).fillna(0.0)
     places, base = np.arange(one.sizes["target"]), np.zeros(one.sizes["target"])
-    for colour, part in zip(PARTS * 3, parts, strict=False):
-        height = share.sel(component=part).values
+    heights = {part: share.sel(component=part).values for part in parts}
+    if few:
+        heights["all others"] = share.sel(component=few).sum("component").values
+    for colour, (part, height) in zip((*PARTS[:SHOWN], "#DDDDDD"), heights.items(), strict=False):
         ax.bar(places, height, bottom=base, color=colour, label=part, width=0.7, edgecolor="white", linewidth=0.5)
         base = base + height
     for place, target in zip(places, one.target.values, strict=True):

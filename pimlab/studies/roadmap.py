@@ -7,7 +7,7 @@ programming. Machines that draw nothing give the same bits for every seed and ti
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,70 +15,76 @@ import pandas as pd
 import xarray as xr
 
 from pimlab import presets, units, workload
+from pimlab.studies.compare import condensed
 from pimlab.studies.execution import machines
 from pimlab.studies.explain import explain
 from pimlab.studies.run import run
 from pimlab.studies.sweep import Study, study, sweep
 from pimlab.values import Value, integer
+from pimlab.workload.pairs import DATA
 
-WORKLOADS = ("fashion-cnn", "digits-mlp", "cancer-mlp", "magika")
-DATA = {"fashion-cnn": "fashion-mnist", "digits-mlp": "digits", "cancer-mlp": "breast-cancer", "magika": "magika-files"}
+WORKLOADS = ("fashion-cnn", "digits-mlp", "cancer-mlp", "magika", "small-lm", "llama2-7b")
+"""Four classifiers, the project's own language model, and the shape of a large one, which has costs alone."""
 TARGETS = ("warboy", "hbm-pim", "pcm-hermes")
 TIMES = ("0 s", "1 h", "1 day", "1 month", "1 year")
+METRICS = ("accuracy", "perplexity")
 EXPLAINED = ("fashion-cnn", "pcm-hermes", "1 day")
 """Workload, target and time of the accuracy waterfall."""
 
 
 class Size(Value):
-    """How large the study is: test samples of each workload at most, seeds, samples of the waterfall."""
+    """How large the study is: test samples of each workload at most, seeds, times, samples of the waterfall."""
 
     samples: int = integer(1)
     files: int = integer(1, doc="samples of the byte CNN, whose inference is the most costly")
+    windows: int = integer(1, doc="windows of text for a language model, 256 tokens or more each")
     seeds: int = integer(1)
     explained: int = integer(1)
+    times: tuple[str, ...] = TIMES
+
+    def limit(self, name: str) -> int:
+        """Test samples of the workload `name` at most."""
+        return {"magika": self.files, "small-lm": self.windows, "smollm2-135m": self.windows}.get(name, self.samples)
 
 
-FULL = Size(samples=1000, files=100, seeds=10, explained=1000)
-QUICK = Size(samples=100, files=20, seeds=2, explained=200)
+FULL = Size(samples=1000, files=50, windows=2, seeds=10, explained=1000)
+QUICK = Size(samples=100, files=10, windows=1, seeds=2, explained=200)
+EXTRA = Size(samples=1, files=1, windows=1, seeds=1, explained=1, times=("0 s", "1 day"))
+"""The size at which a language model of an optional package joins."""
 
 
 def roadmap(size: Size) -> Study:
-    """The study of one workload on one target for one seed: accuracy (at), energy (component), latency of an inference."""
+    """The study of one workload on one target for one seed: accuracy or perplexity (at), energy (component), latency."""
 
     def point(workload: str, target: str, seed: int) -> xr.Dataset:
-        fixed = not any(machine.varies for machine in machines(presets.target(target)))
+        fixed = workload not in DATA or not presets_vary(target)
         return _point(workload, target, 0 if fixed else seed, size)
 
-    point.__name__ = f"roadmap_{size.samples}_{size.files}"
+    point.__name__ = f"roadmap_{size.samples}_{size.files}_{size.windows}_{len(size.times)}"
     return study(point)
 
 
 @functools.lru_cache(maxsize=256)
 def _point(name: str, target: str, seed: int, size: Size) -> xr.Dataset:
-    model, data = load(name, size.files if name == "magika" else size.samples)
-    full = run(model, presets.target(target), data, at=TIMES, seed=seed)
-    kept = full[["accuracy", "accuracy_low", "accuracy_high", "assumed_share"]]
-    for variable in ("energy", "energy_low", "energy_high", "latency"):
-        kept[variable] = full[variable].sum("layer", keep_attrs=True)
-    kept["stage"] = ((), full.attrs["stage"], {"units": "1", "long_name": "roadmap stage"})
-    kept["samples"] = ((), full.attrs["samples"], {"units": "1", "long_name": "test samples"})
-    return kept.reset_coords(drop=True).assign_attrs(
-        {name: full.attrs[name] for name in ("calibration", "pimlab", "commit", "lock", "sources")}
-    )
+    model, data = load(name, size.limit(name))
+    return condensed(run(model, presets.target(target), data, at=size.times, seed=seed), METRICS, size.times)
 
 
 @functools.lru_cache(maxsize=16)
 def load(name: str, samples: int) -> tuple[Any, Any]:
-    """Model and test data of a workload of the study, at most `samples` samples."""
-    return workload.load_model(name), workload.load_data(DATA[name], split="test", limit=samples)
+    """Model and test data of a workload of the study, at most `samples` samples; None as data of a shape without weights."""
+    data = workload.load_data(DATA[name], split="test", limit=samples) if name in DATA else None
+    return workload.load_model(name), data
 
 
-def compute(size: Size = FULL, store: str | None = None, *, workers: int | None = None, progress: bool = True) -> xr.Dataset:
-    """accuracy (workload, target, seed, at), energy (workload, target, seed, component) in J, latency in s of the study.
+def compute(size: Size = FULL, store: str | None = None, *, workloads: Sequence[str] = WORKLOADS, workers: int | None = None,
+            progress: bool = True) -> xr.Dataset:  # fmt: skip
+    """accuracy and perplexity (workload, target, seed, at), energy (workload, target, seed, component) in J, latency in s.
 
+    A metric is NaN where the workload is scored by the other one, or by none.
     store, workers, progress : as in `sweep`. The energy of a stage depends on the seed only through cell values.
     """
-    coordinates = {"workload": WORKLOADS, "target": TARGETS, "seed": range(size.seeds)}
+    coordinates = {"workload": workloads, "target": TARGETS, "seed": range(size.seeds)}
     return sweep(roadmap(size), store=store, workers=workers, progress=progress, **coordinates)
 
 
@@ -96,10 +102,10 @@ def waterfall(size: Size = FULL, store: str | None = None, *, progress: bool = T
 
 
 def summary(ds: xr.Dataset) -> pd.DataFrame:
-    """One row a workload, target and (for machines that vary) time: accuracy and energy with their intervals.
+    """One row a workload, target and (for machines that vary) time: accuracy or perplexity, and energy, with intervals.
 
-    The accuracy interval joins, in quadrature, the 95 % interval over test samples (mean over seeds) and the 95 %
-    interval of the mean over seeds (normal). Energy low and high are those of the prices.
+    The interval of a metric joins, in quadrature, the 95 % interval over test samples (mean over seeds) and the 95 %
+    interval of the mean over seeds (normal). Energy low and high are those of the prices. NaN: not scored by that metric.
     """
     return pd.DataFrame(list(_rows(ds)))
 
@@ -108,16 +114,18 @@ def _rows(ds: xr.Dataset) -> Iterator[dict[str, Any]]:
     for name in ds.workload.values:
         for target in ds.target.values:
             one = ds.sel(workload=name, target=target)
-            times = ds["at"].values if presets_vary(str(target)) else ds["at"].values[:1]
+            metric = scored_by(one)
+            times = ds["at"].values if metric and presets_vary(str(target)) else ds["at"].values[:1]
             for at in times:
                 yield {
-                    "workload": name,
-                    "target": target,
-                    "stage": int(one.stage[0]),
-                    "at_s": float(at),
-                    **accuracy(one.sel(at=at)),
-                    **_costs(one),
-                }
+                    "workload": name, "target": target, "stage": int(one.stage[0]), "at_s": float(at), "metric": metric or "none",
+                    **{key: value for m in METRICS for key, value in quality(one.sel(at=at), m).items()}, **_costs(one),
+                }  # fmt: skip
+
+
+def scored_by(one: xr.Dataset) -> str | None:
+    """The metric of one workload's Dataset that is not NaN; None when there is none."""
+    return next((metric for metric in METRICS if bool(one[metric].notnull().any())), None)
 
 
 def presets_vary(name: str) -> bool:
@@ -125,18 +133,19 @@ def presets_vary(name: str) -> bool:
     return any(machine.varies for machine in machines(presets.target(name)))
 
 
-def accuracy(one: xr.Dataset) -> dict[str, float]:
-    """accuracy, accuracy_low, accuracy_high of a Dataset with the dimension `seed` alone."""
-    mean = float(one.accuracy.mean())
-    spread = float(one.accuracy.std(ddof=1)) if one.sizes["seed"] > 1 else 0.0
+def quality(one: xr.Dataset, metric: str) -> dict[str, float]:
+    """`metric`, its _low, _high and _std_over_seeds of a Dataset with the dimension `seed` alone."""
+    value, low, high = (one[metric + end] for end in ("", "_low", "_high"))
+    mean = float(value.mean())
+    spread = float(value.std(ddof=1)) if one.sizes["seed"] > 1 else 0.0 * mean
     of_mean = 1.96 * spread / np.sqrt(one.sizes["seed"])
-    down = np.hypot(float((one.accuracy - one.accuracy_low).mean()), of_mean)
-    up = np.hypot(float((one.accuracy_high - one.accuracy).mean()), of_mean)
+    down, up = np.hypot(float((value - low).mean()), of_mean), np.hypot(float((high - value).mean()), of_mean)
+    most = 1.0 if metric == "accuracy" else np.inf
     return {
-        "accuracy": mean,
-        "accuracy_low": max(0.0, mean - down),
-        "accuracy_high": min(1.0, mean + up),
-        "accuracy_std_over_seeds": spread,
+        metric: mean,
+        f"{metric}_low": float(np.clip(mean - down, 0.0, most)),
+        f"{metric}_high": float(np.clip(mean + up, 0.0, most)),
+        f"{metric}_std_over_seeds": spread,
     }
 
 
