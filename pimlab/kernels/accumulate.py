@@ -13,12 +13,13 @@ import numpy as np
 from numba import prange
 
 from pimlab.kernels.half import round_half
-from pimlab.kernels.jit import inline, kernel, parallel
+from pimlab.kernels.jit import inline, kernel, parallel_from
 
 # 64 outputs x 4 rows stay in registers and first-level cache, as in `pimlab.kernels.fp16`.
 _BLOCK, _ROWS, _SLAB = 64, 4, 256
 _ONE, _SIXTEEN, _BIAS = np.int32(1), np.int32(16), np.int32(0x7FFF)
 _ZERO = np.float32(0)
+_SMALL = 2**12
 
 
 @inline
@@ -224,7 +225,7 @@ def _slab(x, w, chunk, kind, rounded, first, out):
             out[row + i, first : first + width] = acc[i, :width]
 
 
-@parallel
+@parallel_from(_SMALL)
 def chunks(x, w, chunk, kind, rounded, out):
     """acc = round(acc + sum of the next `chunk` products), from zero; chunk 1 is the plain sequence.
 
@@ -236,7 +237,7 @@ def chunks(x, w, chunk, kind, rounded, out):
         _slab(x[rows], w, chunk, kind, rounded, task // slabs * _BLOCK, out[rows])
 
 
-@parallel
+@parallel_from(_SMALL)
 def tree(x, w, kind, rounded, out):
     """The sum of all products by pairs of neighbours, level by level. Arguments as for `chunks`."""
     slabs = (x.shape[0] + _SLAB - 1) // _SLAB

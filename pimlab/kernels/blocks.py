@@ -11,12 +11,13 @@ import numpy as np
 from numba import prange
 
 from pimlab.kernels.cast import nearest_bits
-from pimlab.kernels.jit import kernel, parallel
+from pimlab.kernels.jit import kernel, parallel_from
 
 _MAGNITUDE = np.int32(0x7FFFFFFF)
 _LOWEST, _BIAS = np.int32(-127), np.int32(127)
 _NOT_A_NUMBER = np.int32(128)
 _MANTISSA = np.int32(23)
+_SMALL = 2**18
 
 
 @kernel
@@ -54,7 +55,7 @@ def _block(x, emax, drop, normal, magic, largest, out):
     return exponent
 
 
-@parallel
+@parallel_from(_SMALL)
 def microscale(x, block, emax, drop, normal, magic, largest, out, exponents):
     """x with one shared exponent per `block` neighbours of a row; the last block of a row may be shorter.
 
@@ -94,7 +95,7 @@ def _column_blocks(x, drop, normal, magic, largest, exponents, out):
             to[j] = np.int32(nearest_bits(bits, drop, normal, magic, largest, largest, largest)).view(np.float32) * down[j]
 
 
-@parallel
+@parallel_from(_SMALL)
 def microscale_columns(x, block, emax, drop, normal, magic, largest, out, exponents):
     """As `microscale`, with the blocks along the middle axis. x, out : float32 (outer, k, n);  exponents : int16 (outer, blocks, n)."""
     outer, blocks = exponents.shape[:2]

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from pimlab.kernels.jit import inline, kernel, parallel
+from pimlab.kernels.jit import inline, kernel, parallel_from
 from pimlab.kernels.philox import block as philox_block
 
 _MAGNITUDE, _SIGN = np.int32(0x7FFFFFFF), np.int32(-0x80000000)
@@ -22,6 +22,7 @@ _INFINITY, _NAN = np.int32(0x7F800000), np.int32(0x7FC00000)
 _ONE = np.int32(1)
 _ULP = np.float32(2.0**-23)
 _CHUNK, _SPAN = 8192, 1024
+_SMALL = 2**18
 _TWO_32 = 2.0**32
 _MASK = np.uint64(0xFFFFFFFF)
 
@@ -76,7 +77,7 @@ def _toward_zero_span(x, drop, normal, magic, largest, above, infinite, out):
         out[i] = np.int32(_finished(rounded, size, np.int32(bits & _SIGN), largest, above, infinite)).view(np.float32)
 
 
-@parallel
+@parallel_from(_SMALL)
 def nearest(x, drop, normal, magic, largest, above, infinite, out):
     """x rounded to the nearest grid value, ties to even. x, out : float32 (size,)."""
     for c in prange((x.size + _CHUNK - 1) // _CHUNK):
@@ -84,7 +85,7 @@ def nearest(x, drop, normal, magic, largest, above, infinite, out):
         _nearest_span(x[span], drop, normal, magic, largest, above, infinite, out[span])
 
 
-@parallel
+@parallel_from(_SMALL)
 def toward_zero(x, drop, normal, magic, largest, above, infinite, out):
     """x rounded to the grid value next to it toward zero; finite x never pass the largest. x, out : float32 (size,)."""
     for c in prange((x.size + _CHUNK - 1) // _CHUNK):
@@ -127,7 +128,7 @@ def _words_span(k0, k1, row, first, out):
         out[4 * b + 3] = w3
 
 
-@parallel
+@parallel_from(_SMALL // 8)
 def stochastic(x, k0, k1, row, drop, normal, magic, largest, above, infinite, out):
     """x rounded up or down with the probability that makes the mean exact; element (i, j) reads word j of row `row` + i.
 

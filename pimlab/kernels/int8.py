@@ -8,10 +8,12 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from pimlab.kernels.jit import inline, kernel, parallel
+from pimlab.kernels.jit import inline, kernel, parallel_from
 
 BLOCK = 1024
 """Products of two int8 are at most 2^14, so 1024 of them sum below 2^24 and float32 holds every partial sum exactly."""
+SMALL = 2**18
+"""Elements below which one thread is done in 50 us, sooner than a second one is awake; less for slower kernels."""
 
 
 def gemm(x, w):
@@ -38,7 +40,7 @@ def gemm_wide(x, w):
     return acc
 
 
-@parallel
+@parallel_from(SMALL)
 def accumulate(part, acc):
     """acc += part, in place, modulo 2^32. part : float32 (batch, n) holding integers; acc : int32 (batch, n)."""
     for i in prange(acc.shape[0]):
@@ -46,7 +48,7 @@ def accumulate(part, acc):
             acc[i, j] = np.int32(np.int64(acc[i, j]) + np.int64(part[i, j]))
 
 
-@parallel
+@parallel_from(SMALL // 256)
 def saturating(x, w, chunk, low, high, acc):
     """acc += x @ w, in place, where the accumulator adds the exact sum of each `chunk` of k and clips to low..high each time.
 
@@ -65,7 +67,7 @@ def saturating(x, w, chunk, low, high, acc):
                 row[j] = min(max(row[j] + part[j], low), high)
 
 
-@parallel
+@parallel_from(SMALL)
 def quantise(x, scale, zero, low, high, q, clipped):
     """q = clip(rint(x / scale) + zero, low, high), ties to even, one scale a row.
 
@@ -82,7 +84,7 @@ def quantise(x, scale, zero, low, high, q, clipped):
         clipped[i] = count
 
 
-@parallel
+@parallel_from(SMALL)
 def requantise_onnx(acc, scale, zero, low, high, q, clipped):
     """ONNX's QLinearMatMul rule: q = sat(rint_even(f32(acc) * scale) + zero).
 
@@ -114,7 +116,7 @@ def rounding_shift(a, places):
     return (a >> places) + (1 if (a & mask) > threshold else 0)
 
 
-@parallel
+@parallel_from(SMALL // 8)
 def requantise_gemmlowp(acc, multiplier, shift, zero, low, high, q, clipped):
     """gemmlowp's rule: q = sat(rounding_shift(doubling_high(acc << left, multiplier), right) + zero).
 

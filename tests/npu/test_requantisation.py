@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from pimlab import npu
+from pimlab import formats, npu
 from pimlab.npu.requantisation import fixed_point
 
 
@@ -56,6 +56,24 @@ def gemmlowp_one(acc, scale, zero_point):
 @given(st.integers(-(2**31), 2**31 - 1), st.floats(2.0**-28, 0.49), st.integers(-128, 127))
 def test_gemmlowp_equals_plain_integers(acc, scale, zero_point):
     assert npu.requantize(np.array([acc], np.int32), scale, zero_point, rule="gemmlowp")[0] == gemmlowp_one(acc, scale, zero_point)
+
+
+@pytest.mark.parametrize(("signed", "bits"), [(True, 8), (False, 8), (True, 4)])
+def test_gemmlowp_equals_plain_integers_on_a_hundred_thousand_outputs(signed, bits):
+    """The high half to nearest, halves upward; then the shift to nearest, halves away from zero; both on magnitudes."""
+    rng = np.random.default_rng(bits + signed)
+    acc = (rng.uniform(-2, 2, (250, 400)) * 2.0 ** rng.uniform(3, 30, (250, 400))).astype(np.int32)
+    acc[0, :3] = -(2**31), 2**31 - 1, 0
+    scale = 2.0 ** rng.uniform(-30, -1, 400) * rng.choice([1, 0.5, 0.75], 400)
+    scale[::7] = 2.0 ** np.rint(np.log2(scale[::7]))
+    mantissa, exponent = np.frexp(scale)
+    multiplier = np.floor(mantissa * 2.0**31 + 0.5).astype(np.int64)
+    high = (2 * (np.abs(acc.astype(np.int64)) * multiplier) + 2**31 - 2 * (acc < 0)) // 2**32 * np.where(acc < 0, -1, 1)
+    code = (np.abs(high) + (2 ** np.maximum(-exponent, 0) >> 1) >> -exponent) * np.sign(high) + 1
+    grid = formats.IntegerFormat(width=bits, signed=signed)
+    ours = npu.requantize(acc, scale, 1, rule="gemmlowp", bits=bits, signed=signed)
+    np.testing.assert_array_equal(ours, np.clip(code, grid.lowest, grid.highest))
+    assert ours.counts["saturated"] == np.count_nonzero((code < grid.lowest) | (code > grid.highest))
 
 
 def test_the_two_rules_differ_seldom_and_by_one():
