@@ -37,6 +37,22 @@ def _rows(name):
     return lambda rng, size: (_inputs(rng, size), 32, *element_grid(format(name)))
 
 
+def _rescale(x, block, exponents, sign):
+    out = np.empty_like(x)
+    kernels.rescale(x, block, exponents, sign, out)
+    return out
+
+
+def _scaled(sign):
+    def make(rng, size):
+        x = rng.standard_normal((40, 107) if size == "small" else (4096, 4096)).astype(np.float32)
+        exponents = rng.integers(-127, 128, (len(x), -(-x.shape[1] // 32))).astype(np.int16)
+        exponents[:2] = 128
+        return x, 32, exponents, sign
+
+    return make
+
+
 def _upright(name):
     def make(rng, size):
         x = _inputs(rng, size)
@@ -45,9 +61,13 @@ def _upright(name):
     return make
 
 
-CASES = {
-    f"blocks.microscale {name}": Case(_microscale, reference.microscale, _rows(name), covers=("blocks.microscale",)) for name in _NAMES
-} | {
-    f"blocks.microscale_columns {name}": Case(_columns, reference.microscale_columns, _upright(name), covers=("blocks.microscale_columns",))
-    for name in ("mxfp8_e4m3", "mxfp4", "mxint8")
-}
+CASES = (
+    {f"blocks.microscale {name}": Case(_microscale, reference.microscale, _rows(name), covers=("blocks.microscale",)) for name in _NAMES}
+    | {
+        f"blocks.microscale_columns {name}": Case(
+            _columns, reference.microscale_columns, _upright(name), covers=("blocks.microscale_columns",)
+        )
+        for name in ("mxfp8_e4m3", "mxfp4", "mxint8")
+    }
+    | {f"blocks.rescale {sign:+d}": Case(_rescale, reference.rescale, _scaled(sign), covers=("blocks.rescale",)) for sign in (1, -1)}
+)

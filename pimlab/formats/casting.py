@@ -19,6 +19,8 @@ from pimlab.keys import Key, as_key
 from pimlab.values import unknown
 
 _ODD = 21
+_SLAB = 2**17
+"""Numbers a pass of several steps takes at a time, so that what one step leaves is still in cache for the next."""
 ROUNDINGS = ("nearest", "toward_zero", "stochastic")
 
 
@@ -121,14 +123,33 @@ def _cast_blocks(x: np.ndarray, target: MicroscalingFormat, rounding: str, axis:
     if x.ndim == 0 or not -x.ndim <= axis < x.ndim:
         raise ValueError(f"cast axis={axis} is outside the axes of an array of shape {x.shape}")
     axis %= x.ndim
-    out, exponents = microscaled(x, target, axis)
     if rounding == "nearest":
-        return out
+        return microscaled(x, target, axis)[0]
+    if x.ndim == 1:
+        return _cast_slab(x, target, rounding, axis, key)
+    out, rows = np.empty_like(x), max(1, _SLAB * len(x) // x.size)
+    rows = -(-rows // target.block) * target.block if axis == 0 else rows
+    for first in range(0, len(x), rows):
+        out[first : first + rows] = _cast_slab(x[first : first + rows], target, rounding, axis, key.rows(key.row + first))
+    return out
+
+
+def _cast_slab(x: np.ndarray, target: MicroscalingFormat, rounding: str, axis: int, key: Key) -> np.ndarray:
     _, *numbers = element_grid(target)
-    scale = spread(powers(exponents), target.block, axis, x.shape[axis])
-    finite = np.isfinite(scale)
-    elements = np.where(finite, x, np.float32(0)) / np.where(finite, scale, np.float32(1))
-    return _rounded(elements, (*numbers, numbers[3], numbers[3]), rounding, key) * scale
+    exponents = microscaled(x, target, axis)[1]
+    elements = _rescaled(x, exponents, target.block, axis, -1)
+    rounded = _rounded(elements, (*numbers, numbers[3], numbers[3]), rounding, key)
+    return _rescaled(rounded, exponents, target.block, axis, 1)
+
+
+def _rescaled(x: np.ndarray, exponents: np.ndarray, block: int, axis: int, sign: int) -> np.ndarray:
+    """x times 2**(sign exponent) of its block; a block of exponent 128 becomes NaN for sign 1 and stays for sign -1."""
+    if axis == x.ndim - 1:
+        out, rows = np.empty_like(x), (-1, x.shape[axis])
+        blocks.rescale(x.reshape(rows), block, exponents.reshape(len(x.reshape(rows)), -1), sign, out.reshape(rows))
+        return out
+    scales = powers(exponents) if sign > 0 else np.where(exponents == 128, np.float32(1), powers(-exponents))
+    return x * spread(scales, block, axis, x.shape[axis])
 
 
 def cast(x: np.ndarray | float, format: str | NumberFormat, *, rounding: str = "nearest", saturate: bool = True,

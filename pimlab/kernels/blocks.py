@@ -69,6 +69,28 @@ def microscale(x, block, emax, drop, normal, magic, largest, out, exponents):
 
 
 @kernel
+def _rescaled(x, factor, out):
+    for i in range(x.size):
+        out[i] = x[i] * factor
+
+
+@parallel_from(_SMALL)
+def rescale(x, block, exponents, sign, out):
+    """x times 2**(sign * exponent) of its block; where the exponent is 128, NaN for sign 1 and unchanged for sign -1.
+
+    x, out : float32 (rows, n);  exponents : int16 (rows, ceil(n / block)), as `microscale` leaves them;  sign : 1 or -1.
+    """
+    rows, blocks = exponents.shape
+    for i in prange(rows):
+        for b in range(blocks):
+            span, exponent = slice(b * block, (b + 1) * block), np.int32(exponents[i, b])
+            factor = np.float32(np.nan) if sign > 0 else np.float32(1.0)
+            if exponent != _NOT_A_NUMBER:
+                factor = _power(np.int32(sign * exponent))
+            _rescaled(x[i, span], factor, out[i, span])
+
+
+@kernel
 def _column_exponents(x, emax, exponents):
     largest = np.zeros(x.shape[1], np.int32)
     for p in range(x.shape[0]):

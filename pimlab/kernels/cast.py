@@ -128,7 +128,7 @@ def _words_span(k0, k1, row, first, out):
         out[4 * b + 3] = w3
 
 
-@parallel_from(_SMALL // 8)
+@parallel_from(_SMALL)
 def stochastic(x, k0, k1, row, drop, normal, magic, largest, above, infinite, out):
     """x rounded up or down with the probability that makes the mean exact; element (i, j) reads word j of row `row` + i.
 

@@ -71,6 +71,23 @@ def test_other_roundings_stay_next_to_x(name, rounding):
         assert (y != near).any()
 
 
+def test_stochastic_blocks_are_unbiased():
+    row = np.linspace(-3.9, 3.9, 64, dtype=np.float32)
+    y = formats.cast(np.tile(row, (4000, 1)), "mxfp4", rounding="stochastic", seed=1)
+    spread = np.maximum(y.std(axis=0), 1e-3) / np.sqrt(len(y))
+    assert (np.abs(y.mean(axis=0) - row) < 5 * spread).all()
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_stochastic_blocks_do_not_depend_on_how_the_work_is_cut(axis, monkeypatch):
+    x = np.random.default_rng(0).standard_normal((70, 33, 5)).astype(np.float32)
+    whole = formats.cast(x, "mxfp4", rounding="stochastic", seed=5, axis=axis)
+    monkeypatch.setattr("pimlab.formats.casting._SLAB", 700)
+    np.testing.assert_array_equal(formats.cast(x, "mxfp4", rounding="stochastic", seed=5, axis=axis), whole)
+    monkeypatch.setattr("pimlab.formats.casting._SLAB", 10**6)
+    np.testing.assert_array_equal(formats.cast(x, "mxfp4", rounding="stochastic", seed=5, axis=axis), whole)
+
+
 @settings(max_examples=40, deadline=None)
 @given(hnp.arrays(np.float32, (2, 40), elements=st.floats(-(2.0**120), 2.0**120, width=32)), st.sampled_from(sorted(ELEMENTS)))
 def test_idempotent_and_bounded(x, name):
