@@ -72,7 +72,7 @@ def test_other_roundings_stay_next_to_x(name, rounding):
 
 
 def test_stochastic_blocks_are_unbiased():
-    row = np.linspace(-3.9, 3.9, 64, dtype=np.float32)
+    row = np.linspace(-3, 3, 64, dtype=np.float32)  # 3.1 would saturate: six steps of 0.5
     y = formats.cast(np.tile(row, (4000, 1)), "mxfp4", rounding="stochastic", seed=1)
     spread = np.maximum(y.std(axis=0), 1e-3) / np.sqrt(len(y))
     assert (np.abs(y.mean(axis=0) - row) < 5 * spread).all()
