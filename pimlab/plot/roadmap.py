@@ -116,7 +116,7 @@ def _bars(ax: Any, one: xr.Dataset, parts: list[str], few: list[str]) -> None:
         base = base + height
     for place, target in zip(places, one.target.values, strict=True):
         values = [float(one[v].sel(target=target).sum()) for v in ("energy", "energy_low", "energy_high")]
-        middle, low, high = (units.si(v, "J", 2) for v in values)
+        middle, low, high = (units.si(v, "J", 3) for v in values)
         ax.text(place, 1.02, f"{middle}\n{low} to\n{high}", ha="center", va="bottom", fontsize=7)
     ax.set_xticks(places, one.target.values, fontsize=8)
     ax.set_ylim(0, 1.25)

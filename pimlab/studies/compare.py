@@ -53,7 +53,7 @@ def compare(models: Sequence[Any], targets: Sequence[str | Target], *, data: Map
     ]
     point.__name__ = "compare_" + hashlib.sha256(repr((told, machines, at, seed, rule)).encode()).hexdigest()[:12]
     found = sweep(study(point), store=store, progress=progress, model=list(loaded), target=list(machines))
-    return found.assign(stage=found.stage.isel(model=0).astype(int))
+    return found.assign(stage=found.stage.isel(model=0).astype(int).assign_attrs(found.stage.attrs))
 
 
 def _data(named: Any, limit: int | None) -> Any:

@@ -1,0 +1,53 @@
+"""Does one Dataset hold every model on every machine, with what is absent left absent?"""
+
+import numpy as np
+import pytest
+
+import pimlab as pim
+from pimlab.studies.compare import HOST_STANDING, HOST_WORK
+
+MODELS, TARGETS = ["digits-mlp", "small-lm", "llama2-7b"], ["warboy", "pcm-hermes"]
+
+
+@pytest.fixture(scope="module")
+def compared():
+    return pim.compare(MODELS, TARGETS, limit=1, at=["0 s", "1 day"])
+
+
+def test_each_cell_is_what_run_says(compared):
+    one = pim.run(pim.load_model("digits-mlp"), pim.target("pcm-hermes"), pim.load_data("digits", limit=1), at=["0 s", "1 day"])
+    cell = compared.sel(model="digits-mlp", target="pcm-hermes")
+    assert np.array_equal(cell.accuracy, one.accuracy)
+    assert float(cell.energy.sum()) == pytest.approx(float(one.energy.sum()), rel=1e-12)
+    assert float(cell.latency) == pytest.approx(float(one.latency.sum()), rel=1e-12)
+    hosted = one.energy.where(one.executor == "warboy").sum("component")
+    standing = float(hosted.sel(layer="standing warboy"))
+    assert float(cell.energy.sel(component=HOST_STANDING)) == pytest.approx(standing)
+    assert float(cell.energy.sel(component=HOST_WORK)) == pytest.approx(float(hosted.sum()) - standing)
+
+
+def test_what_is_not_scored_is_absent(compared):
+    assert np.isnan(compared.accuracy.sel(model=["small-lm", "llama2-7b"])).all()
+    assert np.isfinite(compared.perplexity.sel(model="small-lm")).all()
+    assert np.isnan(compared.perplexity.sel(model="llama2-7b")).all()
+    assert (compared.energy.sel(model="llama2-7b").sum("component") > 0).all()
+    assert compared.stage.values.tolist() == [1, 3]
+    assert all("units" in compared[name].attrs and "long_name" in compared[name].attrs for name in compared.data_vars)
+
+
+def test_a_store_keeps_the_comparison(tmp_path, compared):
+    store = str(tmp_path / "compared.zarr")
+    first = pim.compare(["digits-mlp"], TARGETS, limit=5, store=store)
+    again = pim.compare(["digits-mlp"], TARGETS, limit=5, store=store)
+    assert first.identical(again)
+
+
+def test_bad_input_is_named():
+    with pytest.raises(ValueError, match=r"model 'digit-mlp' is not known.*did you mean|nearest"):
+        pim.compare(["digit-mlp"], TARGETS)
+    with pytest.raises(ValueError, match="target 'warbo'"):
+        pim.compare(["digits-mlp"], ["warbo"])
+    with pytest.raises(TypeError, match="compare data: model 'digits'"):
+        pim.compare(["digits-mlp"], TARGETS, data={"digits": "digits"})
+    with pytest.raises(ValueError, match="empty"):
+        pim.compare([], TARGETS)
