@@ -29,7 +29,7 @@ def explain(
     ranges = calibrations(model, data, rule)
 
     def with_only(causes: tuple[str, ...]) -> xr.Dataset:
-        return score(Execution(model, target.with_causes(causes), ranges, number), data, time, batch).drop_dims("overrun")
+        return score(Execution(model, target.with_causes(causes), ranges, number), data, time, batch).drop_dims("overrun").drop_vars("layer")
 
     names, known = target.causes, {}
     wanted = {names[:i] for i in range(len(names) + 1)} | {(n,) for n in names} | {tuple(m for m in names if m != n) for n in names}
@@ -41,7 +41,7 @@ def explain(
             _stack([known[(name,)] for name in names], "cause", names, "_alone"),
             _stack([known[tuple(m for m in names if m != name)] for name in names], "cause", names, "_without"),
         ]
-    answer = xr.merge(parts, combine_attrs="drop").assign_coords(at=time, target=target.name, model=model.name, seed=number)
+    answer = xr.merge(parts, combine_attrs="override").assign_coords(at=time, target=target.name, model=model.name, seed=number)
     answer.at.attrs.update(units="s", long_name="time after programming")
     return answer.assign_attrs(attributes(model, target, data, seed, rule))
 

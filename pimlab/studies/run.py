@@ -15,6 +15,10 @@ from pimlab.studies import provenance
 from pimlab.studies.costs import costs, sources
 from pimlab.studies.execution import SAMPLED, Execution, machines
 
+_LONG_NAMES = {
+    "event": "what is counted", "component": "part of the machine that spends", "phase": "part of the time", "overrun": "range that was left",
+    "target": "machine", "model": "trained model", "seed": "seed of everything random",
+}  # fmt: skip
 Times = str | float | Sequence[str | float]
 
 
@@ -40,19 +44,26 @@ def run(model: Any, target: Target, data: Any = None, *, at: Times = 0.0, seed: 
     target = hosted(model, target)
     if data is None:
         answer = costs(model, target, {}).assign_coords(target=target.name, model=model.name)
-        return answer.assign_attrs(attributes(model, target, None, seed, rule))
+        return _named(answer).assign_attrs(attributes(model, target, None, seed, rule))
     times = [units.seconds(t) for t in ([at] if isinstance(at, (str, float, int)) else at)]
     if not times:
         raise ValueError("at=[] names no time; allowed: one time or more, such as at=['1 h', '1 day']")
     execution = Execution(model, target, calibrations(model, data, rule), as_key(seed).seed)
     scores = xr.concat(_scores(execution, data, times, batch), "at", join="outer", fill_value=0)
     integrals = {op.name: execution.integrals(op) for op in model.mac_ops}
-    answer = xr.merge([costs(model, target, integrals), scores], combine_attrs="drop", join="left", fill_value=0)
+    answer = xr.merge([costs(model, target, integrals), scores], combine_attrs="override", join="left", fill_value=0)
     answer = answer.assign_coords(at=("at", times, {"units": "s", "long_name": "time after programming"}))
     if isinstance(at, (str, float, int)):
         answer = answer.isel(at=0)
     answer = answer.assign_coords(target=target.name, model=model.name, seed=as_key(seed).seed)
-    return answer.assign_attrs(attributes(model, target, data, seed, rule))
+    return _named(answer).assign_attrs(attributes(model, target, data, seed, rule))
+
+
+def _named(answer: xr.Dataset) -> xr.Dataset:
+    for name, text in _LONG_NAMES.items():
+        if name in answer.coords:
+            answer[name].attrs["long_name"] = text
+    return answer
 
 
 def hosted(model: Any, target: Target) -> Target:
