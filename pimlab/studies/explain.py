@@ -29,7 +29,8 @@ def explain(
     ranges = calibrations(model, data, rule)
 
     def with_only(causes: tuple[str, ...]) -> xr.Dataset:
-        return score(Execution(model, target.with_causes(causes), ranges, number), data, time, batch).drop_dims("overrun").drop_vars("layer")
+        scored = score(Execution(model, target.with_causes(causes), ranges, number), data, time, batch)
+        return scored.drop_dims("overrun").drop_vars("layer")
 
     names, known = target.causes, {}
     wanted = {names[:i] for i in range(len(names) + 1)} | {(n,) for n in names} | {tuple(m for m in names if m != n) for n in names}

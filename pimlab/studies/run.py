@@ -16,8 +16,8 @@ from pimlab.studies.costs import costs, sources
 from pimlab.studies.execution import SAMPLED, Execution, machines
 
 _LONG_NAMES = {
-    "event": "what is counted", "component": "part of the machine that spends", "phase": "part of the time", "overrun": "range that was left",
-    "target": "machine", "model": "trained model", "seed": "seed of everything random",
+    "event": "what is counted", "component": "part of the machine that spends", "phase": "part of the time",
+    "overrun": "range that was left", "target": "machine", "model": "trained model", "seed": "seed of everything random",
 }  # fmt: skip
 Times = str | float | Sequence[str | float]
 
