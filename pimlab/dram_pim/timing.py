@@ -45,7 +45,7 @@ class Timing(Value):
     read_precharge: str = choice("command", "burst", doc="what tRTP counts from: the read command, or the last prefetch of its burst")
 
     def check(self) -> None:
-        """A table must not contradict itself: tRC >= tRAS + tRP, L >= S, a refresh ends before the next is due."""
+        """A table must not contradict itself: tRC >= tRAS + tRP, L >= S, and refreshes leave time for a row between them."""
         rules = (
             ("tRC >= tRAS + tRP", self.tRC >= self.tRAS + self.tRP, f"tRC={self.tRC}, tRAS={self.tRAS}, tRP={self.tRP}"),
             ("tRAS >= tRCDRD", self.tRAS >= self.tRCDRD, f"tRAS={self.tRAS}, tRCDRD={self.tRCDRD}"),
@@ -54,7 +54,12 @@ class Timing(Value):
             ("tCCDS >= BL / 2", 2 * self.tCCDS >= self.BL, f"tCCDS={self.tCCDS}, BL={self.BL}"),
             ("tRRDL >= tRRDS", self.tRRDL >= self.tRRDS, f"tRRDL={self.tRRDL}, tRRDS={self.tRRDS}"),
             ("tWTRL >= tWTRS", self.tWTRL >= self.tWTRS, f"tWTRL={self.tWTRL}, tWTRS={self.tWTRS}"),
-            ("tREFI > tRFC + tRP", self.tREFI > self.tRFC + self.tRP, f"tREFI={self.tREFI}, tRFC={self.tRFC}, tRP={self.tRP}"),
+            # one row must close, and another open and answer, between two refreshes: else nothing but refresh ever happens
+            (
+                "tREFI > tRFC + tRC + tRCD",
+                self.tREFI > self.tRFC + self.tRC + max(self.tRCDRD, self.tRCDWR),
+                f"tREFI={self.tREFI}, tRFC={self.tRFC}, tRC={self.tRC}, tRCDRD={self.tRCDRD}, tRCDWR={self.tRCDWR}",
+            ),
         )
         for rule, holds, values in rules:
             if not holds:

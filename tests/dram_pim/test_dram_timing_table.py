@@ -14,7 +14,8 @@ HBM2, ORGANISATION = timing("hbm2"), TARGETS["hbm-pim"]().organisation
 @pytest.mark.parametrize(
     ("change", "rule"),
     [({"tRC": 46}, "tRC >= tRAS"), ({"tCCDL": 1}, "tCCDL >= tCCDS"), ({"tREFI": 360}, "tREFI > tRFC"), ({"tRAS": 13, "tRC": 60}, "tRAS >= tRCDRD"),
-     ({"tRRDL": 3}, "tRRDL >= tRRDS"), ({"tWTRL": 3}, "tWTRL >= tWTRS"), ({"BL": 8}, "tCCDS >= BL")],
+     ({"tRRDL": 3}, "tRRDL >= tRRDS"), ({"tWTRL": 3}, "tWTRL >= tWTRS"), ({"BL": 8}, "tCCDS >= BL"),
+     ({"tREFI": 411}, "tREFI > tRFC [+] tRC [+] tRCD")],
 )  # fmt: skip
 def test_contradictions_name_the_rule(change, rule):
     with pytest.raises(ValueError, match=rule):

@@ -29,6 +29,42 @@ def test_any_timing_table_gives_a_valid_trace(rcd, rp, ccd, wr, wtr, xaw):
     pim.validate(pim.trace(TARGET.but(timing=timing), "write", bytes=1 << 20), timing)
 
 
+@st.composite
+def _tables(draw):
+    """Any table that does not contradict itself, far beyond real parts; refresh may leave time for one row only."""
+
+    def cycles(low, high):
+        return draw(st.integers(low, high))
+
+    burst, rcd, wcd, rp, rfc = cycles(1, 8), cycles(1, 60), cycles(1, 60), cycles(1, 60), cycles(1, 800)
+    ccd, rrd, wtr, ras = burst + cycles(0, 4), cycles(1, 20), cycles(1, 15), max(rcd, wcd) + cycles(0, 60)
+    rc = ras + rp + cycles(0, 30)
+    return {
+        "BL": 2 * burst, "RL": cycles(1, 60), "WL": cycles(1, 60), "tCCDS": ccd, "tCCDL": ccd + cycles(0, 8), "tRCDRD": rcd, "tRCDWR": wcd,
+        "tRAS": ras, "tRC": rc, "tRP": rp, "tRRDS": rrd, "tRRDL": rrd + cycles(0, 10), "tRTPL": cycles(1, 30), "tWR": cycles(1, 60),
+        "tWTRS": wtr, "tWTRL": wtr + cycles(0, 15), "XAW": cycles(1, 8), "tXAW": cycles(1, 120), "tRTRS": cycles(0, 6), "tRFC": rfc,
+        "tREFI": rfc + rc + max(rcd, wcd) + 1 + cycles(0, 3000), "read_precharge": draw(st.sampled_from(["command", "burst"])),
+    }  # fmt: skip
+
+
+SIZES = st.sampled_from([1, 7, 13, 64, 257, 1021])
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    name=st.sampled_from(["hbm-pim", "lpddr-pim", "gddr6-aim"]), table=_tables(), m=SIZES, k=SIZES, batch=st.integers(1, 3), refresh=st.booleans()
+)  # fmt: skip
+def test_no_table_and_no_shape_breaks_a_rule(name, table, m, k, batch, refresh):
+    base = pim.TARGETS[name]()
+    target = base.but(timing=base.timing.but(**table))
+    operator = target.organisation.operators[m % len(target.organisation.operators)]
+    for op, sizes in (("gemv", {"m": m, "k": k, "batch": batch}), (operator, {"n": 300 * k}), ("write", {"bytes": 400 * m})):
+        trace = pim.trace(target, op, refresh=refresh, **sizes)
+        assert pim.validate(trace, target.timing) == trace.sizes["index"]
+    if name != "gddr6-aim":  # a tool's rules may break JEDEC's, but must come to an end
+        assert int(pim.gemv(target, m, k, batch, refresh, "pimsimulator").cycles) > 0
+
+
 A, R, W, P, F = "ACT", "RD", "WR", "PRE", "REF"
 BROKEN = {
     "tRCDRD": [(0, A, 0, 5), (13, R, 0, 5)],
