@@ -13,23 +13,35 @@ from types import FunctionType
 from typing import Any
 
 import numba
+import numpy as np
 
 PURE = os.environ.get("PIMLAB_PURE") == "1"
 
 
+def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` uncompiled, and as silent as compiled code where a sum overflows or an operation gives NaN."""
+
+    @wraps(function)
+    def run(*arguments: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return function(*arguments)
+
+    return run
+
+
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """A compiled kernel: arrays in, arrays out; one thread; cached on disk; releases the GIL."""
-    return function if PURE else numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy")(function)
+    return _plain(function) if PURE else numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy")(function)
 
 
 def parallel(function: Callable[..., Any]) -> Callable[..., Any]:
     """As `kernel`, with `prange` over independent outputs (never a float reduction across threads)."""
-    return function if PURE else numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy", parallel=True)(function)
+    return _plain(function) if PURE else numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy", parallel=True)(function)
 
 
 def inline(function: Callable[..., Any]) -> Callable[..., Any]:
     """A small device function called from kernels and inlined there."""
-    return function if PURE else numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy", inline="always")(function)
+    return _plain(function) if PURE else numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy", inline="always")(function)
 
 
 def parallel_from(size: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -41,7 +53,7 @@ def parallel_from(size: int) -> Callable[[Callable[..., Any]], Callable[..., Any
 
     def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         if PURE:
-            return function
+            return _plain(function)
         threads, alone = parallel(function), kernel(_renamed(function))
 
         @wraps(function)
