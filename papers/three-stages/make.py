@@ -16,7 +16,7 @@ from pimlab.studies import roadmap
 
 STORE = Path("results") / "roadmap.zarr"
 OUT = Path("results") / "three-stages"
-SMALLEST = roadmap.Size(samples=50, files=4, windows=1, seeds=2, explained=50, times=("0 s", "1 year"))
+SMALLEST = roadmap.Size(samples=50, files=4, windows=1, seeds=2, explained=50, chips=2, times=("0 s", "1 year"))
 ONE_CHIP = ("fashion-cnn", "digits-mlp", "cancer-mlp", "small-lm")
 """Workloads that the 64 cores of one HERMES chip hold."""
 

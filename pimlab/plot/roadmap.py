@@ -125,25 +125,47 @@ def _bars(ax: Any, one: xr.Dataset, parts: list[str], few: list[str]) -> None:
 
 
 def waterfall(explained: xr.Dataset, metric: str = "accuracy") -> Figure:
-    """How `metric` falls as the non-idealities are added one after another, with the 95 % interval at each step."""
-    steps, values = explained.step.values, explained[metric].values
+    """How `metric` changes as the non-idealities are added one after another, with the 95 % interval at each step.
+
+    explained : what `explain` returns, or a sweep of it over `seed`: then means over chips, and each change with the
+    half-width of its 95 % interval over chips.
+    """
+    chips = explained if "seed" in explained.dims else explained.expand_dims("seed")
+    steps, values = chips.step.values, chips[metric].mean("seed").values
+    low, high = (np.abs(chips[f"{metric}_{end}"].mean("seed").values - values) for end in ("low", "high"))
     fig = figure(1.3 * len(steps) + 1.5, 3.8)
     ax = fig.subplots()
-    drops = np.diff(values)
+    changes = np.diff(values)
     ax.bar(0, values[0], color="#999999", width=0.65)
-    colours = np.where(drops < 0, "#D55E00", "#009E73")
-    ax.bar(np.arange(1, len(steps)), np.abs(drops), bottom=np.minimum(values[:-1], values[1:]), color=colours, width=0.65)
-    low, high = values - explained[f"{metric}_low"].values, explained[f"{metric}_high"].values - values
+    worse = changes < 0 if metric == "accuracy" else changes > 0
+    colours = np.where(worse, "#D55E00", "#009E73")
+    ax.bar(np.arange(1, len(steps)), np.abs(changes), bottom=np.minimum(values[:-1], values[1:]), color=colours, width=0.65)
     ax.errorbar(np.arange(len(steps)), values, yerr=[low, high], fmt="_", color="black", capsize=3)
-    for place, value in enumerate(values):
-        text = f"{value:.1%}" if place == 0 else f"{100 * drops[place - 1]:+.1f} pt"
-        ax.annotate(text, (place, value + high[place]), xytext=(0, 3), textcoords="offset points", ha="center", fontsize=8)
+    for place, text in enumerate(_change_texts(chips[metric].transpose("step", "seed").values, metric)):
+        top = max(values[max(place - 1, 0)], values[place] + high[place])
+        ax.annotate(text, (place, top), xytext=(0, 3), textcoords="offset points", ha="center", fontsize=8)
     ax.set_xticks(np.arange(len(steps)), [str(s) for s in steps])
     margin = max(0.02, 0.25 * (values.max() - values.min() + high.max() + low.max()))
-    ax.set_ylim(max(0.0, (values - low).min() - margin), min(1.05, (values + high).max() + margin))
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
+    ax.set_ylim(max(0.0, (values - low).min() - margin), (values + high).max() + margin)
+    if metric == "accuracy":
+        ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
     ax.set_ylabel(metric)
-    worst = str(steps[1 + int(np.argmin(drops))]).removeprefix("+ ") if len(drops) else "nothing"
-    when = time_text(float(explained["at"]))
-    ax.set_title(f"{worst} costs {explained.model.item()} most on {explained.target.item()}, {when} after programming")
+    ax.set_title(_costliest(chips, changes if metric == "accuracy" else -changes))
     return fig
+
+
+def _change_texts(values: np.ndarray, metric: str) -> list[str]:
+    """The first value and each change of values (step, chip), with its 95 % half-width over chips where there are several."""
+    scale, digits, unit = (100.0, 1, " pt") if metric == "accuracy" else (1.0, 2, "")
+    changes, chips = scale * np.diff(values, axis=0), values.shape[1]
+    first = f"{scale * values[0].mean():.{digits}f}{' %' if metric == 'accuracy' else ''}"
+    half = 1.96 * changes.std(axis=1, ddof=1) / np.sqrt(chips) if chips > 1 else None
+    spread = [""] * len(changes) if half is None else [f" ± {h:.{digits}f}" for h in half]
+    return [first, *(f"{c.mean():+.{digits}f}{s}{unit}" for c, s in zip(changes, spread, strict=True))]
+
+
+def _costliest(chips: xr.Dataset, gains: np.ndarray) -> str:
+    worst = str(chips.step.values[1 + int(np.argmin(gains))]).removeprefix("+ ") if len(gains) else "nothing"
+    when, count = time_text(float(chips["at"].max())), chips.sizes["seed"]
+    mean = f", mean of {count} chips" if count > 1 else ""
+    return f"{worst} costs {chips.attrs['model']} most on {chips.attrs['target']}, {when} after programming{mean}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 
@@ -17,9 +18,18 @@ PARTS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E
 mpl.rcParams["svg.hashsalt"] = "pimlab"  # the same figure gives the same SVG
 
 
+class Drawing(Figure):
+    """A figure that a notebook shows as it is, with no window or pyplot state."""
+
+    def _repr_png_(self) -> bytes:
+        written = io.BytesIO()
+        self.savefig(written, format="png", dpi=100)
+        return written.getvalue()
+
+
 def figure(width: float, height: float) -> Figure:
     """An empty figure (inches) that no window or pyplot state knows of."""
-    return Figure(figsize=(width, height), layout="constrained")
+    return Drawing(figsize=(width, height), layout="constrained")
 
 
 def save(fig: Figure, path: str | os.PathLike[str]) -> tuple[Path, Path]:

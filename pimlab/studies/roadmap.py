@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from pimlab import presets, units, workload
+from pimlab import presets, workload
 from pimlab.studies.compare import condensed
 from pimlab.studies.execution import machines
 from pimlab.studies.explain import explain
@@ -28,18 +28,19 @@ WORKLOADS = ("fashion-cnn", "digits-mlp", "cancer-mlp", "magika", "small-lm", "l
 TARGETS = ("warboy", "hbm-pim", "pcm-hermes")
 TIMES = ("0 s", "1 h", "1 day", "1 month", "1 year")
 METRICS = ("accuracy", "perplexity")
-EXPLAINED = ("fashion-cnn", "pcm-hermes", "1 day")
+EXPLAINED = ("fashion-cnn", "pcm-hermes", "1 year")
 """Workload, target and time of the accuracy waterfall."""
 
 
 class Size(Value):
-    """How large the study is: test samples of each workload at most, seeds, times, samples of the waterfall."""
+    """How large the study is: test samples of each workload at most, seeds and times, and the size of the waterfall."""
 
     samples: int = integer(1)
     files: int = integer(1, doc="samples of the byte CNN, whose inference is the most costly")
     windows: int = integer(1, doc="windows of text for a language model, 256 tokens or more each")
     seeds: int = integer(1)
-    explained: int = integer(1)
+    explained: int = integer(1, doc="samples of the waterfall")
+    chips: int = integer(1, doc="seeds of the waterfall")
     times: tuple[str, ...] = TIMES
 
     def limit(self, name: str) -> int:
@@ -47,9 +48,9 @@ class Size(Value):
         return {"magika": self.files, "small-lm": self.windows, "smollm2-135m": self.windows}.get(name, self.samples)
 
 
-FULL = Size(samples=1000, files=24, windows=2, seeds=10, explained=500)
-QUICK = Size(samples=100, files=10, windows=1, seeds=2, explained=200)
-EXTRA = Size(samples=1, files=1, windows=1, seeds=1, explained=1, times=("0 s", "1 day"))
+FULL = Size(samples=1000, files=24, windows=2, seeds=10, explained=250, chips=5)
+QUICK = Size(samples=100, files=10, windows=1, seeds=2, explained=100, chips=2)
+EXTRA = Size(samples=1, files=1, windows=1, seeds=1, explained=1, chips=1, times=("0 s", "1 day"))
 """The size at which a language model of an optional package joins."""
 
 
@@ -89,16 +90,15 @@ def compute(size: Size = FULL, store: str | None = None, *, workloads: Sequence[
 
 
 def waterfall(size: Size = FULL, store: str | None = None, *, progress: bool = True) -> xr.Dataset:
-    """`explain` of the workload, target and time in `EXPLAINED`, kept in `store` like the study itself."""
+    """`explain` of the workload, target and time in `EXPLAINED` for several chips (seed), kept in `store` like the study."""
     name, target, at = EXPLAINED
 
-    def point(at: str) -> xr.Dataset:
+    def point(seed: int) -> xr.Dataset:
         model, data = load(name, size.explained)
-        return explain(model, presets.target(target), data, at=at).drop_vars("at").reset_coords(["target", "model", "seed"], drop=True)
+        return explain(model, presets.target(target), data, at=at, seed=seed).drop_vars(["target", "model"])
 
-    point.__name__ = f"waterfall_{size.explained}"
-    one = sweep(study(point), store=store, progress=progress, at=[at]).isel(at=0)
-    return one.assign_coords(at=units.seconds(at), target=target, model=name)
+    point.__name__ = f"waterfall_{name}_{target}_{at}_{size.explained}".replace(" ", "-")
+    return sweep(study(point), store=store, progress=progress, seed=range(size.chips))
 
 
 def summary(ds: xr.Dataset) -> pd.DataFrame:

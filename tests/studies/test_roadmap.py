@@ -8,7 +8,7 @@ import pytest
 from pimlab import reproduce as command
 from pimlab.studies import roadmap
 
-TINY = roadmap.Size(samples=20, files=2, windows=1, seeds=2, explained=20, times=("0 s", "1 year"))
+TINY = roadmap.Size(samples=20, files=2, windows=1, seeds=2, explained=20, chips=2, times=("0 s", "1 year"))
 
 
 @pytest.fixture(scope="module")
