@@ -44,7 +44,9 @@ def compute(quick: bool = False) -> xr.Dataset:
         return pim.run(model, machine(mapping, cell, bits), data, seed=seed)[["accuracy"]]
 
     bits, cells = ([6, 10], ["ideal cell", "PCM"]) if quick else ([3, 4, 5, 6, 7, 8, 10], list(CELLS))
-    ds = pim.sweep(accuracy, cell=cells, mapping=list(MAPPINGS)[: 3 if quick else 4], bits=bits, seed=range(1 if quick else 3), progress=False)
+    ds = pim.sweep(
+        accuracy, cell=cells, mapping=list(MAPPINGS)[: 3 if quick else 4], bits=bits, seed=range(1 if quick else 3), progress=False
+    )
     software = float(pim.run(model, pim.Crossbar(), data).accuracy)
     enough = (ds.accuracy.mean("seed") >= software - WITHIN).sortby("bits")
     needed = xr.where(enough.any("bits"), enough.bits.where(enough).min("bits"), np.inf)
