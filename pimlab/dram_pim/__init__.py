@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from pimlab.dram_pim.activation import LookUp
 from pimlab.dram_pim.aim import AimPim
-from pimlab.dram_pim.api import combine, elementwise, gemv, host_read, host_write, matmul, trace
+from pimlab.dram_pim.api import activate, combine, elementwise, gemv, host_read, host_write, matmul, trace
 from pimlab.dram_pim.arithmetic import AnyFormat, BrainTree, HalfLanes
 from pimlab.dram_pim.decode import decode_layer
 from pimlab.dram_pim.organisation import BankPim
@@ -13,6 +14,6 @@ from pimlab.dram_pim.upmem import Dpus
 from pimlab.dram_pim.validator import TraceError, validate
 
 __all__ = [
-    "TARGETS", "AimPim", "AimTiming", "AnyFormat", "BankPim", "BrainTree", "Dpus", "DramPim", "HalfLanes", "Timing", "TraceError",
-    "combine", "decode_layer", "elementwise", "gemv", "host_read", "host_write", "matmul", "timing", "trace", "validate",
+    "TARGETS", "AimPim", "AimTiming", "AnyFormat", "BankPim", "BrainTree", "Dpus", "DramPim", "HalfLanes", "LookUp", "Timing", "TraceError",
+    "activate", "combine", "decode_layer", "elementwise", "gemv", "host_read", "host_write", "matmul", "timing", "trace", "validate",
 ]  # fmt: skip

@@ -12,17 +12,19 @@ from typing import Any
 import numpy as np
 
 from pimlab.dram_pim import prices as event
+from pimlab.dram_pim.activation import FUNCTIONS
 from pimlab.dram_pim.engine import Summary, stretched
 from pimlab.dram_pim.organisation import Banks
 from pimlab.dram_pim.timing import AimTiming, Timing
 from pimlab.kernels import dram_timing as kernel
 from pimlab.values import choice, integer, unknown
 
-COMMANDS = ("WRGB", "WRMAC16", "MAC16", "RDMAC16", "TMOD", "ACT16", "PREA", "EWMUL16", "REFAB")
-"""Write the global buffer; write, use and read the accumulators; change command class; open, close, multiply, refresh all banks."""
-WRGB, WRMAC, MAC16, RDMAC, TMOD, ACT16, PREA, EWMUL, REFAB = range(9)
+COMMANDS = ("WRGB", "WRMAC16", "MAC16", "RDMAC16", "TMOD", "ACT16", "PREA", "EWMUL16", "REFAB", "AF16", "RDAF16")
+"""Write the global buffer; write, use and read the accumulators; change command class; open, close, multiply, refresh all banks;
+look the accumulators up in the open table row; read the results of that."""
+WRGB, WRMAC, MAC16, RDMAC, TMOD, ACT16, PREA, EWMUL, REFAB, AF16, RDAF = range(11)
 _PHASES = ("input broadcast", "input broadcast", "in-bank MAC", "result read", "mode switching", "row opening", "row closing",
-           "element-wise product", "refresh")  # fmt: skip
+           "element-wise product", "refresh", "table look-up", "result read")  # fmt: skip
 LONGEST = 400_000
 """Commands that are scheduled one by one; beyond, equal passes repeat."""
 
@@ -35,10 +37,12 @@ def gaps(t: AimTiming) -> np.ndarray:
         (WRGB, WRGB): bus, (WRGB, WRMAC): bus, (WRMAC, WRGB): bus, (WRMAC, WRMAC): bus, (MAC16, MAC16): t.tCCDL, (EWMUL, EWMUL): t.tCCDL,
         (RDMAC, WRMAC): t.tREG, (RDMAC, WRGB): t.tREG, (RDMAC, RDMAC): bus, (ACT16, MAC16): t.tRCDMAC, (ACT16, EWMUL): t.tRCDEW,
         (ACT16, PREA): t.tRAS, (ACT16, ACT16): t.tRC, (MAC16, PREA): t.tRTPL, (EWMUL, PREA): t.WL + t.tWR, (PREA, ACT16): t.tRP,
-        (PREA, REFAB): t.tRP, (REFAB, ACT16): t.tRFC, (REFAB, REFAB): t.tRFC,
+        (PREA, REFAB): t.tRP, (REFAB, ACT16): t.tRFC, (REFAB, REFAB): t.tRFC, (ACT16, AF16): t.tRCDAF, (AF16, AF16): t.tCCDL,
+        (AF16, PREA): t.tRTPL, (RDAF, TMOD): t.tREG, (RDMAC, TMOD): t.tREG, (RDAF, WRMAC): t.tREG, (RDAF, WRGB): t.tREG, (RDAF, RDAF): bus,
     }.items():  # fmt: skip
         table[before, after] = cycles
-    table[TMOD, :REFAB] = np.maximum(table[TMOD, :REFAB], t.tMOD)
+    others = np.arange(len(COMMANDS)) != REFAB
+    table[TMOD, others] = np.maximum(table[TMOD, others], t.tMOD)
     return table
 
 
@@ -111,8 +115,13 @@ class AimPim(Banks):
 
     @property
     def operators(self) -> tuple[str, ...]:
-        """Element-wise operators in the banks."""
-        return ("mul",)
+        """Element-wise operators in the banks: a product, and activation functions by table."""
+        return ("mul", *FUNCTIONS)
+
+    @property
+    def activations(self) -> tuple[str, ...]:
+        """Vector operators that the banks answer by table."""
+        return tuple(FUNCTIONS)
 
     def chunks(self, outputs: int, inputs: int) -> tuple[int, np.ndarray]:
         """Groups of outputs, and column accesses of each chunk of inputs; ValueError when the rows do not hold them."""
@@ -128,9 +137,10 @@ class AimPim(Banks):
         groups, reads = self.chunks(outputs, inputs)
         return groups * self.outputs_per_tile * int(reads.sum()) * self.lanes * batch
 
-    def elements_done(self, elements: int) -> int:
-        """Elements of an element-wise product, padding included: one bank of each four holds the result."""
-        step = self.channels * self.bank_groups * self.lanes
+    def elements_done(self, elements: int, op: str = "mul") -> int:
+        """Elements of an element-wise operator, padding included. A product: one bank of each four holds the result; a
+        function by table: one accumulator a bank."""
+        step = self.outputs_per_tile if op in FUNCTIONS else self.channels * self.bank_groups * self.lanes
         return -(-elements // step) * step
 
     def commands(self, outputs: int, inputs: int, batch: int) -> np.ndarray:
@@ -153,7 +163,9 @@ class AimPim(Banks):
         return _gemv_summary(self, _checked(t), outputs, inputs, batch, refresh and _refreshes(compat))
 
     def elementwise(self, t: Timing, op: str, elements: int, refresh: bool, compat: str | None) -> AimRun:
-        """The schedule of an element-wise product: a row is opened, its columns multiplied, the row closed."""
+        """The schedule of an element-wise operator. A product: a row is opened, its columns multiplied, the row closed."""
+        if op in FUNCTIONS:
+            return issue(self.look_ups(_checked(t), elements), _checked(t), refresh and _refreshes(compat))
         columns = self.elements_done(elements) // (self.channels * self.bank_groups * self.lanes)
         rows = np.full(-(-columns // self.columns), self.columns)
         rows[-1] = columns - (len(rows) - 1) * self.columns
@@ -162,16 +174,28 @@ class AimPim(Banks):
         body = np.concatenate([np.r_[PREA, ACT16, [EWMUL] * n] for n in rows])
         return issue(_without_first_precharge(body), _checked(t), refresh and _refreshes(compat))
 
+    def look_ups(self, t: AimTiming, elements: int) -> np.ndarray:
+        """int64 (n,), the commands of an activation function: the accumulators are written, looked up in the tables' row and read.
+
+        The row is closed and opened again once an interval of refreshes, which need it closed.
+        """
+        steps = self.elements_done(elements, "relu") // self.outputs_per_tile
+        one = np.r_[WRMAC, TMOD, AF16, TMOD, RDAF]
+        once = max(t.tREFI // (2 * t.tMOD + t.tREG + len(one)), 1)
+        body = [np.r_[TMOD, PREA, ACT16, np.tile(np.r_[TMOD, one], min(once, steps - first))] for first in range(0, steps, once)]
+        return _without_first_precharge(np.concatenate(body))
+
     def events(self, done: Any) -> dict[str, int]:
         """Events over all channels of a run: rows, bits by path, register bits and arithmetic."""
         if not isinstance(done, AimRun):
             return super().events(done)
         n, every = done.counts(), self.channels * self.banks
-        accesses = n["WRGB"] + n["WRMAC16"] + n["RDMAC16"]
+        accesses = n["WRGB"] + n["WRMAC16"] + n["RDMAC16"] + n["RDAF16"]
         return {
             event.ACTIVATE: n["ACT16"] * every,
-            event.BANK_BIT: (n["MAC16"] + n["EWMUL16"]) * every * self.access_bits,
-            event.MAC: n["MAC16"] * every * self.lanes + n["EWMUL16"] * self.channels * self.bank_groups * self.lanes,
+            event.BANK_BIT: (n["MAC16"] + n["EWMUL16"] + n["AF16"]) * every * self.access_bits,
+            # between two entries of the table lies one multiplication and addition a bank
+            event.MAC: (n["MAC16"] * self.lanes + n["AF16"]) * every + n["EWMUL16"] * self.channels * self.bank_groups * self.lanes,
             event.REGISTER_BIT: accesses * self.channels * self.access_bits,
             event.ARRAY_BIT: 0,
             event.IO_BIT: accesses * self.channels * self.access_bits,

@@ -9,6 +9,7 @@ import xarray as xr
 
 from pimlab.cost import price
 from pimlab.dram_pim import layout
+from pimlab.dram_pim.activation import LookUp
 from pimlab.dram_pim.target import DramPim, build
 from pimlab.kernels import fp16
 from pimlab.kernels.dram_timing import READ, WRITE
@@ -43,7 +44,11 @@ def gemv(target: DramPim | str, m: int, k: int, batch: int = 1, refresh: bool = 
 
 
 def elementwise(target: DramPim | str, op: str, n: int, refresh: bool = True, compat: str | None = None) -> xr.Dataset:
-    """`op` (add, mul, mad, mac, relu, mov) on n elements that lie in the banks; Dataset as `gemv`."""
+    """`op` (add, mul, mad, mac, relu, mov) on n elements that lie in the banks; Dataset as `gemv`.
+
+    GDDR6-AiM has mul, and relu, leakyrelu, sigmoid, tanh, gelu by table: those go through the accumulators, which are written
+    before and read after. What they answer: `activate`.
+    """
     machine = _machine(target)
     _positive("elementwise", n=n)
     operators = machine.organisation.operators
@@ -55,7 +60,7 @@ def elementwise(target: DramPim | str, op: str, n: int, refresh: bool = True, co
         timed,
         machine.organisation.events(timed),
         {"op": op, "n": n, "refresh": int(refresh)},
-        n / machine.organisation.elements_done(n),
+        n / machine.organisation.elements_done(n, op),
     )
 
 
@@ -168,6 +173,15 @@ def combine(op: str, *operands: np.ndarray) -> np.ndarray:
     out = np.empty_like(flat[0])
     fp16.combine(_CODES[op], *flat, out)
     return out.reshape(halves[0].shape)
+
+
+def activate(op: str, x: np.ndarray, table: LookUp | None = None) -> np.ndarray:
+    """What GDDR6-AiM answers for relu, leakyrelu, sigmoid, tanh or gelu: x rounded to bfloat16 and looked up in a row of the bank.
+
+    x : array;  table : entries, range and rule (None: the default `LookUp`). float32 of x's shape, on the bfloat16 grid.
+    ValueError with the nearest name for another function.
+    """
+    return (table or LookUp())(op, x)
 
 
 def matmul(x: np.ndarray, w: np.ndarray, target: DramPim | str, return_lanes: bool = False) -> Any:

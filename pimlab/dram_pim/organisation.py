@@ -51,6 +51,11 @@ class Banks(Value):
         """What consecutive accesses cost; long sequences are scheduled in part and repeated."""
         return _host_summary(self, t, accesses, kind, refresh, compat)
 
+    @property
+    def activations(self) -> tuple[str, ...]:
+        """Activation functions that the banks compute."""
+        return ()
+
     def refreshes_a_second(self, t: Timing) -> float:
         """All-bank refreshes of all channels and ranks."""
         return self.channels * self.ranks / (t.tREFI * t.tCK)
@@ -113,12 +118,17 @@ class BankPim(Banks):
         """Element-wise operators of the units."""
         return tuple(streams.OPERATORS)
 
+    @property
+    def activations(self) -> tuple[str, ...]:
+        """Activation functions of the units."""
+        return ("relu",)
+
     def macs_done(self, outputs: int, inputs: int, batch: int) -> int:
         """Multiply-accumulates of `batch` products, padding included."""
         out, even, odd = self.tiles(outputs, inputs)
         return out * batch * (even + odd) * self.outputs_per_tile * self.inputs_per_tile
 
-    def elements_done(self, elements: int) -> int:
+    def elements_done(self, elements: int, op: str = "add") -> int:
         """Elements of an element-wise operator, padding included."""
         step = streams.elements_per_step(self)
         return -(-elements // step) * step

@@ -34,6 +34,9 @@ class DramPim(Target):
     and prefill run on `host`, as do vector operators and the addition of the bias in float32.
     Products of two activations run there too, unless attention="banks": then the right operand is a cache that grows in
     the banks, groups lie side by side over the channels, and appending one vector a group is charged.
+    With activations="banks" the time and energy of the banks' activation functions are charged here (GDDR6-AiM: five by table,
+    HBM-PIM: ReLU); a model's run computes their values in float32 like those of every vector operator, `activate` answers what
+    the table gives.
     """
 
     stage: ClassVar[int] = 2
@@ -44,6 +47,7 @@ class DramPim(Target):
     energies: Prices = part(Prices, doc="energy of each event")
 
     attention: str = choice("host", "banks", default="host", doc="who multiplies two activations")
+    activations: str = choice("host", "banks", default="host", doc="who computes the activation functions that the banks have")
     widest: int | None = integer(1, default=None, doc="input vectors an inference a product may bring; None: any number")
 
     def check(self) -> None:
@@ -51,10 +55,16 @@ class DramPim(Target):
         if (self.timing is None) != isinstance(self.organisation, Dpus):
             needed = "timing=None (cores have their own clock)" if self.timing else "a timing table, such as timing('hbm2')"
             raise ValueError(f"DramPim {self.name}: {type(self.organisation).__name__} needs {needed}")
+        if self.activations == "banks" and not self.organisation.activations:
+            raise ValueError(f"DramPim {self.name} activations='banks': {type(self.organisation).__name__} has no activation function; "
+                             "allowed: activations='host'")  # fmt: skip
 
     def serves(self, op: MacOp | VectorOp) -> bool:
-        """Products of at most `widest` vectors with constant weights, and with a cache in the banks where attention="banks"."""
-        if not isinstance(op, MacOp) or (self.widest is not None and op.m > self.widest):
+        """Products of at most `widest` vectors with constant weights, and with a cache in the banks where attention="banks";
+        activation functions of the banks where activations="banks"."""
+        if isinstance(op, VectorOp):
+            return self.activations == "banks" and op.kind in self.organisation.activations
+        if self.widest is not None and op.m > self.widest:
             return False
         return op.kind == "weights" or self.attention == "banks"
 
@@ -70,6 +80,8 @@ class DramPim(Target):
 
     def events(self, op: MacOp | VectorOp) -> Mapping[str, int]:
         """Rows, bits by path, MACs and host additions of one inference over all channels, padding included."""
+        if isinstance(op, VectorOp):
+            return self.organisation.events(self._looked_up(op))
         product, read, append, times = self._parts(op)
         total = dict(product.events)
         for more in (read, append):
@@ -81,14 +93,21 @@ class DramPim(Target):
 
     def latency(self, op: MacOp | VectorOp) -> Mapping[str, float]:
         """Seconds by phase, refresh included: mode switching, input broadcast, in-bank MAC, result write and read,
-        and cache append."""
+        and cache append; of an activation function: broadcast, row opening, table look-up, result read."""
+        each = self.organisation.cycle(self.timing)
+        if isinstance(op, VectorOp):
+            return {phase: count * each for phase, count in self._looked_up(op).phases().items()}
         product, read, append, times = self._parts(op)
         cycles = product.phases()
         for name, more in (("result read", read), ("cache append", append)):
             if more.cycles:
                 cycles[name] = cycles.get(name, 0) + more.cycles
-        each = self.organisation.cycle(self.timing)
         return {phase: times * count * each for phase, count in cycles.items()}
+
+    def _looked_up(self, op: VectorOp) -> Any:
+        """The schedule of an activation function by table."""
+        self._refuse(op)
+        return self.organisation.elementwise(self.timing, op.kind, op.elements, True, None)
 
     def _parts(self, op: Any) -> tuple[Summary, Summary, Summary, int]:
         """The product, reading its results, appending to the cache, and how often all of it happens."""
@@ -106,7 +125,8 @@ class DramPim(Target):
         if not self.serves(op):
             raise ValueError(
                 f"{self.name} does not serve {op.name!r} ({op}); allowed: products with constant weights (and of "
-                f"activations with attention='banks') and m at most widest={self.widest}; the host does the rest"
+                f"activations with attention='banks') and m at most widest={self.widest}, and with activations='banks' "
+                f"{', '.join(self.organisation.activations) or 'nothing else'}; the host does the rest"
             )
 
     @property

@@ -113,6 +113,7 @@ class AimTiming(Timing):
 
     tRCDMAC: int = integer(1, _CYCLES, default=1, doc="activate of all banks to their first multiply-accumulate")
     tRCDEW: int = integer(1, _CYCLES, default=1, doc="activate of all banks to an element-wise product")
+    tRCDAF: int = integer(1, _CYCLES, default=1, doc="activate of the tables' row in all banks to an activation function")
     tMOD: int = integer(1, _CYCLES, default=1, doc="change between commands to the buffers and commands to the banks")
     tREG: int = integer(1, _CYCLES, default=1, doc="read of the accumulators to the next write of buffers or accumulators")
 

@@ -51,6 +51,7 @@ class Dpus(Value):
     host_bandwidth: float = quantity("bit/s", above=0, doc="bits a second between host and all cores")
 
     operators = ("add", "mul")
+    activations = ()
 
     def cycle(self, t: Timing | None) -> float:
         """Seconds of one cycle of the cores."""
@@ -81,7 +82,7 @@ class Dpus(Value):
         """Multiply-accumulates of `batch` products when every core does as many as the busiest."""
         return self.rows(outputs, inputs) * self.channels * inputs * batch
 
-    def elements_done(self, elements: int) -> int:
+    def elements_done(self, elements: int, op: str = "add") -> int:
         """Elements of an element-wise operator, padding included."""
         return -(-elements // self.channels) * self.channels
 

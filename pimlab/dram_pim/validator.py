@@ -136,14 +136,16 @@ class _Channel:
 def _aim_pairs(t: AimTiming) -> tuple[tuple[str, str, str, int], ...]:
     """(rule, earlier command, later command, cycles at least) of a channel whose banks compute together."""
     bus = max(t.burst, t.tCCDS)
-    every = ("WRGB", "WRMAC16", "MAC16", "RDMAC16", "ACT16", "PREA", "EWMUL16")
+    every = ("WRGB", "WRMAC16", "MAC16", "RDMAC16", "ACT16", "PREA", "EWMUL16", "AF16", "RDAF16")
     return (
         *(("tCCDS", a, b, bus) for a in ("WRGB", "WRMAC16") for b in ("WRGB", "WRMAC16")), *(("tMOD", "TMOD", b, t.tMOD) for b in every),
         ("tCCDL", "MAC16", "MAC16", t.tCCDL), ("tCCDL", "EWMUL16", "EWMUL16", t.tCCDL), ("tREG", "RDMAC16", "WRMAC16", t.tREG),
         ("tREG", "RDMAC16", "WRGB", t.tREG), ("tRCDMAC", "ACT16", "MAC16", t.tRCDMAC), ("tRCDEW", "ACT16", "EWMUL16", t.tRCDEW),
         ("tRAS", "ACT16", "PREA", t.tRAS), ("tRC", "ACT16", "ACT16", t.tRC), ("tRTP", "MAC16", "PREA", t.tRTPL),
         ("tWR", "EWMUL16", "PREA", t.WL + t.tWR), ("tRP", "PREA", "ACT16", t.tRP), ("tRP", "PREA", "REFAB", t.tRP),
-        ("tRFC", "REFAB", "ACT16", t.tRFC), ("tRFC", "REFAB", "REFAB", t.tRFC),
+        ("tRFC", "REFAB", "ACT16", t.tRFC), ("tRFC", "REFAB", "REFAB", t.tRFC), ("tRCDAF", "ACT16", "AF16", t.tRCDAF),
+        ("tCCDL", "AF16", "AF16", t.tCCDL), ("tRTP", "AF16", "PREA", t.tRTPL), ("tREG", "RDAF16", "WRMAC16", t.tREG),
+        ("tREG", "RDAF16", "WRGB", t.tREG), ("tREG", "RDAF16", "TMOD", t.tREG), ("tREG", "RDMAC16", "TMOD", t.tREG),
     )  # fmt: skip
 
 
@@ -156,7 +158,7 @@ def _replay_together(lines: Iterable[tuple[int, str, int, int, int]], t: AimTimi
             raise TraceError(unknown("command", command, names))
         if cycle <= now:
             raise TraceError(f"{command} at cycle {cycle} is out of order: the command before it was issued at cycle {now}")
-        if (command in ("MAC16", "EWMUL16") and not is_open) or (command in ("ACT16", "REFAB") and is_open):
+        if (command in ("MAC16", "EWMUL16", "AF16") and not is_open) or (command in ("ACT16", "REFAB") and is_open):
             raise TraceError(f"{command} at cycle {cycle}: all banks are {'open' if is_open else 'closed'}")
         for rule, earlier, later, least in pairs:
             if later == command and earlier in last and cycle - last[earlier] < least:
