@@ -9,9 +9,9 @@ import re
 
 import numpy as np
 
-from pimlab.workload.compression.layer import Compressed, checked, inverse_factor
-
-_BLOCK = 128
+from pimlab.kernels.blas import one_thread
+from pimlab.values import unknown
+from pimlab.workload.compression.layer import BLOCK, DAMPINGS, Compressed, checked, chosen, inverse_factor, made_up, output_error
 
 
 def _pattern(pattern: float | str, k: int, what: str) -> tuple[float, int | None, int]:
@@ -49,6 +49,9 @@ def _largest_of_column(scores: np.ndarray, share: float) -> np.ndarray:
     return rank >= round(share * scores.shape[0])
 
 
+_WITHIN = {"output": _largest_of_column, "layer": _largest}
+
+
 def _kept(w: np.ndarray, mask: np.ndarray) -> Compressed:
     return Compressed(np.where(mask, w, np.float32(0)), np.ones(w.shape[0], np.float32), mask=mask)
 
@@ -60,33 +63,50 @@ def magnitude(w: np.ndarray, pattern: float | str = 0.5) -> Compressed:
     return _kept(w, _largest(np.abs(w), share) if m is None else _best_of_m(np.abs(w), m, kept))
 
 
-def wanda(w: np.ndarray, x: np.ndarray, pattern: float | str = 0.5) -> Compressed:
-    """Removed where |w_ij| times the norm of input i over x (rows, k) is smallest within output j; the rest stays as it is.
+def wanda(w: np.ndarray, x: np.ndarray, pattern: float | str = 0.5, within: str | None = None) -> Compressed:
+    """Removed where |w_ij| times the norm of input i over x (rows, k) is smallest; the rest stays as it is.
 
+    within : what an unstructured pattern compares: the weights of one "output", as the paper does for language models, or of the
+    whole "layer"; None takes the one that changes the outputs on x less.
     Sun et al., Wanda, ICLR 2024 (arXiv:2306.11695), equation 1.
     """
     w, x = checked(w, x, "wanda")
+    if within not in (None, *_WITHIN):
+        raise ValueError(unknown("wanda within", within, _WITHIN))
     share, m, kept = _pattern(pattern, w.shape[0], "wanda")
     scores = np.abs(w) * np.linalg.norm(x.astype(np.float64), axis=0)[:, None]
-    return _kept(w, _largest_of_column(scores, share) if m is None else _best_of_m(scores, m, kept))
+    if m is not None:
+        return _kept(w, _best_of_m(scores, m, kept))
+    choices = [_kept(w, _WITHIN[name](scores, share)) for name in ((within,) if within else _WITHIN)]
+    return min(choices, key=lambda each: output_error(x, w, each))
 
 
-def sparse_gpt(w: np.ndarray, x: np.ndarray, pattern: float | str = 0.5, damping: float = 0.01) -> Compressed:
+def sparse_gpt(w: np.ndarray, x: np.ndarray, pattern: float | str = 0.5, damping: float | None = None) -> Compressed:
     """Removed where it costs the outputs on x (rows, k) least, the inputs that follow taking up each error.
 
     Masks are chosen for blocks of 128 inputs (or every m) when they are reached, by w_ij**2 / [H^-1]_ii of what is left.
+    damping : as in `gptq`; infinite removes by magnitude within the blocks.
     Frantar and Alistarh, SparseGPT, ICML 2023 (arXiv:2301.00774), algorithm 1.
     """
     w, x = checked(w, x, "sparse_gpt")
     share, m, kept = _pattern(pattern, w.shape[0], "sparse_gpt")
-    factor = inverse_factor(x, damping, "sparse_gpt")
+
+    def pruned(rows: np.ndarray, each: float) -> Compressed:
+        return _sparse_gpt(w, inverse_factor(rows, each, "sparse_gpt"), share, m, kept)
+
+    with one_thread():  # as in `gptq`
+        return pruned(x, chosen(x, w, pruned, DAMPINGS) if damping is None else damping)
+
+
+def _sparse_gpt(w: np.ndarray, factor: np.ndarray, share: float, m: int | None, kept: int) -> Compressed:
     left, mask = w.astype(np.float64), np.ones(w.shape, bool)
-    block = m or _BLOCK
-    for i in range(w.shape[0]):
-        if i % block == 0:
-            rows = slice(i, i + block)
+    unit = m or BLOCK
+
+    def kept_of(i: int) -> np.ndarray:
+        if i % unit == 0:
+            rows = slice(i, i + unit)
             scores = (left[rows] / np.diag(factor)[rows, None]) ** 2
             mask[rows] = _largest(scores, share) if m is None else _best_of_m(scores, m, kept)
-        error = np.where(mask[i], 0.0, left[i]) / factor[i, i]
-        left[i + 1 :] -= factor[i, i + 1 :, None] * error
-    return _kept(left.astype(np.float32), mask)
+        return np.where(mask[i], left[i], 0.0)
+
+    return _kept(made_up(left, factor, unit, kept_of).astype(np.float32), mask)

@@ -9,7 +9,8 @@ import numpy as np
 
 from pimlab import formats
 from pimlab.formats import IntegerFormat, Quantized
-from pimlab.workload.compression.layer import Compressed, checked, inverse_factor
+from pimlab.kernels.blas import one_thread
+from pimlab.workload.compression.layer import DAMPINGS, Compressed, checked, chosen, inverse_factor, made_up
 
 _SHARES = 20
 _SMALLEST = 1e-4
@@ -76,24 +77,33 @@ def awq(w: np.ndarray, x: np.ndarray, format: str = "int4", group: int | None = 
     return best
 
 
-def gptq(w: np.ndarray, x: np.ndarray, format: str = "int4", group: int | None = None, damping: float = 0.01) -> Compressed:
+def gptq(w: np.ndarray, x: np.ndarray, format: str = "int4", group: int | None = None, damping: float | None = None) -> Compressed:
     """Weights rounded input after input, the inputs that follow taking up the error each rounding makes in the outputs.
 
-    Scales come from the weights as they stand when their group is reached. x wants several times k rows: with fewer the errors
-    are fitted to x (256 rows, k = 352, a layer of the small language model: error 1.8 times that of rounding).
+    Scales come from the weights as they stand when their group is reached.
+    damping : added to the diagonal of x^T x, in its means; infinite is rounding to nearest; None takes the one of `DAMPINGS` that, fitted
+    to the first half of x, serves the second best. The paper's 0.01 wants several times k rows: on 64 rows it leaves the layers of
+    the small language model with 1.0 to 2.2 times the error of rounding, the choice with 0.68 to 1.0 times.
     Frantar et al., GPTQ, ICLR 2023 (arXiv:2210.17323), algorithm 1, inputs in their given order.
     """
     w, x = checked(w, x, "gptq")
     grid = _integers(format, "gptq")
+    with one_thread():  # many small products: woken threads cost more than they carry
+        if damping is None:
+            damping = chosen(x, w, lambda rows, each: _gptq(w, rows, grid, group, each), DAMPINGS)
+        return _gptq(w, x, grid, group, damping)
+
+
+def _gptq(w: np.ndarray, x: np.ndarray, grid: IntegerFormat, group: int | None, damping: float) -> Compressed:
     factor = inverse_factor(x, damping, "gptq")
     scales = _quantized(w, grid, group).scale
-    rows = group or w.shape[0]
-    left, out = w.astype(np.float64), np.empty_like(w)
-    for i in range(w.shape[0]):
+    rows, left = group or w.shape[0], w.astype(np.float64)
+
+    def rounded(i: int) -> np.ndarray:
         if i % rows == 0:
             scales[i // rows] = formats.symmetric(np.abs(left[i : i + rows]).max(axis=0), grid)
         codes = np.clip(np.rint(left[i].astype(np.float32) / scales[i // rows]), grid.lowest, grid.highest)
-        out[i] = codes.astype(np.float32) * scales[i // rows]
-        error = (left[i] - out[i]) / factor[i, i]
-        left[i + 1 :] -= factor[i, i + 1 :, None] * error
-    return Compressed(out, np.ones(w.shape[0], np.float32), scales)
+        return codes.astype(np.float32) * scales[i // rows]
+
+    out = made_up(left, factor, group or 1, rounded)
+    return Compressed(out.astype(np.float32), np.ones(w.shape[0], np.float32), scales)
