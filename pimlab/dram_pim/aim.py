@@ -181,7 +181,7 @@ class AimPim(Banks):
         """
         steps = self.elements_done(elements, "relu") // self.outputs_per_tile
         one = np.r_[WRMAC, TMOD, AF16, TMOD, RDAF]
-        once = max(t.tREFI // (2 * t.tMOD + t.tREG + len(one)), 1)
+        once = max((t.tREFI - t.tRFC - t.tRCDAF - t.tRC) // (3 * t.tMOD + t.tREG + 2), 1)
         body = [np.r_[TMOD, PREA, ACT16, np.tile(np.r_[TMOD, one], min(once, steps - first))] for first in range(0, steps, once)]
         return _without_first_precharge(np.concatenate(body))
 
