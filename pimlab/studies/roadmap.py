@@ -49,7 +49,7 @@ class Size(Value):
 
 
 FULL = Size(samples=1000, files=24, windows=2, seeds=10, explained=250, chips=5)
-QUICK = Size(samples=100, files=10, windows=1, seeds=2, explained=100, chips=2)
+QUICK = Size(samples=100, files=4, windows=1, seeds=2, explained=50, chips=2, times=("0 s", "1 day", "1 year"))
 EXTRA = Size(samples=1, files=1, windows=1, seeds=1, explained=1, chips=1, times=("0 s", "1 day"))
 """The size at which a language model of an optional package joins."""
 
