@@ -18,7 +18,7 @@ import numpy as np
 class Case:
     """A kernel, its plain NumPy twin and the inputs both take.
 
-    make : (rng, size) -> positional arguments; `size` is "small" (tests) or "large" (benchmarks).
+    make : (rng, size) -> positional arguments; `size` is "tiny" or "small" (tests; tiny ones run uncompiled too) or "large" (benchmarks).
     run, reference : the compiled kernel's and the twin's callable; both return an array (or a tuple of arrays).
     rtol : 0 means bit for bit.
     gemm : (size) -> (m, k, n) of the sgemm whose time the benchmark divides by; None: elements a second only.

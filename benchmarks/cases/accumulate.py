@@ -8,15 +8,16 @@ from benchmarks.cases import Case
 from pimlab.kernels import accumulate as kernels
 from pimlab.reference import accumulate as reference
 
+_SHAPES = {"tiny": (1, 5, 3), "small": (9, 53, 70), "large": (1024, 1024, 1024)}
 _KINDS = {"fp32": 0, "fp16": 1, "bf16": 2}
 
 
 def _operands(rng, size, kind):
     """fp16 or bf16 numbers: wide ones, so that sums lose bits, overflow and, for fp16, meet subnormals."""
-    batch, k, n = (9, 53, 70) if size == "small" else (1024, 1024, 1024)
-    spread = 10.0 ** rng.uniform(-4, 1.5, (batch, k)) if size == "small" else 1.0
+    batch, k, n = _SHAPES[size]
+    spread = 10.0 ** rng.uniform(-4, 1.5, (batch, k)) if size != "large" else 1.0
     x, w = rng.standard_normal((batch, k)) * spread, rng.standard_normal((k, n))
-    if size == "small":
+    if size != "large":
         x[0] = rng.uniform(2e4, 6e4, k)
     both = [a.astype(np.float16).astype(np.float32) for a in (x, w)]
     return [(a.view(np.int32) & np.int32(-65536)).view(np.float32) for a in both] if kind == "bf16" else both

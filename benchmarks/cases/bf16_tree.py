@@ -8,10 +8,13 @@ from benchmarks.cases import Case
 from pimlab.kernels import bf16_tree as kernels
 from pimlab.reference import bf16_tree as reference
 
+_SHAPES = {"tiny": (1, 1, 3), "small": (3, 7, 70), "large": (1024, 64, 1024)}
+_SIZES = {"tiny": 37, "small": 4000, "large": 2**22}
+
 
 def _operands(tree, accumulator):
     def make(rng, size):
-        batch, steps, n = (3, 7, 70) if size == "small" else (1024, 64, 1024)
+        batch, steps, n = _SHAPES[size]
         x = reference.to_brain(rng.standard_normal((batch, steps, 16)).astype(np.float32))
         return x, reference.to_brain(rng.standard_normal((steps, 16, n)).astype(np.float32)), tree, accumulator
 
@@ -31,7 +34,7 @@ def _to_brain(x):
 
 
 def _any_float(rng, size):
-    return (rng.integers(0, 2**32, 4000 if size == "small" else 2**22, dtype=np.uint32).view(np.float32),)
+    return (rng.integers(0, 2**32, _SIZES[size], dtype=np.uint32).view(np.float32),)
 
 
 CASES = {

@@ -10,13 +10,15 @@ from pimlab.formats.casting import element_grid
 from pimlab.kernels import blocks as kernels
 from pimlab.reference import blocks as reference
 
+_SHAPES = {"tiny": (4, 41), "small": (40, 107), "large": (4096, 4096)}
 _NAMES = ("mxfp8_e4m3", "mxfp8_e5m2", "mxfp6_e2m3", "mxfp6_e3m2", "mxfp4", "mxint8")
 
 
 def _inputs(rng, size):
     if size == "large":
-        return rng.standard_normal((4096, 4096)).astype(np.float32)
-    x = rng.standard_normal((40, 107)) * 10.0 ** rng.uniform(-44, 38, (40, 1)) * 10.0 ** rng.uniform(-4, 0, (40, 107))
+        return rng.standard_normal(_SHAPES[size]).astype(np.float32)
+    rows, columns = _SHAPES[size]
+    x = rng.standard_normal((rows, columns)) * 10.0 ** rng.uniform(-44, 38, (rows, 1)) * 10.0 ** rng.uniform(-4, 0, (rows, columns))
     x[0], x[1, 40], x[2, 3], x[3, 7] = 0.0, np.nan, np.inf, -np.inf
     return x.astype(np.float32)
 
@@ -45,7 +47,7 @@ def _rescale(x, block, exponents, sign):
 
 def _scaled(sign):
     def make(rng, size):
-        x = rng.standard_normal((40, 107) if size == "small" else (4096, 4096)).astype(np.float32)
+        x = rng.standard_normal(_SHAPES[size]).astype(np.float32)
         exponents = rng.integers(-127, 128, (len(x), -(-x.shape[1] // 32))).astype(np.int16)
         exponents[:2] = 128
         return x, 32, exponents, sign

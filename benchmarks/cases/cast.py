@@ -10,6 +10,7 @@ from pimlab.formats.casting import grid
 from pimlab.kernels import cast as kernels
 from pimlab.reference import cast as reference
 
+_SIZES, _WIDTHS = {"tiny": 35, "small": 4000}, {"tiny": 7, "small": 400, "large": 4096}
 _NAMES = ("fp16", "bf16", "fp8_e4m3", "fp8_e5m2", "fp6_e3m2", "fp4_e2m1", "fp29_e5m23")
 
 
@@ -17,8 +18,9 @@ def _inputs(rng, size):
     """Any bit pattern, and standard normals over many decades."""
     if size == "large":
         return rng.standard_normal(2**24).astype(np.float32)
-    patterns = rng.integers(0, 2**32, 4000, dtype=np.uint64).astype(np.uint32).view(np.float32)
-    normals = rng.standard_normal(4000) * 10.0 ** rng.uniform(-8, 5, 4000)
+    count = _SIZES[size]
+    patterns = rng.integers(0, 2**32, count, dtype=np.uint64).astype(np.uint32).view(np.float32)
+    normals = rng.standard_normal(count) * 10.0 ** rng.uniform(-8, 5, count)
     return np.concatenate([patterns, normals.astype(np.float32)])
 
 
@@ -41,7 +43,7 @@ def _plain(name, saturate):
 
 def _keyed(name, saturate):
     def make(rng, size):
-        x = _inputs(rng, size).reshape(-1, 4096 if size == "large" else 400)
+        x = _inputs(rng, size).reshape(-1, _WIDTHS[size])
         return x, np.uint32(rng.integers(2**32)), np.uint32(rng.integers(2**32)), 5, *_grid(name, saturate)
 
     return make

@@ -8,7 +8,7 @@ from benchmarks.cases import Case
 from pimlab.kernels import converter as fast
 from pimlab.reference import converter as slow
 
-_SHAPE = {"small": (9, 37), "large": (1024, 1024)}
+_SHAPE = {"tiny": (1, 3), "small": (9, 37), "large": (1024, 1024)}
 
 
 def _inputs(rng, size):

@@ -11,7 +11,7 @@ from pimlab.analog.devices import GaussianReadNoise
 from pimlab.kernels import crossbar as fast
 from pimlab.reference import crossbar as slow
 
-_SHAPE = {"small": (6, 33), "large": (1024, 1024)}
+_SHAPE = {"tiny": (1, 3), "small": (6, 33), "large": (1024, 1024)}
 _KEY = (np.uint32(5), np.uint32(6))
 
 
@@ -36,7 +36,7 @@ def _column_noise(rng, size):
 
 
 def _cells(rng, size, flip=np.inf):
-    rows, k, n = (6, 11, 7) if size == "small" else (64, 64, 256)
+    rows, k, n = {"tiny": (2, 3, 2), "small": (6, 11, 7), "large": (64, 64, 256)}[size]
     codes = np.where(rng.random((rows, k)) < 0.3, rng.integers(-7, 8, (rows, k)), 0).astype(np.float32)
     cells = [rng.random((k, n), np.float32) * np.float32(0.3) for _ in range(4)]
     needed = np.where(rng.random(n) < 0.5, np.float32(4), np.float32(0))
@@ -69,7 +69,7 @@ def _codes(rng, size):
 
 def _read(machine):
     def make(rng, size):
-        k, n = (1024, 1024) if size == "large" else (300, 5)
+        k, n = {"tiny": (6, 2), "small": (300, 5), "large": (1024, 1024)}[size]
         w = rng.standard_normal((k, n)).astype(np.float32)
         return machine().program(w, 0), rng.standard_normal((_SHAPE[size][0], k)).astype(np.float32)
 

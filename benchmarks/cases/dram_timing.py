@@ -19,7 +19,7 @@ def _spacing(rng, compat):
 
 def _random(compat):
     def make(rng, size):
-        count = 160 if size == "small" else 20000
+        count = {"tiny": 12, "small": 160, "large": 20000}[size]
         phases = np.repeat(np.arange(4) % 2, count // 4)
         bank = np.where(phases == 1, rng.integers(0, 2, count), rng.integers(0, 16, count))
         barrier = (rng.random(count) < 0.1) | (np.diff(phases, append=1) != 0)
@@ -31,7 +31,7 @@ def _random(compat):
 
 def _gemv(rng, size):
     org = build("hbm-pim").organisation
-    stream = streams.gemv(org, 64, 300, 2) if size == "small" else streams.gemv(org, 4096, 4096, 8)
+    stream = streams.gemv(org, *{"tiny": (16, 16, 1), "small": (64, 300, 2), "large": (4096, 4096, 8)}[size])
     return stream.requests, _spacing(rng, None)
 
 
@@ -46,7 +46,7 @@ def _reference(requests, spacing):
 
 
 def _commands(rng, size):
-    count = 300 if size == "small" else 200000
+    count = {"tiny": 9, "small": 300, "large": 200000}[size]
     return rng.integers(0, 5, count), rng.integers(0, 40, (6, 6)), 2, 5, 200
 
 

@@ -8,6 +8,8 @@ from benchmarks.cases import Case
 from pimlab.kernels import fp16 as kernels
 from pimlab.reference import fp16 as reference
 
+_SIZES = {"tiny": 31, "small": 2000, "large": 2**22}
+
 
 def _halves(rng, *shape):
     """Binary16 numbers of every kind: normal, subnormal, zero, infinite and NaN."""
@@ -16,10 +18,10 @@ def _halves(rng, *shape):
 
 
 def _operands(rng, size, lanes):
-    batch, steps, n = {"small": (5, 24, 70), "large": (1024, 1024 // lanes, 1024)}[size]
+    batch, steps, n = {"tiny": (1, 3, 3), "small": (5, 24, 70), "large": (1024, 1024 // lanes, 1024)}[size]
     x = rng.standard_normal((batch, lanes, steps)).astype(np.float16).astype(np.float32)
     w = rng.standard_normal((lanes, steps, n)).astype(np.float16).astype(np.float32)
-    if size == "small":
+    if size != "large":
         x[0], w[:, :, :3] = _halves(rng, lanes, steps), _halves(rng, lanes, steps, 3)
     return x, w
 
@@ -49,12 +51,12 @@ def _combine(op, a, b, c):
 
 
 def _wide(rng, size):
-    return ((rng.standard_normal(2000 if size == "small" else 2**22) * 10.0 ** rng.integers(-9, 6)).astype(np.float32),)
+    return ((rng.standard_normal(_SIZES[size]) * 10.0 ** rng.integers(-9, 6)).astype(np.float32),)
 
 
 def _triples(op):
     def make(rng, size):
-        return op, *(_halves(rng, 2000 if size == "small" else 2**22) for _ in range(3))
+        return op, *(_halves(rng, _SIZES[size]) for _ in range(3))
 
     return make
 

@@ -19,7 +19,7 @@ def _whole(kernel):
 
 
 def _numbers(rng, size):
-    count = 3000 if size == "small" else 2**22
+    count = {"tiny": 11, "small": 3000, "large": 2**22}[size]
     return (
         np.concatenate([rng.standard_normal(count), rng.standard_normal(count) * 1e-6, rng.standard_normal(64) * 1e5]).astype(np.float32),
     )

@@ -10,10 +10,12 @@ from pimlab.npu import integers
 from pimlab.reference import int8 as reference
 
 _CUBE = (1024, 1024, 1024)
+_SHAPES = {"tiny": (1, 3, 2), "small": (9, 2300, 33), "large": _CUBE}
+_ROWS = {"tiny": (2, 9), "small": (40, 1000), "large": (2048, 1024)}
 
 
 def _codes(rng, size, bits=8):
-    batch, k, n = (9, 2300, 33) if size == "small" else _CUBE
+    batch, k, n = _SHAPES[size]
     low, high, kind = -(2 ** (bits - 1)), 2 ** (bits - 1), np.int8 if bits <= 8 else np.int32
     x, w = rng.integers(low, high, (batch, k)).astype(kind), rng.integers(low, high, (k, n)).astype(kind)
     x[0], w[:, 0] = low, low
@@ -21,7 +23,7 @@ def _codes(rng, size, bits=8):
 
 
 def _accumulators(rng, size):
-    shape = (40, 1000) if size == "small" else (2048, 1024)
+    shape = _ROWS[size]
     acc = (rng.standard_normal(shape) * 2.0 ** rng.integers(4, 31, shape)).clip(-(2**31), 2**31 - 1).astype(np.int32)
     acc.flat[:4] = (-(2**31), 2**31 - 1, 0, -1)
     return acc
@@ -65,7 +67,7 @@ def _make_saturating(rng, size):
 
 
 def _make_quantise(rng, size):
-    x = rng.standard_normal((40, 1000) if size == "small" else (2048, 1024)).astype(np.float32)
+    x = rng.standard_normal(_ROWS[size]).astype(np.float32)
     x[0, :8] = np.arange(8) / 2 - 2
     return x, np.linspace(0.5, 0.01, len(x), dtype=np.float32), -7, -128, 127
 
@@ -87,12 +89,12 @@ CASES = {
     "int8.gemm_wide": Case(kernels.gemm_wide, reference.gemm_wide, lambda rng, size: _codes(rng, size, 16), gemm=_CUBE,
                            covers=("int8.gemm_wide",)),
     "int8.accumulate": Case(_accumulate, reference.accumulate, lambda rng, size: (
-        rng.integers(-(2**24), 2**24, (40, 1000)).astype(np.float32), rng.integers(-(2**31), 2**31, (40, 1000)).astype(np.int32)),
+        rng.integers(-(2**24), 2**24, _ROWS[size]).astype(np.float32), rng.integers(-(2**31), 2**31, _ROWS[size]).astype(np.int32)),
         covers=("int8.accumulate",)),
     "int8.saturating": Case(_saturating, reference.saturating, _make_saturating, gemm=(257, 1024, 1024), covers=("int8.saturating",)),
     "int8.quantise": Case(_rows(kernels.quantise), reference.quantise, _make_quantise, covers=("int8.quantise",)),
     "int8.requantise_onnx": Case(_rows(kernels.requantise_onnx), reference.requantise_onnx, _make_onnx, covers=("int8.requantise_onnx",)),
     "int8.requantise_gemmlowp": Case(_rows(kernels.requantise_gemmlowp), reference.requantise_gemmlowp, _make_gemmlowp,
         covers=("int8.requantise_gemmlowp", "int8.doubling_high", "int8.rounding_shift")),
-    "int8.wrap": Case(_wrap, reference.wrap, lambda rng, size: (rng.integers(-(2**40), 2**40, (40, 1000)), 24), covers=("int8.wrap",)),
+    "int8.wrap": Case(_wrap, reference.wrap, lambda rng, size: (rng.integers(-(2**40), 2**40, _ROWS[size]), 24), covers=("int8.wrap",)),
 }  # fmt: skip

@@ -8,7 +8,7 @@ from benchmarks.cases import Case
 from pimlab.kernels import philox as fast
 from pimlab.reference import philox as slow
 
-_SHAPE = {"small": (7, 131), "large": (1024, 4096)}
+_SHAPE = {"tiny": (1, 3), "small": (7, 131), "large": (1024, 4096)}
 
 
 def _make(rng, size):

@@ -8,7 +8,7 @@ from benchmarks.cases import Case
 from pimlab.kernels import windows as fast
 from pimlab.reference import windows as slow
 
-_SIZE = {"small": (3, 2, 9), "large": (64, 32, 56)}
+_SIZE = {"tiny": (1, 1, 3), "small": (3, 2, 9), "large": (64, 32, 56)}
 
 
 def _make(rng, size):

@@ -46,13 +46,13 @@ def _gated_voltages(g, source, supply, *ohms):
 
 
 def _line(rng, size):
-    n = {"small": 13, "large": 512}[size]
+    n = {"tiny": 2, "small": 13, "large": 512}[size]
     return _siemens(rng, n), rng.uniform(-1, 1, 3), rng.uniform(-1, 1, (3, n)), 1e-5 * rng.uniform(-1, 1, (3, n)), 2.0, 30.0
 
 
 def _patterns(lines):
     def make(rng, size):
-        rows, n, patterns = {"small": (11, 6, 5), "large": (256, 256, 1000)}[size]
+        rows, n, patterns = {"tiny": (3, 2, 2), "small": (11, 6, 5), "large": (256, 256, 1000)}[size]
         g = _siemens(rng, *lines, rows, n)
         active = rng.random((patterns, rows)) < 0.5
         active[0] = False
@@ -62,13 +62,13 @@ def _patterns(lines):
 
 
 def _sources(rng, size):
-    rows, n = {"small": (9, 5), "large": (256, 256)}[size]
+    rows, n = {"tiny": (2, 1), "small": (9, 5), "large": (256, 256)}[size]
     g = _siemens(rng, 2, rows, n)
     return g, 1e-5 * rng.uniform(-1, 1, g.shape), np.array([1.0, -1.0]), *_OHMS
 
 
 def _array(rng, size):
-    shape = {"small": (9, 7), "large": (256, 256)}[size]
+    shape = {"tiny": (2, 3), "small": (9, 7), "large": (256, 256)}[size]
     return (_siemens(rng, *shape),)
 
 

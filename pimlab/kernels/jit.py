@@ -58,8 +58,9 @@ def parallel_from(size: int) -> Callable[[Callable[..., Any]], Callable[..., Any
 
         @wraps(function)
         def chosen(first: Any, *rest: Any) -> Any:
-            return (threads if first.size >= size else alone)(first, *rest)
+            return (threads if first.size >= chosen.least else alone)(first, *rest)
 
+        chosen.least = size  # type: ignore[attr-defined]  # tests of threads lower it
         return chosen
 
     return compiled

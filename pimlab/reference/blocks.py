@@ -28,7 +28,8 @@ def rescale(x, block, exponents, sign):
     """x times 2**(sign * exponent) of its block, in double; NaN, or x where sign is -1, for the exponent 128."""
     each = np.repeat(exponents, block, axis=1)[:, : x.shape[1]].astype(np.float64)
     factor = np.where(each == 128, np.nan if sign > 0 else 1.0, 2.0 ** (sign * each))
-    return (x * factor).astype(np.float32)
+    with np.errstate(over="ignore"):
+        return (x * factor).astype(np.float32)
 
 
 def microscale_columns(x, block, emax, drop, normal, magic, largest):

@@ -31,6 +31,12 @@ def nearest(x, drop, normal, magic, largest, above, infinite):
     return _finished(x, np.rint(units) * step, largest, above, infinite)
 
 
+def nearest_bits(bits, *numbers):
+    """Bits of the grid value nearest to the float32 of `bits`, int32; `numbers` as for `nearest`. A NaN becomes the quiet one."""
+    rounded = nearest(np.asarray(bits, np.int32).view(np.float32), *numbers).view(np.int32)
+    return np.where(rounded & 0x7FFFFFFF > 0x7F800000, (rounded & np.int32(-0x80000000)) | np.int32(0x7FC00000), rounded)
+
+
 def toward_zero(x, drop, normal, magic, largest, above, infinite):
     """x rounded to the grid value next to it toward zero; finite x never pass the largest."""
     units, step = _steps(x, drop, normal, magic)
