@@ -1,0 +1,148 @@
+"""Do rooms depend one way, does one file own the compiler's options, and does `import pimlab` stay light?"""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pimlab
+
+ROOT = Path(pimlab.__file__).parent
+ROOMS = {path.stem for path in ROOT.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+
+GROUND = {"units", "values", "keys", "constants"}
+MATERIAL = GROUND | {"kernels", "formats", "catalogue", "cost", "protocol"}
+STUDY = MATERIAL | {"workload", "presets", "__init__"}
+EVERY = ROOMS | {"npu", "dram_pim", "analog"}
+MAY_IMPORT = {
+    "units": set(), "values": {"units"}, "keys": {"units", "values"}, "constants": {"units", "values"},
+    "kernels": set(), "reference": {"kernels"},
+    "catalogue": GROUND, "cost": GROUND | {"catalogue"}, "formats": GROUND | {"kernels"}, "protocol": GROUND | {"cost"},
+    "npu": MATERIAL, "dram_pim": MATERIAL, "analog": MATERIAL, "workload": MATERIAL,
+    "presets": GROUND | {"protocol"}, "studies": STUDY, "plot": GROUND, "__init__": {"values"},
+    "reproduce": EVERY, "cli": EVERY, "__main__": {"cli"},
+}  # fmt: skip
+"""Direct imports. `presets` and `__init__` also reach rooms by name, on first use; `reference` takes constants only."""
+HEAVY = {"onnx", "onnxruntime", "sklearn", "torch", "gguf", "tokenizers", "dask", "distributed"}
+"""Imported inside functions only, wherever they are."""
+COMPILER = {"njit", "jit", "vectorize", "guvectorize", "stencil", "cfunc", "generated_jit"}
+
+
+def _parsed():
+    return {path.relative_to(ROOT): ast.parse(path.read_text()) for path in sorted(ROOT.rglob("*.py"))}
+
+
+TREES = _parsed()
+
+
+def _room(path):
+    return path.parts[0].removesuffix(".py")
+
+
+def imported(tree):
+    """(dotted name, line, whether on loading the module) of every import."""
+    inside = {
+        id(node)
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for node in ast.walk(function)
+    }
+    for node in ast.walk(tree):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: a relative import"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        yield from ((name, node.lineno, id(node) not in inside) for name in names)
+
+
+def rooms(tree):
+    """(room of pimlab, line) of every import of the project's own."""
+    for name, line, _ in imported(tree):
+        first, *rest = name.split(".")
+        if first == "pimlab":
+            yield (rest[0] if rest and rest[0] in ROOMS else "__init__"), line
+
+
+def forbidden(room, tree):
+    return [f"line {line}: {room} imports {other}" for other, line in rooms(tree) if other != room and other not in MAY_IMPORT[room]]
+
+
+def foreign(tree, packages, only_on_loading):
+    found = ((name.split(".")[0], line) for name, line, loading in imported(tree) if loading or not only_on_loading)
+    return [f"line {line}: {name}" for name, line in found if name in packages]
+
+
+def compiles(tree):
+    """Lines that name one of Numba's compilers."""
+    return [f"line {node.lineno}: {node.attr}" for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute) and node.attr in COMPILER and ast.unparse(node.value).startswith("numba")] + [
+        f"line {line}: {name}" for name, line, _ in imported(tree) if name.startswith("numba.") and name.split(".")[-1] in COMPILER]  # fmt: skip
+
+
+def test_every_room_has_a_rule():
+    assert set(MAY_IMPORT) == ROOMS
+
+
+def test_rules_have_no_way_back():
+    order = ["units", "values", "keys", "constants", "kernels", "reference", "catalogue", "cost", "formats", "protocol", "npu", "dram_pim",
+             "analog", "workload", "presets", "studies", "plot"]  # fmt: skip
+    for position, room in enumerate(order):
+        assert MAY_IMPORT[room] - {"__init__"} <= set(order[:position]), room
+
+
+def _breaches(rule):
+    found = {str(path): rule(path, tree) for path, tree in TREES.items()}
+    return {path: lines for path, lines in found.items() if lines}
+
+
+def test_a_room_imports_only_what_is_below_it():
+    assert not _breaches(lambda path, tree: forbidden(_room(path), tree))
+
+
+def test_heavy_packages_load_where_they_are_used():
+    assert not _breaches(lambda path, tree: foreign(tree, HEAVY, only_on_loading=True))
+
+
+def test_one_room_draws():
+    assert not _breaches(lambda path, tree: _room(path) != "plot" and foreign(tree, {"matplotlib"}, only_on_loading=False))
+
+
+def test_one_file_owns_the_compiler():
+    assert set(_breaches(lambda path, tree: compiles(tree))) == {"kernels/jit.py"}
+
+
+def test_twins_take_only_constants_from_kernels():
+    for path, tree in TREES.items():
+        if _room(path) == "reference":
+            taken = {alias.asname or alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and str(node.module).startswith("pimlab.kernels")
+                     for alias in node.names}  # fmt: skip
+            used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and ast.unparse(node.value) in taken}
+            assert all(name.isupper() for name in used), f"{path}: {used}"
+
+
+@pytest.mark.parametrize(
+    ("room", "source"),
+    [("npu", "from pimlab.analog import ADC"), ("npu", "from pimlab import analog"), ("kernels", "import pimlab.values"),
+     ("formats", "def f():\n    from pimlab.npu.target import build"), ("workload", "from pimlab import run"),
+     ("analog", "from pimlab.reference import crossbar"), ("plot", "from pimlab.studies import run")],
+)  # fmt: skip
+def test_a_wrong_way_is_seen(room, source):
+    assert forbidden(room, ast.parse(source))
+
+
+def test_other_breaches_are_seen():
+    assert foreign(ast.parse("import onnx"), HEAVY, only_on_loading=True)
+    assert not foreign(ast.parse("def f():\n    import onnx"), HEAVY, only_on_loading=True)
+    assert foreign(ast.parse("def f():\n    import matplotlib.pyplot"), {"matplotlib"}, only_on_loading=False)
+    assert compiles(ast.parse("@numba.njit(cache=True)\ndef f(): ..."))
+    assert compiles(ast.parse("from numba import njit"))
+
+
+def test_import_pimlab_is_light():
+    code = "import sys, pimlab; dir(pimlab); pimlab.units; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    loaded = set(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT.parent).stdout.split())
+    assert not loaded & (HEAVY | {"numba", "scipy", "xarray", "matplotlib", "pandas", "numpy", "zarr"})
