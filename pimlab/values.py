@@ -11,6 +11,7 @@ import dataclasses
 import difflib
 import math
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Self, dataclass_transform
 
 from pimlab import units
@@ -104,6 +105,11 @@ def _needed(field: dataclasses.Field[Any]) -> bool:
 _CHECKS = {"quantity": _check_quantity, "integer": _check_integer, "choice": _check_choice, "part": _check_part}
 
 
+@lru_cache(maxsize=512)
+def _names(cls: type) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(cls))  # type: ignore[arg-type]
+
+
 @dataclass_transform(kw_only_default=True, frozen_default=True,
                      field_specifiers=(dataclasses.field, quantity, number, integer, choice, part))  # fmt: skip
 class Value:
@@ -140,7 +146,7 @@ class Value:
     @classmethod
     def fields(cls) -> tuple[str, ...]:
         """Names of the fields, in order."""
-        return tuple(field.name for field in dataclasses.fields(cls))  # type: ignore[arg-type]
+        return _names(cls)  # type: ignore[arg-type]
 
     @classmethod
     def _refuse_unknown(cls, given: Iterable[str]) -> None:

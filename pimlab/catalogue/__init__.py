@@ -49,6 +49,9 @@ class Entry(Mapping[str, Constant]):
             raise KeyError(unknown(f"{self.name}: constant", key, self._constants))
         return self._constants[key]
 
+    def __contains__(self, key: object) -> bool:
+        return key in self._constants
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._constants)
 

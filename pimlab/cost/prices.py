@@ -41,6 +41,9 @@ class Prices(Mapping[str, Price]):
             raise KeyError(unknown("event", event, self._prices))
         return self._prices[event]
 
+    def __contains__(self, event: object) -> bool:
+        return event in self._prices
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._prices)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -86,8 +87,9 @@ def checked(model: Any, target: Any, data: Any, batch: int) -> None:
         raise ValueError(f"data {data.name!r} is empty; allowed: one sample or more")
 
 
+@lru_cache(maxsize=4)
 def calibrations(model: Any, data: Any, rule: str) -> Any:
-    """Operator name -> Calibration on the data's calibration split."""
+    """Operator name -> Calibration on the data's calibration split; found once for the last few models, data and rules."""
     from pimlab.workload import calibrate
 
     return calibrate(model, data, rule)
