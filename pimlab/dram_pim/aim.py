@@ -201,6 +201,13 @@ class AimPim(Banks):
             event.IO_BIT: accesses * self.channels * self.access_bits,
         }
 
+    def all_banks(self, t: Timing) -> tuple[dict[str, int], int]:
+        """(events over all channels, cycles) of one row's life in all banks: opened, every column multiplied, closed."""
+        aim, every = _checked(t), self.channels * self.banks
+        reads = every * self.columns
+        events = {event.ACTIVATE: every, event.BANK_BIT: reads * self.access_bits, event.MAC: reads * self.lanes}
+        return events, aim.tRCDMAC + (self.columns - 1) * aim.tCCDL + aim.tRTPL + aim.tRP
+
     def results(self, t: Timing, outputs: int, inputs: int, batch: int) -> Summary:
         """Results come back through the accumulators within the product."""
         return Summary(0, {}, {}, {})

@@ -34,13 +34,29 @@ def gemv(target: DramPim | str, m: int, k: int, batch: int = 1, refresh: bool = 
     Includes parking, mode switches, programming and input broadcast; loading weights and reading results are `host_write`
     and `host_read`. `compat="pimsimulator"` or `"aim_simulator"` repeats the deviations from JEDEC of the tool that
     describes this machine. Dataset: cycles, seconds, commands (command) of one channel, phase_cycles (phase), energy,
-    energy_low, energy_high (component) of all channels in J, power in W, utilisation. ValueError for sizes below 1 or beyond the banks.
+    energy_low, energy_high (component) of all channels in J, power in W, utilisation; and all_bank_power (component) with low and
+    high in W, while every bank streams, beside package_limit in W where one is known. ValueError for sizes below 1 or beyond the banks.
     """
     machine = _machine(target)
     _positive("gemv", m=m, k=k, batch=batch)
     timed = machine.organisation.gemv_summary(machine.timing, m, k, batch, refresh, compat)
     useful = m * k * batch / machine.organisation.macs_done(m, k, batch)
-    return _answer(machine, timed, timed.events, {"m": m, "k": k, "batch": batch, "refresh": int(refresh)}, useful)
+    answer = _answer(machine, timed, timed.events, {"m": m, "k": k, "batch": batch, "refresh": int(refresh)}, useful)
+    return answer.assign(_powers(machine, list(answer.component.values)))
+
+
+def _powers(machine: DramPim, components: list[str]) -> dict[str, Any]:
+    """Power of all banks at once by component, and what the packages may dissipate."""
+    power = machine.all_bank_power()
+    found: dict[str, Any] = {}
+    for name, part in (("", power.nominal), ("_low", power.low), ("_high", power.high)):
+        values = [part.get(c, 0.0) for c in components]
+        found[f"all_bank_power{name}"] = ("component", values, {"units": "W", "long_name": "power while every bank streams"})
+    if machine.package is not None:
+        limit = machine.package
+        text = {"units": "W", "long_name": "power that the packages may dissipate", "low": limit.low, "high": limit.high}
+        found["package_limit"] = ((), limit.value, {**text, "status": limit.status})
+    return found
 
 
 def elementwise(target: DramPim | str, op: str, n: int, refresh: bool = True, compat: str | None = None) -> xr.Dataset:

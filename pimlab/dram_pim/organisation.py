@@ -167,6 +167,12 @@ class BankPim(Banks):
             event.IO_BIT: (registers + outside) * per,
         }
 
+    def all_banks(self, t: Timing) -> tuple[dict[str, int], int]:
+        """(events over all channels, cycles) of one row's life in the banks of one parity: opened, every column read, closed."""
+        reads = self.channels * self.units * self.columns
+        events = {event.ACTIVATE: self.channels * self.units, event.BANK_BIT: reads * self.access_bits, event.MAC: reads * self.lanes}
+        return events, (self.columns - 1) * t.tCCDL + t.row_to_row
+
     def results(self, t: Timing, outputs: int, inputs: int, batch: int) -> Summary:
         """What it costs a host to read the lane sums of `batch` products."""
         accesses = self.tiles(outputs, inputs)[0] * batch * self.registers * self.units

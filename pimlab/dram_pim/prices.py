@@ -37,6 +37,11 @@ _PARTS = {
 }  # fmt: skip
 
 
+def package_limit(name: str) -> Constant | None:
+    """Power (W) that the packages of the memory `name` may dissipate; None where the catalogue has no such number."""
+    return entry("pim", name).get("power.package")
+
+
 def prices(name: str) -> Prices:
     """Prices of the memory `name` of catalogue room `pim`: those events that it has; ValueError with the nearest name."""
     table = entry("pim", name)

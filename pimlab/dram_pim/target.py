@@ -8,7 +8,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from pimlab.cost import Prices
+from pimlab.constants import Constant
+from pimlab.cost import Energy, Prices, price
 from pimlab.dram_pim import prices as events
 from pimlab.dram_pim.aim import AimPim
 from pimlab.dram_pim.arithmetic import Arithmetic
@@ -46,6 +47,7 @@ class DramPim(Target):
     arithmetic: Any = part(Arithmetic, doc="what the banks compute with")
     energies: Prices = part(Prices, doc="energy of each event")
 
+    package: Constant | None = part(Constant, default=None, doc="power that the packages may dissipate, W; None: not known")
     attention: str = choice("host", "banks", default="host", doc="who multiplies two activations")
     activations: str = choice("host", "banks", default="host", doc="who computes the activation functions that the banks have")
     widest: int | None = integer(1, default=None, doc="input vectors an inference a product may bring; None: any number")
@@ -142,6 +144,12 @@ class DramPim(Target):
             rates[events.REFRESH] = self.organisation.refreshes_a_second(self.timing)
         return rates
 
+    def all_bank_power(self) -> Energy:
+        """Power (W) by component while every bank that computes streams rows through its unit, standby and refresh included."""
+        counts, cycles = self.organisation.all_banks(self.timing)
+        seconds = cycles * self.organisation.cycle(self.timing)
+        return price({**{name: count / seconds for name, count in counts.items()}, **self.standing}, self.prices)
+
     @property
     def causes(self) -> tuple[str, ...]:
         """Roundings of the arithmetic."""
@@ -182,7 +190,8 @@ def build(name: str = "hbm-pim") -> DramPim:
     org, arithmetic = organisation(table)
     clock = timing(table.meta["dram"]) if "dram" in table.meta else None
     widest = int(org.bandwidth_ratio(clock)) if clock is not None else None
-    return DramPim(name=name, organisation=org, timing=clock, arithmetic=arithmetic, energies=events.prices(name), widest=widest)
+    energies, package = events.prices(name), events.package_limit(name)
+    return DramPim(name=name, organisation=org, timing=clock, arithmetic=arithmetic, energies=energies, package=package, widest=widest)
 
 
 TARGETS = {name: partial(build, name) for name in ("hbm-pim", "gddr6-aim", "lpddr-pim", "upmem")}

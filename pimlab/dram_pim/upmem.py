@@ -122,6 +122,11 @@ class Dpus(Value):
         moved = done.done["transfer"] * self.transfer_bytes * 8 * self.channels
         return {event.MAC: done.done["instruction"] * self.channels, event.BANK_BIT: moved, event.IO_BIT: done.done["host byte"] * 8}
 
+    def all_banks(self, t: Timing | None) -> tuple[dict[str, int], int]:
+        """(events over all cores, cycles) of one block streamed from the bank and multiplied."""
+        done = self._run(self.transfer_bytes // self.operand_bytes, self.transfer_bytes, 0)
+        return self.events(done), done.cycles
+
     def results(self, t: Timing | None, outputs: int, inputs: int, batch: int) -> Summary:
         """Results are fetched within the product."""
         return Summary(0, {}, {}, {})

@@ -38,6 +38,36 @@ def phases(answers: dict[str, xr.Dataset]) -> Figure:
     return fig
 
 
+def powers(answers: dict[str, xr.Dataset]) -> Figure:
+    """Power of several `gemv` answers over what their packages may dissipate: the mean of the run, and while every bank streams."""
+    fig = figure(7.2, 3.4)
+    axes = fig.subplots()
+    places = np.arange(len(answers))
+    parts = (("energy", "mean of a product", -0.18, PARTS[0]), ("all_bank_power", "every bank streaming", 0.18, PARTS[1]))
+    for name, label, shift, colour in parts:
+        bars = np.array([_over_limit(ds, name) for ds in answers.values()]).T
+        axes.bar(places + shift, bars[1], 0.34, color=colour, label=label)
+        axes.errorbar(places + shift, bars[1], [bars[1] - bars[0], bars[2] - bars[1]], fmt="none", ecolor="0.25", capsize=3)
+    for place, ds in zip(places, answers.values(), strict=True):
+        limit = ds.package_limit
+        axes.fill_between([place - 0.4, place + 0.4], *(limit.attrs[end] / float(limit) for end in ("low", "high")), color="0.9", zorder=0)
+        axes.hlines(1, place - 0.4, place + 0.4, color="0.4")
+    axes.set_xticks(places, [f"{name}\nlimit {si(float(ds.package_limit), 'W')}" for name, ds in answers.items()])
+    axes.set_ylabel("power over the package's limit")
+    over = [name for name, ds in answers.items() if _over_limit(ds, "all_bank_power")[1] > 1]
+    finding = f"pass the assumed limit in {' and '.join(over)}" if over else "stay below the assumed limit"
+    axes.set_title(f"All banks at once {finding}", fontsize="medium")
+    axes.legend(frameon=False, fontsize="small")
+    return fig
+
+
+def _over_limit(ds: xr.Dataset, name: str) -> tuple[float, float, float]:
+    """(low, nominal, high) power over the package's limit; energies are means over the run."""
+    seconds = float(ds.seconds) if name == "energy" else 1.0
+    low, nominal, high = (float(ds[f"{name}{end}"].sum()) / seconds / float(ds.package_limit) for end in ("_low", "", "_high"))
+    return low, nominal, high
+
+
 def _stack(axes, table: xr.DataArray, scale: float) -> None:
     """Bars over the second dimension, stacked along the first; the smallest parts are left unnamed."""
     across = table[table.dims[1]].values

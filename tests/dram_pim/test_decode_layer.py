@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import pimlab.dram_pim as pim
-from pimlab.plot.pim import phases, time_and_energy
+from pimlab.plot.pim import phases, powers, time_and_energy
 
 LAYER = {"width": 1024, "hidden": 2048, "heads": 8, "context": 256}
 
@@ -33,7 +33,10 @@ def test_wrong_sizes_are_refused():
 
 def test_figures_draw():
     assert len(time_and_energy(pim.decode_layer("hbm-pim", **LAYER)).axes) == 2
-    assert len(phases({name: pim.gemv(name, 64, 64) for name in ("hbm-pim", "gddr6-aim")}).axes) == 1
+    answers = {name: pim.gemv(name, 64, 64) for name in ("hbm-pim", "gddr6-aim")}
+    assert len(phases(answers).axes) == 1
+    assert "gddr6-aim" in powers(answers).axes[0].get_title()
+    assert "below" in powers({"hbm-pim": answers["hbm-pim"]}).axes[0].get_title()
 
 
 @pytest.mark.parametrize(
@@ -52,6 +55,25 @@ def test_units_refuse_what_they_do_not_have():
         pim.combine("add", np.ones(3))
     with pytest.raises(ValueError, match="did you mean 'relu'"):
         pim.combine("relo", np.ones(3))
+
+
+@pytest.mark.parametrize("name", ["hbm-pim", "gddr6-aim", "lpddr-pim", "upmem"])
+def test_all_banks_at_once_draw_more_than_the_mean_and_are_held_against_the_package(name):
+    answer = pim.gemv(name, 4096, 4096)
+    assert float(answer.all_bank_power.sum()) > float(answer.power)
+    assert (answer.all_bank_power_low <= answer.all_bank_power).all()
+    assert (answer.all_bank_power <= answer.all_bank_power_high).all()
+    assert answer.package_limit.attrs["low"] < float(answer.package_limit) < answer.package_limit.attrs["high"]
+    assert answer.package_limit.attrs["status"] == "assumed"
+    assert "package_limit" not in pim.gemv(pim.TARGETS[name]().but(package=None), 64, 64)
+
+
+def test_all_bank_power_by_hand():
+    # one row in the eight banks of a parity and 64 channels: 32 columns 4 cycles apart, then 3 + 14 + 14 cycles to the next row
+    power = pim.gemv("hbm-pim", 64, 64).all_bank_power
+    seconds = (31 * 4 + 31) * 1e-9
+    assert float(power.sel(component="DRAM rows")) == pytest.approx(512 * 909e-12 / seconds)
+    assert float(power.sel(component="bank columns")) == pytest.approx(512 * 32 * 256 * 1.12e-12 / seconds)
 
 
 def test_mean_power_is_energy_over_time():
