@@ -44,8 +44,10 @@ def stamp() -> dict[str, str]:
 def cite(result: xr.Dataset) -> str:
     """BibTeX of every published number behind `result`, from its attribute `sources`.
 
-    ValueError for a Dataset that pimlab did not make (no attribute `sources`).
+    TypeError for what is no Dataset; ValueError for one that pimlab did not make (no attribute `sources`).
     """
+    if not isinstance(result, xr.Dataset):
+        raise TypeError(f"cite takes a Dataset that run, sweep, compare or explain returned, not {result!r}")
     if "sources" not in result.attrs:
         raise ValueError("this Dataset has no attribute 'sources'; cite takes what run, sweep or explain returned")
     return "\n\n".join(_bibtex(key) for key in str(result.attrs["sources"]).split(",") if key)
