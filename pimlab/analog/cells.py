@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pimlab.analog.devices import Device
+from pimlab.analog.devices import CubicCurrent, Device
 from pimlab.analog.devices.read_noise import ReadNoise
-from pimlab.analog.wired import Gated, effective, variance
+from pimlab.analog.wired import Curved, Gated, Polarities, Solved, effective, variance
 from pimlab.analog.wires import Wires
 from pimlab.keys import Key
 
@@ -74,8 +74,8 @@ class Seen:
     cells: CellSpread | None
     third: np.ndarray | None = None
     """float64 (k, n): third cumulants, where noise is drawn with its skewness."""
-    gated: Gated | None = None
-    """Wires whose inputs switch the cells: reads are solved pattern by pattern, and `mean` is zero."""
+    solved: Solved | None = None
+    """Wires whose inputs switch the cells, or with bent I-V curves: reads are solved input by input, and `mean` is zero."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,7 @@ class Reading:
     """How cells are read: `seconds` after programming, full input `volts`, through `wires` (or ideal ones) of arrays `cols` wide.
 
     positive : the inputs have one sign, which matters to what wires take from the noise.
+    drive, width : code of a full input, and whether codes are pulse widths.
     unit : S, what results are relative to: one digit of an integer weight, or the conductance range of an analog one.
     """
 
@@ -91,6 +92,8 @@ class Reading:
     wires: Wires | None
     cols: int
     positive: bool
+    drive: int
+    width: bool
     unit: float
 
 
@@ -100,7 +103,7 @@ def seen(banks: list[tuple[float, Bank]], nows: list[np.ndarray], part: slice, h
     span = how.unit
     bent = _bent(banks, nows, part, how.volts, span)
     if how.wires is not None:
-        return _through_wires(banks, nows, part, how, bent)
+        return _through_wires(banks, nows, part, how)
     if cell.read_noise is None:
         mean = sum(sign * now[:, part].mean(axis=0) for (sign, _), now in zip(banks, nows, strict=True))
         return Seen(np.asarray(mean) / span, bent, None, None)
@@ -121,14 +124,10 @@ def seen(banks: list[tuple[float, Bank]], nows: list[np.ndarray], part: slice, h
     return Seen(mean / span, bent, spread / span**2, cells, third=third)
 
 
-def _through_wires(banks: list[tuple[float, Bank]], nows: list[np.ndarray], part: slice, how: Reading, bent: Bent) -> Seen:
+def _through_wires(banks: list[tuple[float, Bank]], nows: list[np.ndarray], part: slice, how: Reading) -> Seen:
     """As `seen`, solved with the wires of each array; the devices of one weight conduct side by side."""
     assert how.wires is not None
     cell, devices = banks[0][1].cell, len(nows[0])
-    if bent:
-        raise ValueError(
-            f"{cell.name}: a bent I-V curve and wires together are not read by a crossbar; see circuit_cells.nonlinear_currents"
-        )
     span = devices * how.unit
     polarities, spreads = [], None if cell.read_noise is None else list[np.ndarray]()
     for (sign, bank), now in zip(banks, nows, strict=True):
@@ -137,13 +136,31 @@ def _through_wires(banks: list[tuple[float, Bank]], nows: list[np.ndarray], part
             mean, second = bank.cell_moments(mean, sigma[:, part])
             spreads.append(np.sqrt(second.sum(axis=0)))
         polarities.append((sign, mean.sum(axis=0)))
+    if cell.current is not None:
+        return _curved(cell.current, polarities, spreads, [now[:, part] for now in nows], how)
     if not how.wires.linear:
         shape = polarities[0][1].shape
-        return Seen(np.zeros(shape), [], None, None, gated=Gated(how.wires, how.cols, polarities, spreads, span))
+        return Seen(np.zeros(shape), [], None, None, solved=Gated(how.wires, how.cols, polarities, spreads, span))
     matrix = effective(how.wires, how.cols, polarities) / span
     if spreads is None:
         return Seen(matrix, [], None, None)
     return Seen(matrix, [], variance(how.wires, how.cols, polarities, spreads, how.positive) / span**2, None)
+
+
+def _curved(curve: CubicCurrent, polarities: Polarities, spreads: list[np.ndarray] | None, nows: list[np.ndarray], how: Reading) -> Seen:
+    """Bent cells behind wires; their noise is that of straight cells of the same conductances."""
+    assert how.wires is not None
+    shape, span, noise = polarities[0][1].shape, len(nows[0]) * how.unit, None
+    if spreads is not None and how.wires.linear:
+        noise = (variance(how.wires, how.cols, polarities, spreads, how.positive) / span**2).astype(np.float32)
+    elif spreads is not None:
+        noise = (sum(np.square(spread) for spread in spreads) / span**2).astype(np.float32)
+    terms = []
+    for now in nows:
+        found = {power: coefficient.sum(axis=0) for power, coefficient in curve.terms(now)}
+        terms.append((found.get(2, np.zeros(shape)), found.get(3, np.zeros(shape))))
+    solved = Curved(how.wires, how.cols, polarities, terms, how.volts, how.drive, how.width, span, noise)
+    return Seen(np.zeros(shape), [], None, None, solved=solved)
 
 
 def _bent(banks: list[tuple[float, Bank]], nows: list[np.ndarray], part: slice, volts: float, span: float) -> Bent:

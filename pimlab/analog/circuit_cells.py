@@ -1,13 +1,15 @@
 """Which currents flow when the cells of a crossbar with wires are not linear? Newton's method on the same circuits.
 
 The cell law is I = g d + a2 d^2 + a3 d^3 at d volts from its input (or supply) line to its output line: the form that
-measured I-V curves are fitted with, and with a2 = 0, a3 = -c g the cubic cell I = g (d - c d^3).
+measured I-V curves are fitted with, and with a2 = 0, a3 = -c g the cubic cell I = g (d - c d^3). Cells that conduct alike
+both ways have a2 d |d| in its place.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,13 +21,14 @@ Solver = Callable[[np.ndarray, np.ndarray], Nodes]
 
 def nonlinear_currents(g: np.ndarray, v: np.ndarray, wires: Wires, a2: np.ndarray | float = 0.0, a3: np.ndarray | float = 0.0,
                        g_negative: np.ndarray | None = None, supply: float = 1.0, tolerance: float = 1e-12,
-                       iterations: int = 50) -> np.ndarray:  # fmt: skip
+                       iterations: int = 50, odd: bool = False) -> np.ndarray:  # fmt: skip
     """Sense currents of a crossbar of cells with I = g d + a2 d^2 + a3 d^3, each input vector solved by itself.
 
     g, g_negative : float64 (M, N), S;  v : float64 (M,) or (batch, M), V for A and C, 0 or 1 for B and D
     a2, a3 : A/V^2 and A/V^3, numbers or arrays that broadcast to (lines, M, N), line 1 being g_negative's
     supply : V of the supply lines of B and D
     tolerance : largest difference between a cell's law and its current in the circuit, over the largest cell current
+    odd : the quadratic term is a2 d |d|, so that a cell conducts alike both ways (`devices.CubicCurrent`)
     Returns float64 (N,) or (batch, N), A. Each Newton step of A and C costs one elimination, of B and D one sweep.
     Raises ValueError where a cell's current falls with voltage (the circuit may then have several solutions), and
     where `iterations` steps do not reach `tolerance`, naming the residual.
@@ -39,7 +42,8 @@ def nonlinear_currents(g: np.ndarray, v: np.ndarray, wires: Wires, a2: np.ndarra
     for t, row in enumerate(v):
         solver, start = _circuit(wires, row, lines.shape, supply)
         gate = 1.0 if wires.linear else row[:, None]
-        out[t] = _newton(solver, start, [lines * gate, *(a * gate for a in laws)], tolerance, iterations).sum(axis=(0, 1))
+        law = Law(lines * gate, laws[0] * gate, laws[1] * gate, odd)
+        out[t] = _newton(solver, start, law, tolerance, iterations).sum(axis=(0, 1))
     return out[0] if single else out
 
 
@@ -52,18 +56,37 @@ def _circuit(wires: Wires, row: np.ndarray, shape: tuple[int, ...], supply: floa
     return lambda slope, source: gated_nodes(wires, slope, row[None], volts, source), np.broadcast_to(volts[:, None, None], shape)
 
 
-def _newton(solver: Solver, drop: np.ndarray, laws: list[np.ndarray], tolerance: float, iterations: int) -> np.ndarray:
+class Law(NamedTuple):
+    """Current and slope of every cell, float64 (lines, M, N): S, A/V^2, A/V^3."""
+
+    g: np.ndarray
+    a2: np.ndarray
+    a3: np.ndarray
+    odd: bool
+
+    def current(self, drop: np.ndarray) -> np.ndarray:
+        """A at `drop` volts."""
+        return drop * (self.g + self._even(drop) * self.a2 + drop * drop * self.a3)
+
+    def slope(self, drop: np.ndarray) -> np.ndarray:
+        """dI/dV in S at `drop` volts."""
+        return self.g + 2 * self._even(drop) * self.a2 + 3 * drop * drop * self.a3
+
+    def _even(self, drop: np.ndarray) -> np.ndarray:
+        return np.abs(drop) if self.odd else drop
+
+
+def _newton(solver: Solver, drop: np.ndarray, law: Law, tolerance: float, iterations: int) -> np.ndarray:
     """float64 (lines, M, N), A: cell currents that obey Kirchhoff's laws, and the cells' law within `tolerance`."""
-    g, a2, a3 = laws
     residual = np.inf
     for _ in range(iterations):
-        slope = g + drop * (2 * a2 + 3 * drop * a3)
+        slope = law.slope(drop)
         _refuse_falling(slope, drop)
-        source = drop * (g + drop * (a2 + drop * a3)) - slope * drop
+        source = law.current(drop) - slope * drop
         drop = solver(slope, source).drop[0]
-        current, law = slope * drop + source, drop * (g + drop * (a2 + drop * a3))
+        current = slope * drop + source
         largest = np.abs(current).max()
-        residual = np.abs(law - current).max()
+        residual = np.abs(law.current(drop) - current).max()
         if residual <= tolerance * largest:
             return current
         if not np.isfinite(residual):

@@ -238,7 +238,7 @@ class ProgrammedCrossbar(Programmed):
         parts = tiles(self.k, self.machine.rows)
         cell = self.machine.pair_cell
         unit = (cell.g_max - cell.g_min) / plane.digit
-        how = Reading(age, self.machine.read_voltage, self.machine.wires, self.machine.cols, self.positive, unit)
+        how = Reading(age, self.machine.read_voltage, self.machine.wires, self.machine.cols, self.positive, self._drive, self._width, unit)
         made = [self._tile(index, t, part, seen(banks, nows, part, how)) for t, part in enumerate(parts)]
         return PlaneTiles(plane.weight * self._weight_top / plane.digit, plane.offset * plane.digit, made)
 
@@ -251,7 +251,7 @@ class ProgrammedCrossbar(Programmed):
         own = self.scale[part][0, 0] / self._weight_top if self.machine.scaling == "tile" else 1.0
         own = own * self._codes / self._top
         tile = Tile(
-            rows=part, mean=mean, variance=variance, cells=found.cells, bent=bent, gated=found.gated, third=third,
+            rows=part, mean=mean, variance=variance, cells=found.cells, bent=bent, solved=found.solved, third=third,
             value=np.full(mean.shape[1], own, np.float32),
         )  # fmt: skip
         if self.steps is None:

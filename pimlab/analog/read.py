@@ -16,7 +16,7 @@ import numpy as np
 
 from pimlab.analog.cells import CellSpread
 from pimlab.analog.converters import ADC, DAC
-from pimlab.analog.wired import Gated
+from pimlab.analog.wired import Solved
 from pimlab.kernels import converter, crossbar
 from pimlab.kernels.blas import one_thread
 from pimlab.keys import Key
@@ -52,7 +52,7 @@ class Tile:
     variance: np.ndarray | float | None
     cells: CellSpread | None
     bent: list[tuple[int, np.ndarray]]
-    gated: Gated | None
+    solved: Solved | None
     third: np.ndarray | None
     value: np.ndarray
     lsb: np.ndarray | None = None
@@ -143,8 +143,8 @@ class Reader:
 
     def _tile(self, tile: Tile, lane: int, codes: np.ndarray, squares: np.ndarray | None, current: np.ndarray, start: int,
               words: Words) -> None:  # fmt: skip
-        if tile.gated is not None:
-            current[:], noise = tile.gated.read(codes)
+        if tile.solved is not None:
+            current[:], noise = tile.solved.read(codes)
             if noise is not None:
                 crossbar.add_noise(current, noise, *words, start, lane)
             return

@@ -1,7 +1,8 @@
 """What becomes of a tile's conductances when its wires have resistance? A matrix, its noise, and its power, array by array.
 
 Input lines that carry the current (A and C) are linear: one matrix for any input. Where inputs gate the cells (B and D)
-each pattern of bits is a circuit of its own, and reads go through `Gated`.
+each pattern of bits is a circuit of its own, and reads go through `Gated`; where the cells' I-V curves bend, each input is, and
+reads go through `Curved`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pimlab.analog.circuit_cells import nonlinear_currents
 from pimlab.analog.circuit_noise import read_variance, variance_matrix
 from pimlab.analog.circuit_power import power_matrices
 from pimlab.analog.wires import Wires
@@ -103,6 +105,69 @@ class Gated:
             else:
                 out[:, part] = sum(read_variance(a, s, on, self.wires) for a, s in zip(g, sigma, strict=True))
         return out
+
+
+@dataclass(frozen=True)
+class Curved:
+    """A tile of cells with bent I-V curves behind wires: every input is solved by Newton's method (equal inputs once).
+
+    terms : for each polarity the coefficients (k, n) beyond the linear one, A/V^2 and A/V^3.
+    volts, drive : voltage and code of a full input;  width : codes are pulse widths, so each time slot is a pattern of its own.
+    noise : variance of a read per squared code, relative to the range, float32 (k, n), as with straight cells, or None.
+    """
+
+    wires: Wires
+    cols: int
+    polarities: Polarities
+    terms: list[tuple[np.ndarray, np.ndarray]]
+    volts: float
+    drive: float
+    width: bool
+    span: float
+    noise: np.ndarray | None
+
+    def read(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Currents and their variance, float32 (batch, n), relative to the range; codes float32 (batch, k)."""
+        rows, back = np.unique(codes, axis=0, return_inverse=True)
+        currents = np.stack([self._row(row) for row in rows.astype(np.float64)])
+        noise = None if self.noise is None else np.square(codes) @ self.noise
+        return (currents[back.reshape(-1)] / (self.volts * self.span)).astype(np.float32), noise
+
+    def _row(self, codes: np.ndarray) -> np.ndarray:
+        """Current times code of one input, A."""
+        if not codes.any():
+            return np.zeros(self.polarities[0][1].shape[1])
+        return sum((weight * self._solved(v) for weight, v in self._patterns(codes)), np.zeros(1))
+
+    def _patterns(self, codes: np.ndarray) -> Iterator[tuple[float, np.ndarray]]:
+        """(weight, what the lines are driven with) of each circuit that one input is."""
+        if not self.wires.linear:
+            yield from ((sign, (codes == sign).astype(float)) for sign in (1.0, -1.0) if (codes == sign).any())
+        elif not self.width:
+            yield self.drive, codes * (self.volts / self.drive)
+        else:
+            ends = np.unique(np.abs(codes[codes != 0]))
+            for slot, end in zip(np.diff(ends, prepend=0.0), ends, strict=True):
+                yield float(slot), np.sign(codes) * (np.abs(codes) >= end) * self.volts
+
+    def _solved(self, v: np.ndarray) -> np.ndarray:
+        return np.concatenate([self._array(part, v) for part in arrays(self.polarities[0][1].shape[1], self.cols)])
+
+    def _array(self, part: slice, v: np.ndarray) -> np.ndarray:
+        cells = [g[:, part] for _, g in self.polarities]
+        laws = [[term[:, part] for term in terms] for terms in self.terms]
+        if self.wires.differential:
+            both = np.array(laws)
+            return self._newton(cells[0], v, both[:, 0], both[:, 1], *_second(self.wires, cells))
+        solved = (sign * self._newton(g, v, *law) for (sign, _), g, law in zip(self.polarities, cells, laws, strict=True))
+        return sum(solved, np.zeros(1))
+
+    def _newton(self, g: np.ndarray, v: np.ndarray, a2: np.ndarray, a3: np.ndarray, g_negative: np.ndarray | None = None) -> np.ndarray:
+        return nonlinear_currents(g, v, self.wires, a2, a3, g_negative, supply=self.volts, odd=True)
+
+
+Solved = Gated | Curved
+"""Tiles whose reads are circuits solved input by input."""
 
 
 def _joined(cols: int, polarities: Polarities, solve: Callable[[Polarities], np.ndarray]) -> np.ndarray:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from pimlab.analog import ADC, DAC, Crossbar, Slices, Wires, wire_currents
-from pimlab.analog.devices import Device, GaussianReadNoise
+from pimlab.analog.circuit_cells import nonlinear_currents
+from pimlab.analog.devices import CubicCurrent, Device, GaussianReadNoise
 from pimlab.keys import Key
 
 CELL = Device(name="wired", g_min="1 uS", g_max="50 uS")
@@ -123,3 +124,60 @@ def test_errors_teach():
         Crossbar(wires=pair)
     with pytest.raises(ValueError, match="carry pairs"):
         Crossbar(wires=Wires(topology="C", **OHMS), coding="offset", slices=Slices(bits=4, per_cell=2))
+
+
+BENT = CELL.but(current=CubicCurrent(second=(2e-6,), third=(3e-5,), limit=0.5))
+ENCODINGS = {
+    "A": [None, DAC(bits=3), DAC(bits=3, encoding="pulse width"), DAC(bits=3, encoding="bit serial")],
+    "B": [DAC(bits=3, encoding="bit serial")],
+}
+ENCODINGS |= {"C": ENCODINGS["A"], "D": ENCODINGS["B"]}
+
+
+def _bent_currents(plus, minus, x, topology, volts=0.2):
+    """Currents of bent cells over volts, of amplitudes (A, C) or bits (B, D), each tile by itself."""
+    wires = Wires(topology=topology, **OHMS)
+    laws = [np.full((len(g), *plus.shape), row[0]) for g, row in (([0], BENT.current.second), ([0], BENT.current.third))]
+    if wires.differential:
+        pair = [np.concatenate([law, law]) for law in laws]
+        return nonlinear_currents(plus, x, wires, *pair, minus, supply=volts, odd=True) / volts
+    single = [nonlinear_currents(g, x, wires, *laws, supply=volts, odd=True) for g in (plus, minus)]
+    return (single[0] - single[1]) / volts
+
+
+@pytest.mark.parametrize(("topology", "dac"), [(t, dac) for t, dacs in ENCODINGS.items() for dac in dacs])
+def test_bent_cells_behind_wires_are_solved_input_by_input(operands, topology, dac):
+    w = operands[0]
+    x = np.random.default_rng(2).integers(-3, 4, (3, 20)).astype(np.float32)
+    x[:, 0] = 3
+    machine = Crossbar(rows=12, cols=5, cell=BENT, wires=Wires(topology=topology, **OHMS), dac=dac)
+
+    def solve(plus, minus, codes):
+        if dac is None or dac.encoding == "amplitude":
+            return 3 * _bent_currents(plus, minus, 0.2 * codes / 3, topology)
+        if dac.encoding == "pulse width":
+            return sum(_bent_currents(plus, minus, 0.2 * np.sign(codes) * (np.abs(codes) >= slot), topology) for slot in (1, 2, 3))
+        total = 0.0
+        for bit in (0, 1):
+            digit = np.sign(codes) * ((np.abs(codes).astype(int) >> bit) & 1)
+            if topology in "AC":
+                total = total + 2**bit * _bent_currents(plus, minus, 0.2 * digit, topology)
+            else:
+                signed = [sign * _bent_currents(plus, minus, (digit == sign).astype(float), topology) for sign in (1, -1)]
+                total = total + 2**bit * (signed[0] + signed[1])
+        return total
+
+    exact = _expected(machine.program(w), x, solve)
+    assert np.abs(machine.program(w).matmul(x) - exact).max() < 3e-6 * np.abs(exact).max()
+
+
+def test_bent_cells_behind_ideal_wires_are_bent_cells(operands):
+    w, x = operands
+    ideal = Wires(r_in=0, r_out=0)
+    for dac in (None, DAC(bits=4, encoding="pulse width")):
+        wired, plain = (Crossbar(rows=12, cell=BENT, dac=dac, wires=wires).program(w).matmul(x) for wires in (ideal, None))
+        np.testing.assert_allclose(wired, plain, atol=2e-6 * np.abs(plain).max())
+    noisy = BENT.but(read_noise=GaussianReadNoise(absolute="0.5 uS"))
+    seen = Crossbar(rows=12, cell=noisy, wires=ideal).program(w).matmul(np.repeat(x[:1], 4000, axis=0), 3)
+    expected = Crossbar(rows=12, cell=noisy).program(w).matmul(np.repeat(x[:1], 4000, axis=0), 3)
+    assert seen.std(axis=0) == pytest.approx(expected.std(axis=0), rel=0.05)
