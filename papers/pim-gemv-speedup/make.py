@@ -22,6 +22,8 @@ NAMES = {
     "lpddr-pim": "LPDDR5-PIM (what if)",
 }  # fmt: skip
 MACHINES = tuple(NAMES)
+PUBLISHED = {"hbm-pim": (2.75, 2.85), "gddr6-aim b": (7.5, 10.5)}
+"""Speed-ups of whole systems in the abstracts of Kim 2022 (a line at 2.8) and Kwon 2023, drawn beside ours."""
 
 
 def machine(name: str) -> pim.DramPim:
@@ -61,13 +63,20 @@ def compute(quick: bool = False) -> xr.Dataset:
         for name, axis, table in ((key, "size", by_size), (f"{key}_batch", "batch", by_batch)):
             found = np.array([[one[key] for one in row] for row in table])
             variables[name] = (("machine", axis), found, {"units": "1", "long_name": text})
+    variables["largest_speedup"] = (
+        "machine",
+        variables["speedup"][1].max(axis=1),
+        {"units": "1", "long_name": "largest speed-up of any size"},
+    )
     variables["bound"] = (
         "machine",
         [bank_over_pins(name) for name in MACHINES],
         {"units": "1", "long_name": "bandwidth inside over outside"},
     )
     return xr.Dataset(
-        variables, {"machine": list(MACHINES), "size": sizes, "batch": batches}, {"sources": "pimsimulator, aimsimulator, kwon2021"}
+        variables,
+        {"machine": list(MACHINES), "size": sizes, "batch": batches},
+        {"sources": "pimsimulator, aimsimulator, kwon2021, kim2022, kwon2023"},
     )
 
 
@@ -81,6 +90,9 @@ def draw(ds: xr.Dataset) -> Figure:
     """Speed-up against size, speed-up against batch, and energy against batch."""
     fig = figure(11, 3.8)
     left, middle, right = fig.subplots(1, 3)
+    for name, (low, high) in PUBLISHED.items():
+        left.axhspan(low, high, 0.8, 1, color=PARTS[MACHINES.index(name)], alpha=0.35, lw=2)
+    left.plot([], [], "s", color="0.6", label="published for a system")
     for name, colour in zip(MACHINES, PARTS, strict=False):
         one = ds.sel(machine=name)
         left.plot(ds["size"], one.speedup, "o-", color=colour, label=NAMES[name])
