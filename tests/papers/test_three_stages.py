@@ -1,36 +1,18 @@
 """papers/three-stages: no workload beats a published bound, the stages are told apart, and the figures draw."""
 
-import csv
-import importlib.util
-from pathlib import Path
-
 import numpy as np
-import pytest
-
-PAPER = Path(__file__).parents[2] / "papers" / "three-stages"
 
 
-@pytest.fixture(scope="module")
-def paper():
-    spec = importlib.util.spec_from_file_location("papers_three_stages", PAPER / "make.py")
-    make = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(make)
-    return make, make.compute(quick=True)
-
-
-def test_no_workload_beats_a_published_bound(paper):
-    make, ds = paper
+def test_no_workload_beats_a_published_bound(make, ds, targets):
     found = make.reached(ds)
-    with (PAPER / "targets.csv").open() as file:
-        bounds = {(row["quantity"], row["condition"]): float(row["published"]) for row in csv.DictReader(file)}
+    bounds = {(row["quantity"], row["condition"]): float(row["published"]) for row in targets}
     assert bounds.keys() == found.keys()
     for key, bound in bounds.items():
         assert 0 < found[key] <= bound, key
     assert found["weight bytes a second", "warboy"] > 0.9 * bounds["weight bytes a second", "warboy"], "a streamed model is memory-bound"
 
 
-def test_the_language_models_tell_the_stages_apart(paper):
-    _, ds = paper
+def test_the_language_models_tell_the_stages_apart(ds):
     energy = ds.energy.sum("component").mean("seed").sel(workload="llama2-7b")
     assert float(energy.sel(target="warboy")) > 2 * float(energy.sel(target="hbm-pim")) > 4 * float(energy.sel(target="pcm-hermes"))
     perplexity = ds.perplexity.sel(workload="small-lm").mean("seed")
@@ -38,15 +20,13 @@ def test_the_language_models_tell_the_stages_apart(paper):
     assert np.isnan(ds.accuracy.sel(workload=["small-lm", "llama2-7b"])).all()
 
 
-def test_intervals_hold_the_nominal_value(paper):
-    _, ds = paper
+def test_intervals_hold_the_nominal_value(ds):
     low, middle, high = (ds[name].sum("component") for name in ("energy_low", "energy", "energy_high"))
     assert ((low < middle) & (middle < high)).all()
     assert ((ds.assumed_share > 0) & (ds.assumed_share <= 1)).all()
 
 
-def test_figures_draw(paper):
-    make, ds = paper
+def test_figures_draw(make, ds):
     figures = make.draw(ds)
     assert figures["accuracy_against_energy"].get_suptitle().startswith("Lowest nominal energy: stage 1 on")
     assert [ax.get_title() for ax in figures["energy_breakdown"].axes] == ds.workload.values.tolist()

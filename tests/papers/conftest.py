@@ -1,0 +1,37 @@
+"""What the tests of every paper share: its `make.py` computed at the quick size, and the rows of its `targets.csv`.
+
+The folder follows from the name of the test file: `test_ir_drop.py` reads `papers/ir-drop`.
+"""
+
+import csv
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+PAPERS = Path(__file__).parents[2] / "papers"
+
+
+def _folder(request):
+    return PAPERS / Path(request.module.__file__).stem.removeprefix("test_").replace("_", "-")
+
+
+@pytest.fixture(scope="module")
+def make(request):
+    folder = _folder(request)
+    spec = importlib.util.spec_from_file_location(f"papers_{folder.name.replace('-', '_')}", folder / "make.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def ds(make):
+    """The paper's Dataset at the quick size."""
+    return make.compute(quick=True)
+
+
+@pytest.fixture(scope="module")
+def targets(request):
+    with (_folder(request) / "targets.csv").open() as file:
+        return list(csv.DictReader(file))
