@@ -8,6 +8,7 @@ operator, for each set of machines), and placements on one machine are among tho
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
@@ -25,8 +26,9 @@ from pimlab.values import Value, integer, part, quantity, unknown
 Op = MacOp | VectorOp
 OBJECTIVES = ("energy", "latency")
 LINK_BIT = "link bit"
-EXACT = 6
-"""Lossy operators up to which every placement is tried against an accuracy bound; beyond, they move back one at a time."""
+EXACT = 4096
+"""Placements of the lossy operators (12 operators on two machines) that are all ordered by cost, to be tried against an accuracy
+bound until one meets it; of more, operators move back one at a time."""
 
 
 class Link(Value):
@@ -217,7 +219,8 @@ def place(model: Any, targets: Sequence[Target], objective: str = "energy", accu
     links : machine name -> Link between it and the first machine, crossed by each operator that it runs.
     shared : names of machines on one DRAM (an NPU and the PIM that is its memory): they block each other.
     A cache is taken to hold what it would if its machine ran all the operators it serves.
-    Exact without an accuracy bound; with one, exact up to 6 operators that could lose accuracy, greedy beyond.
+    Exact without an accuracy bound; with one, exact up to 12 operators with a choice of two machines (7 of three), greedy beyond;
+    never worse than a machine alone that meets the bound. Each placement that is tried costs one run of `data`.
     ValueError for an unknown objective, machine or operator that nobody serves; TypeError without data where it is needed.
     """
     _checked(targets, objective, accuracy_drop, data, (*(links or {}), *shared))
@@ -302,7 +305,8 @@ def _accurate(model: Any, data: Any, shares: Sequence[Share], operators: Sequenc
     first = search.alone(0)
     least = score(first) - drop
     choices = [i for i, op in enumerate(operators) if isinstance(op, MacOp) and np.isfinite(search.energy[i]).sum() > 1]
-    candidates = _ordered(search, choices) if len(choices) <= EXACT else _retreating(search, choices)
+    placements = math.prod(int(np.isfinite(search.energy[i]).sum()) for i in choices)
+    candidates = _ordered(search, choices) if placements <= EXACT else _retreating(search, choices)
     for placed in candidates:
         if score(placed) >= least:
             return placed, sign * score(placed)
@@ -321,7 +325,8 @@ def _ordered(search: _Search, choices: list[int]) -> list[np.ndarray]:
 
 
 def _retreating(search: _Search, choices: list[int]) -> list[np.ndarray]:
-    """The cheapest placement, then operators moved back to the first machine one at a time, the least saving first."""
+    """The cheapest placement, operators moved back to the first machine one at a time, the least saving first, and each machine
+    alone, in order of the objective."""
     allowed = np.ones(search.energy.shape, bool)
     found = [search.best(allowed)]
     gain = np.nan_to_num(search.energy[:, 0] if search.objective == "energy" else search.latency[:, 0], nan=np.inf)
@@ -331,4 +336,5 @@ def _retreating(search: _Search, choices: list[int]) -> list[np.ndarray]:
         if np.isfinite(search.energy[i, 0]):
             allowed[i] = np.arange(search.energy.shape[1]) == 0
             found.append(search.best(allowed))
-    return found
+    found += [search.alone(j) for j in range(search.energy.shape[1])]
+    return sorted(found, key=search.total)

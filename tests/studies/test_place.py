@@ -1,14 +1,20 @@
 """Is a placement the cheapest of all, never worse than one machine alone, and within the accuracy asked?"""
 
+import importlib
 import itertools
 from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import pimlab as pim
-from pimlab.cost import price
-from pimlab.protocol import MacOp, VectorOp
+from pimlab.constants import assumed
+from pimlab.cost import Price, Prices, price
+from pimlab.protocol import MacOp, Target, VectorOp
+from pimlab.studies import place as module
 from pimlab.studies.place import Placement, Share, link, place
 
 NPU, PIM = pim.target("warboy"), pim.target("gddr6-aim").but(widest=None)
@@ -42,6 +48,108 @@ def test_cheapest_of_all_and_never_worse_than_one_machine(objective):
     assert any(line.startswith("fc0 on gddr6-aim") for line in found.why) == (objective == "latency")
 
 
+class Priced(Target):
+    """A machine whose operators cost what `table` says: name -> (J, s); it serves no others."""
+
+    stage: ClassVar[int] = 2
+    table: Any = None
+    watts: float = 0.0
+
+    def serves(self, op):
+        return op.name in self.table
+
+    def program(self, w, key=0, *, bias=None, calibration=None):
+        raise NotImplementedError
+
+    def events(self, op):
+        return {"joule": self.table[op.name][0]}
+
+    def latency(self, op):
+        return {"second": self.table[op.name][1]}
+
+    @property
+    def prices(self):
+        one = Price(constant=assumed("joule", 1.0, unit="J", low=1.0, high=1.0, reason="a test"), component="all")
+        return Prices({"joule": one, "idle": one})
+
+    @property
+    def standing(self):
+        return {"idle": self.watts}
+
+
+def _graph(count):
+    return SimpleNamespace(mac_ops=[MacOp(name=f"op{i}", m=1, k=1, n=1) for i in range(count)], vector_ops=[])
+
+
+@st.composite
+def _machines(draw, machines, operators):
+    """Machines with costs of integers, so that sums are exact; the first serves every operator."""
+    built = []
+    for j in range(machines):
+        served = [i for i in range(operators) if j == 0 or draw(st.booleans())]
+        table = {f"op{i}": (float(draw(st.integers(0, 50))), float(draw(st.integers(0, 50)))) for i in served}
+        built.append(Priced(name=f"m{j}", table=table, watts=float(draw(st.integers(0, 3)))))
+    return built
+
+
+def _totals(machines, operators):
+    """(owners, J, s) of every placement."""
+    for owners in itertools.product(range(len(machines)), repeat=operators):
+        if all(f"op{i}" in machines[j].table for i, j in enumerate(owners)):
+            costs = np.array([machines[j].table[f"op{i}"] for i, j in enumerate(owners)])
+            joules, seconds = costs.sum(axis=0)
+            yield owners, joules + seconds * sum(machines[j].watts for j in set(owners)), seconds
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), objective=st.sampled_from(["energy", "latency"]), operators=st.integers(1, 6), machines=st.integers(1, 3))
+def test_any_graph_is_placed_at_the_least_cost_and_never_worse_than_one_machine(data, objective, operators, machines):
+    built = data.draw(_machines(machines, operators))
+    found = place(_graph(operators), built, objective)
+    least = min(total[1 if objective == "energy" else 2] for total in _totals(built, operators))
+    value = found.energy if objective == "energy" else found.latency
+    assert value == pytest.approx(least, rel=1e-12)
+    assert all(value <= alone * (1 + 1e-12) for alone in found.alone.values())
+
+
+@settings(max_examples=20, deadline=None)
+@given(data=st.data(), operators=st.integers(1, 6), bound=st.integers(0, 8), exact=st.booleans())
+def test_a_bound_on_accuracy_is_kept_at_the_least_cost(data, operators, bound, exact):
+    built = data.draw(_machines(2, operators))
+    losses = data.draw(st.lists(st.integers(0, 4), min_size=operators, max_size=operators))
+
+    def score(owners):
+        return (100 - sum(loss for loss, owner in zip(losses, owners, strict=True) if owner == 1)) / 128
+
+    def run(model, target, data, seed):
+        owners = [0] * operators
+        while target is not None:
+            for name in target.operators:
+                owners[int(name[2:])] = int(target.name[1:])
+            target = target.host
+        return {"accuracy": score(owners)}
+
+    limit = 4096 if exact else 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(importlib.import_module("pimlab.studies.run"), "run", run)
+        patch.setattr(module, "EXACT", limit)
+        metric = SimpleNamespace(metric=SimpleNamespace(name="accuracy", better="higher"))
+        found = place(_graph(operators), built, "latency", bound / 128, data=metric)
+    owners = [int(found.owners[f"op{i}"][1:]) for i in range(operators)]
+    assert score(owners) == found.accuracy >= score([0] * operators) - bound / 128
+    feasible = [seconds for some, _, seconds in _totals(built, operators) if score(some) >= score([0] * operators) - bound / 128]
+    assert found.latency >= min(feasible)
+    if exact:
+        assert found.latency == min(feasible)
+    alone = [[j if f"op{i}" in built[j].table else 0 for i in range(operators)] for j in (0, 1)]
+    for some in (a for a in alone if score(a) >= score([0] * operators) - bound / 128):
+        assert found.latency <= sum(built[j].table[f"op{i}"][1] for i, j in enumerate(some))
+
+
+def test_twelve_operators_are_exact_within_an_accuracy_bound():
+    assert 2**12 <= module.EXACT < 2**13
+
+
 def test_machines_work_at_once_unless_they_share_a_memory():
     apart, together = place(MODEL, [NPU, PIM], "latency"), place(MODEL, [NPU, PIM], "latency", shared=("warboy", "gddr6-aim"))
     assert apart.interval < apart.latency
@@ -57,6 +165,23 @@ def test_a_slow_link_keeps_operators_at_home():
     moved = (4096 + 4096) * 16
     expected = 2 * 150e-9 + moved / 256e9
     assert float(costs.sel(machine="near-memory") - costs.sel(machine="warboy")) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", ["cxl", "smartssd"])
+def test_weights_that_lie_beyond_a_link_are_multiplied_there(name):
+    # the same NPU beside a memory or a drive that holds the weights; the host's own DRAM is the slow one
+    slow = NPU.but(memory=NPU.memory.but(sram="1 Mbit", bandwidth="20 Gbit/s", weights_in="dram"))
+    near = NPU.but(name="near-memory", memory=NPU.memory.but(sram="1 Mbit", bandwidth="2 Tbit/s", weights_in="dram"))
+    found = place(MODEL, [slow, near], "latency", links={"near-memory": link(name)})
+    assert found.owners["fc0"] == "near-memory"  # 16 MiB of weights, 8 KiB of activations
+    assert found.latency < min(found.alone["warboy"], found.alone["near-memory"]) * (1 + 1e-12)
+    ds = pim.studies.costs.costs(MODEL, found.target, {})
+    assert float(ds.latency.sum()) == pytest.approx(found.latency)
+    assert float(ds.energy.sum()) == pytest.approx(found.energy)
+    crossed = [op for op in OPS if found.owners[op.name] == "near-memory"]
+    wire, bits = link(name), sum((op.m * op.k + op.m * op.n) * 16 for op in crossed)
+    assert float(ds.phase_latency.sel(phase="link").sum()) == pytest.approx(2 * len(crossed) * wire.delay + bits / wire.bandwidth)
+    assert float(ds.energy.sel(component="link").sum()) == pytest.approx(bits * wire.bit.value)
 
 
 def test_a_placement_runs_and_costs_what_it_says():
