@@ -1,69 +1,45 @@
 """papers/decode-on-three-stages: formulas against print, bounds kept, and what batching does on each stage."""
 
-import csv
-import importlib.util
-from pathlib import Path
-
 import numpy as np
-import pytest
-
-PAPER = Path(__file__).parents[2] / "papers" / "decode-on-three-stages"
 
 
-@pytest.fixture(scope="module")
-def paper():
-    spec = importlib.util.spec_from_file_location("papers_decode", PAPER / "make.py")
-    make = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(make)
-    return make, make.compute(quick=True)
-
-
-def test_targets(paper):
-    _, ds = paper
-    with (PAPER / "targets.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    found = [float(ds[row["quantity"]].sel(shape=row["condition"])) for row in rows]
-    table = [(row["quantity"], row["condition"], float(row["published"]), value) for row, value in zip(rows, found, strict=True)]
-    missed = [line for line, row in zip(table, rows, strict=True) if abs(line[3] - line[2]) > float(row["tolerance"])]
+def test_targets(ds, targets):
+    found = [float(ds[row["quantity"]].sel(shape=row["condition"])) for row in targets]
+    table = [(row["quantity"], row["condition"], float(row["published"]), value) for row, value in zip(targets, found, strict=True)]
+    missed = [line for line, row in zip(table, targets, strict=True) if abs(line[3] - line[2]) > float(row["tolerance"])]
     assert not missed, "\n".join(map(str, table))
-    assert not any("memory" in row["provenance"] for row in rows)
+    assert not any("memory" in row["provenance"] for row in targets)
 
 
-def test_no_npu_beats_its_memory(paper):
-    _, ds = paper
+def test_no_npu_beats_its_memory(ds):
     npu = ds.sel(target=["warboy", "rngd"])
     assert (1 / npu.latency <= npu.bound * 1.001).all()
     assert float((1 / npu.latency / npu.bound).max()) > 0.9, "one of them is bound by its memory"
 
 
-def test_batching_saves_energy_on_the_npu_alone(paper):
-    _, ds = paper
+def test_batching_saves_energy_on_the_npu_alone(ds):
     saved = (ds.energy.sel(batch=1) / ds.energy.sel(batch=16)).sel(model="llama2-7b", context=128)
     assert (saved.sel(target=["warboy", "rngd"]) > 5).all()
     assert (saved.sel(target=["hbm-pim", "gddr6-aim", "pcm-hermes"]) < 1.1).all()
 
 
-def test_longer_contexts_cost_more_everywhere(paper):
-    _, ds = paper
+def test_longer_contexts_cost_more_everywhere(ds):
     for key in ("energy", "latency"):
         assert (np.diff(ds[key], axis=2) > 0).all()
 
 
-def test_intervals_hold_the_nominal_values(paper):
-    _, ds = paper
+def test_intervals_hold_the_nominal_values(ds):
     assert (ds.energy_low <= ds.energy).all()
     assert (ds.energy <= ds.energy_high).all()
     assert (ds.perplexity_low < ds.perplexity).all()
     assert (ds.perplexity < ds.perplexity_high).all()
 
 
-def test_digital_stages_keep_the_perplexity_and_the_analog_one_pays(paper):
-    _, ds = paper
+def test_digital_stages_keep_the_perplexity_and_the_analog_one_pays(ds):
     relative = (ds.perplexity / ds.perplexity.sel(machine="ideal")).to_series()
     assert relative[["warboy", "hbm-pim"]].max() < 1.02
     assert 1.02 < relative["pcm-hermes"] < 1.6
 
 
-def test_the_figure_draws(paper):
-    make, ds = paper
+def test_the_figure_draws(make, ds):
     assert len(make.draw(ds).axes) == 3

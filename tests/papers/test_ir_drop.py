@@ -1,26 +1,5 @@
 """papers/ir-drop: every target within its tolerance, and the figure draws."""
 
-import csv
-import importlib.util
-from pathlib import Path
-
-import pytest
-
-PAPER = Path(__file__).parents[2] / "papers" / "ir-drop"
-
-
-def _make():
-    spec = importlib.util.spec_from_file_location("papers_ir_drop", PAPER / "make.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def paper():
-    make = _make()
-    return make, make.compute(quick=True)
-
 
 def _found(ds, quantity, condition):
     if quantity != "ratio":
@@ -29,24 +8,19 @@ def _found(ds, quantity, condition):
     return float(ds.ratio.sel(rg=rg, n=int(n), topology="A"))
 
 
-def test_targets(paper):
-    _, ds = paper
-    with (PAPER / "targets.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    table = [(row["quantity"], row["condition"], float(row["published"]), _found(ds, row["quantity"], row["condition"])) for row in rows]
-    missed = [line for line, row in zip(table, rows, strict=True) if abs(line[3] - line[2]) > float(row["tolerance"])]
+def test_targets(ds, targets):
+    table = [(row["quantity"], row["condition"], float(row["published"]), _found(ds, row["quantity"], row["condition"])) for row in targets]
+    missed = [line for line, row in zip(table, targets, strict=True) if abs(line[3] - line[2]) > float(row["tolerance"])]
     assert not missed, "\n".join(map(str, table))
-    assert not any("memory" in row["provenance"] for row in rows)
+    assert not any("memory" in row["provenance"] for row in targets)
 
 
-def test_law_holds_while_the_loss_is_below_1_percent(paper):
-    _, ds = paper
+def test_law_holds_while_the_loss_is_below_1_percent(ds):
     small = ds.ratio.where(ds.law < 0.01)
     assert float(abs(small - 1).max()) < 0.01
 
 
-def test_figure_draws(paper):
-    make, ds = paper
+def test_figure_draws(make, ds):
     left, right = make.draw(ds).axes
     assert "r G" in left.get_title()
     assert right.get_ylabel() == "exact / first order"

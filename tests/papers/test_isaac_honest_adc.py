@@ -1,20 +1,6 @@
 """papers/isaac-honest-adc: every target within its tolerance, the findings hold, and the figure draws."""
 
-import csv
-import importlib.util
-from pathlib import Path
-
 import pytest
-
-PAPER = Path(__file__).parents[2] / "papers" / "isaac-honest-adc"
-
-
-@pytest.fixture(scope="module")
-def paper():
-    spec = importlib.util.spec_from_file_location("papers_isaac_honest_adc", PAPER / "make.py")
-    make = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(make)
-    return make, make.compute(quick=True)
 
 
 def _found(ds, row):
@@ -23,31 +9,25 @@ def _found(ds, row):
     return float(ds[row["quantity"]])
 
 
-def test_targets(paper):
-    _, ds = paper
-    with (PAPER / "targets.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    table = [(row["quantity"], row["condition"], float(row["published"]), _found(ds, row)) for row in rows]
-    missed = [line for line, row in zip(table, rows, strict=True) if abs(line[3] / line[2] - 1) > float(row["tolerance"])]
+def test_targets(ds, targets):
+    table = [(row["quantity"], row["condition"], float(row["published"]), _found(ds, row)) for row in targets]
+    missed = [line for line, row in zip(table, targets, strict=True) if abs(line[3] / line[2] - 1) > float(row["tolerance"])]
     assert not missed, "\n".join(map(str, table))
-    assert not any("memory" in row["provenance"] for row in rows)
+    assert not any("memory" in row["provenance"] for row in targets)
 
 
-def test_the_converter_is_most_of_the_tile(paper):
-    _, ds = paper
+def test_the_converter_is_most_of_the_tile(ds):
     charged = ds.power.sel(converter="charged")
     assert float(charged.sel(part="ADC") / charged.sum()) == pytest.approx(0.684, abs=0.002)
     assert ds.efficiency.sel(converter=["charged", "as surveyed"]).values == pytest.approx([0.876, 0.643], abs=0.002)
 
 
-def test_missing_bits_cost_half_of_the_precision_each(paper):
-    make, ds = paper
+def test_missing_bits_cost_half_of_the_precision_each(make, ds):
     assert ds.error.values == pytest.approx(sorted(ds.error.values, reverse=True))
     assert float(ds.error[0] / ds.error[1]) == pytest.approx(2, rel=0.1)
     assert float(ds.error.sel(enob=ds.surveyed_enob)) == pytest.approx(0.14, abs=0.015)
     assert make.noise_of(float(ds.surveyed_enob)) == pytest.approx(0.94, abs=0.01)
 
 
-def test_figure_draws(paper):
-    make, ds = paper
+def test_figure_draws(make, ds):
     assert "12 times" in make.draw(ds).axes[0].get_title()

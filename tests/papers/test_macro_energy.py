@@ -1,20 +1,7 @@
 """papers/macro-energy: every target within its tolerance, the findings hold, and the figure draws."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
-
-PAPER = Path(__file__).parents[2] / "papers" / "macro-energy"
-
-
-@pytest.fixture(scope="module")
-def paper():
-    spec = importlib.util.spec_from_file_location("papers_macro_energy", PAPER / "make.py")
-    make = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(make)
-    return make, make.compute(quick=True)
 
 
 def _found(ds, row):
@@ -23,8 +10,7 @@ def _found(ds, row):
     return float(ds.model.isel(point=place).item())
 
 
-def test_targets(paper):
-    make, ds = paper
+def test_targets(make, ds):
     rows = make.targets()
     table = [(row["quantity"], row["condition"], float(row["published"]), _found(ds, row)) for row in rows]
     missed = [line for line, row in zip(table, rows, strict=True) if abs(line[3] / line[2] - 1) > float(row["tolerance"])]
@@ -32,26 +18,22 @@ def test_targets(paper):
     assert not any("memory" in row["provenance"] for row in rows)
 
 
-def test_one_constant_a_voltage_curve_and_three_for_the_values(paper):
-    _, ds = paper
+def test_one_constant_a_voltage_curve_and_three_for_the_values(ds):
     fitted = {str(name): int(ds.fitted.values[ds.series.values == name].sum()) for name in np.unique(ds.series)}
     assert fitted.pop("sinangil2021 output") == 3
     assert set(fitted.values()) == {1}
 
 
-def test_one_energy_for_all_values_is_far_off(paper):
-    _, ds = paper
+def test_one_energy_for_all_values_is_far_off(ds):
     outputs = ds.isel(point=np.flatnonzero(ds.series == "sinangil2021 output"))
     assert float(outputs.published.max() / outputs.published.min()) == pytest.approx(2.32, abs=0.01)
     assert float(ds.fixed / outputs.published.min()) == pytest.approx(1.72, abs=0.01)
 
 
-def test_counts_by_hand(paper):
-    make, _ = paper
+def test_counts_by_hand(make):
     assert make.counts(0) == {"access": 1, "active access": 0, "unit of output": 0}
     assert make.counts(7.5) == {"access": 1, "active access": 1, "unit of output": 7.5}
 
 
-def test_figure_draws(paper):
-    make, ds = paper
+def test_figure_draws(make, ds):
     assert "2.3 times" in make.draw(ds).axes[0].get_title()

@@ -1,26 +1,7 @@
 """papers/neurram-efficiency: every target within its tolerance, held-out misses as the README says, and the figure draws."""
 
-import csv
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
-
-PAPER = Path(__file__).parents[2] / "papers" / "neurram-efficiency"
-
-
-@pytest.fixture(scope="module")
-def paper():
-    spec = importlib.util.spec_from_file_location("papers_neurram_efficiency", PAPER / "make.py")
-    make = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(make)
-    return make, make.compute(quick=True)
-
-
-def _rows():
-    with (PAPER / "targets.csv").open() as file:
-        return list(csv.DictReader(file))
 
 
 def _found(ds, row):
@@ -33,25 +14,22 @@ def _misses(ds, rows):
     return np.array([abs(_found(ds, row) / float(row["published"]) - 1) for row in rows])
 
 
-def test_targets(paper):
-    _, ds = paper
-    rows = _rows()
+def test_targets(ds, targets):
+    rows = targets
     missed = [row for row, miss in zip(rows, _misses(ds, rows), strict=True) if miss > float(row["tolerance"])]
     assert not missed, "\n".join(f"{row['quantity']} {row['condition']}: {row['published']}, ours {_found(ds, row):.4g}" for row in missed)
     assert not any("memory" in row["provenance"] for row in rows)
 
 
-def test_constants_come_from_four_points_only(paper):
-    make, _ = paper
+def test_constants_come_from_four_points_only(make):
     for quantity in ("throughput", *make.PARTS_OF_A_READ):
         assert len(make._fitted(quantity)) == 4
 
 
 @pytest.mark.parametrize(("quantity", "largest", "mean"), [("throughput", 0.022, 0.016), ("efficiency", 0.098, 0.048)])
-def test_held_out_misses_are_those_of_the_readme(paper, quantity, largest, mean):
-    make, ds = paper
+def test_held_out_misses_are_those_of_the_readme(make, ds, targets, quantity, largest, mean):
     rows = {}
-    for row in _rows():
+    for row in targets:
         if row["quantity"] == quantity and row["role"] == "held-out":
             inputs, outputs, mode = make.condition(row["condition"])
             rows[inputs, outputs, mode if inputs > 4 else ""] = row
@@ -61,12 +39,10 @@ def test_held_out_misses_are_those_of_the_readme(paper, quantity, largest, mean)
     assert misses.mean() == pytest.approx(mean, abs=0.003)
 
 
-def test_counts_by_hand(paper):
-    make, _ = paper
+def test_counts_by_hand(make):
     assert make.counts((8, 10, "two-phase")) == {"bits": 7, "integrations": 15 + 7, "ADC steps": 10 + 6, "phases": 2}
     assert make.counts((6, 8, "one-phase")) == {"bits": 5, "integrations": 31, "ADC steps": 8, "phases": 1}
 
 
-def test_figure_draws(paper):
-    make, ds = paper
+def test_figure_draws(make, ds):
     assert len(make.draw(ds).axes) == 3

@@ -1,22 +1,8 @@
 """papers/pcm-noise-and-drift: every target within its tolerance, and the figure draws."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
-import pytest
 
 from pimlab.analog import device
-
-PAPER = Path(__file__).parents[2] / "papers" / "pcm-noise-and-drift"
-
-
-@pytest.fixture(scope="module")
-def paper():
-    spec = importlib.util.spec_from_file_location("papers_pcm_noise_and_drift", PAPER / "make.py")
-    make = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(make)
-    return make, make.compute(quick=True)
 
 
 def _readings(make):
@@ -34,8 +20,7 @@ def _found(make, ds, row):
     return float(one.sel(time=make.TIMES[condition["t"].replace("_", " ")]) if "t" in condition else one)
 
 
-def test_targets(paper):
-    make, ds = paper
+def test_targets(make, ds):
     rows = make.targets()
     table = [(row["quantity"], row["condition"], float(row["published"]), _found(make, ds, row)) for row in rows]
     missed = [line for line, row in zip(table, rows, strict=True) if abs(line[3] / line[2] - 1) > float(row["tolerance"])]
@@ -43,12 +28,10 @@ def test_targets(paper):
     assert not any("memory" in row["provenance"] for row in rows)
 
 
-def test_low_conductances_drift_faster_and_less_alike(paper):
-    _, ds = paper
+def test_low_conductances_drift_faster_and_less_alike(ds):
     assert float(ds.exponent.sel(g=0.1) / ds.exponent.sel(g=1.0)) > 1.2
     assert float(ds.exponent_spread.sel(g=0.1) / ds.exponent_spread.sel(g=1.0)) > 2.5
 
 
-def test_figure_draws(paper):
-    make, ds = paper
+def test_figure_draws(make, ds):
     assert len(make.draw(ds).axes) == 3
