@@ -9,25 +9,45 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from pimlab.cost import Prices
 from pimlab.keys import Key, as_key
-from pimlab.values import Value
+from pimlab.values import Value, choice, integer
 
 
 class MacOp(Value):
     """One multiply-accumulate operator of a workload: `groups` independent products (m, k) @ (k, n) an inference."""
 
     name: str
-    m: int
-    k: int
-    n: int
-    groups: int = 1
-    kind: Literal["weights", "activations"] = "weights"
+    m: int = integer(1)
+    k: int = integer(1)
+    n: int = integer(1)
+    groups: int = integer(1, default=1)
+    kind: str = choice("weights", "activations", default="weights")
     """`weights`: the right operand is constant. `activations`: both operands are computed (attention)."""
+    distinct: int | None = integer(1, default=None, hint="where all inputs are distinct write distinct=None")
+    """Distinct values among the `groups` m k inputs (None: all are). The windows of a convolution overlap: each pixel is several inputs."""
+
+    def check(self) -> None:
+        """No more inputs are distinct than there are."""
+        if self.distinct is not None and self.distinct > self.groups * self.m * self.k:
+            raise ValueError(f"MacOp {self.name}: distinct={self.distinct} is outside 1..{self.groups * self.m * self.k}, all its inputs")
+
+    @property
+    def inputs(self) -> int:
+        """Distinct input values an inference."""
+        return self.groups * self.m * self.k if self.distinct is None else self.distinct
+
+    def batched(self, count: int) -> Self:
+        """This operator for `count` inferences at once: they share the weights; products of activations stand side by side."""
+        _counted(count)
+        distinct = None if self.distinct is None else count * self.distinct
+        if self.kind == "activations":
+            return self.but(groups=count * self.groups, distinct=distinct)
+        return self.but(m=count * self.m, distinct=distinct)
 
     @property
     def macs(self) -> int:
@@ -41,7 +61,17 @@ class VectorOp(Value):
     name: str
     kind: str
     """The operator type, as ONNX names it, in lower case: "relu", "maxpool", "softmax", ..."""
-    elements: int
+    elements: int = integer(0)
+
+    def batched(self, count: int) -> Self:
+        """This operator for `count` inferences at once."""
+        _counted(count)
+        return self.but(elements=count * self.elements)
+
+
+def _counted(count: int) -> None:
+    if isinstance(count, bool) or not hasattr(count, "__index__") or count < 1:
+        raise ValueError(f"batched count={count!r}; allowed: an integer, 1 or more")
 
 
 class Range(Value):

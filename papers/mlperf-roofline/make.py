@@ -32,13 +32,13 @@ MARKS = {"resnet50": "o", "ssd-mobilenet": "s", "ssd-resnet34": "^"}
 
 def resnet50() -> tuple[MacOp, ...]:
     """The MAC operators of ResNet-50 v1.5 at 224 x 224 (He et al. 2016, Table 1; stride in the 3 x 3 convolution)."""
-    ops = [MacOp(name="conv1", m=112 * 112, k=7 * 7 * 3, n=64)]
+    ops = [MacOp(name="conv1", m=112 * 112, k=7 * 7 * 3, n=64, distinct=224 * 224 * 3)]
     inputs, size = 64, 56
     for stage, (blocks, width) in enumerate(((3, 64), (4, 128), (6, 256), (3, 512))):
         for block in range(blocks):
             out = size // 2 if stage and block == 0 else size
             name = f"stage{stage + 2}.{block + 1}"
-            ops += [MacOp(name=f"{name}.a", m=size * size, k=inputs, n=width), MacOp(name=f"{name}.b", m=out * out, k=9 * width, n=width),
+            ops += [MacOp(name=f"{name}.a", m=size * size, k=inputs, n=width), MacOp(name=f"{name}.b", m=out * out, k=9 * width, n=width, distinct=size * size * width),
                     MacOp(name=f"{name}.c", m=out * out, k=width, n=4 * width)]  # fmt: skip
             if block == 0:
                 ops.append(MacOp(name=f"{name}.shortcut", m=out * out, k=inputs, n=4 * width))
@@ -46,9 +46,10 @@ def resnet50() -> tuple[MacOp, ...]:
     return (*ops, MacOp(name="fc", m=1, k=2048, n=1000))
 
 
-def array_bound(npu: Npu, ops: tuple[MacOp, ...]) -> float:
-    """Operations a second if nothing but the assumed arrays and DRAM took time, one input after the other."""
-    return 2 * sum(op.macs for op in ops) / sum(sum(npu.latency(op).values()) for op in ops)
+def array_bound(npu: Npu, ops: tuple[MacOp, ...], batch: int = 1) -> float:
+    """Operations a second if nothing but the assumed arrays and DRAM took time, `batch` inputs at a time."""
+    work = [op.batched(batch) for op in ops]
+    return 2 * sum(op.macs for op in work) / sum(sum(npu.latency(op).values()) for op in work)
 
 
 def _rate(row: dict[str, str]) -> float:
@@ -79,6 +80,7 @@ def compute(quick: bool = False) -> xr.Dataset:
     ops = resnet50()
     ds["resnet50_operations"] = ((), 2.0 * sum(op.macs for op in ops), {"units": "op"})
     ds["warboy_array_bound"] = ((), array_bound(chip("warboy"), ops), {"units": "op/s"})
+    ds["warboy_array_bound_8"] = ((), array_bound(chip("warboy"), ops, 8), {"units": "op/s"})
     ds["warboy_ridge"] = ((), ridge(chip("warboy")), {"units": "op/B"})
     return ds
 

@@ -4,7 +4,9 @@ Where data live is part of the answer: `weights_in="sram"` says that weights sta
 once, not charged to any), "dram" that every inference fetches them. Activations stay on chip where they fit. Where
 neither operand stays, blocks of sums do, and both operands are fetched as often as the best block needs.
 
-A convolution is its matrix product: its inputs count once for every place of the window, as the array reads them.
+A convolution is its matrix product: its arrays read an input once for every place of the window, which counts in SRAM (with
+buffers for whole lines, of which nothing is published, up to window / stride times fewer reads would do); in DRAM, and for what
+fits on chip, an input counts once (`MacOp.inputs`, halos of blocks left out). Several inferences at once are `op.batched(count)`.
 Arrays hold a second stationary tile unless `array.overlap` is False: no product published how its arrays are fed, and
 without it a matrix-vector product would wait for the array, not for memory.
 """
@@ -198,7 +200,7 @@ class Npu(Target):
         weights, activations = self._stay(op)
         x_fetches, w_fetches = (1, 1) if weights or activations else self._fetches(op)
         filters = 0 if weights else op.groups * self._k(op) * op.n * w_fetches
-        inputs = 0 if activations else op.groups * op.m * op.k * x_fetches
+        inputs = 0 if activations else op.inputs * x_fetches
         counts = {
             "dram.read": math.ceil(filters * self._bits("weights") + inputs * self._bits("activations")),
             "dram.write": 0 if activations else math.ceil(op.groups * op.m * op.n * self._bits("outputs")),
@@ -216,7 +218,7 @@ class Npu(Target):
 
     def _live(self, op: MacOp) -> float:
         """Bits of the inputs and outputs of one inference of `op`."""
-        return op.groups * (op.m * op.k * self._bits("activations") + op.m * op.n * self._bits("outputs"))
+        return op.inputs * self._bits("activations") + op.groups * op.m * op.n * self._bits("outputs")
 
     def _stay(self, op: MacOp) -> tuple[bool, bool]:
         """Whether the right operand and the activations of `op` are on chip when it starts."""

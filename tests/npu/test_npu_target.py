@@ -157,6 +157,35 @@ def test_weights_stay_only_beside_the_activations_that_are_alive(warboy):
     assert away.placed(ops).memory.weights_in == "sram"
 
 
+def test_overlapping_windows_are_fetched_once(warboy):
+    """A 3 x 3 convolution of 64 channels at 56 x 56: nine inputs a pixel on the arrays, one in DRAM and on chip."""
+    matrix = MacOp(name="conv", m=56 * 56, k=9 * 64, n=64)
+    windows = matrix.but(distinct=56 * 56 * 64)
+    away = warboy.but(memory=warboy.memory.but(activations_in="dram"))
+    assert away.events(windows)["dram.read"] == 8 * 56 * 56 * 64
+    assert away.events(matrix)["dram.read"] == 9 * away.events(windows)["dram.read"]
+    assert warboy.events(windows)["sram.read"] == warboy.events(matrix)["sram.read"]
+    small = warboy.but(memory=warboy.memory.but(sram=8 * (2 * 56 * 56 * 64 + 9 * 64 * 64)))
+    assert small.events(windows)["dram.read"] == 0 < small.events(matrix)["dram.read"]
+    with pytest.raises(ValueError, match="distinct=10 is outside 1..9"):
+        MacOp(name="c", m=3, k=3, n=1, distinct=10)
+
+
+def test_a_batch_shares_weights_and_nothing_else(warboy):
+    away = warboy.but(memory=warboy.memory.but(weights_in="dram"))
+    fc, attention = MacOp(name="fc", m=1, k=784, n=10), MacOp(name="qk", m=5, k=8, n=7, groups=4, kind="activations")
+    one, eight = away.events(fc), away.events(fc.batched(8))
+    assert eight["dram.read"] == one["dram.read"] == 8 * 784 * 10
+    assert eight["mac.int8"] == 8 * one["mac.int8"]
+    assert sum(away.latency(fc.batched(8)).values()) < 2 * sum(away.latency(fc).values())
+    assert away.events(attention.batched(8)) == {event: 8 * count for event, count in away.events(attention).items()}
+    assert VectorOp(name="r", kind="relu", elements=3).batched(2).elements == 6
+    assert fc.but(distinct=784).batched(2).inputs == fc.batched(2).inputs == 2 * 784
+    for count in (0, True, 1.5):
+        with pytest.raises(ValueError, match="allowed: an integer, 1 or more"):
+            fc.batched(count)
+
+
 def test_attention_counts_its_overflows(warboy):
     narrow = warboy.but(arithmetic=warboy.arithmetic.but(accumulator=npu.Accumulator(bits=16)))
     x, w = np.ones((2, 3, 40), np.float32), np.ones((2, 40, 5), np.float32)
