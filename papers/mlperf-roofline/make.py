@@ -38,7 +38,8 @@ def resnet50() -> tuple[MacOp, ...]:
         for block in range(blocks):
             out = size // 2 if stage and block == 0 else size
             name = f"stage{stage + 2}.{block + 1}"
-            ops += [MacOp(name=f"{name}.a", m=size * size, k=inputs, n=width), MacOp(name=f"{name}.b", m=out * out, k=9 * width, n=width, distinct=size * size * width),
+            ops += [MacOp(name=f"{name}.a", m=size * size, k=inputs, n=width),
+                    MacOp(name=f"{name}.b", m=out * out, k=9 * width, n=width, distinct=size * size * width),
                     MacOp(name=f"{name}.c", m=out * out, k=width, n=4 * width)]  # fmt: skip
             if block == 0:
                 ops.append(MacOp(name=f"{name}.shortcut", m=out * out, k=inputs, n=4 * width))

@@ -1,6 +1,7 @@
 """papers/mlperf-roofline: published rates over published peaks, every target within its tolerance, and the figure draws."""
 
 import numpy as np
+import pytest
 
 
 def test_targets(ds, targets):
@@ -25,8 +26,7 @@ def test_warboy_cannot_have_fetched_all_weights_for_every_input(ds):
     assert float(offline.sustained) < float(ds.warboy_array_bound)
 
 
-def test_a_batch_fills_the_arrays_until_activations_leave_the_chip(paper):
-    make, ds = paper
+def test_a_batch_fills_the_arrays_until_activations_leave_the_chip(ds):
     assert float(ds.warboy_array_bound) / 64e12 == pytest.approx(0.759, abs=0.002)
     assert float(ds.warboy_array_bound_8) / 64e12 == pytest.approx(0.84, abs=0.005)
 
