@@ -20,6 +20,8 @@ def reproduce(results: Path, *, quick: bool = False, workers: int | None = None,
     Returns the printed table. Raises as `sweep` does; ImportError says what to install for an extra.
     """
     size, folder = (roadmap.QUICK, results / "quick") if quick else (roadmap.FULL, results)
+    for name in extra:
+        roadmap.load(name, size.limit(name))
     folder.mkdir(parents=True, exist_ok=True)
     ds = roadmap.compute(size, str(folder / "roadmap.zarr"), workers=workers)
     more = [roadmap.compute(roadmap.EXTRA, str(folder / f"roadmap-{name}.zarr"), workloads=[name], workers=workers) for name in extra]
