@@ -216,7 +216,12 @@ class ProgrammedCrossbar(Programmed):
         references = None
         if self.machine.coding == "offset column":
             references = self.n + np.arange(self.n) // self.machine.cols
-        return Reader(made, self._shared_scale(), references, self._codes, self.machine.dac, self.machine.adc, self._drivers())
+        return Reader(made, self._shared_scale(), references, self._codes, self.machine.dac, self.machine.adc, self._drivers(), self._slow)
+
+    @property
+    def _slow(self) -> bool:
+        noise = self.machine.pair_cell.read_noise
+        return noise is not None and noise.slow and self.machine.steps > 1
 
     def _drivers(self) -> tuple[np.ndarray, np.ndarray] | None:
         """Gain and offset of every input driver, drawn once."""

@@ -1,6 +1,7 @@
 """What does a read of programmed arrays return? Codes in, one product a tile, noise, codes out, partial sums added in order.
 
-Order of the digital sums: input steps, lowest first; within a step the weight planes; within a plane the tiles by rows.
+Order of the digital sums: input steps, lowest first; within a step the weight planes; within a plane the tiles by rows (where
+cells' noise is common to the steps of a read: planes, then steps, then tiles).
 Rows are read in blocks whose size follows from the layer and whose position in the whole batch is fixed, padded with zero
 rows, each by one BLAS thread: so every product has the same shape and the same bits for any thread count and chunking.
 """
@@ -16,6 +17,7 @@ import numpy as np
 
 from pimlab.analog.cells import CellSpread
 from pimlab.analog.converters import ADC, DAC
+from pimlab.analog.steps import StepNoise, least_active
 from pimlab.analog.wired import Solved
 from pimlab.kernels import converter, crossbar
 from pimlab.kernels.blas import one_thread
@@ -84,6 +86,8 @@ class Reader:
     adc: ADC | None
     drivers: tuple[np.ndarray, np.ndarray] | None = None
     """(gain, offset in codes) of each input driver, float32 (k,); None: they all do as told."""
+    slow: bool = False
+    """Whether the noise of the cells is common to the steps of a read."""
 
     @property
     def drive(self) -> np.float32:
@@ -119,20 +123,66 @@ class Reader:
         out = np.zeros((len(codes), self.scale.size), np.float32)
         current = np.empty((len(codes), self.planes[0].tiles[0].mean.shape[1]), np.float32)
         steps = [(1.0, codes)] if self.dac is None else self.dac.phases(codes)
+        if self.slow:
+            self._slow_block(steps, current, out, start, words)
+            return out
         lane = 0
         for weight, told in steps:
-            step = told if self.drivers is None else told * self.drivers[0] + self.drivers[1]
+            step = self._driven(told)
             squares = self._squares(step)
             for plane in self.planes:
                 read = np.zeros_like(current)
                 for tile in plane.tiles:
                     self._tile(tile, lane, step[:, tile.rows], squares, current, start, words)
-                    self._convert(tile, lane, current, read, start, words)
-                    if plane.offset and self.references is None:
-                        self._remove(tile, plane.offset * told[:, tile.rows].sum(axis=1, dtype=np.float64), read)
+                    self._finish(tile, lane, plane.offset, told, current, read, start, words)
                     lane += 1
                 _gather(read, self.references, weight * plane.weight, out)
         return out
+
+    def _slow_block(self, steps: list[tuple[float, np.ndarray]], current: np.ndarray, out: np.ndarray, start: int, words: Words) -> None:
+        """As `_block`, for cells whose noise is the same in all steps; lanes are numbered as there."""
+        count = sum(len(plane.tiles) for plane in self.planes)
+        first = 0
+        for plane in self.planes:
+            reads = [np.zeros_like(current) for _ in steps]
+            told = [(codes, read) for (_, codes), read in zip(steps, reads, strict=True)]
+            for tile in plane.tiles:
+                self._slow_tile(tile, plane.offset, told, range(first, first + count * len(steps), count), start, words)
+                first += 1
+            for (weight, _), read in zip(steps, reads, strict=True):
+                _gather(read, self.references, weight * plane.weight, out)
+
+    def _slow_tile(self, tile: Tile, offset: float, told: list[tuple[np.ndarray, np.ndarray]], lanes: range, start: int,
+                   words: Words) -> None:  # fmt: skip
+        """All steps of one tile, (codes, what their reads add up in) each, with their lanes."""
+        own = [np.ascontiguousarray(self._driven(codes)[:, tile.rows]) for codes, _ in told]
+        noise = None if tile.variance is None else StepNoise(tile.variance, tile.third, words, start)
+        active, current = least_active(own), np.empty_like(told[0][1])
+        for step, (codes, read), lane in zip(own, told, lanes, strict=True):
+            if tile.solved is not None:
+                self._tile(tile, lane, step, None, current, start, words)
+            else:
+                self._mean(tile, step, current)
+                if noise is not None:
+                    noise.add(step, current, lane)
+                if tile.cells is not None:
+                    _few(tile.cells, lanes[0], step, active, current, start, words)
+            self._finish(tile, lane, offset, codes, current, read, start, words)
+
+    def _driven(self, told: np.ndarray) -> np.ndarray:
+        return told if self.drivers is None else told * self.drivers[0] + self.drivers[1]
+
+    def _finish(self, tile: Tile, lane: int, offset: float, told: np.ndarray, current: np.ndarray, read: np.ndarray, start: int,
+                words: Words) -> None:  # fmt: skip
+        """Converts a tile's currents and takes off digitally what its cells hold besides their digits."""
+        self._convert(tile, lane, current, read, start, words)
+        if offset and self.references is None:
+            self._remove(tile, offset * told[:, tile.rows].sum(axis=1, dtype=np.float64), read)
+
+    def _mean(self, tile: Tile, codes: np.ndarray, current: np.ndarray) -> None:
+        np.matmul(codes, tile.mean, out=current)
+        for power, matrix in tile.bent:
+            current += (codes * np.abs(codes / self.drive) ** (power - 1)) @ matrix
 
     def _squares(self, step: np.ndarray) -> np.ndarray | None:
         if all(tile.variance is None for plane in self.planes for tile in plane.tiles):
@@ -148,9 +198,7 @@ class Reader:
             if noise is not None:
                 crossbar.add_noise(current, noise, *words, start, lane)
             return
-        np.matmul(codes, tile.mean, out=current)
-        for power, matrix in tile.bent:
-            current += (codes * np.abs(codes / self.drive) ** (power - 1)) @ matrix
+        self._mean(tile, codes, current)
         if tile.variance is None or squares is None:
             return
         own = squares[:, tile.rows]
@@ -162,7 +210,9 @@ class Reader:
         else:
             crossbar.add_noise(current, own @ tile.variance, *words, start, lane)
         if tile.cells is not None:
-            _few(tile.cells, lane, codes, current, start, words)
+            active = np.empty(len(codes), np.float32)
+            crossbar.activity(codes, active)
+            _few(tile.cells, lane, codes, active, current, start, words)
 
     def _convert(self, tile: Tile, lane: int, current: np.ndarray, read: np.ndarray, start: int, words: Words) -> None:
         if tile.lsb is None or self.adc is None:
@@ -197,9 +247,7 @@ def encode(dac: DAC | None, x: np.ndarray, full_scale: np.ndarray, codes: np.nda
         converter.dac(x, full_scale, np.float32(dac.top), codes)
 
 
-def _few(cells: CellSpread, lane: int, codes: np.ndarray, current: np.ndarray, start: int, words: Words) -> None:
-    active = np.empty(len(codes), np.float32)
-    crossbar.activity(codes, active)
+def _few(cells: CellSpread, lane: int, codes: np.ndarray, active: np.ndarray, current: np.ndarray, start: int, words: Words) -> None:
     shared = np.tile(codes, (1, cells.devices)) / np.float32(cells.devices)
     crossbar.add_cell_noise(current, shared, active, cells.needed, cells.plus, cells.plus_sigma, cells.minus, cells.minus_sigma,
                             np.float32(cells.flip), words[0], words[1] ^ np.uint32(0x80000000), start, lane)  # fmt: skip

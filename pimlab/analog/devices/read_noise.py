@@ -16,6 +16,8 @@ class _GaussianNoise(Value):
     """Noise of one normal draw a cell and read; subclasses give its `spread`."""
 
     flip: ClassVar[float] = np.inf
+    slow: ClassVar[bool] = False
+    """Whether a cell's noise stays the same over the steps of one read."""
 
     def spread(self, g: np.ndarray, seconds: float, target: np.ndarray) -> np.ndarray:
         """Standard deviation of one read before the cut at zero, S, float64."""
@@ -40,6 +42,8 @@ class FlickerNoise(_GaussianNoise):
     Nandakumar et al., ICECS 2019; Joshi et al. 2020, Methods. `strength` is Q of target / g_reference.
     """
 
+    slow: ClassVar[bool] = True
+
     strength: Curve = part(*CURVES)
     read_time: float = quantity("s", above=0)
     start: float = quantity("s", low=0)
@@ -54,6 +58,8 @@ class FlickerNoise(_GaussianNoise):
 
 class LogFlickerNoise(_GaussianNoise):
     """sigma = factor log10(g / 1 uS) sqrt(ln((t + t_read) / (2 t_read))), zero below 1 uS and at time 0."""
+
+    slow: ClassVar[bool] = True
 
     factor: float = quantity("S", low=0)
     read_time: float = quantity("s", above=0)
@@ -88,6 +94,8 @@ class GaussianReadNoise(_GaussianNoise):
 
 class TelegraphNoise(Value):
     """A read finds the cell at g, or, with probability `share`, at g (1 - depth): random telegraph noise, two levels."""
+
+    slow: ClassVar[bool] = True
 
     depth: float = number(low=0, high=1)
     share: float = number(above=0, high=0.999)
