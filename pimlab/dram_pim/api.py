@@ -17,7 +17,17 @@ from pimlab.values import unknown
 
 
 def _machine(target: DramPim | str) -> DramPim:
-    return build(target) if isinstance(target, str) else target
+    machine = build(target) if isinstance(target, str) else target
+    if not isinstance(machine, DramPim):
+        raise TypeError(f"target={target!r:.80} is not a machine that computes in its DRAM; write for example 'hbm-pim' or "
+                        "pimlab.target('gddr6-aim')")  # fmt: skip
+    return machine
+
+
+def _refresh(refresh: bool) -> bool:
+    if not isinstance(refresh, (bool, np.bool_)):
+        raise TypeError(f"refresh={refresh!r}; allowed: True or False")
+    return bool(refresh)
 
 
 def _positive(what: str, **sizes: int) -> None:
@@ -39,6 +49,7 @@ def gemv(target: DramPim | str, m: int, k: int, batch: int = 1, refresh: bool = 
     """
     machine = _machine(target)
     _positive("gemv", m=m, k=k, batch=batch)
+    refresh = _refresh(refresh)
     timed = machine.organisation.gemv_summary(machine.timing, m, k, batch, refresh, compat)
     useful = m * k * batch / machine.organisation.macs_done(m, k, batch)
     answer = _answer(machine, timed, timed.events, {"m": m, "k": k, "batch": batch, "refresh": int(refresh)}, useful)
@@ -67,6 +78,7 @@ def elementwise(target: DramPim | str, op: str, n: int, refresh: bool = True, co
     """
     machine = _machine(target)
     _positive("elementwise", n=n)
+    refresh = _refresh(refresh)
     operators = machine.organisation.operators
     if op not in operators:
         raise ValueError(unknown(f"{machine.name}: element-wise operator", op, operators))
@@ -93,6 +105,7 @@ def host_write(target: DramPim | str, bytes: int, refresh: bool = True, compat: 
 def _host(target: DramPim | str, amount: int, kind: int, refresh: bool, compat: str | None) -> xr.Dataset:
     machine = _machine(target)
     _positive("host access", bytes=amount)
+    refresh = _refresh(refresh)
     org = machine.organisation
     accesses = -(-amount * 8 // (org.access_bits * org.channels))
     timed = org.host_summary(machine.timing, accesses, kind, refresh, compat)
@@ -133,7 +146,10 @@ def trace(target: DramPim | str, *what: str | int, refresh: bool = True, compat:
     names = _sizes(machine, op)
     if len(given) > len(names):
         raise TypeError(f"trace of {op} takes {len(names)} sizes ({', '.join(names)}); got {len(given)}")
-    return _table(machine, _traced(machine, op, refresh, compat, {**dict(zip(names, given, strict=False)), **sizes}))  # type: ignore[arg-type]
+    placed: dict[str, Any] = dict(zip(names, given, strict=False))
+    for name in placed.keys() & sizes.keys():
+        raise TypeError(f"trace of {op}: {name}={placed[name]} and {name}={sizes[name]} are both given")
+    return _table(machine, _traced(machine, op, _refresh(refresh), compat, {**placed, **sizes}))
 
 
 def _sizes(machine: DramPim, op: str) -> tuple[str, ...]:

@@ -28,6 +28,9 @@ def decode_layer(target: DramPim | str, *, width: int, hidden: int, heads: int, 
     arithmetic is not counted. ValueError for sizes below 1 or heads that do not divide the width.
     """
     machine = build(target) if isinstance(target, str) else target
+    for name, value in (("width", width), ("hidden", hidden), ("heads", heads), ("context", context), ("batch", batch)):
+        if isinstance(value, bool) or not hasattr(value, "__index__"):
+            raise TypeError(f"decode_layer {name}={value!r} is not an integer")
     if min(width, hidden, heads, context, batch) < 1 or width % heads:
         raise ValueError(f"decode_layer width={width} hidden={hidden} heads={heads} context={context} batch={batch}: "
                          "each is 1 or more, and heads divide the width")  # fmt: skip

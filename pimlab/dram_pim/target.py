@@ -16,7 +16,7 @@ from pimlab.dram_pim.arithmetic import Arithmetic
 from pimlab.dram_pim.engine import Summary
 from pimlab.dram_pim.machines import known, organisation
 from pimlab.dram_pim.organisation import BankPim
-from pimlab.dram_pim.timing import Timing, timing
+from pimlab.dram_pim.timing import AimTiming, Timing, timing
 from pimlab.dram_pim.upmem import Dpus
 from pimlab.kernels.dram_timing import WRITE
 from pimlab.keys import Key
@@ -57,6 +57,8 @@ class DramPim(Target):
         if (self.timing is None) != isinstance(self.organisation, Dpus):
             needed = "timing=None (cores have their own clock)" if self.timing else "a timing table, such as timing('hbm2')"
             raise ValueError(f"DramPim {self.name}: {type(self.organisation).__name__} needs {needed}")
+        if isinstance(self.organisation, AimPim) and not isinstance(self.timing, AimTiming):
+            raise TypeError(f"DramPim {self.name} timing={self.timing.name!r} is not an AimTiming, such as timing('gddr6-aim')")
         if self.activations == "banks" and not self.organisation.activations:
             raise ValueError(f"DramPim {self.name} activations='banks': {type(self.organisation).__name__} has no activation function; "
                              "allowed: activations='host'")  # fmt: skip

@@ -18,6 +18,9 @@ POSTPONED = 8
 """Refreshes that JEDEC lets a controller postpone."""
 
 
+_FORM = "a trace is a table of cycle, command, bank and row (and column, mode)"
+
+
 class TraceError(ValueError):
     """A trace breaks a rule: the message names the rule, both commands and their cycles."""
 
@@ -38,19 +41,31 @@ def _pairs(t: Timing) -> tuple[tuple[str, str, str, str, int], ...]:
 
 def _columns(trace: Any) -> Iterable[tuple[int, str, int, int, int]]:
     """(cycle, command, bank, row, mode) of each line of a Dataset, DataFrame, mapping of columns or rows of such tuples."""
-    try:
-        names = set(trace)
-        table = trace if {"cycle", "command", "bank", "row"} <= names else None
-    except TypeError:
-        table = None
-    if table is None:
+    if isinstance(trace, (list, tuple)) or not hasattr(trace, "__getitem__"):
+        if isinstance(trace, str) or not hasattr(trace, "__iter__"):
+            raise TypeError(f"trace={trace!r:.80} is no trace; {_FORM}")
         rows = [tuple(row) for row in trace]
         if any(len(row) < 4 for row in rows):
-            raise TraceError("a trace is a table of cycle, command, bank and row (and column, mode); a line has fewer fields")
-        return [(int(r[0]), str(r[1]), int(r[2]), int(r[3]), int(r[5]) if len(r) > 5 else 0) for r in rows]
-    read = [np.asarray(table[name]) for name in ("cycle", "command", "bank", "row")]
-    mode = np.asarray(table["mode"]) if "mode" in names else np.zeros(len(read[0]), np.int64)
-    return [(int(c), str(k), int(b), int(r), int(m)) for c, k, b, r, m in zip(*read, mode, strict=True)]
+            raise TraceError(f"a line has fewer fields than four; {_FORM}")
+        return [_line(r[0], r[1], r[2], r[3], r[5] if len(r) > 5 else 0) for r in rows]
+    names = set(trace)
+    missing = [name for name in ("cycle", "command", "bank", "row") if name not in names]
+    if missing:
+        raise TraceError(f"the trace has no column {missing[0]!r} (columns: {', '.join(sorted(map(str, names)))}); {_FORM}")
+    read = [np.asarray(trace[name]) for name in ("cycle", "command", "bank", "row")]
+    mode = np.asarray(trace["mode"]) if "mode" in names else np.zeros(len(read[0]), np.int64)
+    return [_line(*fields) for fields in zip(*read, mode, strict=True)]
+
+
+def _line(cycle: Any, command: Any, bank: Any, row: Any, mode: Any) -> tuple[int, str, int, int, int]:
+    for name, value in (("cycle", cycle), ("bank", bank), ("row", row), ("mode", mode)):
+        if not hasattr(value, "__index__"):
+            raise TraceError(f"{command} {name}={value!r} is not an integer")
+    if row < 0 or mode not in (0, 1, 2):
+        raise TraceError(
+            f"{command} at cycle {cycle}: row={row} mode={mode}; allowed: rows from 0, modes 0 (one bank), 1 and 2 (all banks)"
+        )
+    return int(cycle), str(command), int(bank), int(row), int(mode)
 
 
 class _Channel:
@@ -178,10 +193,16 @@ def validate(trace: Any, timing: Timing, *, banks: int | None = None, bank_group
     banks, bank_groups : taken from the trace's attributes where it has them, else 16 and 4.
     TraceError (a ValueError) names the rule broken, the commands and their cycles.
     """
+    if not isinstance(timing, Timing):
+        raise TypeError(f"timing={timing!r:.80} is not a Timing; write for example pimlab.dram_pim.timing('hbm2')")
     if isinstance(timing, AimTiming) and "TMOD" in str(getattr(trace, "attrs", {}).get("commands", "")):
         return _replay_together(_columns(trace), timing)
     attributes = getattr(trace, "attrs", {})
-    channel = _Channel(timing, banks or int(attributes.get("banks", 16)), bank_groups or int(attributes.get("bank_groups", 4)))
+    banks = int(attributes.get("banks", 16)) if banks is None else banks
+    groups = int(attributes.get("bank_groups", 4)) if bank_groups is None else bank_groups
+    if min(banks, groups) < 1 or banks % groups:
+        raise ValueError(f"banks={banks} bank_groups={groups}; allowed: 1 or more, banks a multiple of the groups")
+    channel = _Channel(timing, banks, groups)
     count = 0
     for line in _columns(trace):
         channel.step(*line)

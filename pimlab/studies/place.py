@@ -223,6 +223,8 @@ def place(model: Any, targets: Sequence[Target], objective: str = "energy", accu
     never worse than a machine alone that meets the bound. Each placement that is tried costs one run of `data`.
     ValueError for an unknown objective, machine or operator that nobody serves; TypeError without data where it is needed.
     """
+    if isinstance(shared, str):
+        raise TypeError(f"shared={shared!r}; allowed: a list of machine names, such as [{shared!r}, ...]")
     _checked(targets, objective, accuracy_drop, data, (*(links or {}), *shared))
     operators = (*model.mac_ops, *model.vector_ops)
     targets = [t.placed(tuple(op for op in model.mac_ops if t.serves(op))) for t in targets]
@@ -248,6 +250,10 @@ def place(model: Any, targets: Sequence[Target], objective: str = "energy", accu
 def _checked(targets: Sequence[Target], objective: str, drop: float | None, data: Any, named: Sequence[str]) -> None:
     if objective not in OBJECTIVES:
         raise ValueError(unknown("objective", objective, OBJECTIVES))
+    if isinstance(targets, Target) or not all(isinstance(t, Target) for t in targets):
+        raise TypeError(
+            f"targets={targets!r:.80}; allowed: a list of machines, such as [pimlab.target('warboy'), pimlab.target('hbm-pim')]"
+        )
     names = [t.name for t in targets]
     if not names or len(set(names)) != len(names):
         raise ValueError(f"targets={names}: allowed: one machine or more, each with its own name")

@@ -69,6 +69,14 @@ def test_trace_columns_are_labelled():
         (lambda: pim.trace(TARGET, "gemv", m=1, k=1, bytes=3), TypeError, "'bytes' is not known"),
         (lambda: TARGET.but(timin=3), TypeError, "did you mean 'timing'"),
         (lambda: TARGET.organisation.but(units=7), ValueError, "units=7 with banks=16"),
+        (lambda: pim.gemv(3, 4, 4), TypeError, "target=3 is not a machine that computes in its DRAM"),
+        (lambda: pim.host_read(None, 4), TypeError, "target=None is not a machine"),
+        (lambda: pim.gemv(TARGET, 4, 4, refresh="no"), TypeError, "refresh='no'; allowed: True or False"),
+        (lambda: pim.trace(TARGET, "gemv", 1, 1, m=3), TypeError, "m=1 and m=3 are both given"),
+        (lambda: pim.trace(TARGET, 1, 1, 0), ValueError, "batch=0"),
+        (lambda: pim.decode_layer(TARGET, width=8.0, hidden=8, heads=2, context=8), TypeError, "width=8.0 is not an integer"),
+        (lambda: pim.TARGETS["gddr6-aim"]().but(timing=TARGET.timing), TypeError, "'hbm2' is not an AimTiming"),
+        (lambda: pim.elementwise(TARGET, "ad", 5), ValueError, "did you mean"),
     ],
 )
 def test_bad_input_is_refused_by_name(call, error, text):

@@ -100,6 +100,34 @@ def test_broken_traces_name_the_rule(rule):
         pim.validate(BROKEN[rule], HBM2)
 
 
+@pytest.mark.parametrize(
+    ("trace", "error", "text"),
+    [
+        (None, TypeError, "trace=None is no trace"),
+        (3, TypeError, "trace=3 is no trace"),
+        ([(0, A, 0)], pim.TraceError, "fewer fields than four"),
+        ([(1.5, A, 0, 5)], pim.TraceError, "cycle=1.5 is not an integer"),
+        ([("x", A, 0, 5)], pim.TraceError, "cycle='x' is not an integer"),
+        ([(0, A, 0, -3)], pim.TraceError, "row=-3"),
+        ([(0, A, 0, 5, 0, 7)], pim.TraceError, "mode=7"),
+        ({"cycle": [0], "command": [A], "bank": [0]}, pim.TraceError, "no column 'row'"),
+    ],
+)
+def test_what_is_no_trace_is_refused(trace, error, text):
+    with pytest.raises(error, match=text):
+        pim.validate(trace, HBM2)
+
+
+def test_wrong_tables_and_groups_are_refused():
+    with pytest.raises(TypeError, match="timing='hbm2' is not a Timing"):
+        pim.validate([], "hbm2")
+    with pytest.raises(ValueError, match="banks=16 bank_groups=5"):
+        pim.validate([], HBM2, bank_groups=5)
+    with pytest.raises(ValueError, match="banks=0"):
+        pim.validate([], HBM2, banks=0)
+    assert pim.validate([], HBM2) == 0
+
+
 def test_five_activates_in_a_window_are_refused():
     activates = [(4 * i, A, 4 * i % 16 + i // 4, 5) for i in range(5)]
     assert pim.validate(activates, HBM2) == 5
