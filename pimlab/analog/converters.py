@@ -8,6 +8,9 @@ import numpy as np
 
 from pimlab.values import Value, choice, integer, number, quantity
 
+_MOST_LEVELS = 2**16 - 1
+"""Levels of a converter above which they are not drawn one by one: a table of all of them is kept for each converter."""
+
 
 class DAC(Value):
     """Input drivers. Full scale is the largest calibrated input. No converter is `dac=None`.
@@ -24,6 +27,8 @@ class DAC(Value):
     slice_bits: int = integer(1, 16, default=1, doc="bits a step of a bit-serial input")
     gain_error: float = number(low=0, default=0.0, doc="standard deviation over drivers, relative")
     offset_error: float = number(low=0, default=0.0, doc="standard deviation over drivers, codes")
+    dnl: float = number(low=0, high=1, default=0.0, doc="standard deviation of a code's step, codes")
+    inl: float = number(low=0, default=0.0, doc="standard deviation over drivers of the height of a bow, codes")
 
     def check(self) -> None:
         """Signed codes need two bits; two's complement and offset binary exist only in some encodings."""
@@ -33,6 +38,8 @@ class DAC(Value):
             raise ValueError(f"DAC codes='complement' needs encoding='bit serial', not {self.encoding!r}; allowed there: 'symmetric'")
         if self.codes == "offset binary" and self.encoding == "bit serial":
             raise ValueError("DAC codes='offset binary' is not for encoding='bit serial'; allowed there: symmetric, complement, unsigned")
+        if (self.dnl or self.inl) and self.drive > _MOST_LEVELS:
+            raise ValueError(f"DAC dnl={self.dnl} inl={self.inl} with {self.drive + 1} levels a driver; allowed: up to {_MOST_LEVELS + 1}")
 
     @property
     def top(self) -> int:
@@ -63,7 +70,7 @@ class DAC(Value):
     @property
     def uneven(self) -> bool:
         """Whether drivers differ from what they are told, each in its own way."""
-        return self.gain_error > 0 or self.offset_error > 0
+        return max(self.gain_error, self.offset_error) > 0 or (max(self.dnl, self.inl) > 0 and self.drive > 1)
 
     def phases(self, codes: np.ndarray) -> list[tuple[float, np.ndarray]]:
         """(weight, codes) of each step, whose weighted sum is `codes`, float32 (batch, k)."""
@@ -100,6 +107,7 @@ class ADC(Value):
     gain_error: float = number(low=0, default=0.0, doc="standard deviation over columns, relative")
     offset_error: float = number(low=0, default=0.0, doc="standard deviation over columns, codes")
     dnl: float = number(low=0, high=1, default=0.0, doc="standard deviation of a code's width, codes")
+    inl: float = number(low=0, default=0.0, doc="standard deviation over converters of the height of a bow, codes")
     columns: int = integer(1, 2**16, default=1, doc="columns that share one converter, one after the other")
     kind: str = choice("sar", "flash", "ramp", default="sar", doc="how many clock cycles a conversion takes")
     clock: float | None = quantity("Hz", above=0, default=None, doc="None: the time is part of the macro's read time")
@@ -122,7 +130,7 @@ class ADC(Value):
     @property
     def uneven(self) -> bool:
         """Whether converters differ, each with its own errors."""
-        return self.gain_error > 0 or self.offset_error > 0 or self.dnl > 0
+        return max(self.gain_error, self.offset_error) > 0 or (max(self.dnl, self.inl) > 0 and self.high - self.low > 2)
 
     @property
     def conversion_time(self) -> float:
@@ -136,6 +144,8 @@ class ADC(Value):
             raise ValueError(f"ADC bits={self.bits} codes={self.codes!r} has no positive code; allowed: 2 or more, or codes='unsigned'")
         if self.enob is not None and self.enob > self.bits:
             raise ValueError(f"ADC enob={self.enob} is more than bits={self.bits}; allowed: up to bits, or enob=None")
+        if (self.dnl or self.inl) and self.high - self.low > _MOST_LEVELS:
+            raise ValueError(f"ADC dnl={self.dnl} inl={self.inl} with {self.high - self.low + 1} codes; allowed: up to {_MOST_LEVELS + 1}")
 
     def step(self, seen: list[np.ndarray], worst: list[np.ndarray], unit: float | None) -> list[np.ndarray]:
         """Size of one code for every tile and column, float64 (n,) a tile, in cells at full drive and full conductance.

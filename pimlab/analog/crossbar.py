@@ -97,6 +97,11 @@ class Crossbar(Target):
         return self.dac is None or self.dac.codes != "unsigned"
 
     @property
+    def gated(self) -> bool:
+        """Whether inputs switch cells, so that what drivers add to their level does not matter."""
+        return self.wires is not None and not self.wires.linear
+
+    @property
     def steps(self) -> int:
         """Reads an input takes."""
         return 1 if self.dac is None else self.dac.steps
@@ -211,7 +216,7 @@ class Crossbar(Target):
         cell = self.pair_cell
         return (
             any(noise is not None for noise in (cell.programming, cell.defects, cell.drift, cell.read_noise))
-            or (self.dac is not None and self.dac.uneven)
+            or (self.dac is not None and self.dac.uneven and not self.gated)
             or (self.adc is not None and (self.adc.uneven or self.adc.noise > 0))
         )
 

@@ -12,10 +12,11 @@ import numpy as np
 from pimlab import units
 from pimlab.analog.cells import Bank, Reading, Seen, seen
 from pimlab.analog.compensation import Correction, StatisticsCompensation
-from pimlab.analog.draws import normals, uniforms
+from pimlab.analog.draws import uniforms
 from pimlab.analog.energy import programming_energy
 from pimlab.analog.mapping import Plane, planes, tiles, weight_scale
-from pimlab.analog.read import Errors, PlaneTiles, Reader, Tile, encode
+from pimlab.analog.read import PlaneTiles, Reader, Tile, encode
+from pimlab.analog.uneven import Drivers, converters, drivers
 from pimlab.analog.wired import power
 from pimlab.constants import Constant
 from pimlab.kernels.blas import one_thread
@@ -223,13 +224,9 @@ class ProgrammedCrossbar(Programmed):
         noise = self.machine.pair_cell.read_noise
         return noise is not None and noise.slow and self.machine.steps > 1
 
-    def _drivers(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Gain and offset of every input driver, drawn once."""
-        dac = self.machine.dac
-        if dac is None or not dac.uneven:
-            return None
-        gain, shift = normals(self.key.child("dac"), (2, self.k)) * np.array([[dac.gain_error], [dac.offset_error]])
-        return (1 + gain).astype(np.float32), shift.astype(np.float32)
+    def _drivers(self) -> Drivers | None:
+        """None where inputs switch cells: a switch is open or closed."""
+        return None if self.machine.gated else drivers(self.machine.dac, self.key.child("dac"), self.k)
 
     def _shared_scale(self) -> np.ndarray:
         """Weight of code 1 of each output where all tiles have the same; ones where each tile brings its own."""
@@ -262,22 +259,8 @@ class ProgrammedCrossbar(Programmed):
         if self.steps is None:
             return tile
         lsb = self.steps[plane][index] * (self._drive * self.planes[plane].digit)
-        errors = self._errors(plane, index, lsb.size)
+        errors = converters(self.machine.adc, self.key.child("adc", plane, index), lsb.size)
         return dataclasses.replace(tile, lsb=lsb.astype(np.float32), value=(lsb * own).astype(np.float32), errors=errors)
-
-    def _errors(self, plane: int, tile: int, columns: int) -> Errors | None:
-        """Gain, offset and code edges of the converters of one tile, drawn once."""
-        adc = self.machine.adc
-        if adc is None or not adc.uneven:
-            return None
-        key = self.key.child("adc", plane, tile)
-        count = -(-columns // adc.columns)
-        gain, shift = np.repeat(normals(key, (2, count)) * [[adc.gain_error], [adc.offset_error]], adc.columns, axis=1)[:, :columns]
-        steps = np.maximum(1 + adc.dnl * normals(key.child("dnl"), (count, adc.high - adc.low - 1)), 0.0)
-        edges = np.cumsum(np.hstack([np.zeros((count, 1)), steps]), axis=1)
-        ideal = np.arange(adc.high - adc.low) + adc.low + 0.5
-        edges = ideal[0] + edges * (ideal[-1] - ideal[0]) / np.maximum(edges[:, -1:], 1e-9) if ideal.size > 1 else ideal + 0 * edges
-        return Errors(shift.astype(np.float32), (1 + gain).astype(np.float32), edges.astype(np.float32))
 
 
 def _input_scale(calibration: Calibration | None) -> np.float32 | None:

@@ -18,6 +18,7 @@ import numpy as np
 from pimlab.analog.cells import CellSpread
 from pimlab.analog.converters import ADC, DAC
 from pimlab.analog.steps import StepNoise, least_active
+from pimlab.analog.uneven import Drivers, Errors
 from pimlab.analog.wired import Solved
 from pimlab.kernels import converter, crossbar
 from pimlab.kernels.blas import one_thread
@@ -28,15 +29,6 @@ _BLOCK_VALUES = 2**17
 _ADC_LANE = 1 << 20
 """Where the counters of converter noise start, above those of any tile."""
 Words = tuple[np.uint32, np.uint32]
-
-
-@dataclass(frozen=True)
-class Errors:
-    """What one converter a column (or a few columns) does wrong: see `kernels.converter.adc_table`."""
-
-    shift: np.ndarray
-    gain: np.ndarray
-    thresholds: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -84,8 +76,8 @@ class Reader:
     codes: int
     dac: DAC | None
     adc: ADC | None
-    drivers: tuple[np.ndarray, np.ndarray] | None = None
-    """(gain, offset in codes) of each input driver, float32 (k,); None: they all do as told."""
+    drivers: Drivers | None = None
+    """None: they all do as told."""
     slow: bool = False
     """Whether the noise of the cells is common to the steps of a read."""
 
@@ -170,7 +162,7 @@ class Reader:
             self._finish(tile, lane, offset, codes, current, read, start, words)
 
     def _driven(self, told: np.ndarray) -> np.ndarray:
-        return told if self.drivers is None else told * self.drivers[0] + self.drivers[1]
+        return told if self.drivers is None else self.drivers.driven(told)
 
     def _finish(self, tile: Tile, lane: int, offset: float, told: np.ndarray, current: np.ndarray, read: np.ndarray, start: int,
                 words: Words) -> None:  # fmt: skip

@@ -249,6 +249,8 @@ VARIANTS = {
     "refreshed": {"refresh": Refresh(period="1 day")}, "ideal enob": {"adc": ADC(bits=6, enob=6)},
     "driver gain": {"dac": DAC(bits=4, gain_error=0.02)}, "driver offset": {"dac": DAC(bits=4, offset_error=0.3)},
     "ADC gain": {"adc": ADC(bits=6, gain_error=0.05)}, "ADC offset": {"adc": ADC(bits=6, offset_error=2)},
+    "driver bow": {"dac": DAC(bits=4, inl=0.5)}, "one-bit bow": {"dac": DAC(bits=4, encoding="bit serial", inl=0.5)},
+    "ADC bow": {"adc": ADC(bits=6, inl=1.0)}, "ADC of few codes": {"adc": ADC(bits=2, inl=1.0)},
     "ADC steps": {"adc": ADC(bits=6, dnl=0.5)}, "ADC noise": {"adc": ADC(bits=6, enob=4)},
     "programming": {"cell": device("pcm-joshi2020").but(drift=None, read_noise=None)},
     "drift": {"cell": device("pcm-joshi2020").but(programming=None, read_noise=None)},
