@@ -58,6 +58,13 @@ def choice(*options: str, default: Any = dataclasses.MISSING, doc: str = "") -> 
     return _field("choice", default, {"options": options, "doc": doc})
 
 
+def truth(what: str, value: Any) -> bool:
+    """`value` as a bool; TypeError naming `what` for anything but True and False (the text "no" would count as true)."""
+    if not (isinstance(value, bool) or type(value).__name__ in ("bool", "bool_")):
+        raise TypeError(f"{what}={value!r} is not True or False")
+    return bool(value)
+
+
 def part(*types: type, default: Any = dataclasses.MISSING, doc: str = "") -> Any:
     """An instance of one of `types`; None is allowed only where `default=None`, and means an ideal part."""
     return _field("part", default, {"types": types, "doc": doc})

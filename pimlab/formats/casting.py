@@ -16,7 +16,7 @@ from pimlab.formats.grids import format as format_named
 from pimlab.kernels import blocks
 from pimlab.kernels import cast as kernels
 from pimlab.keys import Key, as_key
-from pimlab.values import unknown
+from pimlab.values import truth, unknown
 
 _ODD = 21
 _SLAB = 2**17
@@ -120,6 +120,8 @@ def spread(scales: np.ndarray, block: int, axis: int, length: int) -> np.ndarray
 
 
 def _cast_blocks(x: np.ndarray, target: MicroscalingFormat, rounding: str, axis: int, key: Key) -> np.ndarray:
+    if isinstance(axis, bool) or not hasattr(axis, "__index__"):
+        raise TypeError(f"cast axis={axis!r} is not an integer {-x.ndim}..{x.ndim - 1}, the axis along which blocks lie")
     if x.ndim == 0 or not -x.ndim <= axis < x.ndim:
         raise ValueError(f"cast axis={axis} is outside the axes of an array of shape {x.shape}")
     axis %= x.ndim
@@ -166,7 +168,7 @@ def cast(x: np.ndarray | float, format: str | NumberFormat, *, rounding: str = "
     target = format_named(format)
     if rounding not in ROUNDINGS:
         raise ValueError(unknown("cast rounding", rounding, ROUNDINGS))
-    x = as_float32(x, target)
+    x, saturate = as_float32(x, target), truth("cast saturate", saturate)
     if isinstance(target, FloatFormat):
         return _cast_float(x, target, rounding, saturate, as_key(seed))
     if not isinstance(target, MicroscalingFormat):

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from pimlab.values import Value, choice, integer, nearest, part
+from pimlab.values import Value, choice, integer, nearest, part, truth
 
 
 class NumberFormat(Value):
@@ -38,6 +38,10 @@ class IntegerFormat(NumberFormat):
 
     width: int = integer(2, 16)
     signed: bool = True
+
+    def check(self) -> None:
+        """`signed` is True or False."""
+        truth("IntegerFormat signed", self.signed)
 
     @property
     def name(self) -> str:

@@ -14,6 +14,7 @@ from pimlab.formats.casting import cast, microscaled, overflows, powers, spread
 from pimlab.formats.grids import BlockedFormat, FloatFormat, IntegerFormat, MicroscalingFormat, NumberFormat
 from pimlab.formats.grids import format as format_named
 from pimlab.formats.weight_blocks import RULES
+from pimlab.values import truth
 
 SCALED_BITS = 8
 """Float formats of at most this width are scaled to their range; wider ones hold values as they are."""
@@ -69,6 +70,8 @@ def layout(shape: tuple[int, ...], axis: int | None, group: int | None) -> Layou
         if group is not None:
             raise ValueError(f"quantize group={group} needs axis=, the axis along which neighbours share a scale")
         return Layout(shape, None, None)
+    if isinstance(axis, bool) or not hasattr(axis, "__index__"):
+        raise TypeError(f"quantize axis={axis!r} is not an integer {-len(shape)}..{len(shape) - 1}; for one scale write axis=None")
     if not -len(shape) <= axis < len(shape):
         raise ValueError(f"quantize axis={axis} is outside {-len(shape)}..{len(shape) - 1} of an array of shape {shape}")
     axis %= len(shape)
@@ -171,7 +174,10 @@ def _quantize_integers(x: np.ndarray, grid: IntegerFormat, where: Layout, given:
     if given.scale is None:
         scales, zeros = _scales(blocks, grid, where, grid.signed if given.symmetric is None else given.symmetric)
     else:
-        scales, zeros = _given_scale(given.scale, where), _given_zero_point(given.zero_point or 0, grid, where)
+        scales, zeros = (
+            _given_scale(given.scale, where),
+            _given_zero_point(0 if given.zero_point is None else given.zero_point, grid, where),
+        )
     steps = np.rint(blocks / scales.reshape(where.broadcast_shape)) + zeros.reshape(where.broadcast_shape)
     saturated = int(np.count_nonzero((steps < grid.lowest) | (steps > grid.highest)))
     codes = np.clip(steps, grid.lowest, grid.highest).astype(grid.dtype).reshape(where.shape)
@@ -225,6 +231,8 @@ class Given:
 
     def check(self, grid: NumberFormat) -> None:
         """A zero point comes with its scale; only integers have zero points, blocks choose their own scales."""
+        if self.symmetric is not None:
+            truth("quantize symmetric", self.symmetric)
         if self.zero_point is not None and self.scale is None:
             raise ValueError(f"quantize zero_point={self.zero_point!r} needs scale=")
         if not isinstance(grid, IntegerFormat) and (self.zero_point is not None or self.symmetric is not None):

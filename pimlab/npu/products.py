@@ -66,8 +66,8 @@ def _of_scaled(x: np.ndarray, w: np.ndarray, format_x: str, format_w: str, width
 
 
 def _of_codes(x: np.ndarray, w: np.ndarray, format_x: str, format_w: str, width: Accumulator) -> Counted:
-    if x.ndim != 2 or w.ndim != 2 or x.shape[1] != w.shape[0]:
-        raise ValueError(f"matmul: x has shape {x.shape} and w {w.shape}; allowed: (batch, k) and (k, n)")
+    if x.ndim != 2 or w.ndim != 2 or x.shape[1] != w.shape[0] or 0 in w.shape:
+        raise ValueError(f"matmul: x has shape {x.shape} and w {w.shape}; allowed: (batch, k) and (k, n) with k, n >= 1")
     x, w = _codes(x, "x", format_x), _codes(w, "w", format_w)
     acc, overflowed = integer_product(x, w, np.zeros(w.shape[1], np.int64), width)
     return counted(acc, x_clipped=0, w_clipped=0, overflowed=overflowed)

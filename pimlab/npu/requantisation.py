@@ -66,10 +66,20 @@ def codes_of(acc: np.ndarray, scale: np.ndarray | float, zero_point: int, grid: 
     q, clipped = np.empty(acc.shape, grid.dtype), np.empty(len(acc), np.int64)
     every = np.broadcast_to(scale, (n,))
     if rule == "onnx":
-        kernels.requantise_onnx(acc, every.astype(np.float32), int(zero_point), grid.lowest, grid.highest, q, clipped)
+        kernels.requantise_onnx(acc, _single(every), int(zero_point), grid.lowest, grid.highest, q, clipped)
     else:
         kernels.requantise_gemmlowp(acc, *fixed_point(every), int(zero_point), grid.lowest, grid.highest, q, clipped)
     return q, int(clipped.sum())
+
+
+def _single(scale: np.ndarray) -> np.ndarray:
+    """Scales as the float32 numbers that ONNX's rule multiplies by; ValueError where they become zero or infinite."""
+    with np.errstate(over="ignore"):
+        single = scale.astype(np.float32)
+    if not (np.isfinite(single) & (single > 0)).all():
+        bad = scale[~(np.isfinite(single) & (single > 0))][0]
+        raise ValueError(f"requantize scale={bad:g} is outside float32, in which ONNX's rule multiplies; allowed: 1.4e-45..3.4e38")
+    return single
 
 
 def fixed_point(scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

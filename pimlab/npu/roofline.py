@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 
 def attainable(npu: Npu, intensity: float) -> float:
-    """Operations a second that `intensity` (operations a byte of DRAM traffic) allows on `npu`."""
+    """Operations a second that `intensity` (operations a byte of DRAM traffic) allows on `npu`; ValueError if it is negative."""
+    if not intensity >= 0:
+        raise ValueError(f"attainable intensity={intensity!r} is not a number of operations a byte, 0 or more")
     return min(npu.array.peak, intensity * npu.memory.bandwidth / 8)
 
 

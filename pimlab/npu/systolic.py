@@ -30,7 +30,7 @@ draining. Words move: ifmap is x, filter is w, ofmap is out.
 
 from __future__ import annotations
 
-from pimlab.values import Value, integer, unknown
+from pimlab.values import Value, integer, truth, unknown
 
 DATAFLOWS = ("ws", "os", "is")
 LARGEST = 2**31
@@ -82,7 +82,10 @@ def gemm_cycles(m: int, n: int, k: int, *, rows: int, cols: int, dataflow: str =
     if compat and (arrays, groups, overlap) != (1, 1, False):
         raise ValueError(f"compat='scalesim' with arrays={arrays}, groups={groups}, overlap={overlap}; SCALE-Sim has one array, "
                          "one product and no overlap")  # fmt: skip
+    if not isinstance(buffers, Buffers | None):
+        raise TypeError(f"buffers={buffers!r} is not Buffers, such as Buffers(ifmap=262144); for 256, 256 and 128 Ki words write None")
     job = _Job(m, n, k, groups, rows, cols, dataflow, buffers or Buffers())
+    truth("overlap", overlap)
     return _scalesim(job) if compat else _corrected(job, arrays, overlap)
 
 

@@ -29,7 +29,7 @@ from pimlab.npu.systolic import GemmCycles, gemm_cycles
 from pimlab.npu.tiling import Operands, fetches
 from pimlab.npu.vectors import operations
 from pimlab.protocol import Calibration, MacOp, Target, VectorOp
-from pimlab.values import Value, choice, integer, number, part, quantity, unknown
+from pimlab.values import Value, choice, integer, number, part, quantity, truth, unknown
 
 _CAUSES = {"weight quantisation": "weights", "activation quantisation": "activations", "output requantisation": "outputs"}
 _INDEX_BITS = 2
@@ -47,6 +47,10 @@ class MacArray(Value):
     overlap: bool = True
     """Whether an array holds a second stationary tile, so that folds follow each other without filling anew."""
     rate: float = number(above=0, default=1.0, doc="2 where narrow operands are paired, 0.5 where wide ones take two units")
+
+    def check(self) -> None:
+        """`overlap` is True or False."""
+        truth("MacArray overlap", self.overlap)
 
     @property
     def peak(self) -> float:

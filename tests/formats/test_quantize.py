@@ -77,6 +77,13 @@ def test_monotone(x):
     assert (np.diff(q.codes.ravel()[order].astype(int)) >= 0).all()
 
 
+def test_zero_points_a_channel():
+    x = np.array([[-1.0, 0.0, 2.0], [-4.0, 4.0, 8.0]], np.float32)
+    q = formats.quantize(x, "uint8", axis=0, scale=np.array([0.5, 2.0]), zero_point=np.array([2, 7]))
+    assert q.codes.tolist() == [[0, 2, 6], [5, 9, 11]]
+    np.testing.assert_array_equal(q.dequantize(), x)
+
+
 def test_saturation_is_counted():
     q = formats.quantize(np.array([300.0, -129.0, -128.0, 127.4]), "int8", scale=1.0)
     assert q.codes.tolist() == [127, -128, -128, 127]

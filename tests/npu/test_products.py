@@ -157,6 +157,8 @@ def test_bad_products_are_named(arguments, message):
 def test_shapes_that_do_not_meet_and_values_that_are_not_finite_are_named():
     with pytest.raises(ValueError, match=r"x has shape \(1, 3\)"):
         npu.matmul(np.ones((1, 3)), np.ones((2, 1)))
+    with pytest.raises(ValueError, match="with k, n >= 1"):
+        npu.matmul(np.ones((4, 0), int), np.ones((0, 3), int))
     with pytest.raises(ValueError, match=r"x has shape \(1, 3\) and w \(2, 1\)"):
         npu.matmul(np.ones((1, 3), int), np.ones((2, 1), int))
     with pytest.raises(ValueError, match="non-finite"):

@@ -123,7 +123,8 @@ def test_fixed_point_holds_31_bits_of_the_scale(scale):
 @pytest.mark.parametrize(("change", "message"), [
     ({"scale": 0.0}, "scale=0.0 is not one positive finite"), ({"scale": np.nan}, "positive finite"), ({"scale": -1.0}, "positive finite"),
     ({"scale": np.ones(3)}, "or 2 of them"), ({"zero_point": 128}, "outside -128..127"), ({"rule": "gemlowp"}, "did you mean 'gemmlowp'"),
-    ({"rule": "gemmlowp", "scale": 1e10}, "outside 0..2\\^31"),
+    ({"rule": "gemmlowp", "scale": 1e10}, "outside 0..2\\^31"), ({"scale": 1e-60}, "scale=1e-60 is outside float32"),
+    ({"scale": 1e60}, "scale=1e.60 is outside float32"),
 ])  # fmt: skip
 def test_bad_arguments_are_named(change, message):
     with pytest.raises(ValueError, match=message):

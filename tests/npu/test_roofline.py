@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from pimlab import npu
@@ -44,3 +45,9 @@ def test_vector_work_is_counted_and_moving_is_not_arithmetic():
     assert operations(VectorOp(name="a", kind="softmax", elements=10)) == 60
     assert operations(VectorOp(name="a", kind="reshape", elements=10)) == 0
     assert operations(VectorOp(name="a", kind="never heard of", elements=10)) == 10
+
+
+def test_a_negative_intensity_is_refused():
+    for intensity in (-1.0, np.nan):
+        with pytest.raises(ValueError, match="0 or more"):
+            npu.attainable(npu.chip("warboy"), intensity)

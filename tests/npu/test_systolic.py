@@ -155,7 +155,8 @@ def test_a_long_stream_amortises_fill_and_drain():
     ({"m": 0}, ValueError, "m=0 is outside 1.."), ({"k": -3}, ValueError, "k=-3"), ({"n": 2**40}, ValueError, "n=1099511627776"),
     ({"rows": 0}, ValueError, "rows=0"), ({"n": 3.5}, TypeError, "n=3.5 is not an integer"), ({"k": True}, TypeError, "k=True"),
     ({"arrays": 2, "compat": "scalesim"}, ValueError, "one array"), ({"overlap": True, "compat": "scalesim"}, ValueError, "no overlap"),
-    ({"groups": 0}, ValueError, "groups=0"),
+    ({"groups": 0}, ValueError, "groups=0"), ({"overlap": "no"}, TypeError, "overlap='no' is not True or False"),
+    ({"buffers": 1024}, TypeError, "buffers=1024 is not Buffers"),
 ])  # fmt: skip
 def test_bad_arguments_are_named(change, error, message):
     with pytest.raises(error, match=message):
