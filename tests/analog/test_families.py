@@ -8,7 +8,7 @@ import pytest
 
 from pimlab import catalogue
 from pimlab.analog import Crossbar, Slices, device, device_names
-from pimlab.analog.devices import Arrhenius, CubicCurrent, Defects, Device, TelegraphNoise, check
+from pimlab.analog.devices import Arrhenius, CubicCurrent, Defects, Device, Leak, TelegraphNoise, check
 from pimlab.analog.devices.conformance import ConformanceError
 
 DATA = Path(__file__).parents[2] / "datasets" / "reference" / "analog"
@@ -163,3 +163,16 @@ def test_facts_carry_their_source():
     assert device("stt-mram").fact("endurance").value == 1e12
     with pytest.raises(KeyError, match="did you mean 'endurance'"):
         device("stt-mram").fact("enduranc")
+
+
+def test_charge_leaks_away():
+    cell = device("capacitor-li2018")
+    g = np.array([[2e-6, 8e-6]])
+    assert cell.drifted(g, 0.0) == pytest.approx(g)
+    assert cell.drifted(g, cell.drift.time) == pytest.approx(g / np.e)
+    assert cell.but(drift=Leak(time="1 min", rest="1 uS")).drifted(g, "1 h") == pytest.approx(1e-6)
+    assert device("ecram-tang2018").drift is None
+    w = np.array([[1.0, -0.5]], np.float32)
+    programmed = Crossbar(cell=cell.but(programming=None)).program(w)
+    assert programmed.matmul(np.ones((1, 1), np.float32), at=2.0)[0] == pytest.approx(w[0] * np.exp(-2.0))
+    assert Crossbar(cell=cell).varies

@@ -8,7 +8,7 @@ from pimlab import catalogue
 from pimlab.analog.devices.conformance import check
 from pimlab.analog.devices.current import CubicCurrent
 from pimlab.analog.devices.device import Device
-from pimlab.analog.devices.drift import Arrhenius, LogRelaxation, PowerLawDrift, Relaxation
+from pimlab.analog.devices.drift import Arrhenius, Leak, LogRelaxation, PowerLawDrift, Relaxation
 from pimlab.analog.devices.families import build
 from pimlab.analog.devices.programming import Defects, ProgrammingError
 from pimlab.analog.devices.read_noise import CurveReadNoise, FlickerNoise, GaussianReadNoise, LogFlickerNoise, TelegraphNoise
@@ -37,6 +37,7 @@ __all__ = [
     "Device",
     "FlickerNoise",
     "GaussianReadNoise",
+    "Leak",
     "LogFlickerNoise",
     "LogRelaxation",
     "PowerLawDrift",

@@ -1,4 +1,4 @@
-"""How does a conductance change after programming? Power-law drift, relaxation, and temperature."""
+"""How does a conductance change after programming? Power-law drift, relaxation, leaking charge, and temperature."""
 
 from __future__ import annotations
 
@@ -98,6 +98,18 @@ class LogRelaxation(Value):
         return np.maximum(g + self.shift_rate * age + (self.spread_rate * age + self.spread) * normals(key, g.shape), 0.0)
 
 
+class Leak(Value):
+    """Charge leaks away: g(t) = rest + (g - rest) exp(-t / time), the same in every cell; what a capacitor cell does."""
+
+    time: float = quantity("s", above=0)
+    rest: float = quantity("S", low=0, default=0.0)
+    """Conductance of a cell without charge."""
+
+    def after(self, g: np.ndarray, seconds: float, key: Key, target: np.ndarray) -> np.ndarray:
+        """Conductance `seconds` after programming, S, float64."""
+        return self.rest + (g - self.rest) * np.exp(-seconds / self.time)
+
+
 class Arrhenius(Value):
     """Thermally activated conduction: g(T) = g exp(-E / k (1/T - 1/T0))."""
 
@@ -113,5 +125,5 @@ class Arrhenius(Value):
         return float(np.exp(-self.energy / BOLTZMANN * (1 / self.temperature - 1 / self.reference)))
 
 
-Drift = PowerLawDrift | Relaxation | LogRelaxation
-DRIFTS = (PowerLawDrift, Relaxation, LogRelaxation)
+Drift = PowerLawDrift | Relaxation | LogRelaxation | Leak
+DRIFTS = (PowerLawDrift, Relaxation, LogRelaxation, Leak)

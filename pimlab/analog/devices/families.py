@@ -7,7 +7,7 @@ import math
 from pimlab.analog.devices.current import CubicCurrent
 from pimlab.analog.devices.curves import ClippedLog, ClippedPower, Curve, Polynomial, Saturating, Split
 from pimlab.analog.devices.device import Device
-from pimlab.analog.devices.drift import Drift, LogRelaxation, PowerLawDrift, Relaxation
+from pimlab.analog.devices.drift import Drift, Leak, LogRelaxation, PowerLawDrift, Relaxation
 from pimlab.analog.devices.programming import Defects, ProgrammingError
 from pimlab.analog.devices.read_noise import CurveReadNoise, FlickerNoise, GaussianReadNoise, LogFlickerNoise, ReadNoise
 from pimlab.catalogue import CatalogueError, Entry
@@ -89,6 +89,8 @@ def _drift(entry: Entry) -> Drift | None:
         return PowerLawDrift(time=entry["drift_time"].value, mean=_curve(entry, "drift_mean"), sigma=sigma, g_reference=g_max)
     if _has(entry, "relaxation_times"):
         return _relaxation(entry)
+    if "leak_time" in entry:
+        return Leak(time=entry["leak_time"].value)
     if "relaxation_shift_rate" not in entry:
         return None
     rates = ("relaxation_shift_rate", "relaxation_spread_rate", "relaxation_spread")
