@@ -187,6 +187,11 @@ class Target(Value, ABC):
         return {}
 
     @property
+    def codes(self) -> str:
+        """The integer format that activations are coded in: calibration rules such as "mse" choose their ranges for its codes."""
+        return "int8"
+
+    @property
     def varies(self) -> bool:
         """Whether values depend on the key or on the time after programming; if not, every seed and time gives the same bits."""
         return False

@@ -1,7 +1,8 @@
 """Where does each layer sit on the roofline? Operations a byte of DRAM traffic, what that allows, and what is reached.
 
 S. Williams, A. Waterman, D. Patterson, "Roofline", CACM 52:4 (2009): attainable = min(peak, intensity x bandwidth). Traffic is
-the machine's own count, so weights that stay on chip raise the intensity, and a layer without DRAM traffic has none.
+the machine's own count, so weights that stay on chip raise the intensity, and a layer without DRAM traffic has none. Operations
+are those of the dense product: 2:4 sparsity doubles the peak and halves the traffic of weights.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ def attainable(npu: Npu, intensity: float) -> float:
     """Operations a second that `intensity` (operations a byte of DRAM traffic) allows on `npu`; ValueError if it is negative."""
     if not intensity >= 0:
         raise ValueError(f"attainable intensity={intensity!r} is not a number of operations a byte, 0 or more")
-    return min(npu.array.peak, intensity * npu.memory.bandwidth / 8)
+    return min(npu.peak(), intensity * npu.memory.bandwidth / 8)
 
 
 def ridge(npu: Npu) -> float:
     """Operations a byte at which `npu` turns from bandwidth-bound to compute-bound."""
-    return 8 * npu.array.peak / npu.memory.bandwidth
+    return 8 * npu.peak() / npu.memory.bandwidth
 
 
 def roofline(npu: Npu, ops: Iterable[MacOp]) -> xr.Dataset:
@@ -36,22 +37,24 @@ def roofline(npu: Npu, ops: Iterable[MacOp]) -> xr.Dataset:
     """
     import xarray as xr
 
+    ops = tuple(ops)
     rows = [_layer(npu, op) for op in ops]
     names = [name for name, *_ in rows]
     operations, traffic, seconds = (np.array([row[i] for row in rows], dtype=float) for i in (1, 2, 3))
     with np.errstate(divide="ignore"):
         intensity = operations / traffic
-    limit = np.array([attainable(npu, value) for value in intensity])
+    peak = np.array([npu.peak(op) for op in ops])
+    limit = np.minimum(peak, intensity * npu.memory.bandwidth / 8)
     achieved = operations / seconds
     ds = xr.Dataset(coords={"layer": ("layer", names, {"long_name": "operator"})})
     for name, values, unit, text in (
         ("operations", operations, "op", "operations of one inference"), ("traffic", traffic, "B", "DRAM traffic of one inference"),
         ("intensity", intensity, "op/B", "operations a byte of DRAM traffic"), ("attainable", limit, "op/s", "roofline at this intensity"),
-        ("achieved", achieved, "op/s", "operations over latency"), ("utilisation", achieved / npu.array.peak, "1", "achieved over peak"),
+        ("achieved", achieved, "op/s", "operations over latency"), ("utilisation", achieved / peak, "1", "achieved over peak"),
     ):  # fmt: skip
         ds[name] = ("layer", values, {"units": unit, "long_name": text})
     ds["bound"] = ("layer", [_bound(npu, op, a) for op, a in zip(ops, limit, strict=True)], {"long_name": "what limits the layer"})
-    return ds.assign_attrs(target=npu.name, peak=npu.array.peak, ridge=ridge(npu))
+    return ds.assign_attrs(target=npu.name, peak=npu.peak(), ridge=ridge(npu))
 
 
 def _layer(npu: Npu, op: MacOp) -> tuple[str, float, float, float]:
@@ -61,7 +64,7 @@ def _layer(npu: Npu, op: MacOp) -> tuple[str, float, float, float]:
 
 
 def _bound(npu: Npu, op: MacOp, limit: float) -> str:
-    if limit < npu.array.peak and npu.latency(op)["memory"] > 0:
+    if limit < npu.peak(op) and npu.latency(op)["memory"] > 0:
         return "memory"
-    ideal = 2 * op.macs / npu.array.peak
+    ideal = 2 * op.macs / npu.peak(op)
     return "compute" if npu.latency(op)["compute"] < 1.25 * ideal else "array"

@@ -23,6 +23,7 @@ from pimlab import formats
 from pimlab.cost import Prices
 from pimlab.keys import Key
 from pimlab.npu.arithmetic import Arithmetic, MacProgrammed
+from pimlab.npu.operands import is_integer
 from pimlab.npu.pricing import mac_price
 from pimlab.npu.sparsity import check_two_of_four, kept
 from pimlab.npu.systolic import GemmCycles, gemm_cycles
@@ -112,6 +113,12 @@ class Npu(Target):
         return {"standing": 1.0}
 
     @property
+    def codes(self) -> str:
+        """The format of activations where it is one of integers, else "int8"."""
+        name = self.arithmetic.activations
+        return name if name is not None and is_integer(name) else "int8"
+
+    @property
     def causes(self) -> tuple[str, ...]:
         """The roundings of the machine that are on."""
         return tuple(cause for cause, field in _CAUSES.items() if getattr(self.arithmetic, field) is not None)
@@ -154,6 +161,12 @@ class Npu(Target):
         array = self.array
         return gemm_cycles(op.m, op.n, self._k(op), groups=op.groups, rows=array.rows, cols=array.cols, dataflow=array.dataflow,
                            arrays=array.count, overlap=array.overlap)  # fmt: skip
+
+    def peak(self, op: MacOp | None = None) -> float:
+        """Operations a second at most, skipped ones included: twice what the arrays do where weights are 2:4 (k / kept for an `op`)."""
+        if op is None:
+            return self.array.peak * (1 if self.sparsity is None else 2)
+        return self.array.peak * op.k / self._k(op)
 
     def utilisation(self, op: MacOp) -> float:
         """MACs that are not skipped over what the arrays could do in the whole latency of `op`."""

@@ -186,6 +186,10 @@ def test_a_batch_shares_weights_and_nothing_else(warboy):
             fc.batched(count)
 
 
+def test_ranges_are_chosen_for_the_codes_of_the_machine(warboy):
+    assert (warboy.codes, warboy.in_format("int4").codes, warboy.in_format("fp16").codes) == ("int8", "int4", "int8")
+
+
 def test_attention_counts_its_overflows(warboy):
     narrow = warboy.but(arithmetic=warboy.arithmetic.but(accumulator=npu.Accumulator(bits=16)))
     x, w = np.ones((2, 3, 40), np.float32), np.ones((2, 40, 5), np.float32)

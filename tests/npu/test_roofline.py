@@ -47,6 +47,20 @@ def test_vector_work_is_counted_and_moving_is_not_arithmetic():
     assert operations(VectorOp(name="a", kind="never heard of", elements=10)) == 10
 
 
+def test_two_of_four_doubles_the_peak_and_no_layer_passes_it():
+    dense = npu.chip("a100")
+    sparse = dense.but(sparsity="2:4")
+    assert sparse.peak() == 2 * dense.peak() == 2 * dense.array.peak
+    assert npu.ridge(sparse) == 2 * npu.ridge(dense)
+    ops = (MacOp(name="large", m=8192, k=8192, n=8192), MacOp(name="odd", m=64, k=9, n=8), MacOp(name="one", m=1, k=64, n=64),
+           MacOp(name="attention", m=64, k=64, n=64, kind="activations"))  # fmt: skip
+    ds = npu.roofline(sparse, iter(ops))
+    assert (ds.utilisation <= 1).all()
+    assert (ds.achieved <= ds.attainable * (1 + 1e-12)).all()
+    assert float(ds.utilisation.sel(layer="large")) > 0.99
+    assert sparse.peak(ops[3]) == dense.peak()
+
+
 def test_a_negative_intensity_is_refused():
     for intensity in (-1.0, np.nan):
         with pytest.raises(ValueError, match="0 or more"):
