@@ -28,9 +28,8 @@ PEAK = entry("npu", "rngd")["peak.bf16"].value  # operations a second
 def layer(batch: int) -> dict[str, float]:
     """Seconds of one layer's decode step: banks only, pins only, and each product where it is faster."""
     seconds = pim.decode_layer("hbm-pim", **SHAPE, context=CONTEXT, batch=batch).seconds
-    work = np.array(
-        [2 * outputs * inputs * rows / PEAK for outputs, inputs, rows in products(**SHAPE, context=CONTEXT, batch=batch).values()]
-    )
+    operations = {name: 2 * m * k * rows for name, (m, k, rows) in products(**SHAPE, context=CONTEXT, batch=batch).items()}
+    work = np.array([operations.get(str(name), 0) / PEAK for name in seconds["product"].values])
     banks, pins = seconds.sel(way="in the banks"), np.maximum(seconds.sel(way="through the pins"), work)
     cache = ["scores", "values"]
     return {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pimlab.dram_pim.activation import LookUp
 from pimlab.dram_pim.aim import AimPim
-from pimlab.dram_pim.api import activate, combine, elementwise, gemv, host_read, host_write, matmul, trace
-from pimlab.dram_pim.arithmetic import AnyFormat, BrainTree, HalfLanes
+from pimlab.dram_pim.api import activate, combine, elementwise, gemv, host_read, host_write, load, matmul, trace
+from pimlab.dram_pim.arithmetic import AnyFormat, BrainTree, FixedPoint, HalfLanes
 from pimlab.dram_pim.decode import decode_layer
 from pimlab.dram_pim.organisation import BankPim
 from pimlab.dram_pim.target import TARGETS, DramPim
@@ -14,6 +14,7 @@ from pimlab.dram_pim.upmem import Dpus
 from pimlab.dram_pim.validator import TraceError, validate
 
 __all__ = [
-    "TARGETS", "AimPim", "AimTiming", "AnyFormat", "BankPim", "BrainTree", "Dpus", "DramPim", "HalfLanes", "LookUp", "Timing", "TraceError",
-    "activate", "combine", "decode_layer", "elementwise", "gemv", "host_read", "host_write", "matmul", "timing", "trace", "validate",
+    "TARGETS", "AimPim", "AimTiming", "AnyFormat", "BankPim", "BrainTree", "Dpus", "DramPim", "FixedPoint", "HalfLanes", "LookUp", "Timing",
+    "TraceError", "activate", "combine", "decode_layer", "elementwise", "gemv", "host_read", "host_write", "load", "matmul", "timing",
+    "trace", "validate",
 ]  # fmt: skip

@@ -123,6 +123,11 @@ class AimPim(Banks):
         """Vector operators that the banks answer by table."""
         return tuple(FUNCTIONS)
 
+    @property
+    def weight_bits(self) -> int:
+        """Bits of one weight as it lies in the banks."""
+        return self.access_bits // self.lanes
+
     def chunks(self, outputs: int, inputs: int) -> tuple[int, np.ndarray]:
         """Groups of outputs, and column accesses of each chunk of inputs; ValueError when the rows do not hold them."""
         groups, whole = -(-outputs // self.outputs_per_tile), -(-inputs // self.inputs_per_tile)

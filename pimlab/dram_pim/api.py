@@ -102,6 +102,17 @@ def host_write(target: DramPim | str, bytes: int, refresh: bool = True, compat: 
     return _host(target, bytes, WRITE, refresh, compat)
 
 
+def load(target: DramPim | str, m: int, k: int, refresh: bool = True, compat: str | None = None) -> xr.Dataset:
+    """A host lays a matrix with m outputs and k inputs into the banks, the zeros that pad it to whole tiles included; Dataset as
+    `gemv`, its utilisation the share that is not padding. Costs of products never include it: weights are loaded once.
+    """
+    machine = _machine(target)
+    _positive("load", m=m, k=k)
+    stored = machine.organisation.macs_done(m, k, 1)
+    answer = _host(machine, stored * machine.organisation.weight_bits // 8, WRITE, refresh, compat)
+    return answer.assign(utilisation=answer.utilisation * (m * k / stored)).assign_attrs(m=m, k=k)
+
+
 def _host(target: DramPim | str, amount: int, kind: int, refresh: bool, compat: str | None) -> xr.Dataset:
     machine = _machine(target)
     _positive("host access", bytes=amount)

@@ -11,7 +11,7 @@ from pimlab.dram_pim import layout
 from pimlab.formats import FloatAccumulator, FloatFormat, IntegerFormat, NumberFormat, accumulated, cast, format, quantize
 from pimlab.kernels import bf16_tree
 from pimlab.protocol import Calibration
-from pimlab.values import Value, choice, part
+from pimlab.values import Value, choice, integer, part
 
 
 class Arithmetic(Value):
@@ -49,7 +49,11 @@ def _exact_product(x: np.ndarray, w: np.ndarray) -> np.ndarray:
 
 class HalfLanes(Arithmetic):
     """FP16 units of HBM-PIM: `acc = fp16(fp16(w x) + acc)` in each lane, even tiles before odd ones; the host adds the
-    lanes in order in FP16."""
+    lanes in order in FP16.
+
+    No integer path is published for this machine: the accounts that could be read of Kwon 2021 name FP16 ADD, MUL, MAC and MAD,
+    and the simulator's outputs are FP16. What INT8 would give and cost in the same place is `AnyFormat`: a what-if.
+    """
 
     operands: str = choice("fp16", "float32", default="fp16", doc="grid of weights and inputs")
     accumulation: str = choice("fp16", "float32", default="fp16", doc="rounding of each product and sum")
@@ -62,23 +66,27 @@ class HalfLanes(Arithmetic):
         return layout.to_half(a) if self.operands == "fp16" else a
 
     def lay(self, w: np.ndarray, org: Any, calibration: Calibration | None) -> Any:
-        """(lane order, weights by lane and step); ValueError for weights beyond 65504."""
+        """(lane order, weights by lane and step), or (None, weights) where float32 sums need no order; ValueError beyond 65504."""
         w = self._grid(w)
         if not np.isfinite(w).all():
             raise ValueError(f"{np.count_nonzero(~np.isfinite(w))} weights are beyond binary16; allowed: up to 65504")
+        if self.accumulation == "float32":
+            return None, w
         order = layout.lane_order(w.shape[0], org)
         order = order[:, (order < w.shape[0]).any(axis=0)]
-        return order, w if self.accumulation == "float32" else layout.laid_out(w, order, 0)
+        return order, layout.laid_out(w, order, 0)
 
     def multiply(self, x: np.ndarray, laid: Any) -> np.ndarray:
         """Lane sums added in lane order; a sum beyond binary16's range is infinite."""
         order, w = laid
         x = self._grid(x)
-        return _exact_product(x, w) if self.accumulation == "float32" else layout.product(layout.laid_out(x, order, 1), w)
+        return _exact_product(x, w) if order is None else layout.product(layout.laid_out(x, order, 1), w)
 
     def lanes(self, x: np.ndarray, laid: Any) -> np.ndarray:
-        """The sixteen partial sums of each output."""
+        """The sixteen partial sums of each output; ValueError where sums are exact, which no lane holds."""
         order, w = laid
+        if order is None:
+            raise ValueError("HalfLanes accumulation='float32' has no lanes; allowed: accumulation='fp16'")
         return layout.lane_partials(layout.laid_out(self._grid(x), order, 1), w).transpose(0, 2, 1)
 
 
@@ -116,6 +124,41 @@ class BrainTree(Arithmetic):
         blocks = np.ascontiguousarray(padded.reshape(x.shape[0], -1, 16))
         bf16_tree.matmul(blocks, laid, int(self.tree == "bf16"), int(self.accumulator == "bf16"), out)
         return layout.to_brain(out) if self.readout == "bf16" else out
+
+
+class FixedPoint(Arithmetic):
+    """32-bit integers of UPMEM's scalar cores: values times 2**fraction, rounded to nearest even; products and sums wrap at 32 bits
+    as the cores' registers do, and the host divides by 4**fraction.
+    """
+
+    fraction: int = integer(0, 30, default=0, doc="binary places of weights and inputs")
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """The format as a whole."""
+        return ("fixed-point operands",)
+
+    def with_causes(self, causes: tuple[str, ...]) -> Any:
+        """All of it, or none (float32)."""
+        return self if causes else HalfLanes(operands="float32", accumulation="float32")
+
+    def _codes(self, a: np.ndarray) -> np.ndarray:
+        codes = np.rint(a.astype(np.float64) * 2.0**self.fraction)
+        beyond = int(np.count_nonzero((codes < -(2**31)) | (codes >= 2**31)))
+        if beyond:
+            raise ValueError(
+                f"{beyond} values times 2**{self.fraction} are beyond 32 bits; allowed: -2**31..2**31 - 1, or fewer binary places"
+            )
+        return codes.astype(np.int32)
+
+    def lay(self, w: np.ndarray, org: Any, calibration: Calibration | None) -> Any:
+        """int32 codes (k, n); ValueError for weights beyond 32 bits."""
+        return self._codes(w)
+
+    def multiply(self, x: np.ndarray, laid: Any) -> np.ndarray:
+        """Sums modulo 2**32 of products modulo 2**32, as float32."""
+        # wrapping is a ring homomorphism: sums of 64 bits, cut to 32 at the end, are those of 32-bit registers
+        return ((self._codes(x).astype(np.int64) @ laid.astype(np.int64)).astype(np.int32) / 4.0**self.fraction).astype(np.float32)
 
 
 class AnyFormat(Arithmetic):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import xarray as xr
 
-from pimlab.dram_pim.api import gemv, host_read
+from pimlab.dram_pim.api import gemv, host_read, host_write
 from pimlab.dram_pim.target import DramPim, build
 
 WAYS = ("in the banks", "through the pins")
@@ -24,6 +24,8 @@ def products(width: int, hidden: int, heads: int, context: int, batch: int) -> d
 def decode_layer(target: DramPim | str, *, width: int, hidden: int, heads: int, context: int, batch: int = 1) -> xr.Dataset:
     """One decode step of one layer: seconds (way, product) and energy (way, product, component) in J.
 
+    "cache append" is a host's write of one key and one value a sequence, the same either way.
+
     "through the pins" reads each operand once from the same DRAM, 16 bits a value, for a host that computes in no time: its
     arithmetic is not counted. ValueError for sizes below 1 or heads that do not divide the width.
     """
@@ -35,10 +37,11 @@ def decode_layer(target: DramPim | str, *, width: int, hidden: int, heads: int, 
         raise ValueError(f"decode_layer width={width} hidden={hidden} heads={heads} context={context} batch={batch}: "
                          "each is 1 or more, and heads divide the width")  # fmt: skip
     wanted = products(width, hidden, heads, context, batch)
-    inside = [gemv(machine, *sizes) for sizes in wanted.values()]
-    outside = [host_read(machine, 2 * outputs * inputs) for outputs, inputs, _ in wanted.values()]
+    append = host_write(machine, 2 * 2 * batch * width)
+    inside = [*(gemv(machine, *sizes) for sizes in wanted.values()), append]
+    outside = [*(host_read(machine, 2 * outputs * inputs) for outputs, inputs, _ in wanted.values()), append]
     joined = [xr.concat([ds[["seconds", "energy"]] for ds in row], "product", join="outer", fill_value=0.0) for row in (inside, outside)]
-    answer = xr.concat(joined, "way", join="outer", fill_value=0.0).assign_coords(way=list(WAYS), product=list(wanted))
+    answer = xr.concat(joined, "way", join="outer", fill_value=0.0).assign_coords(way=list(WAYS), product=[*wanted, "cache append"])
     answer.energy.attrs, answer.seconds.attrs = {"units": "J", "long_name": "energy"}, {"units": "s", "long_name": "time"}
     answer.attrs = {}
     sizes = {"width": width, "hidden": hidden, "heads": heads, "context": context, "batch": batch}

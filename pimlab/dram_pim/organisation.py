@@ -105,6 +105,11 @@ class BankPim(Banks):
         """Column reads of one tile in each channel, all banks of one parity at once."""
         return self.registers * self.registers
 
+    @property
+    def weight_bits(self) -> int:
+        """Bits of one weight as it lies in the banks."""
+        return self.access_bits // self.lanes
+
     def tiles(self, outputs: int, inputs: int) -> tuple[int, int, int]:
         """Tiles of outputs, and tiles of inputs in even and in odd banks; ValueError when the rows do not hold them."""
         out, ins = -(-outputs // self.outputs_per_tile), -(-inputs // self.inputs_per_tile)

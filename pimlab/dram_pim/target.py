@@ -12,7 +12,7 @@ from pimlab.constants import Constant
 from pimlab.cost import Energy, Prices, price
 from pimlab.dram_pim import prices as events
 from pimlab.dram_pim.aim import AimPim
-from pimlab.dram_pim.arithmetic import Arithmetic
+from pimlab.dram_pim.arithmetic import Arithmetic, FixedPoint
 from pimlab.dram_pim.engine import Summary
 from pimlab.dram_pim.machines import known, organisation
 from pimlab.dram_pim.organisation import BankPim
@@ -187,7 +187,9 @@ class BankWeights(Programmed):
 
 
 def build(name: str = "hbm-pim") -> DramPim:
-    """The preset `name` of catalogue room `pim`, without a host."""
+    """The preset `name` of catalogue room `pim`, or "upmem-int32", without a host."""
+    if name in _VARIANTS:
+        return _VARIANTS[name]()
     table = known(name)
     org, arithmetic = organisation(table)
     clock = timing(table.meta["dram"]) if "dram" in table.meta else None
@@ -196,4 +198,12 @@ def build(name: str = "hbm-pim") -> DramPim:
     return DramPim(name=name, organisation=org, timing=clock, arithmetic=arithmetic, energies=energies, package=package, widest=widest)
 
 
-TARGETS = {name: partial(build, name) for name in ("hbm-pim", "gddr6-aim", "lpddr-pim", "upmem")}
+def _upmem_int32() -> DramPim:
+    """UPMEM's cores on 32-bit fixed point: four bytes an operand, a multiplication in software, sums up to 2**31 / 4**10 = 2048."""
+    cores, instructions = build("upmem"), known("upmem")["mac_instructions_int32"].value
+    wide = cores.organisation.but(operand_bytes=4, mac_instructions=int(instructions))
+    return cores.but(name="upmem-int32", organisation=wide, arithmetic=FixedPoint(fraction=10))
+
+
+_VARIANTS = {"upmem-int32": _upmem_int32}
+TARGETS = {**{name: partial(build, name) for name in ("hbm-pim", "gddr6-aim", "lpddr-pim", "upmem")}, **_VARIANTS}

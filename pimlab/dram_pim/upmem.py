@@ -132,6 +132,11 @@ class Dpus(Value):
         return Summary(0, {}, {}, {})
 
     @property
+    def weight_bits(self) -> int:
+        """Bits of one weight as it lies in the banks."""
+        return 8 * self.operand_bytes
+
+    @property
     def access_bits(self) -> int:
         """A host moves bytes."""
         return 8

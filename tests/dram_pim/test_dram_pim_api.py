@@ -69,6 +69,7 @@ def test_trace_columns_are_labelled():
         (lambda: pim.trace(TARGET, "gemv", m=1, k=1, bytes=3), TypeError, "'bytes' is not known"),
         (lambda: TARGET.but(timin=3), TypeError, "did you mean 'timing'"),
         (lambda: TARGET.organisation.but(units=7), ValueError, "units=7 with banks=16"),
+        (lambda: pim.matmul([[1]], [[1]], TARGET.with_causes(()), return_lanes=True), ValueError, "has no lanes"),
         (lambda: pim.gemv(3, 4, 4), TypeError, "target=3 is not a machine that computes in its DRAM"),
         (lambda: pim.host_read(None, 4), TypeError, "target=None is not a machine"),
         (lambda: pim.gemv(TARGET, 4, 4, refresh="no"), TypeError, "refresh='no'; allowed: True or False"),
