@@ -156,20 +156,22 @@ class FloatFormat(NumberFormat):
     def encode(self, values: np.ndarray) -> np.ndarray:
         """Bit patterns of `values`, each a number this format holds (see `cast`); ValueError for one it does not hold."""
         values = np.asarray(values, dtype=np.float32)
-        size = np.abs(values.astype(np.float64))
-        finite = np.where(np.isfinite(size), size, 0.0)
-        exponent = np.maximum(np.frexp(finite)[1] - 1, self.emin)
-        units = np.ldexp(finite, self.mantissa - exponent)
-        subnormal = units < 2**self.mantissa
-        codes = units + np.where(subnormal, 0, exponent + self.bias - 1) * 2.0**self.mantissa
-        top = float((2**self.exponent - 1) << self.mantissa)
-        codes = np.where(np.isinf(size), top, np.where(np.isnan(size), 2.0 ** (self.width - 1) - 1, codes)).astype(np.int64)
-        codes |= np.signbit(values).astype(np.int64) << self.width - 1
-        codes = codes & 2**self.width - 1
-        wrong = (self.decode(codes) != values) & ~(np.isnan(values) & np.isnan(self.decode(codes)))
+        codes = self._magnitudes(values) | (values.view(np.uint32) >> np.uint32(31)) << np.uint32(self.width - 1)
+        back = self.values[codes] if self.width <= 16 else self.decode(codes)
+        wrong = (back != values) & ~(np.isnan(values) & np.isnan(back))
         if wrong.any():
             raise ValueError(f"{self.name} does not hold {values[wrong].flat[0]!r}; write cast(values, {self.name!r}) first")
         return codes.astype(self.dtype)
+
+    def _magnitudes(self, values: np.ndarray) -> np.ndarray:
+        """uint32 codes of |values|, right where this format holds them: float32's bits with another bias, or multiples of `smallest`."""
+        size = values.view(np.uint32) & np.uint32(0x7FFFFFFF)
+        normal = (size >> np.uint32(23 - self.mantissa)) - np.uint32((127 - self.bias) << self.mantissa)
+        small = np.minimum(np.abs(values), np.float32(2.0**self.emin)) / np.float32(self.smallest)
+        codes = np.where(size < np.float32(2.0**self.emin).view(np.uint32), np.nan_to_num(small).astype(np.uint32), normal)
+        top = (2**self.exponent - 1) << self.mantissa
+        codes = np.where(size >= 0x7F800000, np.where(size > 0x7F800000, 2 ** (self.width - 1) - 1, top), codes)
+        return (codes & np.uint32(2 ** (self.width - 1) - 1)).astype(np.uint32)
 
     @cached_property
     def values(self) -> np.ndarray:

@@ -74,6 +74,18 @@ def test_codes_decode_as_ml_dtypes_and_encode_back(name):
     np.testing.assert_array_equal(grid.encode(theirs[number]), codes[number])
 
 
+@pytest.mark.parametrize("name", ["tf32", "fp32", "fp17_e7m9", "fp3_e2m0/none", "fp6_e2m3"])
+def test_codes_of_any_width_come_back(name):
+    split = name.partition("/")
+    grid = formats.FloatFormat(exponent=2, mantissa=0, specials="none") if split[2] else formats.format(name)
+    codes = np.unique(np.random.default_rng(0).integers(0, 2**grid.width, 3000))
+    values = grid.decode(codes)
+    number = ~np.isnan(values)
+    np.testing.assert_array_equal(grid.encode(values[number]), codes[number])
+    assert grid.encode(np.float32(1.0)).shape == ()
+    assert np.isnan(grid.decode(grid.encode(values[~number]))).all()
+
+
 def test_float64_is_rounded_once():
     x = np.float64(1 + 2**-4 + 2**-40)  # float32 would first make a tie of it
     assert formats.cast(x, "fp8_e4m3") == 1.125
