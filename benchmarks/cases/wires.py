@@ -39,10 +39,13 @@ def _gated(kernel):
     return run
 
 
-def _gated_voltages(g, source, supply, *ohms):
-    w, b = np.empty_like(g), np.empty(g.shape[1:])
-    kernels.gated_voltages(g, source, supply, *ohms, w, b)
-    return w, b
+def _gated_voltages(kernel):
+    def run(g, source, supply, *ohms):
+        w, b = np.empty_like(g), np.empty(g.shape[1:])
+        kernel(g, source, supply, *ohms, w, b)
+        return w, b
+
+    return run
 
 
 def _line(rng, size):
@@ -84,7 +87,13 @@ CASES = {
                                covers=("wires.gated_single",)),
     "wires.gated_pair": Case(_gated(kernels.gated_pair), reference.gated_pair, _patterns((2,)), _RTOL, _ATOL,
                              covers=("wires.gated_pair",)),
-    "wires.gated_voltages": Case(_gated_voltages, reference.gated_voltages, _sources, _RTOL, 1e-12, covers=("wires.gated_voltages",)),
+    "wires.gated_voltages": Case(_gated_voltages(kernels.gated_voltages), reference.gated_voltages, _sources, _RTOL, 1e-12,
+                                 covers=("wires.gated_voltages",)),
+    "wires.gated_near": Case(_gated(kernels.gated_near), reference.gated_near, _patterns((2,)), _RTOL, _ATOL, covers=("wires.gated_near",)),
+    "wires.gated_near_single": Case(_gated(kernels.gated_near), reference.gated_near, _patterns((1,)), _RTOL, _ATOL,
+                                    covers=("wires.gated_near",)),
+    "wires.gated_near_voltages": Case(_gated_voltages(kernels.gated_near_voltages), reference.gated_near_voltages, _sources, _RTOL, 1e-12,
+                                      covers=("wires.gated_near_voltages",)),
     "wires.effective_conductance": Case(lambda g: effective_conductance(g, 1.0, 2.0, 30.0, 40.0), _solved_one_by_one, _array, 1e-9, _ATOL,
                                         covers=("wires.line_port",)),
     "wires.gated_inputs": Case(lambda g, active, *_: wire_currents(g, active, 2.0, 5.0, 30.0, 40.0, topology="B"),

@@ -36,8 +36,9 @@ def node_voltages(g: np.ndarray, v: np.ndarray, wires: Wires, g_negative: np.nda
 def gated_nodes(wires: Wires, lines: np.ndarray, v: np.ndarray, supply: np.ndarray, source: np.ndarray | None = None) -> Nodes:
     nodes = Nodes(np.empty((v.shape[0], *lines.shape)), np.empty((v.shape[0], *lines.shape[1:])))
     beside = np.zeros_like(lines) if source is None else source
+    voltages = kernels.gated_near_voltages if wires.sense == "first" else kernels.gated_voltages
     for t, row in enumerate(v):
-        kernels.gated_voltages(lines * row[:, None], beside * row[:, None], supply, *wires.ohms, nodes.w[t], nodes.b[t])
+        voltages(lines * row[:, None], beside * row[:, None], supply, *wires.ohms, nodes.w[t], nodes.b[t])
     return nodes
 
 

@@ -62,7 +62,7 @@ class Wires(Value):
     r_in, r_out : ohm a segment of the input (or supply) and of the output lines
     rs_in, rs_out : ohm of each driver (or supply) and of each sense node
     topology : "A" input lines; "B" gated cells on a supply line; "C", "D": the same with differential pairs
-    sense : "last", at row M-1, or "first", at row 0 (A and C; the drivers stay at column 0)
+    sense : "last", at row M-1, or "first", at row 0 (drivers stay at column 0, supplies at row 0)
     """
 
     r_in: float = quantity("ohm", low=0.0)
@@ -71,11 +71,6 @@ class Wires(Value):
     rs_out: float = quantity("ohm", low=0.0, default=0.0)
     topology: str = choice("A", "B", "C", "D", default="A")
     sense: str = choice("last", "first", default="last")
-
-    def check(self) -> None:
-        """B and D are drawn with the sense opposite to the supply."""
-        if self.sense == "first" and not self.linear:
-            raise ValueError(f"Wires sense='first' with topology={self.topology!r}: only A and C may be sensed at row 0; allowed: 'last'")
 
     @property
     def linear(self) -> bool:
@@ -159,7 +154,7 @@ def wire_currents(g: np.ndarray, v: np.ndarray, r_in: float | str, r_out: float 
                    o -- b(0,j) --#-- b(1,j) ... b(M-1,j) --#--rs_out-- sense j at 0 V
 
     g, g_negative : float64 (M, N), S;  v : float64 (M,) or (batch, M), V for A and C, 0 or 1 for B and D
-    r_in, r_out, rs_in, rs_out : ohm, SI floats or text;  sense : "last" or, for A and C, "first"
+    r_in, r_out, rs_in, rs_out : ohm, SI floats or text;  sense : "last" (row M-1, as drawn) or "first" (row 0)
     Returns float64 (N,) or (batch, N), A. B and D solve equal input patterns once, O(M N) each.
     Raises ValueError on negative, NaN or infinite resistance, conductance or input, shapes that differ, an unknown
     topology, `g_negative` missing or too many, and inputs other than 0 and 1 in B and D.
@@ -269,7 +264,9 @@ def _gated(wires: Wires, lines: np.ndarray, v: np.ndarray) -> np.ndarray:
     packed, first, back = np.unique(np.packbits(v != 0, axis=1), axis=0, return_index=True, return_inverse=True)
     out = np.empty((packed.shape[0], lines.shape[2]))
     active = np.ascontiguousarray(v[first] != 0)
-    if wires.differential:
+    if wires.sense == "first":
+        kernels.gated_near(lines, active, *wires.ohms, out)
+    elif wires.differential:
         kernels.gated_pair(lines, active, *wires.ohms, out)
     else:
         kernels.gated_single(lines[0], active, *wires.ohms, out)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from pimlab.kernels.jit import kernel, parallel
+from pimlab.kernels.jit import inline, kernel, parallel
 
 
 @kernel
@@ -224,3 +224,80 @@ def gated_voltages(g, source, supply, r_in, r_first, r_out, r_last, w, b):
                 flow -= cell
             if i:
                 b[i - 1, j] = b[i, j] + r_out * flow
+
+
+@inline
+def _behind_segment(state, r_in, r_out):
+    """Put a segment before `state`, in place; returns what divides vectors: 1 + r_in (a + b) + r_in^2 D, and 1 + r_out (p + q).
+
+    state : float64 (6,), of a symmetric port of two lines over the output line: conductances a and b of each line, what they share
+    m (the off-diagonal is -m), the determinant D = a b - m^2, and the row sums p = a - m, q = b - m. None of these steps
+    subtracts, so no digits are lost however large the resistances are.
+    """
+    a, b, m, d, p, q = state[0], state[1], state[2], state[3], state[4], state[5]
+    along = 1.0 + r_in * (a + b) + r_in * r_in * d
+    a, b, m = (a + r_in * d) / along, (b + r_in * d) / along, m / along
+    p, q, d = (p + r_in * d) / along, (q + r_in * d) / along, d / along
+    across = 1.0 + r_out * (p + q)
+    state[0], state[1], state[2] = (a + r_out * d) / across, (b + r_out * d) / across, (m + r_out * d) / across
+    state[3], state[4], state[5] = d / across, p / across, q / across
+    return along, across
+
+
+@inline
+def _add_cells(state, first, second):
+    """Add cells of `first` and `second` siemens beside the port."""
+    state[3] += first * state[1] + second * state[0] + first * second
+    state[0] += first
+    state[1] += second
+    state[4] += first
+    state[5] += second
+
+
+@parallel
+def gated_near(g, active, r_in, r_first, r_out, r_last, out):
+    """As `gated_single` and `gated_pair`, with the sense at row 0, where the supplies are.
+
+    g : float64 (lines, M, N), S, of one line or of the +1 V and the -1 V line;  r_last : ohm, row 0 to the 0 V sense; the rest as there.
+    From the far end to row 0 all cells are one port: see `_behind_segment`.
+    """
+    lines, rows, n = g.shape
+    for t in prange(active.shape[0]):
+        state = np.empty(6)
+        for j in range(n):
+            state[:] = 0.0
+            for i in range(rows - 1, -1, -1):
+                if active[t, i]:
+                    _add_cells(state, g[0, i, j], g[1, i, j] if lines == 2 else 0.0)
+                _behind_segment(state, r_in if i else r_first, r_out if i else r_last)
+            out[t, j] = state[0] - state[1] if lines == 2 else state[0]
+
+
+@parallel
+def gated_near_voltages(g, source, supply, r_in, r_first, r_out, r_last, w, b):
+    """As `gated_voltages`, with the sense at row 0, where the supplies are."""
+    lines, rows, n = g.shape
+    for j in prange(n):
+        ports, state, pushed = np.empty((rows, 5)), np.zeros(6), np.zeros(2)
+        for i in range(rows - 1, -1, -1):
+            _add_cells(state, g[0, i, j], g[1, i, j] if lines == 2 else 0.0)
+            for p in range(lines):
+                pushed[p] += source[p, i, j]
+            one, other, shared = state[0], state[1], state[2]
+            along, across = _behind_segment(state, r_in if i else r_first, r_out if i else r_last)
+            r = r_in if i else r_first
+            first = ((1.0 + r * other) * pushed[0] + r * shared * pushed[1]) / along
+            second = ((1.0 + r * one) * pushed[1] + r * shared * pushed[0]) / along
+            turned = (r_out if i else r_last) * (state[5] * first - state[4] * second)
+            pushed[0], pushed[1] = first / across + turned, second / across - turned
+            ports[i, 0], ports[i, 1], ports[i, 2], ports[i, 3], ports[i, 4] = state[0], state[1], state[2], pushed[0], pushed[1]
+        d0, d1 = supply[0], supply[1] if lines == 2 else 0.0
+        for i in range(rows):
+            i0 = ports[i, 0] * d0 - ports[i, 2] * d1 + ports[i, 3]
+            i1 = ports[i, 1] * d1 - ports[i, 2] * d0 + ports[i, 4]
+            b[i, j] = (b[i - 1, j] if i else 0.0) + (r_out if i else r_last) * (i0 + i1)
+            w[0, i, j] = (w[0, i - 1, j] if i else supply[0]) - (r_in if i else r_first) * i0
+            d0 = w[0, i, j] - b[i, j]
+            if lines == 2:
+                w[1, i, j] = (w[1, i - 1, j] if i else supply[1]) - (r_in if i else r_first) * i1
+                d1 = w[1, i, j] - b[i, j]

@@ -147,18 +147,34 @@ def gated_pair(g, active, r_in, r_first, r_out, r_last):
     return np.array([currents(g, row, r_in, r_out, r_first - r_in, r_last - r_out, "D") for row in active])
 
 
+def gated_near(g, active, r_in, r_first, r_out, r_last):
+    """float64 (patterns, N), A; see the kernel."""
+    supply, ohms = np.array([1.0, -1.0])[: len(g)], (r_in, r_first, r_out, r_last)
+    near = [gated_near_voltages(g * row[:, None], np.zeros(g.shape), supply, *ohms)[1][0] for row in active]
+    return np.array(near) / r_last
+
+
+def gated_near_voltages(g, source, supply, r_in, r_first, r_out, r_last):
+    """As `gated_voltages` with the sense at row 0; see the kernel."""
+    return _columns(g, source, supply, (r_in, r_first, r_out, r_last), 0)
+
+
 def gated_voltages(g, source, supply, r_in, r_first, r_out, r_last):
     """(w (lines, M, N), b (M, N)) in volts, columns solved one by one as dense nodal matrices; see the kernel."""
+    return _columns(g, source, supply, (r_in, r_first, r_out, r_last), g.shape[1] - 1)
+
+
+def _columns(g, source, supply, ohms, sense):
     lines, m, n = g.shape
     w, b = np.empty(g.shape), np.empty((m, n))
     for j in range(n):
-        volts = _column(g[:, :, j], source[:, :, j], supply, (r_in, r_first, r_out, r_last))
+        volts = _column(g[:, :, j], source[:, :, j], supply, ohms, sense)
         w[:, :, j], b[:, j] = volts[: lines * m].reshape(lines, m), volts[lines * m :]
     return w, b
 
 
-def _column(g, source, supply, ohms):
-    """Voltages of the lines' nodes then the output's, of one column; positive resistances only."""
+def _column(g, source, supply, ohms, sense):
+    """Voltages of the lines' nodes then the output's, of one column sensed at row `sense`; positive resistances only."""
     lines, m = g.shape
     r_in, r_first, r_out, r_last = ohms
     matrix, right = np.zeros(((lines + 1) * m,) * 2), np.zeros((lines + 1) * m)
@@ -177,5 +193,5 @@ def _column(g, source, supply, ohms):
                 join(p * m + i - 1, p * m + i, 1 / r_in)
     for i in range(1, m):
         join(lines * m + i - 1, lines * m + i, 1 / r_out)
-    matrix[-1, -1] += 1 / r_last
+    matrix[lines * m + sense, lines * m + sense] += 1 / r_last
     return np.linalg.solve(matrix, right)

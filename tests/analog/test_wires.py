@@ -257,7 +257,6 @@ BAD = {
     "no pair": (lambda: wire_currents(G, np.ones(3), 1, 1, topology="D"), r"topology 'D' needs g_negative"),
     "pair": (lambda: wire_currents(G, np.ones(3), 1, 1, g_negative=G), r"topology 'A' takes no g_negative"),
     "sense": (lambda: effective_conductance(G, 1, 1, sense="frist"), r"did you mean 'first'"),
-    "gated sense": (lambda: wire_currents(G, np.ones(3), 1, 1, topology="B", sense="first"), r"only A and C may be sensed at row 0"),
     "gated matrix": (lambda: Wires(r_in=1, r_out=1, topology="B").conductance(G), r"'B' has no one matrix"),
     "stack": (lambda: wire_currents(G[None], np.ones(3), 1, 1), r"allowed: \(M, N\)"),
     "singular": (lambda: effective_conductance(np.full((3, 2), 1e300), 1e10, 1e10), r"singular|double precision"),

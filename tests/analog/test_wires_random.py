@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from pimlab.analog import effective_conductance, wire_currents
+from pimlab.analog import Wires, dissipation, effective_conductance, nonlinear_currents, read_variance, wire_currents
 
 
 class Netlist:
@@ -81,7 +81,7 @@ def _case(rng, topology):
     lines *= rng.random(lines.shape) >= open_share
     ohms = [0.0 if rng.random() < 0.3 else 10 ** rng.uniform(-3, 3) for _ in range(4)]
     v = rng.uniform(-1, 1, (2, rows)) if topology in "AC" else np.rint(rng.random((2, rows)))
-    return lines, ohms, v, "first" if topology in "AC" and rng.random() < 0.5 else "last"
+    return lines, ohms, v, str(rng.choice(["last", "first"]))
 
 
 @pytest.mark.parametrize("topology", "ABCD")
@@ -96,3 +96,25 @@ def test_random_circuits_equal_the_nodal_matrix(topology):
         if topology in "AC":
             matrix = effective_conductance(lines[0], *ohms, g_negative=pair, sense=sense)
             np.testing.assert_allclose(v @ matrix, expected, rtol=0, atol=1e-9 * max(np.abs(expected).max(), 1e-12))
+
+
+@pytest.mark.parametrize("topology", "BD")
+def test_supplies_and_senses_at_one_end_agree_in_power_noise_and_newton(topology):
+    rng = np.random.default_rng(3)
+    g, bits = rng.uniform(1e-6, 1e-4, (2, 6, 4)), np.rint(rng.random((3, 6)))
+    wires = Wires(r_in=30, r_out=20, rs_in=100, rs_out=50, topology=topology, sense="first")
+    pair = {"g_negative": g[1]} if topology == "D" else {}
+    currents = wires.currents(g[0], bits, **pair)
+    watts = dissipation(g[0], bits, wires, **pair)
+    parts = sum(watts[part] for part in ("cells", "input lines", "output lines", "drivers", "sense"))
+    np.testing.assert_allclose(parts, watts["sources"], rtol=1e-9)
+    np.testing.assert_allclose(nonlinear_currents(g[0], bits, wires, **pair), currents, rtol=0, atol=1e-12 * np.abs(currents).max())
+    step, variance = 1e-10, np.zeros_like(currents)
+    for p, i, j in np.ndindex(len(pair) + 1, 6, 4):
+        moved = g.copy()
+        moved[p, i, j] += step
+        other = {"g_negative": moved[1]} if pair else {}
+        variance += ((wires.currents(moved[0], bits, **other) - currents) / step * 1e-6) ** 2
+    sigma = np.full((6, 4), 1e-6)
+    seen = read_variance(g[0], sigma, bits, wires, *((g[1], sigma) if pair else ()))
+    np.testing.assert_allclose(seen, variance, rtol=1e-4, atol=1e-8 * variance.max())
