@@ -27,7 +27,7 @@ test: lint
 	$(BIN)/python -m pytest -m "not full"
 
 test-full: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "$$($(BIN)/python tests/optional_packages.py)"
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

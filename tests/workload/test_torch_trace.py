@@ -5,7 +5,7 @@ import pytest
 
 from pimlab.workload import ModelError
 
-pytestmark = pytest.mark.full
+pytestmark = [pytest.mark.full, pytest.mark.torch]
 RNG = np.random.default_rng(0)
 
 
