@@ -17,7 +17,7 @@ from pimlab.protocol import MacOp, VectorOp
 from pimlab.workload import onnx_file
 from pimlab.workload.model import Model, ModelError, Multiply, Stored
 from pimlab.workload.onnx_file import MAC_TYPES
-from pimlab.workload.products import ActivationProduct, IntegerProduct, Product, WeightProduct, product
+from pimlab.workload.products import ActivationProduct, Convolution, IntegerProduct, Product, WeightProduct, product
 from pimlab.workload.segments import segments
 from pimlab.workload.traces import Traces
 
@@ -210,7 +210,8 @@ def _measured(made: Product, traces: Traces, statics: Mapping[str, np.ndarray]) 
     computed = isinstance(made, ActivationProduct)
     if len(sizes) == 2 and sizes[1] != ((2 * groups, m, k, n) if computed else (groups, 2 * m, k, n)):
         raise ModelError(f"{traces.file}: node {made.name!r} multiplies {sizes[0]} for one sample and {sizes[1]} for two (groups, m, k, n)")
-    return MacOp(name=made.name, m=m, k=k, n=n, groups=groups, kind="activations" if computed else "weights")
+    distinct = min(traces.one[made.inputs[0]].size, groups * m * k) if isinstance(made, Convolution) else None
+    return MacOp(name=made.name, m=m, k=k, n=n, groups=groups, kind="activations" if computed else "weights", distinct=distinct)
 
 
 def _sizes(made: Product, values: list[np.ndarray], file: str) -> tuple[int, ...]:

@@ -85,6 +85,15 @@ def test_gemm_with_a_computed_addend_adds_it_on_the_host(tmp_path):
     agrees(model, floats(3, 4))
 
 
+def test_a_convolution_knows_its_distinct_inputs(tmp_path):
+    """3 x 3 windows overlap: nine inputs a pixel in the product, one pixel in memory; a stride of 2 skips half of 1 x 1's."""
+    path, image = tmp_path / "conv.onnx", {"x": ("n", 4, 8, 8)}
+    (op,) = OnnxModel(write(path, [node("Conv", ["x", "w"], pads=[1, 1, 1, 1])], image, {"w": floats(6, 4, 3, 3)})).mac_ops
+    assert (op.m, op.k, op.n, op.inputs) == (64, 36, 6, 4 * 64)
+    (op,) = OnnxModel(write(path, [node("Conv", ["x", "w"], strides=[2, 2])], image, {"w": floats(6, 4, 1, 1)})).mac_ops
+    assert (op.m, op.k, op.n, op.inputs) == (16, 4, 6, 4 * 16)
+
+
 def test_a_constant_vector_after_matmul_becomes_the_bias(tmp_path):
     nodes = [node("MatMul", ["x", "w"], "m"), node("Add", ["m", "b"], "s"), node("Relu", ["s"])]
     model = OnnxModel(write(tmp_path / "mlp.onnx", nodes, {"x": ("n", 7, 4)}, {"w": floats(4, 3), "b": floats(3)}))
