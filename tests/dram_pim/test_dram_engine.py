@@ -83,6 +83,18 @@ def test_host_traffic_is_within_a_percent(row):
     assert _host_cycles(row, "pimsimulator") == pytest.approx(int(row["cycles"]), rel=0.012 if starved else 0.03 if short else 0.01)
 
 
+@pytest.mark.parametrize("row", [*_rows("read16ch"), *_rows("write16ch")], ids=_name)
+def test_one_rank_is_refreshed_and_starved_as_by_the_simulator(row):
+    # 16 channels of one rank: nothing disturbs the phase of its refreshes
+    target = TARGET.but(organisation=TARGET.organisation.but(channels=16, ranks=1))
+    access = pim.host_read if row["kernel"].startswith("read") else pim.host_write
+    tool, right = (access(target, int(row["m_or_n"]), compat=compat) for compat in ("pimsimulator", None))
+    assert int(tool.cycles) == pytest.approx(int(row["cycles"]), rel=0.002)
+    assert int(tool.commands.sel(command="ACT")) == pytest.approx(int(row["ch0_act"]), rel=0.003)
+    assert int(tool.commands.sel(command="REF")) == int(row["ch0_ref"])
+    assert int(right.commands.sel(command="REF")) >= int(right.cycles) // TARGET.timing.tREFI - 1
+
+
 @pytest.mark.parametrize("row", HOST, ids=_name)
 def test_host_traffic_by_jedec_adds_the_refreshes_that_the_tool_leaves_out(row):
     reference, t = int(row["cycles"]), TARGET.timing
