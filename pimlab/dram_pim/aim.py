@@ -94,10 +94,12 @@ class AimPim(Banks):
 
     loop : "outputs first" finishes one group of outputs before the next (its inputs are broadcast again for each group);
     "inputs first" broadcasts a chunk of inputs once and reads partial sums back after each chunk.
+    after : the accumulators are read, or looked up in the bank's table of an activation function and the results read.
     """
 
     lanes: int = integer(1, 1024, doc="multipliers a bank")
     loop: str = choice("outputs first", "inputs first", default="outputs first")
+    after: str = choice("read", "look up", default="read", doc="what follows a group's last product")
 
     def bandwidth_ratio(self, t: Timing) -> float:
         """Bits a cycle that all banks of a channel read, over bits a cycle through its pins."""
@@ -151,11 +153,15 @@ class AimPim(Banks):
     def commands(self, outputs: int, inputs: int, batch: int) -> np.ndarray:
         """int64 (n,), the commands of `batch` products in order."""
         groups, reads = self.chunks(outputs, inputs)
+        # partial sums of all but the last chunk are read as they are
+        last = [PREA, ACT16, AF16, TMOD, RDAF] if self.after == "look up" else [TMOD, RDMAC]
+        ends = [*[[TMOD, RDMAC]] * (len(reads) - 1), last]
         if self.loop == "outputs first":
-            chunk = [np.r_[[WRGB] * n, TMOD, PREA, ACT16, [MAC16] * n, TMOD] for n in reads]
-            body = np.tile(np.concatenate([[WRMAC], *chunk, [RDMAC]]), groups * batch)
+            chunk = [np.r_[[WRGB] * n, TMOD, PREA, ACT16, [MAC16] * n, end[:-1]] for n, end in zip(reads, ends, strict=True)]
+            body = np.tile(np.concatenate([[WRMAC], *chunk, last[-1:]]), groups * batch)
         else:
-            one = [np.concatenate([[WRGB] * n, np.tile(np.r_[WRMAC, TMOD, PREA, ACT16, [MAC16] * n, TMOD, RDMAC], groups)]) for n in reads]
+            one = [np.concatenate([[WRGB] * n, np.tile(np.r_[WRMAC, TMOD, PREA, ACT16, [MAC16] * n, end], groups)])
+                   for n, end in zip(reads, ends, strict=True)]  # fmt: skip
             body = np.tile(np.concatenate(one), batch)
         return _without_first_precharge(np.concatenate([[TMOD], body]))
 

@@ -10,6 +10,7 @@ import xarray as xr
 from pimlab.cost import price
 from pimlab.dram_pim import layout
 from pimlab.dram_pim.activation import LookUp
+from pimlab.dram_pim.aim import AimPim
 from pimlab.dram_pim.target import DramPim, build
 from pimlab.kernels import fp16
 from pimlab.kernels.dram_timing import READ, WRITE
@@ -38,22 +39,34 @@ def _positive(what: str, **sizes: int) -> None:
             raise ValueError(f"{what}: {name}={value} is outside 1..; a product has at least one of each")
 
 
-def gemv(target: DramPim | str, m: int, k: int, batch: int = 1, refresh: bool = True, compat: str | None = None) -> xr.Dataset:
+def gemv(target: DramPim | str, m: int, k: int, batch: int = 1, refresh: bool = True, compat: str | None = None,
+         activation: str | None = None) -> xr.Dataset:  # fmt: skip
     """`batch` products of a matrix with m outputs and k inputs that lies in the banks, each channel from cycle 0.
 
     Includes parking, mode switches, programming and input broadcast; loading weights and reading results are `host_write`
     and `host_read`. `compat="pimsimulator"` or `"aim_simulator"` repeats the deviations from JEDEC of the tool that
-    describes this machine. Dataset: cycles, seconds, commands (command) of one channel, phase_cycles (phase), energy,
+    describes this machine. `activation`: a function that GDDR6-AiM looks its results up in before they are read (the values:
+    `activate`); None reads the products. Dataset: cycles, seconds, commands (command) of one channel, phase_cycles (phase), energy,
     energy_low, energy_high (component) of all channels in J, power in W, utilisation; and all_bank_power (component) with low and
     high in W, while every bank streams, beside package_limit in W where one is known. ValueError for sizes below 1 or beyond the banks.
     """
-    machine = _machine(target)
+    machine = _looking_up(_machine(target), activation)
     _positive("gemv", m=m, k=k, batch=batch)
     refresh = _refresh(refresh)
     timed = machine.organisation.gemv_summary(machine.timing, m, k, batch, refresh, compat)
     useful = m * k * batch / machine.organisation.macs_done(m, k, batch)
     answer = _answer(machine, timed, timed.events, {"m": m, "k": k, "batch": batch, "refresh": int(refresh)}, useful)
     return answer.assign(_powers(machine, list(answer.component.values)))
+
+
+def _looking_up(machine: DramPim, activation: str | None) -> DramPim:
+    """The machine with a table after each product, if an activation function is asked for."""
+    if activation is None:
+        return machine
+    tables = machine.organisation.activations if isinstance(machine.organisation, AimPim) else ()
+    if activation not in tables:
+        raise ValueError(unknown(f"{machine.name}: activation function after a product", activation, tables))
+    return machine.but(organisation=machine.organisation.but(after="look up"))
 
 
 def _powers(machine: DramPim, components: list[str]) -> dict[str, Any]:

@@ -69,6 +69,20 @@ def test_cycles_follow_the_symbols(kind):
         assert float(ours.utilisation) == (512 * steps - 3) / (512 * steps)
 
 
+@pytest.mark.parametrize("loop", ["outputs first", "inputs first"])
+def test_products_are_looked_up_before_they_are_read(loop):
+    target, t = TARGET.but(organisation=TARGET.organisation.but(loop=loop)), TARGET.timing
+    m, k, batch = 1200, 3000, 2  # three groups of outputs
+    plain, looked = (pim.gemv(target, m, k, batch, refresh=False, activation=a) for a in (None, "gelu"))
+    # the row of weights closes, the tables' row opens: not once a chunk, but once a group of outputs
+    assert int(looked.cycles) - int(plain.cycles) == 3 * batch * (t.tRTPL + t.tRP + t.tRCDAF)
+    for command, more in (("AF16", 6), ("RDAF16", 6), ("RDMAC16", -6), ("ACT16", 6), ("MAC16", 0)):
+        assert int((looked.commands - plain.commands).sel(command=command)) == more
+    fused = target.but(organisation=target.organisation.but(after="look up"))
+    trace = pim.trace(fused, "gemv", m=m, k=k, batch=batch)
+    assert pim.validate(trace, t) == trace.sizes["index"]
+
+
 def test_traces_are_valid_and_refreshed():
     trace = pim.trace(TARGET, "gelu", n=200_000)
     assert pim.validate(trace, TARGET.timing) == trace.sizes["index"]
@@ -109,6 +123,10 @@ def test_targets_serve_what_their_banks_have():
 def test_what_does_not_exist_is_refused_by_name():
     with pytest.raises(ValueError, match="did you mean 'gelu'"):
         pim.activate("gelo", X)
+    with pytest.raises(ValueError, match="did you mean 'gelu'"):
+        pim.gemv(TARGET, 8, 8, activation="gelo")
+    with pytest.raises(ValueError, match="hbm-pim: activation function after a product 'relu' is not known"):
+        pim.gemv("hbm-pim", 8, 8, activation="relu")
     with pytest.raises(ValueError, match="one entry is at 0"):
         pim.LookUp(entries=1024)
     with pytest.raises(TypeError, match="did you mean 'entries'"):
