@@ -112,9 +112,9 @@ def compute(quick: bool = False) -> xr.Dataset:
     ds = ds.assign_coords(chip=list(chips()), end=["low", "nominal", "high"])
     ds["power"] = (("chip", "end"), np.array([_power(chip(name)) for name in chips()]), {"units": "W"})
     ds["tdp"] = (("chip", "end"), np.array([(tdp.low, tdp.value, tdp.high) for tdp in boards]), {"units": "W"})
-    ds = ds.assign_coords(tdp_status=("chip", [tdp.status for tdp in boards]))
+    ds = ds.assign_coords(tdp_status=("chip", ["assumed" if tdp.status == "assumed" else "published" for tdp in boards]))
     return ds.assign_attrs(
-        sources="pmc8934428, esim, hwcomponents, accelforge, stillmaker2017", title="energy of operations and of a model"
+        sources="pmc8934428, esim, hwcomponents, accelforge, stillmaker2017, google-tpu-v4", title="energy of operations and of a model"
     )
 
 
@@ -167,7 +167,7 @@ def _busy(axes: Axes, ds: xr.Dataset) -> None:
     axes.set_yticks(place, ds.chip.values)
     axes.invert_yaxis()
     inside = int(((ds.tdp.sel(end="low") <= high) & (ds.tdp.sel(end="high") >= low)).sum())
-    axes.set(xscale="log", xlabel="power with busy arrays (W)")
+    axes.set(xscale="log", xlim=(0.01, None), xlabel="power with busy arrays (W)")
     axes.set_title(f"{inside} of {len(place)} board powers meet our interval; the nominal\nprice leaves out clocks, control and networks")
     axes.legend(frameon=False, fontsize=8, loc="lower left")
 
