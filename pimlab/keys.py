@@ -29,8 +29,8 @@ class Key(Value):
         object.__setattr__(self, "seed", int(self.seed))
         if not 0 <= self.seed < 2**63:
             raise ValueError(f"seed={self.seed!r} is outside 0..2**63 - 1")
-        if self.row < 0:
-            raise ValueError(f"Key row={self.row} is negative")
+        if not (hasattr(self.row, "__index__") and self.row >= 0):
+            raise ValueError(f"Key row={self.row!r} is not an integer from 0")
 
     def child(self, *names: str | int) -> Key:
         """The key of a cause below this one."""

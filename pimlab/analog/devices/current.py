@@ -18,6 +18,14 @@ class CubicCurrent(Value):
     limit: float = np.inf
     """Largest |V| of the fit, V."""
 
+    def check(self) -> None:
+        """Coefficients are finite and the limit is above 0 V."""
+        for name in ("second", "third"):
+            if not np.isfinite(getattr(self, name)).all():
+                raise ValueError(f"CubicCurrent {name}={getattr(self, name)}; allowed: finite numbers")
+        if not self.limit > 0:
+            raise ValueError(f"CubicCurrent limit={self.limit} V; allowed: above 0 V")
+
     def terms(self, g: np.ndarray) -> list[tuple[int, np.ndarray]]:
         """(power of V, coefficient of every cell) beyond the linear one, float64, shape of g."""
         decade = np.log10(np.maximum(g, 1e-12))

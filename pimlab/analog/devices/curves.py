@@ -17,18 +17,35 @@ class Polynomial(Value):
     low: float = -np.inf
     until: float = np.inf
 
+    def check(self) -> None:
+        """Coefficients are finite; `low` and `until` are numbers."""
+        if not self.coefficients or not np.isfinite(self.coefficients).all():
+            raise ValueError(f"Polynomial coefficients={self.coefficients}; allowed: one finite number or more")
+        for name in ("low", "until"):
+            if np.isnan(getattr(self, name)):
+                raise ValueError(f"Polynomial {name}=nan is not a number; for no bound leave it out")
+
     def __call__(self, u: np.ndarray) -> np.ndarray:
         """float64, shape of u."""
         return np.maximum(np.polynomial.polynomial.polyval(np.minimum(u, self.until), self.coefficients), self.low)
 
 
+def _in_order(curve: ClippedLog | ClippedPower) -> None:
+    if curve.low > curve.high:
+        raise ValueError(f"{type(curve).__name__} low={curve.low} high={curve.high}; allowed: low <= high")
+
+
 class ClippedLog(Value):
     """slope ln(u) + offset, held between `low` and `high`."""
 
-    slope: float
-    offset: float
-    low: float
-    high: float
+    slope: float = number()
+    offset: float = number()
+    low: float = number()
+    high: float = number()
+
+    def check(self) -> None:
+        """low <= high."""
+        _in_order(self)
 
     def __call__(self, u: np.ndarray) -> np.ndarray:
         """float64, shape of u."""
@@ -38,10 +55,14 @@ class ClippedLog(Value):
 class ClippedPower(Value):
     """factor u^exponent, held between `low` and `high`."""
 
-    factor: float
-    exponent: float
-    low: float
-    high: float
+    factor: float = number()
+    exponent: float = number()
+    low: float = number()
+    high: float = number()
+
+    def check(self) -> None:
+        """low <= high."""
+        _in_order(self)
 
     def __call__(self, u: np.ndarray) -> np.ndarray:
         """float64, shape of u."""
@@ -51,8 +72,8 @@ class ClippedPower(Value):
 class Saturating(Value):
     """top (1 - exp(-u / width))."""
 
-    top: float
-    width: float
+    top: float = number()
+    width: float = number(above=0)
 
     def __call__(self, u: np.ndarray) -> np.ndarray:
         """float64, shape of u."""
