@@ -123,22 +123,33 @@ def _forget_shapes(graph: Any) -> None:
         value.type.tensor_type.ClearField("shape")
 
 
-def session(model: Any, level: str = "ALL") -> Any:
+class Session:
+    """A single-thread ONNX Runtime session that can be sent to another process, which makes its own of the same bytes."""
+
+    def __init__(self, content: bytes, level: str):
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 4
+        levels = onnxruntime.GraphOptimizationLevel
+        known = {"ALL": levels.ORT_ENABLE_ALL, "BASIC": levels.ORT_ENABLE_BASIC, "DISABLE": levels.ORT_DISABLE_ALL}
+        options.graph_optimization_level = known[level]
+        self._made_of = (content, level)
+        self._runtime = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        self.run, self.get_inputs, self.get_outputs = self._runtime.run, self._runtime.get_inputs, self._runtime.get_outputs
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Session, self._made_of)
+
+
+def session(model: Any, level: str = "ALL") -> Session:
     """A single-thread ONNX Runtime session: results do not depend on a thread count.
 
     level : "ALL" for every rewrite, "BASIC" for those that keep the standard's arithmetic (the others may quantise
     the activations of products with integer weights), "DISABLE" for none.
     """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    levels = onnxruntime.GraphOptimizationLevel
-    options.graph_optimization_level = {"ALL": levels.ORT_ENABLE_ALL, "BASIC": levels.ORT_ENABLE_BASIC, "DISABLE": levels.ORT_DISABLE_ALL}[
-        level
-    ]
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return Session(model.SerializeToString(), level)
 
 
 def folded(model: Any, file: str) -> Any:

@@ -48,6 +48,9 @@ class BytePairs:
         self._rank = {(left, right): rank for rank, (left, right) in enumerate(self.merges.tolist())}
         self._word = lru_cache(maxsize=65536)(self._encode_word)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return (type(self), (self.name, self.merges))
+
     def encode(self, text: str) -> np.ndarray:
         """int32 (tokens,) of a text; `decode` gives the text back."""
         return np.array([token for piece in _WORD.findall(text) for token in self._word(piece)], dtype=np.int32)
