@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import xarray as xr
@@ -26,11 +28,25 @@ def compute(one: Callable[[dict[str, Any]], xr.Dataset], points: Points, workers
         raise ModuleNotFoundError("workers= needs Dask: pip install 'pimlab[dask]'") from error
     settings = {"distributed.nanny.pre-spawn-environ": _ENVIRONMENT}
     with (
+        _kept_environment(),
         dask.config.set(settings),
-        LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, processes=True) as cluster,
-        Client(cluster) as client,
+        LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0", processes=True) as cluster,
+        # As the default client it would have xarray ask the workers for leave to write the file of a point.
+        Client(cluster, set_as_default=False) as client,
     ):
         futures = {client.submit(one, point, pure=False): text for text, point in points}
-        for future in as_completed(list(futures)):
+        for future in as_completed(list(futures), loop=client.loop):
             yield futures[future], future.result()
             future.release()
+
+
+@contextmanager
+def _kept_environment() -> Iterator[None]:
+    """Dask writes the workers' environment into this process before it starts them, and leaves it there."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
+        os.environ.update(before)

@@ -1,13 +1,14 @@
 """Where do the points of a sweep rest? One netCDF file a point, written whole or not at all, then one Zarr store.
 
-`NAME.zarr.points/` holds the points as they come (a point is written beside its place and renamed into it), so a
-sweep that was killed goes on where it was. `NAME.zarr` is made of them at the end, again beside its place first.
+`NAME.zarr.points/` holds the points as they come (a point is written beside its place and renamed into it, under a
+name that holds its checksum), so a sweep that was killed goes on where it was. `NAME.zarr` is made of them at the
+end, again beside its place first.
 """
 
 from __future__ import annotations
 
-import errno
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -21,7 +22,11 @@ import xarray as xr
 
 import pimlab
 
-FORMAT = 1
+FORMAT = 2
+_CHANGED = {
+    "study": "by another study",
+    "function": "by another form of the study (its code, or a value it refers to, has changed)",
+}
 
 
 class StoreError(OSError):
@@ -38,16 +43,20 @@ def code() -> str:
 
 
 class Store:
-    """The points and the joined result of one study below `path` (a name ending in .zarr)."""
+    """The points and the joined result of one study below `path` (a name ending in .zarr).
 
-    def __init__(self, path: str | os.PathLike[str], study: str):
+    study : its name.  function : a digest of what it computes; a store of another one is refused.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], study: str, function: str = ""):
+        if not isinstance(path, (str, os.PathLike)) or Path(path).suffix != ".zarr":
+            raise ValueError(f"store={path if path is None else str(path)!r}; allowed: a path that ends in .zarr")
         self.path = Path(path)
-        if self.path.suffix != ".zarr":
-            raise ValueError(f"store={str(path)!r}; allowed: a path that ends in .zarr")
         self.points = self.path.with_name(self.path.name + ".points")
-        self.identity = {"format": FORMAT, "study": study, "pimlab": pimlab.__version__, "code": code()}
+        self.identity = {"format": FORMAT, "study": study, "pimlab": pimlab.__version__, "code": code(), "function": function}
         with self._disk():
             self._claim()
+            self._files = {file.name.partition("-")[0]: file for file in self.points.glob("*-*.nc")}
 
     def _claim(self) -> None:
         mark = self.points / "identity.json"
@@ -55,41 +64,51 @@ class Store:
             if self.path.exists():
                 raise StoreError(f"{self.path} exists and was not made by a sweep here; choose another store or delete it")
             self.points.mkdir(parents=True, exist_ok=True)
-            self._replace(mark, lambda part: part.write_text(json.dumps(self.identity, indent=1)))
+            self._replace(mark, json.dumps(self.identity, indent=1).encode())
         try:
             found = json.loads(mark.read_text())
         except (json.JSONDecodeError, UnicodeDecodeError):
-            raise StoreError(f"{mark} is damaged; delete {self.points} to compute its points anew") from None
+            found = None
+        if not isinstance(found, dict):
+            raise StoreError(f"{mark} is damaged; delete {self.points} to compute its points anew")
         for name, ours in self.identity.items():
-            if not isinstance(found, dict) or found.get(name) != ours:
-                theirs = found.get(name) if isinstance(found, dict) else found
-                raise StoreError(f"{self.path} was written by another version: {name}={theirs!r}, here {ours!r}; "
-                                 f"choose another store, or delete {self.path} and {self.points}")  # fmt: skip
+            if found.get(name) != ours:
+                raise StoreError(f"{self.path} was written {_CHANGED.get(name, 'by another version')}: {name}={found.get(name)!r}, "
+                                 f"here {ours!r}; choose another store, or delete {self.path} and {self.points}")  # fmt: skip
 
-    def file(self, point: str) -> Path:
-        """Where the point of that description rests."""
-        return self.points / (hashlib.sha256(point.encode()).hexdigest()[:32] + ".nc")
+    @staticmethod
+    def _name(point: str) -> str:
+        return hashlib.sha256(point.encode()).hexdigest()[:32]
 
     def has(self, point: str) -> bool:
         """Whether that point was computed."""
-        return self.file(point).is_file()
+        return self._name(point) in self._files
+
+    def file(self, point: str) -> Path:
+        """Where that point rests; KeyError when it was not computed."""
+        return self._files[self._name(point)]
 
     def read(self, point: str) -> xr.Dataset:
         """The stored Dataset of that point; StoreError when its file is damaged."""
-        try:
-            return xr.load_dataset(self.file(point), engine="h5netcdf").drop_encoding()
-        except (OSError, ValueError, KeyError) as error:
-            raise StoreError(f"{self.file(point)} is damaged ({error}); delete it to compute {point} anew") from None
+        file = self.file(point)
+        with self._disk():
+            content = file.read_bytes()
+        if file.stem.partition("-")[2] != _checksum(content):
+            raise StoreError(f"{file} is damaged: its content does not fit the checksum in its name; delete it to compute {point} anew")
+        return xr.load_dataset(io.BytesIO(content), engine="h5netcdf").drop_encoding()
 
     def write(self, point: str, result: xr.Dataset) -> None:
         """Keep the Dataset of that point: whole, or not at all."""
+        content = bytes(result.to_netcdf(engine="h5netcdf"))
+        file = self.points / f"{self._name(point)}-{_checksum(content)}.nc"
         with self._disk():
-            self._replace(self.file(point), lambda part: result.to_netcdf(part, engine="h5netcdf"))
+            self._replace(file, content)
+        self._files[self._name(point)] = file
 
     def finish(self, result: xr.Dataset) -> None:
         """Write the joined Dataset to the Zarr store, whole, in the place of an earlier one."""
         with self._disk():
-            part = Path(tempfile.mkdtemp(prefix=self.path.name + ".part-", dir=self.path.parent))
+            part = Path(tempfile.mkdtemp(prefix="joined.part-", dir=self.points))
             try:
                 result.to_zarr(part / "new", mode="w", consolidated=False, zarr_format=2)  # version 3 has no settled form for text
                 if self.path.exists():
@@ -99,10 +118,10 @@ class Store:
                 shutil.rmtree(part, ignore_errors=True)
 
     @staticmethod
-    def _replace(place: Path, write) -> None:  # type: ignore[no-untyped-def]
+    def _replace(place: Path, content: bytes) -> None:
         part = place.with_name(f"{place.name}.part-{os.getpid()}")
         try:
-            write(part)
+            part.write_bytes(content)
             os.replace(part, place)
         finally:
             part.unlink(missing_ok=True)
@@ -111,9 +130,11 @@ class Store:
     def _disk(self) -> Iterator[None]:
         try:
             yield
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
-                raise StoreError(
-                    f"{self.path}: {os.strerror(error.errno)}; the points already kept in {self.points} are untouched"
-                ) from error
+        except StoreError:
             raise
+        except OSError as error:
+            raise StoreError(f"{self.path}: {error.strerror or error}; the points already kept in {self.points} are untouched") from error
+
+
+def _checksum(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:32]

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from pimlab.studies.identity import digest
 from pimlab.studies.store import Store
 from pimlab.values import Value, unknown
 
@@ -29,6 +30,8 @@ class Study:
     """A function of named coordinates that returns a Dataset; calling it computes one point."""
 
     def __init__(self, function: Callable[..., xr.Dataset]):
+        if not callable(function):
+            raise TypeError(f"study marks a function of coordinates, not {function!r}")
         self.function = function
         self.name = getattr(function, "__name__", "study")
         functools.update_wrapper(self, function)
@@ -51,7 +54,7 @@ class Study:
 
 
 def study(function: Callable[..., xr.Dataset]) -> Study:
-    """Mark a function of coordinates -> Dataset as something `sweep` can compute."""
+    """Mark a function of coordinates -> Dataset as something `sweep` can compute; TypeError for what is no function."""
     return Study(function)
 
 
@@ -62,12 +65,15 @@ def sweep(
 
     coordinates : name -> values: numbers, text, or values with a name (targets, devices).
     store : a path ending in .zarr; every point is kept as it comes, a sweep begun before goes on, and the joined
-        Dataset is written there at the end. Without it the sweep lives in memory.
+        Dataset is written there at the end. Without it the sweep lives in memory. A store keeps the points of one
+        study: more values of its coordinates may be asked later, and a study whose code or data changed is refused.
     workers : how many Dask worker processes compute (needs the extra `dask`); without it, this process. The numbers
         are the same either way.
     progress : show a progress bar.
+    Scalars that say the same at every point (target, at, ...) stay scalar coordinates; what differs becomes a
+    coordinate along the swept dimensions.
     Raises TypeError for a misspelt coordinate, ValueError for an empty or repeating one, StoreError (an OSError) for
-    a store of another version, a damaged one or a full disk.
+    a store of another version or study, a damaged one or a full disk.
     """
     if not isinstance(study, Study):
         raise TypeError(f"sweep takes a function marked with @pimlab.study, not {study!r}")
@@ -75,7 +81,7 @@ def sweep(
     values = {name: _values(name, given) for name, given in coordinates.items()}
     points = [dict(zip(values, pick, strict=True)) for pick in itertools.product(*values.values())]
     texts = [_text(study, point) for point in points]
-    kept = Store(store, study.name) if store is not None else None
+    kept = Store(store, study.name, digest(study)) if store is not None else None
     results: dict[str, xr.Dataset] = {}
     missing = [(t, p) for t, p in zip(texts, points, strict=True) if kept is None or not kept.has(t)]
     for text, result in _progress(_compute(study, missing, workers), len(points), len(points) - len(missing), study.name, progress):
@@ -96,18 +102,25 @@ def _values(name: str, given: Iterable[Any]) -> list[Any]:
     if not values:
         raise ValueError(f"coordinate {name}=[] is empty; allowed: one value or more")
     if len(set(labels)) != len(labels):
-        raise ValueError(f"coordinate {name}={labels} repeats a value; allowed: each once")
+        raise ValueError(f"coordinate {name}={labels} repeats a value; allowed: each once (of a machine's variants, .but(name=...))")
+    if len({isinstance(label, str) for label in labels}) > 1:
+        raise ValueError(f"coordinate {name}={labels} mixes text and numbers; allowed: all text, or all numbers")
     return values
 
 
 def _label(name: str, value: Any) -> Any:
-    if isinstance(value, (str, bool, int, float, np.integer, np.floating)):
-        return value
+    if isinstance(value, (bool, np.bool_, int, float, np.integer, np.floating)):
+        if math.isnan(value):
+            raise ValueError(f"coordinate {name}: nan labels nothing; allowed: numbers, text, and values with a name")
+        return value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, str):
+        return str(value)
     if isinstance(getattr(value, "name", None), str):
         return value.name
     if isinstance(value, Value):
         return repr(value)
-    raise TypeError(f"coordinate {name}: {value!r} has no name; allowed: numbers, text, and values with a name")
+    hint = "; for an absent part give text such as 'none', and let the study make None of it" if value is None else ""
+    raise TypeError(f"coordinate {name}: {value!r} has no name; allowed: numbers, text, and values with a name{hint}")
 
 
 def _text(study: Study, point: dict[str, Any]) -> str:
@@ -126,7 +139,11 @@ def _compute(study: Study, points: list[tuple[str, dict[str, Any]]], workers: in
 
 
 def _one(study: Study, point: dict[str, Any]) -> xr.Dataset:
-    result = study.function(**point)
+    try:
+        result = study.function(**point)
+    except Exception as error:  # raised on as it is, with the place added
+        error.add_note(f"at the point {_text(study, point)} of the sweep")
+        raise
     if not isinstance(result, xr.Dataset):
         raise TypeError(f"study {study.name} returned {type(result).__name__}; allowed: an xarray.Dataset")
     return result
@@ -144,20 +161,37 @@ def _progress(results: Iterator[Any], total: int, done: int, name: str, show: bo
 def _join(results: list[xr.Dataset], values: dict[str, list[Any]]) -> xr.Dataset:
     labels = {name: [_label(name, value) for value in given] for name, given in values.items()}
     order = {dim: _first_seen(results, dim) for dim in dict.fromkeys(d for r in results for d in r.dims if d in r.coords)}
-    rows: list[xr.Dataset] = [_bare(result, labels) for result in results]
+    same = _same_scalars(results)
+    rows: list[xr.Dataset] = [_bare(result, labels, same) for result in results]
+    told = dict.fromkeys(c for result in results for c in result.coords if c not in result.dims and c not in {*labels, *same})
     for name in reversed(labels):
         size = len(labels[name])
         rows = [_concat(rows[i : i + size], name, labels[name]) for i in range(0, len(rows), size)]
     joined = rows[0].reindex({dim: seen for dim, seen in order.items() if dim not in labels})
+    joined = joined.set_coords(list(told)).assign_coords({name: value for name, value in same.items() if name not in labels})
     joined.attrs = _common([result.attrs for result in results])
     return joined.transpose(*labels, ...)
 
 
-def _bare(result: xr.Dataset, swept: Iterable[str]) -> xr.Dataset:
-    clash = [name for name in swept if name in result.coords or name in result.dims]
-    if any(name in result.dims for name in clash):
-        raise ValueError(f"the study's Dataset already has the dimension {clash[0]!r} that is swept")
-    return result.drop_vars(clash).reset_coords([c for c in result.coords if c not in result.dims and c not in clash])
+def _same_scalars(results: list[xr.Dataset]) -> dict[Any, xr.DataArray]:
+    """Scalar coordinates that every result has, with the same value."""
+    first = results[0]
+    scalars = [name for name in first.coords if first[name].ndim == 0]
+    return {
+        name: first[name].reset_coords(drop=True)
+        for name in scalars
+        if all(name in r.coords and r[name].ndim == 0 and _equal(r[name].item(), first[name].item()) for r in results)
+    }
+
+
+def _bare(result: xr.Dataset, swept: Iterable[str], same: Iterable[Any]) -> xr.Dataset:
+    for name in swept:
+        if name in result.dims:
+            raise ValueError(f"the study's Dataset already has the dimension {name!r} that is swept")
+        if name in result.data_vars:
+            raise ValueError(f"the study's Dataset already has the variable {name!r}, the name of a coordinate that is swept")
+    bare = result.drop_vars([name for name in (*swept, *same) if name in result.coords])
+    return bare.reset_coords([c for c in bare.coords if c not in bare.dims])
 
 
 def _concat(rows: list[xr.Dataset], name: str, labels: list[Any]) -> xr.Dataset:
