@@ -60,6 +60,12 @@ def _adc(v, lsb, value, out):
     return out
 
 
+def _adc_clipped(v, lsb, *_):
+    out = np.zeros(len(v), np.int64)
+    fast.adc_clipped(v, lsb, np.float32(-20), np.float32(20), out)
+    return out
+
+
 def _add_scaled(v, _lsb, value, out):
     out = out.copy()
     fast.add_scaled(v, value, out)
@@ -72,5 +78,6 @@ CASES = {
     "dac": Case(_dac, lambda x, f: slow.dac(x, f, 127), _inputs, covers=("converter.dac",)),
     "scaled input": Case(_scaled, slow.scaled, _inputs, covers=("converter.scaled",)),
     "adc": Case(_adc, lambda v, lsb, s, o: slow.adc(v, lsb, -31, 31, s, o), _currents, covers=("converter.adc",)),
+    "adc clipped": Case(_adc_clipped, lambda v, lsb, *_: slow.adc_clipped(v, lsb, -20, 20), _currents, covers=("converter.adc_clipped",)),
     "no adc": Case(_add_scaled, lambda v, lsb, s, o: slow.add_scaled(v, s, o), _currents, covers=("converter.add_scaled",)),
 }

@@ -54,13 +54,27 @@ class ProgrammedCrossbar(Programmed):
 
         Read noise is keyed by `key`, which tells layers and trials apart, by row, output and tile.
         """
+        return self.counted(x, key, at)[0]
+
+    def counted(self, x: np.ndarray, key: int | Key = 0, at: str | float = 0.0) -> tuple[np.ndarray, Mapping[str, int]]:
+        """`matmul(x, key, at)`, and how many inputs a DAC and how many sums an ADC cut: "inputs clipped", "sums clipped"."""
         seconds = units.seconds(at)
         x = checked_operands(x, self.k, self.machine.name)
-        y = self._reader(seconds).read(x, self._full_scale(x), as_key(key).child("read noise"))
+        full_scale = self._full_scale(x)
+        y, cut = self._reader(seconds).read(x, full_scale, as_key(key).child("read noise"))
         correction = self._correction(seconds)
         if correction is not None:
             y = y * correction[0] + correction[1]
-        return y if self.bias is None else y + self.bias
+        return y if self.bias is None else y + self.bias, self._clipped(x, full_scale, cut)
+
+    def _clipped(self, x: np.ndarray, full_scale: np.ndarray, cut: int) -> Mapping[str, int]:
+        counts = {}
+        if self.machine.dac is not None:
+            highest = full_scale * np.float32(1 + 0.5 / self._top)
+            counts["inputs clipped"] = int(np.count_nonzero(np.abs(x) > highest[:, None]))
+        if self.machine.adc is not None:
+            counts["sums clipped"] = cut
+        return counts
 
     def conductances(self, at: str | float = 0.0) -> list[tuple[float, np.ndarray]]:
         """(sign times weight in the sum, conductances without read noise, S, float64 (devices, k, n)) of every bank."""
@@ -210,7 +224,7 @@ class ProgrammedCrossbar(Programmed):
     def reference_read(self, seconds: float, x: np.ndarray) -> np.ndarray:
         """A read of reference inputs at full scale 1 (float32 (rows, k), within -1..1), with its own noise and conversion."""
         key = self.key.child("compensation", round(seconds * 1e9))
-        return self._reader(seconds).read(x, np.ones(len(x), np.float32), key)
+        return self._reader(seconds).read(x, np.ones(len(x), np.float32), key)[0]
 
     def _built(self, seconds: float) -> Reader:
         made = [self._plane(index, seconds) for index in range(len(self.planes))]
@@ -283,6 +297,10 @@ class BiasInRows(Programmed):
     def matmul(self, x: np.ndarray, key: int | Key = 0, at: str | float = 0.0) -> np.ndarray:
         """As `ProgrammedCrossbar.matmul`, of x float32 (batch, k) without the bias rows."""
         return self.inner.matmul(self._driven(x), key, at)
+
+    def counted(self, x: np.ndarray, key: int | Key = 0, at: str | float = 0.0) -> tuple[np.ndarray, Mapping[str, int]]:
+        """As `ProgrammedCrossbar.counted`."""
+        return self.inner.counted(self._driven(x), key, at)
 
     def integrals(self, x: np.ndarray) -> Mapping[str, float]:
         """As `ProgrammedCrossbar.integrals`."""

@@ -63,6 +63,15 @@ class PlaneTiles:
 
 
 @dataclass(frozen=True)
+class Block:
+    """Rows that are read together: the index of the first in the whole batch, the key, and how many sums of each row an ADC cut."""
+
+    start: int
+    words: Words
+    clipped: np.ndarray
+
+
+@dataclass(frozen=True)
 class Reader:
     """Programmed planes at one time, with their converters.
 
@@ -92,31 +101,34 @@ class Reader:
         width = max(self.planes[0].tiles[0].mean.shape[1], self.planes[0].tiles[-1].rows.stop)
         return min(max(_BLOCK_VALUES // (1 << (width - 1).bit_length()), 64), 4096)
 
-    def read(self, x: np.ndarray, full_scale: np.ndarray, key: Key) -> np.ndarray:
-        """y float32 (batch, n) of x float32 (batch, k) at one full scale a row, float32 (batch,), > 0."""
+    def read(self, x: np.ndarray, full_scale: np.ndarray, key: Key) -> tuple[np.ndarray, int]:
+        """y float32 (batch, n) of x float32 (batch, k) at one full scale a row, float32 (batch,), > 0; and how many sums were cut.
+
+        A sum is cut where an ADC's first or last code is not the nearest to what it sees.
+        """
         y = np.empty((x.shape[0], self.scale.size), np.float32)
         words, block = key.words, self.block
         unit = full_scale / np.float32(self.codes)
         starts = range(key.row - key.row % block, key.row + x.shape[0], block)
 
-        def one(start: int) -> None:
+        def one(start: int) -> int:
             low, high = max(start, key.row), min(start + block, key.row + x.shape[0])
             inside, held = slice(low - key.row, high - key.row), slice(low - start, high - start)
-            codes = np.zeros((block, x.shape[1]), np.float32)
+            codes, at = np.zeros((block, x.shape[1]), np.float32), Block(start, words, np.zeros(block, np.int64))
             encode(self.dac, x[inside], full_scale[inside], codes[held])
-            out = self._block(codes, start, words)[held]
+            out = self._block(codes, at)[held]
             y[inside] = out * unit[inside, None] * self.scale
+            return int(at.clipped[held].sum())
 
         with one_thread():
-            _each(one, starts)
-        return y
+            return y, sum(_each(one, starts))
 
-    def _block(self, codes: np.ndarray, start: int, words: Words) -> np.ndarray:
+    def _block(self, codes: np.ndarray, at: Block) -> np.ndarray:
         out = np.zeros((len(codes), self.scale.size), np.float32)
         current = np.empty((len(codes), self.planes[0].tiles[0].mean.shape[1]), np.float32)
         steps = [(1.0, codes)] if self.dac is None else self.dac.phases(codes)
         if self.slow:
-            self._slow_block(steps, current, out, start, words)
+            self._slow_block(steps, current, out, at)
             return out
         lane = 0
         for weight, told in steps:
@@ -125,13 +137,13 @@ class Reader:
             for plane in self.planes:
                 read = np.zeros_like(current)
                 for tile in plane.tiles:
-                    self._tile(tile, lane, step[:, tile.rows], squares, current, start, words)
-                    self._finish(tile, lane, plane.offset, told, current, read, start, words)
+                    self._tile(tile, lane, step[:, tile.rows], squares, current, at)
+                    self._finish(tile, lane, plane.offset, told, current, read, at)
                     lane += 1
                 _gather(read, self.references, weight * plane.weight, out)
         return out
 
-    def _slow_block(self, steps: list[tuple[float, np.ndarray]], current: np.ndarray, out: np.ndarray, start: int, words: Words) -> None:
+    def _slow_block(self, steps: list[tuple[float, np.ndarray]], current: np.ndarray, out: np.ndarray, at: Block) -> None:
         """As `_block`, for cells whose noise is the same in all steps; lanes are numbered as there."""
         count = sum(len(plane.tiles) for plane in self.planes)
         first = 0
@@ -139,35 +151,33 @@ class Reader:
             reads = [np.zeros_like(current) for _ in steps]
             told = [(codes, read) for (_, codes), read in zip(steps, reads, strict=True)]
             for tile in plane.tiles:
-                self._slow_tile(tile, plane.offset, told, range(first, first + count * len(steps), count), start, words)
+                self._slow_tile(tile, plane.offset, told, range(first, first + count * len(steps), count), at)
                 first += 1
             for (weight, _), read in zip(steps, reads, strict=True):
                 _gather(read, self.references, weight * plane.weight, out)
 
-    def _slow_tile(self, tile: Tile, offset: float, told: list[tuple[np.ndarray, np.ndarray]], lanes: range, start: int,
-                   words: Words) -> None:  # fmt: skip
+    def _slow_tile(self, tile: Tile, offset: float, told: list[tuple[np.ndarray, np.ndarray]], lanes: range, at: Block) -> None:
         """All steps of one tile, (codes, what their reads add up in) each, with their lanes."""
         own = [np.ascontiguousarray(self._driven(codes)[:, tile.rows]) for codes, _ in told]
-        noise = None if tile.variance is None else StepNoise(tile.variance, tile.third, words, start)
+        noise = None if tile.variance is None else StepNoise(tile.variance, tile.third, at.words, at.start)
         active, current = least_active(own), np.empty_like(told[0][1])
         for step, (codes, read), lane in zip(own, told, lanes, strict=True):
             if tile.solved is not None:
-                self._tile(tile, lane, step, None, current, start, words)
+                self._tile(tile, lane, step, None, current, at)
             else:
                 self._mean(tile, step, current)
                 if noise is not None:
                     noise.add(step, current, lane)
                 if tile.cells is not None:
-                    _few(tile.cells, lanes[0], step, active, current, start, words)
-            self._finish(tile, lane, offset, codes, current, read, start, words)
+                    _few(tile.cells, lanes[0], step, active, current, at)
+            self._finish(tile, lane, offset, codes, current, read, at)
 
     def _driven(self, told: np.ndarray) -> np.ndarray:
         return told if self.drivers is None else self.drivers.driven(told)
 
-    def _finish(self, tile: Tile, lane: int, offset: float, told: np.ndarray, current: np.ndarray, read: np.ndarray, start: int,
-                words: Words) -> None:  # fmt: skip
+    def _finish(self, tile: Tile, lane: int, offset: float, told: np.ndarray, current: np.ndarray, read: np.ndarray, at: Block) -> None:
         """Converts a tile's currents and takes off digitally what its cells hold besides their digits."""
-        self._convert(tile, lane, current, read, start, words)
+        self._convert(tile, lane, current, read, at)
         if offset and self.references is None:
             self._remove(tile, offset * told[:, tile.rows].sum(axis=1, dtype=np.float64), read)
 
@@ -183,12 +193,11 @@ class Reader:
         crossbar.square(step, squares)
         return squares
 
-    def _tile(self, tile: Tile, lane: int, codes: np.ndarray, squares: np.ndarray | None, current: np.ndarray, start: int,
-              words: Words) -> None:  # fmt: skip
+    def _tile(self, tile: Tile, lane: int, codes: np.ndarray, squares: np.ndarray | None, current: np.ndarray, at: Block) -> None:
         if tile.solved is not None:
             current[:], noise = tile.solved.read(codes)
             if noise is not None:
-                crossbar.add_noise(current, noise, *words, start, lane)
+                crossbar.add_noise(current, noise, *at.words, at.start, lane)
             return
         self._mean(tile, codes, current)
         if tile.variance is None or squares is None:
@@ -196,23 +205,24 @@ class Reader:
         own = squares[:, tile.rows]
         if isinstance(tile.variance, float):
             sigma = np.sqrt(own.sum(axis=1, dtype=np.float64) * tile.variance).astype(np.float32)
-            crossbar.add_row_noise(current, sigma, *words, start, lane)
+            crossbar.add_row_noise(current, sigma, *at.words, at.start, lane)
         elif tile.third is not None:
-            crossbar.add_skewed_noise(current, own @ tile.variance, (own * codes) @ tile.third, *words, start, lane)
+            crossbar.add_skewed_noise(current, own @ tile.variance, (own * codes) @ tile.third, *at.words, at.start, lane)
         else:
-            crossbar.add_noise(current, own @ tile.variance, *words, start, lane)
+            crossbar.add_noise(current, own @ tile.variance, *at.words, at.start, lane)
         if tile.cells is not None:
             active = np.empty(len(codes), np.float32)
             crossbar.activity(codes, active)
-            _few(tile.cells, lane, codes, active, current, start, words)
+            _few(tile.cells, lane, codes, active, current, at)
 
-    def _convert(self, tile: Tile, lane: int, current: np.ndarray, read: np.ndarray, start: int, words: Words) -> None:
+    def _convert(self, tile: Tile, lane: int, current: np.ndarray, read: np.ndarray, at: Block) -> None:
         if tile.lsb is None or self.adc is None:
             converter.add_scaled(current, tile.value, read)
             return
         low, high = np.float32(self.adc.low), np.float32(self.adc.high)
         if self.adc.noise > 0:
-            crossbar.add_column_noise(current, tile.lsb * np.float32(self.adc.noise), *words, start, _ADC_LANE + lane)
+            crossbar.add_column_noise(current, tile.lsb * np.float32(self.adc.noise), *at.words, at.start, _ADC_LANE + lane)
+        converter.adc_clipped(current, tile.lsb, low, high, at.clipped)
         if tile.errors is None:
             converter.adc(current, tile.lsb, low, high, tile.value, read)
         else:
@@ -239,10 +249,10 @@ def encode(dac: DAC | None, x: np.ndarray, full_scale: np.ndarray, codes: np.nda
         converter.dac(x, full_scale, np.float32(dac.top), codes)
 
 
-def _few(cells: CellSpread, lane: int, codes: np.ndarray, active: np.ndarray, current: np.ndarray, start: int, words: Words) -> None:
+def _few(cells: CellSpread, lane: int, codes: np.ndarray, active: np.ndarray, current: np.ndarray, at: Block) -> None:
     shared = np.tile(codes, (1, cells.devices)) / np.float32(cells.devices)
     crossbar.add_cell_noise(current, shared, active, cells.needed, cells.plus, cells.plus_sigma, cells.minus, cells.minus_sigma,
-                            np.float32(cells.flip), words[0], words[1] ^ np.uint32(0x80000000), start, lane)  # fmt: skip
+                            np.float32(cells.flip), at.words[0], at.words[1] ^ np.uint32(0x80000000), at.start, lane)  # fmt: skip
 
 
 def _gather(read: np.ndarray, references: np.ndarray | None, weight: float, out: np.ndarray) -> None:
@@ -251,13 +261,11 @@ def _gather(read: np.ndarray, references: np.ndarray | None, weight: float, out:
     out += np.float32(weight) * read
 
 
-def _each(work: Callable[[int], None], items: Iterable[int]) -> None:
+def _each(work: Callable[[int], int], items: Iterable[int]) -> list[int]:
     """`work` of every item, on as many threads as kernels may use; errors come out as they went in."""
     items = list(items)
     threads = min(numba.get_num_threads(), len(items))
     if threads <= 1:
-        for item in items:
-            work(item)
-        return
+        return [work(item) for item in items]
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(work, items))
+        return list(pool.map(work, items))

@@ -65,6 +65,16 @@ def adc(v, lsb, low, high, value, out):
 
 
 @kernel
+def adc_clipped(v, lsb, low, high, out):
+    """out += how many of a row's values are nearer to a code beyond low..high: int64 (batch,). Shapes as in `adc`."""
+    batch, n = v.shape
+    for i in range(batch):
+        for j in range(n):
+            code = np.rint(v[i, j] / lsb[j])
+            out[i] += (code < low) or (code > high)
+
+
+@kernel
 def adc_table(v, lsb, shift, gain, thresholds, shared, low, value, out):
     """As `adc`, for converters whose code edges are not evenly spaced.
 

@@ -27,6 +27,12 @@ def adc(v, lsb, low, high, value, out):
     return out + np.clip(np.rint(v / lsb), np.float32(low), np.float32(high)) * value
 
 
+def adc_clipped(v, lsb, low, high):
+    """How many values of each row are nearest to a code beyond low..high."""
+    codes = np.rint(v / lsb)
+    return ((codes < low) | (codes > high)).sum(axis=1)
+
+
 def adc_table(v, lsb, shift, gain, thresholds, shared, low, value, out):
     """out plus what the codes of v stand for: a code is the number of edges at or below the value."""
     seen = v / lsb * gain + shift

@@ -266,3 +266,28 @@ def test_varies_is_true_exactly_when_keys_or_times_matter(operands, name):
     machine = Crossbar(**VARIANTS[name])
     answers = [machine.program(w, key).matmul(x, read, at) for key, read, at in ((0, 0, 0.0), (1, 0, 0.0), (0, 1, 0.0), (0, 0, "1 month"))]
     assert machine.varies == any(not np.array_equal(answers[0], other) for other in answers[1:])
+
+
+def test_what_clips_is_counted_by_hand():
+    w = np.ones((2, 1), np.float32)
+    x = np.array([[1, 1], [2, 0], [0.4, 0.4], [-3, -3]], np.float32)
+    known = Calibration(x=Range(low=-1, high=1), y=Range(low=-1, high=1), sample=np.array([[1, 0.2]], np.float32), rule="minmax")
+    for dac, inputs in ((None, None), (DAC(bits=8), 3)):
+        machine = Crossbar(dac=dac, adc=ADC(bits=8))
+        programmed = machine.program(w, calibration=known)
+        y, counts = programmed.counted(x)
+        # the range is 1.2 (one calibration row): rows 0 and 3 sum to +-2 of full inputs (without DAC +-6), row 1 to 1 (without: 2)
+        assert counts == ({"sums clipped": 3} if dac is None else {"inputs clipped": inputs, "sums clipped": 2})
+        assert np.array_equal(y, programmed.matmul(x))
+    assert Crossbar().program(w).counted(x)[1] == {}
+    halves = [programmed.counted(part, Key(seed=0).rows(row))[1] for row, part in ((0, x[:1]), (1, x[1:]))]
+    assert {name: halves[0][name] + halves[1][name] for name in counts} == counts
+
+
+def test_a_lossless_range_clips_nothing(hermes, operands):
+    w, x = operands
+    assert Crossbar(adc=ADC(bits=8, range="worst case")).program(w).counted(x)[1] == {"sums clipped": 0}
+    assert hermes.program(w, 1).counted(x, 2, "1 day")[1]["sums clipped"] < 0.001 * x.shape[0] * w.shape[1] * 2
+    biased = Crossbar(bias_rows=2, dac=DAC(bits=6)).program(w, bias=np.ones(40, np.float32), calibration=Calibration(
+        x=Range(low=-1, high=1), y=Range(low=-1, high=1), sample=x[:8], rule="minmax"))  # fmt: skip
+    assert biased.counted(x)[1]["inputs clipped"] == np.count_nonzero(np.abs(x) > 1 + 0.5 / 31)
