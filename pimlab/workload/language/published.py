@@ -13,6 +13,12 @@ from pimlab import catalogue
 from pimlab.workload.language.shape import DecoderShape, mac_ops, vector_ops
 from pimlab.workload.model import Model, ModelError
 
+UNPUBLISHED = {
+    "hyperclova-204b": "no division of it into layers, width and heads was found in print (searched in 2026), so it has no costs here; "
+                       "known of the family is the 82-billion-parameter model, total published and division assumed: 'hyperclova-82b'",
+}  # fmt: skip
+"""Models that were announced without a shape, and what is known instead."""
+
 
 class HyperscaleModel(Model):
     """The shape of a published decoder as a workload: operators of one decoding step, no weights.
@@ -43,7 +49,9 @@ class HyperscaleModel(Model):
 
 
 def hyperscale(name: str) -> HyperscaleModel:
-    """The shape `name` of the catalogue, such as "llama2-70b"; ValueError with the nearest name."""
+    """The shape `name` of the catalogue, such as "llama2-70b"; ValueError with the nearest name, or why there is none."""
+    if name in UNPUBLISHED:
+        raise ModelError(f"{name}: {UNPUBLISHED[name]}")
     entry = catalogue.entry("shapes", name)
     sizes = {field: int(entry[field].value) for field in ("vocabulary", "width", "layers", "heads", "kv_heads", "hidden", "context")}
     shape = DecoderShape(**sizes, head_width=sizes["width"] // sizes["heads"], feed_forward=entry.meta["feed_forward"])
