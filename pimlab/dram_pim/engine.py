@@ -122,6 +122,11 @@ def issue(requests: np.ndarray, spacing: np.ndarray, activates: int) -> tuple[np
     trace = np.empty((3 * len(requests) + 1024, 6), np.int64)
     while True:
         issued, cycles = kernel.schedule(requests, spacing, ready.copy(), np.full(activates, -_FAR, np.int64), trace)
+        if issued < 0:
+            raise ValueError(
+                f"refreshes of {spacing[kernel.RFC]} cycles every {spacing[kernel.REFI]} leave no time for data by these rules; "
+                "allowed: a longer tREFI, or compat=None"
+            )
         if issued <= len(trace):
             return trace[:issued].copy(), int(cycles)
         trace = np.empty((issued + 1024, 6), np.int64)

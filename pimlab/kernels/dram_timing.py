@@ -31,6 +31,8 @@ OPEN, ACT, RD, WR, PRE = range(5)
 """Columns of `ready`, one row a bank, then a bank group, then the channel: the open row (-1: closed; for the channel, the
 next free command cycle), then the earliest cycle of each command. In all-bank mode banks 0 and 1 stand for all."""
 _NEVER = np.int64(1) << np.int64(62)
+STUCK = 20_000
+"""Commands without data after which rows only open and close for refreshes."""
 
 
 @kernel
@@ -222,6 +224,7 @@ def _remove(window, count, position):
 @kernel
 def schedule(requests, spacing, ready, recent, trace):
     """Issue every request; returns (commands issued, cycle after the last data). Commands beyond `trace` are only counted.
+    (-1, cycle) where refreshes, by the rules of `spacing`, leave no time for data.
 
     requests : int64 (requests, 6).  spacing : int64 (SPACINGS,).  ready : int64 (banks + groups + 1, 5), all banks closed.
     recent : int64 (XAW,), cycles of the last activates, long past.
@@ -230,7 +233,10 @@ def schedule(requests, spacing, ready, recent, trace):
     window = np.empty(spacing[DEPTH], np.int64)
     count, following, issued, mode, last = 0, 0, 0, 0, 0
     end, closed, due = np.int64(0), np.int64(0), spacing[FIRST_REFRESH]
+    fruitful = 0
     while True:
+        if issued > fruitful + STUCK:
+            return -1, end
         count, following = _fill(window, count, following, requests)
         idle = _all_closed(ready, mode, spacing)
         if idle and count == 0:
@@ -266,6 +272,7 @@ def schedule(requests, spacing, ready, recent, trace):
             end = max(end, _issue(command, requests[r, BANK], requests[r, ROW], cycle, ready, spacing))
             if command != ACTIVATE:
                 count = _remove(window, count, position)
+                fruitful = issued
             elif mode == 0:
                 recent[last] = cycle
                 last = (last + 1) % recent.size
