@@ -39,6 +39,12 @@ def _rows(name):
     return lambda rng, size: (_inputs(rng, size), 32, *element_grid(format(name)))
 
 
+def _exponents(x, block, emax):
+    exponents = np.empty((x.shape[0], -(-x.shape[1] // block)), np.int16)
+    kernels.shared_exponents(x, block, emax, exponents)
+    return exponents
+
+
 def _rescale(x, block, exponents, sign):
     out = np.empty_like(x)
     kernels.rescale(x, block, exponents, sign, out)
@@ -70,6 +76,14 @@ CASES = (
             _columns, reference.microscale_columns, _upright(name), covers=("blocks.microscale_columns",)
         )
         for name in ("mxfp8_e4m3", "mxfp4", "mxint8")
+    }
+    | {
+        "blocks.shared_exponents": Case(
+            _exponents,
+            reference.shared_exponents,
+            lambda rng, size: (_inputs(rng, size), 32, np.int32(8)),
+            covers=("blocks.shared_exponents",),
+        )
     }
     | {f"blocks.rescale {sign:+d}": Case(_rescale, reference.rescale, _scaled(sign), covers=("blocks.rescale",)) for sign in (1, -1)}
 )

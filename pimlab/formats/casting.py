@@ -138,10 +138,19 @@ def _cast_blocks(x: np.ndarray, target: MicroscalingFormat, rounding: str, axis:
 
 def _cast_slab(x: np.ndarray, target: MicroscalingFormat, rounding: str, axis: int, key: Key) -> np.ndarray:
     _, *numbers = element_grid(target)
-    exponents = microscaled(x, target, axis)[1]
+    exponents = _exponents(x, target, axis)
     elements = _rescaled(x, exponents, target.block, axis, -1)
     rounded = _rounded(elements, (*numbers, numbers[3], numbers[3]), rounding, key)
     return _rescaled(rounded, exponents, target.block, axis, 1)
+
+
+def _exponents(x: np.ndarray, target: MicroscalingFormat, axis: int) -> np.ndarray:
+    if axis != x.ndim - 1:
+        return microscaled(x, target, axis)[1]
+    exponents = np.empty((*x.shape[:-1], -(-x.shape[-1] // target.block)), np.int16)
+    rows = x.reshape(-1, x.shape[-1])
+    blocks.shared_exponents(rows, target.block, np.int32(target.emax), exponents.reshape(len(rows), -1))
+    return exponents
 
 
 def _rescaled(x: np.ndarray, exponents: np.ndarray, block: int, axis: int, sign: int) -> np.ndarray:

@@ -45,12 +45,17 @@ def _scaled(x, exponent, drop, normal, magic, largest, out):
 
 
 @kernel
-def _block(x, emax, drop, normal, magic, largest, out):
+def _exponent(x, emax):
     field = np.int32(_largest_size(x) >> _MANTISSA)
-    if field == np.int32(255):
+    return _NOT_A_NUMBER if field == np.int32(255) else np.int32(max(np.int32(field - _BIAS - emax), _LOWEST))
+
+
+@kernel
+def _block(x, emax, drop, normal, magic, largest, out):
+    exponent = _exponent(x, emax)
+    if exponent == _NOT_A_NUMBER:
         out[:] = np.float32(np.nan)
-        return _NOT_A_NUMBER
-    exponent = np.int32(max(np.int32(field - _BIAS - emax), _LOWEST))
+        return exponent
     _scaled(x, exponent, drop, normal, magic, largest, out)
     return exponent
 
@@ -66,6 +71,15 @@ def microscale(x, block, emax, drop, normal, magic, largest, out, exponents):
         for b in range(blocks):
             span = slice(b * block, (b + 1) * block)
             exponents[i, b] = _block(x[i, span], emax, drop, normal, magic, largest, out[i, span])
+
+
+@parallel_from(_SMALL)
+def shared_exponents(x, block, emax, exponents):
+    """The exponents of `microscale` alone. x : float32 (rows, n);  exponents : int16 (rows, ceil(n / block)), written."""
+    rows, blocks = exponents.shape
+    for i in prange(rows):
+        for b in range(blocks):
+            exponents[i, b] = _exponent(x[i, b * block : (b + 1) * block], emax)
 
 
 @kernel

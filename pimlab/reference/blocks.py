@@ -24,6 +24,15 @@ def microscale(x, block, emax, drop, normal, magic, largest):
     return out, exponents
 
 
+def shared_exponents(x, block, emax):
+    """floor(log2(largest magnitude)) - emax of each block, at least -127; 128 where it is not finite."""
+    exponents = np.empty((x.shape[0], -(-x.shape[1] // block)), np.int16)
+    for i, b in np.ndindex(exponents.shape):
+        peak = np.abs(x[i, b * block : (b + 1) * block]).max().astype(np.float64)
+        exponents[i, b] = 128 if not np.isfinite(peak) else max(int(np.frexp(peak)[1]) - 1 - int(emax), -127) if peak > 0 else -127
+    return exponents
+
+
 def rescale(x, block, exponents, sign):
     """x times 2**(sign * exponent) of its block, in double; NaN, or x where sign is -1, for the exponent 128."""
     each = np.repeat(exponents, block, axis=1)[:, : x.shape[1]].astype(np.float64)
