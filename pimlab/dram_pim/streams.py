@@ -69,7 +69,8 @@ def _enter(org: BankPim) -> Stream:
     """All banks closed, into all-bank mode, program the units, start them."""
     last = org.rows - 1
     half = org.banks // 2
-    switch = _block(WRITE, np.array([0, half, 1, half + 1]), 3 * org.rows // 8 - 1, org.columns - 1, 0, MODE, 4)
+    keys = np.array([0, half, 1, half + 1]) if half > 1 else np.array([0, 1])
+    switch = _block(WRITE, keys, 3 * org.rows // 8 - 1, org.columns - 1, 0, MODE, len(keys))
     program = _block(WRITE, 1, last, 4, 1, MODE, 1)
     return _join([_park(org), switch, program, _block(WRITE, 0, last, 0, 1, MODE, 1)])
 

@@ -68,6 +68,29 @@ def test_no_table_and_no_shape_breaks_a_rule(name, table, m, k, batch, refresh):
             assert int(pim.gemv(target, m, k, batch, refresh, "pimsimulator").cycles) > 0
 
 
+@pytest.mark.parametrize("units", [1, 2, 3, 16])
+@pytest.mark.parametrize(("groups", "columns", "registers"), [(1, 4, 1), (2, 16, 16)])
+def test_other_organisations_keep_every_rule(units, groups, columns, registers):
+    shape = {
+        "units": units,
+        "banks": 2 * units,
+        "bank_groups": groups,
+        "columns": columns,
+        "registers": registers,
+        "lanes": 4,
+        "channels": 2,
+    }
+    target = TARGET.but(organisation=TARGET.organisation.but(**shape))
+    for op, sizes in (
+        ("gemv", {"m": 100, "k": 130, "batch": 2}),
+        ("mad", {"n": 3000}),
+        ("read", {"bytes": 5000}),
+        ("write", {"bytes": 5000}),
+    ):
+        trace = pim.trace(target, op, **sizes)
+        assert pim.validate(trace, HBM2) == trace.sizes["index"]
+
+
 def test_a_tool_that_never_gets_past_refresh_says_so():
     change = {
         "BL": 4, "RL": 25, "WL": 17, "tCCDS": 2, "tCCDL": 4, "tRCDRD": 23, "tRCDWR": 5, "tRAS": 23, "tRP": 26, "tRC": 51, "tRRDS": 17,
