@@ -1,0 +1,122 @@
+"""How long do whole answers take: a timing, a solved array, a count, an import, a first compile? And how much memory a read?
+
+What must start from nothing (import, compilation, memory) runs in a process of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.timing import best
+
+_ROOT = Path(__file__).parents[1]
+_LLAMA = {"width": 4096, "hidden": 11008, "heads": 32, "context": 2048}
+
+
+def _wires(size: int) -> Callable[[], Any]:
+    from pimlab.analog.wires import effective_conductance
+
+    g = np.random.default_rng(0).uniform(1e-6, 1e-4, (size, size))
+    return lambda: effective_conductance(g, 1.0, 1.0)
+
+
+def _gemv() -> Callable[[], Any]:
+    from pimlab import dram_pim
+
+    return lambda: dram_pim.gemv("hbm-pim", 4096, 4096)
+
+
+def _decode(batch: int) -> Callable[[], Any]:
+    from pimlab import dram_pim
+
+    return lambda: dram_pim.decode_layer("hbm-pim", **_LLAMA, batch=batch)
+
+
+def _count() -> Callable[[], Any]:
+    from pimlab.npu.systolic import gemm_cycles
+
+    return lambda: gemm_cycles(1000, 4096, 2048, rows=128, cols=128, compat="scalesim")
+
+
+TIMED: dict[str, Callable[[], Callable[[], Any]]] = {
+    "wires 256 x 256": lambda: _wires(256),
+    "wires 512 x 512": lambda: _wires(512),
+    "GEMV 4096 x 4096 timed": _gemv,
+    "decode step of a layer, batch 1": lambda: _decode(1),
+    "decode step of a layer, batch 64": lambda: _decode(64),
+    "SCALE-Sim's count of one product": _count,
+}
+"""name -> a maker of what is timed; arrays and imports are ready before."""
+
+
+def timed(name: str, repeat: int) -> dict[str, Any]:
+    """One row: best seconds of a scenario of `TIMED`."""
+    (seconds,) = best(repeat, TIMED[name]())
+    return {"kernel": name, "seconds": seconds}
+
+
+def _alone(code: str, **environment: str) -> float:
+    """The number that `code` prints last, run by a Python of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=_ROOT, env={**os.environ, **environment}, check=True, capture_output=True, text=True
+    )
+    return float(done.stdout.split()[-1])
+
+
+def imported(repeat: int) -> dict[str, Any]:
+    """Seconds of `import pimlab`, the best of several processes."""
+    code = "import time; start = time.perf_counter(); import pimlab; print(time.perf_counter() - start)"
+    return {"kernel": "import pimlab", "seconds": min(_alone(code) for _ in range(max(repeat, 2)))}
+
+
+_COMPILE = """
+from pathlib import Path
+from numba.core import event
+from pimlab.reproduce import reproduce
+taken = []
+with event.install_timer("numba:compile", taken.append):
+    reproduce(Path({folder!r}), quick=True)
+print(taken[0])
+"""
+
+
+def compiled(_: int = 1) -> dict[str, Any]:
+    """Seconds that compiling takes in a first `pimlab reproduce --quick`, with an empty cache."""
+    with tempfile.TemporaryDirectory() as folder:
+        return {"kernel": "first compile", "seconds": _alone(_COMPILE.format(folder=folder), NUMBA_CACHE_DIR=f"{folder}/cache")}
+
+
+_MEMORY = """
+import resource
+import numpy as np
+import pimlab
+
+machine, rng = pimlab.target("pcm-hermes"), np.random.default_rng(0)
+machine.program(rng.standard_normal((300, 8), np.float32), 0).matmul(rng.standard_normal((64, 300), np.float32), 0)
+w, x = rng.standard_normal((1024, 1024), np.float32), rng.standard_normal((1024, 1024), np.float32)
+resident = int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
+y = machine.program(w, 0).matmul(x, 0)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - resident - y.nbytes)
+"""
+
+
+def remembered(_: int = 1) -> dict[str, Any]:
+    """Peak resident bytes while 1024 x 1024 weights are programmed and read for a batch of 1024, beyond inputs and outputs.
+
+    The programmed cells count; the interpreter, its libraries and the compiled kernels do not. Linux only.
+    """
+    return {"kernel": "memory of a noisy read", "shape": "1024 x 1024 x 1024", "bytes": _alone(_MEMORY)}
+
+
+PROCESSES: dict[str, Callable[[int], dict[str, Any]]] = {
+    "import pimlab": imported, "memory of a noisy read": remembered, "first compile": compiled,
+}  # fmt: skip
+"""name -> what measures it in a process of its own, given the number of repeats."""
