@@ -75,7 +75,9 @@ class Seen:
     third: np.ndarray | None = None
     """float64 (k, n): third cumulants, where noise is drawn with its skewness."""
     solved: Solved | None = None
-    """Wires whose inputs switch the cells, or with bent I-V curves: reads are solved input by input, and `mean` is zero."""
+    """Wires whose inputs switch the cells, or with bent I-V curves: reads are solved input by input, and `mean` is zero.
+
+    `variance` is then that of ideal wires (or of straight cells): what steps of an input have in common."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ def _through_wires(banks: list[tuple[float, Bank]], nows: list[np.ndarray], part
         return _curved(cell.current, polarities, spreads, [now[:, part] for now in nows], how)
     if not how.wires.linear:
         shape = polarities[0][1].shape
-        return Seen(np.zeros(shape), [], None, None, solved=Gated(how.wires, how.cols, polarities, spreads, span))
+        return Seen(np.zeros(shape), [], _straight(spreads, span), None, solved=Gated(how.wires, how.cols, polarities, spreads, span))
     matrix = effective(how.wires, how.cols, polarities) / span
     if spreads is None:
         return Seen(matrix, [], None, None)
@@ -150,17 +152,24 @@ def _through_wires(banks: list[tuple[float, Bank]], nows: list[np.ndarray], part
 def _curved(curve: CubicCurrent, polarities: Polarities, spreads: list[np.ndarray] | None, nows: list[np.ndarray], how: Reading) -> Seen:
     """Bent cells behind wires; their noise is that of straight cells of the same conductances."""
     assert how.wires is not None
-    shape, span, noise = polarities[0][1].shape, len(nows[0]) * how.unit, None
+    shape, span = polarities[0][1].shape, len(nows[0]) * how.unit
+    noise: np.ndarray | None
     if spreads is not None and how.wires.linear:
-        noise = (variance(how.wires, how.cols, polarities, spreads, how.positive) / span**2).astype(np.float32)
-    elif spreads is not None:
-        noise = (sum(np.square(spread) for spread in spreads) / span**2).astype(np.float32)
+        noise = variance(how.wires, how.cols, polarities, spreads, how.positive) / span**2
+    else:
+        noise = _straight(spreads, span)
     terms = []
     for now in nows:
         found = {power: coefficient.sum(axis=0) for power, coefficient in curve.terms(now)}
         terms.append((found.get(2, np.zeros(shape)), found.get(3, np.zeros(shape))))
-    solved = Curved(how.wires, how.cols, polarities, terms, how.volts, how.drive, how.width, span, noise)
-    return Seen(np.zeros(shape), [], None, None, solved=solved)
+    kept = None if noise is None else noise.astype(np.float32)
+    solved = Curved(how.wires, how.cols, polarities, terms, how.volts, how.drive, how.width, span, kept)
+    return Seen(np.zeros(shape), [], noise, None, solved=solved)
+
+
+def _straight(spreads: list[np.ndarray] | None, span: float) -> np.ndarray | None:
+    """Variance of a read per squared input if wires were ideal, float64 (k, n), relative."""
+    return None if spreads is None else np.sum(np.square(spreads), axis=0) / span**2
 
 
 def _bent(banks: list[tuple[float, Bank]], nows: list[np.ndarray], part: slice, volts: float, span: float) -> Bent:

@@ -163,7 +163,9 @@ class Reader:
         active, current = least_active(own), np.empty_like(told[0][1])
         for step, (codes, read), lane in zip(own, told, lanes, strict=True):
             if tile.solved is not None:
-                self._tile(tile, lane, step, None, current, at)
+                current[:], spread = tile.solved.read(step)
+                if noise is not None and spread is not None:
+                    noise.add(step, current, lane, spread)
             else:
                 self._mean(tile, step, current)
                 if noise is not None:

@@ -28,14 +28,20 @@ class StepNoise:
         self.factors: list[list[np.ndarray]] = []
         self.normals: list[np.ndarray] = []
 
-    def add(self, codes: np.ndarray, current: np.ndarray, lane: int) -> None:
-        """Adds the next step's noise to `current`, float32 (batch, n), read with `codes`, float32 (batch, k)."""
+    def add(self, codes: np.ndarray, current: np.ndarray, lane: int, spread: np.ndarray | None = None) -> None:
+        """Adds the next step's noise to `current`, float32 (batch, n), read with `codes`, float32 (batch, k).
+
+        spread : float32 (batch, n), variance that this step has instead (wires took something from it); how steps go together stays.
+        """
         drawn = np.empty_like(current)
         philox.normal(*self.words, self.row, lane, drawn)
         self.steps.append(codes)
         self.normals.append(drawn)
         self.factors.append(self._factors())
         noise = sum((factor * z for factor, z in zip(self.factors[-1], self.normals, strict=True)), np.zeros_like(current))
+        if spread is not None:
+            variance = sum((factor * factor for factor in self.factors[-1]), np.zeros_like(current))
+            noise = np.divide(noise * np.sqrt(spread), np.sqrt(variance), out=np.zeros_like(noise), where=variance > 0)
         current += noise if self.third is None else self._skewed(noise, codes)
 
     def _factors(self) -> list[np.ndarray]:

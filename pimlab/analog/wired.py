@@ -77,6 +77,11 @@ class Gated:
 
         A negative bit is a second read whose result is subtracted.
         """
+        rows, back = np.unique(bits, axis=0, return_inverse=True)
+        currents, noise = self._read(rows)
+        return currents[back.reshape(-1)], None if noise is None else noise[back.reshape(-1)]
+
+    def _read(self, bits: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         total, spread = np.zeros(1), np.zeros(1)
         for sign in (1.0, -1.0):
             on = (bits == sign).astype(np.float64)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pimlab.analog import ADC, DAC, Crossbar, Slices, device
+from pimlab.analog import ADC, DAC, Crossbar, Slices, Wires, device
 from pimlab.analog.devices import Device, GaussianReadNoise, TelegraphNoise
 from pimlab.keys import Key
 
@@ -82,3 +82,18 @@ def test_chunks_do_not_matter():
     whole = programmed.matmul(many, Key(seed=2).rows(40))
     parts = [programmed.matmul(many[a:b], Key(seed=2).rows(40 + a)) for a, b in ((0, 13), (13, 70))]
     assert np.array_equal(np.vstack(parts), whole)
+
+
+@pytest.mark.parametrize("topology", ["A", "B", "D"])
+def test_wires_leave_the_steps_their_common_noise(topology):
+    """Wires of no resistance change nothing, and those that take a few percent of the current take as much of its noise."""
+    w, x = _operands(12, 12)
+    dac = DAC(bits=4, encoding="bit serial")
+    many = np.tile(np.clip(x, -7, 7), (READS // 10, 1))
+    plain, ideal, real = (
+        Crossbar(cell=PCM, dac=dac, wires=wires).program(w, 1).matmul(many, 5)[:, 0]
+        for wires in (None, Wires(r_in=0, r_out=0, topology=topology), Wires(r_in=50, r_out=50, topology=topology))
+    )
+    assert ideal.std() == pytest.approx(plain.std(), rel=0.06)
+    assert ideal.mean() == pytest.approx(plain.mean(), abs=6 * plain.std() / np.sqrt(len(many)))
+    assert real.std() == pytest.approx(plain.std(), rel=0.12)
