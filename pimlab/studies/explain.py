@@ -26,7 +26,7 @@ def explain(
     """
     checked(model, target, data, batch)
     target, time, number = hosted(model, target), units.seconds(at), as_key(seed).seed
-    ranges = calibrations(model, data, rule)
+    ranges = calibrations(model, target, data, rule)
 
     def with_only(causes: tuple[str, ...]) -> xr.Dataset:
         scored = score(Execution(model, target.with_causes(causes), ranges, number), data, time, batch)

@@ -11,10 +11,10 @@ import xarray as xr
 
 from pimlab import presets, units
 from pimlab.keys import as_key
-from pimlab.protocol import Target
+from pimlab.protocol import Calibration, Target
 from pimlab.studies import provenance
 from pimlab.studies.costs import costs, sources
-from pimlab.studies.execution import SAMPLED, Execution, machines
+from pimlab.studies.execution import SAMPLED, Execution, machines, owner
 
 _LONG_NAMES = {
     "event": "what is counted", "component": "part of the machine that spends", "phase": "part of the time",
@@ -46,18 +46,25 @@ def run(model: Any, target: Target, data: Any = None, *, at: Times = 0.0, seed: 
     if data is None:
         answer = costs(model, target, {}).assign_coords(target=target.name, model=model.name)
         return _named(answer).assign_attrs(attributes(model, target, None, seed, rule))
-    times = [units.seconds(t) for t in ([at] if isinstance(at, (str, float, int)) else at)]
-    if not times:
-        raise ValueError("at=[] names no time; allowed: one time or more, such as at=['1 h', '1 day']")
-    execution = Execution(model, target, calibrations(model, data, rule), as_key(seed).seed)
+    times = _times(at)
+    execution = Execution(model, target, calibrations(model, target, data, rule), as_key(seed).seed)
     scores = xr.concat(_scores(execution, data, times, batch), "at", join="outer", fill_value=0)
     integrals = {op.name: execution.integrals(op) for op in model.mac_ops}
     answer = xr.merge([costs(model, target, integrals), scores], combine_attrs="override", join="left", fill_value=0)
     answer = answer.assign_coords(at=("at", times, {"units": "s", "long_name": "time after programming"}))
-    if isinstance(at, (str, float, int)):
+    if isinstance(at, str) or not np.iterable(at):
         answer = answer.isel(at=0)
     answer = answer.assign_coords(target=target.name, model=model.name, seed=as_key(seed).seed)
     return _named(answer).assign_attrs(attributes(model, target, data, seed, rule))
+
+
+def _times(at: Times) -> list[float]:
+    times = [units.seconds(t) for t in (at if np.iterable(at) and not isinstance(at, str) else [at])]
+    if not times:
+        raise ValueError("at=[] names no time; allowed: one time or more, such as at=['1 h', '1 day']")
+    if len(set(times)) < len(times):
+        raise ValueError(f"at={list(at)!r} repeats a time; allowed: each once")  # type: ignore[arg-type]
+    return times
 
 
 def _named(answer: xr.Dataset) -> xr.Dataset:
@@ -87,12 +94,17 @@ def checked(model: Any, target: Any, data: Any, batch: int) -> None:
         raise ValueError(f"data {data.name!r} is empty; allowed: one sample or more")
 
 
+def calibrations(model: Any, target: Target, data: Any, rule: str) -> dict[str, Calibration]:
+    """Operator name -> Calibration on the data's calibration split, for the codes of the machine that executes it."""
+    return {op.name: _calibrated(model, data, rule, owner(target, op).codes)[op.name] for op in model.mac_ops}
+
+
 @lru_cache(maxsize=4)
-def calibrations(model: Any, data: Any, rule: str) -> Any:
-    """Operator name -> Calibration on the data's calibration split; found once for the last few models, data and rules."""
+def _calibrated(model: Any, data: Any, rule: str, codes: str) -> dict[str, Calibration]:
+    """Found once for the last few models, data, rules and formats."""
     from pimlab.workload import calibrate
 
-    return calibrate(model, data, rule)
+    return calibrate(model, data, rule, codes)
 
 
 def _scores(execution: Execution, data: Any, times: list[float], batch: int) -> list[xr.Dataset]:

@@ -5,6 +5,7 @@ import pytest
 
 import pimlab as pim
 from pimlab.studies.compare import HOST_STANDING, HOST_WORK
+from pimlab.studies.run import calibrations
 
 MODELS, TARGETS = ["digits-mlp", "small-lm", "llama2-7b"], ["warboy", "pcm-hermes"]
 
@@ -51,3 +52,12 @@ def test_bad_input_is_named():
         pim.compare(["digits-mlp"], TARGETS, data={"digits": "digits"})
     with pytest.raises(ValueError, match="empty"):
         pim.compare([], TARGETS)
+
+
+def test_ranges_are_chosen_for_the_codes_of_the_machine():
+    model, data, npu = pim.load_model("digits-mlp"), pim.load_data("digits", limit=50), pim.target("warboy")
+    narrow = npu.in_format("int4")
+    for rule, same in (("minmax", True), ("mse", False)):
+        wide, few = (calibrations(model, machine, data, rule)["fc1"].y for machine in (npu, narrow))
+        assert (wide == few) == same, rule
+    assert float(pim.run(model, narrow, data, rule="mse").accuracy) > 0.8
