@@ -6,7 +6,7 @@ import pytest
 import pimlab as pim
 from pimlab.keys import Key
 from pimlab.protocol import Calibration, MacOp, Range, VectorOp
-from pimlab.workload import ModelError
+from pimlab.workload import ModelError, calibrate
 from pimlab.workload.language import known
 from pimlab.workload.language.outliers import layout, outlier_aware
 from pimlab.workload.language.streaming import streamed
@@ -97,6 +97,34 @@ def test_scaled_tokens_keep_the_bias():
 
     mapped.execute(data.inputs, multiply)
     assert max(seen) == 1
+
+
+@pytest.mark.parametrize(("digital", "per_token"), [(0, False), (3, False), (2, True)])
+def test_centred_inputs_change_nothing_but_their_mean(digital, per_token):
+    model, data = pim.load_model("digits-mlp"), pim.load_data("digits", limit=20)
+    mapped = outlier_aware(model, data, digital=digital, per_token=per_token, centred=True)
+    expected = model.execute(data.inputs, model.exact)
+    np.testing.assert_allclose(mapped.execute(data.inputs, mapped.exact), expected, atol=1e-5 * np.abs(expected).max())
+    assert {op.name: op.elements for op in mapped.vector_ops if op.kind == "sub"} == {
+        f"{op.name}.centred": op.k - digital for op in model.mac_ops}  # fmt: skip
+    if not per_token:
+        seen = [one.sample.mean(axis=0) for name, one in calibrate(mapped, data).items() if not name.endswith(".digital")]
+        assert max(np.abs(mean).max() for mean in seen) < 1e-4
+
+
+def test_centred_inputs_save_what_the_cells_spoil():
+    """Every input feature stands four times its spread above zero."""
+    rng = np.random.default_rng(0)
+    w, x = rng.standard_normal((256, 16)).astype(np.float32), (4 + rng.standard_normal((512, 256))).astype(np.float32)
+    target = pim.target("pcm-hermes").with_causes(("programming",))
+    errors = []
+    for centre in (np.zeros(256, np.float32), x.mean(axis=0)):
+        given = x - centre
+        ends = Range(low=float(given.min()), high=float(given.max()))
+        calibration = Calibration(x=ends, y=Range(low=-1e3, high=1e3), sample=given, rule="minmax")
+        y = target.program(w, 0, bias=centre @ w, calibration=calibration).matmul(given, 0)
+        errors.append(np.std(y - x @ w) + np.abs((y - x @ w).mean(axis=0)).mean())
+    assert errors[1] < errors[0] / 2
 
 
 def test_impossible_mappings_are_refused(model, data):
