@@ -8,7 +8,7 @@ from pimlab.analog import ADC, DAC, Crossbar, Slices, Wires, device
 from pimlab.analog.devices import Device, GaussianReadNoise, TelegraphNoise
 from pimlab.keys import Key
 
-READS = 30_000
+READS = 20_000
 PCM = device("pcm-joshi2020").but(programming=None, drift=None)
 TELEGRAPH = Device(name="telegraph", g_min=0, g_max=1e-5, read_noise=TelegraphNoise(depth=0.5, share=0.3))
 CUT = PCM.but(name="cut", read_noise=PCM.read_noise.but(read_time="1e-30 s"))
@@ -89,7 +89,7 @@ def test_wires_leave_the_steps_their_common_noise(topology):
     """Wires of no resistance change nothing, and those that take a few percent of the current take as much of its noise."""
     w, x = _operands(12, 12)
     dac = DAC(bits=4, encoding="bit serial")
-    many = np.tile(np.clip(x, -7, 7), (READS // 10, 1))
+    many = np.tile(np.clip(x, -7, 7), (READS // 8, 1))
     plain, ideal, real = (
         Crossbar(cell=PCM, dac=dac, wires=wires).program(w, 1).matmul(many, 5)[:, 0]
         for wires in (None, Wires(r_in=0, r_out=0, topology=topology), Wires(r_in=50, r_out=50, topology=topology))
