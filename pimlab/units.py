@@ -90,11 +90,15 @@ def parse(value: str | float | int, expected: str, name: str = "value") -> float
 
     value : text such as `"25 uS"`, or a float in the SI unit `expected`.
     expected : the SI unit, such as `"S"`; its dimensions must match the text's.
-    Raises ValueError naming `name`, the value and an example when the text is no such quantity.
+    Raises ValueError naming `name`, the value and an example when the text is no such quantity; TypeError for what is
+    neither text nor a number.
     """
-    if not isinstance(value, str):
-        return float(value)
     kind = {"S": "a conductance", "V": "a voltage", "s": "a time", "J": "an energy", "ohm": "a resistance"}
+    if not isinstance(value, str):
+        if isinstance(value, bool) or not hasattr(value, "__float__"):
+            what = kind.get(expected, f"a quantity in {expected or '1'}")
+            raise TypeError(f"{name}={value!r} is not {what}; write for example '25 {expected}' or 2.5e-05 (SI {expected})")
+        return float(value)
     factor, dimensions = unit(expected)
     try:
         number, text = split(value)
@@ -108,7 +112,7 @@ def parse(value: str | float | int, expected: str, name: str = "value") -> float
 
 
 def seconds(value: str | float, name: str = "at") -> float:
-    """Seconds of `"1 day"`, `"1 h"` or a float in seconds; ValueError if negative or not a time."""
+    """Seconds of `"1 day"`, `"1 h"` or a float in seconds; ValueError if negative or not a time, TypeError for another kind."""
     result = parse(value, "s", name)
     if not 0 <= result < float("inf"):
         raise ValueError(f"{name}={value!r} is not a time; allowed: 0 s or later, such as '1 day'")

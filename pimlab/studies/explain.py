@@ -24,6 +24,8 @@ def explain(
     accuracy (step): ideal, then the causes added one after another in the machine's order (a waterfall);
     accuracy_alone (cause): only that cause; accuracy_without (cause): all but that cause.
     """
+    if data is None:
+        raise TypeError("data=None is no data; write for example pimlab.load_data('digits', split='test')")
     checked(model, target, data, batch)
     target, time, number = hosted(model, target), units.seconds(at), as_key(seed).seed
     ranges = calibrations(model, target, data, rule)

@@ -30,7 +30,8 @@ def run(model: Any, target: Target, data: Any = None, *, at: Times = 0.0, seed: 
     model : what `load_model` returns.  target : a machine; one without a host that lacks an operator of the model
     gets the preset "warboy" as host.  data : what `load_data` returns; None leaves accuracy and value-dependent
     energy out (the only way for models without weights).
-    at : time(s) after programming, seconds or text such as "1 day"; a list makes a dimension `at`.
+    at : time(s) after programming, seconds or text such as "1 day"; a list makes a dimension `at` (energy that depends
+    on values is then that of its last time).
     seed : integer; everything random is keyed by it.  batch : samples a chunk; it does not change the result.
     rule : how activation ranges are chosen on the data's calibration split ("minmax", "percentile", ...).
 
