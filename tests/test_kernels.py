@@ -1,7 +1,11 @@
 """Does every kernel equal its plain twin, with the same bits on one thread and on two? A walk over `benchmarks.cases`."""
 
 import importlib
+import os
 import pkgutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numba
 import numpy as np
@@ -135,3 +139,20 @@ def test_the_walk_names_what_is_missing():
     assert uncovered(["int8.gemm", "int8.wrap"], table) == ["int8.gem", "int8.wrap"]
     assert (twin("int8.gem"), twin("nowhere.gemm")) == (None, None)
     assert jit.__name__ not in {f"pimlab.kernels.{name.split('.')[0]}" for name in public()}
+
+
+def _one_each():
+    """The first case of every kernel."""
+    first = {}
+    for name, case in TABLE.items():
+        first |= {kernel: name for kernel in case.covers if kernel not in first}
+    return sorted(set(first.values()))
+
+
+def test_kernels_equal_their_twins_uncompiled():
+    chosen = [f"{Path(__file__)}::test_kernel_equals_its_twin[tiny-{name}]" for name in _one_each()]
+    code = "import sys, pytest; from pimlab.kernels import jit; assert jit.PURE; sys.exit(pytest.main(sys.argv[1:]))"
+    done = subprocess.run([sys.executable, "-c", code, "-q", "-p", "no:cacheprovider", *chosen], cwd=Path(__file__).parents[1],
+                          env={**os.environ, "PIMLAB_PURE": "1"}, capture_output=True, text=True)  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(chosen)} passed" in done.stdout
