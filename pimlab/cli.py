@@ -12,7 +12,7 @@ import pimlab
 
 _EPILOG = """examples:
   pimlab reproduce --quick                                   the roadmap study, small, in about half a minute
-  pimlab run fashion-cnn pcm-hermes fashion-mnist --at "1 day" --limit 200
+  pimlab run fashion-cnn pcm-hermes --at "1 day" --limit 200
   pimlab targets                                             which machines there are
   pimlab cite results/roadmap.zarr                           BibTeX of every published number behind a result
 """
@@ -28,7 +28,8 @@ def _parser() -> argparse.ArgumentParser:
     one = _verb(verbs, "run", _run, "accuracy, energy and latency of one model on one machine")
     one.add_argument("model", help="a name such as fashion-cnn, or the path of an .onnx file")
     one.add_argument("target", help="a name from `pimlab targets`")
-    one.add_argument("data", help="a name such as fashion-mnist")
+    one.add_argument("data", nargs="?", help="a name such as fashion-mnist (default: the model's usual data; "
+                     "without any, energy and latency alone)")  # fmt: skip
     one.add_argument("--at", default="0 s", help='time after programming, such as "1 day" (default: 0 s)')
     one.add_argument("--seed", type=int, default=0, help="keys everything random (default: 0)")
     one.add_argument("--limit", type=int, default=None, help="test samples at most (default: all)")
@@ -75,17 +76,40 @@ def _targets(_: argparse.Namespace) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    model, data = pimlab.load_model(options.model), pimlab.load_data(options.data, split="test", limit=options.limit)
-    result = pimlab.run(model, pimlab.target(options.target), data, at=options.at, seed=options.seed)
-    print(result)
+    from pimlab.studies.store import replace
+
+    _writable(options.out)
+    target, model = pimlab.target(options.target), pimlab.load_model(options.model)
+    data = _data(options.data, model.name, options.limit)
+    result = pimlab.run(model, target, data, at=options.at, seed=options.seed)
+    print(f"{result}\n\n{_told(result, data)}")
+    if options.out is not None:
+        replace(options.out, bytes(result.to_netcdf(engine="h5netcdf")))
+
+
+def _writable(out: Path | None) -> None:
+    """Before anything is computed: ValueError unless a netCDF file can be written there."""
+    if out is not None and (out.suffix != ".nc" or not out.absolute().parent.is_dir()):
+        raise ValueError(f"--out {out}; allowed: a path that ends in .nc, in a folder that exists")
+
+
+def _data(name: str | None, model: str, limit: int | None) -> Any:
+    from pimlab.workload.pairs import DATA
+
+    name = DATA.get(model) if name is None else name
+    return None if name is None else pimlab.load_data(name, split="test", limit=limit)
+
+
+def _told(result: Any, data: Any) -> str:
+    """The answer in one line."""
     total = {name: float(result[name].sum()) for name in ("energy", "energy_low", "energy_high", "latency")}
     text = {name: pimlab.units.si(value, "s" if name == "latency" else "J") for name, value in total.items()}
-    name = data.metric.name
-    print(f"\n{name} {float(result[name]):.4g} [{float(result[name + '_low']):.4g}, {float(result[name + '_high']):.4g}]   "
-          f"energy {text['energy']} ({text['energy_low']} to {text['energy_high']})   latency {text['latency']}   "
-          f"assumed {float(result.assumed_share):.0%} of energy")  # fmt: skip
-    if options.out is not None:
-        result.to_netcdf(options.out, engine="h5netcdf")
+    costs = (f"energy {text['energy']} ({text['energy_low']} to {text['energy_high']})   latency {text['latency']}   "
+             f"assumed {float(result.assumed_share):.0%} of energy")  # fmt: skip
+    if data is None:
+        return costs
+    value, low, high = (float(result[data.metric.name + end]) for end in ("", "_low", "_high"))
+    return f"{data.metric.name} {value:.4g} [{low:.4g}, {high:.4g}]   {costs}"
 
 
 def _reproduce(options: argparse.Namespace) -> None:
@@ -106,7 +130,10 @@ def _cite(options: argparse.Namespace) -> None:
 
         raise ValueError(f"{unknown('target', options.what, pimlab.targets())}, and no such file")
     else:
-        found = xr.open_zarr(options.what, consolidated=False) if options.what.endswith(".zarr") else xr.load_dataset(options.what)
+        try:
+            found = xr.open_zarr(options.what, consolidated=False) if options.what.endswith(".zarr") else xr.load_dataset(options.what)
+        except (ValueError, OSError, KeyError):
+            raise ValueError(f"{options.what} is no .nc file or .zarr store that can be read") from None
     print(pimlab.cite(found))
 
 
@@ -116,7 +143,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options.act(options)
     except KeyboardInterrupt:
-        print("\nstopped; what was finished is kept, and the same command goes on from there", file=sys.stderr)
+        kept = "; what was finished is kept, and the same command goes on from there" if options.verb == "reproduce" else ""
+        print(f"\nstopped{kept}", file=sys.stderr)
         return 130
     except (ValueError, TypeError, OSError, ImportError) as error:
         print(f"pimlab {options.verb}: {error}", file=sys.stderr)

@@ -44,7 +44,8 @@ def stamp() -> dict[str, str]:
 def cite(result: xr.Dataset) -> str:
     """BibTeX of every published number behind `result`, from its attribute `sources`.
 
-    TypeError for what is no Dataset; ValueError for one that pimlab did not make (no attribute `sources`).
+    TypeError for what is no Dataset; ValueError for one that pimlab did not make (no attribute `sources`),
+    or that names a source this version does not know.
     """
     if not isinstance(result, xr.Dataset):
         raise TypeError(f"cite takes a Dataset that run, sweep, compare or explain returned, not {result!r}")
@@ -54,6 +55,10 @@ def cite(result: xr.Dataset) -> str:
 
 
 def _bibtex(key: str) -> str:
+    if key not in catalogue.sources():
+        raise ValueError(
+            f"source {key!r} of this Dataset is not in the catalogue of pimlab {pimlab.__version__}; was it made by another version?"
+        )
     fields = dict(catalogue.sources()[key])
     kind = fields.pop("type")
     body = "\n".join(f"  {name} = {{{value}}}," for name, value in fields.items())

@@ -64,7 +64,7 @@ class Store:
             if self.path.exists():
                 raise StoreError(f"{self.path} exists and was not made by a sweep here; choose another store or delete it")
             self.points.mkdir(parents=True, exist_ok=True)
-            self._replace(mark, json.dumps(self.identity, indent=1).encode())
+            replace(mark, json.dumps(self.identity, indent=1).encode())
         try:
             found = json.loads(mark.read_text())
         except (json.JSONDecodeError, UnicodeDecodeError):
@@ -102,7 +102,7 @@ class Store:
         content = bytes(result.to_netcdf(engine="h5netcdf"))
         file = self.points / f"{self._name(point)}-{_checksum(content)}.nc"
         with self._disk():
-            self._replace(file, content)
+            replace(file, content)
         self._files[self._name(point)] = file
 
     def finish(self, result: xr.Dataset) -> None:
@@ -117,15 +117,6 @@ class Store:
             finally:
                 shutil.rmtree(part, ignore_errors=True)
 
-    @staticmethod
-    def _replace(place: Path, content: bytes) -> None:
-        part = place.with_name(f"{place.name}.part-{os.getpid()}")
-        try:
-            part.write_bytes(content)
-            os.replace(part, place)
-        finally:
-            part.unlink(missing_ok=True)
-
     @contextmanager
     def _disk(self) -> Iterator[None]:
         try:
@@ -134,6 +125,16 @@ class Store:
             raise
         except OSError as error:
             raise StoreError(f"{self.path}: {error.strerror or error}; the points already kept in {self.points} are untouched") from error
+
+
+def replace(place: Path, content: bytes) -> None:
+    """Write the bytes to `place`: whole, or not at all, and then what was there before stays."""
+    part = place.with_name(f"{place.name}.part-{os.getpid()}")
+    try:
+        part.write_bytes(content)
+        os.replace(part, place)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _checksum(content: bytes) -> str:
