@@ -8,8 +8,9 @@ of rounded factors.
 
 from __future__ import annotations
 
+import difflib
 import re
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation, Overflow
 from functools import lru_cache
 
 Dimensions = tuple[tuple[str, int], ...]
@@ -53,7 +54,8 @@ def _atom(symbol: str) -> tuple[Decimal, dict[str, int]]:
         if prefix in _PREFIX and rest in _PREFIXED:
             scale, dims = _PREFIXED[rest]
             return Decimal(scale) * Decimal(_PREFIX[prefix]), dims
-    raise ValueError(f"unknown unit {symbol!r}")
+    close = difflib.get_close_matches(symbol, [name for name in (*_PLAIN, *_PREFIXED) if len(name) > 1], n=1, cutoff=0.6)
+    raise ValueError(f"unknown unit {symbol!r}{f'; did you mean {close[0]!r}?' if close else ''}")
 
 
 @lru_cache(maxsize=1024)
@@ -78,7 +80,7 @@ def split(text: str) -> tuple[Decimal, str]:
     """The number and the unit text of `"25 uS"`: `(Decimal("25"), "uS")`; ValueError if there is no number."""
     match = _NUMBER.match(text)
     if not match:
-        raise ValueError(f"{text!r} does not start with a number; write for example '25 uS'")
+        raise ValueError(f"{text!r} does not start with a number")
     try:
         return Decimal(match[1]), match[2]
     except InvalidOperation as error:  # pragma: no cover - the pattern admits only numbers
@@ -104,11 +106,15 @@ def parse(value: str | float | int, expected: str, name: str = "value") -> float
         number, text = split(value)
         scale, found = unit(text)
     except ValueError as error:
-        raise ValueError(f"{name}={value!r} is not {kind.get(expected, 'a quantity in ' + (expected or '1'))}: {error}") from None
+        what = kind.get(expected, f"a quantity in {expected or '1'}")
+        raise ValueError(f"{name}={value!r} is not {what}: {error}; write for example '25 {expected}' or 2.5e-05 (SI {expected})") from None
     if found != dimensions:
         what = kind.get(expected, f"a quantity in {expected}" if expected else "a plain number")
         raise ValueError(f"{name}={value!r} is not {what}; write for example '25 {expected}' or 2.5e-05 (SI {expected})")
-    return float(number * scale / factor)
+    try:
+        return float(number * scale / factor)
+    except Overflow:
+        raise ValueError(f"{name}={value!r} is larger than any number allowed") from None
 
 
 def seconds(value: str | float, name: str = "at") -> float:
@@ -116,7 +122,7 @@ def seconds(value: str | float, name: str = "at") -> float:
     result = parse(value, "s", name)
     if not 0 <= result < float("inf"):
         raise ValueError(f"{name}={value!r} is not a time; allowed: 0 s or later, such as '1 day'")
-    return result
+    return result + 0.0  # -0.0 is no time of its own
 
 
 def si(value: float, symbol: str, digits: int = 3) -> str:

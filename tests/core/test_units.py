@@ -1,5 +1,7 @@
 """Does a text stand for the SI number it says, and is anything else refused?"""
 
+from decimal import Decimal
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -42,6 +44,55 @@ def test_another_quantity_is_refused_by_name(text):
 def test_time_is_never_negative_or_endless(bad):
     with pytest.raises(ValueError, match="at="):
         units.seconds(bad)
+
+
+@pytest.mark.parametrize("bad", [None, True, [1.0], ("1 s",), {}, object, b"1 s"])
+def test_what_is_neither_text_nor_number_is_no_time(bad):
+    with pytest.raises(TypeError, match="at=.* is not a time; write for example '25 s'"):
+        units.seconds(bad)
+
+
+@pytest.mark.parametrize(
+    ("bad", "told"),
+    [("1 dya", "unknown unit 'dya'; did you mean 'day'?"), ("2 hoursz", "did you mean 'hours'"), ("soon", "does not start with a number"),
+     ("1e999999999 s", "is larger than any number"), ("1e400 s", "0 s or later"), ("1 s/s", "write for example '25 s'")],
+)  # fmt: skip
+def test_text_that_is_no_time_is_told_what_would_be(bad, told):
+    with pytest.raises(ValueError) as caught:
+        units.seconds(bad)
+    assert str(caught.value).startswith(f"at={bad!r} is ")
+    assert told in str(caught.value)
+
+
+_TIMES = {"ns": "1e-9", "ms": "1e-3", "s": "1", "min": "60", "h": "3600", "day": "86400", "months": "2592000", "years": "31557600"}
+
+
+@given(
+    st.decimals(min_value=0, max_value=10**6, allow_nan=False, places=4), st.sampled_from(sorted(_TIMES)), st.sampled_from(["", " ", "  "])
+)
+def test_time_is_the_number_of_seconds_it_says(number, unit, gap):
+    found = units.seconds(f"{number:f}{gap}{unit}")
+    assert found == float(number * Decimal(_TIMES[unit]))
+    assert units.seconds(found) == found
+
+
+@given(st.text(max_size=12) | st.from_regex(r"[+-]?[0-9.]{1,4}(e[+-]?[0-9]{1,4})? ?[a-zµ%^/0-9]{0,6}", fullmatch=True))
+def test_any_other_text_is_one_error_that_names_it(text):
+    try:
+        found, told = units.seconds(text), f"at={text!r}"
+    except ValueError as error:
+        found, told = 0.0, str(error)
+    assert 0 <= found < float("inf")
+    assert f"at={text!r}" in told
+
+
+@given(st.floats())
+def test_a_number_is_a_time_from_zero_on(number):
+    if 0 <= number < float("inf"):
+        assert units.seconds(number) == number
+    else:
+        with pytest.raises(ValueError, match="is not a time; allowed: 0 s or later"):
+            units.seconds(number)
 
 
 @given(st.floats(1e-14, 1e13))
