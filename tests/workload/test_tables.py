@@ -43,6 +43,15 @@ def test_the_network_learns_and_is_the_same_each_time(blobs):
     assert again.sha256 == model.sha256
 
 
+def test_signals_share_one_scale(monkeypatch, blobs):
+    monkeypatch.setitem(tables.TABLES, "sonar", tables.TABLES["sonar"]._replace(one_scale=True))
+    tables._splits.cache_clear()
+    x = load_data("sonar", split="train").inputs
+    assert abs(x.mean()) < 1e-5
+    assert x.std() == pytest.approx(1, rel=1e-5)
+    assert np.ptp(x.std(axis=0)) > 0.1, "features keep their own spread"
+
+
 def test_a_table_with_its_own_test_split_keeps_it(monkeypatch, blobs):
     monkeypatch.setitem(tables.TABLES, "sonar", tables.TABLES["sonar"]._replace(tests=7))
     tables._splits.cache_clear()
