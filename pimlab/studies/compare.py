@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,10 +33,10 @@ def compare(models: Sequence[Any], targets: Sequence[str | Target], *, data: Map
     Variables: one a metric, with _low and _high (model, target, [at]), NaN where a model is scored by another metric or
     has no data; energy, energy_low, energy_high (model, target, component) in J an inference; latency, assumed_share,
     macs, samples (model, target); stage (target). A component "host: ..." is the energy of the target's hosts.
-    Raises ValueError for unknown names and as `run` does, TypeError for a name in `data` that is no model here.
+    Raises ValueError for unknown and repeated names and as `run` does, TypeError for a name in `data` that is no model here.
     """
-    loaded = {model.name: model for model in (workload.load_model(m) if isinstance(m, str) else m for m in models)}
-    machines = {machine.name: machine for machine in (presets.target(t) if isinstance(t, str) else t for t in targets)}
+    loaded = _by_name("models", models, workload.load_model)
+    machines = _by_name("targets", targets, presets.target)
     given = dict(data or {})
     for name in given:
         if name not in loaded:
@@ -54,6 +54,16 @@ def compare(models: Sequence[Any], targets: Sequence[str | Target], *, data: Map
     point.__name__ = "compare_" + hashlib.sha256(repr((told, machines, at, seed, rule)).encode()).hexdigest()[:12]
     found = sweep(study(point), store=store, progress=progress, model=list(loaded), target=list(machines))
     return found.assign(stage=found.stage.isel(model=0).astype(int).assign_attrs(found.stage.attrs))
+
+
+def _by_name(what: str, given: Sequence[Any], load: Callable[[str], Any]) -> dict[str, Any]:
+    if isinstance(given, str):
+        raise TypeError(f"compare {what}={given!r} is not a list; write {what}=[{given!r}]")
+    found = [load(one) if isinstance(one, str) else one for one in given]
+    names = [one.name for one in found]
+    if len(set(names)) < len(names):
+        raise ValueError(f"compare {what}={names} repeats a name; give each variant its own, for a machine with .but(name=...)")
+    return dict(zip(names, found, strict=True))
 
 
 def _data(named: Any, limit: int | None) -> Any:

@@ -52,6 +52,17 @@ def test_bad_input_is_named():
         pim.compare(["digits-mlp"], TARGETS, data={"digits": "digits"})
     with pytest.raises(ValueError, match="empty"):
         pim.compare([], TARGETS)
+    with pytest.raises(TypeError, match=r"compare targets='warboy' is not a list; write targets=\['warboy'\]"):
+        pim.compare(["digits-mlp"], "warboy")
+
+
+def test_two_machines_of_one_name_are_refused_and_not_merged():
+    npu = pim.target("warboy")
+    with pytest.raises(ValueError, match=r"compare targets=\['warboy', 'warboy'\] repeats a name; .*\.but\(name=\.\.\.\)"):
+        pim.compare(["digits-mlp"], [npu, npu.but(array=npu.array.but(rows=32))])
+    found = pim.compare(["digits-mlp"], [npu, npu.but(name="half", array=npu.array.but(rows=32))], limit=1)
+    assert found.target.values.tolist() == ["warboy", "half"]
+    assert found.sizes["target"] == 2
 
 
 def test_ranges_are_chosen_for_the_codes_of_the_machine():
