@@ -24,14 +24,20 @@ def targets() -> tuple[str, ...]:
     return tuple(sorted(_builders()))
 
 
-@lru_cache(maxsize=64)
 def target(name: str) -> Target:
     """The cited preset `name`, such as "warboy"; stage 2 and 3 come with the NPU "warboy" as host.
 
     ValueError with the nearest name for an unknown one. A variant: `target("warboy").but(...)`.
     """
+    if not isinstance(name, str):
+        raise TypeError(f"target {name!r} is not a name; write for example pimlab.target('warboy')")
     if name not in _builders():
         raise ValueError(unknown("target", name, _builders()))
+    return _built(name)
+
+
+@lru_cache(maxsize=64)
+def _built(name: str) -> Target:
     room, build = _builders()[name]
     machine: Target = build()  # type: ignore[operator]
     return machine if room == "npu" or machine.host is not None else machine.but(host=target(HOST))

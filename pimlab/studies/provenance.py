@@ -48,7 +48,7 @@ def cite(result: xr.Dataset) -> str:
     or that names a source this version does not know.
     """
     if not isinstance(result, xr.Dataset):
-        raise TypeError(f"cite takes a Dataset that run, sweep, compare or explain returned, not {result!r}")
+        raise TypeError(f"cite takes a Dataset that run, sweep, compare or explain returned, not {type(result).__name__}")
     if "sources" not in result.attrs:
         raise ValueError("this Dataset has no attribute 'sources'; cite takes what run, sweep or explain returned")
     return "\n\n".join(_bibtex(key) for key in str(result.attrs["sources"]).split(",") if key)
