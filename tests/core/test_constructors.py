@@ -81,28 +81,33 @@ def instances():
         _walk(value, found)
     for kind in CLASSES:
         if kind not in found:
-            found.update(_built(kind))
+            found.update(_built(kind, found))
     return found
 
 
-def _built(kind):
-    fields = dataclasses.fields(kind)
-    needed = {
-        field.name: _plain(field)
-        for field in fields
-        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-    }
+def _built(kind, found):
+    """{kind: an instance of plain values and of parts already found}; {} where its rules refuse them."""
+    needed = [
+        field for field in dataclasses.fields(kind) if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    ]
     try:
-        return {kind: kind(**needed)}
+        return {kind: kind(**{field.name: _plain(field.metadata, found) for field in needed})}
     except (TypeError, ValueError):
         return {}
 
 
-def _plain(field):
-    meta = field.metadata
-    if meta.get("kind") == "quantity":
-        return min(meta["high"], 2 * max(meta["low"], meta["above"] or 0, 0.25))
-    return {"integer": meta.get("low"), "choice": meta.get("options", ("",))[0]}.get(meta.get("kind"))
+def _plain(meta, found):
+    match meta.get("kind"):
+        case "quantity":
+            return meta["high"] - 0.5 if meta["high"] <= 0 else min(meta["high"], 2 * max(meta["low"], meta["above"] or 0, 0.25))
+        case "integer":
+            return meta["low"]
+        case "choice":
+            return meta["options"][0]
+        case "part":
+            return next((one for kind, one in found.items() if issubclass(kind, meta["types"])), None)
+        case _:
+            return "a name"
 
 
 def _checked(kind):

@@ -14,8 +14,9 @@ ROOMS = {path.stem for path in ROOT.iterdir() if path.suffix == ".py" or (path /
 
 GROUND = {"units", "values", "keys", "constants"}
 MATERIAL = GROUND | {"kernels", "formats", "catalogue", "cost", "protocol"}
-STUDY = MATERIAL | {"workload", "presets", "__init__"}
-EVERY = ROOMS | {"npu", "dram_pim", "analog"}
+STAGES = {"npu", "dram_pim", "analog"}
+STUDY = MATERIAL | STAGES | {"workload", "presets", "__init__"}
+EVERY = ROOMS
 MAY_IMPORT = {
     "units": set(), "values": {"units"}, "keys": {"units", "values"}, "constants": {"units", "values"},
     "kernels": set(), "reference": {"kernels"},
