@@ -69,6 +69,9 @@ def _times(at: Times) -> list[float]:
 
 
 def _named(answer: xr.Dataset) -> xr.Dataset:
+    """With long names of coordinates, and with text of any length, for which files have one settled type."""
+    texts = {name: answer[name].astype(object) for name in answer.coords if answer[name].dtype.kind == "U"}
+    answer = answer.assign_coords(texts)
     for name, text in _LONG_NAMES.items():
         if name in answer.coords:
             answer[name].attrs["long_name"] = text
