@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 _EXPORTS = {
     "run": "pimlab.studies", "sweep": "pimlab.studies", "study": "pimlab.studies", "explain": "pimlab.studies", "cite": "pimlab.studies",
     "compare": "pimlab.studies", "place": "pimlab.studies.place",
+    "train": "pimlab.studies.training",
     "load_model": "pimlab.workload", "load_data": "pimlab.workload",
     "target": "pimlab.presets", "targets": "pimlab.presets",
     "device": "pimlab.analog", "Crossbar": "pimlab.analog", "ADC": "pimlab.analog", "DAC": "pimlab.analog", "check": "pimlab.analog",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,6 +33,15 @@ run in chunks."""
 GROUPED_CHUNK_ELEMENTS = 2**23
 """The same for models with grouped products, whose targets are called once a group: fewer, longer calls (32 MiB, the
 largest block that the C library keeps for reuse)."""
+
+
+class Parts(NamedTuple):
+    """A split graph: nodes that are no MACs and products, each in the order of the file; constants by name; the first output."""
+
+    nodes: tuple[Any, ...]
+    products: tuple[Product, ...]
+    constants: Mapping[str, np.ndarray]
+    result: str
 
 
 class OnnxModel(Model):
@@ -61,6 +70,7 @@ class OnnxModel(Model):
         graph = model.graph
         found = onnx_file.constants(graph)
         nodes, self._products = _parted(graph, found, self.file)
+        self.parts = Parts(tuple(nodes), tuple(self._products), found, graph.output[0].name)
         traces = Traces(model, self.shapes, self.file)
         self.one_by_one = traces.two is None or any(node.op_type == "DynamicQuantizeLinear" for node in graph.node)
         self._kinds = {name: traces.one[name].dtype for name in self.shapes}
