@@ -194,9 +194,9 @@ def _by_pulses(steps: _Steps, rule: UpdateRule, rate: float, key: Key) -> xr.Dat
 
 
 def _used(learners: Mapping[str, list[Learner]]) -> np.ndarray:
-    """(layers, 3): pulses so far, most pulses of one cell, cells."""
+    """(layers, 3): pulses so far, most pulses of one cell, share of updates that were cut."""
     return np.array(
-        [(sum(p.pulses for p in parts), max(p.most for p in parts), sum(p.cells for p in parts)) for parts in learners.values()]
+        [(sum(p.pulses for p in parts), max(p.most for p in parts), np.mean([p.cut for p in parts])) for parts in learners.values()]
     )
 
 
@@ -207,6 +207,7 @@ def _counted(rule: UpdateRule, used: list[np.ndarray], layers: list[str]) -> xr.
         {
             "pulses": (("epoch", "layer"), table[..., 0], {"units": "1", "long_name": "update pulses so far"}),
             "most_pulses": (("epoch", "layer"), table[..., 1], {"units": "1", "long_name": "update pulses of the busiest cell so far"}),
+            "cut": (("epoch", "layer"), table[..., 2], {"units": "1", "long_name": "share of updates cut to the longest pulse train"}),
         },
         coords={"epoch": np.arange(1, len(used) + 1), "layer": layers},
     )

@@ -27,8 +27,8 @@ class Tile:
         self.used = np.zeros(shape, np.int64)
         self.reference = np.zeros(shape, np.float32)
         self.updates = 0
-        self.saturated = 0
-        """Updates whose trains would have had to be longer than they can be."""
+        self.cut = self.wild = 0
+        """Updates that asked for longer trains than there are, and for more than a cell's range."""
         self._words, self._curve, self._noise = key.child("pulses").words, device.curve, device.noise
 
     @property
@@ -54,28 +54,29 @@ class Tile:
                 return
             self.pulse(below.astype(np.int32))
 
-    def update(self, x: np.ndarray, d: np.ndarray, rate: float) -> None:
+    def update(self, x: np.ndarray, d: np.ndarray, rate: float, name: str = "rate") -> None:
         """Expected change -rate x_b d_b^T for each row b of x float32 (rows, k) and d float32 (rows, n), one after the other.
 
-        Trains are as long as the largest product needs, 31 pulses at most, and both lines get the same largest probability
-        (update management of Gokmen, Onen, Haensch 2017). ValueError for values that are not finite, and where more than half
-        of at least 100 updates so far have asked for longer trains: then weights no longer follow the gradient.
+        Trains are as long as the largest product needs, and both lines get the same largest probability (update management of
+        Gokmen, Onen, Haensch 2017). Where 31 pulses are not enough, the whole update is scaled down to what they give (it keeps
+        its direction) and counted in `cut`. name : what `rate` is called in an error. ValueError for values that are not
+        finite, and where more than half of at least 100 updates have asked for more than a cell's whole range at once.
         """
         x, d = np.ascontiguousarray(x, np.float32), np.ascontiguousarray(d, np.float32)
         if not (np.isfinite(x).all() and np.isfinite(d).all()):
             raise ValueError(f"{self.device.name}: an update of non-finite inputs or errors; the training has diverged")
-        on_x, on_d = self._trains(x, d, rate)
+        on_x, on_d = self._trains(x, d, rate, name)
         signs_x, signs_d = np.sign(x).astype(np.int8), np.sign(d).astype(np.int8)
         counts = np.empty(self.shape, np.int32)
         for b in np.flatnonzero(on_x.any(axis=1) & on_d.any(axis=1)):
             pulses.coincidences(on_x[b], on_d[b], signs_x[b], signs_d[b], counts)
             self.pulse(counts)
 
-    def _trains(self, x: np.ndarray, d: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
+    def _trains(self, x: np.ndarray, d: np.ndarray, rate: float, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Pulse trains uint32 of every row's word lines and bit lines."""
         top_x, top_d = np.abs(x).max(axis=1), np.abs(d).max(axis=1)
         wanted = rate * top_x.astype(np.float64) * top_d / self.device.granularity
-        self._watch(wanted, rate)
+        self._watch(wanted, rate, name)
         length = np.clip(np.ceil(wanted), 1, LONGEST).astype(np.int64)
         largest = np.sqrt(np.minimum(wanted / length, 1.0))
         made = []
@@ -90,12 +91,14 @@ class Tile:
     trains = 0
     """Rows for which trains have been drawn."""
 
-    def _watch(self, wanted: np.ndarray, rate: float) -> None:
-        self.saturated += int((wanted > LONGEST).sum())
+    def _watch(self, wanted: np.ndarray, rate: float, name: str) -> None:
+        span = (self.device.w_max - self.device.w_min) / self.device.granularity
+        self.cut += int((wanted > LONGEST).sum())
+        self.wild += int((wanted > span).sum())
         asked = self.trains + len(wanted)
-        if asked >= 100 and self.saturated > asked / 2:
-            raise ValueError(f"{self.device.name}: rate={rate} asks for {wanted.max():.0f} pulses of {self.device.granularity:g} in one "
-                             f"update; allowed: {LONGEST}. Take a smaller rate, or a cell with larger steps")  # fmt: skip
+        if asked >= 100 and self.wild > asked / 2:
+            raise ValueError(f"{self.device.name}: the updates diverge: {name}={rate:g} asks for {wanted.max():.0f} pulses in one; "
+                             f"allowed: {span:.0f}, the whole range of a cell. Take a smaller {name}")  # fmt: skip
 
     def symmetry_point(self) -> np.ndarray:
         """State float32 (k, n) at which a pulse up and a pulse down are equally large, by bisection over each cell's range.
@@ -112,8 +115,13 @@ class Tile:
         return ((below + above) / 2).astype(np.float32)
 
     def refer_to_symmetry_point(self) -> None:
-        """Set the fixed cells to the symmetry points, so that weight 0 is where pulses balance (zero-shifting, Kim et al. 2019)."""
-        self.reference = self.symmetry_point()
+        """Set the fixed cells to the symmetry points, so that weight 0 is where pulses balance (zero-shifting, Kim et al. 2019).
+
+        A cell that has none within its range (constant steps that differ) keeps the reference 0.
+        """
+        point, (low, high) = self.symmetry_point(), self.cells[2:4]
+        inside = (point > low + 1e-3 * (high - low)) & (point < high - 1e-3 * (high - low))
+        self.reference = np.where(inside, point, np.float32(0))
         self.write(np.zeros(self.shape, np.float32))
 
 
