@@ -180,6 +180,7 @@ def gated_voltages(g, source, supply, r_in, r_first, r_out, r_last, w, b):
     lines, rows, n = g.shape
     for j in prange(n):
         e, a, c, z = np.empty((rows, lines)), np.empty((rows, lines)), np.ones(lines), np.empty((rows, lines, lines))
+        before_y, before_u = np.empty(rows), np.empty(rows)
         now_e, now_a, now_z = supply.copy(), np.zeros(lines), np.zeros((lines, lines))
         y, u = 0.0, 0.0
         for i in range(rows):
@@ -210,8 +211,8 @@ def gated_voltages(g, source, supply, r_in, r_first, r_out, r_last, w, b):
                         now_z[o, m] -= column[o] * column[m] * g[p, i, j] * k
                 c[p] *= k
             e[i], a[i], z[i] = now_e, now_a, now_z
-        flow = u / (1.0 + r_last * y)
-        b[rows - 1, j] = flow * r_last
+            before_y[i], before_u[i] = y, u
+        b[rows - 1, j] = u / (1.0 + r_last * y) * r_last
         beyond = np.zeros(lines)
         for i in range(rows - 1, -1, -1):
             for p in range(lines):
@@ -219,11 +220,12 @@ def gated_voltages(g, source, supply, r_in, r_first, r_out, r_last, w, b):
                 for o in range(lines):
                     w[p, i, j] -= z[i, p, o] * beyond[o]
             for p in range(lines):
-                cell = g[p, i, j] * (w[p, i, j] - b[i, j]) + source[p, i, j]
-                beyond[p] += cell
-                flow -= cell
+                beyond[p] += g[p, i, j] * (w[p, i, j] - b[i, j]) + source[p, i, j]
             if i:
-                b[i - 1, j] = b[i, j] + r_out * flow
+                flow = before_u[i - 1]
+                for p in range(lines):
+                    flow -= a[i - 1, p] * beyond[p]
+                b[i - 1, j] = (b[i, j] + r_out * flow) / (1.0 + r_out * before_y[i - 1])
 
 
 @inline

@@ -82,6 +82,18 @@ def test_power_matrices_are_the_dissipation(topology, sense, shape):
         np.testing.assert_allclose(np.einsum("ti,ij,tj->t", v, matrix, v), watts[part], rtol=1e-10)
 
 
+@pytest.mark.parametrize(("topology", "sense"), [("B", "last"), ("B", "first"), ("D", "last"), ("D", "first")])
+@pytest.mark.parametrize("ohms", [(0.0, 1e3), (1e3, 0.0), (1e3, 1e3), (1e-3, 1e5)])
+def test_long_and_resistive_columns_keep_kirchhoff_and_power(topology, sense, ohms):
+    g, v, negative = _case(topology, (300, 3))
+    wires = Wires(r_in=ohms[0], r_out=ohms[1], topology=topology, sense=sense)
+    watts, nodes = dissipation(g, v, wires, negative), node_voltages(g, v, wires, negative)
+    np.testing.assert_allclose(sum(watts[part] for part in PARTS), watts["sources"], rtol=1e-9)
+    cells = _cells(g, v, wires, negative, nodes.drop)
+    currents = wire_currents(g, v, *ohms, g_negative=negative, topology=topology, sense=sense)
+    np.testing.assert_allclose(cells.sum(axis=(1, 2)), currents, rtol=0, atol=1e-9 * np.abs(currents).max())
+
+
 def test_gated_circuits_have_no_power_matrices():
     with pytest.raises(ValueError, match=r"'B' has no power matrices.*use dissipation"):
         power_matrices([[1e-5]], Wires(r_in=1, r_out=1, topology="B"))
