@@ -28,15 +28,15 @@ def time_text(seconds: float) -> str:
 def accuracy_against_energy(summary: pd.DataFrame) -> Figure:
     """Accuracy (or perplexity, downwards) against energy per inference, one panel a workload, with both intervals.
 
-    summary : the table of `studies.roadmap.summary`. A stage that drifts shows its first and its last time; workloads
-    that no metric scores have no panel.
+    summary : the table of `studies.roadmap.summary`. A stage that drifts shows its first and its last time; a workload
+    that no metric scores shows its latency instead, downwards.
     """
-    scored = summary[summary.metric != "none"]
-    names = list(dict.fromkeys(scored.workload))
+    names = list(dict.fromkeys(summary.workload))
     fig, panels = _grid(len(names), 3.6, 3.2)
     for ax, name in zip(panels, names, strict=True):
-        _panel(ax, scored[scored.workload == name])
-        ax.set_title(name)
+        rows = summary[summary.workload == name]
+        _panel(ax, rows)
+        ax.set_title(name if rows.metric.iloc[0] != "none" else f"{name} (no weights: latency)")
     handles = {label: handle for ax in panels for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     fig.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4, frameon=False)
     fig.suptitle(f"{_finding(summary)}\n(bars: 95 % of accuracy or perplexity, low-high of prices)")
@@ -59,7 +59,7 @@ def _panel(ax: Any, rows: pd.DataFrame) -> None:
     for stage, one in rows.groupby("stage"):
         for row, filled in zip(one.iloc[[0, -1] if len(one) > 1 else [0]].itertuples(), (True, False), strict=False):
             late = len(one) > 1 and not filled
-            value, low, high = (getattr(row, metric + end) for end in ("", "_low", "_high"))
+            value, low, high = [row.latency_s] * 3 if metric == "none" else [getattr(row, metric + end) for end in ("", "_low", "_high")]
             ax.errorbar(
                 row.energy_J, value,
                 xerr=[[row.energy_J - row.energy_low_J], [row.energy_high_J - row.energy_J]], yerr=[[value - low], [high - value]],
@@ -74,9 +74,13 @@ def _panel(ax: Any, rows: pd.DataFrame) -> None:
     if metric == "accuracy":
         ax.set_ylabel("accuracy")
         ax.yaxis.set_major_formatter(PercentFormatter(1.0))
-    else:
-        ax.set_ylabel(f"{metric} (lower is better)")
-        ax.invert_yaxis()
+        return
+    ax.set_ylabel(f"{'latency' if metric == 'none' else metric} (lower is better)")
+    if metric == "none":
+        ax.set_yscale("log")
+        ax.yaxis.set_major_formatter(EngFormatter("s", sep=" "))
+        ax.tick_params(axis="y", which="minor", labelleft=False)
+    ax.invert_yaxis()
 
 
 def _finding(summary: pd.DataFrame) -> str:

@@ -15,8 +15,8 @@ TIMES = (0.0, 31557600.0)
 def row(workload, target, stage, at, metric, value, energy):
     none = {f"{m}{end}": np.nan for m in ("accuracy", "perplexity") for end in ("", "_low", "_high")}
     scored = {} if metric == "none" else {metric: value, f"{metric}_low": 0.9 * value, f"{metric}_high": 1.05 * value}
-    energies = {"energy_J": energy, "energy_low_J": energy / 2, "energy_high_J": energy * 3}
-    return {"workload": workload, "target": target, "stage": stage, "at_s": at, "metric": metric, **none, **scored, **energies}
+    costs = {"energy_J": energy, "energy_low_J": energy / 2, "energy_high_J": energy * 3, "latency_s": 10 * energy}
+    return {"workload": workload, "target": target, "stage": stage, "at_s": at, "metric": metric, **none, **scored, **costs}
 
 
 @pytest.fixture
@@ -71,15 +71,21 @@ def test_times_are_said_as_a_reader_says_them(seconds, text):
     assert roadmap.time_text(seconds) == text
 
 
-def test_accuracy_against_energy_has_a_panel_a_scored_workload(summary):
+def test_accuracy_against_energy_has_a_panel_a_workload(summary):
     fig = plot.accuracy_against_energy(summary)
     panels = [ax for ax in fig.axes if ax.axison]
-    assert [ax.get_title() for ax in panels] == ["cnn", "lm"]
-    assert [ax.get_ylabel() for ax in panels] == ["accuracy", "perplexity (lower is better)"]
+    assert [ax.get_title() for ax in panels] == ["cnn", "lm", "shape (no weights: latency)"]
+    assert [ax.get_ylabel() for ax in panels] == ["accuracy", "perplexity (lower is better)", "latency (lower is better)"]
     assert all(ax.get_xlabel() == "energy per inference" and ax.get_xscale() == "log" for ax in panels)
-    assert not panels[0].yaxis_inverted()
-    assert panels[1].yaxis_inverted()
+    assert [ax.yaxis_inverted() for ax in panels] == [False, True, True]
     assert panels[0].xaxis.get_major_formatter()(1e-6) == "1 µJ"
+
+
+def test_a_workload_without_metric_shows_latency(summary):
+    panel = plot.accuracy_against_energy(summary).axes[2]
+    points = [one.lines[0].get_xydata()[0].tolist() for one in errors(panel)]
+    np.testing.assert_allclose(points[:2], [[1e-6, 1e-5], [2e-6, 2e-5]])
+    assert panel.yaxis.get_major_formatter()(1e-3) == "1 ms"
 
 
 def test_each_stage_is_a_point_with_both_intervals(summary):
