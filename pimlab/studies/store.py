@@ -110,7 +110,7 @@ class Store:
         with self._disk():
             part = Path(tempfile.mkdtemp(prefix="joined.part-", dir=self.points))
             try:
-                result.to_zarr(part / "new", mode="w", consolidated=False, zarr_format=2)  # version 3 has no settled form for text
+                result.to_zarr(part / "new", mode="w", consolidated=True, zarr_format=2)  # version 3 has no settled form for text
                 if self.path.exists():
                     os.rename(self.path, part / "old")
                 os.rename(part / "new", self.path)

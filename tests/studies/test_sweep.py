@@ -97,7 +97,7 @@ def test_store_and_memory_and_the_file_say_the_same(tmp_path):
     path = tmp_path / "s.zarr"
     memory, stored = quiet(small, x=[1, 2], y=[0, 1]), quiet(small, x=[1, 2], y=[0, 1], store=str(path))
     xr.testing.assert_identical(memory, stored)
-    xr.testing.assert_identical(stored, xr.open_zarr(path, consolidated=False).load())
+    xr.testing.assert_identical(stored, xr.open_zarr(path).load())
 
 
 def test_more_values_join_a_store_and_only_they_are_computed(tmp_path):
@@ -114,7 +114,7 @@ def test_more_values_join_a_store_and_only_they_are_computed(tmp_path):
     ds = quiet(counted, x=[2, 3, 1], store=path)
     assert seen == [1, 2, 3]
     assert ds.x.values.tolist() == [2, 3, 1]
-    xr.testing.assert_identical(ds, xr.open_zarr(path, consolidated=False).load())
+    xr.testing.assert_identical(ds, xr.open_zarr(path).load())
 
 
 class _Marks:
