@@ -45,21 +45,21 @@ def element_grid(target: MicroscalingFormat) -> tuple[Any, ...]:
 
 
 def as_float32(x: np.ndarray | float, target: NumberFormat) -> np.ndarray:
-    """x as contiguous float32; wider numbers are rounded to odd, so that rounding them to `target` stays correct.
+    """x as float32 in C order; wider numbers are rounded to odd, so that rounding them to `target` stays correct.
 
     Boldo and Melquiond, IEEE Trans. Computers 57, 462 (2008): exact for at most 21 mantissa bits. For 22 and 23 bits, wider
     numbers are rounded to the nearest float32 first.
     """
     x = np.asarray(x)
     if x.dtype in (np.float32, np.float16, np.int16, np.int8, np.uint16, np.uint8, np.bool_):
-        return np.ascontiguousarray(x, dtype=np.float32)
+        return np.asarray(x, dtype=np.float32, order="C")
     if not (np.issubdtype(x.dtype, np.integer) or np.issubdtype(x.dtype, np.floating)):
         raise TypeError(f"cast: x has dtype {x.dtype}; allowed: real numbers")
-    wide = x.astype(np.float64)
     with np.errstate(over="ignore"):
+        wide = x.astype(np.float64, order="C")
         near = wide.astype(np.float32)
         if isinstance(target, FloatFormat) and target.mantissa > _ODD:
-            return np.ascontiguousarray(near)
+            return near
         other = np.nextafter(near, np.where(wide > near, np.float32(np.inf), np.float32(-np.inf)))
     even = (near.view(np.int32) & 1) == 0
     return np.where(even & (near != wide) & ~np.isnan(wide), other, near)

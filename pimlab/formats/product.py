@@ -71,7 +71,8 @@ def accumulated(x: np.ndarray, w: np.ndarray, accumulator: FloatAccumulator) -> 
     out = np.empty((x.shape[0], w.shape[1]), np.float32)
     kind = _KINDS[accumulator.format]
     rounded = kind if accumulator.products == "rounded" else 0
-    if accumulator.order == "tree":
+    # a tree of one leaf adds nothing, yet what it answers stands in the accumulator
+    if accumulator.order == "tree" and x.shape[1] > 1:
         kernels.tree(x, w, kind, rounded, out)
     else:
         kernels.chunks(x, w, accumulator.chunk or 1, kind, rounded, out)

@@ -134,7 +134,8 @@ def affine(low: np.ndarray | float, high: np.ndarray | float, format: IntegerFor
 
 
 def _finite(x: np.ndarray, what: str) -> np.ndarray:
-    x = np.ascontiguousarray(x, dtype=np.float32)
+    with np.errstate(over="ignore"):
+        x = np.asarray(x, dtype=np.float32, order="C")
     if not np.isfinite(x).all():
         raise ValueError(f"{what}: x holds {np.count_nonzero(~np.isfinite(x))} non-finite values; allowed: finite float32")
     return x

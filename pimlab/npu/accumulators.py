@@ -17,7 +17,7 @@ class Accumulator(Value):
         A wrapping accumulator gives the same bits for every chunk.
     """
 
-    bits: int = integer(8, 62, default=32)
+    bits: int = integer(2, 64, default=32)
     overflow: str = choice("wrap", "saturate", default="wrap")
     chunk: int | None = integer(1, default=None, hint="for all of k write chunk=None")
 

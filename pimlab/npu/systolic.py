@@ -74,7 +74,7 @@ def gemm_cycles(m: int, n: int, k: int, *, rows: int, cols: int, dataflow: str =
     Folds of all groups are dealt out to the arrays; each reads its own operands, so traffic does not depend on `arrays`.
     ValueError for an unknown dataflow or rule, a size outside 1..2^31, or compat with several arrays, groups or overlap.
     """
-    _checked(m=m, n=n, k=k, rows=rows, cols=cols, groups=groups, arrays=arrays)
+    m, n, k, rows, cols, groups, arrays = _checked(m=m, n=n, k=k, rows=rows, cols=cols, groups=groups, arrays=arrays)
     if dataflow not in DATAFLOWS:
         raise ValueError(unknown("dataflow", dataflow, DATAFLOWS))
     if compat not in (None, "scalesim"):
@@ -186,9 +186,11 @@ def _padding(written: int, cols: int, drained: int) -> int:
     return cols - 1 if written > drained + 1 and drained % cols == 0 and drained > cols else 0
 
 
-def _checked(**sizes: int) -> None:
+def _checked(**sizes: int) -> list[int]:
+    """The sizes as Python's integers: NumPy's would overflow where traffic is counted."""
     for name, size in sizes.items():
         if isinstance(size, bool) or not hasattr(size, "__index__"):
             raise TypeError(f"{name}={size!r} is not an integer 1..{LARGEST}")
-        if not 1 <= size <= LARGEST:
+        if not 1 <= size.__index__() <= LARGEST:
             raise ValueError(f"{name}={size} is outside 1..{LARGEST}")
+    return [size.__index__() for size in sizes.values()]

@@ -95,6 +95,21 @@ def test_float64_is_rounded_once():
     _same(formats.cast(wide, "bf16"), theirs.astype(np.float32))
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64, np.int16])
+@pytest.mark.parametrize("name", ["fp8_e4m3", "fp16", "tf32", "fp32", "mxfp4"])
+def test_the_order_in_memory_does_not_matter(dtype, name):
+    x = (30 * np.random.default_rng(0).standard_normal((5, 33, 7))).astype(dtype)
+    for rounding in ("nearest", "toward_zero", "stochastic"):
+        for view in (np.asfortranarray(x), x.T, x[::2], x[..., ::-1]):
+            plain = formats.cast(np.array(view, order="C"), name, rounding=rounding, seed=2)
+            np.testing.assert_array_equal(formats.cast(view, name, rounding=rounding, seed=2), plain)
+
+
+@pytest.mark.parametrize("x", [500.0, np.float32(500), np.float64(500), np.int8(100)])
+def test_a_number_stays_one(x):
+    assert formats.cast(x, "fp8_e4m3").shape == formats.quantize(x, "int8").dequantize().shape == ()
+
+
 def test_formats_with_the_whole_mantissa_of_float32():
     x = np.random.default_rng(0).standard_normal(5000)
     np.testing.assert_array_equal(formats.cast(x, "fp32"), x.astype(np.float32))

@@ -36,6 +36,12 @@ def test_chunks_and_tree_by_hand():
     assert total == {"sequence": 2048.0, "chunks": 2052.0, "tree": 2052.0}
 
 
+@pytest.mark.parametrize("order", ["sequence", "tree"])
+def test_one_product_stands_in_the_accumulators_format(order):
+    y = formats.product(X[:, :1], W[:1], "fp16", "fp16", FloatAccumulator(format="bf16", order=order)).y
+    np.testing.assert_array_equal(y, formats.cast(y, "bf16"))
+
+
 def test_a_wide_accumulator_is_nearer_the_truth():
     truth = X.astype(np.float64) @ W.astype(np.float64)
 

@@ -102,6 +102,22 @@ def test_float_sums_follow_the_stated_order(order):
 
 
 @np.errstate(over="ignore")  # uncompiled kernels warn where a sum becomes infinite
+@pytest.mark.parametrize("overflow", ["wrap", "saturate"])
+@pytest.mark.parametrize("bits", [2, 4, 16, 63, 64])
+def test_accumulators_of_any_width_by_plain_integers(bits, overflow):
+    rng = np.random.default_rng(bits)
+    x, w = rng.integers(-128, 128, (3, 20)), rng.integers(-128, 128, (20, 4))
+    low, high = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
+    for chunk in (1, 3):
+        held = npu.matmul(x, w, "int8", "int8", npu.Accumulator(bits=bits, overflow=overflow, chunk=chunk))
+        for i, j in np.ndindex(held.shape):
+            total = 0
+            for p in range(0, 20, chunk):
+                total += sum(int(a) * int(b) for a, b in zip(x[i, p : p + chunk], w[p : p + chunk, j], strict=True))
+                total = min(max(total, low), high) if overflow == "saturate" else (total - low) % 2**bits + low
+            assert held[i, j] == total
+
+
 def test_fp16_in_sequence_overflows_and_counts_it():
     """By hand: 300 products of 256 reach 65504 and pass it after 255 of them."""
     x, w = np.full((2, 300), 16.0), np.full((300, 3), 16.0)
@@ -146,7 +162,7 @@ def test_rows_and_columns_do_not_depend_on_their_neighbours():
     (("int8", "int8", "fp32"), "accumulator='fp32'; allowed for two integer formats"),
     (("fp16", "int8", "int32"), "accumulator='int32'; allowed with a float format: a FloatAccumulator"),
     (("int4", "int8"), r"codes -8\.\.8 lie outside -8\.\.7 of int4"),
-    (("int99", "int8"), "width=99 is outside 2..16"), (("fp8_e4m4", "int8"), "cannot exist"), (("int8", "int8", "int99"), "bits=99 is outside 8..62"),
+    (("int99", "int8"), "width=99 is outside 2..16"), (("fp8_e4m4", "int8"), "cannot exist"), (("int8", "int8", "int99"), "bits=99 is outside 2..64"),
 ])  # fmt: skip
 def test_bad_products_are_named(arguments, message):
     x, w = np.array([[-8, 8]]), np.ones((2, 1), int)

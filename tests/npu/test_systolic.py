@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -131,6 +132,15 @@ def test_overlapping_folds_save_all_but_one_filling(m, n, k, rows, cols, dataflo
     assert overlapped.total_cycles == free + rows + cols - 2
     assert overlapped.total_cycles <= serial.total_cycles
     assert overlapped.utilisation <= 1
+
+
+@pytest.mark.parametrize("compat", [None, "scalesim"])
+def test_numpys_integers_do_not_overflow(compat):
+    for kind, size in ((np.int8, 100), (np.uint8, 200), (np.int32, 100_000)):
+        sizes = kind(size), kind(size), kind(size)
+        answer = npu.gemm_cycles(*sizes, rows=kind(32), cols=kind(32), compat=compat)
+        assert answer == npu.gemm_cycles(size, size, size, rows=32, cols=32, compat=compat)
+        assert type(answer.total_cycles) is int
 
 
 @pytest.mark.parametrize("dataflow", ["ws", "os", "is"])
