@@ -150,6 +150,57 @@ def test_a_users_own_file(tmp_path):
         device(str(mine))
 
 
+def _file(tmp_path, **tables):
+    """A device file of assumed numbers: `name="5 uS"`, or `name=([0.1, 0.2], "uS")`."""
+    lines = ['model = "generic"']
+    for name, value in {"g_min": "1 uS", "g_max": "5 uS", **tables}.items():
+        number, unit = value if isinstance(value, tuple) else (value, "")
+        lines.append(f'[{name}]\nvalue = {number!r}\nunit = "{unit}"\nstatus = "assumed"\nreason = "test"')
+    (tmp_path / "mine.toml").write_text("\n".join(lines))
+    return tmp_path / "mine.toml"
+
+
+@pytest.mark.parametrize(
+    ("tables", "message"),
+    [
+        ({"programing_sigma": ([0.1], "uS")}, r"\[programing_sigma\] is no constant of a device; did you mean 'programming_sigma'"),
+        ({"programming_sigma": ([0.1], "")}, r"\[programming_sigma.0\] is in no unit; allowed: S"),
+        ({"g_max": "5 uA"}, r"\[g_max\] is in A; allowed: S"),
+        ({"drift_mean": ([0.05], "")}, r"\[drift_mean\] makes no part of the device"),
+        ({"read_relative": 0.1, "telegraph_depth": 0.1, "telegraph_share": 0.1}, r"\[read_relative\] makes no part"),
+    ],
+)
+def test_a_file_that_would_be_read_in_part_is_refused(tmp_path, tables, message):
+    with pytest.raises(catalogue.CatalogueError, match=message):
+        device(_file(tmp_path, **tables))
+
+
+def test_a_file_without_a_range_is_refused(tmp_path):
+    path = _file(tmp_path)
+    path.write_text(path.read_text().replace("[g_max]", "[read_absolute]"))
+    with pytest.raises(catalogue.CatalogueError, match=r"\[g_max\] is missing"):
+        device(path)
+    path.write_text('relaxation_scal = "log"\n' + _file(tmp_path).read_text())
+    with pytest.raises(catalogue.CatalogueError, match="relaxation_scal='log' is not known; did you mean 'relaxation_scale'"):
+        device(path)
+
+
+def test_a_file_may_hold_any_part(tmp_path):
+    mine = device(_file(tmp_path, programming_sigma_bounds=([0.1, 0.4], "uS"), programming_sigma_power=([0.2, 0.5], "uS"),
+                        telegraph_depth=0.3, telegraph_share=0.1, stuck_low=0.01, leak_time="1 day", activation_energy="0.2 eV",
+                        temperature="350 K", temperature_reference="300 K"))  # fmt: skip
+    assert mine.read_noise == TelegraphNoise(depth=0.3, share=0.1)
+    assert mine.temperature == Arrhenius(energy="0.2 eV", temperature=350, reference=300)
+    assert mine.drift == Leak(time="1 day")
+    assert mine.defects == Defects(stuck_low=0.01)
+    assert check(mine)
+
+
+def test_only_devices_are_checked():
+    with pytest.raises(TypeError, match=r"'pcm-joshi2020' is not a Device; write pim.device\('pcm-joshi2020'\)"):
+        check("pcm-joshi2020")
+
+
 def test_conformance_names_the_broken_promise():
     class Forgetful(Device):
         def program(self, g_target, key=0):

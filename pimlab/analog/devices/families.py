@@ -7,19 +7,40 @@ import math
 from pimlab.analog.devices.current import CubicCurrent
 from pimlab.analog.devices.curves import ClippedLog, ClippedPower, Curve, Polynomial, Saturating, Split
 from pimlab.analog.devices.device import Device
-from pimlab.analog.devices.drift import Drift, Leak, LogRelaxation, PowerLawDrift, Relaxation
+from pimlab.analog.devices.drift import Arrhenius, Drift, Leak, LogRelaxation, PowerLawDrift, Relaxation
 from pimlab.analog.devices.programming import Defects, ProgrammingError
-from pimlab.analog.devices.read_noise import CurveReadNoise, FlickerNoise, GaussianReadNoise, LogFlickerNoise, ReadNoise
+from pimlab.analog.devices.read_noise import CurveReadNoise, FlickerNoise, GaussianReadNoise, LogFlickerNoise, ReadNoise, TelegraphNoise
+from pimlab.analog.devices.vocabulary import FACTS, refuse_unknown, refuse_unused
 from pimlab.catalogue import CatalogueError, Entry
+from pimlab.constants import Constant
 
 FAMILIES = ("pcm", "reram", "mram", "sonos", "flash", "fefet", "ecram", "capacitor", "generic")
-FACTS = ("write_energy", "write_time", "write_pulses", "endurance", "read_voltage", "retention", "cell_area")
+
+
+class _Reading(Entry):
+    """An entry that remembers which of its constants were taken."""
+
+    def __init__(self, entry: Entry):
+        super().__init__(entry.name, entry.meta, dict(entry))
+        self.taken: set[str] = set()
+
+    def __getitem__(self, key: str) -> Constant:
+        self.taken.add(key)
+        return super().__getitem__(key)
 
 
 def build(name: str, entry: Entry) -> Device:
-    """The device of a catalogue entry; CatalogueError for an unknown family."""
+    """The device of a catalogue entry; CatalogueError for an unknown family, constant or unit, and for what makes no part of it."""
     if entry.meta.get("model") not in FAMILIES:
         raise CatalogueError(f"{entry.name}: model={entry.meta.get('model')!r} is not one of {', '.join(FAMILIES)}")
+    refuse_unknown(entry)
+    reading = _Reading(entry)
+    made = _parts(name, reading)
+    refuse_unused(entry, reading.taken)
+    return made.but(sources=_sources(entry))
+
+
+def _parts(name: str, entry: Entry) -> Device:
     return Device(
         name=name,
         g_min=entry["g_min"].value,
@@ -28,10 +49,10 @@ def build(name: str, entry: Entry) -> Device:
         programming=_programming(entry),
         defects=_defects(entry),
         drift=_drift(entry),
+        temperature=_temperature(entry),
         read_noise=_read_noise(entry),
         current=_current(entry),
         facts=tuple((fact, entry[fact]) for fact in FACTS if fact in entry),
-        sources=_sources(entry),
     )
 
 
@@ -43,6 +64,10 @@ def _sources(entry: Entry) -> tuple[str, ...]:
 
 def _has(entry: Entry, row: str) -> bool:
     return f"{row}.0" in entry
+
+
+def _has_curve(entry: Entry, name: str) -> bool:
+    return any(_has(entry, name + form) for form in ("", "_saturating", "_bounds"))
 
 
 def _reference(entry: Entry, name: str) -> float:
@@ -70,10 +95,10 @@ def _curve(entry: Entry, name: str) -> Curve:
 
 def _programming(entry: Entry) -> ProgrammingError | None:
     name = "programming_sigma"
-    if not (_has(entry, name) or _has(entry, f"{name}_saturating")):
+    if not _has_curve(entry, name):
         return None
     other = f"{name}_other"
-    second = (_curve(entry, other), _reference(entry, other)) if _has(entry, other) else (None, None)
+    second = (_curve(entry, other), _reference(entry, other)) if _has_curve(entry, other) else (None, None)
     return ProgrammingError(sigma=_curve(entry, name), g_reference=_reference(entry, name), other=second[0], other_reference=second[1])
 
 
@@ -85,7 +110,7 @@ def _defects(entry: Entry) -> Defects | None:
 def _drift(entry: Entry) -> Drift | None:
     g_max = entry["g_max"].value
     if "drift_time" in entry:
-        sigma = _curve(entry, "drift_sigma") if _has(entry, "drift_sigma_low") else None
+        sigma = _curve(entry, "drift_sigma") if _has_curve(entry, "drift_sigma") else None
         return PowerLawDrift(time=entry["drift_time"].value, mean=_curve(entry, "drift_mean"), sigma=sigma, g_reference=g_max)
     if _has(entry, "relaxation_times"):
         return _relaxation(entry)
@@ -95,6 +120,14 @@ def _drift(entry: Entry) -> Drift | None:
         return None
     rates = ("relaxation_shift_rate", "relaxation_spread_rate", "relaxation_spread")
     return LogRelaxation(**{name.removeprefix("relaxation_"): entry[name].value for name in rates})
+
+
+def _temperature(entry: Entry) -> Arrhenius | None:
+    """At which temperature the cell is used, where the file says so; None: at that of its fits."""
+    names = {"energy": "activation_energy", "temperature": "temperature", "reference": "temperature_reference"}
+    if "activation_energy" not in entry or "temperature" not in entry:
+        return None
+    return Arrhenius(**{part: entry[name].value for part, name in names.items() if name in entry})
 
 
 def _relaxation(entry: Entry) -> Relaxation:
@@ -113,8 +146,10 @@ def _read_noise(entry: Entry) -> ReadNoise | None:
     if "read_time" in entry:
         return FlickerNoise(strength=_curve(entry, "read"), read_time=entry["read_time"].value, start=entry["drift_time"].value,
                             g_reference=entry["g_max"].value)  # fmt: skip
-    if _has(entry, "read_sigma_saturating"):
+    if _has_curve(entry, "read_sigma"):
         return CurveReadNoise(sigma=_curve(entry, "read_sigma"), g_reference=_reference(entry, "read_sigma"))
+    if "telegraph_depth" in entry and "telegraph_share" in entry:
+        return TelegraphNoise(depth=entry["telegraph_depth"].value, share=entry["telegraph_share"].value)
     amounts = {part: entry[f"read_{part}"].value for part in ("absolute", "relative") if f"read_{part}" in entry}
     return GaussianReadNoise(**amounts) if amounts else None
 
