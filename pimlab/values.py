@@ -129,7 +129,7 @@ class Value:
 
         def init(self: Any, *args: Any, **given: Any) -> None:
             if args:
-                raise TypeError(f"{cls.__name__} takes keyword arguments only, such as {next(iter(cls.__dataclass_fields__), 'name')}=...")  # type: ignore[attr-defined]
+                raise TypeError(f"{cls.__name__} takes keyword arguments only, such as {next(iter(cls.fields()), 'name')}=...")
             cls._refuse_unknown(given)
             missing = [f.name for f in dataclasses.fields(cls) if f.name not in given and _needed(f)]  # type: ignore[arg-type]
             if missing:

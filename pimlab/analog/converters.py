@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from pimlab.analog.physics import count
 from pimlab.values import Value, choice, integer, number, quantity
 
 _MOST_LEVELS = 2**16 - 1
@@ -181,4 +182,5 @@ def lossless_bits(rows: int, weight_bits: int, input_bits: int, signed: bool = F
 
     One more where the sums have a sign. ISAAC's w + v + log2(rows) (minus 1 for one-bit inputs or cells) is this for powers of two.
     """
-    return math.ceil(math.log2(rows * (2**weight_bits - 1) * (2**input_bits - 1) + 1)) + signed
+    digits = (2 ** count(bits, name) - 1 for name, bits in (("weight_bits", weight_bits), ("input_bits", input_bits)))
+    return (count(rows, "rows") * math.prod(digits)).bit_length() + signed

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from pimlab import catalogue
 from pimlab.analog.energy import adc_price
+from pimlab.analog.physics import count
 from pimlab.catalogue import Entry
 from pimlab.constants import Constant
 from pimlab.cost import Price, Prices
@@ -84,8 +85,9 @@ def array_area(name: str, rows: int, cols: int, columns_an_adc: int = 1) -> dict
     KeyError where the macro publishes no areas.
     """
     entry = catalogue.entry("analog", name)
+    rows, cols, columns_an_adc = count(rows, "rows"), count(cols, "cols"), count(columns_an_adc, "columns_an_adc")
     counts = {"cells": rows * cols, "DAC": rows, "ADC": -(-cols // columns_an_adc), "shift-add": -(-cols // columns_an_adc)}
-    return {part: _times(entry[f"area.{part.replace('-', '_')}"], count) for part, count in counts.items()}
+    return {part: _times(entry[f"area.{part.replace('-', '_')}"], number) for part, number in counts.items()}
 
 
 def _times(constant: Constant, count: int) -> Constant:

@@ -8,6 +8,7 @@ import numpy as np
 
 from pimlab import catalogue, units
 from pimlab.analog.devices import Device
+from pimlab.analog.physics import count
 from pimlab.constants import Constant
 from pimlab.values import unknown
 
@@ -25,7 +26,7 @@ def adc_energy(enob: float, rate: str | float = 1e8, node: str | float = 22e-9, 
     arXiv 2404.06553, meant as the best possible (18.9 % of designs
     since 2010 beat it). ValueError outside 1..20 bits, 1 kHz..100 GHz, 1..250 nm, or for an unknown model.
     """
-    rate, node = units.parse(rate, "Hz", "rate"), units.parse(node, "m", "node")
+    enob, rate, node = units.parse(enob, "", "enob"), units.parse(rate, "Hz", "rate"), units.parse(node, "m", "node")
     for name, value, low, high, unit in (("enob", enob, 1, 20, "bits"), ("rate", rate, 1e3, 1e11, "Hz"), ("node", node, 1e-9, 2.5e-7, "m")):
         if not low <= value <= high:
             raise ValueError(f"adc_energy {name}={value} is outside {low:g}..{high:g} {unit}")
@@ -79,7 +80,7 @@ def _regression(enob: float, rate: float, node: float) -> float:
 
 def programming_energy(device: Device, cells: int) -> Constant:
     """Joules to write `cells` cells once, from the device's own pulse energy; KeyError for a device without one."""
-    pulse = device.fact("write_energy")
+    pulse, cells = device.fact("write_energy"), count(cells, "cells", least=0)
     return pulse.but(
         name=f"programming {cells} cells of {device.name}", value=pulse.value * cells, low=pulse.low * cells, high=pulse.high * cells
     )

@@ -52,6 +52,7 @@ import numpy as np
 
 from pimlab import units
 from pimlab.analog.circuit import Grid, Ohms, one_blas_thread
+from pimlab.analog.physics import amount, count, numbers
 from pimlab.kernels import wires as kernels
 from pimlab.values import Value, choice, quantity
 
@@ -169,29 +170,22 @@ def first_order_loss(r: float | str, g: float | str, n: int) -> float:
     r : ohm a segment of both lines, or text;  g : S of each cell, or text;  n : N
     r G (N + 1)(2 N + 1) / 3, mean over columns, no source or sense resistance; within 1 % while the loss is below 1 %.
     """
-    if n < 1:
-        raise ValueError(f"n={n} is not a size of an array; allowed: 1 or more")
-    return units.parse(r, "ohm", "r") * units.parse(g, "S", "g") * (n + 1) * (2 * n + 1) / 3
+    size = count(n, "n")
+    return amount(r, "ohm", "r") * amount(g, "S", "g") * (size + 1) * (2 * size + 1) / 3
 
 
 def settling_time(r: float | str, c: float | str, n: int) -> float:
     """Time constant in seconds of a line of n segments of r ohm, each with c farad to ground: r c n^2 / 2 (distributed line)."""
-    ohm, farad = units.parse(r, "ohm", "r"), units.parse(c, "F", "c")
-    for name, value in (("r", ohm), ("c", farad), ("n", n)):
-        if not 0 <= value < math.inf:
-            raise ValueError(f"{name}={value!r} is outside 0..inf (and must be finite)")
-    return ohm * farad * n**2 / 2
+    return amount(r, "ohm", "r") * amount(c, "F", "c") * count(n, "n") ** 2 / 2
 
 
 def read_time(bits: int, tau: float | str) -> float:
     """Shortest read in seconds after which a line of time constant tau is within half a step of `bits`: (bits + 1) ln 2 tau."""
-    if bits < 0:
-        raise ValueError(f"bits={bits} is not a resolution; allowed: 0 or more")
-    return (bits + 1) * math.log(2) * units.seconds(tau, "tau")
+    return (amount(bits, "", "bits") + 1) * math.log(2) * units.seconds(tau, "tau")
 
 
 def _siemens(array: Any, name: str) -> np.ndarray:
-    out = np.ascontiguousarray(array, np.float64)
+    out = np.ascontiguousarray(numbers(array, name))
     if out.ndim < 2 or 0 in out.shape:
         raise ValueError(f"{name} has shape {out.shape}; allowed: (M, N) with at least one input and one output")
     bad = ~(np.isfinite(out) & (out >= 0))
@@ -221,7 +215,7 @@ def cell_lines(wires: Wires, g: Any, g_negative: Any, name: str = "g") -> np.nda
 
 def inputs(wires: Wires, v: Any, rows: int) -> tuple[np.ndarray, bool]:
     """float64 (batch, M) and whether `v` was one vector."""
-    out = np.asarray(v, np.float64)
+    out = numbers(v, "v")
     if out.ndim not in (1, 2) or out.shape[-1] != rows:
         raise ValueError(f"v has shape {out.shape}; allowed: ({rows},) or (batch, {rows}), one input a row of g")
     allowed = np.isfinite(out) if wires.linear else (out == 0) | (out == 1)

@@ -3,7 +3,29 @@
 import numpy as np
 import pytest
 
-from pimlab.analog import ADC, DAC, Crossbar, Refresh, Wires, device, effective_conductance, macro, nonlinear_currents, wire_currents
+from pimlab.analog import (
+    ADC,
+    DAC,
+    Crossbar,
+    Refresh,
+    Wires,
+    adc_energy,
+    array_area,
+    device,
+    effective_conductance,
+    first_order_loss,
+    lossless_bits,
+    macro,
+    nonlinear_currents,
+    programming_energy,
+    read_time,
+    sampled_voltage,
+    sampling_energy,
+    settling_time,
+    shot_current,
+    thermal_current,
+    wire_currents,
+)
 
 PCM = device("pcm-joshi2020")
 W, X, G = np.ones((3, 2), np.float32), np.ones((1, 3), np.float32), np.full((3, 2), 1e-5)
@@ -31,7 +53,31 @@ CASES = {
     "a voltage outside the I-V curve": (lambda: BENT.program(W).matmul(X), "0.8 V is outside its I-V curve; allowed: up to 0.5 V"),
     "negative inputs on unsigned drivers": (lambda: Crossbar(dac=DAC(bits=4, codes="unsigned")).program(W).matmul(-X), "cannot drive x=-1"),
     "inputs that are not finite": (lambda: Crossbar().program(W).matmul(np.nan * X), "3 non-finite values"),
+    "a negative conductance that is warm": (lambda: thermal_current(-1e-5, "1 MHz"), r"g=-1e-05 is outside 0\.\.inf S"),
+    "a temperature below zero": (lambda: thermal_current(1e-5, "1 MHz", -300), r"temperature=-300 is outside 0\.\.inf K"),
+    "a negative bandwidth": (lambda: shot_current("1 uA", -1), r"bandwidth=-1 is outside 0\.\.inf Hz"),
+    "no capacitor": (lambda: sampled_voltage(0), "capacitance=0; allowed: above 0 F"),
+    "no full scale": (lambda: sampling_energy(8, 0), "full_scale=0; allowed: above 0 V"),
+    "a negative segment": (lambda: first_order_loss(-1, 1e-5, 8), "r=-1 is outside"),
+    "a line of no segments": (lambda: settling_time(1, 1e-15, 0), "n=0; allowed: 1 or more"),
+    "bits that are no number": (lambda: read_time(np.nan, "1 ns"), "bits=nan is outside"),
+    "no rows to tell apart": (lambda: lossless_bits(0, 1, 1), "rows=0; allowed: 1 or more"),
+    "less than no cells": (lambda: programming_energy(PCM, -1), "cells=-1; allowed: 0 or more"),
+    "columns without an ADC": (lambda: array_area("generic-22nm", 8, 8, 0), "columns_an_adc=0; allowed: 1 or more"),
 }
+KINDS = {
+    "conductance as text": (lambda: PCM.program("10 uS"), r"pcm-joshi2020: g_target is <U5 '10 uS'; allowed: an array of real numbers"),
+    "complex conductance": (lambda: effective_conductance(G * 1j, 1, 1), r"(?s)g is complex128 .*; allowed: an array of real numbers"),
+    "half a bit of weight": (lambda: lossless_bits(8, 2.5, 1), "weight_bits=2.5 is not an integer"),
+    "no effective bits": (lambda: adc_energy(None, "1 MHz", "22 nm"), "enob=None"),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_another_kind_of_thing_is_refused_by_name(name):
+    call, message = KINDS[name]
+    with pytest.raises(TypeError, match=message):
+        call()
 
 
 @pytest.mark.parametrize("name", CASES)

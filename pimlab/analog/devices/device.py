@@ -13,6 +13,7 @@ from pimlab.analog.devices.drift import DRIFTS, Arrhenius, Drift
 from pimlab.analog.devices.programming import Defects, ProgrammingError
 from pimlab.analog.devices.read_noise import READ_NOISES, ReadNoise
 from pimlab.analog.draws import normals
+from pimlab.analog.physics import numbers
 from pimlab.constants import Constant
 from pimlab.keys import Key, as_key
 from pimlab.values import Value, integer, part, quantity, unknown
@@ -73,7 +74,7 @@ class Device(Value):
         The same key gives each cell the same drift and the same noise; another key is another set of cells.
         ValueError for a negative conductance or a time before programming.
         """
-        g = np.asarray(g, float)
+        g = numbers(g, f"{self.name}: g")
         if not (np.isfinite(g).all() and (g >= 0).all()):
             raise ValueError(f"{self.name}: conductances to read must be finite and 0 S or more; smallest is {g.min()}")
         now = self.drifted(g, at, key)
@@ -84,7 +85,7 @@ class Device(Value):
 
     def checked(self, g: np.ndarray) -> np.ndarray:
         """Targets as float64; ValueError naming the first that is outside g_min..g_max (1e-6 of g_max is rounding)."""
-        g = np.asarray(g, float)
+        g = numbers(g, f"{self.name}: g_target")
         slack = 1e-6 * self.g_max
         outside = ~((g >= self.g_min - slack) & (g <= self.g_max + slack))
         if outside.any():

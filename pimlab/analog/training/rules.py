@@ -12,6 +12,7 @@ import numpy as np
 from pimlab.analog.draws import normals
 from pimlab.analog.training.devices import UpdateDevice
 from pimlab.analog.training.tiles import LONGEST, Tile, tile
+from pimlab.kernels.blas import one_thread
 from pimlab.keys import Key
 from pimlab.values import Value, integer, number, part
 
@@ -108,7 +109,8 @@ class _Mixed(Learner):
         return self.tiles[0].weights
 
     def update(self, x: np.ndarray, d: np.ndarray, rate: float) -> None:
-        self.owed -= rate * (x.T @ d)
+        with one_thread():
+            self.owed -= rate * (x.T @ d)
         counts = np.trunc(self.owed / self.step)
         if counts.any():
             self.owed -= counts * self.step
