@@ -22,6 +22,8 @@ REFUSED = frozenset({
 """Standard operator types that hold multiply-accumulates in a form that is not split."""
 
 _DOMAINS = ("", "ai.onnx")
+_KINDS = {1: np.float32, 10: np.float16, 11: np.float64}
+"""Floats by their number in onnx.TensorProto."""
 
 
 def read(path: Path) -> Any:
@@ -33,18 +35,22 @@ def read(path: Path) -> Any:
         raise ModelError(f"{path} is not a file; allowed: the path of an ONNX file")
     try:
         return onnx.load(path)
-    except (DecodeError, onnx.checker.ValidationError, FileNotFoundError) as error:
+    except (DecodeError, onnx.checker.ValidationError, OSError, ValueError) as error:  # ValueError: external data cut short
         raise ModelError(f"{path.name} is damaged or no valid ONNX file ({first_line(error)})") from error
 
 
 def checked(model: Any, file: str) -> None:
-    """ModelError when the graph is not valid ONNX or holds what no target executes."""
+    """ModelError when the graph is not valid ONNX or holds what no target executes. Outputs without a shape pass."""
     import onnx
 
+    for value in model.graph.output:  # the checker insists on a shape that ONNX Runtime does not need; it is found by running
+        value.type.tensor_type.shape.SetInParent()
     try:
         onnx.checker.check_model(model)
     except (onnx.checker.ValidationError, UnicodeDecodeError) as error:
         raise ModelError(f"{file} is damaged or no valid ONNX file ({first_line(error)})") from error
+    if len(model.graph.output) == 0:
+        raise ModelError(f"{file} has no output; allowed: a graph with one output or more")
     for node in model.graph.node:
         _refuse(node, file)
 
@@ -105,15 +111,22 @@ def open_dimensions(model: Any, dims: Mapping[str, int], file: str) -> dict[str,
                 if label not in dims:
                     wanted = dim.dim_param or label
                     raise ModelError(f"{file}: input {value.name!r} has the open dimension {wanted!r} at axis {index}"
-                                     f"{nearest(wanted, dims)}; fix it with dims={{{label!r}: <size>}}")  # fmt: skip
+                                     f"{nearest(wanted, dims)}; fix it with dims={{{wanted!r}: <size>}}")  # fmt: skip
                 used.add(label)
-                dim.dim_value = int(dims[label])
+                dim.dim_value = _size(dims, label, file)
         shapes[value.name] = tuple(dim.dim_value for dim in shape.dim[1:])
         shape.dim[0].dim_param = "batch"
     for label in set(dims) - used:
         raise ModelError(f"{file}: dims names {label!r}, but no input has an open dimension of that name{nearest(label, used)}")
     _forget_shapes(model.graph)
     return shapes
+
+
+def _size(dims: Mapping[str, int], label: str, file: str) -> int:
+    size = dims[label]
+    if isinstance(size, bool) or not hasattr(size, "__index__") or size < 1:
+        raise ModelError(f"{file}: dims {label!r}={size!r}; allowed: an integer, 1 or more")
+    return int(size)
 
 
 def _forget_shapes(graph: Any) -> None:
@@ -175,7 +188,7 @@ def folded(model: Any, file: str) -> Any:
 
 
 def constants(graph: Any) -> dict[str, np.ndarray]:
-    """Every constant tensor of the graph by name, dequantised where a DequantizeLinear of constants makes it."""
+    """Every constant tensor of the graph by name, dequantised or cast where DequantizeLinear or Cast of constants makes it."""
     from onnx import numpy_helper
 
     found = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
@@ -185,6 +198,8 @@ def constants(graph: Any) -> dict[str, np.ndarray]:
         elif node.op_type == "DequantizeLinear" and all(name in found for name in node.input if name):
             codes, scale = _codes(node, found)
             found[node.output[0]] = (codes * scale).astype(np.float32)
+        elif node.op_type == "Cast" and node.input[0] in found and (kind := _KINDS.get(node.attribute[0].i)):
+            found[node.output[0]] = found[node.input[0]].astype(kind)  # ONNX Runtime puts one before each half-precision weight
     return found
 
 

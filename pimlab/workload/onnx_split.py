@@ -47,6 +47,7 @@ class Parts(NamedTuple):
 class OnnxModel(Model):
     """An ONNX file, split. Its outputs with an exact `multiply` are those of ONNX Runtime on the whole file.
 
+    A graph that takes one sample alone, or whose samples depend on what else is in their batch, runs sample by sample.
     source : path of an ONNX file, or an onnx.ModelProto.  dims : sizes of the dimensions left open, by name.
     adapt : turns the inputs a data set holds into the graph's inputs by name, where the graph has several.
     finish : turns the graph's first output into the model's.
@@ -72,11 +73,11 @@ class OnnxModel(Model):
         nodes, self._products = _parted(graph, found, self.file)
         self.parts = Parts(tuple(nodes), tuple(self._products), found, graph.output[0].name)
         traces = Traces(model, self.shapes, self.file)
-        self.one_by_one = traces.two is None or any(node.op_type == "DynamicQuantizeLinear" for node in graph.node)
-        self._kinds = {name: traces.one[name].dtype for name in self.shapes}
+        self._result = graph.output[0].name
+        self.one_by_one = _one_by_one(graph, traces)
+        self._kinds = {name: traces.one[name].dtype for name in (*self.shapes, *(made.output for made in self._products))}
         for made in self._products:
             _set_batch_axis(made, traces)
-        self._result = graph.output[0].name
         self._segments = segments(model, nodes, self._products, traces)
         self._statics = {name: found[name] for made in self._products for name in made.inputs if name in found}
         self._describe(nodes, codes, graph, traces)
@@ -87,9 +88,7 @@ class OnnxModel(Model):
         self.vector_ops = tuple(_vector_ops(nodes, traces))
         self.weights = {made.name: made.weights for made in self._products if made.weights is not None}
         self.biases = {made.name: made.bias for made in self._products if made.bias is not None}
-        for name, values in (*self.weights.items(), *((f"bias of {n}", b) for n, b in self.biases.items())):
-            if not np.isfinite(values).all():
-                raise ModelError(f"{self.file}: {name!r} holds {np.count_nonzero(~np.isfinite(values))} non-finite weights")
+        _refuse_non_finite(self, self.parts.constants)
         self.stored = dict(_stored(self._products, codes))
         self.rectified = frozenset(_rectified(self._products, nodes, graph))
         largest = max([1, *(traces.growth(name) for name in traces.one), *(op.groups * op.m * op.k for op in self.mac_ops)])
@@ -134,7 +133,8 @@ class OnnxModel(Model):
             segment.run(values)
             for made in segment.products:
                 call = self._call(self._ops[made.name], multiply, first)
-                values[made.output] = made.apply(call, *(values[name] for name in made.inputs))
+                y = made.apply(call, *(values[name] for name in made.inputs))
+                values[made.output] = _as_kind(y, self._kinds[made.output])
             for name in segment.dead:
                 values.pop(name, None)
         y = values[self._result]
@@ -149,7 +149,37 @@ def _opened(source: Any) -> tuple[Any, str, bytes]:
     if isinstance(source, (str, Path)):
         path = Path(source)
         return onnx_file.read(path), path.name, path.read_bytes()
-    return source, source.graph.name, source.SerializeToString(deterministic=True)
+    content = source.SerializeToString(deterministic=True)
+    return type(source).FromString(content), source.graph.name, content  # a copy: dimensions are opened in it
+
+
+def _one_by_one(graph: Any, traces: Traces) -> bool:
+    """Whether samples run alone: the graph takes one, quantises by what is in the batch, or mixes the samples of a batch.
+
+    ModelError when the output is not one row or more a sample, first axis first.
+    """
+    name = graph.output[0].name
+    if name not in traces.one or (traces.two is not None and traces.axis(name) not in (0, None)):
+        raise ModelError(f"{traces.file}: output {name!r} does not follow the batch; allowed: an output whose first axis is the batch")
+    quantised = any(node.op_type == "DynamicQuantizeLinear" for node in graph.node)
+    return traces.two is None or quantised or not traces.stacked(name)
+
+
+def _as_kind(y: np.ndarray, kind: np.dtype) -> np.ndarray:
+    """A product in the type that the graph has there; integers by rounding."""
+    return np.rint(y).astype(kind) if kind.kind in "iu" and y.dtype.kind == "f" else y.astype(kind, copy=False)
+
+
+def _refuse_non_finite(model: OnnxModel, constants: Mapping[str, np.ndarray]) -> None:
+    """ModelError where weights or biases are not finite, or another constant is no number (masks hold infinities)."""
+    added = {f"bias of {made.name}": b for made in model.parts.products if (b := getattr(made, "added", None)) is not None}
+    biases = {f"bias of {name}": b for name, b in model.biases.items()}
+    for name, values in {**model.weights, **biases, **added}.items():
+        if not np.isfinite(values).all():
+            raise ModelError(f"{model.file}: {name!r} holds {np.count_nonzero(~np.isfinite(values))} non-finite weights")
+    for name, values in constants.items():
+        if values.dtype.kind == "f" and values.size > 1 and np.isnan(values).any():
+            raise ModelError(f"{model.file}: constant {name!r} holds {np.count_nonzero(np.isnan(values))} values that are no number (NaN)")
 
 
 def _parted(graph: Any, found: dict[str, np.ndarray], file: str) -> tuple[list[Any], list[Product]]:
@@ -235,10 +265,11 @@ def _sizes(made: Product, values: list[np.ndarray], file: str) -> tuple[int, ...
 
     try:
         made.apply(call, *values)
+        groups, m, k, n = shapes[0]
     except ValueError as error:
         raise ModelError(f"{file}: node {made.name!r} has operands {[v.shape for v in values]} that are not laid out as "
                          "(batch, ..., m, k) by weights") from error  # fmt: skip
-    return shapes[0]
+    return groups, m, k, n
 
 
 def _vector_ops(nodes: list[Any], traces: Traces) -> Iterable[VectorOp]:

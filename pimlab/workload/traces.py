@@ -11,6 +11,10 @@ from pimlab.workload import onnx_file
 from pimlab.workload.model import ModelError
 
 Values = dict[str, np.ndarray]
+_NUMBERS = {"float": "float32", "double": "float64", "float16": "float16", "bool": "bool"} | {
+    f"{sign}int{bits}": f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)
+}
+"""ONNX Runtime's name of a type -> NumPy's."""
 
 
 class Traces:
@@ -22,7 +26,7 @@ class Traces:
     def __init__(self, model: Any, shapes: Mapping[str, tuple[int, ...]], file: str):
         self.file, self._shapes = file, shapes
         self._runner, self._names = _exposed(model)
-        self._kinds = {value.name: _dtype(value.type) for value in self._runner.get_inputs()}
+        self._kinds = {value.name: _dtype(value.name, value.type, file) for value in self._runner.get_inputs()}
         self.one = self._run([0])
         self.two = self._batch([0, 1])
         self._other = self._batch([1])
@@ -33,7 +37,7 @@ class Traces:
         feeds = {name: np.stack([_drawn(shape, self._kinds[name], seed) for seed in samples]) for name, shape in self._shapes.items()}
         try:
             return {**feeds, **dict(zip(self._names, self._runner.run(self._names, feeds), strict=True))}
-        except (Fail, InvalidArgument, RuntimeException) as error:
+        except (Fail, InvalidArgument, RuntimeException, RuntimeError) as error:  # the last: a type NumPy lacks, such as bfloat16
             raise ModelError(f"{self.file}: ONNX Runtime cannot run the model ({onnx_file.first_line(error)})") from error
 
     def _batch(self, samples: list[int]) -> Values | None:
@@ -106,10 +110,12 @@ def _drawn(shape: tuple[int, ...], kind: np.dtype, seed: int) -> np.ndarray:
     return (rng.random(shape) if kind.kind == "f" else rng.integers(0, 2, shape)).astype(kind)
 
 
-def _dtype(text: str) -> np.dtype:
-    """NumPy's type of ONNX Runtime's "tensor(float)" and the like."""
+def _dtype(name: str, text: str, file: str) -> np.dtype:
+    """NumPy's type of ONNX Runtime's "tensor(float)" and the like; ModelError for what holds no numbers."""
     kind = text.removeprefix("tensor(").removesuffix(")")
-    return np.dtype({"float": "float32", "double": "float64"}.get(kind, kind))
+    if kind not in _NUMBERS:
+        raise ModelError(f"{file}: input {name!r} is a {text}; allowed: tensors of {', '.join(_NUMBERS)}")
+    return np.dtype(_NUMBERS[kind])
 
 
 def _elements(value: Any) -> int:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from onnx_graphs import node, write
 
 from pimlab.protocol import MacOp
@@ -322,3 +322,45 @@ def test_open_dimensions_are_fixed_by_name(tmp_path):
         OnnxModel(path)
     with pytest.raises(ModelError, match=r"dims names 'sequense', but no input .*|did you mean 'sequense'"):
         OnnxModel(path, dims={"sequense": 5})
+
+
+def test_sizes_of_dimensions_are_positive_integers(tmp_path):
+    path = write(tmp_path / "seq.onnx", [node("MatMul", ["x", "w"])], {"x": ("batch", "sequence", 4)}, {"w": floats(4, 2)})
+    for size in (0, -1, 2.5, "5", True):
+        with pytest.raises(ModelError, match=r"seq.onnx: dims 'sequence'=.*; allowed: an integer, 1 or more"):
+            OnnxModel(path, dims={"sequence": size})
+
+
+@pytest.mark.parametrize("kind", [TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.INT32])
+def test_products_keep_the_type_that_the_graph_has(tmp_path, kind):
+    dtype = helper.tensor_dtype_to_np_dtype(kind)
+    w = (8 * floats(6, 4)).astype(dtype)
+    path = write(tmp_path / "typed.onnx", [node("MatMul", ["x", "w"], "h"), node("Identity", ["h"])], {"x": (kind, ("n", 6))}, {"w": w},
+                 kind=kind)  # fmt: skip
+    model = OnnxModel(path)
+    assert model.mac_ops[0].kind == "weights"
+    agrees(model, (8 * floats(3, 6)).astype(dtype), rtol=2e-3 if dtype.itemsize == 2 else 2e-5)
+
+
+def test_a_half_precision_convolution_equals_onnx_runtime(tmp_path):
+    half = TensorProto.FLOAT16
+    nodes = [node("Conv", ["x", "w"], "h"), node("Relu", ["h"])]
+    path = write(tmp_path / "half.onnx", nodes, {"x": (half, ("n", 3, 6, 6))}, {"w": floats(4, 3, 3, 3).astype(np.float16)}, kind=half)
+    agrees(OnnxModel(path), floats(2, 3, 6, 6).astype(np.float16), rtol=2e-3)
+
+
+def test_an_output_without_a_shape_is_found_by_running(tmp_path):
+    graph = helper.make_graph([node("MatMul", ["x", "w"])], "bare", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 6])],
+                              [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+                              [numpy_helper.from_array(floats(6, 2), "w")])  # fmt: skip
+    whole = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    before = whole.SerializeToString()
+    agrees(OnnxModel(whole), floats(3, 6))
+    assert whole.SerializeToString() == before  # a caller's model is not changed
+
+
+def test_a_graph_that_mixes_the_samples_of_a_batch_runs_sample_by_sample(tmp_path):
+    nodes = [node("Softmax", ["x"], "s", axis=0), node("MatMul", ["s", "w"])]
+    model = OnnxModel(write(tmp_path / "mix.onnx", nodes, {"x": ("n", 6)}, {"w": floats(6, 2)}))
+    assert model.one_by_one
+    agrees(model, floats(3, 6))

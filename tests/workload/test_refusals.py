@@ -1,8 +1,11 @@
 """What cannot be split is refused at load, by name."""
 
+import os
+
 import numpy as np
+import onnx
 import pytest
-from onnx import helper
+from onnx import TensorProto, helper
 from onnx_graphs import node, write
 
 from pimlab.workload import ModelError, load_model
@@ -100,3 +103,36 @@ def test_an_unknown_model_answers_with_the_nearest():
 def test_a_path_that_is_no_file_is_named(tmp_path):
     with pytest.raises(ModelError, match=r"nothing\.onnx is not a file"):
         load_model(tmp_path / "nothing.onnx")
+
+
+def test_values_that_are_no_number_are_refused_wherever_they_are(tmp_path):
+    bad = np.full(4, np.nan, np.float32)
+    path = write(tmp_path / "scale.onnx", [node("MatMul", ["x", "w"], "h"), node("Mul", ["h", "c"])], {"x": ("n", 4)}, {"w": W, "c": bad})
+    with pytest.raises(ModelError, match=r"scale.onnx: constant 'c' holds 4 values that are no number"):
+        load_model(path)
+    kernel = np.ones((3, 4, 2, 2), np.float32)
+    path = write(tmp_path / "up.onnx", [node("ConvTranspose", ["x", "w", "c"])], {"x": ("n", 3, 5, 5)}, {"w": kernel, "c": bad})
+    with pytest.raises(ModelError, match=r"up.onnx: 'bias of convtranspose_1' holds 4 non-finite weights"):
+        load_model(path)
+
+
+def test_what_holds_no_numbers_or_no_batch_is_refused(tmp_path):
+    text = write(tmp_path / "text.onnx", [node("StringNormalizer", ["x"])], {"x": (TensorProto.STRING, ("n",))}, kind=TensorProto.STRING)
+    with pytest.raises(ModelError, match=r"text.onnx: input 'x' is a tensor\(string\); allowed: tensors of float"):
+        load_model(text)
+    still = write(tmp_path / "still.onnx", [node("Relu", ["x"], "r"), node("Identity", ["w"])], {"x": ("n", 4)}, {"w": W})
+    with pytest.raises(ModelError, match=r"still.onnx: output 'y' does not follow the batch"):
+        load_model(still)
+    vector = write(tmp_path / "vector.onnx", [node("MatMul", ["w", "x"])], {"x": ("n", 4, 3)}, {"w": W[0]})
+    with pytest.raises(ModelError, match=r"vector.onnx: node 'matmul_1' has operands"):
+        load_model(vector)
+
+
+def test_weights_beside_the_file_that_are_short_are_refused(tmp_path):
+    path = tmp_path / "beside.onnx"
+    write(path, [node("MatMul", ["x", "w"])], {"x": ("n", 4)}, {"w": W})
+    onnx.save(onnx.load(path), path, save_as_external_data=True, location="beside.bin", size_threshold=0)
+    assert load_model(path).weights["matmul_1"].shape == (1, 4, 4)
+    os.truncate(tmp_path / "beside.bin", 10)
+    with pytest.raises(ModelError, match=r"beside.onnx is damaged or no valid ONNX file"):
+        load_model(path)
