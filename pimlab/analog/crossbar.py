@@ -97,6 +97,11 @@ class Crossbar(Target):
         return self.dac is None or self.dac.codes != "unsigned"
 
     @property
+    def array_columns(self) -> int:
+        """Columns on the input lines of one array: `cols`, and its reference column where there is one."""
+        return self.cols + (self.coding == "offset column")
+
+    @property
     def gated(self) -> bool:
         """Whether inputs switch cells, so that what drivers add to their level does not matter."""
         return self.wires is not None and not self.wires.linear
@@ -176,7 +181,7 @@ class Crossbar(Target):
             return {}
         down, across = self.arrays(op)
         reads = op.groups * op.m * self.steps
-        references = across if self.coding == "offset column" else 0
+        references = self.columns_a_weight * -(-op.n // self.cols) if self.coding == "offset column" else 0
         sums = down * self.columns_a_weight * self.steps
         inputs, outputs = op.groups * op.m * op.k, op.groups * op.m * op.n
         counts = {

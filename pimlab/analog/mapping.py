@@ -40,7 +40,8 @@ class Slices(Value):
 class Plane:
     """Cells that are read together: y = weight * sum_i x_i (plus - minus - offset), relative to the conductance range.
 
-    plus : float64 (k, n + references), targets in 0..1;  minus : the same, or None where there is one cell a weight;
+    plus : float64 (k, n), targets in 0..1, with reference columns where `reference_columns` puts them;
+    minus : the same, or None where there is one cell a weight;
     offset : what every cell holds besides the digit, taken off digitally, or by the reference columns where there are any;
     digit : the integer that a cell at full conductance stands for (1: analog weights, and sign bits).
     """
@@ -133,8 +134,18 @@ def _shifted(codes: np.ndarray, coding: str, slices: Slices | None, cols: int, b
         top = slices.largest_digit
     if coding == "offset":
         return [Plane(weight, digit, None, zero + background, top) for weight, digit, zero in parts]
-    references = -(-codes.shape[1] // cols)
-    return [
-        Plane(weight, np.hstack([digit, np.full((len(digit), references), zero)]), None, zero + background, top)
-        for weight, digit, zero in parts
-    ]
+    return [Plane(weight, _with_references(digit, zero, cols), None, zero + background, top) for weight, digit, zero in parts]
+
+
+def _with_references(digit: np.ndarray, zero: float, cols: int) -> np.ndarray:
+    """`digit` (k, n) with a column of `zero` after every `cols` columns, and after the last."""
+    parts = [digit[:, first : first + cols] for first in range(0, digit.shape[1], cols)]
+    column = np.full((len(digit), 1), zero)
+    return np.hstack([held for part in parts for held in (part, column)])
+
+
+def reference_columns(n: int, cols: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where each of n outputs and its array's reference stand when references follow every `cols` outputs, int (n,) each."""
+    output = np.arange(n)
+    array = output // cols
+    return output + array, np.minimum((array + 1) * cols, n) + array

@@ -14,10 +14,10 @@ from pimlab.analog.cells import Bank, Reading, Seen, seen
 from pimlab.analog.compensation import Correction, StatisticsCompensation
 from pimlab.analog.draws import uniforms
 from pimlab.analog.energy import programming_energy
-from pimlab.analog.mapping import Plane, planes, tiles, weight_scale
+from pimlab.analog.mapping import Plane, planes, reference_columns, tiles, weight_scale
 from pimlab.analog.read import PlaneTiles, Reader, Tile, encode
 from pimlab.analog.uneven import Drivers, converters, drivers
-from pimlab.analog.wired import power
+from pimlab.analog.wired import gated_power, power
 from pimlab.constants import Constant
 from pimlab.kernels.blas import one_thread
 from pimlab.keys import Key, as_key
@@ -101,9 +101,10 @@ class ProgrammedCrossbar(Programmed):
         return sum(bank.programmed.size for banks in self.banks for _, bank in banks)
 
     def integrals(self, x: np.ndarray) -> Mapping[str, float]:
-        """V^2 G t by actual inputs and conductances, joules, summed over rows: "cell read", and with wires "wire read".
+        """V I t by actual inputs and conductances, joules, summed over rows: "cell read", and with wires "wire read".
 
-        Amplitude-coded inputs give V^2, pulse widths give t. With wires (A and C) both follow from the solved circuit.
+        Amplitude-coded inputs give V^2, pulse widths give t. With wires both follow from the solved circuit, of the straight part
+        of the cells' I-V curves; without, bent curves count as they are.
         """
         costs = self.machine.costs
         x = checked_operands(x, self.k, self.machine.name)
@@ -115,9 +116,36 @@ class ProgrammedCrossbar(Programmed):
             cells, lines = self._power()
             outer = sum(self._outer(step) for step in steps)
             return {"cell read": float(energy * (outer * cells).sum()), "wire read": float(energy * (outer * lines).sum())}
-        g = sum(bank.programmed.sum(axis=(0, 2)) for banks in self.banks for _, bank in banks)
-        duty = sum(self._duty(step).sum(axis=0, dtype=np.float64) for step in steps)
-        return {"cell read": float(energy * (duty @ g))}
+        if self.machine.wires is not None:
+            cell, line = self._gated_power(steps)
+            return {"cell read": energy * cell, "wire read": energy * line}
+        total = 0.0
+        for order, coefficient in self._conducts():
+            duty = sum(self._duty(step, order).sum(axis=0, dtype=np.float64) for step in steps)
+            total += float(duty @ coefficient)
+        return {"cell read": energy * total}
+
+    def _conducts(self) -> list[tuple[int, np.ndarray]]:
+        """(power of the input, S at full input, (k,)) of each term of the cells' current."""
+        banks = [bank.programmed for plane in self.banks for _, bank in plane]
+        found = [(1, sum(g.sum(axis=(0, 2)) for g in banks))]
+        curve = self.machine.pair_cell.current
+        if curve is not None:
+            volts = self.machine.read_voltage
+            found += [(order, term.sum(axis=(0, 2)) * volts ** (order - 1)) for g in banks for order, term in curve.terms(g)]
+        return found
+
+    def _gated_power(self, steps: list[np.ndarray]) -> tuple[float, float]:
+        """(cells, wires), W at 1 V, of all reads of inputs that switch cells."""
+        assert self.machine.wires is not None
+        cells = lines = 0.0
+        for part in tiles(self.k, self.machine.rows):
+            for banks in self.banks:
+                polarities = [(sign, bank.programmed[:, part].sum(axis=0)) for sign, bank in banks]
+                for step in steps:
+                    found = gated_power(self.machine.wires, self.machine.array_columns, polarities, step[:, part])
+                    cells, lines = cells + found[0], lines + found[1]
+        return cells, lines
 
     def _power(self) -> tuple[np.ndarray, np.ndarray]:
         """(cells, wires), S, (k, k): power of a read by the outer product of its inputs; inputs of other tiles do not meet."""
@@ -127,7 +155,7 @@ class ProgrammedCrossbar(Programmed):
             for part in tiles(self.k, self.machine.rows):
                 for banks in self.banks:
                     polarities = [(sign, bank.programmed[:, part].sum(axis=0)) for sign, bank in banks]
-                    found = power(self.machine.wires, self.machine.cols, polarities)
+                    found = power(self.machine.wires, self.machine.array_columns, polarities)
                     cells[part, part] += found[0]
                     lines[part, part] += found[1]
             self._watts = cells, lines
@@ -140,8 +168,10 @@ class ProgrammedCrossbar(Programmed):
             return x.T @ x
         return sum((np.sign(np.outer(row, row)) * np.minimum.outer(np.abs(row), np.abs(row)) for row in x), np.zeros((self.k, self.k)))
 
-    def _duty(self, relative: np.ndarray) -> np.ndarray:
-        return np.abs(relative) if self._width else np.square(relative)
+    def _duty(self, relative: np.ndarray, order: int) -> np.ndarray:
+        """Input times current of a cell whose current goes with a power of the voltage; a pulse lasts as long as it is wide."""
+        magnitude = np.abs(relative)
+        return magnitude if self._width else magnitude ** (order + 1)
 
     @property
     def _width(self) -> bool:
@@ -230,7 +260,7 @@ class ProgrammedCrossbar(Programmed):
         made = [self._plane(index, seconds) for index in range(len(self.planes))]
         references = None
         if self.machine.coding == "offset column":
-            references = self.n + np.arange(self.n) // self.machine.cols
+            references = reference_columns(self.n, self.machine.cols)
         return Reader(made, self._shared_scale(), references, self._codes, self.machine.dac, self.machine.adc, self._drivers(), self._slow)
 
     @property
@@ -254,7 +284,9 @@ class ProgrammedCrossbar(Programmed):
         parts = tiles(self.k, self.machine.rows)
         cell = self.machine.pair_cell
         unit = (cell.g_max - cell.g_min) / plane.digit
-        how = Reading(age, self.machine.read_voltage, self.machine.wires, self.machine.cols, self.positive, self._drive, self._width, unit)
+        how = Reading(
+            age, self.machine.read_voltage, self.machine.wires, self.machine.array_columns, self.positive, self._drive, self._width, unit
+        )
         made = [self._tile(index, t, part, seen(banks, nows, part, how)) for t, part in enumerate(parts)]
         return PlaneTiles(plane.weight * self._weight_top / plane.digit, plane.offset * plane.digit, made)
 

@@ -75,13 +75,14 @@ class Block:
 class Reader:
     """Programmed planes at one time, with their converters.
 
-    scale : float32 (n,), weight of code 1 (or of a full cell);  references : reference column of each output, int (n,), or None.
+    scale : float32 (n,), weight of code 1 (or of a full cell)
+    references : column of each output, and of its reference, int (n,) each, or None.
     codes : what sums are divided by at the very end, so that integer weights and inputs give exact integers until then.
     """
 
     planes: list[PlaneTiles]
     scale: np.ndarray
-    references: np.ndarray | None
+    references: tuple[np.ndarray, np.ndarray] | None
     codes: int
     dac: DAC | None
     adc: ADC | None
@@ -257,9 +258,9 @@ def _few(cells: CellSpread, lane: int, codes: np.ndarray, active: np.ndarray, cu
                             np.float32(cells.flip), at.words[0], at.words[1] ^ np.uint32(0x80000000), at.start, lane)  # fmt: skip
 
 
-def _gather(read: np.ndarray, references: np.ndarray | None, weight: float, out: np.ndarray) -> None:
+def _gather(read: np.ndarray, references: tuple[np.ndarray, np.ndarray] | None, weight: float, out: np.ndarray) -> None:
     if references is not None:
-        read = read[:, : out.shape[1]] - read[:, references]
+        read = read[:, references[0]] - read[:, references[1]]
     out += np.float32(weight) * read
 
 

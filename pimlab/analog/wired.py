@@ -14,9 +14,11 @@ import numpy as np
 
 from pimlab.analog.circuit_cells import nonlinear_currents
 from pimlab.analog.circuit_noise import read_variance, variance_matrix
-from pimlab.analog.circuit_power import power_matrices
+from pimlab.analog.circuit_power import dissipation, power_matrices
 from pimlab.analog.wires import Wires
 
+_PATTERNS = 16
+"""Patterns of bits whose node voltages are held at a time."""
 Polarities = list[tuple[float, np.ndarray]]
 """(sign, conductances (k, n), S) of each polarity of a tile."""
 
@@ -59,6 +61,23 @@ def power(wires: Wires, cols: int, polarities: Polarities) -> tuple[np.ndarray, 
         for found in circuits:
             cells += found["cells"]
             lines += found["sources"] - found["cells"]
+    return cells, lines
+
+
+def gated_power(wires: Wires, cols: int, polarities: Polarities, bits: np.ndarray) -> tuple[float, float]:
+    """(cells, wires and supplies), W at 1 V of supply, summed over reads `bits` (batch, k) of -1, 0, 1, which switch the cells (B, D)."""
+    cells = lines = 0.0
+    for sign in (1.0, -1.0):
+        patterns, counts = np.unique(bits == sign, axis=0, return_counts=True)
+        for part in arrays(polarities[0][1].shape[1], cols):
+            g = [a[:, part] for _, a in polarities]
+            circuits = [(g[0], *_second(wires, g))] if wires.differential else [(a,) for a in g]
+            for first in range(0, len(patterns), _PATTERNS):
+                on, times = patterns[first : first + _PATTERNS].astype(np.float64), counts[first : first + _PATTERNS]
+                for one in circuits:
+                    found = dissipation(one[0], on, wires, *one[1:])
+                    cells += float(times @ found["cells"])
+                    lines += float(times @ (found["sources"] - found["cells"]))
     return cells, lines
 
 

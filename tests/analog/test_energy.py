@@ -124,6 +124,22 @@ def test_pulse_widths_pay_for_time_and_amplitudes_for_power():
     assert joules["pulse width"] / joules["amplitude"] == pytest.approx((1 + 1.5) / (1 + 0.75), rel=0.02)
 
 
+@pytest.mark.parametrize("encoding", ["amplitude", "pulse width"])
+def test_bent_cells_burn_their_own_current(encoding):
+    cell = device("reram-milo2021").but(programming=None)
+    machine = Crossbar(cell=cell, dac=DAC(bits=8, encoding=encoding), costs=macro("generic-22nm").but(read_voltage="0.5 V"))
+    programmed = machine.program(np.array([[1.0, -0.5], [0.25, 0.75]], np.float32))
+    codes = np.array([127, -64])
+    joules = 0.0
+    for _, bank in programmed.banks[0]:
+        for code, g in zip(codes, bank.programmed[0], strict=True):
+            volts = 0.5 if encoding == "pulse width" else 0.5 * abs(code) / 127
+            share = abs(code) / 127 if encoding == "pulse width" else 1.0
+            joules += volts * cell.current.current(g, np.array(volts)).sum() * share * machine.costs.integration_time
+    x = (codes[None] / 127).astype(np.float32)
+    assert programmed.integrals(x)["cell read"] == pytest.approx(joules, rel=1e-6)
+
+
 def test_writes_and_lifetime():
     pcm = device("pcm-joshi2020")
     assert programming_energy(pcm, 1000).value == pytest.approx(1000 * 20e-12)

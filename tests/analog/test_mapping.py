@@ -87,6 +87,14 @@ def test_counts_of_slices_by_hand():
                                   "digital add": 3 * 20 * (2 * 4 * 8 - 1), "digital scale": 60}  # fmt: skip
 
 
+def test_each_plane_converts_its_own_references():
+    machine = Crossbar(rows=64, cols=64, adc=ADC(bits=8), coding="offset column", slices=Slices(bits=8, per_cell=4))
+    op = MacOp(name="fc", m=3, k=100, n=70)
+    held = machine.program(np.ones((100, 70), np.float32)).planes
+    assert [plane.plus.shape for plane in held] == [(100, 72)] * 2
+    assert machine.events(op)["ADC conversion"] == 3 * 2 * 2 * 72
+
+
 @pytest.mark.parametrize(("name", "machine", "gain"), [
     ("BALANCED", Crossbar(rows=96, dac=DAC(bits=8, codes="offset binary"), slices=Slices(bits=8, per_cell=7), scaling="layer"), 1.0),
     ("BITSLICED", Crossbar(rows=96, dac=DAC(bits=8), slices=Slices(bits=8, per_cell=2), coding="offset", scaling="layer"), 1.0),

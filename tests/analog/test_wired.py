@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pimlab.analog import ADC, DAC, Crossbar, Slices, Wires, wire_currents
+from pimlab.analog import ADC, DAC, Crossbar, Slices, Wires, dissipation, wire_currents
 from pimlab.analog.circuit_cells import nonlinear_currents
 from pimlab.analog.devices import CubicCurrent, Device, GaussianReadNoise
 from pimlab.keys import Key
@@ -107,6 +107,45 @@ def test_pulses_through_wires_dissipate_while_they_last():
     programmed = machine.program(np.ones((3, 2), np.float32))
     full = programmed.integrals(np.ones((1, 3), np.float32))["cell read"]
     assert programmed.integrals(np.array([[1, 1, 0]], np.float32))["cell read"] < full
+
+
+@pytest.mark.parametrize("topology", ["B", "D"])
+def test_switched_cells_dissipate_what_their_circuits_do(topology):
+    w = np.random.default_rng(3).standard_normal((20, 9)).astype(np.float32)
+    x = np.random.default_rng(1).integers(-3, 4, (5, 20)).astype(np.float32)
+    x[:, 0] = 3
+    wires = Wires(topology=topology, **OHMS)
+    machine = Crossbar(rows=12, cols=5, cell=CELL, wires=wires, dac=DAC(bits=3, encoding="bit serial"))
+    programmed = machine.program(w)
+    (_, plus), (_, minus) = programmed.banks[0]
+    expected = dict.fromkeys(("cells", "sources"), 0.0)
+    for rows in (slice(0, 12), slice(12, 20)):
+        for cols in (slice(0, 5), slice(5, 9)):
+            for bit, sign in ((0, 1), (1, 1), (0, -1), (1, -1)):
+                on = (((np.abs(x[:, rows]).astype(int) >> bit) & 1) * (np.sign(x[:, rows]) == sign)).astype(float)
+                pair = plus.programmed[0, rows, cols], minus.programmed[0, rows, cols]
+                for found in [dissipation(pair[0], on, wires, pair[1])] if topology == "D" else [dissipation(g, on, wires) for g in pair]:
+                    expected = {part: joules + found[part].sum() for part, joules in expected.items()}
+    unit = machine.costs.read_voltage**2 * machine.costs.integration_time
+    joules = programmed.integrals(x)
+    assert joules["cell read"] == pytest.approx(unit * expected["cells"], rel=1e-9)
+    assert sum(joules.values()) == pytest.approx(unit * expected["sources"], rel=1e-9)
+
+
+def test_reference_columns_stand_in_their_arrays():
+    rng = np.random.default_rng(3)
+    w, x = rng.uniform(-1, 1, (10, 7)).astype(np.float32), rng.uniform(-1, 1, (4, 10)).astype(np.float32)
+    w[0] = 1
+    x[:, 0] = 1
+    ohms = {"r_in": 100.0, "r_out": 50.0}
+    programmed = Crossbar(cols=3, cell=CELL, coding="offset column", wires=Wires(**ohms)).program(w)
+    ((_, bank),) = programmed.banks[0]
+    assert bank.programmed.shape == (1, 10, 7 + 3)
+    expected = []
+    for first, count in ((0, 4), (4, 4), (8, 2)):
+        current = wire_currents(bank.programmed[0, :, first : first + count], x, **ohms)
+        expected.append(2 * (current[:, :-1] - current[:, -1:]) / (CELL.g_max - CELL.g_min))
+    np.testing.assert_allclose(programmed.matmul(x), np.hstack(expected), atol=2e-6)
 
 
 def test_wires_keep_threads_and_chunks(operands):
