@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pimlab.kernels.windows import gather
+from pimlab.kernels.windows import WIDE, gather
 
 
 class Window(NamedTuple):
@@ -31,6 +31,12 @@ class Window(NamedTuple):
         """Output pixels by axis for an input of `sizes` pixels."""
         rows = zip(sizes, self.pads, self.spans, self.strides, strict=True)
         return tuple((size + before + after - span) // stride + 1 for size, (before, after), span, stride in rows)
+
+    @property
+    def run(self) -> int:
+        """Neighbours in memory that a window reads together, as `kernels.windows.gather` takes them."""
+        width = self.kernel[-1] if self.kernel and self.dilations[-1] == 1 else 1
+        return max(n for n in range(1, WIDE + 1) if width % n == 0)
 
     def offsets(self) -> list[tuple[int, ...]]:
         """Every position in the kernel, last axis fastest."""
@@ -53,7 +59,7 @@ def columns(x: np.ndarray, window: Window, groups: int) -> np.ndarray:
     flat = padded.reshape(groups * batch, -1)
     starts, offsets = _indices(window, outputs, channels, padded.shape[3:])
     out = np.empty((groups * batch, len(starts), len(offsets)), np.float32)
-    gather(flat, starts, offsets, out)
+    gather(flat, starts, offsets, np.uint64(window.run), out)
     return out.reshape(groups, -1, len(offsets))
 
 
@@ -63,7 +69,8 @@ def _indices(window: Window, outputs: tuple[int, ...], channels: int, sizes: tup
     steps = _steps(sizes)
     starts = _positions(outputs, np.multiply(window.strides, steps))
     inner = _positions(window.kernel, np.multiply(window.dilations, steps))
-    return starts, np.add.outer(np.arange(channels) * int(np.prod(sizes)), inner).ravel()
+    offsets = np.add.outer(np.arange(channels) * int(np.prod(sizes)), inner).ravel()
+    return starts.astype(np.uint64), offsets.astype(np.uint64)
 
 
 def _steps(sizes: tuple[int, ...]) -> list[int]:
