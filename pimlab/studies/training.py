@@ -17,10 +17,12 @@ from pimlab.keys import Key, as_key
 from pimlab.protocol import Calibration, MacOp, Programmed, Target
 from pimlab.studies.execution import owner
 from pimlab.studies.run import Times, hosted
+from pimlab.values import unknown
 from pimlab.workload import Accuracy, calibrate
 from pimlab.workload.model import Multiply
 from pimlab.workload.training import Adam, Graph, Operands, Trained, cross_entropy, trained
 
+STARTS = ("model", "random")
 DIVERGED = 30.0
 """A loss this many times that of guessing means that the rate is too large."""
 
@@ -46,6 +48,9 @@ def train(model: Any, target: Target | UpdateRule, data: Any, *, epochs: int = 1
         _fresh(graph, key.child("start"))
     steps = _Steps(graph, data, epochs, batch, key.child("order"))
     if isinstance(target, UpdateRule):
+        if at != 0.0 or rule != "minmax":
+            raise ValueError(f"at={at!r}, rule={rule!r} with target {target.name}: cells that learn are read as they stand, without "
+                             "converters; allowed: neither is given (they are for machines)")  # fmt: skip
         history = _by_pulses(steps, target, rate, key)
     else:
         times = [units.seconds(t) for t in ([at] if isinstance(at, (str, float, int)) else at)]
@@ -69,8 +74,8 @@ def _checked(target: Any, data: Any, counts: Mapping[str, int], rate: float, sta
             raise ValueError(f"{name}={value!r}; allowed: an integer, 1 or more")
     if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 < rate < float("inf"):
         raise ValueError(f"rate={rate!r}; allowed: finite, above 0")
-    if start not in ("model", "random"):
-        raise ValueError(f"start={start!r} is not one of model, random")
+    if start not in STARTS:
+        raise ValueError(unknown("start", start, STARTS))
 
 
 def _fresh(graph: Graph, key: Key) -> None:
@@ -137,7 +142,8 @@ class _Machines:
 
     def calibrate(self) -> None:
         """Find activation ranges for the weights as they stand."""
-        self.calibrations = calibrate(self.view, self.data, self.rule)
+        found = {codes: calibrate(self.view, self.data, self.rule, codes) for codes in {one.codes for one in self.owners.values()}}
+        self.calibrations = {name: found[one.codes][name] for name, one in self.owners.items()}
 
     def multiply(self, step: int, key: Key) -> Multiply:
         """The products of step `step`: weights written anew, read at one of the times."""
@@ -190,7 +196,7 @@ def _by_pulses(steps: _Steps, rule: UpdateRule, rate: float, key: Key) -> xr.Dat
             used.append(_used(learners))
     for name, parts in learners.items():
         graph.weights[name][:] = np.stack([part.weights for part in parts])
-    return steps.history().merge(_counted(rule, used, list(learners)))
+    return _counted(rule, used, list(learners)).merge(steps.history())
 
 
 def _used(learners: Mapping[str, list[Learner]]) -> np.ndarray:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pimlab.kernels.blas import one_thread
 from pimlab.protocol import MacOp
 from pimlab.workload.model import ModelError, Multiply
 from pimlab.workload.onnx_split import OnnxModel
@@ -85,7 +86,8 @@ class Graph:
 
     def exact(self, op: MacOp, x: np.ndarray, w: np.ndarray | None, first: int) -> np.ndarray:
         """The `multiply` of an ideal machine with the weights as they stand."""
-        y = np.matmul(x, self.weights[op.name])
+        with one_thread():
+            y = np.matmul(x, self.weights[op.name])
         return y if op.name not in self.biases else y + self.biases[op.name].reshape(op.groups, 1, op.n)
 
     def _call(self, op: MacOp, multiply: Multiply) -> Callable[[np.ndarray, np.ndarray | None], np.ndarray]:
