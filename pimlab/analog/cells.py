@@ -45,9 +45,10 @@ class Bank:
         self.target = cell.g_min + (cell.g_max - cell.g_min) * relative
         self.programmed = np.stack([cell.program(self.target, key.child(d)) for d in range(devices)])
 
-    def at(self, seconds: float) -> np.ndarray:
-        """Conductances at that time without read noise, S, float64 (devices, k, n)."""
-        return np.stack([self.cell.drifted(g, seconds, self.key.child(d), self.target) for d, g in enumerate(self.programmed)])
+    def at(self, seconds: float, cool: bool = False) -> np.ndarray:
+        """Conductances at that time without read noise, S, float64 (devices, k, n); `cool`: at the temperature of programming."""
+        cell = self.cell.but(temperature=None) if cool else self.cell
+        return np.stack([cell.drifted(g, seconds, self.key.child(d), self.target) for d, g in enumerate(self.programmed)])
 
     def spread(self, now: np.ndarray, seconds: float) -> np.ndarray | None:
         """Standard deviation of one read before the cut at zero, S, like `now`; None without read noise."""

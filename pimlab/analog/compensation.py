@@ -21,6 +21,7 @@ Correction = tuple[np.ndarray, np.ndarray]
 class DriftCompensation(Value):
     """Gains from mean |y| of reference inputs right after programming over mean |y| now.
 
+    "Right after programming" is also at the temperature of programming, so what heat does to all cells alike is made up for.
     Both reads go through the same noisy cells and converters as any other read. One gain a layer is the "global drift
     compensation" of Joshi et al., Nat. Commun. 11, 2473 (2020), Methods; one a column also follows the columns' own drift.
     """
@@ -29,14 +30,15 @@ class DriftCompensation(Value):
     vectors: int = integer(1, 4096, default=64, doc="reference input rows, spread evenly over the input range")
 
     def correction(self, programmed: ProgrammedCrossbar, seconds: float) -> Correction | None:
-        """Gain `seconds` after programming, without offset; None at programming time."""
-        if seconds == 0:
+        """Gain `seconds` after programming, without offset; None at the time and temperature of programming."""
+        if seconds == 0 and programmed.unmoved:
             return None
         x = uniforms(Key(seed=0).child("reference inputs"), (self.vectors, programmed.k))
         if programmed.machine.signed_inputs:
             x = 2.0 * x - np.float32(1.0)
         axis = 0 if self.per == "column" else None
-        before, now = (np.abs(programmed.reference_read(t, x)).mean(axis=axis, dtype=np.float64) for t in (0.0, seconds))
+        reads = programmed.baseline_read(x), programmed.reference_read(seconds, x)
+        before, now = (np.abs(y).mean(axis=axis, dtype=np.float64) for y in reads)
         gain = np.where(now > 0, before / np.where(now > 0, now, 1.0), 1.0).astype(np.float32)
         return gain, np.zeros_like(gain)
 
@@ -67,6 +69,7 @@ class StatisticsCompensation(Value):
 class ReferenceColumns(Value):
     """One gain a layer from `count` extra columns whose cells stand at mid-range: their conductance at first over that now.
 
+    "At first" is right after programming, at the temperature of programming.
     They are programmed, drift and are read like all others, so the gain holds for the part of drift that is common to the
     layer, and knows nothing of how drift depends on the weights.
     """
@@ -74,13 +77,14 @@ class ReferenceColumns(Value):
     count: int = integer(1, 256, default=1)
 
     def correction(self, programmed: ProgrammedCrossbar, seconds: float) -> Correction | None:
-        """Gain `seconds` after programming, without offset; None at programming time."""
-        if seconds == 0:
+        """Gain `seconds` after programming, without offset; None at the time and temperature of programming."""
+        if seconds == 0 and programmed.unmoved:
             return None
         cell, key = programmed.machine.pair_cell, programmed.key.child("reference columns")
         target = np.full((programmed.k, self.count), (cell.g_min + cell.g_max) / 2)
         written = cell.program(target, key)
-        before, now = (cell.read(written, t, key.child("read", round(t * 1e9))).mean() for t in (0.0, seconds))
+        before = cell.but(temperature=None).read(written, 0.0, key.child("read", 0)).mean()
+        now = cell.read(written, seconds, key.child("read", round(seconds * 1e9))).mean()
         gain = np.float32(before / now) if now > 0 else np.float32(1)
         return np.asarray(gain), np.asarray(np.float32(0))
 

@@ -253,11 +253,21 @@ class ProgrammedCrossbar(Programmed):
 
     def reference_read(self, seconds: float, x: np.ndarray) -> np.ndarray:
         """A read of reference inputs at full scale 1 (float32 (rows, k), within -1..1), with its own noise and conversion."""
-        key = self.key.child("compensation", round(seconds * 1e9))
+        age = round(seconds * 1e9)
+        key = self.key.child("compensation", age if age or self.unmoved else "in use")
         return self._reader(seconds).read(x, np.ones(len(x), np.float32), key)[0]
 
-    def _built(self, seconds: float) -> Reader:
-        made = [self._plane(index, seconds) for index in range(len(self.planes))]
+    def baseline_read(self, x: np.ndarray) -> np.ndarray:
+        """As `reference_read`, right after programming and at the temperature of programming."""
+        return self._reader(0.0, True).read(x, np.ones(len(x), np.float32), self.key.child("compensation", 0))[0]
+
+    @property
+    def unmoved(self) -> bool:
+        """Whether cells are used at the temperature at which they were programmed."""
+        return self.machine.pair_cell.temperature is None
+
+    def _built(self, seconds: float, cool: bool = False) -> Reader:
+        made = [self._plane(index, seconds, cool) for index in range(len(self.planes))]
         references = None
         if self.machine.coding == "offset column":
             references = reference_columns(self.n, self.machine.cols)
@@ -277,10 +287,10 @@ class ProgrammedCrossbar(Programmed):
         shared = np.ones(self.n) if self.machine.scaling == "tile" else np.broadcast_to(self.scale, (1, self.n))[0] / self._weight_top
         return shared.astype(np.float32)
 
-    def _plane(self, index: int, seconds: float) -> PlaneTiles:
+    def _plane(self, index: int, seconds: float, cool: bool) -> PlaneTiles:
         cycle, age = self._age(seconds)
         plane, banks = self.planes[index], self._written(cycle)[index]
-        nows = [bank.at(age) for _, bank in banks]
+        nows = [bank.at(age, cool) for _, bank in banks]
         parts = tiles(self.k, self.machine.rows)
         cell = self.machine.pair_cell
         unit = (cell.g_max - cell.g_min) / plane.digit

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pimlab.analog import TARGETS, Crossbar, DriftCompensation, ReferenceColumns, Refresh, StatisticsCompensation, device
+from pimlab.analog.devices import Arrhenius, Device
 from pimlab.protocol import Calibration, Range
 
 TIMES = (0, 1, 3600, 86400, 30 * 86400, 365 * 86400)
@@ -46,6 +47,17 @@ def test_reference_columns_follow_the_common_drift(gaussian):
         for rule in (None, ReferenceColumns(count=4), DriftCompensation())
     ]
     assert errors[2] < 1.02 * errors[1] < 0.6 * errors[0]
+
+
+@pytest.mark.parametrize("rule", [DriftCompensation(), DriftCompensation(per="column"), ReferenceColumns()])
+@pytest.mark.parametrize("at", [0.0, "1 day"])
+def test_compensation_makes_up_for_heat(rule, at):
+    rng = np.random.default_rng(6)
+    w, x = rng.standard_normal((40, 5)).astype(np.float32), rng.standard_normal((3, 40)).astype(np.float32)
+    hot = Device(name="hot", g_min=0, g_max="10 uS", temperature=Arrhenius(energy="0.2 eV", temperature=350))
+    machine = Crossbar(cell=hot)
+    assert machine.program(w).matmul(x, at=at) == pytest.approx(hot.temperature.factor * (x @ w), rel=1e-4, abs=1e-5)
+    assert machine.but(compensation=rule).program(w).matmul(x, at=at) == pytest.approx(x @ w, rel=1e-4, abs=1e-5)
 
 
 def _calibration(x):
