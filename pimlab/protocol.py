@@ -168,6 +168,12 @@ class Target(Value, ABC):
         """
         return self
 
+    def filled(self, op: MacOp | VectorOp) -> float:
+        """Share of this machine's memory that `op` takes up for good, because its weights (or its cache) are computed with where
+        they lie: what all operators of a machine take up is at most 1. 0 where operands come from a memory without a stated size.
+        """
+        return 0.0
+
     @abstractmethod
     def events(self, op: MacOp | VectorOp) -> Mapping[str, int]:
         """Exact event counts of one inference of `op`, every event a name in `prices`."""

@@ -14,13 +14,16 @@ from pimlab.dram_pim.aim import AimPim
 from pimlab.dram_pim.target import DramPim, build
 from pimlab.kernels import fp16
 from pimlab.kernels.dram_timing import READ, WRITE
+from pimlab.protocol import Target
 from pimlab.values import unknown
 
 
-def _machine(target: DramPim | str) -> DramPim:
+def machine_of(target: DramPim | str) -> DramPim:
+    """The machine, or that of a preset's name; TypeError for a machine that does not compute in its DRAM."""
     machine = build(target) if isinstance(target, str) else target
     if not isinstance(machine, DramPim):
-        raise TypeError(f"target={target!r:.80} is not a machine that computes in its DRAM; write for example 'hbm-pim' or "
+        given = f"{type(target).__name__} {target.name!r}" if isinstance(target, Target) else f"{target!r:.80}"
+        raise TypeError(f"target={given} is not a machine that computes in its DRAM; write for example 'hbm-pim' or "
                         "pimlab.target('gddr6-aim')")  # fmt: skip
     return machine
 
@@ -31,12 +34,14 @@ def _refresh(refresh: bool) -> bool:
     return bool(refresh)
 
 
-def _positive(what: str, **sizes: int) -> None:
+def _positive(what: str, **sizes: int) -> list[int]:
+    """The sizes as Python's integers: NumPy's would overflow where work is counted."""
     for name, value in sizes.items():
         if isinstance(value, bool) or not hasattr(value, "__index__"):
             raise TypeError(f"{what}: {name}={value!r} is not an integer")
         if value.__index__() < 1:
             raise ValueError(f"{what}: {name}={value} is outside 1..; a product has at least one of each")
+    return [value.__index__() for value in sizes.values()]
 
 
 def gemv(target: DramPim | str, m: int, k: int, batch: int = 1, refresh: bool = True, compat: str | None = None,
@@ -50,8 +55,8 @@ def gemv(target: DramPim | str, m: int, k: int, batch: int = 1, refresh: bool = 
     energy_low, energy_high (component) of all channels in J, power in W, utilisation; and all_bank_power (component) with low and
     high in W, while every bank streams, beside package_limit in W where one is known. ValueError for sizes below 1 or beyond the banks.
     """
-    machine = _looking_up(_machine(target), activation)
-    _positive("gemv", m=m, k=k, batch=batch)
+    machine = _looking_up(machine_of(target), activation)
+    m, k, batch = _positive("gemv", m=m, k=k, batch=batch)
     refresh = _refresh(refresh)
     timed = machine.organisation.gemv_summary(machine.timing, m, k, batch, refresh, compat)
     useful = m * k * batch / machine.organisation.macs_done(m, k, batch)
@@ -89,8 +94,8 @@ def elementwise(target: DramPim | str, op: str, n: int, refresh: bool = True, co
     GDDR6-AiM has mul, and relu, leakyrelu, sigmoid, tanh, gelu by table: those go through the accumulators, which are written
     before and read after. What they answer: `activate`.
     """
-    machine = _machine(target)
-    _positive("elementwise", n=n)
+    machine = machine_of(target)
+    (n,) = _positive("elementwise", n=n)
     refresh = _refresh(refresh)
     operators = machine.organisation.operators
     if op not in operators:
@@ -119,16 +124,16 @@ def load(target: DramPim | str, m: int, k: int, refresh: bool = True, compat: st
     """A host lays a matrix with m outputs and k inputs into the banks, the zeros that pad it to whole tiles included; Dataset as
     `gemv`, its utilisation the share that is not padding. Costs of products never include it: weights are loaded once.
     """
-    machine = _machine(target)
-    _positive("load", m=m, k=k)
+    machine = machine_of(target)
+    m, k = _positive("load", m=m, k=k)
     stored = machine.organisation.macs_done(m, k, 1)
     answer = _host(machine, stored * machine.organisation.weight_bits // 8, WRITE, refresh, compat)
     return answer.assign(utilisation=answer.utilisation * (m * k / stored)).assign_attrs(m=m, k=k)
 
 
 def _host(target: DramPim | str, amount: int, kind: int, refresh: bool, compat: str | None) -> xr.Dataset:
-    machine = _machine(target)
-    _positive("host access", bytes=amount)
+    machine = machine_of(target)
+    (amount,) = _positive("host access", bytes=amount)
     refresh = _refresh(refresh)
     org = machine.organisation
     accesses = -(-amount * 8 // (org.access_bits * org.channels))
@@ -163,7 +168,7 @@ def trace(target: DramPim | str, *what: str | int, refresh: bool = True, compat:
     Dataset over `index`: cycle, command, bank, row, column, mode (0 one bank, 1 all banks of the bank's parity). Its
     attributes tell `validate` how many banks and bank groups there are.
     """
-    machine = _machine(target)
+    machine = machine_of(target)
     if machine.timing is None:
         raise ValueError(f"trace of {machine.name}: scalar cores issue no DRAM commands; allowed: targets with a timing table")
     op, given = (what[0], what[1:]) if what and isinstance(what[0], str) else ("gemv", what)
@@ -192,7 +197,7 @@ def _traced(machine: DramPim, op: str, refresh: bool, compat: str | None, sizes:
     for name in wanted:
         if name not in sizes and name != "batch":
             raise TypeError(f"trace of {op} needs {name}= (sizes: {', '.join(wanted)})")
-    _positive(f"trace of {op}", **sizes)
+    sizes = dict(zip(sizes, _positive(f"trace of {op}", **sizes), strict=True))
     if op == "gemv":
         return org.gemv(machine.timing, sizes["m"], sizes["k"], sizes.get("batch", 1), refresh, compat)
     if op in ("read", "write"):
@@ -245,7 +250,7 @@ def matmul(x: np.ndarray, w: np.ndarray, target: DramPim | str, return_lanes: bo
 
     With `return_lanes`, also what each lane holds before the lanes are added, float32 (batch, n, lanes).
     """
-    machine = _machine(target)
+    machine = machine_of(target)
     programmed = machine.program(np.asarray(w, dtype=np.float32))
     rows = np.atleast_2d(np.asarray(x, dtype=np.float32))
     y = programmed.matmul(rows)

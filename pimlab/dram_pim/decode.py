@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import xarray as xr
 
-from pimlab.dram_pim.api import gemv, host_read, host_write
-from pimlab.dram_pim.target import DramPim, build
+from pimlab.dram_pim.api import gemv, host_read, host_write, machine_of
+from pimlab.dram_pim.target import DramPim
 
 WAYS = ("in the banks", "through the pins")
 
@@ -29,10 +29,11 @@ def decode_layer(target: DramPim | str, *, width: int, hidden: int, heads: int, 
     "through the pins" reads each operand once from the same DRAM, 16 bits a value, for a host that computes in no time: its
     arithmetic is not counted. ValueError for sizes below 1 or heads that do not divide the width.
     """
-    machine = build(target) if isinstance(target, str) else target
+    machine = machine_of(target)
     for name, value in (("width", width), ("hidden", hidden), ("heads", heads), ("context", context), ("batch", batch)):
         if isinstance(value, bool) or not hasattr(value, "__index__"):
             raise TypeError(f"decode_layer {name}={value!r} is not an integer")
+    width, hidden, heads, context, batch = (size.__index__() for size in (width, hidden, heads, context, batch))
     if min(width, hidden, heads, context, batch) < 1 or width % heads:
         raise ValueError(f"decode_layer width={width} hidden={hidden} heads={heads} context={context} batch={batch}: "
                          "each is 1 or more, and heads divide the width")  # fmt: skip

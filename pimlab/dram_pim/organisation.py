@@ -113,10 +113,19 @@ class BankPim(Banks):
     def tiles(self, outputs: int, inputs: int) -> tuple[int, int, int]:
         """Tiles of outputs, and tiles of inputs in even and in odd banks; ValueError when the rows do not hold them."""
         out, ins = -(-outputs // self.outputs_per_tile), -(-inputs // self.inputs_per_tile)
-        needed, free = -(-out * (-(-ins // 2)) * self.reads_per_tile // self.columns), self.rows // 2
+        needed, free = self._rows_of(outputs, inputs), self.rows // 2
         if needed > free:
             raise ValueError(f"a {inputs} x {outputs} matrix needs {needed} rows a bank; {free} of {self.rows} hold weights")
         return out, (ins + 1) // 2, ins // 2
+
+    def _rows_of(self, outputs: int, inputs: int) -> int:
+        """Rows of each bank that a matrix takes up, padding included."""
+        out, ins = -(-outputs // self.outputs_per_tile), -(-inputs // self.inputs_per_tile)
+        return -(-out * -(-ins // 2) * self.reads_per_tile // self.columns)
+
+    def filled(self, outputs: int, inputs: int) -> float:
+        """Share of the rows for weights that a matrix takes up."""
+        return self._rows_of(outputs, inputs) / (self.rows // 2)
 
     @property
     def operators(self) -> tuple[str, ...]:

@@ -72,6 +72,14 @@ class DramPim(Target):
             return False
         return op.kind == "weights" or self.attention == "banks"
 
+    def filled(self, op: MacOp | VectorOp) -> float:
+        """Share of the banks that the weights of `op`, or its cache, take up."""
+        if not isinstance(op, MacOp) or not self.serves(op):
+            return 0.0
+        if op.kind == "activations":
+            return self.organisation.filled(op.n * op.groups, op.k)
+        return op.groups * self.organisation.filled(op.n, op.k)
+
     def program(self, w: np.ndarray, key: int | Key = 0, *, bias: np.ndarray | None = None,
                 calibration: Calibration | None = None) -> BankWeights:  # fmt: skip
         """Weights laid out in the banks on their grid; `key` does not matter, nothing is random.

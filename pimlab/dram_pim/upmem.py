@@ -72,11 +72,15 @@ class Dpus(Value):
     def rows(self, outputs: int, inputs: int) -> int:
         """Outputs of the busiest core; ValueError when its bank does not hold their weights."""
         rows = -(-outputs // self.channels)
-        if rows * inputs * self.operand_bytes > self.bank_bytes:
+        if self.filled(outputs, inputs) > 1:
             raise ValueError(
                 f"a {inputs} x {outputs} matrix needs {rows * inputs * self.operand_bytes} bytes a bank; there are {self.bank_bytes}"
             )
         return rows
+
+    def filled(self, outputs: int, inputs: int) -> float:
+        """Share of the busiest core's bank that a matrix takes up."""
+        return -(-outputs // self.channels) * inputs * self.operand_bytes / self.bank_bytes
 
     def macs_done(self, outputs: int, inputs: int, batch: int) -> int:
         """Multiply-accumulates of `batch` products when every core does as many as the busiest."""

@@ -195,16 +195,15 @@ def validate(trace: Any, timing: Timing, *, banks: int | None = None, bank_group
     """
     if not isinstance(timing, Timing):
         raise TypeError(f"timing={timing!r:.80} is not a Timing; write for example pimlab.dram_pim.timing('hbm2')")
-    if isinstance(timing, AimTiming) and "TMOD" in str(getattr(trace, "attrs", {}).get("commands", "")):
-        return _replay_together(_columns(trace), timing)
+    lines = list(_columns(trace))
+    if isinstance(timing, AimTiming) and any(command not in COMMANDS for _, command, *_ in lines):
+        return _replay_together(lines, timing)
     attributes = getattr(trace, "attrs", {})
     banks = int(attributes.get("banks", 16)) if banks is None else banks
     groups = int(attributes.get("bank_groups", 4)) if bank_groups is None else bank_groups
     if min(banks, groups) < 1 or banks % groups:
         raise ValueError(f"banks={banks} bank_groups={groups}; allowed: 1 or more, banks a multiple of the groups")
     channel = _Channel(timing, banks, groups)
-    count = 0
-    for line in _columns(trace):
+    for line in lines:
         channel.step(*line)
-        count += 1
-    return count
+    return len(lines)

@@ -23,7 +23,8 @@ _ENERGIES = (
 
 def costs(model: Any, target: Target, integrals: Mapping[str, Mapping[str, float]]) -> xr.Dataset:
     """Dataset with count (layer, event), energy, energy_low, energy_high (layer, component) in J, latency (layer) in s,
-    phase_latency (layer, phase) in s, executor (layer) and the scalar assumed_share; all for one inference.
+    phase_latency (layer, phase) in s, executor (layer) and the scalar assumed_share; all for one inference. filled (layer): where
+    the layers of one executor take up more than 1 of its banks, the model needs that many such machines.
 
     integrals : operator name -> value-dependent amounts of one inference, priced like counts.
     """
@@ -47,6 +48,9 @@ def costs(model: Any, target: Target, integrals: Mapping[str, Mapping[str, float
     answer["phase_latency"] = _table(phases, layers, "phase", "time of one inference by phase", "s")
     answer["latency"] = answer.phase_latency.sum("phase").assign_attrs(units="s", long_name="time of one inference (batch 1)")
     answer["macs"] = ("layer", [macs.get(name, 0) for name in layers], {"units": "1", "long_name": "multiply-accumulates of one inference"})
+    filled = {op.name: owners[op.name].filled(op) for op in operators}
+    text = "share of the executor's banks that the operator takes up (0: its operands lie elsewhere)"
+    answer["filled"] = ("layer", [filled.get(name, 0.0) for name in layers], {"units": "1", "long_name": text})
     answer["assumed_share"] = ((), _assumed_share(energies), {"units": "1", "long_name": "share of energy that rests on assumed prices"})
     return answer.set_coords("executor")
 

@@ -3,6 +3,7 @@
 Operators run one after another, so a placement costs the sum of its operators and of the transfers over the links between
 them; a machine that is used also costs its standing power all the while. The search is exact (the cheapest machine of each
 operator, for each set of machines), and placements on one machine are among those searched: the answer is never worse.
+Weights that are computed with where they lie fill a machine's memory (`Target.filled`): no placement fills it more than once.
 """
 
 from __future__ import annotations
@@ -26,9 +27,11 @@ from pimlab.values import Value, integer, part, quantity, unknown
 Op = MacOp | VectorOp
 OBJECTIVES = ("energy", "latency")
 LINK_BIT = "link bit"
+ROUNDING = 1e-9
+"""Share of a memory by which a sum of shares may miss 1."""
 EXACT = 4096
 """Placements of the lossy operators (12 operators on two machines) that are all ordered by cost, to be tried against an accuracy
-bound until one meets it; of more, operators move back one at a time."""
+bound until one meets it; of more, operators move back one at a time. Also those tried where a memory would overflow."""
 
 
 class Link(Value):
@@ -58,6 +61,10 @@ class Share(Target):
     def serves(self, op: Op) -> bool:
         """The operators of this share, as far as the machine serves them."""
         return op.name in self.operators and self.machine.serves(op)
+
+    def filled(self, op: Op) -> float:
+        """As the machine, the operators of this share."""
+        return self.machine.filled(op) if op.name in self.operators else 0.0
 
     def program(self, w: np.ndarray, key: int | Key = 0, *, bias: np.ndarray | None = None,
                 calibration: Calibration | None = None) -> Programmed:  # fmt: skip
@@ -138,12 +145,14 @@ class Placement(Value):
     target: Any
     table: Any
     alone: Mapping[str, float]
-    """Machine -> the objective with everything it serves on it, the rest on the first machine."""
+    """Machine -> the objective with everything it serves on it, the rest on the first machine; infinite where that does not fit."""
+    filled: Mapping[str, float]
+    """Machine -> share of its memory that the operators placed on it take up for good."""
     accuracy: float | None = None
 
     @property
     def why(self) -> list[str]:
-        """One sentence an operator that had a choice."""
+        """One sentence an operator that had a choice, and one a machine whose memory the placement fills."""
         unit, best = ("J", "energy") if self.objective == "energy" else ("s", "latency")
         lines = []
         for op in self.table.operator.values:
@@ -151,7 +160,7 @@ class Placement(Value):
             others = ", ".join(f"{cost:.3g} {unit} on {m}" for m, cost in costs.items() if m != self.owners[op] and np.isfinite(cost))
             if others:
                 lines.append(f"{op} on {self.owners[op]}: {costs[self.owners[op]]:.3g} {unit}, against {others}")
-        return lines
+        return lines + [f"the memory of {name} is {share:.1%} full" for name, share in self.filled.items() if share]
 
 
 def _costs(machine: Share, op: Op) -> tuple[float, float]:
@@ -164,34 +173,50 @@ def _watts(machine: Target) -> float:
     return sum(price(machine.standing, machine.prices).nominal.values())
 
 
-def _tables(operators: Sequence[Op], shares: Sequence[Share]) -> tuple[np.ndarray, np.ndarray]:
+def _tables(operators: Sequence[Op], shares: Sequence[Share]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Energy, latency and share of the memory, (operators, machines); NaN where a machine does not serve or hold an operator."""
     energy = np.full((len(operators), len(shares)), np.nan)
-    latency = np.full_like(energy, np.nan)
+    latency, filled = np.full_like(energy, np.nan), np.zeros_like(energy)
     for (i, op), (j, share) in itertools.product(enumerate(operators), enumerate(shares)):
-        if share.machine.serves(op):
+        if share.machine.serves(op) and share.machine.filled(op) <= 1:
             energy[i, j], latency[i, j] = _costs(share, op)
-    return energy, latency
+            filled[i, j] = share.machine.filled(op)
+    return energy, latency, filled
 
 
 class _Search:
-    """Placements by cost. With links charged by operator, operators are independent once the machines in use are chosen."""
+    """Placements by cost. With links charged by operator, operators are independent once the machines in use are chosen, and as
+    long as no memory overflows."""
 
-    def __init__(self, energy: np.ndarray, latency: np.ndarray, watts: np.ndarray, objective: str):
-        self.energy, self.latency, self.watts, self.objective = energy, latency, watts, objective
+    def __init__(self, energy: np.ndarray, latency: np.ndarray, filled: np.ndarray, watts: np.ndarray, objective: str):
+        self.energy, self.latency, self.filled, self.watts, self.objective = energy, latency, filled, watts, objective
 
-    def best(self, allowed: np.ndarray) -> np.ndarray:
-        """int (operators,), the machine of each, cheapest over every set of machines; `allowed` bool (operators, machines)."""
+    def best(self, allowed: np.ndarray) -> np.ndarray | None:
+        """int (operators,), the machine of each, cheapest over every set of machines; `allowed` bool (operators, machines).
+        None where the memories do not hold what is allowed."""
         machines = range(self.energy.shape[1])
         sets = itertools.chain.from_iterable(itertools.combinations(machines, n) for n in range(1, len(machines) + 1))
         found = [placed for some in sets if (placed := self._within(allowed, list(some))) is not None]
-        return min(found, key=self.total)
+        alone = [placed for j in machines if allowed[np.arange(len(allowed)), placed := self.alone(j)].all() and self.fits(placed)]
+        return min([*found, *alone], key=self.total, default=None)
 
     def _within(self, allowed: np.ndarray, some: list[int]) -> np.ndarray | None:
         cost = self.latency if self.objective == "latency" else self.energy + self.latency * self.watts[some].sum()
         masked = np.where(allowed & np.isfinite(cost), cost, np.inf)[:, some]
         if np.isinf(masked.min(axis=1)).any():
             return None
-        return np.array(some)[masked.argmin(axis=1)]
+        chosen = masked.argmin(axis=1)
+        if not self.fits(np.array(some)[chosen]):
+            chosen = _packed(masked, self.filled[:, some])
+        return None if chosen is None else np.array(some)[chosen]
+
+    def loads(self, placed: np.ndarray) -> np.ndarray:
+        """Share of each machine's memory that a placement fills."""
+        return _loads(placed, self.filled)
+
+    def fits(self, placed: np.ndarray) -> bool:
+        """Whether no memory overflows."""
+        return bool((self.loads(placed) <= 1 + ROUNDING).all())
 
     def cost(self, placed: np.ndarray) -> tuple[float, float]:
         """(J, s) of a placement, standing power of the machines in use included."""
@@ -200,7 +225,9 @@ class _Search:
         return float(self.energy[rows, placed].sum()) + seconds * float(self.watts[np.unique(placed)].sum()), seconds
 
     def total(self, placed: np.ndarray) -> float:
-        """The objective of a placement."""
+        """The objective of a placement; infinite where a memory overflows."""
+        if not self.fits(placed):
+            return math.inf
         joules, seconds = self.cost(placed)
         return joules if self.objective == "energy" else seconds
 
@@ -208,6 +235,49 @@ class _Search:
         """Everything that `machine` serves on it, the rest on the first machine that does."""
         served = np.isfinite(self.energy)
         return np.where(served[:, machine], machine, served.argmax(axis=1))
+
+
+def _loads(placed: np.ndarray, filled: np.ndarray) -> np.ndarray:
+    return np.bincount(placed, weights=filled[np.arange(len(placed)), placed], minlength=filled.shape[1])
+
+
+def _packed(cost: np.ndarray, filled: np.ndarray) -> np.ndarray | None:
+    """int (operators,): the cheapest machines whose memories hold everything; exact for few placements, else by exchange.
+
+    cost : (operators, machines), infinite where not allowed. Only operators that take up memory and have a choice compete for it.
+    """
+    rivals = np.flatnonzero((filled > 0).any(axis=1) & (np.isfinite(cost).sum(axis=1) > 1))
+    options = [np.flatnonzero(np.isfinite(cost[i])) for i in rivals]
+    if math.prod(len(machines) for machines in options) > EXACT:
+        return _exchanged(cost, filled)
+    best, least = None, math.inf
+    for owners in itertools.product(*options):
+        placed = cost.argmin(axis=1)
+        placed[rivals] = owners
+        total = cost[np.arange(len(placed)), placed].sum()
+        if total < least and (_loads(placed, filled) <= 1 + ROUNDING).all():
+            best, least = placed, total
+    return best
+
+
+def _exchanged(cost: np.ndarray, filled: np.ndarray) -> np.ndarray | None:
+    """As `_packed`: from the cheapest machines, what loses least for the room it makes moves out of the fullest memory, until
+    nothing overflows; then what gains most moves back while there is room."""
+    placed, rows = cost.argmin(axis=1), np.arange(len(cost))
+    while (loads := _loads(placed, filled)).max() > 1 + ROUNDING:
+        full = int(loads.argmax())
+        movable = (placed == full)[:, None] & (filled[:, [full]] > 0) & (loads + filled <= 1 + ROUNDING) & (np.arange(len(loads)) != full)
+        lost = np.where(movable, cost, np.inf) - cost[rows, placed][:, None]
+        loss = lost / np.maximum(filled[:, [full]], ROUNDING)
+        i, j = np.unravel_index(loss.argmin(), loss.shape)
+        if np.isinf(loss[i, j]):
+            return None
+        placed[i] = j
+    for i in np.argsort(cost.min(axis=1) - cost[rows, placed], kind="stable"):
+        wish = int(cost[i].argmin())
+        if wish != placed[i] and _loads(placed, filled)[wish] + filled[i, wish] <= 1 + ROUNDING:
+            placed[i] = wish
+    return placed
 
 
 def place(model: Any, targets: Sequence[Target], objective: str = "energy", accuracy_drop: float | None = None, *, data: Any = None,
@@ -218,10 +288,11 @@ def place(model: Any, targets: Sequence[Target], objective: str = "energy", accu
     accuracy_drop : largest loss of the data's metric against the first machine alone (needs `data`); None: accuracy is not looked at.
     links : machine name -> Link between it and the first machine, crossed by each operator that it runs.
     shared : names of machines on one DRAM (an NPU and the PIM that is its memory): they block each other.
-    A cache is taken to hold what it would if its machine ran all the operators it serves.
+    The weights placed on a machine that computes where they lie fit in it together: exact up to 12 such operators, exchanged one by
+    one beyond. A cache is taken to hold what it would if its machine ran all the operators it serves.
     Exact without an accuracy bound; with one, exact up to 12 operators with a choice of two machines (7 of three), greedy beyond;
     never worse than a machine alone that meets the bound. Each placement that is tried costs one run of `data`.
-    ValueError for an unknown objective, machine or operator that nobody serves; TypeError without data where it is needed.
+    ValueError for an unknown objective, machine or operator that nobody serves or holds; TypeError without data where it is needed.
     """
     if isinstance(shared, str):
         raise TypeError(f"shared={shared!r}; allowed: a list of machine names, such as [{shared!r}, ...]")
@@ -229,13 +300,16 @@ def place(model: Any, targets: Sequence[Target], objective: str = "energy", accu
     operators = (*model.mac_ops, *model.vector_ops)
     targets = [t.placed(tuple(op for op in model.mac_ops if t.serves(op))) for t in targets]
     shares = [Share(name=t.name, machine=t, link=(links or {}).get(t.name)) for t in targets]
-    energy, latency = _tables(operators, shares)
+    energy, latency, filled = _tables(operators, shares)
     homeless = [op.name for op, row in zip(operators, energy, strict=True) if not np.isfinite(row).any()]
     if homeless:
-        raise ValueError(f"operators {homeless[:3]} are served by none of {[t.name for t in targets]}")
-    search = _Search(energy, latency, np.array([_watts(t) for t in targets]), objective)
+        raise ValueError(f"operators {homeless[:3]} are served by none of {[t.name for t in targets]}, or exceed their memories")
+    search = _Search(energy, latency, filled, np.array([_watts(t) for t in targets]), objective)
     allowed, accuracy = np.ones(energy.shape, bool), None
     placed = search.best(allowed)
+    if placed is None:
+        needed = {t.name: round(float(share), 2) for t, share in zip(targets, filled.sum(axis=0), strict=True) if share}
+        raise ValueError(f"the weights do not fit: all of them fill {needed} memories; allowed: at most 1 of each, what is over elsewhere")
     if accuracy_drop is not None:
         placed, accuracy = _accurate(model, data, shares, operators, search, accuracy_drop, seed)
     joules, seconds = search.cost(placed)
@@ -244,6 +318,7 @@ def place(model: Any, targets: Sequence[Target], objective: str = "energy", accu
         latency=seconds, interval=_interval(latency, placed, targets, shared),
         target=_joined(shares, operators, placed), table=_labelled(energy, latency, operators, targets),
         alone={t.name: search.total(search.alone(j)) for j, t in enumerate(targets)}, accuracy=accuracy,
+        filled={t.name: float(share) for t, share in zip(targets, search.loads(placed), strict=True)},
     )  # fmt: skip
 
 
@@ -327,7 +402,12 @@ def _ordered(search: _Search, choices: list[int]) -> list[np.ndarray]:
         for i, owner in zip(choices, owners, strict=True):
             allowed[i] = np.arange(search.energy.shape[1]) == owner
         found.append(search.best(allowed))
-    return sorted(found, key=search.total)
+    return _fitting(search, found)
+
+
+def _fitting(search: _Search, found: list[np.ndarray | None]) -> list[np.ndarray]:
+    """The placements that there are and that fit, in order of the objective."""
+    return sorted((placed for placed in found if placed is not None and search.fits(placed)), key=search.total)
 
 
 def _retreating(search: _Search, choices: list[int]) -> list[np.ndarray]:
@@ -343,4 +423,4 @@ def _retreating(search: _Search, choices: list[int]) -> list[np.ndarray]:
             allowed[i] = np.arange(search.energy.shape[1]) == 0
             found.append(search.best(allowed))
     found += [search.alone(j) for j in range(search.energy.shape[1])]
-    return sorted(found, key=search.total)
+    return _fitting(search, found)

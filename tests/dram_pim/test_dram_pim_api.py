@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import pimlab
 import pimlab.dram_pim as pim
 
 TARGET = pim.TARGETS["hbm-pim"]()
@@ -16,6 +17,16 @@ def test_gemv_reports_cycles_energy_and_padding():
     assert float(answer.utilisation) == pytest.approx(100 * 100 / (4096 * 128))
     assert (answer.energy_low <= answer.energy).all()
     assert (answer.energy <= answer.energy_high).all()
+
+
+@pytest.mark.parametrize("name", ["hbm-pim", "gddr6-aim", "upmem"])
+def test_numpys_integers_do_not_overflow(name):
+    for kind, sizes in ((np.int8, (100, 100, 2)), (np.int32, (70_000, 20_000, 3))):
+        given = pim.gemv(name, *map(kind, sizes))
+        assert given.identical(pim.gemv(name, *sizes))
+    amount, count = np.int32(1 << 25), np.int16(1000)
+    assert pim.host_read(name, amount).identical(pim.host_read(name, 1 << 25))
+    assert pim.elementwise(name, "mul", count).identical(pim.elementwise(name, "mul", 1000))
 
 
 def test_changed_tables_change_the_count():
@@ -71,6 +82,8 @@ def test_trace_columns_are_labelled():
         (lambda: TARGET.organisation.but(units=7), ValueError, "units=7 with banks=16"),
         (lambda: pim.matmul([[1]], [[1]], TARGET.with_causes(()), return_lanes=True), ValueError, "has no lanes"),
         (lambda: pim.gemv(3, 4, 4), TypeError, "target=3 is not a machine that computes in its DRAM"),
+        (lambda: pim.gemv(pimlab.target("warboy"), 4, 4), TypeError, "target=Npu 'warboy' is not a machine that computes in its DRAM"),
+        (lambda: pim.decode_layer(pimlab.target("t4"), width=8, hidden=8, heads=2, context=8), TypeError, "target=Npu 't4'"),
         (lambda: pim.host_read(None, 4), TypeError, "target=None is not a machine"),
         (lambda: pim.gemv(TARGET, 4, 4, refresh="no"), TypeError, "refresh='no'; allowed: True or False"),
         (lambda: pim.trace(TARGET, "gemv", 1, 1, m=3), TypeError, "m=1 and m=3 are both given"),

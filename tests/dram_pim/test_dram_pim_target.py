@@ -19,6 +19,23 @@ def test_serves_constant_weights_only():
         TARGET.events(VectorOp(name="relu", kind="relu", elements=8))
 
 
+@pytest.mark.parametrize("name", list(TARGETS))
+def test_what_an_operator_fills_is_what_the_machine_refuses_beyond(name):
+    machine = TARGETS[name]().but(widest=None)
+    share = machine.filled(SQUARE)
+    assert 0 < share < 1
+    assert machine.filled(SQUARE.but(groups=3)) == pytest.approx(3 * share)
+    assert machine.filled(VectorOp(name="relu", kind="relu", elements=8)) == 0
+    assert machine.filled(SQUARE.but(kind="activations")) == 0
+    held = SQUARE.but(n=int(4096 / share))
+    assert machine.filled(held) <= 1
+    assert machine.latency(held)
+    beyond = SQUARE.but(n=int(2 * 4096 / share))
+    assert machine.filled(beyond) > 1
+    with pytest.raises(ValueError, match="matrix needs"):
+        machine.latency(beyond)
+
+
 def test_counts_by_hand():
     counts = TARGET.events(SQUARE)
     assert counts["in-bank MAC"] == 4096 * 4096  # no padding at this size

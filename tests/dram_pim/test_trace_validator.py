@@ -21,6 +21,15 @@ def test_emitted_traces_keep_every_rule(op, sizes, change):
     assert pim.validate(trace, timing) == trace.sizes["index"]
 
 
+@pytest.mark.parametrize("op", ["gemv", "read"])
+@pytest.mark.parametrize("name", ["hbm-pim", "gddr6-aim"])
+def test_a_trace_may_be_a_data_frame_or_plain_rows(name, op):
+    machine = pim.TARGETS[name]()
+    trace = pim.trace(machine, op, **({"m": 100, "k": 300} if op == "gemv" else {"bytes": 1 << 18}))
+    frame = trace.to_dataframe()
+    assert pim.validate(frame, machine.timing) == pim.validate(frame.values.tolist(), machine.timing) == trace.sizes["index"]
+
+
 @settings(max_examples=15, deadline=None)
 @given(
     rcd=st.integers(6, 30), rp=st.integers(5, 30), ccd=st.integers(4, 9), wr=st.integers(4, 40), wtr=st.integers(4, 20), xaw=st.integers(8, 60)

@@ -54,6 +54,10 @@ class Priced(Target):
     stage: ClassVar[int] = 2
     table: Any = None
     watts: float = 0.0
+    shares: Any = None
+
+    def filled(self, op):
+        return (self.shares or {}).get(op.name, 0.0)
 
     def serves(self, op):
         return op.name in self.table
@@ -110,6 +114,46 @@ def test_any_graph_is_placed_at_the_least_cost_and_never_worse_than_one_machine(
     value = found.energy if objective == "energy" else found.latency
     assert value == pytest.approx(least, rel=1e-12)
     assert all(value <= alone * (1 + 1e-12) for alone in found.alone.values())
+
+
+@settings(max_examples=30, deadline=None)
+@given(data=st.data(), objective=st.sampled_from(["energy", "latency"]), operators=st.integers(1, 6), exact=st.booleans())
+def test_no_memory_is_filled_twice(data, objective, operators, exact):
+    """Exact where all placements are tried; else what fits, and never worse than a machine alone."""
+    first, *others = data.draw(_machines(3, operators))
+    eighths = [{name: data.draw(st.integers(0, 10)) / 8 for name in machine.table} for machine in others]
+    built = [first, *(machine.but(shares=shares) for machine, shares in zip(others, eighths, strict=True))]
+
+    def fits(owners):
+        loads = [sum(m.shares[f"op{i}"] for i, j in enumerate(owners) if built[j] is m) for m in built[1:]]
+        return all(load <= 1 for load in loads)
+
+    least = min(total[1 if objective == "energy" else 2] for total in _totals(built, operators) if fits(total[0]))
+    with pytest.MonkeyPatch.context() as patch:
+        if not exact:
+            patch.setattr(module, "EXACT", 0)
+        found = place(_graph(operators), built, objective)
+    value = found.energy if objective == "energy" else found.latency
+    assert value == pytest.approx(least, rel=1e-12) if exact else value >= least * (1 - 1e-12)
+    assert max(found.filled.values()) <= 1
+    assert all(value <= alone * (1 + 1e-12) for alone in found.alone.values())
+
+
+def test_what_does_not_fit_in_the_banks_runs_elsewhere_or_is_refused():
+    banks = pim.target("hbm-pim").but(widest=None, host=None)
+    small = banks.but(organisation=banks.organisation.but(rows=256))  # 128 rows hold weights; one of these matrices takes up 32
+    model = SimpleNamespace(mac_ops=[MacOp(name=f"fc{i}", m=1, k=4096, n=4096) for i in range(6)], vector_ops=[])
+    found = place(model, [NPU, small], "latency")
+    assert sorted(found.owners.values()) == ["hbm-pim"] * 4 + ["warboy"] * 2
+    assert found.filled == {"warboy": 0.0, "hbm-pim": 1.0}
+    assert "the memory of hbm-pim is 100.0% full" in found.why
+    assert found.alone["hbm-pim"] == np.inf
+    with pytest.raises(ValueError, match=r"the weights do not fit: all of them fill \{'hbm-pim': 1.5\} memories"):
+        place(model, [small])
+    wide = SimpleNamespace(mac_ops=[MacOp(name="wide", m=1, k=65536, n=65536)], vector_ops=[])
+    assert place(wide, [NPU, small], "latency").owners == {"wide": "warboy"}
+    with pytest.raises(ValueError, match="or exceed their memories"):
+        place(wide, [small])
 
 
 @settings(max_examples=20, deadline=None)

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from types import SimpleNamespace
 
 import numba
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 import xarray as xr
 
 import pimlab as pim
+from pimlab.protocol import MacOp
 from pimlab.studies import provenance
+from pimlab.studies.costs import costs
 
 PAIRS = {
     "fashion-cnn": ("fashion-mnist", 20),
@@ -234,3 +237,12 @@ def test_empty_data_are_refused(digits):
 def test_data_of_another_model_are_refused(digits, loaded):
     with pytest.raises(ValueError, match=r"digits-mlp: input 'input' has shape .*allowed \(n, 64\)"):
         pim.run(digits[0], pim.target("warboy"), loaded["fashion-cnn"][1])
+
+
+def test_a_model_larger_than_the_banks_says_so():
+    banks = pim.target("hbm-pim").but(widest=None, attention="host")
+    model = SimpleNamespace(name="wide", sha256="", mac_ops=[MacOp(name=f"fc{i}", m=1, k=16384, n=16384) for i in range(20)], vector_ops=[])
+    ds = costs(model, banks, {})
+    assert float(ds.filled.sel(layer="fc3")) == banks.filled(model.mac_ops[3])
+    assert 1 < float(ds.filled.where(ds.executor == "hbm-pim").sum()) < 2
+    assert not float(ds.filled.where(ds.executor != "hbm-pim").sum())
