@@ -18,6 +18,11 @@ from pimlab.plot.style import PARTS, figure, save
 OUT = Path("results") / "adc-envelope"
 BINS = Path(__file__).parents[2] / "datasets" / "reference" / "analog" / "murmann2025_energy_by_enob.csv"
 MODELS = ("envelope", "median", "regression")
+SAID = {
+    "envelope": "envelope: 0.267 pJ + 0.1446 aJ 4^ENOB",
+    "median": "median model: half of all designs need less",
+    "regression": "regression at 32 nm (Andrulis 2024)",
+}
 ISAAC = {"charged": (8.0, 1.667e-12), "as surveyed": (6.24, 2.55e-12)}
 """(effective bits, J) of the 8-bit converter that ISAAC charges, and of the design it points to as the survey lists it."""
 
@@ -56,11 +61,11 @@ def draw(ds: xr.Dataset) -> Figure:
     band = ds.energy.sel(model=["envelope", "median"]) * pico
     axes.fill_between(ds.enob, *band.values, color=PARTS[0], alpha=0.15, lw=0)
     for colour, model, style in zip(PARTS, ds.model.values, ("-", "--", ":"), strict=False):
-        axes.plot(ds.enob, ds.energy.sel(model=model) * pico, style, color=colour, label=model)
+        axes.plot(ds.enob, ds.energy.sel(model=model) * pico, style, color=colour, label=SAID[model])
     for name, marker, label in (
-        ("least", "v", "survey: least"),
-        ("tenth", "_", "10th percentile since 2012"),
-        ("middle", "o", "median since 2012"),
+        ("least", "v", "survey: least of all years"),
+        ("tenth", "_", "survey: 10th percentile since 2012"),
+        ("middle", "o", "survey: median since 2012"),
     ):
         axes.plot(ds.bin, ds[name] * pico, marker, color="black", mfc="none", label=label)
     axes.plot(

@@ -85,6 +85,7 @@ def draw(ds: xr.Dataset) -> Figure:
         ylabel="relative error of a 512 x 512 product", ylim=(0, None), title="Left alone, PCM loses half\nof the product in a year"
     )
     axes[1].set(title="One gain a layer gives most of it back;\nReRAM spreads instead of drifting")
+    axes[0].plot([], [], "o", color="0.3", ms=4, mfc="none", label="after the last measured time")
     axes[0].legend(frameon=False, fontsize=8)
     return fig
 

@@ -136,8 +136,8 @@ def draw(ds: xr.Dataset) -> Figure:
         ticks = [0.25, 0.5, 1, 2] if name == "throughput" else [5, 10, 20, 40]
         axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.minorticks_off()
-    left.set_title("Three times give ten throughputs:\nheld-out points within 3 %")
-    middle.set_title("Four energies give the efficiency:\nheld-out points within 10 %")
+    left.set_title("Three time constants give ten throughputs:\nheld-out points within 3 %")
+    middle.set_title("Four energy constants give the efficiency:\nheld-out points within 10 %")
     left.legend(frameon=False, fontsize=7)
     two = ds.isel(point=np.flatnonzero(ds["mode"] == "two-phase")).sortby("input_bits")
     for offset, energy, hatch in ((-0.2, two.energy_published, ""), (0.2, two.energy, "//")):
