@@ -218,9 +218,8 @@ class Crossbar(Target):
     @property
     def varies(self) -> bool:
         """Whether cells or converters have any randomness or drift."""
-        cell = self.pair_cell
         return (
-            any(noise is not None for noise in (cell.programming, cell.defects, cell.drift, cell.read_noise))
+            self.pair_cell.varies
             or (self.dac is not None and self.dac.uneven and not self.gated)
             or (self.adc is not None and (self.adc.uneven or self.adc.noise > 0))
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pimlab import catalogue
+from pimlab import catalogue, units
 from pimlab.analog import Crossbar, Slices, device, device_names
 from pimlab.analog.devices import Arrhenius, CubicCurrent, Defects, Device, Leak, TelegraphNoise, check
 from pimlab.analog.devices.conformance import ConformanceError
@@ -208,6 +208,29 @@ def test_conformance_names_the_broken_promise():
 
     with pytest.raises(ConformanceError, match="the same key gave other conductances"):
         check(Forgetful(name="forgetful", g_min=0, g_max=1e-5))
+
+
+def test_a_users_own_class_ages_in_an_array():
+    class Fading(Device):
+        def drifted(self, g, at, key=0, target=None):
+            return np.asarray(g, float) * (0.5 if units.seconds(at) > 0 else 1.0)
+
+    fading = Fading(name="fading", g_min=0, g_max=1e-5)
+    assert check(fading)
+    assert fading.varies
+    assert Crossbar(cell=fading).varies
+    assert not device("ideal").varies
+    w, x = np.ones((4, 2), np.float32), np.ones((1, 4), np.float32)
+    assert Crossbar(cell=fading).program(w).matmul(x, at="1 s") == pytest.approx(2.0)
+
+
+def test_a_read_that_arrays_do_not_see_is_refused():
+    class Elsewhere(Device):
+        def read(self, g, at=0.0, key=0):
+            return 0.9 * np.asarray(g, float)
+
+    with pytest.raises(ConformanceError, match="arrays call `drifted`"):
+        check(Elsewhere(name="elsewhere", g_min=0, g_max=1e-5))
 
 
 def test_facts_carry_their_source():

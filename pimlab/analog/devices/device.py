@@ -41,6 +41,12 @@ class Device(Value):
         if not self.g_min < self.g_max:
             raise ValueError(f"Device {self.name} g_min={self.g_min} S is not below g_max={self.g_max} S")
 
+    @property
+    def varies(self) -> bool:
+        """Whether any part is random or changes with time; a class that overrides `program` or `drifted` is taken to be."""
+        own = any(getattr(type(self), name) is not getattr(Device, name) for name in ("program", "drifted"))
+        return own or any(part is not None for part in (self.programming, self.defects, self.drift, self.read_noise))
+
     def fact(self, name: str) -> Constant:
         """The published number called `name`; KeyError with the nearest name when this device has none."""
         facts = dict(self.facts)
