@@ -49,12 +49,24 @@ def test_gptq_beats_rounding(name, group):
     assert output_error(held_out, w, ours) < 0.7 * output_error(held_out, w, base)
 
 
-@pytest.mark.parametrize("name", ["fashion-cnn/fc1", "fashion-cnn/fc2", "digits-mlp/fc1"])
-@pytest.mark.parametrize("format", ["int4", "int3"])
-def test_awq_beats_rounding(name, format):
+@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize(("format", "group"), [("int4", None), ("int3", None), ("int4", 16)])
+def test_awq_beats_rounding_and_clipping_helps(name, format, group):
     w, x, held_out = _layer(name)
-    ours, base = compression.awq(w, x, format), compression.round_to_nearest(w, format)
-    assert output_error(held_out, w, ours) < 0.95 * output_error(held_out, w, base)
+    candidates = (
+        compression.awq(w, x, format, group),
+        compression.awq(w, x, format, group, clip=False),
+        compression.round_to_nearest(w, format, group),
+    )
+    ours, unclipped, base = (output_error(held_out, w, each) for each in candidates)
+    assert ours < 0.7 * base
+    assert ours < unclipped < 1.02 * base
+
+
+def test_awq_beats_rounding_on_few_tokens():
+    for name, (w, x, held_out) in _tokens().items():
+        errors = [output_error(held_out, w, c) for c in (compression.awq(w, x), compression.round_to_nearest(w))]
+        assert errors[0] < 0.9 * errors[1], name
 
 
 def test_smooth_quant_beats_one_scale_a_tensor():
@@ -134,6 +146,22 @@ def test_wanda_beats_magnitude_on_every_layer_by_comparing_where_it_pays(name):
     w, x, held_out = _layer(name)
     errors = [output_error(held_out, w, c) for c in (compression.wanda(w, x), compression.magnitude(w))]
     assert errors[0] <= errors[1] if name == "fashion-cnn/conv1" else errors[0] < 0.9 * errors[1]  # pixels of one window are alike
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_wanda_two_of_four_is_never_worse_than_magnitude(name):
+    w, x, held_out = _layer(name)
+    errors = [output_error(held_out, w, c) for c in (compression.wanda(w, x, "2:4"), compression.magnitude(w, "2:4"))]
+    assert errors[0] <= errors[1]
+
+
+def test_the_powers_of_wanda():
+    w, x, _ = _outliers()
+    scores = np.abs(w) * np.linalg.norm(x.astype(np.float64), axis=0)[:, None]
+    groups = scores.reshape(-1, 4, w.shape[1])
+    papers = (groups >= np.sort(groups, axis=1)[:, 2:3]).reshape(w.shape)
+    np.testing.assert_array_equal(compression.wanda(w, x, "2:4", power=1).mask, papers)
+    np.testing.assert_array_equal(compression.wanda(w, x, "2:4", power=0).mask, compression.magnitude(w, "2:4").mask)
 
 
 def test_infinite_damping_is_rounding_and_one_row_decides_nothing():
@@ -256,6 +284,7 @@ W, X = np.ones((8, 2), np.float32), np.ones((5, 8), np.float32)
         (lambda: compression.magnitude(W, "2:3"), "3 does not divide the 8 inputs"),
         (lambda: compression.wanda(W, X, 1.0), "pattern=1.0 is outside"),
         (lambda: compression.wanda(W, X, within="outputs"), "wanda within 'outputs' is not known; did you mean 'output'"),
+        (lambda: compression.wanda(W, X, power=2), "power=2 is outside 0..1"),
         (lambda: compression.sparse_gpt(W, X, damping=np.nan), "damping=nan is not a positive"),
     ],
 )

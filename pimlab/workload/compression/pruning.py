@@ -13,6 +13,9 @@ from pimlab.kernels.blas import one_thread
 from pimlab.values import unknown
 from pimlab.workload.compression.layer import BLOCK, DAMPINGS, Compressed, checked, chosen, inverse_factor, made_up, output_error
 
+POWERS = (1.0, 0.5, 0.0)
+"""Powers of the inputs' norms that `wanda` chooses from, the paper's first."""
+
 
 def _pattern(pattern: float | str, k: int, what: str) -> tuple[float, int | None, int]:
     """(share to remove, m or None, kept of m), checked against k inputs."""
@@ -63,22 +66,29 @@ def magnitude(w: np.ndarray, pattern: float | str = 0.5) -> Compressed:
     return _kept(w, _largest(np.abs(w), share) if m is None else _best_of_m(np.abs(w), m, kept))
 
 
-def wanda(w: np.ndarray, x: np.ndarray, pattern: float | str = 0.5, within: str | None = None) -> Compressed:
+def wanda(w: np.ndarray, x: np.ndarray, pattern: float | str = 0.5, within: str | None = None, power: float | None = None) -> Compressed:
     """Removed where |w_ij| times the norm of input i over x (rows, k) is smallest; the rest stays as it is.
 
     within : what an unstructured pattern compares: the weights of one "output", as the paper does for language models, or of the
     whole "layer"; None takes the one that changes the outputs on x less.
+    power : of the norm: 1 is the paper's score, 0 the magnitude's. The score takes inputs to be uncorrelated; where they are not (places
+    of one image; few outputs) less weight on their norms can serve better. None takes 1, 0.5 or 0, whichever changes the outputs on x
+    least.
     Sun et al., Wanda, ICLR 2024 (arXiv:2306.11695), equation 1.
     """
     w, x = checked(w, x, "wanda")
     if within not in (None, *_WITHIN):
         raise ValueError(unknown("wanda within", within, _WITHIN))
+    if power is not None and not 0 <= power <= 1:
+        raise ValueError(f"wanda power={power!r} is outside 0..1; for the best of {POWERS} write power=None")
     share, m, kept = _pattern(pattern, w.shape[0], "wanda")
-    scores = np.abs(w) * np.linalg.norm(x.astype(np.float64), axis=0)[:, None]
+    norms = np.linalg.norm(x.astype(np.float64), axis=0)[:, None]
+    scores = [np.abs(w) * norms**each for each in (POWERS if power is None else (power,))]
     if m is not None:
-        return _kept(w, _best_of_m(scores, m, kept))
-    choices = [_kept(w, _WITHIN[name](scores, share)) for name in ((within,) if within else _WITHIN)]
-    return min(choices, key=lambda each: output_error(x, w, each))
+        choices = [_kept(w, _best_of_m(score, m, kept)) for score in scores]
+    else:
+        choices = [_kept(w, _WITHIN[name](score, share)) for score in scores for name in ((within,) if within else _WITHIN)]
+    return choices[0] if len(choices) == 1 else min(choices, key=lambda each: output_error(x, w, each))
 
 
 def sparse_gpt(w: np.ndarray, x: np.ndarray, pattern: float | str = 0.5, damping: float | None = None) -> Compressed:
