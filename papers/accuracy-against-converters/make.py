@@ -68,6 +68,7 @@ def draw(ds: xr.Dataset) -> Figure:
             axes.plot(ds.bits, one.mean("seed"), "s--" if "slices" in str(mapping) else "o-", color=colour, ms=5, label=str(mapping))
         axes.set(xlabel="ADC bits", title=f"{cell}\n{titles[str(cell)]}", xticks=ds.bits.values)
     panels[0].set(ylabel=f"accuracy on {int(ds.attrs['samples'])} Fashion-MNIST images (%)", ylim=(0, 100))
+    panels[0].fill_between([], [], [], color="0.5", alpha=0.25, lw=0, label=f"range over {ds.sizes['seed']} seeds")
     panels[0].legend(frameon=False, fontsize=8)
     return fig
 

@@ -73,6 +73,7 @@ def draw(ds: xr.Dataset) -> Figure:
         axes.set_xticks(age, ["0", "1 h", "1 d", "1 m", "1 y", "5 y"] if len(age) == len(TIMES) else ["0", "5 y"])
         axes.minorticks_off()
     panels[0].set(ylabel="classification error (%)", ylim=(0, None))
+    panels[0].fill_between([], [], [], color="0.5", alpha=0.2, lw=0, label=f"two standard errors, {ds.sizes['seed']} seeds")
     panels[0].legend(frameon=False, fontsize=9)
     return fig
 
