@@ -30,6 +30,7 @@ class Tile:
         self.cut = self.wild = 0
         """Updates that asked for longer trains than there are, and for more than a cell's range."""
         self._words, self._curve, self._noise = key.child("pulses").words, device.curve, device.noise
+        self._train_words = key.child("trains").words
 
     @property
     def weights(self) -> np.ndarray:
@@ -83,7 +84,7 @@ class Tile:
         for lane, (values, top) in enumerate(((x, top_x), (d, top_d))):
             p = (np.abs(values) * (largest / np.where(top > 0, top, 1))[:, None]).astype(np.float32)
             out = np.empty(p.shape, np.uint32)
-            pulses.trains(p, length, *self.key.child("trains").words, self.trains, lane, out)
+            pulses.trains(p, length, *self._train_words, self.trains, lane, out)
             made.append(out)
         self.trains += len(x)
         return made[0], made[1]
