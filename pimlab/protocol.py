@@ -131,6 +131,15 @@ class Target(Value, ABC):
     host: Any = None
     """The Target that does what this one cannot (None: it does everything itself)."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.name, str) or not self.name:
+            raise TypeError(f"{type(self).__name__} name={self.name!r} is not a text")
+        if not (self.host is None or isinstance(self.host, Target)):
+            raise TypeError(
+                f"{type(self).__name__} {self.name}: host={self.host!r} is not a Target; write for example pimlab.target('warboy')"
+            )
+
     @abstractmethod
     def serves(self, op: MacOp | VectorOp) -> bool:
         """Whether this machine executes `op` itself; if not, `host` does."""

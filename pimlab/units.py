@@ -87,6 +87,13 @@ def split(text: str) -> tuple[Decimal, str]:
         raise ValueError(f"{text!r} does not start with a number") from error
 
 
+def _example(expected: str) -> str:
+    """Two ways of writing one quantity, as a text and as a number."""
+    if expected in ("S", "V", "A", "W", "J", "F"):
+        return f"'25 u{expected}' or 2.5e-05 (SI {expected})"
+    return f"{f'25 {expected}'.strip()!r} or 25.0{f' (SI {expected})' if expected else ''}"
+
+
 def parse(value: str | float | int, expected: str, name: str = "value") -> float:
     """SI float of `value`, which is text with a unit or a number already in SI.
 
@@ -99,7 +106,7 @@ def parse(value: str | float | int, expected: str, name: str = "value") -> float
     if not isinstance(value, str):
         if isinstance(value, bool) or not hasattr(value, "__float__"):
             what = kind.get(expected, f"a quantity in {expected or '1'}")
-            raise TypeError(f"{name}={value!r} is not {what}; write for example '25 {expected}' or 2.5e-05 (SI {expected})")
+            raise TypeError(f"{name}={value!r} is not {what}; write for example {_example(expected)}")
         return float(value)
     factor, dimensions = unit(expected)
     try:
@@ -107,10 +114,10 @@ def parse(value: str | float | int, expected: str, name: str = "value") -> float
         scale, found = unit(text)
     except ValueError as error:
         what = kind.get(expected, f"a quantity in {expected or '1'}")
-        raise ValueError(f"{name}={value!r} is not {what}: {error}; write for example '25 {expected}' or 2.5e-05 (SI {expected})") from None
+        raise ValueError(f"{name}={value!r} is not {what}: {error}; write for example {_example(expected)}") from None
     if found != dimensions:
         what = kind.get(expected, f"a quantity in {expected}" if expected else "a plain number")
-        raise ValueError(f"{name}={value!r} is not {what}; write for example '25 {expected}' or 2.5e-05 (SI {expected})")
+        raise ValueError(f"{name}={value!r} is not {what}; write for example {_example(expected)}")
     try:
         return float(number * scale / factor)
     except Overflow:

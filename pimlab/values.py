@@ -101,7 +101,7 @@ def _check_choice(owner: str, name: str, value: Any, meta: dict[str, Any]) -> st
 def _check_part(owner: str, name: str, value: Any, meta: dict[str, Any]) -> Any:
     if not isinstance(value, meta["types"]):
         wanted = " or ".join(kind.__name__ for kind in meta["types"])
-        raise TypeError(f"{owner} {name}={value!r} is not a {wanted}")
+        raise TypeError(f"{owner} {name}={value!r} is not {'an' if wanted[0] in 'AEIOU' else 'a'} {wanted}")
     return value
 
 

@@ -1,6 +1,14 @@
 """What does a result look like? Datasets -> matplotlib figures. The only room that imports matplotlib."""
 
+from typing import Any
+
 from pimlab.plot.roadmap import accuracy_against_energy, energy_breakdown, waterfall
 from pimlab.plot.style import STAGE_COLOURS, save
 
 __all__ = ["STAGE_COLOURS", "accuracy_against_energy", "energy_breakdown", "save", "waterfall"]
+
+
+def __getattr__(name: str) -> Any:
+    from pimlab.values import nearest
+
+    raise AttributeError(f"pimlab.plot has no {name!r}{nearest(name, __all__)}")

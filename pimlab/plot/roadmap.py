@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, PercentFormatter
 
 from pimlab import units
-from pimlab.plot.style import PARTS, STAGE_COLOURS, STAGE_MARKERS, STAGE_NAMES, figure
+from pimlab.plot.style import PARTS, STAGE_COLOURS, STAGE_MARKERS, STAGE_NAMES, expected, figure
 
 SHOWN = 11
 """Components with a colour of their own in the breakdown; smaller ones are drawn together."""
@@ -31,6 +31,7 @@ def accuracy_against_energy(summary: pd.DataFrame) -> Figure:
     summary : the table of `studies.roadmap.summary`. A stage that drifts shows its first and its last time; a workload
     that no metric scores shows its latency instead, downwards.
     """
+    expected(summary, pd.DataFrame, ("workload", "metric", "stage", "energy_J"), "the table of pimlab.studies.roadmap.summary")
     names = list(dict.fromkeys(summary.workload))
     fig, panels = _grid(len(names), 3.6, 3.2)
     for ax, name in zip(panels, names, strict=True):
@@ -93,6 +94,7 @@ def _finding(summary: pd.DataFrame) -> str:
 
 def energy_breakdown(ds: xr.Dataset) -> Figure:
     """Energy per inference by component, as shares, one bar a target, one panel a workload; totals with low-high above."""
+    expected(ds, xr.Dataset, ("energy", "workload", "target", "seed", "component"), "the Dataset of pimlab.studies.roadmap.compute")
     energy = ds.energy.mean("seed").fillna(0.0)
     fig, panels = _grid(ds.sizes["workload"], 3.6, 3.4)
     parts = [c for c in energy.component.values if float(energy.sel(component=c).sum()) > 0]
@@ -134,6 +136,7 @@ def waterfall(explained: xr.Dataset, metric: str = "accuracy") -> Figure:
     explained : what `explain` returns, or a sweep of it over `seed`: then means over chips, and each change with the
     half-width of its 95 % interval over chips.
     """
+    expected(explained, xr.Dataset, ("step", metric), "the Dataset of pimlab.explain, or of a sweep of it over seed")
     chips = explained if "seed" in explained.dims else explained.expand_dims("seed")
     steps, values = chips.step.values, chips[metric].mean("seed").values
     low, high = (np.abs(chips[f"{metric}_{end}"].mean("seed").values - values) for end in ("low", "high"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
@@ -32,8 +33,18 @@ def figure(width: float, height: float) -> Figure:
     return Drawing(figsize=(width, height), layout="constrained")
 
 
+def expected(given: Any, kind: type[Any], names: tuple[str, ...], what: str) -> None:
+    """TypeError unless `given` is a `kind` that has `names`; `what` tells a reader where such a one comes from."""
+    lacking = [name for name in names if name not in given] if isinstance(given, kind) else [type(given).__name__]
+    if lacking:
+        told = f"a {kind.__name__} without {', '.join(map(repr, lacking))}" if isinstance(given, kind) else f"a {lacking[0]}"
+        raise TypeError(f"{told} cannot be drawn here; allowed: {what}")
+
+
 def save(fig: Figure, path: str | os.PathLike[str]) -> tuple[Path, Path]:
-    """Write `path`.svg and `path`.png (150 dpi); returns both paths."""
+    """Write `path`.svg and `path`.png (150 dpi); returns both paths. TypeError for what is no figure."""
+    if not isinstance(fig, Figure):
+        raise TypeError(f"save takes a figure, such as pimlab.plot.waterfall returns, not a {type(fig).__name__}")
     base = Path(path)
     base.parent.mkdir(parents=True, exist_ok=True)
     svg, png = base.with_suffix(".svg"), base.with_suffix(".png")

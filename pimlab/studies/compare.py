@@ -37,6 +37,8 @@ def compare(models: Sequence[Any], targets: Sequence[str | Target], *, data: Map
     """
     loaded = _by_name("models", models, workload.load_model)
     machines = _by_name("targets", targets, presets.target)
+    if data is not None and not isinstance(data, Mapping):
+        raise TypeError(f"compare data={data!r} is no mapping of models to data; write for example data={{'digits-mlp': 'digits'}}")
     given = dict(data or {})
     for name in given:
         if name not in loaded:
@@ -60,6 +62,9 @@ def _by_name(what: str, given: Sequence[Any], load: Callable[[str], Any]) -> dic
     if isinstance(given, str):
         raise TypeError(f"compare {what}={given!r} is not a list; write {what}=[{given!r}]")
     found = [load(one) if isinstance(one, str) else one for one in given]
+    for one in found:
+        if not isinstance(getattr(one, "name", None), str):
+            raise TypeError(f"compare {what}: {one!r} is neither a name nor one of the {what}")
     names = [one.name for one in found]
     if len(set(names)) < len(names):
         raise ValueError(f"compare {what}={names} repeats a name; give each variant its own, for a machine with .but(name=...)")
@@ -84,7 +89,7 @@ def condensed(result: xr.Dataset, metrics: Sequence[str], at: Times) -> xr.Datas
     kept["assumed_share"] = result.assumed_share
     kept["stage"] = ((), result.attrs["stage"], {"units": "1", "long_name": "roadmap stage"})
     kept["samples"] = ((), result.attrs.get("samples", 0), {"units": "1", "long_name": "test samples"})
-    told = ("calibration", "pimlab", "commit", "lock", "sources")
+    told = ("calibration", "seed", "pimlab", "commit", "lock", "sources")
     return kept.reset_coords(drop=True).assign_attrs({name: result.attrs[name] for name in told if name in result.attrs})
 
 
@@ -110,4 +115,5 @@ def _components(result: xr.Dataset) -> np.ndarray:
 def _by_component(energy: xr.DataArray, names: np.ndarray) -> xr.DataArray:
     labels = sorted(set(names.ravel().tolist()))
     total = [float(energy.values[names == label].sum()) for label in labels]
-    return xr.DataArray(total, dims="component", coords={"component": np.array(labels, dtype=object)}, attrs=energy.attrs)
+    component = ("component", np.array(labels, dtype=object), energy.component.attrs)
+    return xr.DataArray(total, dims="component", coords={"component": component}, attrs=energy.attrs)

@@ -11,7 +11,7 @@ from pimlab import units
 from pimlab.keys import as_key
 from pimlab.protocol import Target
 from pimlab.studies.execution import Execution
-from pimlab.studies.run import attributes, calibrations, checked, hosted, score
+from pimlab.studies.run import attributes, calibrations, checked, hosted, named, score
 
 
 def explain(
@@ -46,7 +46,7 @@ def explain(
         ]
     answer = xr.merge(parts, combine_attrs="override").assign_coords(at=time, target=target.name, model=model.name, seed=number)
     answer.at.attrs.update(units="s", long_name="time after programming")
-    return answer.assign_attrs(attributes(model, target, data, seed, rule))
+    return named(answer).assign_attrs(attributes(model, target, data, seed, rule))
 
 
 def _stack(rows: list[xr.Dataset], dim: str, labels: tuple[str, ...], suffix: str = "") -> xr.Dataset:

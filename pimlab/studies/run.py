@@ -18,7 +18,8 @@ from pimlab.studies.execution import SAMPLED, Execution, machines, owner
 
 _LONG_NAMES = {
     "event": "what is counted", "component": "part of the machine that spends", "phase": "part of the time",
-    "overrun": "range that was left", "target": "machine", "model": "trained model", "seed": "seed of everything random",
+    "overrun": "range that was left", "step": "non-idealities, added one after another", "cause": "non-ideality",
+    "target": "machine", "model": "trained model", "seed": "seed of everything random",
 }  # fmt: skip
 Times = str | float | Sequence[str | float]
 
@@ -46,7 +47,7 @@ def run(model: Any, target: Target, data: Any = None, *, at: Times = 0.0, seed: 
     target = hosted(model, target)
     if data is None:
         answer = costs(model, target, {}).assign_coords(target=target.name, model=model.name)
-        return _named(answer).assign_attrs(attributes(model, target, None, seed, rule))
+        return named(answer).assign_attrs(attributes(model, target, None, seed, rule))
     times = _times(at)
     execution = Execution(model, target, calibrations(model, target, data, rule), as_key(seed).seed)
     scores = xr.concat(_scores(execution, data, times, batch), "at", join="outer", fill_value=0)
@@ -56,7 +57,7 @@ def run(model: Any, target: Target, data: Any = None, *, at: Times = 0.0, seed: 
     if isinstance(at, str) or not np.iterable(at):
         answer = answer.isel(at=0)
     answer = answer.assign_coords(target=target.name, model=model.name, seed=as_key(seed).seed)
-    return _named(answer).assign_attrs(attributes(model, target, data, seed, rule))
+    return named(answer).assign_attrs(attributes(model, target, data, seed, rule))
 
 
 def _times(at: Times) -> list[float]:
@@ -68,13 +69,15 @@ def _times(at: Times) -> list[float]:
     return times
 
 
-def _named(answer: xr.Dataset) -> xr.Dataset:
+def named(answer: xr.Dataset) -> xr.Dataset:
     """With long names of coordinates, and with text of any length, for which files have one settled type."""
     texts = {name: answer[name].astype(object) for name in answer.coords if answer[name].dtype.kind == "U"}
     answer = answer.assign_coords(texts)
     for name, text in _LONG_NAMES.items():
         if name in answer.coords:
             answer[name].attrs["long_name"] = text
+    if "seed" in answer.coords:
+        answer.seed.attrs["units"] = "1"
     return answer
 
 

@@ -162,15 +162,24 @@ def _join(results: list[xr.Dataset], values: dict[str, list[Any]]) -> xr.Dataset
     labels = {name: [_label(name, value) for value in given] for name, given in values.items()}
     order = {dim: _first_seen(results, dim) for dim in dict.fromkeys(d for r in results for d in r.dims if d in r.coords)}
     same = _same_scalars(results)
+    about = {name: _about(name, results[0]) for name in labels}
     rows: list[xr.Dataset] = [_bare(result, labels, same) for result in results]
     told = dict.fromkeys(c for result in results for c in result.coords if c not in result.dims and c not in {*labels, *same})
     for name in reversed(labels):
         size = len(labels[name])
         rows = [_concat(rows[i : i + size], name, labels[name]) for i in range(0, len(rows), size)]
-    joined = rows[0].reindex({dim: seen for dim, seen in order.items() if dim not in labels})
+    joined = rows[0].reindex({dim: _labels(seen) for dim, seen in order.items() if dim not in labels})
     joined = joined.set_coords(list(told)).assign_coords({name: value for name, value in same.items() if name not in labels})
     joined.attrs = _common([result.attrs for result in results])
+    for name, attributes in about.items():
+        joined[name].attrs.update(attributes)
     return joined.transpose(*labels, ...)
+
+
+def _about(name: str, result: xr.Dataset) -> dict[Any, Any]:
+    """What is said of a swept coordinate: as the study's Dataset says it, else its name in words."""
+    told = result[name].attrs if name in result.coords else {}
+    return {"long_name": name.replace("_", " "), **told}
 
 
 def _same_scalars(results: list[xr.Dataset]) -> dict[Any, xr.DataArray]:
@@ -195,9 +204,13 @@ def _bare(result: xr.Dataset, swept: Iterable[str], same: Iterable[Any]) -> xr.D
 
 
 def _concat(rows: list[xr.Dataset], name: str, labels: list[Any]) -> xr.Dataset:
-    kind = object if all(isinstance(label, str) for label in labels) else None
     joined = xr.concat(rows, name, data_vars="all", coords="minimal", compat="override", join="outer", combine_attrs="override")
-    return joined.assign_coords({name: (name, np.array(labels, dtype=kind))})
+    return joined.assign_coords({name: (name, _labels(labels))})
+
+
+def _labels(given: list[Any]) -> np.ndarray:
+    """Labels of a dimension; text of any length."""
+    return np.array(given, dtype=object if all(isinstance(label, str) for label in given) else None)
 
 
 def _first_seen(results: list[xr.Dataset], dim: Any) -> list[Any]:

@@ -187,6 +187,8 @@ def load_data(name: str, split: str = "test", limit: int | None = None) -> Data:
     limit : the first `limit` samples alone; None for all. Raises DataError for an unknown name or split, a file that is
     missing or altered (it names the file), or a limit below 1; ImportError says which optional package to install.
     """
+    if not isinstance(name, str):
+        raise TypeError(f"data {name!r} is not a name; write for example pimlab.load_data('digits', split='test')")
     if name not in SOURCES:
         raise DataError(f"data {name!r} is not known{nearest(str(name), SOURCES)} (known: {', '.join(sorted(SOURCES))})")
     origin = SOURCES[name]

@@ -31,11 +31,14 @@ def load_model(name: str | Path, *, dims: Mapping[str, int] | None = None) -> Mo
     name : one of the project's models ("fashion-cnn", "digits-mlp", "cancer-mlp", "magika", "small-lm"), one made of an
     optional package ("minilm", "smollm2-135m", ...), a shape without weights ("llama2-7b", ...), or a path to a file.
     dims : sizes of the dimensions that an ONNX file leaves open, besides the batch, such as {"sequence": 128}.
-    Raises ModelError for an unknown name, a damaged file, or an operator that no target executes; DataError when a
-    vendored file is not the one that was published; ImportError says which optional package to install.
+    Raises TypeError for what is no text, ModelError for an unknown name, a damaged file, or an operator that no target
+    executes; DataError when a vendored file is not the one that was published; ImportError says which optional package
+    to install.
     """
     from pimlab.workload.onnx_split import OnnxModel
 
+    if not isinstance(name, (str, Path)):
+        raise TypeError(f"model {name!r} is neither a name nor a path; write for example pimlab.load_model('fashion-cnn')")
     text, path = str(name), Path(name)
     if text in VENDORED:
         return OnnxModel(files.verified(VENDORED[text]), name=text, dims=dims)

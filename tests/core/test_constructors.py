@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pimlab
-from pimlab import formats
+from pimlab import formats, presets
 from pimlab.analog import devices, mapping
 from pimlab.analog.devices import curves
 from pimlab.constants import assumed
@@ -234,3 +234,11 @@ def test_no_other_number_may_be_nan(kind):
 def test_numpy_numbers_are_taken():
     assert MacOp(name="a", m=np.int64(2), k=3, n=4).macs == 24
     assert devices.device("pcm-joshi2020").but(g_max=np.float32(2.5e-5)).g_max == pytest.approx(2.5e-5)
+
+
+@pytest.mark.parametrize("name", ["warboy", "hbm-pim", "pcm-hermes"])
+def test_a_host_is_a_machine_and_a_name_a_text(name):
+    with pytest.raises(TypeError, match=r"host='warboy' is not a Target; write for example pimlab.target\('warboy'\)"):
+        presets.target(name).but(host="warboy")
+    with pytest.raises(TypeError, match="name=3 is not a text"):
+        presets.target(name).but(name=3)

@@ -99,3 +99,10 @@ def test_a_number_is_a_time_from_zero_on(number):
 def test_si_text_reads_back(value):
     text = units.si(value, "J", digits=6)
     assert np.isclose(units.parse(text, "J"), value, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("unit", "example"), [("S", "'25 uS' or 2.5e-05 (SI S)"), ("s", "'25 s' or 25.0 (SI s)"), ("", "'25' or 25.0")])
+def test_the_two_examples_of_an_error_are_one_quantity(unit, example):
+    with pytest.raises(ValueError, match="write for example") as caught:
+        units.parse("25 mol", unit)
+    assert str(caught.value).endswith(example)

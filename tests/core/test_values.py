@@ -37,7 +37,7 @@ def test_text_becomes_si_and_absent_parts_stay_none():
      ({"bits": 8, "g_max": float("nan")}, ValueError, "g_max=nan"), ({"bits": 8, "ratio": -0.1}, ValueError, "ratio=-0.1 is outside 0..1"),
      ({"bits": 8, "ratio": [1]}, TypeError, "is not a number"),
      ({"bits": 8, "mode": "wss"}, ValueError, "mode='wss' is not one of ws, os; did you mean 'ws'?"),
-     ({"bits": 8, "inner": 3}, TypeError, "inner=3 is not a Inner"), ({"bit": 8}, TypeError, "Thing has no 'bit'; did you mean 'bits'?"),
+     ({"bits": 8, "inner": 3}, TypeError, "inner=3 is not an Inner"), ({"bit": 8}, TypeError, "Thing has no 'bit'; did you mean 'bits'?"),
      ({}, TypeError, "Thing needs bits")],
 )  # fmt: skip
 def test_a_bad_field_is_named_with_what_is_allowed(given, kind, text):

@@ -158,3 +158,16 @@ def test_the_same_figure_is_the_same_bytes(summary, study, explained, tmp_path):
             assert one.read_bytes() == other.read_bytes()
         assert pairs[0][0].read_text().startswith("<?xml")
         assert pairs[0][1].read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_cannot_be_drawn_is_told_what_could():
+    with pytest.raises(TypeError, match=r"a NoneType cannot be drawn here; allowed: the Dataset of pimlab.explain"):
+        plot.waterfall(None)
+    with pytest.raises(TypeError, match=r"a Dataset without 'energy', .* cannot be drawn here; allowed: the Dataset of .*compute"):
+        plot.energy_breakdown(xr.Dataset())
+    with pytest.raises(TypeError, match=r"a int cannot be drawn here; allowed: the table of"):
+        plot.accuracy_against_energy(3)
+    with pytest.raises(TypeError, match="save takes a figure, .* not a NoneType"):
+        plot.save(None, "x")
+    with pytest.raises(AttributeError, match="pimlab.plot has no 'waterfal'; did you mean 'waterfall'"):
+        plot.waterfal  # noqa: B018

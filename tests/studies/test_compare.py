@@ -34,6 +34,8 @@ def test_what_is_not_scored_is_absent(compared):
     assert (compared.energy.sel(model="llama2-7b").sum("component") > 0).all()
     assert compared.stage.values.tolist() == [1, 3]
     assert all("units" in compared[name].attrs and "long_name" in compared[name].attrs for name in compared.data_vars)
+    assert all("long_name" in compared[name].attrs and compared[name].dtype.kind in "Of" for name in compared.coords)
+    assert compared.attrs["seed"] == 0
 
 
 def test_a_store_keeps_the_comparison(tmp_path, compared):
@@ -54,6 +56,10 @@ def test_bad_input_is_named():
         pim.compare([], TARGETS)
     with pytest.raises(TypeError, match=r"compare targets='warboy' is not a list; write targets=\['warboy'\]"):
         pim.compare(["digits-mlp"], "warboy")
+    with pytest.raises(TypeError, match="compare data='digits' is no mapping of models to data"):
+        pim.compare(["digits-mlp"], TARGETS, data="digits")
+    with pytest.raises(TypeError, match="compare models: 3 is neither a name nor one of the models"):
+        pim.compare([3], TARGETS)
 
 
 def test_two_machines_of_one_name_are_refused_and_not_merged():

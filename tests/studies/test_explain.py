@@ -52,6 +52,7 @@ def test_intervals_hold_the_value_and_everything_is_named(explained, tmp_path):
         assert (low <= value).all()
         assert (value <= high).all()
     assert all(explained[name].attrs["units"] == "1" and explained[name].attrs["long_name"] for name in explained.data_vars)
+    assert all("long_name" in explained[name].attrs and explained[name].dtype.kind in "Ofi" for name in explained.coords)
     assert explained["at"].attrs["units"] == "s"
     assert {"model", "data", "sources", "pimlab", "commit", "lock"} <= explained.attrs.keys()
     explained.to_netcdf(tmp_path / "e.nc", engine="h5netcdf")

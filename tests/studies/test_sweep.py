@@ -66,6 +66,8 @@ def test_scalars_stay_scalars_where_they_agree_and_coordinates_where_not():
     ds = quiet(small, x=[1, 2], y=[0, 1])
     assert ds.target.shape == ds["at"].shape == ()
     assert ds.target.attrs == {"long_name": "machine"}
+    assert ds.x.attrs == {"long_name": "x"}
+    assert ds.component.dtype == object
     assert "place" in ds.coords
     assert ds.place.dims == ("x", "y")
     assert set(ds.data_vars) == {"energy", "count"}

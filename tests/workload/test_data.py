@@ -6,7 +6,7 @@ import tomllib
 import numpy as np
 import pytest
 
-from pimlab.workload import DataError, data, files, load_data
+from pimlab.workload import DataError, data, files, load_data, load_model
 from pimlab.workload.files import ROOT
 
 SIZES = {"fashion-mnist": (10_000, 512), "digits": (450, 256), "breast-cancer": (143, 256), "magika-files": (323, 89)}
@@ -57,6 +57,10 @@ def test_unknown_names_answer_with_the_nearest():
         load_data("fashion-mnst")
     with pytest.raises(DataError, match="data 'digits' has no split 'tests'; did you mean 'test'"):
         load_data("digits", split="tests")
+    with pytest.raises(TypeError, match=r"data \['digits'\] is not a name"):
+        load_data(["digits"])
+    with pytest.raises(TypeError, match="model None is neither a name nor a path"):
+        load_model(None)
 
 
 def test_training_images_that_are_not_installed_say_what_to_install(monkeypatch, tmp_path):
