@@ -43,14 +43,15 @@ class Plane:
     plus : float64 (k, n), targets in 0..1, with reference columns where `reference_columns` puts them;
     minus : the same, or None where there is one cell a weight;
     offset : what every cell holds besides the digit, taken off digitally, or by the reference columns where there are any;
-    digit : the integer that a cell at full conductance stands for (1: analog weights, and sign bits).
+    digit : what a cell at full conductance stands for (1: analog weights, and sign bits; else the largest digit, or the share of it
+    that keeps digits evenly spaced on the cell's levels).
     """
 
     weight: float
     plus: np.ndarray
     minus: np.ndarray | None
     offset: float
-    digit: int = 1
+    digit: float = 1.0
 
 
 def tiles(k: int, rows: int) -> list[slice]:
@@ -81,28 +82,35 @@ def planes(relative: np.ndarray, coding: str, slices: Slices | None, subtract: s
     relative = np.clip(relative, -1.0, 1.0)
     whole = relative if slices is None else np.rint(relative * slices.top)
     background = cell.g_min / (cell.g_max - cell.g_min)
-    digit = 1 if slices is None else slices.largest_digit
+    digit = 1.0 if slices is None else _full_digit(slices, cell)
     if coding == "differential":
-        positive, negative = _digits(np.maximum(whole, 0), slices), _digits(np.maximum(-whole, 0), slices)
+        positive, negative = _digits(np.maximum(whole, 0), slices, digit), _digits(np.maximum(-whole, 0), slices, digit)
         made = [Plane(weight, plus, minus, 0.0, digit) for (weight, plus), (_, minus) in zip(positive, negative, strict=True)]
         return made if subtract == "analog" else [half for plane in made for half in _halves(plane)]
     if coding == "complement":
-        return _complement(whole, slices, background)
-    return _shifted(whole, coding, slices, cols, background)
+        return _complement(whole, slices, background, digit)
+    return _shifted(whole, coding, slices, cols, background, digit)
 
 
-def _digits(magnitude: np.ndarray, slices: Slices | None) -> list[tuple[float, np.ndarray]]:
+def _full_digit(slices: Slices, cell: Device) -> float:
+    """What full conductance stands for: digits go to levels as far apart as there are enough of them, from the lowest on."""
+    if cell.levels is None:
+        return float(slices.largest_digit)
+    return (cell.levels - 1) / ((cell.levels - 1) // slices.largest_digit)
+
+
+def _digits(magnitude: np.ndarray, slices: Slices | None, full: float) -> list[tuple[float, np.ndarray]]:
     """(weight, relative conductance) of each slice of non-negative codes, lowest first; weights are relative to full scale."""
     if slices is None:
         return [(1.0, magnitude)]
     count = -(-(slices.bits - 1) // slices.per_cell)
-    return _split(magnitude, slices, count)
+    return _split(magnitude, slices, count, full)
 
 
-def _split(codes: np.ndarray, slices: Slices, count: int) -> list[tuple[float, np.ndarray]]:
-    radix, top = 2**slices.per_cell, slices.largest_digit
+def _split(codes: np.ndarray, slices: Slices, count: int, full: float) -> list[tuple[float, np.ndarray]]:
+    radix = 2**slices.per_cell
     digits = [np.floor_divide(codes, radix**p) % radix for p in range(count)]
-    return [(top * radix**p / slices.top, digit / top) for p, digit in enumerate(digits)]
+    return [(full * radix**p / slices.top, digit / full) for p, digit in enumerate(digits)]
 
 
 def _halves(plane: Plane) -> tuple[Plane, Plane]:
@@ -111,30 +119,29 @@ def _halves(plane: Plane) -> tuple[Plane, Plane]:
     return Plane(plane.weight, plane.plus, None, 0.0, plane.digit), Plane(-plane.weight, plane.minus, None, 0.0, plane.digit)
 
 
-def _complement(codes: np.ndarray, slices: Slices | None, background: float) -> list[Plane]:
+def _complement(codes: np.ndarray, slices: Slices | None, background: float, full: float) -> list[Plane]:
     if slices is None:
         raise ValueError("coding='complement' needs integer weights; write for example slices=Slices(bits=8, per_cell=1)")
     unsigned = np.where(codes < 0, codes + 2**slices.bits, codes)
     half = 2 ** (slices.bits - 1)
-    low = _split(unsigned % half, slices, -(-(slices.bits - 1) // slices.per_cell))
+    low = _split(unsigned % half, slices, -(-(slices.bits - 1) // slices.per_cell), full)
     sign = Plane(-half / slices.top, np.floor_divide(unsigned, half), None, background)
-    return [*(Plane(weight, digit, None, background, slices.largest_digit) for weight, digit in low), sign]
+    return [*(Plane(weight, digit, None, background, full) for weight, digit in low), sign]
 
 
-def _shifted(codes: np.ndarray, coding: str, slices: Slices | None, cols: int, background: float) -> list[Plane]:
+def _shifted(codes: np.ndarray, coding: str, slices: Slices | None, cols: int, background: float, full: float) -> list[Plane]:
     """Weights shifted up by half the range, so that one cell holds them; the shift is the offset of each plane."""
     if slices is None:
-        parts, top = [(2.0, (codes + 1.0) / 2.0, 0.5)], 1
+        parts = [(2.0, (codes + 1.0) / 2.0, 0.5)]
     else:
         half = 2 ** (slices.bits - 1)
         count = -(-slices.bits // slices.per_cell)
-        shift = _split(np.array([float(half)]), slices, count)
-        digits = _split(codes + half, slices, count)
+        shift = _split(np.array([float(half)]), slices, count, full)
+        digits = _split(codes + half, slices, count, full)
         parts = [(weight, digit, float(zero[0])) for (weight, digit), (_, zero) in zip(digits, shift, strict=True)]
-        top = slices.largest_digit
     if coding == "offset":
-        return [Plane(weight, digit, None, zero + background, top) for weight, digit, zero in parts]
-    return [Plane(weight, _with_references(digit, zero, cols), None, zero + background, top) for weight, digit, zero in parts]
+        return [Plane(weight, digit, None, zero + background, full) for weight, digit, zero in parts]
+    return [Plane(weight, _with_references(digit, zero, cols), None, zero + background, full) for weight, digit, zero in parts]
 
 
 def _with_references(digit: np.ndarray, zero: float, cols: int) -> np.ndarray:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pimlab.analog import ADC, DAC, Crossbar, Slices, lossless_bits
+from pimlab.analog.devices import Device
 from pimlab.protocol import Calibration, Range
 
 CODINGS = [
@@ -64,3 +65,15 @@ def test_large_sums_of_many_bit_cells(coding):
     w, x = np.full((512, 3), 126), np.full((2, 512), 31)
     w[0], x[1, 1::7] = 127, -30
     assert np.array_equal(machine.program(w).matmul(x.astype(np.float32)), x @ w)
+
+
+@pytest.mark.parametrize("coding", ["differential", "offset", "offset column", "complement"])
+@pytest.mark.parametrize(("levels", "per_cell"), [(2, 1), (8, 1), (8, 2), (8, 3), (6, 2), (30, 3)])
+def test_digits_stand_on_levels_of_the_cell(coding, levels, per_cell):
+    rng = np.random.default_rng(levels)
+    w, x = rng.integers(-127, 128, (20, 5)).astype(np.float32), rng.integers(-7, 8, (4, 20)).astype(np.float32)
+    w[0], x[:, 0] = 127, 7
+    cell = Device(name="stepped", g_min="1 uS", g_max="10 uS", levels=levels)
+    machine = Crossbar(cell=cell, coding=coding, slices=Slices(bits=8, per_cell=per_cell), dac=DAC(bits=4, encoding="bit serial"),
+                       adc=ADC(bits=20, range="lossless"))  # fmt: skip
+    assert np.array_equal(machine.program(w).matmul(x), x @ w)
