@@ -23,6 +23,7 @@ _HOMES = {
     "physics": ("sampled_voltage", "sampling_energy", "shot_current", "thermal_current"),
     "programmed": ("ProgrammedCrossbar",),
     "targets": ("TARGETS",),
+    "training": ("SGD", "MixedPrecision", "TikiTaka", "TikiTakaV2", "UpdateDevice", "update_device", "update_device_names"),
     "wires": ("Wires", "effective_conductance", "first_order_loss", "read_time", "settling_time", "wire_currents"),
 }
 _NAMES = {name: home for home, names in _HOMES.items() for name in names}

@@ -151,3 +151,30 @@ def test_an_operator_that_cannot_be_followed_back_is_named(tmp_path, name):
 def test_what_is_no_network_of_an_onnx_file_is_refused():
     with pytest.raises(TypeError, match="cannot be trained; allowed: a network of an ONNX file"):
         Graph(load_model("small-lm"))
+
+
+def _dense_of(x, y, name, *held, **attributes):
+    return node("Gemm", [x, *held], y, name=name, **attributes), {}
+
+
+PLACELESS = {
+    "scaled weights": ([_dense_of("x", "y", "fc", "w", "b", alpha=0.5)], "weights of 'fc' are not one float initialiser as it stands"),
+    "scaled bias": ([_dense_of("x", "y", "fc", "w", "b", beta=0.5)], "bias of 'fc' is not one float initialiser as it stands"),
+    "a bias for all": ([_dense_of("x", "y", "fc", "w", "one")], "bias of 'fc' is not one float initialiser as it stands"),
+    "shared weights": (
+        [_dense_of("x", "a", "fc1", "w", "b"), _dense_of("a", "y", "fc2", "w", "c")],
+        "initialiser 'w' serves two operators",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PLACELESS)
+def test_what_could_not_be_put_back_is_refused_before_training(tmp_path, name):
+    layers, message = PLACELESS[name]
+    held = {"w": _w(4, 4), "b": _w(4), "c": _w(4), "one": np.ones(1, np.float32)}
+    used = {one for layer, _ in layers for one in layer.input}
+    model = load_model(
+        write(tmp_path / "m.onnx", [one for one, _ in layers], {"x": ("n", 4)}, {k: v for k, v in held.items() if k in used})
+    )
+    with pytest.raises(ModelError, match=message):
+        Graph(model)

@@ -16,6 +16,7 @@ from pimlab.protocol import MacOp
 from pimlab.workload.model import ModelError, Multiply
 from pimlab.workload.onnx_split import OnnxModel
 from pimlab.workload.training.layers import Layer, Mac, Pool, Relu, Reshaped, Softmax, Sum, convolution_window, mac
+from pimlab.workload.training.trained import places
 
 OPERATORS = ("Add", "AveragePool", "Conv", "Dropout", "Flatten", "Gemm", "Identity", "MatMul", "MaxPool",
              "Relu", "Reshape", "Softmax")  # fmt: skip
@@ -43,7 +44,8 @@ class Graph:
     """The operators of a model in order, with their derivatives; a last Softmax is left to the loss.
 
     weights, biases : operator name -> float32 arrays as in `Model`, copied: what the way back uses, and what is trained.
-    ModelError names the first operator that cannot be followed back; TypeError for a model that is no OnnxModel.
+    ModelError names the first operator that cannot be followed back, or whose trained weights would have no place in the
+    file; TypeError for a model that is no OnnxModel.
     """
 
     def __init__(self, model: Any):
@@ -60,6 +62,7 @@ class Graph:
         self.layers = self._ordered([*(mac(made, self.file) for made in model.parts.products), *map(self._layer, model.parts.nodes)])
         if isinstance(self.layers[-1], Softmax) and self.layers[-1].output == self._result:
             self._result = self.layers.pop().inputs[0]
+        places(model)
         self.macs = [layer for layer in self.layers if isinstance(layer, Mac)]
         for layer in self.macs:
             layer.needed = layer.inputs[0] != self._source

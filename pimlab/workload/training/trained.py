@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,23 +22,43 @@ class Trained(OnnxModel):
     history: xr.Dataset
 
 
+def places(model: OnnxModel) -> dict[str, tuple[str, str]]:
+    """Operator name -> names of the initialisers that hold its weights and its bias ("" where it has none).
+
+    ModelError where what is trained could not be put back: a weight or bias that is no initialiser, stands there scaled
+    or as integers, or is shared by two operators.
+    """
+    tensors, makers = _tensors(model.whole), {output: node for node in model.whole.graph.node for output in node.output}
+    found: dict[str, tuple[str, str]] = {}
+    for made in model.parts.products:
+        weight, bias = made.origin, _bias(makers.get(made.output), tensors) if made.name in model.biases else ""
+        if made.name in model.weights and not _holds(tensors.get(weight), made.laid_out, model.weights[made.name]):
+            raise ModelError(
+                f"{model.file}: weights of {made.name!r} are not one float initialiser as it stands; trained ones have no place"
+            )
+        if made.name in model.biases and not _holds(tensors.get(bias), np.ravel, model.biases[made.name]):
+            raise ModelError(f"{model.file}: bias of {made.name!r} is not one float initialiser as it stands; a trained one has no place")
+        found[made.name] = weight, bias
+    named = [name for pair in found.values() for name in pair if name]
+    shared = next((name for name in named if named.count(name) > 1), None)
+    if shared is not None:
+        raise ModelError(f"{model.file}: initialiser {shared!r} serves two operators; for training give each its own")
+    return found
+
+
 def trained(model: OnnxModel, weights: Mapping[str, np.ndarray], biases: Mapping[str, np.ndarray], name: str,
             history: xr.Dataset) -> Trained:  # fmt: skip
-    """`model` with other weights, float32 (groups, k, n) by operator, and biases, float32 (groups * n,).
-
-    ModelError where a weight or bias is not one tensor of the file.
-    """
+    """`model` with other weights, float32 (groups, k, n) by operator, and biases, float32 (groups * n,). ModelError as in `places`."""
     import onnx
 
     proto = onnx.ModelProto()
     proto.CopyFrom(model.whole)
-    tensors = {tensor.name: tensor for tensor in proto.graph.initializer}
-    makers = {output: node for node in proto.graph.node for output in node.output}
-    for made in model.parts.products:
-        if made.name in weights:
-            _write(tensors, made.origin, _tensor(made, weights[made.name], model), made.name, model.file)
-        if made.name in biases:
-            _write(tensors, _bias(makers.get(made.output), tensors), biases[made.name], made.name, model.file)
+    products, tensors = {made.name: made for made in model.parts.products}, _tensors(proto)
+    for op, (weight, bias) in places(model).items():
+        if op in weights:
+            _write(tensors[weight], _laid_back(products[op], weights[op], tuple(tensors[weight].dims)))
+        if op in biases:
+            _write(tensors[bias], biases[op])
     for value in proto.graph.output:
         for label in ("batch", "classes"):  # the shape was left open when the file was read
             value.type.tensor_type.shape.dim.add().dim_param = label
@@ -47,15 +67,26 @@ def trained(model: OnnxModel, weights: Mapping[str, np.ndarray], biases: Mapping
     return answer
 
 
-def _tensor(made: Product, matrix: np.ndarray, model: OnnxModel) -> np.ndarray:
-    """Weights (groups, k, n) laid out as the tensor of the file they came from."""
-    if made.origin not in model.parts.constants:
-        raise ModelError(f"{model.file}: weights of {made.name!r} are not one tensor of the file, so no trained ones can be written")
-    shape = model.parts.constants[made.origin].shape
+def _tensors(proto: Any) -> dict[str, Any]:
+    return {tensor.name: tensor for tensor in proto.graph.initializer}
+
+
+def _holds(tensor: Any, laid_out: Callable[[np.ndarray], np.ndarray], values: np.ndarray) -> bool:
+    """Whether a float tensor, laid out, is `values`."""
+    from onnx import TensorProto, numpy_helper
+
+    if tensor is None or tensor.data_type != TensorProto.FLOAT:
+        return False
+    held = numpy_helper.to_array(tensor)
+    return held.size == values.size and np.array_equal(laid_out(held).ravel(), values.ravel())
+
+
+def _laid_back(made: Product, matrix: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Weights (groups, k, n) laid out as the tensor of `shape` they came from."""
     order = made.laid_out(np.arange(matrix.size).reshape(shape))
     flat = np.empty(matrix.size, np.float32)
     flat[order.ravel()] = matrix.ravel()
-    return flat.reshape(shape)
+    return flat
 
 
 def _bias(maker: Any, tensors: Mapping[str, Any]) -> str:
@@ -65,9 +96,7 @@ def _bias(maker: Any, tensors: Mapping[str, Any]) -> str:
     return next((name for name in reversed(maker.input) if name in tensors), "")
 
 
-def _write(tensors: Mapping[str, Any], name: str, values: np.ndarray, op: str, file: str) -> None:
+def _write(tensor: Any, values: np.ndarray) -> None:
     from onnx import numpy_helper
 
-    if name not in tensors or int(np.prod(tensors[name].dims)) != values.size:
-        raise ModelError(f"{file}: weights or bias of {op!r} are not one initialiser of the file, so no trained ones can be written")
-    tensors[name].CopyFrom(numpy_helper.from_array(np.ascontiguousarray(values.reshape(tuple(tensors[name].dims)), np.float32), name))
+    tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(values.reshape(tuple(tensor.dims)), np.float32), tensor.name))
