@@ -18,10 +18,10 @@ def _halves(rng, *shape):
 
 
 def _operands(rng, size, lanes):
-    batch, steps, n = {"tiny": (1, 3, 3), "small": (5, 24, 70), "large": (1024, 1024 // lanes, 1024)}[size]
+    batch, steps, n = {"tiny": (1, 3, 3), "small": (50, 24, 70), "large": (1024, 1024 // lanes, 1024)}[size]
     x = rng.standard_normal((batch, lanes, steps)).astype(np.float16).astype(np.float32)
     w = rng.standard_normal((lanes, steps, n)).astype(np.float16).astype(np.float32)
-    if size != "large":
+    if size != "large":  # "tiny" has the few rows of which each reads the weights where they lie, "small" takes them block by block
         x[0], w[:, :, :3] = _halves(rng, lanes, steps), _halves(rng, lanes, steps, 3)
     return x, w
 

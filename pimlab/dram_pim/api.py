@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -60,8 +61,7 @@ def gemv(target: DramPim | str, m: int, k: int, batch: int = 1, refresh: bool = 
     refresh = _refresh(refresh)
     timed = machine.organisation.gemv_summary(machine.timing, m, k, batch, refresh, compat)
     useful = m * k * batch / machine.organisation.macs_done(m, k, batch)
-    answer = _answer(machine, timed, timed.events, {"m": m, "k": k, "batch": batch, "refresh": int(refresh)}, useful)
-    return answer.assign(_powers(machine, list(answer.component.values)))
+    return _answer(machine, timed, timed.events, {"m": m, "k": k, "batch": batch, "refresh": int(refresh)}, useful, _powers)
 
 
 def _looking_up(machine: DramPim, activation: str | None) -> DramPim:
@@ -142,7 +142,9 @@ def _host(target: DramPim | str, amount: int, kind: int, refresh: bool, compat: 
     return _answer(machine, timed, timed.events, {"bytes": amount, "refresh": int(refresh)}, useful)
 
 
-def _answer(machine: DramPim, timed: Any, events: dict[str, int], asked: dict[str, Any], useful: float) -> xr.Dataset:
+def _answer(machine: DramPim, timed: Any, events: dict[str, int], asked: dict[str, Any], useful: float,
+            also: Callable[[DramPim, list[str]], dict[str, Any]] | None = None) -> xr.Dataset:  # fmt: skip
+    """also : (machine, components) -> more variables."""
     seconds = timed.cycles * machine.organisation.cycle(machine.timing)
     energy = price({**events, **{name: rate * seconds for name, rate in machine.standing.items()}}, machine.prices)
     counts, phases = timed.counts(), timed.phases()
@@ -157,6 +159,7 @@ def _answer(machine: DramPim, timed: Any, events: dict[str, int], asked: dict[st
     }
     for name, part in (("energy", energy.nominal), ("energy_low", energy.low), ("energy_high", energy.high)):
         variables[name] = ("component", [part[c] for c in energy.nominal], {"units": "J", "long_name": "energy of all channels"})
+    variables |= also(machine, list(energy.nominal)) if also else {}
     coordinates = {"command": list(counts), "phase": list(phases), "event": list(events), "component": list(energy.nominal)}
     return xr.Dataset(variables, coordinates, {"target": machine.name, **asked, "sources": ", ".join(machine.prices.sources)})
 

@@ -15,6 +15,9 @@ from pimlab.kernels.jit import kernel, parallel
 # 64 outputs x 4 rows keep 16 chains of 16 floats in flight: 25 GMAC/s on 2 cores; 32 x 4 gave 21, 256 x 1 gave 14.
 _BLOCK = 64
 _ROWS = 4
+# Each of fewer rows than 48 reads 256 outputs' weights where they lie: the copy that serves many would cost more than it saves.
+_WIDE = 256
+_FEW = 48
 
 
 @parallel
@@ -93,6 +96,22 @@ def _block_sums(x, w, first, out):
             out[row + i, first : first + width] = total[i, :width]
 
 
+@kernel
+def _row_sums(x, w, first, out):
+    lanes, steps = w.shape[:2]
+    width = min(_WIDE, w.shape[2] - first)
+    acc, total = np.empty(_WIDE, np.float32), np.zeros(_WIDE, np.float32)
+    for lane in range(lanes):
+        acc[:] = np.float32(0)
+        for s in range(steps):
+            value, row = x[lane, s], w[lane, s, first : first + width]
+            for j in range(width):
+                acc[j] = round_half(round_half(value * row[j]) + acc[j])
+        for j in range(width):
+            total[j] = round_half(total[j] + acc[j])
+    out[first : first + width] = total[:width]
+
+
 @parallel
 def lane_partials(x, w, out):
     """The binary16 sum of every lane.
@@ -109,8 +128,13 @@ def matmul(x, w, out):
 
     x : float32 (batch, lanes, steps);  w : float32 (lanes, steps, n);  out : float32 (batch, n).
     """
-    for block in prange((w.shape[2] + _BLOCK - 1) // _BLOCK):
-        _block_sums(x, w, block * _BLOCK, out)
+    if x.shape[0] < _FEW:
+        for block in prange((w.shape[2] + _WIDE - 1) // _WIDE):
+            for i in range(x.shape[0]):
+                _row_sums(x[i], w, block * _WIDE, out[i])
+    else:
+        for block in prange((w.shape[2] + _BLOCK - 1) // _BLOCK):
+            _block_sums(x, w, block * _BLOCK, out)
 
 
 @parallel
