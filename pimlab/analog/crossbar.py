@@ -38,6 +38,7 @@ class Crossbar(Target):
     converted); "offset", one cell a weight, the middle of the range being 0, taken off digitally from the sum of the
     inputs; "offset column", the same taken off by a column of reference cells in each array, with its own conversion;
     "complement", two's complement, the sign bit a plane of its own (integer weights).
+    Behind wires read noise is Gaussian, of the cells' moments and first-order sensitivities, also where few inputs are active.
     Without calibration each input row is scaled by its own largest magnitude, and ADC ranges follow from the weights.
     """
 

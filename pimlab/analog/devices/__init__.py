@@ -17,7 +17,8 @@ from pimlab.analog.devices.read_noise import CurveReadNoise, FlickerNoise, Gauss
 def device(name: str | Path) -> Device:
     """The memory cell of the catalogue called `name`, or of a user's own TOML file (a path ending in .toml).
 
-    ValueError with the nearest name when there is none.
+    `vocabulary` lists what such a file may hold. A user's own class derives from `Device` and overrides `program` or `drifted`.
+    ValueError with the nearest name when there is none; CatalogueError for a file with a constant or unit that no device has.
     """
     if str(name).endswith(".toml"):
         return build(Path(name).stem, catalogue.load(name))
