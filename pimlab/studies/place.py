@@ -296,6 +296,11 @@ def place(model: Any, targets: Sequence[Target], objective: str = "energy", accu
     """
     if isinstance(shared, str):
         raise TypeError(f"shared={shared!r}; allowed: a list of machine names, such as [{shared!r}, ...]")
+    if not hasattr(model, "mac_ops"):
+        raise TypeError(f"model={model!r:.80} is no model; write for example pimlab.load_model('fashion-cnn')")
+    for name, given in (links or {}).items():
+        if not isinstance(given, Link):
+            raise TypeError(f"links[{name!r}]={given!r:.80} is not a Link, such as pimlab.studies.place.link('cxl')")
     _checked(targets, objective, accuracy_drop, data, (*(links or {}), *shared))
     operators = (*model.mac_ops, *model.vector_ops)
     targets = [t.placed(tuple(op for op in model.mac_ops if t.serves(op))) for t in targets]

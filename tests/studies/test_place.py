@@ -246,6 +246,8 @@ def test_a_placement_runs_and_costs_what_it_says():
         (lambda: place(MODEL, [NPU, PIM], "speed"), ValueError, "objective 'speed'"),
         (lambda: place(MODEL, [NPU, NPU]), ValueError, "each with its own name"),
         (lambda: place(MODEL, []), ValueError, "one machine or more"),
+        (lambda: place("digits-mlp", [NPU, PIM]), TypeError, "model='digits-mlp' is no model"),
+        (lambda: place(MODEL, [NPU, PIM], links={"gddr6-aim": "cxl"}), TypeError, r"links\['gddr6-aim'\]='cxl' is not a Link"),
         (lambda: place(MODEL, [PIM]), ValueError, "are served by none"),
         (lambda: place(MODEL, ["warboy"]), TypeError, "allowed: a list of machines"),
         (lambda: place(MODEL, NPU), TypeError, "allowed: a list of machines"),
