@@ -18,6 +18,9 @@ from pimlab.kernels.dram_timing import READ, WRITE
 from pimlab.protocol import Target
 from pimlab.values import unknown
 
+LONGEST_TRACE = 10_000_000
+"""Commands of the longest trace: some 500 MB."""
+
 
 def machine_of(target: DramPim | str) -> DramPim:
     """The machine, or that of a preset's name; TypeError for a machine that does not compute in its DRAM."""
@@ -202,11 +205,22 @@ def _traced(machine: DramPim, op: str, refresh: bool, compat: str | None, sizes:
             raise TypeError(f"trace of {op} needs {name}= (sizes: {', '.join(wanted)})")
     sizes = dict(zip(sizes, _positive(f"trace of {op}", **sizes), strict=True))
     if op == "gemv":
-        return org.gemv(machine.timing, sizes["m"], sizes["k"], sizes.get("batch", 1), refresh, compat)
+        product = (machine.timing, sizes["m"], sizes["k"], sizes.get("batch", 1), refresh, compat)
+        _refuse_beyond(op, org.gemv_summary(*product))
+        return org.gemv(*product)
     if op in ("read", "write"):
         accesses = -(-sizes["bytes"] * 8 // (org.access_bits * org.channels))
-        return org.host(machine.timing, accesses, READ if op == "read" else WRITE, refresh, compat)
+        access = (machine.timing, accesses, READ if op == "read" else WRITE, refresh, compat)
+        _refuse_beyond(op, org.host_summary(*access))
+        return org.host(*access)
     return org.elementwise(machine.timing, op, sizes["n"], refresh, compat)
+
+
+def _refuse_beyond(op: str, summary: Any) -> None:
+    commands = sum(summary.counts().values())
+    if commands > LONGEST_TRACE:
+        raise ValueError(f"trace of {op}: {commands} commands a channel; allowed: up to {LONGEST_TRACE} (of longer ones gemv, host_read "
+                         "and host_write give counts and cycles)")  # fmt: skip
 
 
 def _table(machine: DramPim, run: Any) -> xr.Dataset:
