@@ -38,12 +38,20 @@ class CellSpread:
 
 
 class Bank:
-    """Cells of one polarity: targets (k, n), S, and `devices` cells that share each of them, (devices, k, n), S."""
+    """Cells of one polarity: targets (k, n), S, and `devices` cells that share each of them, (devices, k, n), S.
 
-    def __init__(self, cell: Device, relative: np.ndarray, key: Key, devices: int):
+    key, site : of this writing, and of the cells themselves: stuck cells stay stuck however often they are written.
+    """
+
+    def __init__(self, cell: Device, relative: np.ndarray, key: Key, site: Key, devices: int):
         self.cell, self.key = cell, key
         self.target = cell.g_min + (cell.g_max - cell.g_min) * relative
-        self.programmed = np.stack([cell.program(self.target, key.child(d)) for d in range(devices)])
+        self.programmed = np.stack([self._written(key.child(d), site.child(d)) for d in range(devices)])
+
+    def _written(self, key: Key, site: Key) -> np.ndarray:
+        cell = self.cell
+        g = cell.but(defects=None).program(self.target, key)
+        return g if cell.defects is None else cell.defects.applied(g, cell.g_min, cell.g_max, site.child("defects"))
 
     def at(self, seconds: float, cool: bool = False) -> np.ndarray:
         """Conductances at that time without read noise, S, float64 (devices, k, n); `cool`: at the temperature of programming."""

@@ -207,10 +207,8 @@ class ProgrammedCrossbar(Programmed):
 
     def _banks(self, index: int, plane: Plane, key: Key) -> list[tuple[float, Bank]]:
         cell, devices = self.machine.pair_cell, self.machine.devices
-        made = [(1.0, Bank(cell, plane.plus, key.child("plus", index), devices))]
-        if plane.minus is not None:
-            made.append((-1.0, Bank(cell, plane.minus, key.child("minus", index), devices)))
-        return made
+        halves = [(1.0, "plus", plane.plus)] if plane.minus is None else [(1.0, "plus", plane.plus), (-1.0, "minus", plane.minus)]
+        return [(sign, Bank(cell, held, key.child(name, index), self.key.child(name, index), devices)) for sign, name, held in halves]
 
     def _full_scale(self, x: np.ndarray) -> np.ndarray:
         """Full scale of every row: the calibrated one, or the row's own largest magnitude."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pimlab.analog import TARGETS, Crossbar, DriftCompensation, ReferenceColumns, Refresh, StatisticsCompensation, device
-from pimlab.analog.devices import Arrhenius, Device
+from pimlab.analog.devices import Arrhenius, Defects, Device
 from pimlab.protocol import Calibration, Range
 
 TIMES = (0, 1, 3600, 86400, 30 * 86400, 365 * 86400)
@@ -90,6 +90,18 @@ def test_refresh_starts_drift_over_and_costs_writes():
     cost = new.programming()
     assert cost["energy"].value == pytest.approx(2 * 64 * 20 * 20e-12)
     assert cost["power"].value == pytest.approx(cost["energy"].value / 86400)
+
+
+def test_stuck_cells_stay_where_they_are_when_written_again():
+    cell = device("pcm-joshi2020").but(defects=Defects(stuck_high=0.1), drift=None)
+    w = np.random.default_rng(1).uniform(-0.5, 0.5, (40, 30)).astype(np.float32)
+    w[0] = 1
+    programmed = Crossbar(cell=cell, refresh=Refresh(period="1 h"), devices=2).program(w, 3)
+    first, again = (programmed.conductances(at) for at in ("0 h", "2 h"))
+    for (_, before), (_, after) in zip(first, again, strict=True):
+        assert np.array_equal(before == cell.g_max, after == cell.g_max)
+        assert 0.05 < (before == cell.g_max).mean() < 0.2
+        assert not np.array_equal(before, after)
 
 
 def test_errors_teach():
