@@ -70,7 +70,7 @@ class ReferenceColumns(Value):
     """One gain a layer from `count` extra columns whose cells stand at mid-range: their conductance at first over that now.
 
     "At first" is right after programming, at the temperature of programming.
-    They are programmed, drift and are read like all others, so the gain holds for the part of drift that is common to the
+    They are programmed (and refreshed), drift and are read like all others, so the gain holds for the part of drift that is common to the
     layer, and knows nothing of how drift depends on the weights.
     """
 
@@ -80,11 +80,12 @@ class ReferenceColumns(Value):
         """Gain `seconds` after programming, without offset; None at the time and temperature of programming."""
         if seconds == 0 and programmed.unmoved:
             return None
+        cycle, age = programmed.age(seconds)
         cell, key = programmed.machine.pair_cell, programmed.key.child("reference columns")
         target = np.full((programmed.k, self.count), (cell.g_min + cell.g_max) / 2)
-        written = cell.program(target, key)
+        written = cell.program(target, key.child("refresh", cycle) if cycle else key)
         before = cell.but(temperature=None).read(written, 0.0, key.child("read", 0)).mean()
-        now = cell.read(written, seconds, key.child("read", round(seconds * 1e9))).mean()
+        now = cell.read(written, age, key.child("read", round(seconds * 1e9))).mean()
         gain = np.float32(before / now) if now > 0 else np.float32(1)
         return np.asarray(gain), np.asarray(np.float32(0))
 

@@ -78,7 +78,7 @@ class ProgrammedCrossbar(Programmed):
 
     def conductances(self, at: str | float = 0.0) -> list[tuple[float, np.ndarray]]:
         """(sign times weight in the sum, conductances without read noise, S, float64 (devices, k, n)) of every bank."""
-        cycle, age = self._age(units.seconds(at))
+        cycle, age = self.age(units.seconds(at))
         held = zip(self.planes, self._written(cycle), strict=True)
         return [(plane.weight * sign, bank.at(age)) for plane, banks in held for sign, bank in banks]
 
@@ -197,7 +197,7 @@ class ProgrammedCrossbar(Programmed):
     def _phases(self, codes: np.ndarray) -> list[tuple[float, np.ndarray]]:
         return [(1.0, codes)] if self.machine.dac is None else self.machine.dac.phases(codes)
 
-    def _age(self, seconds: float) -> tuple[int, float]:
+    def age(self, seconds: float) -> tuple[int, float]:
         """(how often the weights have been written again, seconds since)."""
         return (0, seconds) if self.machine.refresh is None else self.machine.refresh.age(seconds)
 
@@ -286,7 +286,7 @@ class ProgrammedCrossbar(Programmed):
         return shared.astype(np.float32)
 
     def _plane(self, index: int, seconds: float, cool: bool) -> PlaneTiles:
-        cycle, age = self._age(seconds)
+        cycle, age = self.age(seconds)
         plane, banks = self.planes[index], self._written(cycle)[index]
         nows = [bank.at(age, cool) for _, bank in banks]
         parts = tiles(self.k, self.machine.rows)

@@ -92,6 +92,14 @@ def test_refresh_starts_drift_over_and_costs_writes():
     assert cost["power"].value == pytest.approx(cost["energy"].value / 86400)
 
 
+@pytest.mark.parametrize("rule", [DriftCompensation(), ReferenceColumns(count=4)])
+def test_compensation_starts_over_with_the_weights(gaussian, rule):
+    w, x = gaussian[0][:200, :100], gaussian[1][:, :200]
+    fresh = Crossbar(cell=device("pcm-joshi2020"), compensation=rule, refresh=Refresh(period="1 day"))
+    errors = [_error(fresh.program(w, 1).matmul(x, 2, at), x @ w) for at in ("0 s", "30 days")]
+    assert errors[1] == pytest.approx(errors[0], rel=0.1)
+
+
 def test_stuck_cells_stay_where_they_are_when_written_again():
     cell = device("pcm-joshi2020").but(defects=Defects(stuck_high=0.1), drift=None)
     w = np.random.default_rng(1).uniform(-0.5, 0.5, (40, 30)).astype(np.float32)
