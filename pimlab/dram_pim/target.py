@@ -189,6 +189,11 @@ class BankWeights(Programmed):
         y = self.target.arithmetic.multiply(checked_operands(x, self.inputs, self.target.name), self.laid)
         return y if self.bias is None else y + self.bias
 
+    def counted(self, x: np.ndarray, key: int | Key = 0, at: str | float = 0.0) -> tuple[np.ndarray, Mapping[str, int]]:
+        """`matmul`, and how many sums left the range of the banks' format (they are infinite, or no number after that)."""
+        y = self.matmul(x, key, at)
+        return y, {"sums overflowed": int(np.count_nonzero(~np.isfinite(y)))}
+
     def lanes(self, x: np.ndarray) -> np.ndarray:
         """float32 (batch, n, lanes): what each lane holds before the host adds them; ValueError where there are no lanes."""
         return self.target.arithmetic.lanes(checked_operands(x, self.inputs, self.target.name), self.laid)

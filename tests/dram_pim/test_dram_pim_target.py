@@ -36,6 +36,15 @@ def test_what_an_operator_fills_is_what_the_machine_refuses_beyond(name):
         machine.latency(beyond)
 
 
+@pytest.mark.parametrize(("name", "overflowed"), [("hbm-pim", 1), ("gddr6-aim", 0)])
+def test_sums_beyond_the_format_are_counted(name, overflowed):
+    w = np.array([[300.0, 1.0], [300.0, 1.0]], np.float32)
+    x = np.array([[200.0, 1.0], [1.0, 1.0], [-300.0, 0.0]], np.float32)
+    y, found = TARGETS[name]().program(w).counted(x)
+    assert found == {"sums overflowed": overflowed}  # 300 x 201 stays below 65504 as 60300; 300 x 300 does not
+    assert np.count_nonzero(np.isinf(y)) == overflowed
+
+
 def test_counts_by_hand():
     counts = TARGET.events(SQUARE)
     assert counts["in-bank MAC"] == 4096 * 4096  # no padding at this size
