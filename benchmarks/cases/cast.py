@@ -24,6 +24,21 @@ def _inputs(rng, size):
     return np.concatenate([patterns, normals.astype(np.float32)])
 
 
+def _wide(rng, size):
+    """float64: numbers of any magnitude float32 has (and beyond it, but for the size that runs uncompiled), and float32's own."""
+    if size == "large":
+        return (rng.standard_normal(2**24),)
+    count, reach = _SIZES[size], 38 if size == "tiny" else 60
+    own = np.concatenate([rng.standard_normal(count).astype(np.float32), np.float32([np.inf, -np.inf, np.nan, 0.0, -0.0, 3.4e38, 1e-45])])
+    return (np.concatenate([rng.standard_normal(count) * 10.0 ** rng.uniform(-60, reach, count), own.astype(np.float64)]),)
+
+
+def _odd(x):
+    out = np.empty(x.shape, np.float32)
+    kernels.to_odd(x, out)
+    return out
+
+
 def _grid(name, saturate):
     return grid(format(name), saturate)
 
@@ -57,3 +72,4 @@ CASES = {
     for name in _NAMES
     for saturate in ((True, False) if name.startswith(("fp8", "bf16", "fp16")) else (True,))
 }
+CASES["cast.to_odd"] = Case(_odd, reference.to_odd, _wide, covers=("cast.to_odd",))

@@ -55,14 +55,18 @@ def as_float32(x: np.ndarray | float, target: NumberFormat) -> np.ndarray:
         return np.asarray(x, dtype=np.float32, order="C")
     if not (np.issubdtype(x.dtype, np.integer) or np.issubdtype(x.dtype, np.floating)):
         raise TypeError(f"cast: x has dtype {x.dtype}; allowed: real numbers")
+    wide = _as_float64(x)
+    if isinstance(target, FloatFormat) and target.mantissa > _ODD:
+        with np.errstate(over="ignore"):
+            return wide.astype(np.float32)
+    odd = np.empty(wide.shape, np.float32)
+    kernels.to_odd(wide.reshape(-1), odd.reshape(-1))
+    return odd
+
+
+def _as_float64(x: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore"):
-        wide = x.astype(np.float64, order="C")
-        near = wide.astype(np.float32)
-        if isinstance(target, FloatFormat) and target.mantissa > _ODD:
-            return near
-        other = np.nextafter(near, np.where(wide > near, np.float32(np.inf), np.float32(-np.inf)))
-    even = (near.view(np.int32) & 1) == 0
-    return np.where(even & (near != wide) & ~np.isnan(wide), other, near)
+        return np.asarray(x, dtype=np.float64, order="C")
 
 
 def _rows(x: np.ndarray) -> np.ndarray:

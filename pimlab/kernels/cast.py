@@ -77,6 +77,25 @@ def _toward_zero_span(x, drop, normal, magic, largest, above, infinite, out):
         out[i] = np.int32(_finished(rounded, size, np.int32(bits & _SIGN), largest, above, infinite)).view(np.float32)
 
 
+@kernel
+def _odd_span(x, out):
+    for i in range(x.size):
+        near = np.float32(x[i])
+        bits, wide = near.view(np.int32), np.float64(near)
+        over = np.int32(abs(wide) > abs(x[i]))
+        inexact = np.int32((wide < x[i]) | (wide > x[i]))
+        out[i] = np.int32(np.int32(bits - over) | inexact).view(np.float32)
+
+
+@parallel_from(_SMALL)
+def to_odd(x, out):
+    """x cut to a float32 toward zero, whose last bit is set where something was cut off: rounding that to 21 mantissa bits or fewer
+    gives what rounding x would. x : float64 (size,); out : float32 (size,)."""
+    for c in prange((x.size + _CHUNK - 1) // _CHUNK):
+        span = slice(c * _CHUNK, (c + 1) * _CHUNK)
+        _odd_span(x[span], out[span])
+
+
 @parallel_from(_SMALL)
 def nearest(x, drop, normal, magic, largest, above, infinite, out):
     """x rounded to the nearest grid value, ties to even. x, out : float32 (size,)."""

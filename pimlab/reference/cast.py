@@ -25,6 +25,15 @@ def _finished(x, size, largest, above, infinite):
     return np.where(np.signbit(x), -size, size).astype(np.float32)
 
 
+def to_odd(x):
+    """float64 x as float32; of the two next to a number between them, the one whose last bit is set."""
+    with np.errstate(over="ignore"):
+        near = x.astype(np.float32)
+        other = np.nextafter(near, np.where(x > near, np.float32(np.inf), np.float32(-np.inf)))
+    even = (near.view(np.int32) & 1) == 0
+    return np.where(even & (near != x) & ~np.isnan(x), other, near)
+
+
 def nearest(x, drop, normal, magic, largest, above, infinite):
     """x rounded to the nearest grid value, ties to even."""
     units, step = _steps(x, drop, normal, magic)
