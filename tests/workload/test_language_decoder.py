@@ -184,3 +184,14 @@ def test_overflowing_products_are_refused():
 
     with pytest.raises(ModelError, match="logits of 3 tokens are not finite"):
         model.execute(tokens_of(1, 4), multiply)
+
+
+@pytest.mark.parametrize(("ask", "kind", "words"), [
+    (lambda m, x: m.generate(x, 0), ValueError, "generate count=0; allowed"),
+    (lambda m, x: m.prefill(x, capacity=-2), ValueError, "prefill capacity=-2; allowed"),
+    (lambda m, x: m.at(context="3"), TypeError, "context='3' is not an integer"),
+    (lambda m, x: m.at(batch=1.5), TypeError, "batch=1.5 is not an integer"),
+])  # fmt: skip
+def test_numbers_of_another_kind_are_named(ask, kind, words):
+    with pytest.raises(kind, match=words):
+        ask(model_of(SHAPE), np.zeros((1, 3), np.int32))

@@ -144,3 +144,24 @@ def test_missing_files_and_packages_say_what_to_do(tmp_path):
         load_gguf(tmp_path / "none.gguf")
     with pytest.raises(ImportError, match=r"reading a GGUF file needs the package 'gguf_missing': pip install pimlab\[llm\]"):
         extra("gguf_missing", "reading a GGUF file")
+
+
+def test_a_length_that_no_file_could_hold_is_refused_at_once(file):
+    write(file, tensors_of("F32"))
+    content = bytearray(file.read_bytes())
+    key = b"tokenizer.ggml.tokens"
+    kind = content.index(key) + len(key) + 4
+    content[kind : kind + 12] = (4).to_bytes(4, "little") + (2**60).to_bytes(8, "little")
+    file.write_bytes(content)
+    with pytest.raises(ModelError, match=r"tiny.gguf: damaged or truncated .* an entry ends at byte"):
+        load_gguf(file)
+
+
+def test_damaged_text_and_merges_are_refused_by_name(file, monkeypatch):
+    content = write(file, tensors_of("F32")).read_bytes()
+    file.write_bytes(content.replace(b"smollm", b"\xa2mollm"))
+    with pytest.raises(ModelError, match=r"tiny.gguf: 'tokenizer.ggml.pre' is damaged"):
+        load_gguf(file)
+    monkeypatch.setitem(globals(), "MERGES", ["h é"])
+    with pytest.raises(ModelError, match=r"tiny.gguf: merge 'h é' of the tokenizer has 'é', which is not among its"):
+        load_gguf(write(file, tensors_of("F32")))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import mmap
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ BLOCK = 32
 _BYTES = {"Q4_0": 18, "Q4_1": 20, "Q8_0": 34}
 _PLAIN = {"F32": np.float32, "F16": np.float16}
 _LAYER = {"q": "attn_q", "k": "attn_k", "v": "attn_v", "o": "attn_output", "gate": "ffn_gate", "up": "ffn_up", "down": "ffn_down"}
+_TEXT, _ARRAY = 8, 9
+_SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
+"""Bytes of a number by its kind in a header (GGUF specification, version 3)."""
 _GAIN = {"attention_norm": "attn_norm", "ffn_norm": "ffn_norm"}
 
 
@@ -94,16 +98,52 @@ def _opened(path: Path) -> Any:
         raise FileNotFoundError(f"{path} is not a file; allowed: the path of a .gguf file")
     gguf = extra("gguf", "reading a GGUF file")
     try:
+        _check_lengths(path)
         return gguf.GGUFReader(path)
     except (ValueError, IndexError, KeyError, OverflowError, UnicodeDecodeError) as error:
         raise ModelError(f"{path.name}: damaged or truncated ({path.stat().st_size} bytes), or no GGUF file: {error}") from error
+
+
+def _check_lengths(path: Path) -> None:
+    """IndexError where an entry of the header is longer than the file: the package would count to any number it finds there."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        at = 24  # magic, version, number of tensors, number of entries
+        for _ in range(_number(content, 16, 8)):
+            at += 8 + _number(content, at, 8)  # the key
+            at = _end(content, at + 4, _number(content, at, 4))
+
+
+def _end(content: mmap.mmap, at: int, kind: int) -> int:
+    """Where a value of that kind, which starts `at`, ends."""
+    if kind == _TEXT:
+        return at + 8 + _number(content, at, 8)
+    if kind != _ARRAY:
+        return at + _SIZES[kind]
+    inner, count = _number(content, at, 4), _number(content, at + 4, 8)
+    if inner not in (_TEXT, _ARRAY):
+        count, at = 0, at + count * _SIZES[inner]
+    at += 12
+    for _ in range(count):
+        at = _end(content, at, inner)
+    if at > len(content):
+        raise IndexError(f"an entry ends at byte {at}")
+    return at
+
+
+def _number(content: mmap.mmap, at: int, size: int) -> int:
+    if at + size > len(content):
+        raise IndexError(f"an entry ends at byte {at + size}")
+    return int.from_bytes(content[at : at + size], "little")
 
 
 def _field(path: Path, file: Any, key: str) -> Any:
     field = file.get_field(key)
     if field is None:
         raise ModelError(f"{path.name}: has no {key!r}, which a LLaMA-family GGUF file needs")
-    return field.contents()
+    try:
+        return field.contents()
+    except UnicodeDecodeError as error:
+        raise ModelError(f"{path.name}: {key!r} is damaged: {error}") from error
 
 
 def _shape(path: Path, file: Any, tensors: dict[str, Any]) -> DecoderShape:
@@ -176,12 +216,22 @@ def _held(path: Path, tensor: Any) -> BlockWeights | np.ndarray:
 
 def gguf_tokenizer(path: Path, file: Any) -> Tokenizer:
     """The byte-level tokenizer a GGUF file describes, run by the package `tokenizers`."""
-    kind, rule = _field(path, file, "tokenizer.ggml.model"), file.get_field("tokenizer.ggml.pre")
-    rule = rule.contents() if rule else "default"
+    kind = _field(path, file, "tokenizer.ggml.model")
+    rule = _field(path, file, "tokenizer.ggml.pre") if file.get_field("tokenizer.ggml.pre") else "default"
     if (kind, rule) not in (("gpt2", "smollm"), ("gpt2", "gpt-2")):
         raise ModelError(f"{path.name}: tokenizer model {kind!r} with rule {rule!r}; allowed: 'gpt2' with 'smollm' or 'gpt-2'")
     words, merges = _field(path, file, "tokenizer.ggml.tokens"), _field(path, file, "tokenizer.ggml.merges")
-    return _FileTokenizer(f"{path.stem}", words, [tuple(merge.split(" ")) for merge in merges], digits=rule == "smollm")
+    known = set(words)
+    return _FileTokenizer(f"{path.stem}", words, [_merge(path, merge, known) for merge in merges], digits=rule == "smollm")
+
+
+def _merge(path: Path, merge: str, words: set[str]) -> tuple[str, str]:
+    """The two words of a merge, which the package `tokenizers` would refuse with an error of no type."""
+    left, _, right = merge.partition(" ")
+    for word in (left, right, left + right):
+        if word not in words:
+            raise ModelError(f"{path.name}: merge {merge!r} of the tokenizer has {word!r}, which is not among its {len(words)} tokens")
+    return left, right
 
 
 class _FileTokenizer:

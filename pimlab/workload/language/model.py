@@ -107,7 +107,10 @@ class LanguageModel(Model):
         capacity : tokens a sequence may grow to; the model's context unless given.
         """
         tokens = self._checked_tokens(tokens)
-        cache = Cache(self.shape, len(tokens), capacity or self.shape.context)
+        capacity = self.shape.context if capacity is None else capacity
+        if isinstance(capacity, bool) or not hasattr(capacity, "__index__") or capacity < 1:
+            raise ValueError(f"prefill capacity={capacity!r}; allowed: an integer, 1 or more")
+        cache = Cache(self.shape, len(tokens), capacity)
         return self._continue(tokens, cache, multiply or self.exact), cache
 
     def decode_step(self, tokens: np.ndarray, cache: Cache, multiply: Multiply | None = None) -> np.ndarray:
@@ -116,6 +119,8 @@ class LanguageModel(Model):
 
     def generate(self, prompt: np.ndarray, count: int, multiply: Multiply | None = None) -> np.ndarray:
         """int32 (batch, count): the likeliest next tokens after int tokens (batch, length), one after the other."""
+        if isinstance(count, bool) or not hasattr(count, "__index__") or count < 1:
+            raise ValueError(f"generate count={count!r}; allowed: an integer, 1 or more")
         logits, cache = self.prefill(prompt, multiply, capacity=np.shape(prompt)[1] + count)
         tokens = [logits.argmax(axis=-1)]
         while len(tokens) < count:

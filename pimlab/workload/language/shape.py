@@ -83,7 +83,10 @@ def attention_intensity(shape: DecoderShape, bytes_a_value: float = 2.0) -> floa
 
 
 def checked_point(shape: DecoderShape, context: int, batch: int) -> None:
-    """ValueError where a context or batch is outside what the shape allows."""
+    """ValueError where a context or batch is outside what the shape allows, TypeError where it is no integer."""
+    for name, value in (("context", context), ("batch", batch)):
+        if isinstance(value, bool) or not hasattr(value, "__index__"):
+            raise TypeError(f"{name}={value!r} is not an integer")
     if not 1 <= context <= shape.context:
         raise ValueError(f"context={context} is outside 1..{shape.context}, what the model was trained for")
     if batch < 1:

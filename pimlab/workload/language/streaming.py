@@ -44,6 +44,23 @@ class Streamed(Target):
         """Weights that are programmed block by block when they are read."""
         return StreamedWeights(self, w, as_key(key), bias, calibration)
 
+    def counted_product(self, x: np.ndarray, w: np.ndarray, key: int | Key = 0) -> tuple[np.ndarray, Mapping[str, int]]:
+        """As the machine multiplies two activations."""
+        return self.machine.counted_product(x, w, key)
+
+    def placed(self, ops: tuple[MacOp, ...]) -> Self:
+        """The streamed machine with its data where they live."""
+        return self.but(machine=self.machine.placed(ops))
+
+    def filled(self, op: MacOp | VectorOp) -> float:
+        """Share of the machine's memory."""
+        return self.machine.filled(op)
+
+    @property
+    def codes(self) -> str:
+        """The machine's format of activations."""
+        return self.machine.codes
+
     def events(self, op: MacOp | VectorOp) -> Mapping[str, int]:
         """Counts of the machine."""
         return self.machine.events(op)
@@ -97,18 +114,23 @@ class StreamedWeights(Programmed):
             yield start, machine.program(self._w[:, block], self._key.child("columns", start), bias=bias, calibration=self._calibration)
 
     def matmul(self, x: np.ndarray, key: int | Key = 0, at: str | float = 0.0) -> np.ndarray:
-        """y float32 (batch, n) of x float32 (batch, k), each block of columns read with a key of its own.
+        """y float32 (batch, n) of x float32 (batch, k), each block of columns read with a key of its own."""
+        return self.counted(x, key, at)[0]
+
+    def counted(self, x: np.ndarray, key: int | Key = 0, at: str | float = 0.0) -> tuple[np.ndarray, Mapping[str, int]]:
+        """`matmul(x, key, at)`, and what left its range in all blocks; inputs that every block reads count once a block.
 
         The integrals of the first rows are found on the way, so that `integrals` need not program the weights again.
         """
-        y = np.empty((len(x), self._w.shape[1]), np.float32)
+        y, counts = np.empty((len(x), self._w.shape[1]), np.float32), Counter[str]()
         few, total = x[: self._streamed.kept].copy(), Counter[str]()
         for start, block in self._blocks():
-            y[:, start : start + self._streamed.columns] = block.matmul(x, as_key(key).child("columns", start), at)
+            y[:, start : start + self._streamed.columns], found = block.counted(x, as_key(key).child("columns", start), at)
+            counts.update(found)
             total.update(block.integrals(few))
         if self._known is None:
             self._known = (few, dict(total))
-        return y
+        return y, dict(counts)
 
     def integrals(self, x: np.ndarray) -> dict[str, float]:
         """Physical integrals of reading x, summed over the blocks."""
