@@ -48,11 +48,13 @@ def gaps(t: AimTiming) -> np.ndarray:
 
 @dataclass(frozen=True)
 class AimRun:
-    """What was issued on one channel: commands int64 (n,) and their cycles (n,), and cycles to the end of the last one."""
+    """What was issued on one channel: commands int64 (n,) and their cycles (n,), cycles to the end of the last one, and the row that
+    each ACT16 opens, in order."""
 
     commands: np.ndarray
     issued: np.ndarray
     cycles: int
+    opened: np.ndarray
 
     def counts(self) -> dict[str, int]:
         """Commands by type."""
@@ -73,12 +75,21 @@ class AimRun:
     def table(self) -> tuple[tuple[str, ...], np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Command names, and int64 (commands,) each of cycle, command, bank, row, column and mode (1: all banks)."""
         none = np.zeros_like(self.commands)
-        row = np.maximum(np.cumsum(self.commands == ACT16) - 1, 0)
-        return COMMANDS, self.issued, self.commands, none, row, none, none + 1
+        opens, computes, fills = self.commands == ACT16, np.isin(self.commands, (MAC16, EWMUL)), self.commands == WRGB
+        row = self.opened[np.maximum(np.cumsum(opens) - 1, 0)] if opens.any() else none
+        column = _since(computes, opens) + _since(fills, ~fills)
+        return COMMANDS, self.issued, self.commands, none, row, column, none + 1
 
 
-def issue(commands: np.ndarray, t: AimTiming, refresh: bool) -> AimRun:
-    """Issue `commands` in order from cycle 0; the run ends when the last one's data could be followed by a write."""
+def _since(counted: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """int64 (n,): where `counted`, how many of them there were since the last of `starts`; 0 elsewhere."""
+    total = np.cumsum(counted)
+    return np.where(counted, total - 1 - np.maximum.accumulate(np.where(starts, total, 0)), 0)
+
+
+def issue(commands: np.ndarray, opened: np.ndarray, t: AimTiming, refresh: bool) -> AimRun:
+    """Issue `commands` in order from cycle 0, ACT16 opening the rows `opened`; the run ends when the last one's data could be
+    followed by a write."""
     table = gaps(t)
     cycles, refreshed = np.empty(len(commands), np.int64), np.empty(len(commands) + 8, np.int64)
     interval = t.tREFI if refresh else 1 << 60
@@ -86,7 +97,7 @@ def issue(commands: np.ndarray, t: AimTiming, refresh: bool) -> AimRun:
     every = np.concatenate([commands, np.full(count, REFAB)])
     when = np.concatenate([cycles, refreshed[:count]])
     order = np.argsort(when, kind="stable")
-    return AimRun(every[order], when[order], int(when.max()) + t.tREG)
+    return AimRun(every[order], when[order], int(when.max()) + t.tREG, opened)
 
 
 class AimPim(Banks):
@@ -169,9 +180,23 @@ class AimPim(Banks):
             body = np.tile(np.concatenate(one), batch)
         return _without_first_precharge(np.concatenate([[TMOD], body]))
 
+    def opened(self, outputs: int, inputs: int, batch: int) -> np.ndarray:
+        """int64 (activates,), the row that each opens: the weights of one group and one chunk, or the tables in the last row."""
+        groups, reads = self.chunks(outputs, inputs)
+        weights = np.arange(groups * len(reads)).reshape(groups, len(reads))
+        if self.loop == "inputs first":
+            weights = weights.T
+        rows = weights.reshape(-1)
+        if self.after == "look up":
+            # the tables follow the last chunk of each group
+            last = np.flatnonzero(rows % len(reads) == len(reads) - 1)
+            rows = np.insert(rows, last + 1, self.rows - 1)
+        return np.tile(rows, batch)
+
     def gemv(self, t: Timing, outputs: int, inputs: int, batch: int, refresh: bool, compat: str | None) -> AimRun:
         """The whole schedule of `batch` products on one channel; `compat="aim_simulator"` never refreshes."""
-        return issue(self.commands(outputs, inputs, batch), _checked(t), refresh and _refreshes(compat))
+        commands, opened = self.commands(outputs, inputs, batch), self.opened(outputs, inputs, batch)
+        return issue(commands, opened, _checked(t), refresh and _refreshes(compat))
 
     def gemv_summary(self, t: Timing, outputs: int, inputs: int, batch: int, refresh: bool, compat: str | None) -> Summary:
         """What `batch` products cost; many equal ones are scheduled in part and repeated."""
@@ -180,14 +205,15 @@ class AimPim(Banks):
     def elementwise(self, t: Timing, op: str, elements: int, refresh: bool, compat: str | None) -> AimRun:
         """The schedule of an element-wise operator. A product: a row is opened, its columns multiplied, the row closed."""
         if op in FUNCTIONS:
-            return issue(self.look_ups(_checked(t), elements), _checked(t), refresh and _refreshes(compat))
+            commands = self.look_ups(_checked(t), elements)
+            return issue(commands, np.full(len(commands), self.rows - 1), _checked(t), refresh and _refreshes(compat))
         columns = self.elements_done(elements) // (self.channels * self.bank_groups * self.lanes)
         rows = np.full(-(-columns // self.columns), self.columns)
         rows[-1] = columns - (len(rows) - 1) * self.columns
         if len(rows) > self.rows:
             raise ValueError(f"{elements} elements need {len(rows)} rows a bank, there are {self.rows}; split the vectors")
         body = np.concatenate([np.r_[PREA, ACT16, [EWMUL] * n] for n in rows])
-        return issue(_without_first_precharge(body), _checked(t), refresh and _refreshes(compat))
+        return issue(_without_first_precharge(body), np.arange(len(rows)), _checked(t), refresh and _refreshes(compat))
 
     def look_ups(self, t: AimTiming, elements: int) -> np.ndarray:
         """int64 (n,), the commands of an activation function: the accumulators are written, looked up in the tables' row and read.

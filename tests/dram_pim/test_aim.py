@@ -122,3 +122,19 @@ def test_wrong_parts_are_refused():
     with pytest.raises(ValueError, match="rows a bank"):
         pim.gemv(TARGET, 10**7, 10**5)
     assert aim.COMMANDS[aim.REFAB] == "REFAB"
+
+
+@pytest.mark.parametrize("loop", ["outputs first", "inputs first"])
+@pytest.mark.parametrize("after", ["read", "look up"])
+def test_a_trace_names_the_rows_and_columns_that_are_read(loop, after):
+    machine = pim.TARGETS["gddr6-aim"]()
+    machine = machine.but(organisation=machine.organisation.but(loop=loop, after=after))
+    table = pim.trace(machine, 600, 2100, 3).to_dataframe()  # two groups of outputs, three chunks of inputs, the last of four columns
+    groups = table[table.command == "MAC16"].groupby("row", sort=True).column.apply(list)
+    assert list(groups.index) == list(range(6))
+    for row, columns in groups.items():
+        assert columns == 3 * list(range(64 if row % 3 < 2 else 4))
+    assert set(table[table.command == "AF16"].row) == ({machine.organisation.rows - 1} if after == "look up" else set())
+    fills = table[table.command == "WRGB"].column
+    assert (fills.min(), fills.max()) == (0, 63)
+    assert table.row.max() < machine.organisation.rows
