@@ -4,7 +4,7 @@ import numba
 import numpy as np
 import pytest
 
-from pimlab.analog.training import SGD, MixedPrecision, TikiTaka, TikiTakaV2, UpdateDevice, tile, update_device
+from pimlab.analog.training import SGD, MixedPrecision, TikiTaka, TikiTakaV2, UpdateDevice, tile, update_device, update_device_names
 from pimlab.analog.training.devices import LinearStep
 from pimlab.analog.training.tiles import LONGEST
 from pimlab.keys import Key
@@ -173,6 +173,25 @@ def test_read_noise_of_a_transfer_is_drawn_anew():
     learner.transfers += 1
     assert first.std() == pytest.approx(0.1, rel=0.1)
     assert not np.array_equal(first, learner._row(0))
+
+
+@pytest.mark.parametrize("name", update_device_names())
+def test_every_cell_descends_by_every_rule_with_defaults(name):
+    device, rng = update_device(name), np.random.default_rng(0)
+    x = rng.random((400, 8), np.float32)
+    wanted = 0.3 * rng.standard_normal((8, 6)).astype(np.float32)
+    for rule in RULES:
+        if device.one_sided and issubclass(rule, TikiTaka):
+            continue
+        learner = rule(device=device).learner(np.zeros((8, 6), np.float32), KEY)
+        seen = []
+        for row in x[:, None]:
+            error = row @ (learner.weights - wanted)
+            seen.append(float(np.mean(error**2)))
+            learner.update(row, error, 0.05)
+        assert np.isfinite(seen).all()
+        if device.states > 50:  # fewer states move by more than what is left to learn here
+            assert np.mean(seen[-100:]) < np.mean(seen[:20]), rule.__name__
 
 
 def test_a_one_sided_cell_has_no_tiki_taka():

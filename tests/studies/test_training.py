@@ -7,7 +7,8 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 import pimlab as pim
-from pimlab.analog.training import SGD, MixedPrecision, TikiTaka, TikiTakaV2, UpdateDevice, update_device, update_device_names
+from pimlab.analog.training import SGD, MixedPrecision, TikiTaka, TikiTakaV2, UpdateDevice, update_device
+from pimlab.studies import training
 from pimlab.workload import ModelError
 
 PCM, NPU = pim.target("pcm-hermes"), pim.target("warboy")
@@ -103,6 +104,13 @@ def test_one_seed_one_result_and_threads_do_not_matter():
     assert made(2, rule, rate=0.02) != found[1][1]
 
 
+def test_ranges_follow_the_weights(monkeypatch):
+    steps, calibrate = [], training.calibrate
+    monkeypatch.setattr(training, "calibrate", lambda *given: steps.append(None) or calibrate(*given))
+    pim.train(MODEL, NPU, TRAIN[:70], batch=1, epochs=1)
+    assert len(steps) == 8  # steps 0, 1, 2, 4, 8, 16, 32, 64
+
+
 def test_drift_times_take_turns():
     both = pim.train(MODEL, PCM, TRAIN[:64], batch=32, at=["1 s", "1 y"])
     first, last = (pim.train(MODEL, PCM, TRAIN[:64], batch=32, at=at) for at in ("1 s", "1 y"))
@@ -119,14 +127,6 @@ def test_each_rule_learns_from_random_weights(rule):
     assert (pulses > 0).all()
     assert (trained.history.most_pulses < pulses).all()
     assert (trained.history.cut < 0.5).all()
-
-
-def test_every_two_sided_cell_takes_every_rule_by_default():
-    for name in update_device_names():
-        device = update_device(name)
-        for rule in (SGD, TikiTaka, TikiTakaV2):
-            if rule is SGD or not device.one_sided:
-                pim.train(MODEL, rule(device=device), TRAIN[:12], rate=0.02, batch=4, start="random")
 
 
 def test_pulses_are_priced_and_wear():
