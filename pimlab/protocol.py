@@ -225,7 +225,8 @@ class Target(Value, ABC):
 
 def checked_operands(x: np.ndarray, k: int, what: str) -> np.ndarray:
     """x as C-contiguous float32 (batch, k); ValueError naming `what` for wrong shape or non-finite values."""
-    x = np.ascontiguousarray(x, dtype=np.float32)
+    with np.errstate(over="ignore"):
+        x = np.ascontiguousarray(x, dtype=np.float32)
     if x.ndim != 2 or x.shape[1] != k:
         raise ValueError(f"{what}: x has shape {x.shape}, allowed (batch, {k})")
     if not np.isfinite(x).all():
@@ -235,7 +236,8 @@ def checked_operands(x: np.ndarray, k: int, what: str) -> np.ndarray:
 
 def checked_weights(w: np.ndarray, bias: np.ndarray | None, what: str) -> tuple[np.ndarray, np.ndarray | None]:
     """w as C-contiguous float32 (k, n) and bias as float32 (n,); ValueError naming `what` where they are not."""
-    w = np.ascontiguousarray(w, dtype=np.float32)
+    with np.errstate(over="ignore"):
+        w = np.ascontiguousarray(w, dtype=np.float32)
     if w.ndim != 2 or 0 in w.shape:
         raise ValueError(f"{what}: weights have shape {w.shape}, allowed (k, n) with k, n >= 1")
     if not np.isfinite(w).all():

@@ -268,7 +268,7 @@ def matmul(x: np.ndarray, w: np.ndarray, target: DramPim | str, return_lanes: bo
     With `return_lanes`, also what each lane holds before the lanes are added, float32 (batch, n, lanes).
     """
     machine = machine_of(target)
-    programmed = machine.program(np.asarray(w, dtype=np.float32))
-    rows = np.atleast_2d(np.asarray(x, dtype=np.float32))
+    programmed = machine.program(np.asarray(w))
+    rows = np.atleast_2d(np.asarray(x))
     y = programmed.matmul(rows)
     return (y, programmed.lanes(rows)) if return_lanes else y

@@ -55,7 +55,7 @@ def codes_of(acc: np.ndarray, scale: np.ndarray | float, zero_point: int, grid: 
     scale = np.asarray(scale, dtype=np.float64)
     if scale.shape not in ((), (1,), (n,)) or not (np.isfinite(scale) & (scale > 0)).all():
         raise ValueError(f"requantize scale={scale} is not one positive finite number or {n} of them")
-    if isinstance(zero_point, bool) or not hasattr(zero_point, "__index__"):
+    if isinstance(zero_point, bool) or np.ndim(zero_point) or not hasattr(zero_point, "__index__"):
         raise TypeError(f"requantize zero_point={zero_point!r} is not an integer {grid.lowest}..{grid.highest}")
     if not grid.lowest <= zero_point <= grid.highest:
         raise ValueError(f"requantize zero_point={zero_point} is outside {grid.lowest}..{grid.highest} of {grid.name}")

@@ -80,6 +80,8 @@ def test_trace_columns_are_labelled():
         (lambda: pim.trace(TARGET, "gemv", m=1, k=1, bytes=3), TypeError, "'bytes' is not known"),
         (lambda: pim.trace(TARGET, 10, 10, 10**9), ValueError, "commands a channel; allowed: up to 10000000"),
         (lambda: pim.trace("gddr6-aim", 512, 1024, 10**7), ValueError, "commands a channel; allowed"),
+        (lambda: pim.matmul([1e300], [[1.0]], TARGET), ValueError, "x holds 1 non-finite values"),
+        (lambda: pim.matmul([1.0], [[1e300]], TARGET), ValueError, "weights hold 1 non-finite values"),
         (lambda: TARGET.but(timin=3), TypeError, "did you mean 'timing'"),
         (lambda: TARGET.organisation.but(units=7), ValueError, "units=7 with banks=16"),
         (lambda: pim.matmul([[1]], [[1]], TARGET.with_causes(()), return_lanes=True), ValueError, "has no lanes"),

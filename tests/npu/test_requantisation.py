@@ -144,3 +144,8 @@ def test_sums_that_are_no_32_bit_integers_are_refused():
         npu.requantize(np.array([2**31]), 1.0, 0)
     with pytest.raises(TypeError, match="zero_point=0.5 is not an integer"):
         npu.requantize(np.array([1]), 1.0, 0.5)
+
+
+def test_a_zero_point_for_each_output_is_refused_by_name():
+    with pytest.raises(TypeError, match=r"zero_point=array\(\[1, 2\]\) is not an integer"):
+        npu.requantize(np.zeros((1, 2), np.int32), 1.0, np.array([1, 2]))
