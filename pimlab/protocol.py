@@ -15,7 +15,7 @@ import numpy as np
 
 from pimlab.cost import Prices
 from pimlab.keys import Key, as_key
-from pimlab.values import Value, choice, integer
+from pimlab.values import Value, choice, integer, truth
 
 
 class MacOp(Value):
@@ -28,11 +28,15 @@ class MacOp(Value):
     groups: int = integer(1, default=1)
     kind: str = choice("weights", "activations", default="weights")
     """`weights`: the right operand is constant. `activations`: both operands are computed (attention)."""
+    cached: bool = False
+    """Whether the computed right operand is kept from one inference to the next, as a decoder's keys and values are."""
     distinct: int | None = integer(1, default=None, hint="where all inputs are distinct write distinct=None")
     """Distinct values among the `groups` m k inputs (None: all are). The windows of a convolution overlap: each pixel is several inputs."""
 
     def check(self) -> None:
-        """No more inputs are distinct than there are."""
+        """No more inputs are distinct than there are; weights are no cache."""
+        if truth(f"MacOp {self.name}: cached", self.cached) and self.kind == "weights":
+            raise ValueError(f"MacOp {self.name}: cached=True with kind='weights'; allowed: kind='activations'")
         if self.distinct is not None and self.distinct > self.groups * self.m * self.k:
             raise ValueError(f"MacOp {self.name}: distinct={self.distinct} is outside 1..{self.groups * self.m * self.k}, all its inputs")
 

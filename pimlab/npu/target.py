@@ -182,9 +182,9 @@ class Npu(Target):
         return self.but(arithmetic=self.arithmetic.but(activations=format, weights=weights or format, outputs="fp16" if blocks else format))
 
     def placed(self, ops: tuple[MacOp, ...]) -> Self:
-        """This machine with `weights_in="dram"` where the weights of all `ops` and the largest activations exceed the SRAM."""
-        held = sum(self._right(op) for op in ops if op.kind == "weights")
-        live = max((self._live(op) + (0 if op.kind == "weights" else self._right(op)) for op in ops), default=0.0)
+        """This machine with `weights_in="dram"` where the weights and caches of all `ops` and the largest activations exceed the SRAM."""
+        held = sum(self._right(op) for op in ops if _lasts(op))
+        live = max((self._live(op) + (0 if _lasts(op) else self._right(op)) for op in ops), default=0.0)
         if self.memory.activations_in == "dram":
             live = 0.0
         return self if held + live <= self.memory.sram else self.but(memory=self.memory.but(weights_in="dram"))
@@ -241,6 +241,11 @@ class Npu(Target):
         """Whether the right operand and the activations of `op` are on chip when it starts."""
         right, live = self._right(op), self._live(op)
         activations = self.memory.activations_in == "sram" and live <= self.memory.sram
-        if op.kind == "activations":
+        if not _lasts(op):
             return activations and right + live <= self.memory.sram, activations
         return self.memory.weights_in == "sram" and right <= self.memory.sram, activations
+
+
+def _lasts(op: MacOp) -> bool:
+    """Whether the right operand is there before the inference: weights, or a cache of keys and values."""
+    return op.kind == "weights" or op.cached

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import pimlab as pim
 from pimlab import catalogue
 from pimlab.workload.language import hyperscale
 from pimlab.workload.language.shape import DecoderShape, attention_intensity, mac_ops, vector_ops, weight_intensity
@@ -43,6 +44,7 @@ def test_smollm2_has_the_work_stated_for_it():
 
 
 @given(SIZES, st.integers(1, 64), st.integers(1, 5))
+@settings(deadline=None)
 def test_costs_scale_as_they_must(shape, context, batch):
     linear = shape.layer_weights + shape.head_weights
     attention = 2 * shape.layers * shape.heads * shape.head_width * context
@@ -122,3 +124,10 @@ def test_misspelt_names_and_points_are_refused():
         vector_ops(TINY, 4, 0)
     with pytest.raises(ValueError, match="did you mean 'llama2-7b'"):
         hyperscale("llama-7b")
+
+
+@pytest.mark.parametrize(("target", "context", "batch"), [("warboy", 4096, 1), ("h100", 4096, 1), ("h100", 128, 4), ("t4", 4096, 2)])
+def test_a_cache_larger_than_the_chip_is_read_from_its_dram_every_token(target, context, batch):
+    model, machine = pim.load_model("llama2-7b").at(context=context, batch=batch), pim.target(target)
+    counts = pim.run(model, machine)["count"].sel(event="dram.read")
+    assert int(counts.sum()) == 8 * (model.shape.weight_bytes(1) + model.shape.kv_bytes(context, batch, 1))

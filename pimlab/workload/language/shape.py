@@ -104,8 +104,8 @@ def mac_ops(shape: DecoderShape, context: int, batch: int = 1) -> tuple[MacOp, .
     ops = []
     for i in range(shape.layers):
         linear = {name: MacOp(name=f"layer{i}.{name}", m=batch, k=k, n=n) for name, (k, n) in shape.matrices.items()}
-        scores = MacOp(name=f"layer{i}.scores", m=rows, k=size, n=context, groups=groups, kind="activations")
-        values = MacOp(name=f"layer{i}.values", m=rows, k=context, n=size, groups=groups, kind="activations")
+        scores = MacOp(name=f"layer{i}.scores", m=rows, k=size, n=context, groups=groups, kind="activations", cached=True)
+        values = MacOp(name=f"layer{i}.values", m=rows, k=context, n=size, groups=groups, kind="activations", cached=True)
         ops += [linear.pop("q"), linear.pop("k"), linear.pop("v"), scores, values, *linear.values()]
     return (*ops, MacOp(name="head", m=batch, k=shape.width, n=shape.vocabulary))
 
