@@ -47,7 +47,11 @@ class Constant(Value):
 
 
 def assumed(name: str, value: float, unit: str, reason: str, low: float | None = None, high: float | None = None) -> Constant:
-    """A number a user chooses (SI): it counts as assumed in every report, with `reason` beside it."""
+    """A number a user chooses (SI): it counts as assumed in every report, with `reason` beside it.
+
+    >>> pim.assumed("supply", 0.8, "V", "the foundry's nominal; ours is not measured yet").status
+    'assumed'
+    """
     if not reason:
         raise ValueError(f"{name}={value}: an assumed number needs a reason")
     return Constant(name=name, value=value, low=value if low is None else low, high=value if high is None else high,

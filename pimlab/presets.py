@@ -28,6 +28,9 @@ def target(name: str) -> Target:
     """The cited preset `name`, such as "warboy"; stage 2 and 3 come with the NPU "warboy" as host.
 
     ValueError with the nearest name for an unknown one. A variant: `target("warboy").but(...)`.
+
+    >>> pim.target("hbm-pim").but(host=pim.target("rngd")).host.name
+    'rngd'
     """
     if not isinstance(name, str):
         raise TypeError(f"target {name!r} is not a name; write for example pimlab.target('warboy')")

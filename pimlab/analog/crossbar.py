@@ -40,6 +40,10 @@ class Crossbar(Target):
     "complement", two's complement, the sign bit a plane of its own (integer weights).
     Behind wires read noise is Gaussian, of the cells' moments and first-order sensitivities, also where few inputs are active.
     Without calibration each input row is scaled by its own largest magnitude, and ADC ranges follow from the weights.
+
+    >>> small = pim.Crossbar(rows=128, cols=128, cell=pim.device("reram-wan2022"), dac=pim.DAC(bits=8), adc=pim.ADC(bits=8))
+    >>> small.but(adc=pim.ADC(bits=6)).adc.bits
+    6
     """
 
     stage: ClassVar[int] = 3

@@ -25,6 +25,9 @@ def adc_energy(enob: float, rate: str | float = 1e8, node: str | float = 22e-9, 
     decade. Both are over designs of all nodes: `node` enters only "regression", the fit of Andrulis et al.,
     arXiv 2404.06553, meant as the best possible (18.9 % of designs
     since 2010 beat it). ValueError outside 1..20 bits, 1 kHz..100 GHz, 1..250 nm, or for an unknown model.
+
+    >>> round(pim.analog.adc_energy(8) * 1e12, 3), round(pim.analog.adc_energy(12) * 1e12, 2)  # pJ
+    (0.276, 2.69)
     """
     enob, rate, node = units.parse(enob, "", "enob"), units.parse(rate, "Hz", "rate"), units.parse(node, "m", "node")
     for name, value, low, high, unit in (("enob", enob, 1, 20, "bits"), ("rate", rate, 1e3, 1e11, "Hz"), ("node", node, 1e-9, 2.5e-7, "m")):

@@ -129,6 +129,10 @@ def effective_conductance(g: np.ndarray, r_in: float | str, r_out: float | str, 
     Raises ValueError on negative, NaN or infinite resistance or conductance, and on shapes that differ.
 
     Exact: M inversions of (N, N) blocks, or N of (M, M) where that is less, by reciprocity of resistive networks.
+
+    >>> pim.analog.effective_conductance(np.full((2, 2), 1e-4), "1 ohm", "1 ohm") * 1e6  # microsiemens
+    array([[99.95002499, 99.94003398],
+           [99.96001799, 99.95002499]])
     """
     wires = Wires(r_in=r_in, r_out=r_out, rs_in=rs_in, rs_out=rs_out, topology="A" if g_negative is None else "C", sense=sense)  # type: ignore[arg-type]
     return wires.conductance(g, g_negative)
@@ -159,6 +163,9 @@ def wire_currents(g: np.ndarray, v: np.ndarray, r_in: float | str, r_out: float 
     Returns float64 (N,) or (batch, N), A. B and D solve equal input patterns once, O(M N) each.
     Raises ValueError on negative, NaN or infinite resistance, conductance or input, shapes that differ, an unknown
     topology, `g_negative` missing or too many, and inputs other than 0 and 1 in B and D.
+
+    >>> pim.analog.wire_currents(np.full((2, 2), 1e-4), np.array([0.2, 0.2]), "1 ohm", "1 ohm") * 1e6  # microamperes
+    array([39.9820086 , 39.97801179])
     """
     wires = Wires(r_in=r_in, r_out=r_out, rs_in=rs_in, rs_out=rs_out, topology=topology, sense=sense)  # type: ignore[arg-type]
     return wires.currents(g, v, g_negative)

@@ -58,6 +58,10 @@ def gemv(target: DramPim | str, m: int, k: int, batch: int = 1, refresh: bool = 
     `activate`); None reads the products. Dataset: cycles, seconds, commands (command) of one channel, phase_cycles (phase), energy,
     energy_low, energy_high (component) of all channels in J, power in W, utilisation; and all_bank_power (component) with low and
     high in W, while every bank streams, beside package_limit in W where one is known. ValueError for sizes below 1 or beyond the banks.
+
+    >>> counted = pim.dram_pim.gemv("hbm-pim", 4096, 4096)
+    >>> counted.energy.dims, bool(counted.cycles < pim.dram_pim.gemv("hbm-pim", 8192, 4096).cycles)
+    (('component',), True)
     """
     machine = _looking_up(machine_of(target), activation)
     m, k, batch = _positive("gemv", m=m, k=k, batch=batch)
@@ -96,6 +100,10 @@ def elementwise(target: DramPim | str, op: str, n: int, refresh: bool = True, co
 
     GDDR6-AiM has mul, and relu, leakyrelu, sigmoid, tanh, gelu by table: those go through the accumulators, which are written
     before and read after. What they answer: `activate`.
+
+    >>> counted = pim.dram_pim.elementwise("hbm-pim", "add", 2**20)
+    >>> bool(counted.cycles > pim.dram_pim.elementwise("hbm-pim", "relu", 2**20).cycles)  # three operands against two
+    True
     """
     machine = machine_of(target)
     (n,) = _positive("elementwise", n=n)
@@ -114,7 +122,12 @@ def elementwise(target: DramPim | str, op: str, n: int, refresh: bool = True, co
 
 
 def host_read(target: DramPim | str, bytes: int, refresh: bool = True, compat: str | None = None) -> xr.Dataset:
-    """A host reads `bytes` consecutive bytes of the same DRAM through its pins, all channels at once; Dataset as `gemv`."""
+    """A host reads `bytes` consecutive bytes of the same DRAM through its pins, all channels at once; Dataset as `gemv`.
+
+    >>> once, twice = (pim.dram_pim.host_read("hbm-pim", size).cycles for size in (2**20, 2**21))
+    >>> bool(once < twice < 2 * once)  # the start is paid once
+    True
+    """
     return _host(target, bytes, READ, refresh, compat)
 
 
@@ -173,6 +186,9 @@ def trace(target: DramPim | str, *what: str | int, refresh: bool = True, compat:
 
     Dataset over `index`: cycle, command, bank, row, column, mode (0 one bank, 1 all banks of the bank's parity). Its
     attributes tell `validate` how many banks and bank groups there are.
+
+    >>> pim.dram_pim.trace("hbm-pim", 128, 128, 1).command.values[:5].tolist()
+    ['ACT', 'ACT', 'ACT', 'ACT', 'RD']
     """
     machine = machine_of(target)
     if machine.timing is None:
@@ -266,6 +282,9 @@ def matmul(x: np.ndarray, w: np.ndarray, target: DramPim | str, return_lanes: bo
     """The product that the machine computes: x (batch, k) or (k,), w (k, n) -> float32 (batch, n), bit for bit.
 
     With `return_lanes`, also what each lane holds before the lanes are added, float32 (batch, n, lanes).
+
+    >>> pim.dram_pim.matmul(np.ones((1, 32)), np.ones((32, 2)), "hbm-pim")
+    array([[32., 32.]], dtype=float32)
     """
     machine = machine_of(target)
     programmed = machine.program(np.asarray(w))

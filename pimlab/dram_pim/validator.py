@@ -192,6 +192,11 @@ def validate(trace: Any, timing: Timing, *, banks: int | None = None, bank_group
     rows of (cycle, command, bank, row, column, mode).
     banks, bank_groups : taken from the trace's attributes where it has them, else 16 and 4.
     TraceError (a ValueError) names the rule broken, the commands and their cycles.
+
+    >>> machine = pim.target("gddr6-aim")
+    >>> commands = pim.dram_pim.trace(machine, 512, 512)
+    >>> pim.dram_pim.validate(commands, machine.timing) == commands.sizes["index"]
+    True
     """
     if not isinstance(timing, Timing):
         raise TypeError(f"timing={timing!r:.80} is not a Timing; write for example pimlab.dram_pim.timing('hbm2')")

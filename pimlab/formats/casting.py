@@ -177,6 +177,9 @@ def cast(x: np.ndarray | float, format: str | NumberFormat, *, rounding: str = "
     seed : for stochastic rounding; element (i, j, ...) reads the number of row i of the key, whatever the threads or chunks.
     axis : the axis along which a microscaling format's blocks lie; the last block may be shorter.
     ValueError for an unknown rounding, for NaN or unsaturated overflow in a format that has neither infinity nor NaN.
+
+    >>> pim.formats.cast([0.3, 500.0], "fp8_e4m3")
+    array([3.125e-01, 4.480e+02], dtype=float32)
     """
     target = format_named(format)
     if rounding not in ROUNDINGS:

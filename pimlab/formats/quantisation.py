@@ -263,6 +263,10 @@ def quantize(x: np.ndarray, format: str | NumberFormat, axis: int | None = None,
     Floats: of at most 8 bits are scaled so that max|x| becomes the largest number; wider ones have scale 1 unless it is given.
     Blocks: scales follow the format's rule along `axis` (the last, unasked); the last microscaling block may be shorter.
     ValueError for non-finite x, empty x, a group that does not divide, scales that are not positive and finite.
+
+    >>> pim.formats.quantize(np.array([[0.5, -1.0], [3.0, 1.0]]), "int8", axis=0).codes
+    array([[  64, -127],
+           [ 127,   42]], dtype=int8)
     """
     grid, given = format_named(format), Given(scale, zero_point, symmetric)
     given.check(grid)

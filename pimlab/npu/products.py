@@ -25,6 +25,9 @@ def matmul(x: np.ndarray, w: np.ndarray, format_x: str = "int8", format_w: str =
         `pimlab.formats.FloatAccumulator` or the name of its format, "fp32", "fp16" or "bf16" (sums in sequence).
     `counts` of the result: "x_clipped", "w_clipped", "overflowed" (outputs that accumulator overflow changed).
     ValueError for unknown formats, codes outside their format, non-finite values, and an accumulator of the other kind.
+
+    >>> pim.npu.matmul(np.array([[1, 2]]), np.array([[3], [4]]), "int8", "int8", "int32")
+    Counted([[11]], dtype=int32)
     """
     whole = is_integer(format_x) and is_integer(format_w)
     width = _integer_accumulator(accumulator) if whole else None

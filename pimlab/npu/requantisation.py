@@ -39,6 +39,9 @@ def requantize(acc: np.ndarray, scale: np.ndarray | float, zero_point: int, rule
         mantissa and a shift, saturating rounding doubling high multiplication, rounding right shift with ties away.
     `counts["saturated"]` of the result says how many codes were clipped. ValueError for a scale that is zero, negative
     or not finite, a zero point no code has, an unknown rule; TypeError for sums that are no 32-bit integers.
+
+    >>> pim.npu.requantize(np.array([-1000, 3, 70000], np.int32), 0.01, 5)
+    Counted([ -5,   5, 127], dtype=int8)
     """
     grid = IntegerFormat(width=bits, signed=signed)
     acc = np.asarray(acc)

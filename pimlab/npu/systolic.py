@@ -73,6 +73,10 @@ def gemm_cycles(m: int, n: int, k: int, *, rows: int, cols: int, dataflow: str =
     buffers : words on chip for each operand; 256, 256 and 128 Ki words unless given.
     Folds of all groups are dealt out to the arrays; each reads its own operands, so traffic does not depend on `arrays`.
     ValueError for an unknown dataflow or rule, a size outside 1..2^31, or compat with several arrays, groups or overlap.
+
+    >>> counted = pim.npu.gemm_cycles(128, 128, 512, rows=32, cols=32, dataflow="ws", compat="scalesim")
+    >>> counted.total_cycles, counted.sram_ifmap_reads
+    (14207, 262144)
     """
     m, n, k, rows, cols, groups, arrays = _checked(m=m, n=n, k=k, rows=rows, cols=cols, groups=groups, arrays=arrays)
     if dataflow not in DATAFLOWS:

@@ -34,6 +34,12 @@ def compare(models: Sequence[Any], targets: Sequence[str | Target], *, data: Map
     has no data; energy, energy_low, energy_high (model, target, component) in J an inference; latency, assumed_share,
     macs, samples (model, target); stage (target). A component "host: ..." is the energy of the target's hosts.
     Raises ValueError for unknown and repeated names and as `run` does, TypeError for a name in `data` that is no model here.
+
+    >>> both = pim.compare(["digits-mlp", "llama2-7b"], ["warboy", "hbm-pim"], limit=20)
+    >>> both.energy.sum("component").dims
+    ('model', 'target')
+    >>> bool(both.accuracy.sel(model="llama2-7b").isnull().all())  # a shape without weights
+    True
     """
     loaded = _by_name("models", models, workload.load_model)
     machines = _by_name("targets", targets, presets.target)

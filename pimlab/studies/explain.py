@@ -23,6 +23,10 @@ def explain(
     Variables (with the metric's name, say accuracy, and _low and _high, the 95 % interval over samples):
     accuracy (step): ideal, then the causes added one after another in the machine's order (a waterfall);
     accuracy_alone (cause): only that cause; accuracy_without (cause): all but that cause.
+
+    >>> story = pim.explain(pim.load_model("digits-mlp"), pim.target("pcm-hermes"), pim.load_data("digits", limit=50))
+    >>> story.step.values.tolist()
+    ['ideal', '+ dac', '+ programming', '+ drift', '+ read noise', '+ adc']
     """
     if data is None:
         raise TypeError("data=None is no data; write for example pimlab.load_data('digits', split='test')")

@@ -46,6 +46,10 @@ def cite(result: xr.Dataset) -> str:
 
     TypeError for what is no Dataset; ValueError for one that pimlab did not make (no attribute `sources`),
     or that names a source this version does not know.
+
+    >>> answer = pim.run(pim.load_model("digits-mlp"), pim.target("warboy"), pim.load_data("digits", limit=50))
+    >>> print(pim.cite(answer).splitlines()[0])  # one entry a source
+    @misc{accelforge,
     """
     if not isinstance(result, xr.Dataset):
         raise TypeError(f"cite takes a Dataset that run, sweep, compare or explain returned, not {type(result).__name__}")

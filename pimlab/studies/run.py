@@ -43,6 +43,11 @@ def run(model: Any, target: Target, data: Any = None, *, at: Times = 0.0, seed: 
     values that left their range over all samples; assumed_share. Attributes name model, data, version, commit, lock and sources.
     Raises ValueError for an empty data set, a batch below 1, a bad time or seed; TypeError where an argument is of
     another kind.
+
+    >>> model, data = pim.load_model("digits-mlp"), pim.load_data("digits", limit=50)
+    >>> answer = pim.run(model, pim.target("pcm-hermes"), data, at=["0 s", "1 year"])
+    >>> answer.accuracy.dims, answer.energy.dims
+    (('at',), ('layer', 'component'))
     """
     checked(model, target, data, batch)
     target = hosted(model, target)

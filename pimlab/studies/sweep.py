@@ -54,7 +54,14 @@ class Study:
 
 
 def study(function: Callable[..., xr.Dataset]) -> Study:
-    """Mark a function of coordinates -> Dataset as something `sweep` can compute; TypeError for what is no function."""
+    """Mark a function of coordinates -> Dataset as something `sweep` can compute; TypeError for what is no function.
+
+    >>> @pim.study
+    ... def square(x):
+    ...     return xr.Dataset({"y": x**2})
+    >>> pim.sweep(square, x=[1, 2, 3], progress=False).y.values
+    array([1, 4, 9])
+    """
     return Study(function)
 
 
@@ -74,6 +81,14 @@ def sweep(
     coordinate along the swept dimensions.
     Raises TypeError for a misspelt coordinate, ValueError for an empty or repeating one, StoreError (an OSError) for
     a store of another version or study, a damaged one or a full disk.
+
+    >>> machine, data = pim.target("pcm-hermes"), pim.load_data("digits", limit=50)
+    >>> @pim.study
+    ... def converters(adc_bits):
+    ...     variant = machine.but(adc=machine.adc.but(bits=adc_bits))
+    ...     return pim.run(pim.load_model("digits-mlp"), variant, data)[["accuracy"]]
+    >>> pim.sweep(converters, adc_bits=[4, 8], progress=False).accuracy.sizes
+    Frozen({'adc_bits': 2})
     """
     if not isinstance(study, Study):
         raise TypeError(f"sweep takes a function marked with @pimlab.study, not {study!r}")

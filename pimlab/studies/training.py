@@ -46,6 +46,11 @@ def train(model: Any, target: Target | UpdateRule, data: Any, *, epochs: int = 1
     calibrated, anew every 32 steps.  start : "model", or "random" for new weights (He et al. 2015) and zero biases.
     Raises TypeError and ValueError for arguments of another kind, the test split, or a loss that diverges; ModelError for an
     operator through which no loss can be followed back.
+
+    >>> digits = pim.load_data("digits", split="train", limit=256)
+    >>> tuned = pim.train(pim.load_model("digits-mlp"), pim.target("pcm-hermes"), digits, epochs=1, at="1 month")
+    >>> tuned.history.loss.dims
+    ('epoch',)
     """
     _checked(target, data, {"epochs": epochs, "batch": batch}, rate, start)
     graph, key = Graph(model), as_key(seed).child("train")

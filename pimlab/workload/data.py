@@ -186,6 +186,9 @@ def load_data(name: str, split: str = "test", limit: int | None = None) -> Data:
     split : "test", "calibration" (training samples, for activation ranges) or, for some, "train".
     limit : the first `limit` samples alone; None for all. Raises DataError for an unknown name or split, a file that is
     missing or altered (it names the file), or a limit below 1; ImportError says which optional package to install.
+
+    >>> pim.load_data("digits", limit=50)
+    <Data digits, test: 50 samples (64,), accuracy, BSD-3-Clause>
     """
     if not isinstance(name, str):
         raise TypeError(f"data {name!r} is not a name; write for example pimlab.load_data('digits', split='test')")

@@ -19,6 +19,11 @@ def device(name: str | Path) -> Device:
 
     `vocabulary` lists what such a file may hold. A user's own class derives from `Device` and overrides `program` or `drifted`.
     ValueError with the nearest name when there is none; CatalogueError for a file with a constant or unit that no device has.
+
+    >>> cell = pim.device("pcm-joshi2020")
+    >>> written = cell.program(np.full((2, 3), 10e-6), key=0)  # siemens
+    >>> cell.read(written, at="1 day", key=1).shape
+    (2, 3)
     """
     if str(name).endswith(".toml"):
         return build(Path(name).stem, catalogue.load(name))

@@ -19,6 +19,9 @@ def check(device: Device) -> tuple[str, ...]:
 
     Shapes and types; the same key, the same cells; other keys, other cells; never negative or non-finite; nothing drifts
     at time zero; a part taken away leaves the others where they are; the spread is the one that read noise states.
+
+    >>> pim.check(pim.device("reram-wan2022"))[:3]
+    ('repeats', 'differs', 'stays physical')
     """
     if not isinstance(device, Device):
         raise TypeError(f"check: {device!r} is not a Device; write pim.device({str(device)!r}) or Device(name=..., g_min=..., g_max=...)")
