@@ -8,6 +8,7 @@ VENV ?= .venv
 PYTHON3 ?= python3
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+SHARED := -n auto --maxprocesses=4 --dist worksteal
 export NUMBA_CACHE_DIR ?= $(CURDIR)/.cache/numba
 export PYTHONHASHSEED ?= 0
 
@@ -24,10 +25,10 @@ lint: $(READY)
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/python -m pytest -m "not full"
+	$(BIN)/python -m pytest $(SHARED) -m "not full"
 
 test-full: lint
-	$(BIN)/python -m pytest -m "$$($(BIN)/python tests/optional_packages.py)"
+	$(BIN)/python -m pytest $(SHARED) -m "$$($(BIN)/python tests/optional_packages.py)"
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
