@@ -8,6 +8,7 @@ import numba
 import numpy as np
 import pytest
 import xarray as xr
+from threadpoolctl import threadpool_limits
 
 import pimlab as pim
 from pimlab.protocol import MacOp
@@ -45,7 +46,8 @@ def with_threads(threads, call):
     before = numba.get_num_threads()
     numba.set_num_threads(threads)
     try:
-        return call()
+        with threadpool_limits(limits=threads):  # of BLAS
+            return call()
     finally:
         numba.set_num_threads(before)
 
