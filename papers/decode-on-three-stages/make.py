@@ -31,18 +31,6 @@ MEASURED = {"warboy": 0.0, "hbm-pim": 0.0, "pcm-hermes": 86400.0}
 LINES = {"warboy": "-", "rngd": "--", "hbm-pim": "-", "gddr6-aim": "--", "pcm-hermes": "-"}
 
 
-def placed(machine: Target | None, model: Any) -> Any:
-    """The machine and its hosts with weights and cache in DRAM where those that each holds exceed its SRAM."""
-    if machine is None:
-        return None
-    machine = machine.but(host=placed(machine.host, model))
-    if not isinstance(machine, Npu):
-        return machine
-    machine = machine if machine.memory.sram is None else machine.placed(tuple(op for op in model.mac_ops if op.kind == "weights"))
-    cache = 8 * model.shape.kv_bytes(model.context, model.batch, bytes_a_value=1)
-    return machine.but(memory=machine.memory.but(activations_in="dram")) if cache > machine.memory.sram else machine
-
-
 def everywhere(machine: Target) -> Target:
     """The machine that keeps batches of any width in its banks, where the preset would hand wide ones to the host."""
     return machine.but(widest=None) if isinstance(machine, DramPim) else machine
@@ -51,7 +39,7 @@ def everywhere(machine: Target) -> Target:
 def token(name: str, target: str, context: int, batch: int) -> dict[str, float]:
     """Costs of one token: J nominal, low and high; s; and the bound on its rate by memory bandwidth, 1/s (NaN: no DRAM)."""
     model = hyperscale(name).at(context=context, batch=batch)
-    machine = placed(everywhere(pim.target(target)), model)
+    machine = everywhere(pim.target(target))
     ds = costs(model, machine, {})
     bandwidth = machine.memory.bandwidth / 8 if isinstance(machine, Npu) else np.nan
     return {
