@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from pimlab.analog.devices import CubicCurrent, Device
-from pimlab.analog.devices.read_noise import ReadNoise
 from pimlab.analog.wired import Curved, Gated, Polarities, Solved, effective, variance
 from pimlab.analog.wires import Wires
 from pimlab.keys import Key
@@ -125,14 +124,16 @@ def seen(banks: list[tuple[float, Bank]], nows: list[np.ndarray], part: slice, h
         drawn.append((sign, now[:, part], sigma[:, part]))
     shape = drawn[0][1].shape[1:]
     mean, spread = np.zeros(shape), np.zeros(shape)
+    higher = []
     for sign, g, sigma in drawn:
-        first, second = cell.read_noise.moments(g, sigma)
+        first, second, third, fourth = cell.read_noise.cumulants(g, sigma)
         mean += sign * first.mean(axis=0)
         spread += second.sum(axis=0) / len(g) ** 2
-    edges = edgeworth([(sign, g / len(g), sigma / len(g)) for sign, g, sigma in drawn], cell.read_noise)
+        higher.append((sign, second / len(g) ** 2, third / len(g) ** 3, fourth / len(g) ** 4))
+    edges = edgeworth(higher)
     cells = _single_draws(drawn, edges.needed, cell.read_noise.flip, span) if edges.needed.any() else None
-    third = None if edges.third is None else edges.third / span**3
-    return Seen(mean / span, bent, spread / span**2, cells, third=third)
+    skew = None if edges.third is None else edges.third / span**3
+    return Seen(mean / span, bent, spread / span**2, cells, third=skew)
 
 
 def _through_wires(banks: list[tuple[float, Bank]], nows: list[np.ndarray], part: slice, how: Reading) -> Seen:
@@ -214,10 +215,10 @@ class Edges:
     third: np.ndarray | None
 
 
-def edgeworth(cells: list[tuple[float, np.ndarray, np.ndarray]], noise: ReadNoise, tolerance: float = KS_TOLERANCE) -> Edges:
+def edgeworth(cells: list[tuple[float, np.ndarray, np.ndarray, np.ndarray]], tolerance: float = KS_TOLERANCE) -> Edges:
     """What it takes to draw each column's noise at once to within `tolerance` in the distribution function.
 
-    cells : (sign, conductance, spread as `noise` gives it), float64 (devices, k, n) each, that add into one column.
+    cells : (sign, and the second to fourth cumulant of a read, float64 (devices, k, n), S^2 to S^4) that add into one column.
     First terms of the Edgeworth series (Kolassa, Series Approximation Methods in Statistics, chapter 3): with skewness
     s / sqrt(n) and excess kurtosis q / n a Gaussian is off by at most 0.0665 s / sqrt(n) + 0.0229 q / n. Where that asks
     for more than `SKEWED_FROM` inputs, the skewness is drawn too and 0.05 s^2 / n + 0.0229 q / n is left (0.05 is above the
@@ -225,9 +226,8 @@ def edgeworth(cells: list[tuple[float, np.ndarray, np.ndarray]], noise: ReadNois
     """
     k, n = cells[0][1].shape[-2:]
     second, third, fourth, signed = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros((k, n))
-    for sign, g, sigma in cells:
-        c3, c4 = noise.cumulants(g, sigma)
-        second += noise.moments(g, sigma)[1].reshape(-1, n).sum(axis=0)
+    for sign, c2, c3, c4 in cells:
+        second += c2.reshape(-1, n).sum(axis=0)
         third += np.abs(c3).reshape(-1, n).sum(axis=0)
         fourth += np.abs(c4).reshape(-1, n).sum(axis=0)
         signed += sign * c3.sum(axis=0)

@@ -67,13 +67,14 @@ class ProgrammedCrossbar(Programmed):
             y = y * correction[0] + correction[1]
         return y if self.bias is None else y + self.bias, self._clipped(x, full_scale, cut)
 
-    def _clipped(self, x: np.ndarray, full_scale: np.ndarray, cut: int) -> Mapping[str, int]:
+    def _clipped(self, x: np.ndarray, full_scale: np.ndarray, sums: int) -> Mapping[str, int]:
         counts = {}
         if self.machine.dac is not None:
             highest = full_scale * np.float32(1 + 0.5 / self._top)
-            counts["inputs clipped"] = int(np.count_nonzero(np.abs(x) > highest[:, None]))
+            cut = (x.max(axis=1) > highest) | (x.min(axis=1) < -highest)  # few rows are: without them no temporary of x's size
+            counts["inputs clipped"] = int(np.count_nonzero(np.abs(x[cut]) > highest[cut, None]))
         if self.machine.adc is not None:
-            counts["sums clipped"] = cut
+            counts["sums clipped"] = sums
         return counts
 
     def conductances(self, at: str | float = 0.0) -> list[tuple[float, np.ndarray]]:

@@ -48,6 +48,8 @@ def save(fig: Figure, path: str | os.PathLike[str]) -> tuple[Path, Path]:
     base = Path(path)
     base.parent.mkdir(parents=True, exist_ok=True)
     svg, png = base.with_suffix(".svg"), base.with_suffix(".png")
+    fig.draw_without_rendering()
+    fig.set_layout_engine("none")  # the places found stay: both files show one layout, found once
     fig.savefig(svg, metadata={"Date": None})
     fig.savefig(png, dpi=150, metadata={"Software": None})
     return svg, png

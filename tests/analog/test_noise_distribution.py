@@ -93,13 +93,13 @@ def test_plain_variance_would_be_wrong():
 
 
 def test_gaussian_cells_never_need_single_draws():
-    edges = edgeworth([(1.0, np.full((1, 4, 3), 1e-5), np.full((1, 4, 3), 1e-7))], CUT.read_noise)
+    edges = edgeworth([(1.0, *CUT.read_noise.cumulants(np.full((1, 4, 3), 1e-5), np.full((1, 4, 3), 1e-7))[1:])])
     assert edges.needed.tolist() == [0, 0, 0]
     assert edges.third is None
 
 
 def test_cut_cells_need_more_inputs_the_emptier_they_are():
-    needed = [float(edgeworth([(1.0, np.full((1, 256, 1), g), np.full((1, 256, 1), 2e-7))], CUT.read_noise).needed[0])
-              for g in (1e-6, 4e-7, 1e-7)]  # fmt: skip
+    cells = [CUT.read_noise.cumulants(np.full((1, 256, 1), g), np.full((1, 256, 1), 2e-7)) for g in (1e-6, 4e-7, 1e-7)]
+    needed = [float(edgeworth([(1.0, *found[1:])]).needed[0]) for found in cells]
     assert needed == sorted(needed)
     assert needed[-1] < 100

@@ -22,14 +22,16 @@ def moments(g: np.ndarray, sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean, variance
 
 
-def cumulants(g: np.ndarray, sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Third and fourth cumulant of max(g + sigma z, 0) (S^3, S^4): zero for a Gaussian, so they measure the clipping."""
-    touched = _touched(g, sigma)
-    m1, m2, m3, m4 = _raw(np.asarray(g, float)[touched], np.asarray(sigma, float)[touched], 4)
-    third, fourth = np.zeros(touched.shape), np.zeros(touched.shape)
-    third[touched] = m3 - 3 * m1 * m2 + 2 * m1**3
-    fourth[touched] = m4 - 4 * m1 * m3 + 6 * m1**2 * m2 - 3 * m1**4 - 3 * (m2 - m1**2) ** 2
-    return third, fourth
+def cumulants(g: np.ndarray, sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The first four cumulants of max(g + sigma z, 0) (S to S^4): `moments`, and two that are zero without clipping."""
+    mean, variance, touched = np.array(g, float), np.array(np.square(sigma), float), _touched(g, sigma)
+    m1, m2, m3, m4 = _raw(mean[touched], np.asarray(sigma, float)[touched], 4)
+    square, third, fourth = m1 * m1, np.zeros(touched.shape), np.zeros(touched.shape)
+    spread = m2 - square
+    mean[touched], variance[touched] = m1, np.maximum(spread, 0.0)
+    third[touched] = m3 - m1 * (3 * m2 - 2 * square)
+    fourth[touched] = m4 - 4 * m1 * m3 + 3 * square * (2 * m2 - square) - 3 * spread * spread
+    return mean, variance, third, fourth
 
 
 def _touched(g: np.ndarray, sigma: np.ndarray) -> np.ndarray:

@@ -11,6 +11,8 @@ from pimlab.analog.devices import clipped
 from pimlab.analog.devices.curves import CURVES, Curve
 from pimlab.values import Value, number, part, quantity
 
+Cumulants = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
 
 class _GaussianNoise(Value):
     """Noise of one normal draw a cell and read; subclasses give its `spread`."""
@@ -27,8 +29,8 @@ class _GaussianNoise(Value):
         """Mean and variance of one read, the cut included, S and S^2, float64."""
         return clipped.moments(g, sigma)
 
-    def cumulants(self, g: np.ndarray, sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Third and fourth cumulant of one read, S^3 and S^4, float64."""
+    def cumulants(self, g: np.ndarray, sigma: np.ndarray) -> Cumulants:
+        """The first four cumulants of one read, the cut included, S to S^4, float64."""
         return clipped.cumulants(g, sigma)
 
     def seen(self, g: np.ndarray, sigma: np.ndarray, z: np.ndarray) -> np.ndarray:
@@ -113,10 +115,10 @@ class TelegraphNoise(Value):
         """Mean and variance of one read, S and S^2, float64."""
         return g - self.share * step, self.share * (1 - self.share) * np.square(step)
 
-    def cumulants(self, g: np.ndarray, step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Third and fourth cumulant of one read: those of a Bernoulli variable, S^3 and S^4, float64."""
+    def cumulants(self, g: np.ndarray, step: np.ndarray) -> Cumulants:
+        """The first four cumulants of one read: those of a Bernoulli variable, S to S^4, float64."""
         variance = self.share * (1 - self.share)
-        return -variance * (1 - 2 * self.share) * step**3, variance * (1 - 6 * variance) * step**4
+        return *self.moments(g, step), -variance * (1 - 2 * self.share) * step**3, variance * (1 - 6 * variance) * step**4
 
     def seen(self, g: np.ndarray, step: np.ndarray, z: np.ndarray) -> np.ndarray:
         """One read, with standard normals z, S, float64."""
