@@ -13,6 +13,8 @@ SHARED := -n auto --maxprocesses=4 --dist worksteal
 SPARING := OPENBLAS_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
 export NUMBA_CACHE_DIR ?= $(CURDIR)/.cache/numba
 export PYTHONHASHSEED ?= 0
+# Empty: keep compiled bytecode. Without it every process compiles all that it imports, for seconds.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: reproduce quick test test-full lint bench lab lock clean
 reproduce: $(READY)
