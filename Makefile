@@ -44,7 +44,7 @@ lab: $(READY)
 $(READY): requirements.lock requirements-uv.lock pyproject.toml
 	$(PYTHON3) -m venv $(VENV)
 	if $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock; \
-	  then $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock \
+	  then $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock \
 	    || $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; \
 	  else $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; fi
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .

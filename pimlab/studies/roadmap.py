@@ -48,7 +48,7 @@ class Size(Value):
         return {"magika": self.files, "small-lm": self.windows, "smollm2-135m": self.windows}.get(name, self.samples)
 
 
-FULL = Size(samples=1000, files=20, windows=2, seeds=10, explained=250, chips=5)
+FULL = Size(samples=800, files=20, windows=2, seeds=10, explained=250, chips=5)
 QUICK = Size(samples=100, files=4, windows=1, seeds=2, explained=50, chips=2, times=("0 s", "1 day", "1 year"))
 EXTRA = Size(samples=1, files=1, windows=1, seeds=1, explained=1, chips=1, times=("0 s", "1 day"))
 """The size at which a language model of an optional package joins."""
