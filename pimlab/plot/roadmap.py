@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, PercentFormatter
+from matplotlib.ticker import EngFormatter, LogLocator, PercentFormatter
 
 from pimlab import units
 from pimlab.plot.style import PARTS, STAGE_COLOURS, STAGE_MARKERS, STAGE_NAMES, expected, figure
@@ -79,6 +79,7 @@ def _panel(ax: Any, rows: pd.DataFrame) -> None:
     ax.set_ylabel(f"{'latency' if metric == 'none' else metric} (lower is better)")
     if metric == "none":
         ax.set_yscale("log")
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         ax.yaxis.set_major_formatter(EngFormatter("s", sep=" "))
         ax.tick_params(axis="y", which="minor", labelleft=False)
     ax.invert_yaxis()
