@@ -13,6 +13,10 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.cases import Case
 
+REST = 0.1
+"""Seconds between two turns of different functions: after a product the threads of OpenBLAS spin for some 30 ms and would
+take a core from whatever is measured next (a noisy read then takes 40 ms instead of 29)."""
+
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
@@ -33,6 +37,7 @@ def best(repeat: int, *functions: Callable[[], Any]) -> list[float]:
     taken: list[list[float]] = [[] for _ in functions]
     for _ in range(repeat + 1):
         for times, function in zip(taken, functions, strict=True):
+            time.sleep(REST if len(functions) > 1 else 0)
             start = time.perf_counter()
             function()
             times.append(time.perf_counter() - start)
