@@ -1,4 +1,6 @@
-"""How fast is each kernel, as a ratio to NumPy's sgemm of the same shape? `python -m benchmarks [NAME ...]`."""
+"""How fast is each kernel, as a ratio to NumPy's sgemm of the same shape? `python -m benchmarks
+[NAME ...]`.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ from benchmarks.cases import cases
 from pimlab.units import si
 
 _EPILOG = """examples:
-  python -m benchmarks                         everything (minutes: the first compile starts from an empty cache)
+  python -m benchmarks                         everything (minutes: it compiles first)
   python -m benchmarks int8 fp16 --repeat 9    what has int8 or fp16 in its name
   python -m benchmarks "noisy read" --threads 1 --json
 """
@@ -23,12 +25,26 @@ _COLUMNS = "{:58.58s} {:>18s} {:>11s} {:>11s} {:>9s} {:>13s}  {}"
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, epilog=_EPILOG,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("names", nargs="*", help="parts of names (default: everything)")
     parser.add_argument("--repeat", type=int, default=7, help="turns; the best counts (default: 7)")
-    parser.add_argument("--threads", type=int, default=numba.get_num_threads(), help="of BLAS and Numba alike (default: all)")
-    parser.add_argument("--size", choices=("tiny", "small", "large"), default="large", help="of inputs; sgemm stands beside large ones")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=numba.get_num_threads(),
+        help="of BLAS and Numba alike (default: all)",
+    )
+    parser.add_argument(
+        "--size",
+        choices=("tiny", "small", "large"),
+        default="large",
+        help="of inputs; sgemm stands beside large ones",
+    )
     parser.add_argument("--json", action="store_true", help="a JSON row a line instead of a table")
     options = parser.parse_args(arguments)
     if options.repeat < 1:
@@ -40,8 +56,13 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
 
 def _work(size: str) -> dict[str, Callable[[int], dict[str, Any]]]:
     """name -> what measures it, given the number of repeats."""
-    kernels = {name: (lambda repeat, n=name, c=case: timing.measured(n, c, repeat, size)) for name, case in cases().items()}
-    answers = {name: (lambda repeat, n=name: scenarios.timed(n, repeat)) for name in scenarios.TIMED}
+    kernels = {
+        name: (lambda repeat, n=name, c=case: timing.measured(n, c, repeat, size))
+        for name, case in cases().items()
+    }
+    answers = {
+        name: (lambda repeat, n=name: scenarios.timed(n, repeat)) for name in scenarios.TIMED
+    }
     return {**kernels, **answers, **scenarios.PROCESSES}
 
 
@@ -51,7 +72,9 @@ def bound(row: dict[str, Any]) -> tuple[str, bool]:
     if name in bounds.RATIO and "ratio" in row:
         return f"at most {bounds.RATIO[name]:g}x", row["ratio"] <= bounds.RATIO[name]
     if name in bounds.RATE and "elements_per_second" in row:
-        return f"at least {bounds.RATE[name] / 1e6:g} M/s", row["elements_per_second"] >= bounds.RATE[name]
+        return f"at least {bounds.RATE[name] / 1e6:g} M/s", row[
+            "elements_per_second"
+        ] >= bounds.RATE[name]
     if name in bounds.SECONDS:
         return f"at most {si(bounds.SECONDS[name], 's')}", row["seconds"] <= bounds.SECONDS[name]
     if name in bounds.BYTES:
@@ -66,7 +89,13 @@ def _line(row: dict[str, Any]) -> str:
     beside = si(row["sgemm_seconds"], "s") if "sgemm_seconds" in row else ""
     ratio = f"{row['ratio']:.2f}x" if "ratio" in row else ""
     return _COLUMNS.format(
-        row["kernel"], row.get("shape", ""), amount, beside, ratio, rate, text + ("" if reached else "  MISSED")
+        row["kernel"],
+        row.get("shape", ""),
+        amount,
+        beside,
+        ratio,
+        rate,
+        text + ("" if reached else "  MISSED"),
     ).rstrip()
 
 
@@ -86,12 +115,20 @@ def main(arguments: list[str] | None = None) -> int:
     with timing.threads(options.threads):
         for row in rows(options.names, options.repeat, options.size):
             found = True
-            print(json.dumps({**row, "threads": options.threads, "bound": bound(row)[0]}) if options.json else _line(row), flush=True)
+            print(
+                json.dumps({**row, "threads": options.threads, "bound": bound(row)[0]})
+                if options.json
+                else _line(row),
+                flush=True,
+            )
     if not found:
         from pimlab.values import nearest
 
         name = options.names[0]
-        print(f"no benchmark has {name!r} in its name{nearest(name, _work(options.size))}", file=sys.stderr)
+        print(
+            f"no benchmark has {name!r} in its name{nearest(name, _work(options.size))}",
+            file=sys.stderr,
+        )
     return 0 if found else 2
 
 

@@ -1,4 +1,5 @@
-"""How long do whole answers take: a timing, a solved array, a count, an import, a first compile? And how much memory a read?
+"""How long do whole answers take: a timing, a solved array, a count, an import, a first compile?
+And how much memory a read?
 
 What must start from nothing (import, compilation, memory) runs in a process of its own.
 """
@@ -22,7 +23,7 @@ _LLAMA = {"width": 4096, "hidden": 11008, "heads": 32, "context": 2048}
 
 
 def _wires(size: int) -> Callable[[], Any]:
-    from pimlab.analog.wires import effective_conductance
+    from pimlab.analog.circuit.wires import effective_conductance
 
     g = np.random.default_rng(0).uniform(1e-6, 1e-4, (size, size))
     return lambda: effective_conductance(g, 1.0, 1.0)
@@ -66,14 +67,22 @@ def timed(name: str, repeat: int) -> dict[str, Any]:
 def _alone(code: str, **environment: str) -> float:
     """The number that `code` prints last, run by a Python of its own."""
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=_ROOT, env={**os.environ, **environment}, check=True, capture_output=True, text=True
+        [sys.executable, "-c", code],
+        cwd=_ROOT,
+        env={**os.environ, **environment},
+        check=True,
+        capture_output=True,
+        text=True,
     )
     return float(done.stdout.split()[-1])
 
 
 def imported(repeat: int) -> dict[str, Any]:
     """Seconds of `import pimlab`, the best of several processes."""
-    code = "import time; start = time.perf_counter(); import pimlab; print(time.perf_counter() - start)"
+    code = (
+        "import time; start = time.perf_counter(); import pimlab; print(time.perf_counter() - "
+        "start)"
+    )
     return {"kernel": "import pimlab", "seconds": min(_alone(code) for _ in range(max(repeat, 2)))}
 
 
@@ -81,7 +90,7 @@ _COMPILE = """
 import time
 from pathlib import Path
 from numba.core import event
-from pimlab.reproduce import reproduce
+from pimlab.roadmap.reproduce import reproduce
 
 class Listener(event.Listener):
     depth, started, taken = 0, 0.0, 0.0
@@ -100,9 +109,14 @@ print(listener.taken)
 
 
 def compiled(_: int = 1) -> dict[str, Any]:
-    """Processor seconds (others at work do not stretch them) of compiling in a first `pimlab reproduce --quick`: an empty cache."""
+    """Processor seconds (others at work do not stretch them) of compiling in a first `pimlab
+    reproduce --quick`: an empty cache.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        return {"kernel": "first compile", "seconds": _alone(_COMPILE.format(folder=folder), NUMBA_CACHE_DIR=f"{folder}/cache")}
+        return {
+            "kernel": "first compile",
+            "seconds": _alone(_COMPILE.format(folder=folder), NUMBA_CACHE_DIR=f"{folder}/cache"),
+        }
 
 
 # VmHWM, not getrusage: the latter's peak starts with that of the process that started this one.
@@ -114,7 +128,8 @@ def kilobytes(name):
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(name))
 
 machine, rng = pimlab.target("pcm-hermes"), np.random.default_rng(0)
-machine.program(rng.standard_normal((300, 8), np.float32), 0).matmul(rng.standard_normal((64, 300), np.float32), 0)
+held = machine.program(rng.standard_normal((300, 8), np.float32), 0)
+held.matmul(rng.standard_normal((64, 300), np.float32), 0)
 w, x = rng.standard_normal((1024, 1024), np.float32), rng.standard_normal((1024, 1024), np.float32)
 before = kilobytes("VmRSS")
 y = machine.program(w, 0).matmul(x, 0)
@@ -123,11 +138,17 @@ print(1024 * (kilobytes("VmHWM") - before) - y.nbytes)
 
 
 def remembered(_: int = 1) -> dict[str, Any]:
-    """Peak resident bytes while 1024 x 1024 weights are programmed and read for a batch of 1024, beyond inputs and outputs.
+    """Peak resident bytes while 1024 x 1024 weights are programmed and read for a batch of 1024,
+    beyond inputs and outputs.
 
-    The programmed cells count; the interpreter, its libraries and the compiled kernels do not. Linux only.
+    The programmed cells count; the interpreter, its libraries and the compiled kernels do not.
+    Linux only.
     """
-    return {"kernel": "memory of a noisy read", "shape": "1024 x 1024 x 1024", "bytes": _alone(_MEMORY)}
+    return {
+        "kernel": "memory of a noisy read",
+        "shape": "1024 x 1024 x 1024",
+        "bytes": _alone(_MEMORY),
+    }
 
 
 PROCESSES: dict[str, Callable[[int], dict[str, Any]]] = {

@@ -1,4 +1,6 @@
-"""How long does a kernel take beside NumPy's sgemm of the same shape? Best of several, interleaved, on the same threads."""
+"""How long does a kernel take beside NumPy's sgemm of the same shape? Best of several, interleaved,
+on the same threads.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,10 @@ from threadpoolctl import threadpool_limits
 from benchmarks.cases import Case
 
 REST = 0.1
-"""Seconds between two turns of different functions: after a product the threads of OpenBLAS spin for some 30 ms and would
-take a core from whatever is measured next (a noisy read then takes 40 ms instead of 29)."""
+"""Seconds between two turns of different functions: after a product the threads of OpenBLAS spin
+for some 30 ms and would take a core from whatever is measured next (a noisy read then takes 40 ms
+instead of 29).
+"""
 
 
 @contextmanager
@@ -33,7 +37,9 @@ def threads(count: int) -> Iterator[None]:
 
 
 def best(repeat: int, *functions: Callable[[], Any]) -> list[float]:
-    """Least seconds of each function over `repeat` turns, taken in turns so that a busy moment meets all; one turn before counts not."""
+    """Least seconds of each function over `repeat` turns, taken in turns so that a busy moment
+    meets all; one turn before counts not.
+    """
     taken: list[list[float]] = [[] for _ in functions]
     for _ in range(repeat + 1):
         for times, function in zip(taken, functions, strict=True):
@@ -48,12 +54,18 @@ def sgemm(shape: tuple[int, int, int]) -> Callable[[], Any]:
     """NumPy's float32 product of (m, k, n), ready to be timed."""
     m, k, n = shape
     rng = np.random.default_rng(0)
-    x, w, y = rng.standard_normal((m, k), np.float32), rng.standard_normal((k, n), np.float32), np.empty((m, n), np.float32)
+    x, w, y = (
+        rng.standard_normal((m, k), np.float32),
+        rng.standard_normal((k, n), np.float32),
+        np.empty((m, n), np.float32),
+    )
     return lambda: np.matmul(x, w, out=y)
 
 
 def measured(name: str, case: Case, repeat: int, size: str = "large") -> dict[str, Any]:
-    """One row: seconds of the case's kernel, and of sgemm where the case states its shape and `size` is "large"."""
+    """One row: seconds of the case's kernel, and of sgemm where the case states its shape and
+    `size` is "large".
+    """
     inputs = case.make(np.random.default_rng(0), size)
     row: dict[str, Any] = {"kernel": name}
     if case.gemm is None or size != "large":
@@ -62,4 +74,8 @@ def measured(name: str, case: Case, repeat: int, size: str = "large") -> dict[st
         row |= {"shape": "" if array is None else " x ".join(map(str, array.shape))}
         return row if array is None else {**row, "elements_per_second": array.size / row["seconds"]}
     row["seconds"], row["sgemm_seconds"] = best(repeat, lambda: case.run(*inputs), sgemm(case.gemm))
-    return {**row, "shape": " x ".join(map(str, case.gemm)), "ratio": row["seconds"] / row["sgemm_seconds"]}
+    return {
+        **row,
+        "shape": " x ".join(map(str, case.gemm)),
+        "ratio": row["seconds"] / row["sgemm_seconds"],
+    }

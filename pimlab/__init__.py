@@ -1,4 +1,5 @@
-"""pimlab: what accuracy, energy and latency does a trained model get on an NPU, on DRAM-PIM, on analog in-memory MAC?
+"""pimlab: what accuracy, energy and latency does a trained model get on an NPU, on DRAM-PIM, on
+analog in-memory MAC?
 
 The names below load on first use, so that `import pimlab` stays cheap.
 """
@@ -11,14 +12,27 @@ from typing import Any
 __version__ = "0.1.0"
 
 _EXPORTS = {
-    "run": "pimlab.studies", "sweep": "pimlab.studies", "study": "pimlab.studies", "explain": "pimlab.studies", "cite": "pimlab.studies",
-    "compare": "pimlab.studies", "place": "pimlab.studies.place",
+    "run": "pimlab.studies",
+    "sweep": "pimlab.studies",
+    "study": "pimlab.studies",
+    "explain": "pimlab.studies",
+    "cite": "pimlab.studies",
+    "compare": "pimlab.studies",
+    "place": "pimlab.studies.place",
     "train": "pimlab.studies.training",
-    "load_model": "pimlab.workload", "load_data": "pimlab.workload",
-    "target": "pimlab.presets", "targets": "pimlab.presets",
-    "device": "pimlab.analog", "Crossbar": "pimlab.analog", "ADC": "pimlab.analog", "DAC": "pimlab.analog", "check": "pimlab.analog",
-    "Key": "pimlab.keys", "Constant": "pimlab.constants", "assumed": "pimlab.constants",
-}  # fmt: skip
+    "load_model": "pimlab.workload",
+    "load_data": "pimlab.workload",
+    "target": "pimlab.machine.presets",
+    "targets": "pimlab.machine.presets",
+    "device": "pimlab.analog",
+    "Crossbar": "pimlab.analog",
+    "ADC": "pimlab.analog",
+    "DAC": "pimlab.analog",
+    "check": "pimlab.analog",
+    "Key": "pimlab.keys",
+    "Constant": "pimlab.constants",
+    "assumed": "pimlab.constants",
+}
 _ROOMS = ("analog", "catalogue", "cost", "dram_pim", "formats", "npu", "plot", "units", "workload")
 
 __all__ = ["__version__", *_EXPORTS, *_ROOMS]

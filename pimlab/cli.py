@@ -11,41 +11,79 @@ from typing import Any
 import pimlab
 
 _EPILOG = """examples:
-  pimlab reproduce --quick                                   the roadmap study, small, in about half a minute
+  pimlab reproduce --quick                             the roadmap study, small, in half a minute
   pimlab run fashion-cnn pcm-hermes --at "1 day" --limit 200
   pimlab targets                                             which machines there are
-  pimlab cite results/roadmap.zarr                           BibTeX of every published number behind a result
+  pimlab cite results/roadmap.zarr                     BibTeX of every number behind a result
 """
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="pimlab", description=pimlab.__doc__.split("\n")[0] if pimlab.__doc__ else None,
-                                     epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser = argparse.ArgumentParser(
+        prog="pimlab",
+        description=pimlab.__doc__.split("\n")[0] if pimlab.__doc__ else None,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--version", action="version", version=f"pimlab {pimlab.__version__}")
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="info | targets | run | reproduce | cite")
+    verbs = parser.add_subparsers(
+        dest="verb", required=True, metavar="info | targets | run | reproduce | cite"
+    )
     _verb(verbs, "info", _info, "version, threads, and which optional parts are installed")
     _verb(verbs, "targets", _targets, "the machines known by name, with stage, causes and host")
     one = _verb(verbs, "run", _run, "accuracy, energy and latency of one model on one machine")
     one.add_argument("model", help="a name such as fashion-cnn, or the path of an .onnx file")
     one.add_argument("target", help="a name from `pimlab targets`")
-    one.add_argument("data", nargs="?", help="a name such as fashion-mnist (default: the model's usual data; "
-                     "without any, energy and latency alone)")  # fmt: skip
-    one.add_argument("--at", default="0 s", help='time after programming, such as "1 day" (default: 0 s)')
+    one.add_argument(
+        "data",
+        nargs="?",
+        help="a name such as fashion-mnist (default: the model's usual data; "
+        "without any, energy and latency alone)",
+    )
+    one.add_argument(
+        "--at", default="0 s", help='time after programming, such as "1 day" (default: 0 s)'
+    )
     one.add_argument("--seed", type=int, default=0, help="keys everything random (default: 0)")
     one.add_argument("--limit", type=int, default=None, help="test samples at most (default: all)")
-    one.add_argument("--out", type=Path, default=None, help="write the Dataset to this netCDF file (.nc)")
-    every = _verb(verbs, "reproduce", _reproduce, "the roadmap study: every workload on every stage; table, store and figures")
-    every.add_argument("--quick", action="store_true", help="few samples and seeds, in about half a minute")
-    every.add_argument("--results", type=Path, default=Path("results"), help="folder to write to (default: results)")
-    every.add_argument("--workers", type=int, default=None, help="Dask worker processes (default: this process)")
-    every.add_argument("--with", dest="extra", action="append", default=[], metavar="MODEL",
-                       help="a language model of an optional package that joins, such as smollm2-135m (minutes)")  # fmt: skip
-    cited = _verb(verbs, "cite", _cite, "BibTeX of every published number behind a result or a target")
+    one.add_argument(
+        "--out", type=Path, default=None, help="write the Dataset to this netCDF file (.nc)"
+    )
+    every = _verb(
+        verbs,
+        "reproduce",
+        _reproduce,
+        "the roadmap study: every workload on every stage; table, store and figures",
+    )
+    every.add_argument(
+        "--quick", action="store_true", help="few samples and seeds, in about half a minute"
+    )
+    every.add_argument(
+        "--results",
+        type=Path,
+        default=Path("results"),
+        help="folder to write to (default: results)",
+    )
+    every.add_argument(
+        "--workers", type=int, default=None, help="Dask worker processes (default: this process)"
+    )
+    every.add_argument(
+        "--with",
+        dest="extra",
+        action="append",
+        default=[],
+        metavar="MODEL",
+        help="a language model of an optional package that joins, such as smollm2-135m (minutes)",
+    )
+    cited = _verb(
+        verbs, "cite", _cite, "BibTeX of every published number behind a result or a target"
+    )
     cited.add_argument("what", help="a .zarr store, a .nc file, or the name of a target")
     return parser
 
 
-def _verb(verbs: Any, name: str, act: Callable[[argparse.Namespace], None], text: str) -> argparse.ArgumentParser:
+def _verb(
+    verbs: Any, name: str, act: Callable[[argparse.Namespace], None], text: str
+) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text)
     parser.set_defaults(act=act)
     return parser
@@ -59,8 +97,14 @@ def _info(_: argparse.Namespace) -> None:
     from pimlab.studies import provenance
 
     parts = {"dask": "distributed", "lab": "jupyterlab", "llm": "gguf"}
-    have = ", ".join(f"{extra}: {'yes' if find_spec(module) else 'no'}" for extra, module in parts.items())
-    for name, value in {**provenance.stamp(), "threads": numba.get_num_threads(), "optional parts": have}.items():
+    have = ", ".join(
+        f"{extra}: {'yes' if find_spec(module) else 'no'}" for extra, module in parts.items()
+    )
+    for name, value in {
+        **provenance.stamp(),
+        "threads": numba.get_num_threads(),
+        "optional parts": have,
+    }.items():
         print(f"{name:15s} {value}")
 
 
@@ -71,7 +115,12 @@ def _targets(_: argparse.Namespace) -> None:
     table = Table("target", "stage", "non-idealities", "host", title="machines of the three stages")
     machines = [pimlab.target(name) for name in pimlab.targets()]
     for machine in sorted(machines, key=lambda m: (m.stage, m.name)):
-        table.add_row(machine.name, str(machine.stage), ", ".join(machine.causes) or "none", machine.host.name if machine.host else "-")
+        table.add_row(
+            machine.name,
+            str(machine.stage),
+            ", ".join(machine.causes) or "none",
+            machine.host.name if machine.host else "-",
+        )
     Console().print(table)
 
 
@@ -94,7 +143,7 @@ def _writable(out: Path | None) -> None:
 
 
 def _data(name: str | None, model: str, limit: int | None) -> Any:
-    from pimlab.workload.pairs import DATA
+    from pimlab.workload.zoo.pairs import DATA
 
     name = DATA.get(model) if name is None else name
     return None if name is None else pimlab.load_data(name, split="test", limit=limit)
@@ -102,10 +151,19 @@ def _data(name: str | None, model: str, limit: int | None) -> Any:
 
 def _told(result: Any, data: Any) -> str:
     """The answer in one line."""
-    total = {name: float(result[name].sum()) for name in ("energy", "energy_low", "energy_high", "latency")}
-    text = {name: pimlab.units.si(value, "s" if name == "latency" else "J") for name, value in total.items()}
-    costs = (f"energy {text['energy']} ({text['energy_low']} to {text['energy_high']})   latency {text['latency']}   "
-             f"assumed {float(result.assumed_share):.0%} of energy")  # fmt: skip
+    total = {
+        name: float(result[name].sum())
+        for name in ("energy", "energy_low", "energy_high", "latency")
+    }
+    text = {
+        name: pimlab.units.si(value, "s" if name == "latency" else "J")
+        for name, value in total.items()
+    }
+    costs = (
+        f"energy {text['energy']} ({text['energy_low']} to {text['energy_high']})   latency "
+        f"{text['latency']}   "
+        f"assumed {float(result.assumed_share):.0%} of energy"
+    )
     if data is None:
         return costs
     value, low, high = (float(result[data.metric.name + end]) for end in ("", "_low", "_high"))
@@ -113,7 +171,7 @@ def _told(result: Any, data: Any) -> str:
 
 
 def _reproduce(options: argparse.Namespace) -> None:
-    from pimlab.reproduce import reproduce
+    from pimlab.roadmap.reproduce import reproduce
 
     reproduce(options.results, quick=options.quick, workers=options.workers, extra=options.extra)
 
@@ -131,9 +189,15 @@ def _cite(options: argparse.Namespace) -> None:
         raise ValueError(f"{unknown('target', options.what, pimlab.targets())}, and no such file")
     else:
         try:
-            found = xr.open_zarr(options.what, consolidated=False) if options.what.endswith(".zarr") else xr.load_dataset(options.what)
+            found = (
+                xr.open_zarr(options.what, consolidated=False)
+                if options.what.endswith(".zarr")
+                else xr.load_dataset(options.what)
+            )
         except (ValueError, OSError, KeyError):
-            raise ValueError(f"{options.what} is no .nc file or .zarr store that can be read") from None
+            raise ValueError(
+                f"{options.what} is no .nc file or .zarr store that can be read"
+            ) from None
     print(pimlab.cite(found))
 
 
@@ -143,7 +207,11 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options.act(options)
     except KeyboardInterrupt:
-        kept = "; what was finished is kept, and the same command goes on from there" if options.verb == "reproduce" else ""
+        kept = (
+            "; what was finished is kept, and the same command goes on from there"
+            if options.verb == "reproduce"
+            else ""
+        )
         print(f"\nstopped{kept}", file=sys.stderr)
         return 130
     except (ValueError, TypeError, OSError, ImportError) as error:

@@ -1,8 +1,9 @@
-"""Where does each random number come from? From a key: a seed and the path of causes that asks for it.
+"""Where does each random number come from? From a key: a seed and the path of causes that asks for
+it.
 
-A key is hashed to the 64 key bits of Philox; the counter is the index of the cell or output and the row. So the
-same numbers come for any thread count, batch size, chunking or worker, and switching one cause off does not shift
-the others.
+A key is hashed to the 64 key bits of Philox; the counter is the index of the cell or output and the
+row. So the same numbers come for any thread count, batch size, chunking or worker, and switching
+one cause off does not shift the others.
 """
 
 from __future__ import annotations
@@ -15,12 +16,16 @@ from pimlab.values import Value
 
 
 class Key(Value):
-    """A seed and the path of names below it, such as `Key(seed=0).child("read noise", "conv1", 3)`."""
+    """A seed and the path of names below it, such as `Key(seed=0).child("read noise", "conv1",
+    3)`.
+    """
 
     seed: int
     path: tuple[str | int, ...] = ()
     row: int = 0
-    """Index of the first row (sample) of the batch that will be read: chunks of one batch continue each other."""
+    """Index of the first row (sample) of the batch that will be read: chunks of one batch continue
+    each other.
+    """
 
     def check(self) -> None:
         """Seed is an integer 0..2**63 - 1 and row is not negative."""
@@ -42,7 +47,9 @@ class Key(Value):
 
     @property
     def words(self) -> tuple[np.uint32, np.uint32]:
-        """The two 32-bit Philox key words of (seed, path): a BLAKE2b hash, so that paths do not collide in practice."""
+        """The two 32-bit Philox key words of (seed, path): a BLAKE2b hash, so that paths do not
+        collide in practice.
+        """
         text = repr((self.seed, self.path)).encode()
         low, high = np.frombuffer(hashlib.blake2b(text, digest_size=8).digest(), dtype="<u4")
         return np.uint32(low), np.uint32(high)

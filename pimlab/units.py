@@ -1,9 +1,9 @@
 """Which SI number does a text like "25 uS", "0.267 pJ" or "1 day" stand for?
 
-Every unit is a product of powers of a few base dimensions (volt, siemens, second, kelvin, metre, bit and the
-dimensionless counts `op` and `MAC`), so "10 fJ" and "1e-14 V^2 S s" are the same quantity and "25 uA" is never
-a conductance. Numbers are read with `decimal.Decimal`: the float is the nearest one to the text, not to a product
-of rounded factors.
+Every unit is a product of powers of a few base dimensions (volt, siemens, second, kelvin, metre,
+bit and the dimensionless counts `op` and `MAC`), so "10 fJ" and "1e-14 V^2 S s" are the same
+quantity and "25 uA" is never a conductance. Numbers are read with `decimal.Decimal`: the float is
+the nearest one to the text, not to a product of rounded factors.
 """
 
 from __future__ import annotations
@@ -16,28 +16,72 @@ from functools import lru_cache
 Dimensions = tuple[tuple[str, int], ...]
 
 _PREFIX = {
-    "a": "1e-18", "f": "1e-15", "p": "1e-12", "n": "1e-9", "u": "1e-6", "µ": "1e-6", "m": "1e-3", "c": "1e-2",
-    "k": "1e3", "K": "1e3", "M": "1e6", "G": "1e9", "T": "1e12", "P": "1e15",
-    "Ki": "1024", "Mi": "1048576", "Gi": "1073741824",
-}  # fmt: skip
+    "a": "1e-18",
+    "f": "1e-15",
+    "p": "1e-12",
+    "n": "1e-9",
+    "u": "1e-6",
+    "µ": "1e-6",
+    "m": "1e-3",
+    "c": "1e-2",
+    "k": "1e3",
+    "K": "1e3",
+    "M": "1e6",
+    "G": "1e9",
+    "T": "1e12",
+    "P": "1e15",
+    "Ki": "1024",
+    "Mi": "1048576",
+    "Gi": "1073741824",
+}
 _PREFIXED: dict[str, tuple[str, dict[str, int]]] = {
-    "V": ("1", {"V": 1}), "S": ("1", {"S": 1}), "s": ("1", {"s": 1}), "m": ("1", {"m": 1}),
-    "A": ("1", {"V": 1, "S": 1}), "ohm": ("1", {"S": -1}), "Hz": ("1", {"s": -1}),
-    "J": ("1", {"V": 2, "S": 1, "s": 1}), "W": ("1", {"V": 2, "S": 1}), "F": ("1", {"S": 1, "s": 1}),
-    "C": ("1", {"V": 1, "S": 1, "s": 1}), "B": ("8", {"bit": 1}), "bit": ("1", {"bit": 1}), "b": ("1", {"bit": 1}),
-    "OPS": ("1", {"op": 1, "s": -1}), "FLOPS": ("1", {"op": 1, "s": -1}), "op": ("1", {"op": 1}),
+    "V": ("1", {"V": 1}),
+    "S": ("1", {"S": 1}),
+    "s": ("1", {"s": 1}),
+    "m": ("1", {"m": 1}),
+    "A": ("1", {"V": 1, "S": 1}),
+    "ohm": ("1", {"S": -1}),
+    "Hz": ("1", {"s": -1}),
+    "J": ("1", {"V": 2, "S": 1, "s": 1}),
+    "W": ("1", {"V": 2, "S": 1}),
+    "F": ("1", {"S": 1, "s": 1}),
+    "C": ("1", {"V": 1, "S": 1, "s": 1}),
+    "B": ("8", {"bit": 1}),
+    "bit": ("1", {"bit": 1}),
+    "b": ("1", {"bit": 1}),
+    "OPS": ("1", {"op": 1, "s": -1}),
+    "FLOPS": ("1", {"op": 1, "s": -1}),
+    "op": ("1", {"op": 1}),
     "eV": ("1.602176634e-19", {"V": 2, "S": 1, "s": 1}),
-}  # fmt: skip
+}
 _PLAIN: dict[str, tuple[str, dict[str, int]]] = {
-    "": ("1", {}), "1": ("1", {}), "%": ("0.01", {}), "dB": ("1", {"dB": 1}), "K": ("1", {"K": 1}),
-    "min": ("60", {"s": 1}), "minute": ("60", {"s": 1}), "minutes": ("60", {"s": 1}),
-    "h": ("3600", {"s": 1}), "hour": ("3600", {"s": 1}), "hours": ("3600", {"s": 1}),
-    "d": ("86400", {"s": 1}), "day": ("86400", {"s": 1}), "days": ("86400", {"s": 1}),
-    "month": ("2592000", {"s": 1}), "months": ("2592000", {"s": 1}),
-    "y": ("31557600", {"s": 1}), "year": ("31557600", {"s": 1}), "years": ("31557600", {"s": 1}),
-    "second": ("1", {"s": 1}), "seconds": ("1", {"s": 1}), "MAC": ("1", {"MAC": 1}), "count": ("1", {}),
-    "transistor": ("1", {}), "TOPS": ("1e12", {"op": 1, "s": -1}), "TFLOPS": ("1e12", {"op": 1, "s": -1}),
-}  # fmt: skip
+    "": ("1", {}),
+    "1": ("1", {}),
+    "%": ("0.01", {}),
+    "dB": ("1", {"dB": 1}),
+    "K": ("1", {"K": 1}),
+    "min": ("60", {"s": 1}),
+    "minute": ("60", {"s": 1}),
+    "minutes": ("60", {"s": 1}),
+    "h": ("3600", {"s": 1}),
+    "hour": ("3600", {"s": 1}),
+    "hours": ("3600", {"s": 1}),
+    "d": ("86400", {"s": 1}),
+    "day": ("86400", {"s": 1}),
+    "days": ("86400", {"s": 1}),
+    "month": ("2592000", {"s": 1}),
+    "months": ("2592000", {"s": 1}),
+    "y": ("31557600", {"s": 1}),
+    "year": ("31557600", {"s": 1}),
+    "years": ("31557600", {"s": 1}),
+    "second": ("1", {"s": 1}),
+    "seconds": ("1", {"s": 1}),
+    "MAC": ("1", {"MAC": 1}),
+    "count": ("1", {}),
+    "transistor": ("1", {}),
+    "TOPS": ("1e12", {"op": 1, "s": -1}),
+    "TFLOPS": ("1e12", {"op": 1, "s": -1}),
+}
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*$")
 _FACTOR = re.compile(r"^([A-Za-zµ%]*?|1)(?:\^?(-?\d+))?$")
 
@@ -54,13 +98,17 @@ def _atom(symbol: str) -> tuple[Decimal, dict[str, int]]:
         if prefix in _PREFIX and rest in _PREFIXED:
             scale, dims = _PREFIXED[rest]
             return Decimal(scale) * Decimal(_PREFIX[prefix]), dims
-    close = difflib.get_close_matches(symbol, [name for name in (*_PLAIN, *_PREFIXED) if len(name) > 1], n=1, cutoff=0.6)
+    close = difflib.get_close_matches(
+        symbol, [name for name in (*_PLAIN, *_PREFIXED) if len(name) > 1], n=1, cutoff=0.6
+    )
     raise ValueError(f"unknown unit {symbol!r}{f'; did you mean {close[0]!r}?' if close else ''}")
 
 
 @lru_cache(maxsize=1024)
 def unit(text: str) -> tuple[Decimal, Dimensions]:
-    """SI factor and dimensions of a unit such as `"pJ/bit"`, `"V^2 S s"` or `"GB/s"`; ValueError if unknown."""
+    """SI factor and dimensions of a unit such as `"pJ/bit"`, `"V^2 S s"` or `"GB/s"`; ValueError if
+    unknown.
+    """
     scale, total = Decimal(1), dict[str, int]()
     for position, part in enumerate(text.replace("*", " ").replace("·", " ").split("/")):
         sign = -1 if position else 1
@@ -77,7 +125,9 @@ def unit(text: str) -> tuple[Decimal, Dimensions]:
 
 
 def split(text: str) -> tuple[Decimal, str]:
-    """The number and the unit text of `"25 uS"`: `(Decimal("25"), "uS")`; ValueError if there is no number."""
+    """The number and the unit text of `"25 uS"`: `(Decimal("25"), "uS")`; ValueError if there is no
+    number.
+    """
     match = _NUMBER.match(text)
     if not match:
         raise ValueError(f"{text!r} does not start with a number")
@@ -99,14 +149,22 @@ def parse(value: str | float | int, expected: str, name: str = "value") -> float
 
     value : text such as `"25 uS"`, or a float in the SI unit `expected`.
     expected : the SI unit, such as `"S"`; its dimensions must match the text's.
-    Raises ValueError naming `name`, the value and an example when the text is no such quantity; TypeError for what is
-    neither text nor a number.
+    Raises ValueError naming `name`, the value and an example when the text is no such quantity;
+    TypeError for what is neither text nor a number.
     """
-    kind = {"S": "a conductance", "V": "a voltage", "s": "a time", "J": "an energy", "ohm": "a resistance"}
+    kind = {
+        "S": "a conductance",
+        "V": "a voltage",
+        "s": "a time",
+        "J": "an energy",
+        "ohm": "a resistance",
+    }
     if not isinstance(value, str):
         if isinstance(value, bool) or not hasattr(value, "__float__"):
             what = kind.get(expected, f"a quantity in {expected or '1'}")
-            raise TypeError(f"{name}={value!r} is not {what}; write for example {_example(expected)}")
+            raise TypeError(
+                f"{name}={value!r} is not {what}; write for example {_example(expected)}"
+            )
         return float(value)
     factor, dimensions = unit(expected)
     try:
@@ -114,7 +172,9 @@ def parse(value: str | float | int, expected: str, name: str = "value") -> float
         scale, found = unit(text)
     except ValueError as error:
         what = kind.get(expected, f"a quantity in {expected or '1'}")
-        raise ValueError(f"{name}={value!r} is not {what}: {error}; write for example {_example(expected)}") from None
+        raise ValueError(
+            f"{name}={value!r} is not {what}: {error}; write for example {_example(expected)}"
+        ) from None
     if found != dimensions:
         what = kind.get(expected, f"a quantity in {expected}" if expected else "a plain number")
         raise ValueError(f"{name}={value!r} is not {what}; write for example {_example(expected)}")
@@ -125,7 +185,9 @@ def parse(value: str | float | int, expected: str, name: str = "value") -> float
 
 
 def seconds(value: str | float, name: str = "at") -> float:
-    """Seconds of `"1 day"`, `"1 h"` or a float in seconds; ValueError if negative or not a time, TypeError for another kind."""
+    """Seconds of `"1 day"`, `"1 h"` or a float in seconds; ValueError if negative or not a time,
+    TypeError for another kind.
+    """
     result = parse(value, "s", name)
     if not 0 <= result < float("inf"):
         raise ValueError(f"{name}={value!r} is not a time; allowed: 0 s or later, such as '1 day'")

@@ -1,8 +1,10 @@
-"""How is a machine, a device or a converter described? As a frozen value whose fields check themselves.
+"""How is a machine, a device or a converter described? As a frozen value whose fields check
+themselves.
 
-A subclass of `Value` is a frozen, keyword-only dataclass. Fields made with `quantity`, `integer`, `choice`, `number`
-and `part` carry their unit and bounds; text with a unit becomes an SI float; a misspelt name answers with the
-nearest field; a copy with some fields changed is `value.but(name=...)`.
+A subclass of `Value` is a frozen, keyword-only dataclass. Fields made with `quantity`, `integer`,
+`choice`, `number` and `part` carry their unit and bounds; text with a unit becomes an SI float; a
+misspelt name answers with the nearest field; a copy with some fields changed is
+`value.but(name=...)`.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ from pimlab import units
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:
-    """`"; did you mean 'adc'?"` for the closest of `allowed`, or an empty text when none is close."""
+    """`"; did you mean 'adc'?"` for the closest of `allowed`, or an empty text when none is
+    close.
+    """
     close = difflib.get_close_matches(name, list(allowed), n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else ""
 
@@ -36,20 +40,46 @@ def _field(kind: str, default: Any, metadata: dict[str, Any]) -> Any:
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def quantity(unit: str, *, low: float = -math.inf, high: float = math.inf, above: float | None = None,
-             default: Any = dataclasses.MISSING, doc: str = "") -> Any:  # fmt: skip
-    """A finite SI float in `unit`, `low <= value <= high` (and `> above` if given); accepts text such as "25 uS"."""
-    return _field("quantity", default, {"unit": unit, "low": low, "high": high, "above": above, "doc": doc})
+def quantity(
+    unit: str,
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+    above: float | None = None,
+    default: Any = dataclasses.MISSING,
+    doc: str = "",
+) -> Any:
+    """A finite SI float in `unit`, `low <= value <= high` (and `> above` if given); accepts text
+    such as "25 uS".
+    """
+    return _field(
+        "quantity", default, {"unit": unit, "low": low, "high": high, "above": above, "doc": doc}
+    )
 
 
-def number(*, low: float = -math.inf, high: float = math.inf, above: float | None = None,
-           default: Any = dataclasses.MISSING, doc: str = "") -> Any:  # fmt: skip
+def number(
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+    above: float | None = None,
+    default: Any = dataclasses.MISSING,
+    doc: str = "",
+) -> Any:
     """A finite dimensionless float within bounds; accepts "2 %"."""
     return quantity("", low=low, high=high, above=above, default=default, doc=doc)
 
 
-def integer(low: int, high: int = 2**53, *, default: Any = dataclasses.MISSING, hint: str = "", doc: str = "") -> Any:
-    """An integer `low..high`; `hint` is appended to the error, such as "for no converter write adc=None"."""
+def integer(
+    low: int,
+    high: int = 2**53,
+    *,
+    default: Any = dataclasses.MISSING,
+    hint: str = "",
+    doc: str = "",
+) -> Any:
+    """An integer `low..high`; `hint` is appended to the error, such as "for no converter write
+    adc=None".
+    """
     return _field("integer", default, {"low": low, "high": high, "hint": hint, "doc": doc})
 
 
@@ -59,34 +89,50 @@ def choice(*options: str, default: Any = dataclasses.MISSING, doc: str = "") -> 
 
 
 def truth(what: str, value: Any) -> bool:
-    """`value` as a bool; TypeError naming `what` for anything but True and False (the text "no" would count as true)."""
+    """`value` as a bool; TypeError naming `what` for anything but True and False (the text "no"
+    would count as true).
+    """
     if not (isinstance(value, bool) or type(value).__name__ in ("bool", "bool_")):
         raise TypeError(f"{what}={value!r} is not True or False")
     return bool(value)
 
 
 def part(*types: type, default: Any = dataclasses.MISSING, doc: str = "") -> Any:
-    """An instance of one of `types`; None is allowed only where `default=None`, and means an ideal part."""
+    """An instance of one of `types`; None is allowed only where `default=None`, and means an ideal
+    part.
+    """
     return _field("part", default, {"types": types, "doc": doc})
 
 
 def _check_quantity(owner: str, name: str, value: Any, meta: dict[str, Any]) -> float:
-    if isinstance(value, bool) or not (isinstance(value, (str, int, float)) or hasattr(value, "__float__")):
-        raise TypeError(f"{owner} {name}={value!r} is not a number or a text with a unit ({meta['unit'] or 'dimensionless'})")
-    result = units.parse(value if isinstance(value, str) else float(value), meta["unit"], f"{owner} {name}")
+    if isinstance(value, bool) or not (
+        isinstance(value, (str, int, float)) or hasattr(value, "__float__")
+    ):
+        raise TypeError(
+            f"{owner} {name}={value!r} is not a number or a text with a unit "
+            f"({meta['unit'] or 'dimensionless'})"
+        )
+    result = units.parse(
+        value if isinstance(value, str) else float(value), meta["unit"], f"{owner} {name}"
+    )
     above, low, high = meta["above"], meta["low"], meta["high"]
     inside = math.isfinite(result) and low <= result <= high and (above is None or result > above)
     if not inside:
         bound = f"above {above:g}" if above is not None else f"{low:g}..{high:g}"
         bound += f" up to {high:g}" if above is not None and math.isfinite(high) else ""
-        raise ValueError(f"{owner} {name}={value!r} is outside {bound} {meta['unit']}".rstrip() + " (and must be finite)")
+        raise ValueError(
+            f"{owner} {name}={value!r} is outside {bound} {meta['unit']}".rstrip()
+            + " (and must be finite)"
+        )
     return result
 
 
 def _check_integer(owner: str, name: str, value: Any, meta: dict[str, Any]) -> int:
     hint = f"; {meta['hint']}" if meta["hint"] else ""
     if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{owner} {name}={value!r} is not an integer {meta['low']}..{meta['high']}{hint}")
+        raise TypeError(
+            f"{owner} {name}={value!r} is not an integer {meta['low']}..{meta['high']}{hint}"
+        )
     if not meta["low"] <= value.__index__() <= meta["high"]:
         raise ValueError(f"{owner} {name}={value!r} is outside {meta['low']}..{meta['high']}{hint}")
     return value.__index__()
@@ -94,14 +140,19 @@ def _check_integer(owner: str, name: str, value: Any, meta: dict[str, Any]) -> i
 
 def _check_choice(owner: str, name: str, value: Any, meta: dict[str, Any]) -> str:
     if value not in meta["options"]:
-        raise ValueError(f"{owner} {name}={value!r} is not one of {', '.join(meta['options'])}{nearest(str(value), meta['options'])}")
+        raise ValueError(
+            f"{owner} {name}={value!r} is not one of "
+            f"{', '.join(meta['options'])}{nearest(str(value), meta['options'])}"
+        )
     return value
 
 
 def _check_part(owner: str, name: str, value: Any, meta: dict[str, Any]) -> Any:
     if not isinstance(value, meta["types"]):
         wanted = " or ".join(kind.__name__ for kind in meta["types"])
-        raise TypeError(f"{owner} {name}={value!r} is not {'an' if wanted[0] in 'AEIOU' else 'a'} {wanted}")
+        raise TypeError(
+            f"{owner} {name}={value!r} is not {'an' if wanted[0] in 'AEIOU' else 'a'} {wanted}"
+        )
     return value
 
 
@@ -109,7 +160,12 @@ def _needed(field: dataclasses.Field[Any]) -> bool:
     return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
-_CHECKS = {"quantity": _check_quantity, "integer": _check_integer, "choice": _check_choice, "part": _check_part}
+_CHECKS = {
+    "quantity": _check_quantity,
+    "integer": _check_integer,
+    "choice": _check_choice,
+    "part": _check_part,
+}
 
 
 @lru_cache(maxsize=512)
@@ -117,10 +173,15 @@ def _names(cls: type) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(cls))  # type: ignore[arg-type]
 
 
-@dataclass_transform(kw_only_default=True, frozen_default=True,
-                     field_specifiers=(dataclasses.field, quantity, number, integer, choice, part))  # fmt: skip
+@dataclass_transform(
+    kw_only_default=True,
+    frozen_default=True,
+    field_specifiers=(dataclasses.field, quantity, number, integer, choice, part),
+)
 class Value:
-    """Base of every description: frozen, keyword-only, compared by content, checked on construction."""
+    """Base of every description: frozen, keyword-only, compared by content, checked on
+    construction.
+    """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -129,11 +190,17 @@ class Value:
 
         def init(self: Any, *args: Any, **given: Any) -> None:
             if args:
-                raise TypeError(f"{cls.__name__} takes keyword arguments only, such as {next(iter(cls.fields()), 'name')}=...")
+                raise TypeError(
+                    f"{cls.__name__} takes keyword arguments only, such as "
+                    f"{next(iter(cls.fields()), 'name')}=..."
+                )
             cls._refuse_unknown(given)
-            missing = [f.name for f in dataclasses.fields(cls) if f.name not in given and _needed(f)]  # type: ignore[arg-type]
+            own = dataclasses.fields(cls)  # type: ignore[arg-type]
+            missing = [f.name for f in own if f.name not in given and _needed(f)]
             if missing:
-                raise TypeError(f"{cls.__name__} needs {', '.join(missing)} (fields: {', '.join(cls.fields())})")
+                raise TypeError(
+                    f"{cls.__name__} needs {', '.join(missing)} (fields: {', '.join(cls.fields())})"
+                )
             plain(self, **given)
 
         init.__wrapped__ = plain  # type: ignore[attr-defined]  # inspect.signature shows the fields
@@ -144,11 +211,17 @@ class Value:
             check = _CHECKS.get(field.metadata.get("kind", ""))
             value = getattr(self, field.name)
             if check and not (value is None and field.default is None):
-                object.__setattr__(self, field.name, check(type(self).__name__, field.name, value, dict(field.metadata)))
+                object.__setattr__(
+                    self,
+                    field.name,
+                    check(type(self).__name__, field.name, value, dict(field.metadata)),
+                )
         self.check()
 
     def check(self) -> None:
-        """Rules that join several fields; a subclass raises ValueError naming the rule, the values and what is allowed."""
+        """Rules that join several fields; a subclass raises ValueError naming the rule, the values
+        and what is allowed.
+        """
 
     @classmethod
     def fields(cls) -> tuple[str, ...]:
@@ -159,9 +232,14 @@ class Value:
     def _refuse_unknown(cls, given: Iterable[str]) -> None:
         for name in given:
             if name not in cls.fields():
-                raise TypeError(f"{cls.__name__} has no {name!r}{nearest(name, cls.fields())} (fields: {', '.join(cls.fields())})")
+                raise TypeError(
+                    f"{cls.__name__} has no {name!r}{nearest(name, cls.fields())} (fields: "
+                    f"{', '.join(cls.fields())})"
+                )
 
     def but(self, **changes: Any) -> Self:
-        """A copy with the named fields changed; TypeError names the nearest field when one is misspelt."""
+        """A copy with the named fields changed; TypeError names the nearest field when one is
+        misspelt.
+        """
         self._refuse_unknown(changes)
         return dataclasses.replace(self, **changes)  # type: ignore[type-var]

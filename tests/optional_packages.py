@@ -11,7 +11,7 @@ import sys
 def packages() -> dict[str, list[str]]:
     """Marker -> the distributions its tests need."""
     from pimlab.workload import SERVICES
-    from pimlab.workload.language.known import SMOLLM2
+    from pimlab.workload.zoo.language_models import SMOLLM2
 
     commands = " ".join(service.packages for service in SERVICES)
     named = {name for name, _ in re.findall(r"([\w-]+)==([\w.]+)", commands)}
@@ -33,10 +33,15 @@ def installed(name: str) -> bool:
 
 def expression(needed: dict[str, list[str]]) -> str:
     """A `-m` expression without the markers that lack a package; empty where none does."""
-    lacking = {marker: [name for name in names if not installed(name)] for marker, names in needed.items()}
+    lacking = {
+        marker: [name for name in names if not installed(name)] for marker, names in needed.items()
+    }
     for marker, names in lacking.items():
         if names:
-            print(f"tests marked {marker!r} are left out: not installed: {', '.join(names)}", file=sys.stderr)
+            print(
+                f"tests marked {marker!r} are left out: not installed: {', '.join(names)}",
+                file=sys.stderr,
+            )
     return " and ".join(f"not {marker}" for marker, names in lacking.items() if names)
 
 

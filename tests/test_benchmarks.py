@@ -16,17 +16,37 @@ ROOT = Path(__file__).parents[1]
 
 
 def test_the_command_prints_a_table():
-    words = [sys.executable, "-m", "benchmarks", "scaled input", "--repeat", "1", "--size", "small", "--threads", "1"]
-    out = subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
+    words = [
+        sys.executable,
+        "-m",
+        "benchmarks",
+        "scaled input",
+        "--repeat",
+        "1",
+        "--size",
+        "small",
+        "--threads",
+        "1",
+    ]
+    out = subprocess.run(
+        words, cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.splitlines()
     assert out[1].split() == ["kernel", "shape", "time", "sgemm", "ratio", "elements", "bound"]
     assert out[2].startswith("scaled input")
     assert len(out) == 3
 
 
 def test_rows_are_json_too(capsys):
-    assert command.main(["int8.gemm", "SCALE-Sim", "--repeat", "1", "--size", "tiny", "--json"]) == 0
+    assert (
+        command.main(["int8.gemm", "SCALE-Sim", "--repeat", "1", "--size", "tiny", "--json"]) == 0
+    )
     rows = {row["kernel"]: row for row in map(json.loads, capsys.readouterr().out.splitlines())}
-    assert set(rows) == {"int8.gemm", "int8.gemm.fastest", "int8.gemm_wide", "SCALE-Sim's count of one product"}
+    assert set(rows) == {
+        "int8.gemm",
+        "int8.gemm.fastest",
+        "int8.gemm_wide",
+        "SCALE-Sim's count of one product",
+    }
     assert all(row["seconds"] > 0 for row in rows.values())
 
 
@@ -58,10 +78,15 @@ def test_every_bound_belongs_to_a_measurement():
 
 @pytest.mark.parametrize(
     ("row", "reached"),
-    [({"kernel": "int8.gemm", "ratio": 1.4}, True), ({"kernel": "int8.gemm", "ratio": 1.6}, False),
-     ({"kernel": "cast.nearest fp8_e4m3", "elements_per_second": 2e8}, False), ({"kernel": "import pimlab", "seconds": 0.6}, False),
-     ({"kernel": "memory of a noisy read", "bytes": 3e8}, False), ({"kernel": "square", "seconds": 1e9}, True)],
-)  # fmt: skip
+    [
+        ({"kernel": "int8.gemm", "ratio": 1.4}, True),
+        ({"kernel": "int8.gemm", "ratio": 1.6}, False),
+        ({"kernel": "cast.nearest fp8_e4m3", "elements_per_second": 2e8}, False),
+        ({"kernel": "import pimlab", "seconds": 0.6}, False),
+        ({"kernel": "memory of a noisy read", "bytes": 3e8}, False),
+        ({"kernel": "square", "seconds": 1e9}, True),
+    ],
+)
 def test_what_is_missed_is_said(row, reached):
     assert command.bound(row)[1] is reached
     line = command._line({"seconds": 1.0, **row} if "bytes" not in row else row)
@@ -69,7 +94,11 @@ def test_what_is_missed_is_said(row, reached):
 
 
 @pytest.mark.parametrize(
-    ("words", "text"), [(["--repeat", "0"], "--repeat 0 is outside 1.."), (["--threads", "99999"], "--threads 99999 is outside 1..")]
+    ("words", "text"),
+    [
+        (["--repeat", "0"], "--repeat 0 is outside 1.."),
+        (["--threads", "99999"], "--threads 99999 is outside 1.."),
+    ],
 )
 def test_wrong_options_are_refused(words, text, capsys):
     with pytest.raises(SystemExit):
@@ -79,4 +108,7 @@ def test_wrong_options_are_refused(words, text, capsys):
 
 def test_an_unknown_name_is_answered(capsys):
     assert command.main(["int8.gemn"]) == 2
-    assert "no benchmark has 'int8.gemn' in its name; did you mean 'int8.gemm'?" in capsys.readouterr().err
+    assert (
+        "no benchmark has 'int8.gemn' in its name; did you mean 'int8.gemm'?"
+        in capsys.readouterr().err
+    )

@@ -12,7 +12,7 @@ import xarray as xr
 
 import pimlab as pim
 from pimlab import cli
-from pimlab.studies import roadmap
+from pimlab.roadmap import study
 
 RUN = ["run", "digits-mlp", "warboy"]
 
@@ -50,7 +50,10 @@ def test_version(capsys):
     assert stopped(capsys, "--version") == (0, f"pimlab {pim.__version__}\n", "")
 
 
-@pytest.mark.parametrize("words", [(), ("rnu",), ("run",), ("run", "digits-mlp"), ("info", "more"), (*RUN, "--seed", "a")])
+@pytest.mark.parametrize(
+    "words",
+    [(), ("rnu",), ("run",), ("run", "digits-mlp"), ("info", "more"), (*RUN, "--seed", "a")],
+)
 def test_wrong_words_exit_2_with_usage(capsys, words):
     code, _, error = stopped(capsys, *words)
     assert code == 2
@@ -60,7 +63,9 @@ def test_wrong_words_exit_2_with_usage(capsys, words):
 def test_info(capsys):
     code, out, _ = asked(capsys, "info")
     assert code == 0
-    assert all(f"{name} " in out for name in ("pimlab", "commit", "lock", "threads", "optional parts"))
+    assert all(
+        f"{name} " in out for name in ("pimlab", "commit", "lock", "threads", "optional parts")
+    )
 
 
 def test_targets_lists_each(capsys, monkeypatch):
@@ -72,12 +77,27 @@ def test_targets_lists_each(capsys, monkeypatch):
 
 def test_run_answers_in_a_line_and_writes_what_run_returns(capsys, tmp_path):
     out_file = tmp_path / "r.nc"
-    code, out, error = asked(capsys, *RUN[:2], "pcm-hermes", "digits", "--at", "1 day", "--seed", 4, "--limit", 10, "--out", out_file)
+    code, out, error = asked(
+        capsys,
+        *RUN[:2],
+        "pcm-hermes",
+        "digits",
+        "--at",
+        "1 day",
+        "--seed",
+        4,
+        "--limit",
+        10,
+        "--out",
+        out_file,
+    )
     assert (code, error) == (0, "")
     last = out.rstrip().splitlines()[-1]
     assert all(word in last for word in ("accuracy", "energy", "latency", "assumed"))
     data = pim.load_data("digits", split="test", limit=10)
-    expected = pim.run(pim.load_model("digits-mlp"), pim.target("pcm-hermes"), data, at="1 day", seed=4)
+    expected = pim.run(
+        pim.load_model("digits-mlp"), pim.target("pcm-hermes"), data, at="1 day", seed=4
+    )
     xr.testing.assert_identical(xr.load_dataset(out_file), expected)
     assert list(tmp_path.iterdir()) == [out_file]
 
@@ -139,18 +159,23 @@ def test_cite_a_target_a_file_and_a_store(capsys, tmp_path):
     result = pim.run(pim.load_model("digits-mlp"), pim.target("hbm-pim"))
     result.to_netcdf(tmp_path / "r.nc", engine="h5netcdf")
     result.to_zarr(tmp_path / "r.zarr", consolidated=False, zarr_format=2)
-    told = {what: asked(capsys, "cite", what) for what in ("hbm-pim", tmp_path / "r.nc", tmp_path / "r.zarr")}
+    told = {
+        what: asked(capsys, "cite", what)
+        for what in ("hbm-pim", tmp_path / "r.nc", tmp_path / "r.zarr")
+    }
     assert len(set(told.values())) == 1
     code, out, error = told["hbm-pim"]
     assert (code, error) == (0, "")
-    assert [entry.key for entry in bibtexparser.parse_string(out).entries] == result.attrs["sources"].split(",")
+    assert [entry.key for entry in bibtexparser.parse_string(out).entries] == result.attrs[
+        "sources"
+    ].split(",")
 
 
 def test_ctrl_c_exits_130_and_says_what_is_kept(capsys, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pimlab.reproduce.reproduce", interrupted)
+    monkeypatch.setattr("pimlab.roadmap.reproduce.reproduce", interrupted)
     code, _, error = asked(capsys, "reproduce")
     assert code == 130
     assert "what was finished is kept, and the same command goes on from there" in error
@@ -161,8 +186,23 @@ def test_ctrl_c_exits_130_and_says_what_is_kept(capsys, monkeypatch):
 
 def test_reproduce_takes_size_folder_and_workers(capsys, monkeypatch, tmp_path):
     seen = []
-    monkeypatch.setattr("pimlab.reproduce.reproduce", lambda *given, **named: seen.append((given, named)))
-    assert asked(capsys, "reproduce", "--quick", "--results", tmp_path, "--workers", 2, "--with", "smollm2-135m")[0] == 0
+    monkeypatch.setattr(
+        "pimlab.roadmap.reproduce.reproduce", lambda *given, **named: seen.append((given, named))
+    )
+    assert (
+        asked(
+            capsys,
+            "reproduce",
+            "--quick",
+            "--results",
+            tmp_path,
+            "--workers",
+            2,
+            "--with",
+            "smollm2-135m",
+        )[0]
+        == 0
+    )
     assert asked(capsys, "reproduce")[0] == 0
     assert seen == [
         ((tmp_path,), {"quick": True, "workers": 2, "extra": ["smollm2-135m"]}),
@@ -171,9 +211,13 @@ def test_reproduce_takes_size_folder_and_workers(capsys, monkeypatch, tmp_path):
 
 
 def test_reproduce_refuses_a_store_of_another_version_in_one_line(capsys, monkeypatch, tmp_path):
-    tiny = roadmap.Size(samples=5, files=1, windows=1, seeds=1, explained=5, chips=1, times=("0 s", "1 year"))
-    monkeypatch.setattr(roadmap, "QUICK", tiny)
-    monkeypatch.setattr(roadmap, "compute", functools.partial(roadmap.compute, workloads=("digits-mlp",)))
+    tiny = study.Size(
+        samples=5, files=1, windows=1, seeds=1, explained=5, chips=1, times=("0 s", "1 year")
+    )
+    monkeypatch.setattr(study, "QUICK", tiny)
+    monkeypatch.setattr(
+        study, "compute", functools.partial(study.compute, workloads=("digits-mlp",))
+    )
     folder = tmp_path / "quick"
     folder.mkdir()
     xr.Dataset({"y": 1}).to_zarr(folder / "roadmap.zarr", consolidated=False, zarr_format=2)
@@ -185,14 +229,23 @@ def test_reproduce_refuses_a_store_of_another_version_in_one_line(capsys, monkey
 
 
 @pytest.mark.parametrize(
-    "command", [[sys.executable, "-m", "pimlab"], [str(Path(sys.executable).with_name("pimlab"))]], ids=["-m", "script"]
+    "command",
+    [[sys.executable, "-m", "pimlab"], [str(Path(sys.executable).with_name("pimlab"))]],
+    ids=["-m", "script"],
 )
 def test_both_commands_are_the_same(command, tmp_path):
-    version = subprocess.run([*command, "--version"], capture_output=True, text=True, cwd=tmp_path, check=True)
+    version = subprocess.run(
+        [*command, "--version"], capture_output=True, text=True, cwd=tmp_path, check=True
+    )
     assert version.stdout == f"pimlab {pim.__version__}\n"
 
 
 @pytest.mark.full
 def test_the_quick_study_in_full(tmp_path):
-    subprocess.run([sys.executable, "-m", "pimlab", "reproduce", "--quick", "--results", str(tmp_path)], check=True)
-    assert xr.open_zarr(tmp_path / "quick" / "roadmap.zarr", consolidated=False).sizes["target"] == 3
+    subprocess.run(
+        [sys.executable, "-m", "pimlab", "reproduce", "--quick", "--results", str(tmp_path)],
+        check=True,
+    )
+    assert (
+        xr.open_zarr(tmp_path / "quick" / "roadmap.zarr", consolidated=False).sizes["target"] == 3
+    )

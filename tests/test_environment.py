@@ -15,7 +15,9 @@ OPTIONAL = ("dask", "lab", "llm", "test")
 
 def asked_by_pyproject() -> dict[str, SpecifierSet]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    lines = project["dependencies"] + [line for extra in OPTIONAL for line in project["optional-dependencies"][extra]]
+    lines = project["dependencies"] + [
+        line for extra in OPTIONAL for line in project["optional-dependencies"][extra]
+    ]
     found = {Requirement(line).name.lower(): Requirement(line).specifier for line in lines}
     return {**found, "python": SpecifierSet(project["requires-python"])}
 
@@ -32,7 +34,10 @@ def test_environment_asks_for_the_same_as_pyproject():
     assert asked_by_conda((ROOT / "environment.yml").read_text()) == asked_by_pyproject()
 
 
-@pytest.mark.parametrize(("old", "new"), [("numba >=0.65", "numba >=0.66"), (",<0.70", ",<0.71"), ("  - tqdm >=4.67,<5\n", "")])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("numba >=0.65", "numba >=0.66"), (",<0.70", ",<0.71"), ("  - tqdm >=4.67,<5\n", "")],
+)
 def test_one_edited_bound_is_seen(old, new):
     text = (ROOT / "environment.yml").read_text()
     assert old in text

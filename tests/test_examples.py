@@ -17,16 +17,22 @@ ROOMS = {
 }
 WITHOUT = {"ADC", "DAC", "Constant", "Key", "place", "targets"}
 """Exported names whose docstrings need none: parts shown with `Crossbar`, values, and what has a notebook of its own."""
-ENTRY_POINTS = sorted(set(pim._EXPORTS) - WITHOUT) + [f"{room}.{name}" for room, names in ROOMS.items() for name in names]
+ENTRY_POINTS = sorted(set(pim._EXPORTS) - WITHOUT) + [
+    f"{room}.{name}" for room, names in ROOMS.items() for name in names
+]
 
 
 @pytest.mark.parametrize("name", ENTRY_POINTS)
 def test_the_example_answers_what_it_says(name):
     thing = functools.reduce(getattr, name.split("."), pim)
-    (test,) = doctest.DocTestFinder(recurse=False).find(thing, name, globs={"pim": pim, "np": np, "xr": xr})
+    (test,) = doctest.DocTestFinder(recurse=False).find(
+        thing, name, globs={"pim": pim, "np": np, "xr": xr}
+    )
     assert test.examples
     printed = []
-    result = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(test, out=printed.append)
+    result = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(
+        test, out=printed.append
+    )
     assert result.failed == 0, "".join(printed)
 
 

@@ -22,14 +22,28 @@ NO_ARITHMETIC = {"blas", "jit"}
 
 def _kernels(module):
     """Public functions that `module` itself defines: compiled, plain or intrinsic."""
-    found = {name: value for name, value in vars(module).items() if callable(value) and not name.startswith("_")}
-    return [name for name, value in found.items() if getattr(value, "__module__", None) == module.__name__ and not isinstance(value, type)]
+    found = {
+        name: value
+        for name, value in vars(module).items()
+        if callable(value) and not name.startswith("_")
+    }
+    return [
+        name
+        for name, value in found.items()
+        if getattr(value, "__module__", None) == module.__name__ and not isinstance(value, type)
+    ]
 
 
 def public():
     """ "module.function" of every public kernel."""
-    names = sorted({module.name for module in pkgutil.iter_modules(pimlab.kernels.__path__)} - NO_ARITHMETIC)
-    return [f"{name}.{kernel}" for name in names for kernel in _kernels(importlib.import_module(f"pimlab.kernels.{name}"))]
+    names = sorted(
+        {module.name for module in pkgutil.iter_modules(pimlab.kernels.__path__)} - NO_ARITHMETIC
+    )
+    return [
+        f"{name}.{kernel}"
+        for name in names
+        for kernel in _kernels(importlib.import_module(f"pimlab.kernels.{name}"))
+    ]
 
 
 def twin(kernel):
@@ -61,7 +75,9 @@ def check_equal(case, rng, size):
             np.testing.assert_allclose(mine, theirs, rtol=case.rtol, atol=case.atol)
         else:
             np.testing.assert_array_equal(mine, theirs)
-            np.testing.assert_array_equal(np.signbit(mine)[mine == 0], np.signbit(theirs)[mine == 0])
+            np.testing.assert_array_equal(
+                np.signbit(mine)[mine == 0], np.signbit(theirs)[mine == 0]
+            )
 
 
 def check_threads(case, rng, size):
@@ -96,7 +112,9 @@ def test_one_thread_and_two_give_the_same_bits(name, monkeypatch):
 
 @pytest.mark.parametrize("kernel", public())
 def test_every_kernel_is_in_the_table_and_has_a_twin(kernel):
-    assert kernel not in uncovered([kernel], TABLE), f"{kernel} is in no case of benchmarks/cases (covers=...)"
+    assert kernel not in uncovered([kernel], TABLE), (
+        f"{kernel} is in no case of benchmarks/cases (covers=...)"
+    )
     assert twin(kernel) is not None, f"{kernel} has no twin pimlab.reference.{kernel}"
 
 
@@ -113,8 +131,14 @@ def _normals(rng, size):
 
 
 @pytest.mark.parametrize(
-    "wrong", [lambda x: np.nextafter(2 * x, np.float32(9)), lambda x: 2 * x[:3], lambda x: (2 * x, x), lambda x: -2 * x],
-)  # fmt: skip
+    "wrong",
+    [
+        lambda x: np.nextafter(2 * x, np.float32(9)),
+        lambda x: 2 * x[:3],
+        lambda x: (2 * x, x),
+        lambda x: -2 * x,
+    ],
+)
 def test_the_walk_sees_a_kernel_that_is_wrong(wrong):
     check_equal(Case(_twice, _twice, _normals), np.random.default_rng(0), "small")
     with pytest.raises((AssertionError, ValueError)):
@@ -152,7 +176,12 @@ def _one_each():
 def test_kernels_equal_their_twins_uncompiled():
     chosen = [f"{Path(__file__)}::test_kernel_equals_its_twin[tiny-{name}]" for name in _one_each()]
     code = "import sys, pytest; from pimlab.kernels import jit; assert jit.PURE; sys.exit(pytest.main(sys.argv[1:]))"
-    done = subprocess.run([sys.executable, "-c", code, "-q", "-p", "no:cacheprovider", *chosen], cwd=Path(__file__).parents[1],
-                          env={**os.environ, "PIMLAB_PURE": "1"}, capture_output=True, text=True)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", code, "-q", "-p", "no:cacheprovider", *chosen],
+        cwd=Path(__file__).parents[1],
+        env={**os.environ, "PIMLAB_PURE": "1"},
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{len(chosen)} passed" in done.stdout

@@ -20,28 +20,61 @@ TEXT = {"type": "string", "minLength": 1}
 DATE = {"type": "string", "pattern": r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$"}
 URL = {"type": "string", "pattern": r"^(https?|s?ftp)://"}
 PLACE = ("address", "alias", "city", "country", "email", "fax", "post-code", "region", "tel")
-PERSON = dict.fromkeys((*PLACE, "family-names", "given-names", "name-particle", "name-suffix", "affiliation"), TEXT)
+PERSON = dict.fromkeys(
+    (*PLACE, "family-names", "given-names", "name-particle", "name-suffix", "affiliation"), TEXT
+)
 ENTITY = dict.fromkeys((*PLACE, "name", "location"), TEXT) | {"date-start": DATE, "date-end": DATE}
 PERSON, ENTITY = ({**one, "orcid": URL, "website": URL} for one in (PERSON, ENTITY))
-AUTHOR = {"anyOf": [{"type": "object", "properties": PERSON, "additionalProperties": False, "minProperties": 1},
-                    {"type": "object", "properties": ENTITY, "additionalProperties": False, "required": ["name"]}]}  # fmt: skip
+AUTHOR = {
+    "anyOf": [
+        {"type": "object", "properties": PERSON, "additionalProperties": False, "minProperties": 1},
+        {
+            "type": "object",
+            "properties": ENTITY,
+            "additionalProperties": False,
+            "required": ["name"],
+        },
+    ]
+}
 AUTHORS = {"type": "array", "minItems": 1, "uniqueItems": True, "items": AUTHOR}
 CITATION = {
-    "type": "object", "additionalProperties": False, "required": ["authors", "cff-version", "message", "title"],
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["authors", "cff-version", "message", "title"],
     "properties": {
-        "abstract": TEXT, "authors": AUTHORS, "cff-version": {"const": "1.2.0"}, "commit": TEXT, "contact": AUTHORS, "date-released": DATE,
-        "doi": {"type": "string", "pattern": r"^10\.\d{4,9}/\S+$"}, "identifiers": {"type": "array", "minItems": 1},
-        "keywords": {"type": "array", "minItems": 1, "uniqueItems": True, "items": TEXT}, "license": TEXT, "license-url": URL, "message": TEXT,
-        "preferred-citation": {"type": "object"}, "references": {"type": "array", "minItems": 1}, "repository": URL,
-        "repository-artifact": URL, "repository-code": URL, "title": TEXT, "type": {"enum": ["software", "dataset"]}, "url": URL,
+        "abstract": TEXT,
+        "authors": AUTHORS,
+        "cff-version": {"const": "1.2.0"},
+        "commit": TEXT,
+        "contact": AUTHORS,
+        "date-released": DATE,
+        "doi": {"type": "string", "pattern": r"^10\.\d{4,9}/\S+$"},
+        "identifiers": {"type": "array", "minItems": 1},
+        "keywords": {"type": "array", "minItems": 1, "uniqueItems": True, "items": TEXT},
+        "license": TEXT,
+        "license-url": URL,
+        "message": TEXT,
+        "preferred-citation": {"type": "object"},
+        "references": {"type": "array", "minItems": 1},
+        "repository": URL,
+        "repository-artifact": URL,
+        "repository-code": URL,
+        "title": TEXT,
+        "type": {"enum": ["software", "dataset"]},
+        "url": URL,
         "version": {"type": ["string", "number"]},
     },
-}  # fmt: skip
+}
 """The parts of the Citation File Format 1.2.0 (Druskat et al., 2021) that a CITATION.cff of software uses, in our words."""
 
 FOREIGN = {
-    "a path of one machine": re.compile(rb"(?<![\w.:/-])/(?:work|root|Users)/\w|(?<![\w.:/-])/home/\w"),
-    "a package registry": re.compile(rb"(?:py(?:pi)\.org|python(?:hosted)\.org|art(?:ifactory)|anaconda\.(?:org|com)/)", re.IGNORECASE),
+    "a path of one machine": re.compile(
+        rb"(?<![\w.:/-])/(?:work|root|Users)/\w|(?<![\w.:/-])/home/\w"
+    ),
+    "a package registry": re.compile(
+        rb"(?:py(?:pi)\.org|python(?:hosted)\.org|art(?:ifactory)|anaconda\.(?:org|com)/)",
+        re.IGNORECASE,
+    ),
 }
 
 
@@ -59,17 +92,33 @@ def test_the_citation_file_is_valid():
 
 def test_the_citation_file_says_what_the_package_says():
     cited, project = _citation(), _project()
-    assert (cited["title"], cited["version"], cited["license"]) == (project["name"], project["version"], project["license"])
+    assert (cited["title"], cited["version"], cited["license"]) == (
+        project["name"],
+        project["version"],
+        project["license"],
+    )
     assert project["version"] == pimlab.__version__
-    assert [author["name"] for author in cited["authors"]] == [author["name"] for author in project["authors"]]
+    assert [author["name"] for author in cited["authors"]] == [
+        author["name"] for author in project["authors"]
+    ]
     datetime.date.fromisoformat(cited["date-released"])
 
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("authors", None), ("authors", []), ("authors", [{"nam": "x"}]), ("cff-version", "1.1.0"), ("date-released", "21 Nov 2026"), ("titel", "pimlab"),
-     ("type", "program"), ("doi", "zenodo"), ("url", "pimlab"), ("message", None)],
-)  # fmt: skip
+    [
+        ("authors", None),
+        ("authors", []),
+        ("authors", [{"nam": "x"}]),
+        ("cff-version", "1.1.0"),
+        ("date-released", "21 Nov 2026"),
+        ("titel", "pimlab"),
+        ("type", "program"),
+        ("doi", "zenodo"),
+        ("url", "pimlab"),
+        ("message", None),
+    ],
+)
 def test_a_wrong_citation_is_seen(key, value):
     changed = {name: one for name, one in {**_citation(), key: value}.items() if one is not None}
     with pytest.raises(jsonschema.ValidationError):
@@ -78,13 +127,20 @@ def test_a_wrong_citation_is_seen(key, value):
 
 def test_the_licence_is_apache_2_word_for_word():
     words = (ROOT / "LICENSE").read_bytes()
-    assert hashlib.sha256(words).hexdigest() == "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"
+    assert (
+        hashlib.sha256(words).hexdigest()
+        == "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"
+    )
     assert (_project()["license"], _project()["license-files"]) == ("Apache-2.0", ["LICENSE"])
 
 
 def _committed():
-    listed = subprocess.run(["git", "-C", str(ROOT), "ls-files", "-z"], check=True, capture_output=True).stdout
-    return [path for name in listed.decode().split("\0") if name and (path := ROOT / name).is_file()]
+    listed = subprocess.run(
+        ["git", "-C", str(ROOT), "ls-files", "-z"], check=True, capture_output=True
+    ).stdout
+    return [
+        path for name in listed.decode().split("\0") if name and (path := ROOT / name).is_file()
+    ]
 
 
 def _foreign(content):
@@ -92,7 +148,9 @@ def _foreign(content):
 
 
 def test_no_committed_file_is_large():
-    assert not {str(path): path.stat().st_size for path in _committed() if path.stat().st_size > LARGEST}
+    assert not {
+        str(path): path.stat().st_size for path in _committed() if path.stat().st_size > LARGEST
+    }
 
 
 def test_no_committed_file_names_one_machine_or_a_registry():
@@ -100,7 +158,15 @@ def test_no_committed_file_names_one_machine_or_a_registry():
     assert not {name: what for name, what in found.items() if what}
 
 
-@pytest.mark.parametrize("parts", [("see /wo", "rk/x"), ("/ho", "me/me"), ("https://py", "pi.org/simple"), ("files.python", "hosted.org")])
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ("see /wo", "rk/x"),
+        ("/ho", "me/me"),
+        ("https://py", "pi.org/simple"),
+        ("files.python", "hosted.org"),
+    ],
+)
 def test_what_is_foreign_is_seen(parts):
     assert _foreign("".join(parts).encode())
     assert not _foreign(b"https://example.org/work/x, a/root/b, network/home")

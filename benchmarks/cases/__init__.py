@@ -1,4 +1,5 @@
-"""Which kernels are there, and what does each equal? One table that drives both the equality tests and the benchmarks.
+"""Which kernels are there, and what does each equal? One table that drives both the equality tests
+and the benchmarks.
 
 Each module of this package holds `CASES: dict[str, Case]` for one kernel module.
 """
@@ -18,10 +19,13 @@ import numpy as np
 class Case:
     """A kernel, its plain NumPy twin and the inputs both take.
 
-    make : (rng, size) -> positional arguments; `size` is "tiny" or "small" (tests; tiny ones run uncompiled too) or "large" (benchmarks).
-    run, reference : the compiled kernel's and the twin's callable; both return an array (or a tuple of arrays).
+    make : (rng, size) -> positional arguments; `size` is "tiny" or "small" (tests; tiny ones run
+    uncompiled too) or "large" (benchmarks).
+    run, reference : the compiled kernel's and the twin's callable; both return an array (or a tuple
+    of arrays).
     rtol : 0 means bit for bit.
-    gemm : (size) -> (m, k, n) of the sgemm whose time the benchmark divides by; None: elements a second only.
+    gemm : (size) -> (m, k, n) of the sgemm whose time the benchmark divides by; None: elements a
+    second only.
     """
 
     run: Callable[..., Any]

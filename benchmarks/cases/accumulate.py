@@ -13,14 +13,20 @@ _KINDS = {"fp32": 0, "fp16": 1, "bf16": 2}
 
 
 def _operands(rng, size, kind):
-    """fp16 or bf16 numbers: wide ones, so that sums lose bits, overflow and, for fp16, meet subnormals."""
+    """fp16 or bf16 numbers: wide ones, so that sums lose bits, overflow and, for fp16, meet
+    subnormals.
+    """
     batch, k, n = _SHAPES[size]
     spread = 10.0 ** rng.uniform(-4, 1.5, (batch, k)) if size != "large" else 1.0
     x, w = rng.standard_normal((batch, k)) * spread, rng.standard_normal((k, n))
     if size != "large":
         x[0] = rng.uniform(2e4, 6e4, k)
     both = [a.astype(np.float16).astype(np.float32) for a in (x, w)]
-    return [(a.view(np.int32) & np.int32(-65536)).view(np.float32) for a in both] if kind == "bf16" else both
+    return (
+        [(a.view(np.int32) & np.int32(-65536)).view(np.float32) for a in both]
+        if kind == "bf16"
+        else both
+    )
 
 
 def _chunks(x, w, *rest):
@@ -54,7 +60,11 @@ CASES = {
     },
     **{
         f"accumulate.tree {name}": Case(
-            _tree, reference.tree, _make(name, kind, kind), gemm=(1024, 1024, 1024), covers=("accumulate.tree",)
+            _tree,
+            reference.tree,
+            _make(name, kind, kind),
+            gemm=(1024, 1024, 1024),
+            covers=("accumulate.tree",),
         )
         for name, kind in _KINDS.items()
     },

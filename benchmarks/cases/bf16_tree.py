@@ -16,7 +16,12 @@ def _operands(tree, accumulator):
     def make(rng, size):
         batch, steps, n = _SHAPES[size]
         x = reference.to_brain(rng.standard_normal((batch, steps, 16)).astype(np.float32))
-        return x, reference.to_brain(rng.standard_normal((steps, 16, n)).astype(np.float32)), tree, accumulator
+        return (
+            x,
+            reference.to_brain(rng.standard_normal((steps, 16, n)).astype(np.float32)),
+            tree,
+            accumulator,
+        )
 
     return make
 
@@ -38,8 +43,18 @@ def _any_float(rng, size):
 
 
 CASES = {
-    **{f"bf16_tree.matmul.{tree}{accumulator}": Case(_matmul, reference.matmul, _operands(tree, accumulator), gemm=(1024, 1024, 1024),
-                                                     covers=("bf16_tree.matmul",))
-       for tree in (0, 1) for accumulator in (0, 1)},
-    "bf16_tree.to_brain": Case(_to_brain, reference.to_brain, _any_float, covers=("bf16_tree.to_brain",)),
-}  # fmt: skip
+    **{
+        f"bf16_tree.matmul.{tree}{accumulator}": Case(
+            _matmul,
+            reference.matmul,
+            _operands(tree, accumulator),
+            gemm=(1024, 1024, 1024),
+            covers=("bf16_tree.matmul",),
+        )
+        for tree in (0, 1)
+        for accumulator in (0, 1)
+    },
+    "bf16_tree.to_brain": Case(
+        _to_brain, reference.to_brain, _any_float, covers=("bf16_tree.to_brain",)
+    ),
+}

@@ -1,4 +1,6 @@
-"""Cases of `pimlab.kernels.blocks`: each microscaling element, blocks of zeros, of huge, tiny and non-finite numbers."""
+"""Cases of `pimlab.kernels.blocks`: each microscaling element, blocks of zeros, of huge, tiny and
+non-finite numbers.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,11 @@ def _inputs(rng, size):
     if size == "large":
         return rng.standard_normal(_SHAPES[size]).astype(np.float32)
     rows, columns = _SHAPES[size]
-    x = rng.standard_normal((rows, columns)) * 10.0 ** rng.uniform(-44, 38, (rows, 1)) * 10.0 ** rng.uniform(-4, 0, (rows, columns))
+    x = (
+        rng.standard_normal((rows, columns))
+        * 10.0 ** rng.uniform(-44, 38, (rows, 1))
+        * 10.0 ** rng.uniform(-4, 0, (rows, columns))
+    )
     x[0], x[1, 40], x[2, 3], x[3, 7] = 0.0, np.nan, np.inf, -np.inf
     return x.astype(np.float32)
 
@@ -30,7 +36,10 @@ def _microscale(x, block, *rest):
 
 
 def _columns(x, block, *rest):
-    out, exponents = np.empty_like(x), np.empty((x.shape[0], -(-x.shape[1] // block), x.shape[2]), np.int16)
+    out, exponents = (
+        np.empty_like(x),
+        np.empty((x.shape[0], -(-x.shape[1] // block), x.shape[2]), np.int16),
+    )
     kernels.microscale_columns(x, block, *rest, out, exponents)
     return out, exponents
 
@@ -70,10 +79,18 @@ def _upright(name):
 
 
 CASES = (
-    {f"blocks.microscale {name}": Case(_microscale, reference.microscale, _rows(name), covers=("blocks.microscale",)) for name in _NAMES}
+    {
+        f"blocks.microscale {name}": Case(
+            _microscale, reference.microscale, _rows(name), covers=("blocks.microscale",)
+        )
+        for name in _NAMES
+    }
     | {
         f"blocks.microscale_columns {name}": Case(
-            _columns, reference.microscale_columns, _upright(name), covers=("blocks.microscale_columns",)
+            _columns,
+            reference.microscale_columns,
+            _upright(name),
+            covers=("blocks.microscale_columns",),
         )
         for name in ("mxfp8_e4m3", "mxfp4", "mxint8")
     }
@@ -85,5 +102,10 @@ CASES = (
             covers=("blocks.shared_exponents",),
         )
     }
-    | {f"blocks.rescale {sign:+d}": Case(_rescale, reference.rescale, _scaled(sign), covers=("blocks.rescale",)) for sign in (1, -1)}
+    | {
+        f"blocks.rescale {sign:+d}": Case(
+            _rescale, reference.rescale, _scaled(sign), covers=("blocks.rescale",)
+        )
+        for sign in (1, -1)
+    }
 )

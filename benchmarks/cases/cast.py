@@ -25,12 +25,26 @@ def _inputs(rng, size):
 
 
 def _wide(rng, size):
-    """float64: numbers of any magnitude float32 has (and beyond it, but for the size that runs uncompiled), and float32's own."""
+    """float64: numbers of any magnitude float32 has (and beyond it, but for the size that runs
+    uncompiled), and float32's own.
+    """
     if size == "large":
         return (rng.standard_normal(2**24),)
     count, reach = _SIZES[size], 38 if size == "tiny" else 60
-    own = np.concatenate([rng.standard_normal(count).astype(np.float32), np.float32([np.inf, -np.inf, np.nan, 0.0, -0.0, 3.4e38, 1e-45])])
-    return (np.concatenate([rng.standard_normal(count) * 10.0 ** rng.uniform(-60, reach, count), own.astype(np.float64)]),)
+    own = np.concatenate(
+        [
+            rng.standard_normal(count).astype(np.float32),
+            np.float32([np.inf, -np.inf, np.nan, 0.0, -0.0, 3.4e38, 1e-45]),
+        ]
+    )
+    return (
+        np.concatenate(
+            [
+                rng.standard_normal(count) * 10.0 ** rng.uniform(-60, reach, count),
+                own.astype(np.float64),
+            ]
+        ),
+    )
 
 
 def _odd(x):
@@ -59,16 +73,29 @@ def _plain(name, saturate):
 def _keyed(name, saturate):
     def make(rng, size):
         x = _inputs(rng, size).reshape(-1, _WIDTHS[size])
-        return x, np.uint32(rng.integers(2**32)), np.uint32(rng.integers(2**32)), 5, *_grid(name, saturate)
+        return (
+            x,
+            np.uint32(rng.integers(2**32)),
+            np.uint32(rng.integers(2**32)),
+            5,
+            *_grid(name, saturate),
+        )
 
     return make
 
 
 CASES = {
     f"cast.{rounding} {name}{'' if saturate else ' overflowing'}": Case(
-        _filled(getattr(kernels, rounding)), getattr(reference, rounding), make(name, saturate), covers=(f"cast.{rounding}", *more)
+        _filled(getattr(kernels, rounding)),
+        getattr(reference, rounding),
+        make(name, saturate),
+        covers=(f"cast.{rounding}", *more),
     )
-    for rounding, make, more in (("nearest", _plain, ("cast.nearest_bits",)), ("toward_zero", _plain, ()), ("stochastic", _keyed, ()))
+    for rounding, make, more in (
+        ("nearest", _plain, ("cast.nearest_bits",)),
+        ("toward_zero", _plain, ()),
+        ("stochastic", _keyed, ()),
+    )
     for name in _NAMES
     for saturate in ((True, False) if name.startswith(("fp8", "bf16", "fp16")) else (True,))
 }

@@ -73,11 +73,33 @@ def _add_scaled(v, _lsb, value, out):
 
 
 CASES = {
-    "dac offset binary": Case(_dac_offset, lambda x, f: slow.dac_offset(x, f, 255), _inputs, covers=("converter.dac_offset",)),
-    "adc with uneven codes": Case(_adc_table, slow.adc_table, _table, covers=("converter.adc_table",)),
+    "dac offset binary": Case(
+        _dac_offset,
+        lambda x, f: slow.dac_offset(x, f, 255),
+        _inputs,
+        covers=("converter.dac_offset",),
+    ),
+    "adc with uneven codes": Case(
+        _adc_table, slow.adc_table, _table, covers=("converter.adc_table",)
+    ),
     "dac": Case(_dac, lambda x, f: slow.dac(x, f, 127), _inputs, covers=("converter.dac",)),
     "scaled input": Case(_scaled, slow.scaled, _inputs, covers=("converter.scaled",)),
-    "adc": Case(_adc, lambda v, lsb, s, o: slow.adc(v, lsb, -31, 31, s, o), _currents, covers=("converter.adc",)),
-    "adc clipped": Case(_adc_clipped, lambda v, lsb, *_: slow.adc_clipped(v, lsb, -20, 20), _currents, covers=("converter.adc_clipped",)),
-    "no adc": Case(_add_scaled, lambda v, lsb, s, o: slow.add_scaled(v, s, o), _currents, covers=("converter.add_scaled",)),
+    "adc": Case(
+        _adc,
+        lambda v, lsb, s, o: slow.adc(v, lsb, -31, 31, s, o),
+        _currents,
+        covers=("converter.adc",),
+    ),
+    "adc clipped": Case(
+        _adc_clipped,
+        lambda v, lsb, *_: slow.adc_clipped(v, lsb, -20, 20),
+        _currents,
+        covers=("converter.adc_clipped",),
+    ),
+    "no adc": Case(
+        _add_scaled,
+        lambda v, lsb, s, o: slow.add_scaled(v, s, o),
+        _currents,
+        covers=("converter.add_scaled",),
+    ),
 }

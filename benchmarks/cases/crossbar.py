@@ -37,10 +37,22 @@ def _column_noise(rng, size):
 
 def _cells(rng, size, flip=np.inf):
     rows, k, n = {"tiny": (2, 3, 2), "small": (6, 11, 7), "large": (64, 64, 256)}[size]
-    codes = np.where(rng.random((rows, k)) < 0.3, rng.integers(-7, 8, (rows, k)), 0).astype(np.float32)
+    codes = np.where(rng.random((rows, k)) < 0.3, rng.integers(-7, 8, (rows, k)), 0).astype(
+        np.float32
+    )
     cells = [rng.random((k, n), np.float32) * np.float32(0.3) for _ in range(4)]
     needed = np.where(rng.random(n) < 0.5, np.float32(4), np.float32(0))
-    return np.zeros((rows, n), np.float32), codes, slow.activity(codes).astype(np.float32), needed, *cells, np.float32(flip), *_KEY, 3, 2
+    return (
+        np.zeros((rows, n), np.float32),
+        codes,
+        slow.activity(codes).astype(np.float32),
+        needed,
+        *cells,
+        np.float32(flip),
+        *_KEY,
+        3,
+        2,
+    )
 
 
 def _in_place(kernel):
@@ -91,7 +103,12 @@ def _one_sigma():
 def _sliced():
     return (
         _hermes()
-        .but(dac=DAC(bits=9, encoding="bit serial"), adc=ADC(bits=8), slices=Slices(bits=8, per_cell=2), compensation=None)
+        .but(
+            dac=DAC(bits=9, encoding="bit serial"),
+            adc=ADC(bits=8),
+            slices=Slices(bits=8, per_cell=2),
+            compensation=None,
+        )
         .with_causes(("dac", "adc"))
     )
 
@@ -106,16 +123,38 @@ def _one_thread(programmed, x):
 
 
 def _whole(machine):
-    return Case(lambda programmed, x: programmed.matmul(x, 0), _one_thread, _read(machine), gemm=(1024, 1024, 1024))
+    return Case(
+        lambda programmed, x: programmed.matmul(x, 0),
+        _one_thread,
+        _read(machine),
+        gemm=(1024, 1024, 1024),
+    )
 
 
 CASES = {
-    "read noise": Case(_in_place(fast.add_noise), slow.add_noise, _noise, rtol=3e-6, atol=3e-6, covers=("crossbar.add_noise",)),
+    "read noise": Case(
+        _in_place(fast.add_noise),
+        slow.add_noise,
+        _noise,
+        rtol=3e-6,
+        atol=3e-6,
+        covers=("crossbar.add_noise",),
+    ),
     "skewed noise": Case(
-        _in_place(fast.add_skewed_noise), slow.add_skewed_noise, _skewed, rtol=1e-5, atol=1e-5, covers=("crossbar.add_skewed_noise",)
+        _in_place(fast.add_skewed_noise),
+        slow.add_skewed_noise,
+        _skewed,
+        rtol=1e-5,
+        atol=1e-5,
+        covers=("crossbar.add_skewed_noise",),
     ),
     "row noise": Case(
-        _in_place(fast.add_row_noise), slow.add_row_noise, _row_noise, rtol=3e-6, atol=3e-6, covers=("crossbar.add_row_noise",)
+        _in_place(fast.add_row_noise),
+        slow.add_row_noise,
+        _row_noise,
+        rtol=3e-6,
+        atol=3e-6,
+        covers=("crossbar.add_row_noise",),
     ),
     "column noise": Case(
         _in_place(fast.add_column_noise),
@@ -126,7 +165,12 @@ CASES = {
         covers=("crossbar.add_column_noise",),
     ),
     "cell noise": Case(
-        _in_place(fast.add_cell_noise), slow.add_cell_noise, _cells, rtol=1e-5, atol=1e-5, covers=("crossbar.add_cell_noise",)
+        _in_place(fast.add_cell_noise),
+        slow.add_cell_noise,
+        _cells,
+        rtol=1e-5,
+        atol=1e-5,
+        covers=("crossbar.add_cell_noise",),
     ),
     "telegraph noise": Case(
         _in_place(fast.add_cell_noise),
@@ -136,8 +180,12 @@ CASES = {
         atol=1e-5,
         covers=("crossbar.cell_sum",),
     ),
-    "square": Case(_into(fast.square, lambda c: c.shape), slow.square, _codes, covers=("crossbar.square",)),
-    "activity": Case(_into(fast.activity, len), slow.activity, _codes, rtol=1e-6, covers=("crossbar.activity",)),
+    "square": Case(
+        _into(fast.square, lambda c: c.shape), slow.square, _codes, covers=("crossbar.square",)
+    ),
+    "activity": Case(
+        _into(fast.activity, len), slow.activity, _codes, rtol=1e-6, covers=("crossbar.activity",)
+    ),
     "noisy read, 256-row tiles": _whole(_hermes),
     "noisy read, one sigma": _whole(_one_sigma),
     "read of 4 x 2-bit weights, 8 x 1-bit inputs": _whole(_sliced),

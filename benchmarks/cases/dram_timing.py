@@ -13,7 +13,9 @@ from pimlab.reference import dram_timing as reference
 
 
 def _spacing(rng, compat):
-    table = timing("hbm2").but(tREFI=int(rng.integers(500, 800)), tRFC=90, tXAW=30, tRCDRD=int(rng.integers(8, 20)))
+    table = timing("hbm2").but(
+        tREFI=int(rng.integers(500, 800)), tRFC=90, tXAW=30, tRCDRD=int(rng.integers(8, 20))
+    )
     return engine.spacings(table, build("hbm-pim").organisation, True, compat)
 
 
@@ -23,7 +25,14 @@ def _random(compat):
         phases = np.repeat(np.arange(4) % 2, count // 4)
         bank = np.where(phases == 1, rng.integers(0, 2, count), rng.integers(0, 16, count))
         barrier = (rng.random(count) < 0.1) | (np.diff(phases, append=1) != 0)
-        table = (rng.integers(0, 2, count), bank, rng.integers(0, 3, count), phases, barrier, rng.random(count) < 0.2)
+        table = (
+            rng.integers(0, 2, count),
+            bank,
+            rng.integers(0, 3, count),
+            phases,
+            barrier,
+            rng.random(count) < 0.2,
+        )
         return np.stack(table, axis=1).astype(np.int64), _spacing(rng, compat)
 
     return make
@@ -31,7 +40,9 @@ def _random(compat):
 
 def _gemv(rng, size):
     org = build("hbm-pim").organisation
-    stream = streams.gemv(org, *{"tiny": (16, 16, 1), "small": (64, 300, 2), "large": (4096, 4096, 8)}[size])
+    stream = streams.gemv(
+        org, *{"tiny": (16, 16, 1), "small": (64, 300, 2), "large": (4096, 4096, 8)}[size]
+    )
     return stream.requests, _spacing(rng, None)
 
 
@@ -59,7 +70,11 @@ def _in_order(commands, gaps, opens, refresh, interval):
 _COVERS = tuple(f"dram_timing.{name}" for name in ("schedule",))
 CASES = {
     "dram_timing.schedule.random": Case(_schedule, _reference, _random(None), covers=_COVERS),
-    "dram_timing.schedule.compat": Case(_schedule, _reference, _random("pimsimulator"), covers=_COVERS),
+    "dram_timing.schedule.compat": Case(
+        _schedule, _reference, _random("pimsimulator"), covers=_COVERS
+    ),
     "dram_timing.schedule.gemv": Case(_schedule, _reference, _gemv, covers=_COVERS),
-    "dram_timing.in_order": Case(_in_order, reference.in_order, _commands, covers=("dram_timing.in_order",)),
+    "dram_timing.in_order": Case(
+        _in_order, reference.in_order, _commands, covers=("dram_timing.in_order",)
+    ),
 }

@@ -18,10 +18,18 @@ def _halves(rng, *shape):
 
 
 def _operands(rng, size, lanes):
-    batch, steps, n = {"tiny": (1, 3, 3), "small": (50, 24, 70), "large": (1024, 1024 // lanes, 1024)}[size]
+    batch, steps, n = {
+        "tiny": (1, 3, 3),
+        "small": (50, 24, 70),
+        "large": (1024, 1024 // lanes, 1024),
+    }[size]
     x = rng.standard_normal((batch, lanes, steps)).astype(np.float16).astype(np.float32)
     w = rng.standard_normal((lanes, steps, n)).astype(np.float16).astype(np.float32)
-    if size != "large":  # "tiny" has the few rows of which each reads the weights where they lie, "small" takes them block by block
+    if (
+        size != "large"
+        # "tiny" has the few rows of which each reads the weights where they lie, "small" takes them
+        # block by block
+    ):
         x[0], w[:, :, :3] = _halves(rng, lanes, steps), _halves(rng, lanes, steps, 3)
     return x, w
 
@@ -63,12 +71,32 @@ def _triples(op):
 
 _CUBE = (1024, 1024, 1024)
 CASES = {
-    "fp16.matmul.sequential": Case(_matmul, reference.matmul, lambda rng, size: _operands(rng, size, 1), gemm=_CUBE,
-                                   covers=("fp16.matmul",)),
-    "fp16.matmul.lanes": Case(_matmul, reference.matmul, lambda rng, size: _operands(rng, size, 16), gemm=_CUBE, covers=("fp16.matmul",)),
-    "fp16.lane_partials": Case(_lane_partials, reference.lane_partials, lambda rng, size: _operands(rng, size, 16), gemm=_CUBE,
-                               covers=("fp16.lane_partials",)),
+    "fp16.matmul.sequential": Case(
+        _matmul,
+        reference.matmul,
+        lambda rng, size: _operands(rng, size, 1),
+        gemm=_CUBE,
+        covers=("fp16.matmul",),
+    ),
+    "fp16.matmul.lanes": Case(
+        _matmul,
+        reference.matmul,
+        lambda rng, size: _operands(rng, size, 16),
+        gemm=_CUBE,
+        covers=("fp16.matmul",),
+    ),
+    "fp16.lane_partials": Case(
+        _lane_partials,
+        reference.lane_partials,
+        lambda rng, size: _operands(rng, size, 16),
+        gemm=_CUBE,
+        covers=("fp16.lane_partials",),
+    ),
     "fp16.to_half": Case(_to_half, reference.to_half, _wide, covers=("fp16.to_half",)),
-    **{f"fp16.combine.{name}": Case(_combine, reference.combine, _triples(op), covers=("fp16.combine",))
-       for op, name in enumerate(("add", "mul", "mad", "relu", "mov"))},
-}  # fmt: skip
+    **{
+        f"fp16.combine.{name}": Case(
+            _combine, reference.combine, _triples(op), covers=("fp16.combine",)
+        )
+        for op, name in enumerate(("add", "mul", "mad", "relu", "mov"))
+    },
+}

@@ -21,11 +21,21 @@ def _whole(kernel):
 def _numbers(rng, size):
     count = {"tiny": 11, "small": 3000, "large": 2**22}[size]
     return (
-        np.concatenate([rng.standard_normal(count), rng.standard_normal(count) * 1e-6, rng.standard_normal(64) * 1e5]).astype(np.float32),
+        np.concatenate(
+            [
+                rng.standard_normal(count),
+                rng.standard_normal(count) * 1e-6,
+                rng.standard_normal(64) * 1e5,
+            ]
+        ).astype(np.float32),
     )
 
 
 CASES = {
-    "half.round_half": Case(_whole(fp16.to_half), reference.round_half, _numbers, covers=("half.round_half",)),
-    "half.round_brain": Case(_whole(bf16_tree.to_brain), reference.round_brain, _numbers, covers=("half.round_brain",)),
+    "half.round_half": Case(
+        _whole(fp16.to_half), reference.round_half, _numbers, covers=("half.round_half",)
+    ),
+    "half.round_brain": Case(
+        _whole(bf16_tree.to_brain), reference.round_brain, _numbers, covers=("half.round_brain",)
+    ),
 }

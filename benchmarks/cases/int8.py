@@ -1,4 +1,6 @@
-"""Cases of `pimlab.kernels.int8`: bit for bit against plain integers, and the NPU's fastest proven path beside them."""
+"""Cases of `pimlab.kernels.int8`: bit for bit against plain integers, and the NPU's fastest proven
+path beside them.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +19,21 @@ _ROWS = {"tiny": (2, 9), "small": (40, 1000), "large": (2048, 1024)}
 def _codes(rng, size, bits=8):
     batch, k, n = _SHAPES[size]
     low, high, kind = -(2 ** (bits - 1)), 2 ** (bits - 1), np.int8 if bits <= 8 else np.int32
-    x, w = rng.integers(low, high, (batch, k)).astype(kind), rng.integers(low, high, (k, n)).astype(kind)
+    x, w = (
+        rng.integers(low, high, (batch, k)).astype(kind),
+        rng.integers(low, high, (k, n)).astype(kind),
+    )
     x[0], w[:, 0] = low, low
     return x, w
 
 
 def _accumulators(rng, size):
     shape = _ROWS[size]
-    acc = (rng.standard_normal(shape) * 2.0 ** rng.integers(4, 31, shape)).clip(-(2**31), 2**31 - 1).astype(np.int32)
+    acc = (
+        (rng.standard_normal(shape) * 2.0 ** rng.integers(4, 31, shape))
+        .clip(-(2**31), 2**31 - 1)
+        .astype(np.int32)
+    )
     acc.flat[:4] = (-(2**31), 2**31 - 1, 0, -1)
     return acc
 
@@ -80,21 +89,63 @@ def _make_onnx(rng, size):
 def _make_gemmlowp(rng, size):
     acc = _accumulators(rng, size)
     n = acc.shape[1]
-    return acc, rng.integers(2**30, 2**31 - 1, n).astype(np.int32), rng.integers(-24, 3, n).astype(np.int32), -3, -128, 127
+    return (
+        acc,
+        rng.integers(2**30, 2**31 - 1, n).astype(np.int32),
+        rng.integers(-24, 3, n).astype(np.int32),
+        -3,
+        -128,
+        127,
+    )
 
 
 CASES = {
-    "int8.gemm": Case(kernels.gemm, reference.gemm, _codes, gemm=_CUBE, covers=("int8.gemm", "int8.accumulate")),
+    "int8.gemm": Case(
+        kernels.gemm, reference.gemm, _codes, gemm=_CUBE, covers=("int8.gemm", "int8.accumulate")
+    ),
     "int8.gemm.fastest": Case(integers.gemm, reference.gemm, _codes, gemm=_CUBE),
-    "int8.gemm_wide": Case(kernels.gemm_wide, reference.gemm_wide, lambda rng, size: _codes(rng, size, 16), gemm=_CUBE,
-                           covers=("int8.gemm_wide",)),
-    "int8.accumulate": Case(_accumulate, reference.accumulate, lambda rng, size: (
-        rng.integers(-(2**24), 2**24, _ROWS[size]).astype(np.float32), rng.integers(-(2**31), 2**31, _ROWS[size]).astype(np.int32)),
-        covers=("int8.accumulate",)),
-    "int8.saturating": Case(_saturating, reference.saturating, _make_saturating, gemm=(257, 1024, 1024), covers=("int8.saturating",)),
-    "int8.quantise": Case(_rows(kernels.quantise), reference.quantise, _make_quantise, covers=("int8.quantise",)),
-    "int8.requantise_onnx": Case(_rows(kernels.requantise_onnx), reference.requantise_onnx, _make_onnx, covers=("int8.requantise_onnx",)),
-    "int8.requantise_gemmlowp": Case(_rows(kernels.requantise_gemmlowp), reference.requantise_gemmlowp, _make_gemmlowp,
-        covers=("int8.requantise_gemmlowp", "int8.doubling_high", "int8.rounding_shift")),
-    "int8.wrap": Case(_wrap, reference.wrap, lambda rng, size: (rng.integers(-(2**40), 2**40, _ROWS[size]), 24), covers=("int8.wrap",)),
-}  # fmt: skip
+    "int8.gemm_wide": Case(
+        kernels.gemm_wide,
+        reference.gemm_wide,
+        lambda rng, size: _codes(rng, size, 16),
+        gemm=_CUBE,
+        covers=("int8.gemm_wide",),
+    ),
+    "int8.accumulate": Case(
+        _accumulate,
+        reference.accumulate,
+        lambda rng, size: (
+            rng.integers(-(2**24), 2**24, _ROWS[size]).astype(np.float32),
+            rng.integers(-(2**31), 2**31, _ROWS[size]).astype(np.int32),
+        ),
+        covers=("int8.accumulate",),
+    ),
+    "int8.saturating": Case(
+        _saturating,
+        reference.saturating,
+        _make_saturating,
+        gemm=(257, 1024, 1024),
+        covers=("int8.saturating",),
+    ),
+    "int8.quantise": Case(
+        _rows(kernels.quantise), reference.quantise, _make_quantise, covers=("int8.quantise",)
+    ),
+    "int8.requantise_onnx": Case(
+        _rows(kernels.requantise_onnx),
+        reference.requantise_onnx,
+        _make_onnx,
+        covers=("int8.requantise_onnx",),
+    ),
+    "int8.requantise_gemmlowp": Case(
+        _rows(kernels.requantise_gemmlowp),
+        reference.requantise_gemmlowp,
+        _make_gemmlowp,
+        covers=("int8.requantise_gemmlowp", "int8.doubling_high", "int8.rounding_shift"),
+    ),
+    "int8.wrap": Case(
+        _wrap,
+        reference.wrap,
+        lambda rng, size: (rng.integers(-(2**40), 2**40, _ROWS[size]), 24),
+        covers=("int8.wrap",),
+    ),
+}

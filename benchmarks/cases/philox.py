@@ -12,7 +12,13 @@ _SHAPE = {"tiny": (1, 3), "small": (7, 131), "large": (1024, 4096)}
 
 
 def _make(rng, size):
-    return np.uint32(rng.integers(2**32)), np.uint32(rng.integers(2**32)), int(rng.integers(2**40)), 3, _SHAPE[size]
+    return (
+        np.uint32(rng.integers(2**32)),
+        np.uint32(rng.integers(2**32)),
+        int(rng.integers(2**40)),
+        3,
+        _SHAPE[size],
+    )
 
 
 def _filled(function, dtype):
@@ -25,9 +31,18 @@ def _filled(function, dtype):
 
 
 CASES = {
-    "philox words": Case(_filled(fast.words, np.uint32), slow.words, _make, covers=("philox.words", "philox.words_row", "philox.block")),
-    "philox uniform": Case(_filled(fast.uniform, np.float32), slow.uniform, _make, covers=("philox.uniform",)),
-    "philox uniform64": Case(_filled(fast.uniform64, np.float64), slow.uniform64, _make, covers=("philox.uniform64",)),
+    "philox words": Case(
+        _filled(fast.words, np.uint32),
+        slow.words,
+        _make,
+        covers=("philox.words", "philox.words_row", "philox.block"),
+    ),
+    "philox uniform": Case(
+        _filled(fast.uniform, np.float32), slow.uniform, _make, covers=("philox.uniform",)
+    ),
+    "philox uniform64": Case(
+        _filled(fast.uniform64, np.float64), slow.uniform64, _make, covers=("philox.uniform64",)
+    ),
     "philox normal": Case(
         _filled(fast.normal, np.float32),
         slow.normal,

@@ -46,7 +46,17 @@ def _cells(curve, noise):
         bounds = np.stack([-rng.uniform(0.8, 1, shape), rng.uniform(0.8, 1, shape)])
         cells = np.concatenate([steps, bounds, 1 / bounds[::-1]]).astype(np.float32)
         counts = rng.integers(-5, 6, shape).astype(np.int32)
-        return w, w.copy(), counts, cells, curve, np.array(noise, np.float32), *_KEY, 2**33 + 7, np.ones(shape, np.int64)
+        return (
+            w,
+            w.copy(),
+            counts,
+            cells,
+            curve,
+            np.array(noise, np.float32),
+            *_KEY,
+            2**33 + 7,
+            np.ones(shape, np.int64),
+        )
 
     return make
 
@@ -62,8 +72,16 @@ _COVERS = ("pulses.pulse", "pulses.response")
 
 CASES = {
     "pulse trains": Case(_trains, slow.trains, _probabilities, covers=("pulses.trains",)),
-    "coincidences": Case(_coincidences, slow.coincidences, _signed, covers=("pulses.coincidences",)),
-    "pulses, linear cells": Case(_pulse, slow.pulse, _cells(_LINEAR, (0.3, 0, 0.02)), rtol=1e-5, atol=1e-5, covers=_COVERS),
-    "pulses, exponential cells": Case(_pulse, slow.pulse, _cells(_CURVE, (0, 0.5, 0)), rtol=1e-5, atol=1e-5, covers=_COVERS),
-    "pulses, silent cells": Case(_pulse, slow.pulse, _cells(_LINEAR, (0, 0, 0)), rtol=1e-6, atol=1e-6, covers=_COVERS),
+    "coincidences": Case(
+        _coincidences, slow.coincidences, _signed, covers=("pulses.coincidences",)
+    ),
+    "pulses, linear cells": Case(
+        _pulse, slow.pulse, _cells(_LINEAR, (0.3, 0, 0.02)), rtol=1e-5, atol=1e-5, covers=_COVERS
+    ),
+    "pulses, exponential cells": Case(
+        _pulse, slow.pulse, _cells(_CURVE, (0, 0.5, 0)), rtol=1e-5, atol=1e-5, covers=_COVERS
+    ),
+    "pulses, silent cells": Case(
+        _pulse, slow.pulse, _cells(_LINEAR, (0, 0, 0)), rtol=1e-6, atol=1e-6, covers=_COVERS
+    ),
 }

@@ -15,7 +15,9 @@ def _make(rng, size):
     images, channels, side = _SIZE[size]
     x = rng.random((images, channels * side * side), dtype=np.float32)
     starts = np.add.outer(np.arange(side - 2) * side, np.arange(side - 2)).ravel()
-    offsets = np.add.outer(np.arange(channels) * side * side, np.add.outer(np.arange(3) * side, np.arange(3)).ravel()).ravel()
+    offsets = np.add.outer(
+        np.arange(channels) * side * side, np.add.outer(np.arange(3) * side, np.arange(3)).ravel()
+    ).ravel()
     return x, starts.astype(np.uint64), offsets.astype(np.uint64), np.uint64(3)
 
 

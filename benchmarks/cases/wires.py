@@ -1,11 +1,13 @@
-"""Cases of `pimlab.kernels.wires`, and of the solvers built on them, against dense and sparse nodal solves."""
+"""Cases of `pimlab.kernels.wires`, and of the solvers built on them, against dense and sparse nodal
+solves.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 from benchmarks.cases import Case
-from pimlab.analog.wires import effective_conductance, wire_currents
+from pimlab.analog.circuit.wires import effective_conductance, wire_currents
 from pimlab.kernels import wires as kernels
 from pimlab.reference import wires as reference
 
@@ -50,12 +52,21 @@ def _gated_voltages(kernel):
 
 def _line(rng, size):
     n = {"tiny": 2, "small": 13, "large": 512}[size]
-    return _siemens(rng, n), rng.uniform(-1, 1, 3), rng.uniform(-1, 1, (3, n)), 1e-5 * rng.uniform(-1, 1, (3, n)), 2.0, 30.0
+    return (
+        _siemens(rng, n),
+        rng.uniform(-1, 1, 3),
+        rng.uniform(-1, 1, (3, n)),
+        1e-5 * rng.uniform(-1, 1, (3, n)),
+        2.0,
+        30.0,
+    )
 
 
 def _patterns(lines):
     def make(rng, size):
-        rows, n, patterns = {"tiny": (3, 2, 2), "small": (11, 6, 5), "large": (256, 256, 1000)}[size]
+        rows, n, patterns = {"tiny": (3, 2, 2), "small": (11, 6, 5), "large": (256, 256, 1000)}[
+            size
+        ]
         g = _siemens(rng, *lines, rows, n)
         active = rng.random((patterns, rows)) < 0.5
         active[0] = False
@@ -76,26 +87,90 @@ def _array(rng, size):
 
 
 def _solved_one_by_one(g):
-    return np.array([reference.currents(g[None], v, 1.0, 2.0, 30.0, 40.0) for v in np.eye(g.shape[0])])
+    return np.array(
+        [reference.currents(g[None], v, 1.0, 2.0, 30.0, 40.0) for v in np.eye(g.shape[0])]
+    )
 
 
 CASES = {
-    "wires.line_port": Case(_line_port, reference.line_port, lambda rng, size: (_line(rng, size)[0], 2.0, 30.0), _RTOL, _ATOL,
-                            covers=("wires.line_port",)),
-    "wires.line_voltages": Case(_line_voltages, reference.line_voltages, _line, _RTOL, 1e-13, covers=("wires.line_voltages",)),
-    "wires.gated_single": Case(_gated(kernels.gated_single), reference.gated_single, _patterns(()), _RTOL, _ATOL,
-                               covers=("wires.gated_single",)),
-    "wires.gated_pair": Case(_gated(kernels.gated_pair), reference.gated_pair, _patterns((2,)), _RTOL, _ATOL,
-                             covers=("wires.gated_pair",)),
-    "wires.gated_voltages": Case(_gated_voltages(kernels.gated_voltages), reference.gated_voltages, _sources, _RTOL, 1e-12,
-                                 covers=("wires.gated_voltages",)),
-    "wires.gated_near": Case(_gated(kernels.gated_near), reference.gated_near, _patterns((2,)), _RTOL, _ATOL, covers=("wires.gated_near",)),
-    "wires.gated_near_single": Case(_gated(kernels.gated_near), reference.gated_near, _patterns((1,)), _RTOL, _ATOL,
-                                    covers=("wires.gated_near",)),
-    "wires.gated_near_voltages": Case(_gated_voltages(kernels.gated_near_voltages), reference.gated_near_voltages, _sources, _RTOL, 1e-12,
-                                      covers=("wires.gated_near_voltages",)),
-    "wires.effective_conductance": Case(lambda g: effective_conductance(g, 1.0, 2.0, 30.0, 40.0), _solved_one_by_one, _array, 1e-9, _ATOL,
-                                        covers=("wires.line_port",)),
-    "wires.gated_inputs": Case(lambda g, active, *_: wire_currents(g, active, 2.0, 5.0, 30.0, 40.0, topology="B"),
-                               reference.gated_single, _patterns(()), _RTOL, _ATOL, covers=("wires.gated_single",)),
-}  # fmt: skip
+    "wires.line_port": Case(
+        _line_port,
+        reference.line_port,
+        lambda rng, size: (_line(rng, size)[0], 2.0, 30.0),
+        _RTOL,
+        _ATOL,
+        covers=("wires.line_port",),
+    ),
+    "wires.line_voltages": Case(
+        _line_voltages,
+        reference.line_voltages,
+        _line,
+        _RTOL,
+        1e-13,
+        covers=("wires.line_voltages",),
+    ),
+    "wires.gated_single": Case(
+        _gated(kernels.gated_single),
+        reference.gated_single,
+        _patterns(()),
+        _RTOL,
+        _ATOL,
+        covers=("wires.gated_single",),
+    ),
+    "wires.gated_pair": Case(
+        _gated(kernels.gated_pair),
+        reference.gated_pair,
+        _patterns((2,)),
+        _RTOL,
+        _ATOL,
+        covers=("wires.gated_pair",),
+    ),
+    "wires.gated_voltages": Case(
+        _gated_voltages(kernels.gated_voltages),
+        reference.gated_voltages,
+        _sources,
+        _RTOL,
+        1e-12,
+        covers=("wires.gated_voltages",),
+    ),
+    "wires.gated_near": Case(
+        _gated(kernels.gated_near),
+        reference.gated_near,
+        _patterns((2,)),
+        _RTOL,
+        _ATOL,
+        covers=("wires.gated_near",),
+    ),
+    "wires.gated_near_single": Case(
+        _gated(kernels.gated_near),
+        reference.gated_near,
+        _patterns((1,)),
+        _RTOL,
+        _ATOL,
+        covers=("wires.gated_near",),
+    ),
+    "wires.gated_near_voltages": Case(
+        _gated_voltages(kernels.gated_near_voltages),
+        reference.gated_near_voltages,
+        _sources,
+        _RTOL,
+        1e-12,
+        covers=("wires.gated_near_voltages",),
+    ),
+    "wires.effective_conductance": Case(
+        lambda g: effective_conductance(g, 1.0, 2.0, 30.0, 40.0),
+        _solved_one_by_one,
+        _array,
+        1e-9,
+        _ATOL,
+        covers=("wires.line_port",),
+    ),
+    "wires.gated_inputs": Case(
+        lambda g, active, *_: wire_currents(g, active, 2.0, 5.0, 30.0, 40.0, topology="B"),
+        reference.gated_single,
+        _patterns(()),
+        _RTOL,
+        _ATOL,
+        covers=("wires.gated_single",),
+    ),
+}

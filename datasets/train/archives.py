@@ -10,7 +10,9 @@ import numpy as np
 
 
 def save(path: Path, **arrays: np.ndarray) -> None:
-    """Write `arrays` to `path`, compressed, with fixed dates: the same arrays give the same bytes."""
+    """Write `arrays` to `path`, compressed, with fixed dates: the same arrays give the same
+    bytes.
+    """
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name, array in arrays.items():
             raw = io.BytesIO()

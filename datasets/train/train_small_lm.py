@@ -1,13 +1,15 @@
-"""Train the project's small language model on the King James Bible and write datasets/language/small-lm.npz.
+"""Train the project's small language model on the King James Bible and write
+datasets/language/small-lm.npz.
 
-It needs torch (`pip install torch==2.13.0`, the CPU build, in an environment of its own beside this project) and about
-ten minutes of one core:
+It needs torch (`pip install torch==2.13.0`, the CPU build, in an environment of its own beside this
+project) and about ten minutes of one core:
 
     python datasets/train/train_small_lm.py [--steps 1300] [--out datasets/language/small-lm.npz]
 
-The model is a LLaMA-style decoder (RMS norm, rotary positions, grouped-query attention, SwiGLU, tied embedding) of
-869,504 parameters, stored as float16 (1.7 MB). Only the split "train" is read while training; the losses on the
-calibration and test books are printed at the end beside an interpolated Kneser-Ney n-gram model of the same tokens.
+The model is a LLaMA-style decoder (RMS norm, rotary positions, grouped-query attention, SwiGLU,
+tied embedding) of 869,504 parameters, stored as float16 (1.7 MB). Only the split "train" is read
+while training; the losses on the calibration and test books are printed at the end beside an
+interpolated Kneser-Ney n-gram model of the same tokens.
 """
 
 from __future__ import annotations
@@ -24,12 +26,22 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from pimlab.workload.language import kjv
 from pimlab.workload.language.tokens import BytePairs, learn_merges
+from pimlab.workload.zoo import kjv
 
 HERE = Path(__file__).resolve().parents[1] / "language"
-SHAPE = {"vocabulary": 1024, "width": 128, "layers": 4, "heads": 4, "kv_heads": 2, "head_width": 32, "hidden": 352,
-         "context": 256, "rope_base": 10000.0, "norm_epsilon": 1e-5}  # fmt: skip
+SHAPE = {
+    "vocabulary": 1024,
+    "width": 128,
+    "layers": 4,
+    "heads": 4,
+    "kv_heads": 2,
+    "head_width": 32,
+    "hidden": 352,
+    "context": 256,
+    "rope_base": 10000.0,
+    "norm_epsilon": 1e-5,
+}
 
 
 def rms_norm(x: torch.Tensor, gain: torch.Tensor) -> torch.Tensor:
@@ -37,19 +49,39 @@ def rms_norm(x: torch.Tensor, gain: torch.Tensor) -> torch.Tensor:
 
 
 def rotated(x: torch.Tensor) -> torch.Tensor:
-    """Rotary positions of x (batch, heads, tokens, head width): neighbours 2i, 2i + 1 turn together."""
+    """Rotary positions of x (batch, heads, tokens, head width): neighbours 2i, 2i + 1 turn
+    together.
+    """
     half, tokens = SHAPE["head_width"] // 2, x.shape[2]
     angle = torch.arange(tokens)[:, None] * SHAPE["rope_base"] ** (-torch.arange(half) / half)[None]
     even, odd = x[..., ::2], x[..., 1::2]
-    return torch.stack([even * angle.cos() - odd * angle.sin(), even * angle.sin() + odd * angle.cos()], -1).flatten(-2)
+    return torch.stack(
+        [even * angle.cos() - odd * angle.sin(), even * angle.sin() + odd * angle.cos()], -1
+    ).flatten(-2)
 
 
 class Block(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        d, q, kv, f = SHAPE["width"], SHAPE["heads"] * SHAPE["head_width"], SHAPE["kv_heads"] * SHAPE["head_width"], SHAPE["hidden"]
-        self.attention_norm, self.ffn_norm = nn.Parameter(torch.ones(d)), nn.Parameter(torch.ones(d))
-        for name, (k, n) in {"q": (d, q), "k": (d, kv), "v": (d, kv), "o": (q, d), "gate": (d, f), "up": (d, f), "down": (f, d)}.items():
+        d, q, kv, f = (
+            SHAPE["width"],
+            SHAPE["heads"] * SHAPE["head_width"],
+            SHAPE["kv_heads"] * SHAPE["head_width"],
+            SHAPE["hidden"],
+        )
+        self.attention_norm, self.ffn_norm = (
+            nn.Parameter(torch.ones(d)),
+            nn.Parameter(torch.ones(d)),
+        )
+        for name, (k, n) in {
+            "q": (d, q),
+            "k": (d, kv),
+            "v": (d, kv),
+            "o": (q, d),
+            "gate": (d, f),
+            "up": (d, f),
+            "down": (f, d),
+        }.items():
             scale = 1 / math.sqrt(2 * SHAPE["layers"]) if name in ("o", "down") else 1.0
             setattr(self, name, nn.Parameter(torch.randn(k, n) * scale / math.sqrt(k)))
 
@@ -58,7 +90,10 @@ class Block(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = rms_norm(x, self.attention_norm)
-        q, k = rotated(self.heads(y @ self.q, SHAPE["heads"])), rotated(self.heads(y @ self.k, SHAPE["kv_heads"]))
+        q, k = (
+            rotated(self.heads(y @ self.q, SHAPE["heads"])),
+            rotated(self.heads(y @ self.k, SHAPE["kv_heads"])),
+        )
         v = self.heads(y @ self.v, SHAPE["kv_heads"])
         y = functional.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
         x = x + y.transpose(1, 2).flatten(-2) @ self.o
@@ -69,7 +104,9 @@ class Block(nn.Module):
 class Decoder(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.embedding = nn.Parameter(torch.randn(SHAPE["vocabulary"], SHAPE["width"]) / math.sqrt(SHAPE["width"]))
+        self.embedding = nn.Parameter(
+            torch.randn(SHAPE["vocabulary"], SHAPE["width"]) / math.sqrt(SHAPE["width"])
+        )
         self.blocks = nn.ModuleList(Block() for _ in range(SHAPE["layers"]))
         self.norm = nn.Parameter(torch.ones(SHAPE["width"]))
 
@@ -86,21 +123,32 @@ class Decoder(nn.Module):
 def train(model: Decoder, tokens: torch.Tensor, steps: int, batch: int, peak: float) -> None:
     matrices = [p for p in model.parameters() if p.ndim == 2]
     gains = [p for p in model.parameters() if p.ndim == 1]
-    optimiser = torch.optim.AdamW([{"params": matrices, "weight_decay": 0.1}, {"params": gains, "weight_decay": 0.0}],
-                                  lr=peak, betas=(0.9, 0.95))  # fmt: skip
+    optimiser = torch.optim.AdamW(
+        [{"params": matrices, "weight_decay": 0.1}, {"params": gains, "weight_decay": 0.0}],
+        lr=peak,
+        betas=(0.9, 0.95),
+    )
     start = time.time()
     for step in range(steps):
-        rate = peak * min(1.0, (step + 1) / 100) * (0.02 + 0.98 * (1 + math.cos(math.pi * step / steps)) / 2)
+        rate = (
+            peak
+            * min(1.0, (step + 1) / 100)
+            * (0.02 + 0.98 * (1 + math.cos(math.pi * step / steps)) / 2)
+        )
         for group in optimiser.param_groups:
             group["lr"] = rate
-        at = torch.randint(len(tokens) - SHAPE["context"] - 1, (batch, 1)) + torch.arange(SHAPE["context"] + 1)
+        at = torch.randint(len(tokens) - SHAPE["context"] - 1, (batch, 1)) + torch.arange(
+            SHAPE["context"] + 1
+        )
         loss = model.loss(tokens[at])
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         if step % 50 == 0 or step == steps - 1:
-            print(f"step {step:5d}  loss {loss.item():.4f}  {time.time() - start:6.1f} s", flush=True)
+            print(
+                f"step {step:5d}  loss {loss.item():.4f}  {time.time() - start:6.1f} s", flush=True
+            )
 
 
 @torch.no_grad()
@@ -111,9 +159,20 @@ def perplexity(model: Decoder, tokens: torch.Tensor) -> float:
     return math.exp(np.mean([model.loss(tokens[part][None]).item() for part in at]))
 
 
-def kneser_ney(tokens: np.ndarray, held: np.ndarray, order: int, vocabulary: int, discount: float = 0.8) -> float:
-    """Perplexity of `held` under an interpolated Kneser-Ney model of that order (Chen and Goodman 1999, section 2.7)."""
-    counts = [Counter(zip(*(tokens[i : len(tokens) - order + 1 + i].tolist() for i in range(order)), strict=True))]
+def kneser_ney(
+    tokens: np.ndarray, held: np.ndarray, order: int, vocabulary: int, discount: float = 0.8
+) -> float:
+    """Perplexity of `held` under an interpolated Kneser-Ney model of that order (Chen and Goodman
+    1999, section 2.7).
+    """
+    counts = [
+        Counter(
+            zip(
+                *(tokens[i : len(tokens) - order + 1 + i].tolist() for i in range(order)),
+                strict=True,
+            )
+        )
+    ]
     while len(counts) < order:
         lower: Counter[tuple[int, ...]] = Counter(gram[1:] for gram in counts[-1])
         counts.append(lower)
@@ -132,7 +191,10 @@ def kneser_ney(tokens: np.ndarray, held: np.ndarray, order: int, vocabulary: int
             gram = tuple(held[i - n + 1 : i + 1].tolist())
             if gram[:-1] in total:
                 whole = total[gram[:-1]]
-                p = max(grams.get(gram, 0) - discount, 0.0) / whole + discount * kinds[gram[:-1]] / whole * p
+                p = (
+                    max(grams.get(gram, 0) - discount, 0.0) / whole
+                    + discount * kinds[gram[:-1]] / whole * p
+                )
         nll -= math.log(p)
     return math.exp(nll / (len(held) - order + 1))
 
@@ -142,7 +204,13 @@ def save(model: Decoder, merges: np.ndarray, path: Path, facts: dict[str, float]
     for i, block in enumerate(model.blocks):
         arrays |= {f"layer{i}.{name}": p for name, p in block.named_parameters()}
     stored = {name: p.detach().numpy().astype(np.float16) for name, p in arrays.items()}
-    np.savez(path, shape=np.array(json.dumps(SHAPE)), merges=merges.astype(np.int16), facts=np.array(json.dumps(facts)), **stored)
+    np.savez(
+        path,
+        shape=np.array(json.dumps(SHAPE)),
+        merges=merges.astype(np.int16),
+        facts=np.array(json.dumps(facts)),
+        **stored,
+    )
 
 
 def main() -> None:
@@ -160,10 +228,24 @@ def main() -> None:
     tokenizer = BytePairs("kjv-1024", merges)
     tokens = {split: tokenizer.encode(text) for split, text in texts.items()}
     model = Decoder()
-    print(f"{sum(p.numel() for p in model.parameters())} parameters, {len(tokens['train'])} training tokens", flush=True)
-    train(model, torch.tensor(tokens["train"], dtype=torch.long), given.steps, given.batch, given.peak)
-    facts = {split: perplexity(model, torch.tensor(tokens[split], dtype=torch.long)) for split in ("calibration", "test")}
-    facts |= {f"kneser_ney_{order}": kneser_ney(tokens["train"], tokens["test"], order, SHAPE["vocabulary"]) for order in (3, 4, 5)}
+    print(
+        f"{sum(p.numel() for p in model.parameters())} parameters, {len(tokens['train'])} training "
+        "tokens",
+        flush=True,
+    )
+    train(
+        model, torch.tensor(tokens["train"], dtype=torch.long), given.steps, given.batch, given.peak
+    )
+    facts = {
+        split: perplexity(model, torch.tensor(tokens[split], dtype=torch.long))
+        for split in ("calibration", "test")
+    }
+    facts |= {
+        f"kneser_ney_{order}": kneser_ney(
+            tokens["train"], tokens["test"], order, SHAPE["vocabulary"]
+        )
+        for order in (3, 4, 5)
+    }
     facts["bytes_a_token_test"] = len(texts["test"]) / len(tokens["test"])
     print(json.dumps(facts, indent=1))
     save(model, merges, given.out, facts)

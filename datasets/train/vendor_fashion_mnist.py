@@ -1,4 +1,5 @@
-"""Copy the test images of Debian's dataset-fashion-mnist into datasets/, and 512 training images to calibrate on.
+"""Copy the test images of Debian's dataset-fashion-mnist into datasets/, and 512 training images to
+calibrate on.
 
 Run from the repository: `python datasets/train/vendor_fashion_mnist.py [folder]`.
 """
@@ -17,11 +18,17 @@ SOURCE = Path("/usr/share/datasets/fashion-mnist")
 
 
 def main(folder: Path) -> None:
-    """Write t10k-*.gz unchanged, and fashion-mnist-calibration.npz with evenly spaced training images (uint8)."""
+    """Write t10k-*.gz unchanged, and fashion-mnist-calibration.npz with evenly spaced training
+    images (uint8).
+    """
     for name in ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"):
         shutil.copyfile(SOURCE / name, folder / name)
-    images = np.frombuffer(gzip.decompress((SOURCE / "train-images-idx3-ubyte.gz").read_bytes()), np.uint8, offset=16)
-    labels = np.frombuffer(gzip.decompress((SOURCE / "train-labels-idx1-ubyte.gz").read_bytes()), np.uint8, offset=8)
+    images = np.frombuffer(
+        gzip.decompress((SOURCE / "train-images-idx3-ubyte.gz").read_bytes()), np.uint8, offset=16
+    )
+    labels = np.frombuffer(
+        gzip.decompress((SOURCE / "train-labels-idx1-ubyte.gz").read_bytes()), np.uint8, offset=8
+    )
     chosen = spread(len(labels), 512)
     save(
         folder / "fashion-mnist-calibration.npz",

@@ -1,4 +1,6 @@
-"""Write datasets/MANIFEST.toml's hashes again after a data file was made anew: `python datasets/train/write_manifest.py`."""
+"""Write datasets/MANIFEST.toml's hashes again after a data file was made anew: `python
+datasets/train/write_manifest.py`.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ def main() -> None:
     def renewed(match: re.Match[str]) -> str:
         return f"{match[1]}{hashlib.sha256((FOLDER / match[2]).read_bytes()).hexdigest()}{match[4]}"
 
-    path.write_text(re.sub(r'(file = "([^"]+)"\nsha256 = ")([0-9a-f]*)(")', renewed, path.read_text()))
+    path.write_text(
+        re.sub(r'(file = "([^"]+)"\nsha256 = ")([0-9a-f]*)(")', renewed, path.read_text())
+    )
 
 
 if __name__ == "__main__":

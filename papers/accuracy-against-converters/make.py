@@ -1,6 +1,8 @@
-"""How many ADC bits does a network need, by how its weights are mapped and by the cell that holds them?
+"""How many ADC bits does a network need, by how its weights are mapped and by the cell that holds
+them?
 
-`python papers/accuracy-against-converters/make.py` writes results/accuracy-against-converters.svg and .png under the current directory.
+`python papers/accuracy-against-converters/make.py` writes results/accuracy-against-converters.svg
+and .png under the current directory.
 """
 
 from __future__ import annotations
@@ -30,12 +32,22 @@ WITHIN = 0.01
 
 
 def machine(mapping: str, cell: str, bits: int) -> pim.Crossbar:
-    """Arrays of 256 x 256, 8-bit inputs, an ADC of `bits` bits whose range is the largest sum of the calibration rows."""
-    return pim.Crossbar(name=mapping, cell=pim.device(CELLS[cell]), dac=pim.DAC(bits=8), adc=pim.ADC(bits=bits), **MAPPINGS[mapping])
+    """Arrays of 256 x 256, 8-bit inputs, an ADC of `bits` bits whose range is the largest sum of
+    the calibration rows.
+    """
+    return pim.Crossbar(
+        name=mapping,
+        cell=pim.device(CELLS[cell]),
+        dac=pim.DAC(bits=8),
+        adc=pim.ADC(bits=bits),
+        **MAPPINGS[mapping],
+    )
 
 
 def compute(quick: bool = False) -> xr.Dataset:
-    """Dataset of the accuracy over `cell`, `mapping`, `bits` and `seed`; quick takes fewer images, cells, mappings and bits."""
+    """Dataset of the accuracy over `cell`, `mapping`, `bits` and `seed`; quick takes fewer images,
+    cells, mappings and bits.
+    """
     model = pim.load_model("fashion-cnn")
     data = pim.load_data("fashion-mnist", split="test", limit=50 if quick else 500)
 
@@ -43,32 +55,58 @@ def compute(quick: bool = False) -> xr.Dataset:
     def accuracy(cell: str, mapping: str, bits: int, seed: int) -> xr.Dataset:
         return pim.run(model, machine(mapping, cell, bits), data, seed=seed)[["accuracy"]]
 
-    bits, cells = ([6, 10], ["ideal cell", "PCM"]) if quick else ([3, 4, 5, 6, 7, 8, 10], list(CELLS))
+    bits, cells = (
+        ([6, 10], ["ideal cell", "PCM"]) if quick else ([3, 4, 5, 6, 7, 8, 10], list(CELLS))
+    )
     ds = pim.sweep(
-        accuracy, cell=cells, mapping=list(MAPPINGS)[: 3 if quick else 4], bits=bits, seed=range(1 if quick else 3), progress=False
+        accuracy,
+        cell=cells,
+        mapping=list(MAPPINGS)[: 3 if quick else 4],
+        bits=bits,
+        seed=range(1 if quick else 3),
+        progress=False,
     )
     software = float(pim.run(model, pim.Crossbar(), data).accuracy)
     enough = (ds.accuracy.mean("seed") >= software - WITHIN).sortby("bits")
     needed = xr.where(enough.any("bits"), enough.bits.where(enough).min("bits"), np.inf)
-    return ds.assign(software=((), software, {"units": "1"}), needed=needed.assign_attrs(units="bits"))
+    return ds.assign(
+        software=((), software, {"units": "1"}), needed=needed.assign_attrs(units="bits")
+    )
 
 
 def draw(ds: xr.Dataset) -> Figure:
     """One panel a cell: accuracy against ADC bits, a line a mapping."""
     fig = figure(12, 4.2)
-    titles = {"ideal cell": "A pair's difference needs 6 bits,\nan offset sum 10",
-              "SONOS": "Cells whose error shrinks with their\nconductance add next to nothing",
-              "PCM": "Noisy cells: slices do not help pairs,\nan offset is lost in its own noise"}  # fmt: skip
+    titles = {
+        "ideal cell": "A pair's difference needs 6 bits,\nan offset sum 10",
+        "SONOS": "Cells whose error shrinks with their\nconductance add next to nothing",
+        "PCM": "Noisy cells: slices do not help pairs,\nan offset is lost in its own noise",
+    }
     panels = np.atleast_1d(fig.subplots(1, ds.sizes["cell"], sharey=True))
     for axes, cell in zip(panels, ds.cell.values, strict=True):
         axes.axhline(100 * float(ds.software), color="0.5", ls=":", label="floating point")
-        for colour, mapping in zip((PARTS[0], PARTS[4], PARTS[5], PARTS[1]), ds.mapping.values, strict=False):
+        for colour, mapping in zip(
+            (PARTS[0], PARTS[4], PARTS[5], PARTS[1]), ds.mapping.values, strict=False
+        ):
             one = 100 * ds.accuracy.sel(cell=cell, mapping=mapping)
-            axes.fill_between(ds.bits, one.min("seed"), one.max("seed"), color=colour, alpha=0.25, lw=0)
-            axes.plot(ds.bits, one.mean("seed"), "s--" if "slices" in str(mapping) else "o-", color=colour, ms=5, label=str(mapping))
+            axes.fill_between(
+                ds.bits, one.min("seed"), one.max("seed"), color=colour, alpha=0.25, lw=0
+            )
+            axes.plot(
+                ds.bits,
+                one.mean("seed"),
+                "s--" if "slices" in str(mapping) else "o-",
+                color=colour,
+                ms=5,
+                label=str(mapping),
+            )
         axes.set(xlabel="ADC bits", title=f"{cell}\n{titles[str(cell)]}", xticks=ds.bits.values)
-    panels[0].set(ylabel=f"accuracy on {int(ds.attrs['samples'])} Fashion-MNIST images (%)", ylim=(0, 100))
-    panels[0].fill_between([], [], [], color="0.5", alpha=0.25, lw=0, label=f"range over {ds.sizes['seed']} seeds")
+    panels[0].set(
+        ylabel=f"accuracy on {int(ds.attrs['samples'])} Fashion-MNIST images (%)", ylim=(0, 100)
+    )
+    panels[0].fill_between(
+        [], [], [], color="0.5", alpha=0.25, lw=0, label=f"range over {ds.sizes['seed']} seeds"
+    )
     panels[0].legend(frameon=False, fontsize=8)
     return fig
 

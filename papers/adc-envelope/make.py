@@ -1,6 +1,7 @@
 """How far is the usual ADC from the best one published, and what did ISAAC's converter really have?
 
-`python papers/adc-envelope/make.py` writes results/adc-envelope.svg and .png under the current directory.
+`python papers/adc-envelope/make.py` writes results/adc-envelope.svg and .png under the current
+directory.
 """
 
 from __future__ import annotations
@@ -16,7 +17,13 @@ from pimlab.analog import adc_energy
 from pimlab.plot.style import PARTS, figure, save
 
 OUT = Path("results") / "adc-envelope"
-BINS = Path(__file__).parents[2] / "datasets" / "reference" / "analog" / "murmann2025_energy_by_enob.csv"
+BINS = (
+    Path(__file__).parents[2]
+    / "datasets"
+    / "reference"
+    / "analog"
+    / "murmann2025_energy_by_enob.csv"
+)
 MODELS = ("envelope", "median", "regression")
 SAID = {
     "envelope": "envelope: 0.267 pJ + 0.1446 aJ 4^ENOB",
@@ -24,7 +31,9 @@ SAID = {
     "regression": "regression at 32 nm (Andrulis 2024)",
 }
 ISAAC = {"charged": (8.0, 1.667e-12), "as surveyed": (6.24, 2.55e-12)}
-"""(effective bits, J) of the 8-bit converter that ISAAC charges, and of the design it points to as the survey lists it."""
+"""(effective bits, J) of the 8-bit converter that ISAAC charges, and of the design it points to as
+the survey lists it.
+"""
 
 
 def _bins() -> dict[str, np.ndarray]:
@@ -34,19 +43,31 @@ def _bins() -> dict[str, np.ndarray]:
 
 
 def compute(quick: bool = False) -> xr.Dataset:
-    """Dataset of the energy of a conversion over `model` and `enob` at 100 MHz in 32 nm, and the survey's bins over `bin`."""
+    """Dataset of the energy of a conversion over `model` and `enob` at 100 MHz in 32 nm, and the
+    survey's bins over `bin`.
+    """
     enob = np.arange(4, 14.01, 1.0 if quick else 0.25)
     bins = _bins()
     energy = [[adc_energy(b, 1e8, "32 nm", model) for b in enob] for model in MODELS]
     joule = {"units": "J", "long_name": "energy of one conversion"}
-    points = {name: ("bin", bins[column] * 1e-12, joule) for name, column in
-              (("least", "min_pJ_all"), ("tenth", "p10_pJ_2012plus"), ("middle", "median_pJ_2012plus"))}  # fmt: skip
+    points = {
+        name: ("bin", bins[column] * 1e-12, joule)
+        for name, column in (
+            ("least", "min_pJ_all"),
+            ("tenth", "p10_pJ_2012plus"),
+            ("middle", "median_pJ_2012plus"),
+        )
+    }
     return xr.Dataset(
         {
             "energy": (("model", "enob"), np.array(energy), joule),
             **points,
             "isaac": ("claim", np.array([joules for _, joules in ISAAC.values()]), joule),
-            "honest": ("claim", np.array([adc_energy(bits, 1.2e9, "32 nm") for bits, _ in ISAAC.values()]), joule),
+            "honest": (
+                "claim",
+                np.array([adc_energy(bits, 1.2e9, "32 nm") for bits, _ in ISAAC.values()]),
+                joule,
+            ),
         },
         coords={"model": list(MODELS), "enob": enob, "bin": bins["enob_bin"], "claim": list(ISAAC)},
         attrs={"sources": "murmann2025, andrulis2024adc, shafiee2016"},
@@ -54,14 +75,18 @@ def compute(quick: bool = False) -> xr.Dataset:
 
 
 def draw(ds: xr.Dataset) -> Figure:
-    """Energy against effective bits: three models, the survey's bins, and the converter ISAAC charges."""
+    """Energy against effective bits: three models, the survey's bins, and the converter ISAAC
+    charges.
+    """
     fig = figure(7, 4.6)
     axes = fig.subplots()
     pico = 1e12
     band = ds.energy.sel(model=["envelope", "median"]) * pico
     axes.fill_between(ds.enob, *band.values, color=PARTS[0], alpha=0.15, lw=0)
     for colour, model, style in zip(PARTS, ds.model.values, ("-", "--", ":"), strict=False):
-        axes.plot(ds.enob, ds.energy.sel(model=model) * pico, style, color=colour, label=SAID[model])
+        axes.plot(
+            ds.enob, ds.energy.sel(model=model) * pico, style, color=colour, label=SAID[model]
+        )
     for name, marker, label in (
         ("least", "v", "survey: least of all years"),
         ("tenth", "_", "survey: 10th percentile since 2012"),
@@ -69,10 +94,20 @@ def draw(ds: xr.Dataset) -> Figure:
     ):
         axes.plot(ds.bin, ds[name] * pico, marker, color="black", mfc="none", label=label)
     axes.plot(
-        [bits for bits, _ in ISAAC.values()], ds.isaac * pico, "*", color=PARTS[5], ms=10, label="ISAAC: charged (8), as surveyed (6.24)"
+        [bits for bits, _ in ISAAC.values()],
+        ds.isaac * pico,
+        "*",
+        color=PARTS[5],
+        ms=10,
+        label="ISAAC: charged (8), as surveyed (6.24)",
     )
-    axes.set(yscale="log", xlabel="effective bits", ylabel="energy of one conversion (pJ)",
-             title="Half of the ADCs need twelve times the best one's energy or more:\na price without its band says little")  # fmt: skip
+    axes.set(
+        yscale="log",
+        xlabel="effective bits",
+        ylabel="energy of one conversion (pJ)",
+        title="Half of the ADCs need twelve times the best one's energy or more:\na price without "
+        "its band says little",
+    )
     axes.legend(frameon=False, fontsize=8)
     return fig
 

@@ -1,6 +1,8 @@
-"""What do five years of drift do to a two-layer perceptron in PCM, and how much do compensations take back?
+"""What do five years of drift do to a two-layer perceptron in PCM, and how much do compensations
+take back?
 
-`python papers/five-year-drift/make.py` writes results/five-year-drift.svg and .png under the current directory.
+`python papers/five-year-drift/make.py` writes results/five-year-drift.svg and .png under the
+current directory.
 """
 
 from __future__ import annotations
@@ -30,11 +32,19 @@ CELLS = ("pcm-joshi2020", "pcm-hermes-pair")
 
 def machine(cell: str, rule: str) -> pim.Crossbar:
     """Arrays of 256 x 256 pairs with 8-bit converters."""
-    return pim.Crossbar(name=rule, cell=pim.device(cell), dac=pim.DAC(bits=8), adc=pim.ADC(bits=8), compensation=RULES[rule])
+    return pim.Crossbar(
+        name=rule,
+        cell=pim.device(cell),
+        dac=pim.DAC(bits=8),
+        adc=pim.ADC(bits=8),
+        compensation=RULES[rule],
+    )
 
 
 def compute(quick: bool = False) -> xr.Dataset:
-    """Dataset of the classification error over `cell`, `rule`, `at` and `seed`; quick takes one cell and fewer times and seeds."""
+    """Dataset of the classification error over `cell`, `rule`, `at` and `seed`; quick takes one
+    cell and fewer times and seeds.
+    """
     model, data = pim.load_model("digits-mlp"), pim.load_data("digits", split="test")
     times = [TIMES[0], TIMES[-1]] if quick else list(TIMES)
 
@@ -43,7 +53,9 @@ def compute(quick: bool = False) -> xr.Dataset:
         return pim.run(model, machine(cell, rule), data, at=times, seed=seed)[["accuracy"]]
 
     cells = CELLS[:1] if quick else CELLS
-    ds = pim.sweep(error, cell=list(cells), rule=list(RULES), seed=range(4 if quick else 10), progress=False)
+    ds = pim.sweep(
+        error, cell=list(cells), rule=list(RULES), seed=range(4 if quick else 10), progress=False
+    )
     ds["error"] = (1 - ds.accuracy).assign_attrs(units="1", long_name="classification error")
     software = 1 - float(pim.run(model, pim.Crossbar(), data).accuracy)
     return ds.assign(software=((), software, {"units": "1"}))
@@ -58,22 +70,48 @@ def targets() -> list[dict[str, str]]:
 def draw(ds: xr.Dataset) -> Figure:
     """One panel a cell: classification error against time, a line a rule."""
     fig = figure(10, 4.2)
-    titles = {"pcm-joshi2020": "Left alone the error doubles in five years;\none gain a layer keeps most of it away",
-              "pcm-hermes-pair": "Where drift depends on the conductance, a gain\nhelps less than renewed output statistics"}  # fmt: skip
+    titles = {
+        "pcm-joshi2020": "Left alone the error doubles in five years;\none gain a layer keeps most "
+        "of it away",
+        "pcm-hermes-pair": "Where drift depends on the conductance, a gain\nhelps less than "
+        "renewed output statistics",
+    }
     panels = np.atleast_1d(fig.subplots(1, ds.sizes["cell"], sharey=True))
     age = np.maximum(ds["at"].values, 60.0)
     for axes, cell in zip(panels, ds.cell.values, strict=True):
-        for colour, rule in zip((PARTS[5], PARTS[0], PARTS[4], PARTS[2]), ds.rule.values, strict=True):
+        for colour, rule in zip(
+            (PARTS[5], PARTS[0], PARTS[4], PARTS[2]), ds.rule.values, strict=True
+        ):
             one = 100 * ds.error.sel(cell=cell, rule=rule)
             mean, half = one.mean("seed"), one.std("seed", ddof=1) / np.sqrt(ds.sizes["seed"]) * 2
             axes.fill_between(age, mean - half, mean + half, color=colour, alpha=0.2, lw=0)
-            axes.plot(age, mean, "s--" if rule == "reference columns" else "o-", color=colour, ms=4, label=str(rule))
+            axes.plot(
+                age,
+                mean,
+                "s--" if rule == "reference columns" else "o-",
+                color=colour,
+                ms=4,
+                label=str(rule),
+            )
         axes.axhline(100 * float(ds.software), color="0.5", ls=":", label="floating point")
-        axes.set(xscale="log", title=f"{cell}\n{titles[str(cell)]}", xlabel="time after programming")
-        axes.set_xticks(age, ["0", "1 h", "1 d", "1 m", "1 y", "5 y"] if len(age) == len(TIMES) else ["0", "5 y"])
+        axes.set(
+            xscale="log", title=f"{cell}\n{titles[str(cell)]}", xlabel="time after programming"
+        )
+        axes.set_xticks(
+            age,
+            ["0", "1 h", "1 d", "1 m", "1 y", "5 y"] if len(age) == len(TIMES) else ["0", "5 y"],
+        )
         axes.minorticks_off()
     panels[0].set(ylabel="classification error (%)", ylim=(0, None))
-    panels[0].fill_between([], [], [], color="0.5", alpha=0.2, lw=0, label=f"two standard errors, {ds.sizes['seed']} seeds")
+    panels[0].fill_between(
+        [],
+        [],
+        [],
+        color="0.5",
+        alpha=0.2,
+        lw=0,
+        label=f"two standard errors, {ds.sizes['seed']} seeds",
+    )
     panels[0].legend(frameon=False, fontsize=9)
     return fig
 

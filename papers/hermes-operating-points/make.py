@@ -1,6 +1,8 @@
-"""Do HERMES's published operating points agree with each other, and with the targets `pcm-hermes` and `pcm-hermes-one-phase`?
+"""Do HERMES's published operating points agree with each other, and with the targets `pcm-hermes`
+and `pcm-hermes-one-phase`?
 
-`python papers/hermes-operating-points/make.py` writes results/hermes-operating-points.svg and .png under the current directory.
+`python papers/hermes-operating-points/make.py` writes results/hermes-operating-points.svg and .png
+under the current directory.
 """
 
 from __future__ import annotations
@@ -16,12 +18,15 @@ from pimlab import catalogue
 from pimlab.analog import Crossbar
 from pimlab.analog.targets import TARGETS as MACHINES
 from pimlab.cost import price
+from pimlab.machine.protocol import MacOp
 from pimlab.plot.style import PARTS, figure, save
-from pimlab.protocol import MacOp
 
 OUT = Path("results") / "hermes-operating-points"
 TARGETS = Path(__file__).with_name("targets.csv")
-MODES = {"four-phase": ("pcm-hermes", "hermes", 4), "one-phase": ("pcm-hermes-one-phase", "hermes-one-phase", 1)}
+MODES = {
+    "four-phase": ("pcm-hermes", "hermes", 4),
+    "one-phase": ("pcm-hermes-one-phase", "hermes-one-phase", 1),
+}
 """Mode -> (target, catalogue entry, phases)."""
 CORE = MacOp(name="one core", m=1, k=256, n=256)
 OPS = 2 * CORE.macs
@@ -37,23 +42,35 @@ def _published(mode: str, name: str) -> float:
 
 
 def _energy(mode: str) -> np.ndarray:
-    """(nominal, low, high) J of one read of a full core by component: Gaussian weights, uniform inputs of both signs."""
+    """(nominal, low, high) J of one read of a full core by component: Gaussian weights, uniform
+    inputs of both signs.
+    """
     machine, rng = _machine(mode), np.random.default_rng(0)
     programmed = machine.program(rng.standard_normal((256, 256)).astype(np.float32), 0)
     x = rng.uniform(-1, 1, (16, 256)).astype(np.float32)
     joules = {name: amount / len(x) for name, amount in programmed.integrals(x).items()}
     found = price({**machine.events(CORE), **joules}, machine.prices)
-    return np.array([[part.get(component, 0.0) for component in COMPONENTS] for part in (found.nominal, found.low, found.high)])
+    return np.array(
+        [
+            [part.get(component, 0.0) for component in COMPONENTS]
+            for part in (found.nominal, found.low, found.high)
+        ]
+    )
 
 
 def compute(quick: bool = False) -> xr.Dataset:
-    """Dataset over `mode` of throughput, efficiency, energy of a core's read by `component` and `bound`, and what follows from both."""
+    """Dataset over `mode` of throughput, efficiency, energy of a core's read by `component` and
+    `bound`, and what follows from both.
+    """
     modes = list(MODES)
     cores = _published("four-phase", "cores")
     seconds = np.array([sum(_machine(mode).latency(CORE).values()) for mode in modes])
     energy = np.array([_energy(mode) for mode in modes])
     throughput = cores * OPS / seconds / 1e12
-    printed = {name: np.array([_published(mode, name) for mode in modes]) for name in ("throughput", "efficiency")}
+    printed = {
+        name: np.array([_published(mode, name) for mode in modes])
+        for name in ("throughput", "efficiency")
+    }
     phases = np.array([MODES[mode][2] for mode in modes])
     phase = (seconds[0] - seconds[1]) / (phases[0] - phases[1])
     watts = printed["throughput"] / printed["efficiency"]
@@ -69,23 +86,45 @@ def compute(quick: bool = False) -> xr.Dataset:
             "energy": (("mode", "bound", "component"), energy, {"units": "J"}),
             "phase_time": ((), 1e9 * phase, {"units": "ns"}),
             "overhead_time": ((), 1e9 * (seconds[1] - phase), {"units": "ns"}),
-            "efficiency_at_equal_power": ((), printed["throughput"][1] / watts[0] / 1e12, {"units": "TOPS/W"}),
+            "efficiency_at_equal_power": (
+                (),
+                printed["throughput"][1] / watts[0] / 1e12,
+                {"units": "TOPS/W"},
+            ),
             "core_energy": ((), 1e9 * OPS / core, {"units": "nJ"}),
             "chip_energy": ((), 1e9 * OPS / printed["efficiency"][1], {"units": "nJ"}),
         },
-        coords={"mode": modes, "phases": ("mode", phases), "bound": ["nominal", "low", "high"], "component": list(COMPONENTS)},
+        coords={
+            "mode": modes,
+            "phases": ("mode", phases),
+            "bound": ["nominal", "low", "high"],
+            "component": list(COMPONENTS),
+        },
         attrs={"sources": "legallo2023, khaddam2022, aihwkit, murmann2025"},
     )
 
 
 def _times(axes: Axes, ds: xr.Dataset) -> None:
     line = np.array([0, 4.3])
-    axes.plot(line, float(ds.overhead_time) + line * float(ds.phase_time), "-", color=PARTS[0],
-              label=f"{float(ds.overhead_time):.0f} ns + {float(ds.phase_time):.0f} ns a phase")  # fmt: skip
+    axes.plot(
+        line,
+        float(ds.overhead_time) + line * float(ds.phase_time),
+        "-",
+        color=PARTS[0],
+        label=f"{float(ds.overhead_time):.0f} ns + {float(ds.phase_time):.0f} ns a phase",
+    )
     axes.plot(ds.phases, 1e9 * ds.read_time, "o", color=PARTS[0], ms=8, label="from published TOPS")
-    axes.plot([4], [512], "x", color="black", ms=9, mew=2, label="t_read of aihwkit's model: 512 ns")
-    axes.set(xlabel="phases of a read", ylabel="time of a read (ns)", xlim=(0, 4.3), ylim=(0, 600), xticks=range(5),
-             title="Both throughputs are one phase time:\na read has next to no overhead")  # fmt: skip
+    axes.plot(
+        [4], [512], "x", color="black", ms=9, mew=2, label="t_read of aihwkit's model: 512 ns"
+    )
+    axes.set(
+        xlabel="phases of a read",
+        ylabel="time of a read (ns)",
+        xlim=(0, 4.3),
+        ylim=(0, 600),
+        xticks=range(5),
+        title="Both throughputs are one phase time:\na read has next to no overhead",
+    )
     axes.legend(frameon=False, fontsize=9)
 
 
@@ -93,20 +132,43 @@ def _energies(axes: Axes, ds: xr.Dataset) -> None:
     base = np.zeros(ds.sizes["mode"])
     for colour, component in zip(PARTS, ds.component.values, strict=False):
         amount = 1e9 * ds.energy.sel(component=component)
-        axes.bar(range(ds.sizes["mode"]), amount.sel(bound="nominal"), 0.5, bottom=base, color=colour, label=str(component))
+        axes.bar(
+            range(ds.sizes["mode"]),
+            amount.sel(bound="nominal"),
+            0.5,
+            bottom=base,
+            color=colour,
+            label=str(component),
+        )
         base += amount.sel(bound="nominal").values
     printed = OPS / (1e3 * ds.efficiency_published.values)
     axes.plot(range(ds.sizes["mode"]), printed, "D", color="black", ms=7, label="chip, published")
-    axes.plot([1], [float(ds.core_energy)], "x", color="black", ms=9, mew=2, label="single core, published")
-    labels = [f"{mode}\n{tops:.2f} TOPS/W" for mode, tops in zip(ds["mode"].values, ds.efficiency.values, strict=True)]
+    axes.plot(
+        [1],
+        [float(ds.core_energy)],
+        "x",
+        color="black",
+        ms=9,
+        mew=2,
+        label="single core, published",
+    )
+    labels = [
+        f"{mode}\n{tops:.2f} TOPS/W"
+        for mode, tops in zip(ds["mode"].values, ds.efficiency.values, strict=True)
+    ]
     axes.set_xticks(range(ds.sizes["mode"]), labels)
-    axes.set(xlim=(-0.5, 1.7), ylabel="energy of a core's read (nJ)",
-             title="Power hardly depends on the mode;\nwhat its parts take is not published")  # fmt: skip
+    axes.set(
+        xlim=(-0.5, 1.7),
+        ylabel="energy of a core's read (nJ)",
+        title="Power hardly depends on the mode;\nwhat its parts take is not published",
+    )
     axes.legend(frameon=False, fontsize=9)
 
 
 def draw(ds: xr.Dataset) -> Figure:
-    """Left: time of a read against phases. Right: energy of a read by component, with bands and published totals."""
+    """Left: time of a read against phases. Right: energy of a read by component, with bands and
+    published totals.
+    """
     fig = figure(10, 4.4)
     left, right = fig.subplots(1, 2)
     _times(left, ds)

@@ -1,6 +1,8 @@
-"""How wrong is an analog product hours, days and years after programming, with and without compensation, for four devices?
+"""How wrong is an analog product hours, days and years after programming, with and without
+compensation, for four devices?
 
-`python papers/mvm-error-over-time/make.py` writes results/mvm-error-over-time.svg and .png under the current directory.
+`python papers/mvm-error-over-time/make.py` writes results/mvm-error-over-time.svg and .png under
+the current directory.
 """
 
 from __future__ import annotations
@@ -18,7 +20,14 @@ from pimlab.plot.style import PARTS, figure, save
 OUT = Path("results") / "mvm-error-over-time"
 TARGETS = Path(__file__).with_name("targets.csv")
 DEVICES = ("pcm-joshi2020", "pcm-hermes-pair", "reram-wan2022", "sonos-agrawal2022")
-TIMES = {"0": 0.0, "1 s": 1.0, "1 h": 3600.0, "1 d": 86400.0, "30 d": 30 * 86400.0, "1 y": 365 * 86400.0}
+TIMES = {
+    "0": 0.0,
+    "1 s": 1.0,
+    "1 h": 3600.0,
+    "1 d": 86400.0,
+    "30 d": 30 * 86400.0,
+    "1 y": 365 * 86400.0,
+}
 LAST = {"reram-wan2022": 2 * 86400.0, "sonos-agrawal2022": 5 * 86400.0}
 """Seconds after which nothing was measured: later points hold the last measured spread."""
 
@@ -33,23 +42,38 @@ def _operands(size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 def _errors(name: str, compensation: DriftCompensation | None, size: int, seed: int) -> list[float]:
     """Relative L2 error of a product at each time."""
     w, x = _operands(size, seed)
-    machine = Crossbar(rows=size, cols=size, cell=device(name), scaling="layer", compensation=compensation)
+    machine = Crossbar(
+        rows=size, cols=size, cell=device(name), scaling="layer", compensation=compensation
+    )
     programmed, exact = machine.program(w, seed), x @ w
-    return [float(np.linalg.norm(programmed.matmul(x, seed, at) - exact) / np.linalg.norm(exact)) for at in TIMES.values()]
+    return [
+        float(np.linalg.norm(programmed.matmul(x, seed, at) - exact) / np.linalg.norm(exact))
+        for at in TIMES.values()
+    ]
 
 
 def _targets() -> np.ndarray:
     """The published errors (compensation, time) of the PCM model, NaN where there is none."""
     with TARGETS.open() as file:
         listed = {row["condition"]: float(row["published"]) for row in csv.DictReader(file)}
-    return np.array([[listed.get(f"pcm-joshi2020 compensation={rule} t={time}", np.nan) for time in TIMES] for rule in ("none", "global")])
+    return np.array(
+        [
+            [listed.get(f"pcm-joshi2020 compensation={rule} t={time}", np.nan) for time in TIMES]
+            for rule in ("none", "global")
+        ]
+    )
 
 
 def compute(quick: bool = False) -> xr.Dataset:
-    """Dataset of the error over `device`, `compensation`, `time` and `seed`; quick takes one seed of 256 x 256."""
+    """Dataset of the error over `device`, `compensation`, `time` and `seed`; quick takes one seed
+    of 256 x 256.
+    """
     seeds, size = ([1], 256) if quick else ([1, 2, 3, 4, 5], 512)
     rules = {"none": None, "global": DriftCompensation()}
-    error = [[[_errors(name, rule, size, seed) for seed in seeds] for rule in rules.values()] for name in DEVICES]
+    error = [
+        [[_errors(name, rule, size, seed) for seed in seeds] for rule in rules.values()]
+        for name in DEVICES
+    ]
     unit = {"units": "1", "long_name": "relative L2 error of a product"}
     return xr.Dataset(
         {
@@ -62,7 +86,9 @@ def compute(quick: bool = False) -> xr.Dataset:
             "seed": seeds,
             "time": ("time", list(TIMES.values()), {"units": "s"}),
         },
-        attrs={"sources": ", ".join(sorted({key for name in DEVICES for key in device(name).sources}))},
+        attrs={
+            "sources": ", ".join(sorted({key for name in DEVICES for key in device(name).sources}))
+        },
     )
 
 
@@ -79,10 +105,19 @@ def draw(ds: xr.Dataset) -> Figure:
             axis.fill_between(age, low, high, color=colour, alpha=0.25, lw=0)
             axis.plot(age[known], mean[known], "o-", color=colour, ms=4, label=name)
             axis.plot(age[~known], mean[~known], "o", color=colour, ms=4, mfc="none")
-        axis.plot(age, ds.target.sel(compensation=rule), "x", color="black", ms=7, label="PCM, reference table")
+        axis.plot(
+            age,
+            ds.target.sel(compensation=rule),
+            "x",
+            color="black",
+            ms=7,
+            label="PCM, reference table",
+        )
         axis.set(xscale="log", xlabel="time after programming (s); 0 drawn at 0.1")
     axes[0].set(
-        ylabel="relative error of a 512 x 512 product", ylim=(0, None), title="Left alone, PCM loses half\nof the product in a year"
+        ylabel="relative error of a 512 x 512 product",
+        ylim=(0, None),
+        title="Left alone, PCM loses half\nof the product in a year",
     )
     axes[1].set(title="One gain a layer gives most of it back;\nReRAM spreads instead of drifting")
     axes[0].plot([], [], "o", color="0.3", ms=4, mfc="none", label="after the last measured time")

@@ -1,6 +1,8 @@
-"""How do NeuRRAM's throughput, efficiency and energy follow from input and output bits? Seven constants, fitted on four points.
+"""How do NeuRRAM's throughput, efficiency and energy follow from input and output bits? Seven
+constants, fitted on four points.
 
-`python papers/neurram-efficiency/make.py` writes results/neurram-efficiency.svg and .png under the current directory.
+`python papers/neurram-efficiency/make.py` writes results/neurram-efficiency.svg and .png under the
+current directory.
 """
 
 from __future__ import annotations
@@ -30,23 +32,36 @@ Condition = tuple[int, int, str]
 
 
 def phases(magnitude: int, mode: str) -> tuple[int, ...]:
-    """Magnitude bits of each phase of a read: above three bits the two-phase mode splits them in halves."""
+    """Magnitude bits of each phase of a read: above three bits the two-phase mode splits them in
+    halves.
+    """
     if mode == "one-phase" or magnitude <= ONE_PULSE_BITS:
         return (magnitude,)
     return (-(-magnitude // 2), magnitude // 2)
 
 
 def counts(condition: Condition) -> dict[str, int]:
-    """Events of one read: input bits sent, integrations (2^p - 1 a phase of p bits), steps of the ADC, phases."""
+    """Events of one read: input bits sent, integrations (2^p - 1 a phase of p bits), steps of the
+    ADC, phases.
+    """
     inputs, outputs, mode = condition
     magnitude = max(inputs - 1, 1)
     parts = phases(magnitude, mode)
     steps = sum(outputs - sum(parts[:index]) for index in range(len(parts)))
-    return {"bits": magnitude, "integrations": sum(2**p - 1 for p in parts), "ADC steps": steps, "phases": len(parts)}
+    return {
+        "bits": magnitude,
+        "integrations": sum(2**p - 1 for p in parts),
+        "ADC steps": steps,
+        "phases": len(parts),
+    }
 
 
 TIME_EVENTS = ("integrations", "ADC steps", "phases")
-ENERGY_EVENTS = {"WL switching": ("bits",), "neuron operations and control": ("bits", "ADC steps"), "input pulses": ("bits",)}
+ENERGY_EVENTS = {
+    "WL switching": ("bits",),
+    "neuron operations and control": ("bits", "ADC steps"),
+    "input pulses": ("bits",),
+}
 
 
 def _targets() -> list[dict[str, str]]:
@@ -61,13 +76,19 @@ def condition(text: str) -> Condition:
 
 
 def _published(quantity: str, role: str | None = None) -> dict[Condition, float]:
-    rows = [row for row in _targets() if row["quantity"] == quantity and role in (None, row["role"])]
+    rows = [
+        row for row in _targets() if row["quantity"] == quantity and role in (None, row["role"])
+    ]
     return {condition(row["condition"]): float(row["published"]) for row in rows}
 
 
 def _fitted(quantity: str) -> dict[Condition, float]:
-    """The four points that are fitted; up to four input bits both modes are the same read and count once."""
-    return {one: value for one, value in _published(quantity, "fitted").items() if one[2] == "two-phase"}
+    """The four points that are fitted; up to four input bits both modes are the same read and count
+    once.
+    """
+    return {
+        one: value for one, value in _published(quantity, "fitted").items() if one[2] == "two-phase"
+    }
 
 
 def _fit(events: tuple[str, ...], measured: dict[Condition, float]) -> np.ndarray:
@@ -78,17 +99,28 @@ def _fit(events: tuple[str, ...], measured: dict[Condition, float]) -> np.ndarra
 
 
 def _modelled(events: tuple[str, ...], constants: np.ndarray, one: Condition) -> float:
-    return float(sum(counts(one)[event] * constant for event, constant in zip(events, constants, strict=True)))
+    return float(
+        sum(
+            counts(one)[event] * constant for event, constant in zip(events, constants, strict=True)
+        )
+    )
 
 
 def compute(quick: bool = False) -> xr.Dataset:
-    """Dataset over `point` (condition): ours and published throughput, efficiency and energy by part; constants as attributes."""
+    """Dataset over `point` (condition): ours and published throughput, efficiency and energy by
+    part; constants as attributes.
+    """
     seconds = {one: CORES * OPS / (tops * 1e12) for one, tops in _fitted("throughput").items()}
     time = _fit(TIME_EVENTS, seconds)
     energy = {part: _fit(events, _fitted(part)) for part, events in ENERGY_EVENTS.items()}
     points = list(_published("throughput"))
     latency = np.array([_modelled(TIME_EVENTS, time, one) for one in points])
-    femto = np.array([[_modelled(events, energy[part], one) for part, events in ENERGY_EVENTS.items()] for one in points])
+    femto = np.array(
+        [
+            [_modelled(events, energy[part], one) for part, events in ENERGY_EVENTS.items()]
+            for one in points
+        ]
+    )
     ours = {"throughput": CORES * OPS / latency / 1e12, "efficiency": 1000 / femto.sum(axis=1)}
     printed = {name: [_published(name)[one] for one in points] for name in ours}
     parts = [[_published(part).get(one, np.nan) for part in PARTS_OF_A_READ] for one in points]
@@ -97,7 +129,10 @@ def compute(quick: bool = False) -> xr.Dataset:
     return xr.Dataset(
         {
             **{name: ("point", values, units[name]) for name, values in ours.items()},
-            **{f"{name}_published": ("point", values, units[name]) for name, values in printed.items()},
+            **{
+                f"{name}_published": ("point", values, units[name])
+                for name, values in printed.items()
+            },
             "energy": (("point", "part"), femto, {"units": "fJ/op"}),
             "energy_published": (("point", "part"), np.array(parts), {"units": "fJ/op"}),
             "fitted": ("point", fitted),
@@ -109,30 +144,52 @@ def compute(quick: bool = False) -> xr.Dataset:
             "part": list(PARTS_OF_A_READ),
         },
         attrs={
-            **{f"time of {event} (us)": 1e6 * value for event, value in zip(TIME_EVENTS, time, strict=True)},
-            **{f"{part}, each of {event} (fJ/op)": value for part, events in ENERGY_EVENTS.items()
-               for event, value in zip(events, energy[part], strict=True)},
+            **{
+                f"time of {event} (us)": 1e6 * value
+                for event, value in zip(TIME_EVENTS, time, strict=True)
+            },
+            **{
+                f"{part}, each of {event} (fJ/op)": value
+                for part, events in ENERGY_EVENTS.items()
+                for event, value in zip(events, energy[part], strict=True)
+            },
             "sources": "wan2022, andrulis2024cimloop",
         },
-    )  # fmt: skip
+    )
 
 
 def _curve(axes: Axes, ds: xr.Dataset, name: str, mode: str, colour: str) -> None:
     one = ds.isel(point=np.flatnonzero(ds["mode"] == mode)).sortby("input_bits")
     axes.plot(one.input_bits, one[name], "-", color=colour, label=f"model, {mode}")
-    for fitted, face, text in ((True, "none", "published, fitted"), (False, colour, "published, held out")):
+    for fitted, face, text in (
+        (True, "none", "published, fitted"),
+        (False, colour, "published, held out"),
+    ):
         some = one.isel(point=np.flatnonzero(one.fitted == fitted))
-        axes.plot(some.input_bits, some[f"{name}_published"], "o", color=colour, mfc=face, ms=6, label=f"{text}, {mode}")
+        axes.plot(
+            some.input_bits,
+            some[f"{name}_published"],
+            "o",
+            color=colour,
+            mfc=face,
+            ms=6,
+            label=f"{text}, {mode}",
+        )
 
 
 def draw(ds: xr.Dataset) -> Figure:
     """Throughput and efficiency against input bits, and the energy of an operation by part."""
     fig = figure(13, 4.2)
     left, middle, right = fig.subplots(1, 3)
-    for name, axes, unit in (("throughput", left, "TOPS, 48 cores"), ("efficiency", middle, "TOPS/W")):
+    for name, axes, unit in (
+        ("throughput", left, "TOPS, 48 cores"),
+        ("efficiency", middle, "TOPS/W"),
+    ):
         for mode, colour in (("one-phase", PARTS[1]), ("two-phase", PARTS[0])):
             _curve(axes, ds, name, mode, colour)
-        axes.set(yscale="log", xlabel="input bits (output bits: two more)", ylabel=f"{name} ({unit})")
+        axes.set(
+            yscale="log", xlabel="input bits (output bits: two more)", ylabel=f"{name} ({unit})"
+        )
         ticks = [0.25, 0.5, 1, 2] if name == "throughput" else [5, 10, 20, 40]
         axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.minorticks_off()
@@ -144,11 +201,25 @@ def draw(ds: xr.Dataset) -> Figure:
         base = np.zeros(two.sizes["point"])
         for colour, part in zip(PARTS, two.part.values, strict=False):
             label = str(part) if not hatch else None
-            right.bar(two.input_bits + offset, energy.sel(part=part), 0.38, bottom=base, color=colour, hatch=hatch, ec="white", label=label)
+            right.bar(
+                two.input_bits + offset,
+                energy.sel(part=part),
+                0.38,
+                bottom=base,
+                color=colour,
+                hatch=hatch,
+                ec="white",
+                label=label,
+            )
             base += energy.sel(part=part).values
     right.bar([0], [0], color="0.8", hatch="//", ec="white", label="model (published: plain)")
-    right.set(xlabel="input bits (two-phase mode)", ylabel="energy (fJ an operation)", xlim=(0.4, 8.6), xticks=range(1, 9),
-              title="Every input bit adds the same energy again:\nword lines, neurons, pulses")  # fmt: skip
+    right.set(
+        xlabel="input bits (two-phase mode)",
+        ylabel="energy (fJ an operation)",
+        xlim=(0.4, 8.6),
+        xticks=range(1, 9),
+        title="Every input bit adds the same energy again:\nword lines, neurons, pulses",
+    )
     right.legend(frameon=False, fontsize=8)
     return fig
 

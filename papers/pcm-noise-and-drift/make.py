@@ -1,6 +1,8 @@
-"""Does our PCM cell reproduce its publication's curves: programming error, drift exponents, 1/f read noise?
+"""Does our PCM cell reproduce its publication's curves: programming error, drift exponents, 1/f
+read noise?
 
-`python papers/pcm-noise-and-drift/make.py` writes results/pcm-noise-and-drift.svg and .png under the current directory.
+`python papers/pcm-noise-and-drift/make.py` writes results/pcm-noise-and-drift.svg and .png under
+the current directory.
 """
 
 from __future__ import annotations
@@ -27,9 +29,11 @@ FIRST, LAST = 1.0, 1e6
 
 
 def formula(quantity: str, g: np.ndarray, seconds: float = 0.0) -> np.ndarray:
-    """The published laws, of g = G / 25 uS, written out apart from the library's catalogue (Nandakumar 2019; Joshi 2020).
+    """The published laws, of g = G / 25 uS, written out apart from the library's catalogue
+    (Nandakumar 2019; Joshi 2020).
 
-    "programming" : uS before the cut at zero;  "exponent", "exponent spread" : 1;  "read" : sigma over conductance at that time
+    "programming" : uS before the cut at zero;  "exponent", "exponent spread" : 1;  "read" : sigma
+    over conductance at that time
     """
     log = np.log(np.maximum(g, 1e-7))
     if quantity == "programming":
@@ -48,7 +52,9 @@ def _cells(g: float, samples: int) -> np.ndarray:
 
 def _programming(g: float, samples: int) -> tuple[float, float]:
     """Mean and spread of programmed cells, uS."""
-    written = device(CELL).program(_cells(g, samples), Key(seed=1).child("programming", round(1000 * g)))
+    written = device(CELL).program(
+        _cells(g, samples), Key(seed=1).child("programming", round(1000 * g))
+    )
     return MICRO * written.mean(), MICRO * written.std()
 
 
@@ -62,17 +68,32 @@ def _exponents(g: float, samples: int) -> tuple[float, float]:
 
 def _read(g: float, seconds: float, samples: int) -> float:
     """Spread of reads of one conductance, over that conductance."""
-    seen = device(CELL).but(drift=None).read(_cells(g, samples), seconds, Key(seed=3).child("read", round(1000 * g)))
+    seen = (
+        device(CELL)
+        .but(drift=None)
+        .read(_cells(g, samples), seconds, Key(seed=3).child("read", round(1000 * g)))
+    )
     return float(seen.std() / (g * device(CELL).g_max))
 
 
 def compute(quick: bool = False) -> xr.Dataset:
-    """Dataset over conductance `g` (of 25 uS) of simulated moments and of the laws; quick takes 5e4 instead of 1e6 cells."""
+    """Dataset over conductance `g` (of 25 uS) of simulated moments and of the laws; quick takes 5e4
+    instead of 1e6 cells.
+    """
     samples = 50_000 if quick else 1_000_000
-    g = np.array([0.0, 0.1, 0.25, 0.5, 1.0]) if quick else np.array([0.0, 0.02, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0])
+    g = (
+        np.array([0.0, 0.1, 0.25, 0.5, 1.0])
+        if quick
+        else np.array([0.0, 0.02, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0])
+    )
     programmed = np.array([_programming(one, samples) for one in g])
     exponents = np.array([_exponents(one, samples) if one > 0 else (np.nan, np.nan) for one in g])
-    read = np.array([[_read(one, seconds, samples) if one > 0 else np.nan for seconds in TIMES.values()] for one in g])
+    read = np.array(
+        [
+            [_read(one, seconds, samples) if one > 0 else np.nan for seconds in TIMES.values()]
+            for one in g
+        ]
+    )
     fits = [MICRO * device(name).programming.spread(g * 25e-6) for name in (CELL, OTHER_FIT)]
     return xr.Dataset(
         {
@@ -83,7 +104,11 @@ def compute(quick: bool = False) -> xr.Dataset:
             "read": (("g", "time"), read, {"units": "1"}),
             "fits": (("fit", "g"), np.array(fits), {"units": "uS"}),
         },
-        coords={"g": ("g", g, {"units": "25 uS"}), "time": ("time", list(TIMES.values()), {"units": "s"}), "fit": [CELL, OTHER_FIT]},
+        coords={
+            "g": ("g", g, {"units": "25 uS"}),
+            "time": ("time", list(TIMES.values()), {"units": "s"}),
+            "fit": [CELL, OTHER_FIT],
+        },
         attrs={"samples": samples, "sources": "nandakumar2019, joshi2020, aihwkit, crosssim"},
     )
 
@@ -95,27 +120,54 @@ def targets() -> list[dict[str, str]]:
 
 
 def draw(ds: xr.Dataset) -> Figure:
-    """Programming error, drift exponents and read noise against conductance: laws as lines, simulated cells as dots."""
+    """Programming error, drift exponents and read noise against conductance: laws as lines,
+    simulated cells as dots.
+    """
     fig = figure(13, 4.2)
     left, middle, right = fig.subplots(1, 3)
     fine, micro = np.linspace(1e-3, 1, 300), 25 * ds.g
-    left.plot(25 * fine, formula("programming", fine), "-", color=PARTS[0], label="law (Nandakumar, Joshi)")
-    left.plot(micro, ds.fits.sel(fit=OTHER_FIT), "--", color=PARTS[5], label="another reading of Joshi's Fig. 3b (CrossSim)")
+    left.plot(
+        25 * fine,
+        formula("programming", fine),
+        "-",
+        color=PARTS[0],
+        label="law (Nandakumar, Joshi)",
+    )
+    left.plot(
+        micro,
+        ds.fits.sel(fit=OTHER_FIT),
+        "--",
+        color=PARTS[5],
+        label="another reading of Joshi's Fig. 3b (CrossSim)",
+    )
     left.plot(micro, ds.programming, "o", color=PARTS[0], label=f"{ds.attrs['samples']:,} cells")
-    left.set(xlabel="target conductance (uS)", ylabel="programming error (uS)", ylim=(0, 1.3),
-             title="Two readings of one figure agree;\ncells are cut at zero conductance")  # fmt: skip
+    left.set(
+        xlabel="target conductance (uS)",
+        ylabel="programming error (uS)",
+        ylim=(0, 1.3),
+        title="Two readings of one figure agree;\ncells are cut at zero conductance",
+    )
     middle.plot(25 * fine, formula("exponent", fine), "-", color=PARTS[0], label="mean")
-    middle.plot(25 * fine, formula("exponent spread", fine), "-", color=PARTS[1], label="spread over cells")
+    middle.plot(
+        25 * fine, formula("exponent spread", fine), "-", color=PARTS[1], label="spread over cells"
+    )
     middle.plot(micro, ds.exponent, "o", color=PARTS[0])
     middle.plot(micro, ds.exponent_spread, "o", color=PARTS[1])
     middle.set(
-        xlabel="target conductance (uS)", ylabel="drift exponent", ylim=(0, 0.12), title="Low conductances drift\nfaster and less alike"
+        xlabel="target conductance (uS)",
+        ylabel="drift exponent",
+        ylim=(0, 0.12),
+        title="Low conductances drift\nfaster and less alike",
     )
     for colour, (name, seconds) in zip(PARTS, TIMES.items(), strict=False):
         right.plot(25 * fine, 100 * formula("read", fine, seconds), "-", color=colour, label=name)
         right.plot(micro, 100 * ds.read.sel(time=seconds), "o", color=colour)
-    right.set(xlabel="conductance (uS)", ylabel="spread of reads (% of conductance)", yscale="log",
-              title="Read noise grows with the root\nof the logarithm of time")  # fmt: skip
+    right.set(
+        xlabel="conductance (uS)",
+        ylabel="spread of reads (% of conductance)",
+        yscale="log",
+        title="Read noise grows with the root\nof the logarithm of time",
+    )
     right.set_yticks([3, 10, 30, 100], ["3", "10", "30", "100"])
     right.minorticks_off()
     for axes in (left, middle, right):

@@ -1,7 +1,9 @@
-"""How much faster, and at how many joules, does a matrix-vector product run in the banks than through the pins?
+"""How much faster, and at how many joules, does a matrix-vector product run in the banks than
+through the pins?
 
-The baseline is a host that computes in no time and reads the weights of the same DRAM through its pins, once for a whole batch.
-`python papers/pim-gemv-speedup/make.py` writes results/pim-gemv-speedup.svg and .png.
+The baseline is a host that computes in no time and reads the weights of the same DRAM through its
+pins, once for a whole batch. `python papers/pim-gemv-speedup/make.py` writes
+results/pim-gemv-speedup.svg and .png.
 """
 
 from __future__ import annotations
@@ -18,22 +20,32 @@ from pimlab.plot.style import PARTS, figure, save
 
 OUT = Path("results") / "pim-gemv-speedup"
 NAMES = {
-    "hbm-pim": "HBM-PIM", "gddr6-aim": "GDDR6-AiM, outputs first", "gddr6-aim b": "GDDR6-AiM, inputs first",
+    "hbm-pim": "HBM-PIM",
+    "gddr6-aim": "GDDR6-AiM, outputs first",
+    "gddr6-aim b": "GDDR6-AiM, inputs first",
     "lpddr-pim": "LPDDR5-PIM (what if)",
-}  # fmt: skip
+}
 MACHINES = tuple(NAMES)
 PUBLISHED = {"hbm-pim": (2.75, 2.85), "gddr6-aim b": (7.5, 10.5)}
-"""Speed-ups of whole systems in the abstracts of Kim 2022 (a line at 2.8) and Kwon 2023, drawn beside ours."""
+"""Speed-ups of whole systems in the abstracts of Kim 2022 (a line at 2.8) and Kwon 2023, drawn
+beside ours.
+"""
 
 
 def machine(name: str) -> pim.DramPim:
     """The preset; with " b", AiM broadcasts a chunk of inputs once for all groups of outputs."""
     target = pim.TARGETS[name.removesuffix(" b")]()
-    return target.but(organisation=target.organisation.but(loop="inputs first")) if name.endswith(" b") else target
+    return (
+        target.but(organisation=target.organisation.but(loop="inputs first"))
+        if name.endswith(" b")
+        else target
+    )
 
 
 def bank_over_pins(name: str) -> float:
-    """Bits a cycle that all units of a channel read, over bits a cycle through the pins: the bound of any speed-up."""
+    """Bits a cycle that all units of a channel read, over bits a cycle through the pins: the bound
+    of any speed-up.
+    """
     target = machine(name)
     return target.organisation.bandwidth_ratio(target.timing)
 
@@ -43,7 +55,10 @@ def measured(name: str, size: int, batch: int) -> dict[str, float]:
     target = machine(name)
     inside, outside = pim.gemv(target, size, size, batch), pim.host_read(target, 2 * size * size)
     moving = ["DRAM rows", "bank columns", "MAC", "PIM registers", "DRAM columns", "I/O"]
-    joules = [{c: float(e.energy.sel(component=c)) for c in moving if c in e.component} for e in (inside, outside)]
+    joules = [
+        {c: float(e.energy.sel(component=c)) for c in moving if c in e.component}
+        for e in (inside, outside)
+    ]
     return {
         "speedup": float(outside.seconds) / float(inside.seconds),
         "energy_ratio": sum(joules[0].values()) / sum(joules[1].values()),
@@ -52,13 +67,18 @@ def measured(name: str, size: int, batch: int) -> dict[str, float]:
 
 
 def compute(quick: bool = False) -> xr.Dataset:
-    """speedup and energy_ratio over machine and size (batch 1) and over machine and batch (size 8192), and `bound`."""
+    """speedup and energy_ratio over machine and size (batch 1) and over machine and batch (size
+    8192), and `bound`.
+    """
     sizes = [1024, 4096, 16384] if quick else [512, 1024, 2048, 4096, 8192, 16384]
     batches = [1, 4, 16, 32] if quick else [1, 2, 4, 8, 16, 32, 64]
     by_size = [[measured(name, size, 1) for size in sizes] for name in MACHINES]
     by_batch = [[measured(name, 8192, batch) for batch in batches] for name in MACHINES]
     variables = {}
-    texts = {"speedup": "time through the pins over time in the banks", "energy_ratio": "energy in the banks over energy through the pins"}
+    texts = {
+        "speedup": "time through the pins over time in the banks",
+        "energy_ratio": "energy in the banks over energy through the pins",
+    }
     for key, text in texts.items():
         for name, axis, table in ((key, "size", by_size), (f"{key}_batch", "batch", by_batch)):
             found = np.array([[one[key] for one in row] for row in table])
@@ -101,9 +121,15 @@ def draw(ds: xr.Dataset) -> Figure:
         right.plot(ds.batch, one.energy_ratio_batch, "o-", color=colour)
     middle.axhline(1, color="0.4", lw=1)
     right.axhline(1, color="0.4", lw=1)
-    for axes, label, title in ((left, "rows = columns of the matrix", "Row switches keep half the bandwidth ratio (dotted)"),
-                               (middle, "batch (matrix 8192 x 8192)", "Each more row costs a pass: the gain is gone"),
-                               (right, "batch (matrix 8192 x 8192)", "The pins' joules are paid once a batch")):  # fmt: skip
+    for axes, label, title in (
+        (
+            left,
+            "rows = columns of the matrix",
+            "Row switches keep half the bandwidth ratio (dotted)",
+        ),
+        (middle, "batch (matrix 8192 x 8192)", "Each more row costs a pass: the gain is gone"),
+        (right, "batch (matrix 8192 x 8192)", "The pins' joules are paid once a batch"),
+    ):
         axes.set_xscale("log", base=2)
         axes.set_yscale("log")
         axes.set_xlabel(label)
@@ -125,7 +151,10 @@ def main() -> None:
     ds = compute()
     for name in MACHINES:
         bound, best = float(ds.bound.sel(machine=name)), float(ds.speedup.sel(machine=name).max())
-        print(f"{name:12} bound {bound:5.1f}  largest speed-up {best:5.2f}  no gain from batch {crossing(ds, name):.1f}")
+        print(
+            f"{name:12} bound {bound:5.1f}  largest speed-up {best:5.2f}  no gain from batch "
+            f"{crossing(ds, name):.1f}"
+        )
     save(draw(ds), OUT)
 
 

@@ -1,6 +1,8 @@
-"""Do our cycles equal those of PIMSimulator and aim_simulator, and what do JEDEC's rules add where the tools break them?
+"""Do our cycles equal those of PIMSimulator and aim_simulator, and what do JEDEC's rules add where
+the tools break them?
 
-`python papers/pim-simulators/make.py` writes results/pim-simulators.svg and .png and prints the table.
+`python papers/pim-simulators/make.py` writes results/pim-simulators.svg and .png and prints the
+table.
 """
 
 from __future__ import annotations
@@ -23,12 +25,16 @@ LOOPS = {"gemv_A": "outputs first", "gemv_B": "inputs first"}
 def _hbm(name: str, sizes: dict[str, int], compat: str | None) -> int:
     refresh = bool(sizes["refresh"])
     if name == "pim_gemv":
-        return int(pim.gemv("hbm-pim", sizes["m"], sizes["k"], sizes["batch"], refresh, compat).cycles)
+        return int(
+            pim.gemv("hbm-pim", sizes["m"], sizes["k"], sizes["batch"], refresh, compat).cycles
+        )
     if name == "read":
         return int(pim.host_read("hbm-pim", sizes["m"], refresh, compat).cycles)
     if name == "write":
         return int(pim.host_write("hbm-pim", sizes["m"], refresh, compat).cycles)
-    return int(pim.elementwise("hbm-pim", name.removeprefix("pim_"), sizes["m"], refresh, compat).cycles)
+    return int(
+        pim.elementwise("hbm-pim", name.removeprefix("pim_"), sizes["m"], refresh, compat).cycles
+    )
 
 
 def _aim(name: str, sizes: dict[str, int], compat: str | None) -> int:
@@ -47,7 +53,9 @@ def cycles(quantity: str, condition: str, compat: bool) -> int:
 
 
 def compute(quick: bool = False) -> xr.Dataset:
-    """Dataset by row of targets.csv: published cycles, ours by the tool's rules (same) and by JEDEC's (right)."""
+    """Dataset by row of targets.csv: published cycles, ours by the tool's rules (same) and by
+    JEDEC's (right).
+    """
     with TARGETS.open() as file:
         rows = list(csv.DictReader(file))
     names = [(row["quantity"], row["condition"]) for row in rows]
@@ -57,20 +65,44 @@ def compute(quick: bool = False) -> xr.Dataset:
         "right": [cycles(*name, compat=False) for name in names],
     }
     return xr.Dataset(
-        {key: ("row", np.array(found), {"units": "1", "long_name": "memory cycles"}) for key, found in values.items()},
-        coords={"row": [" ".join(name) for name in names], "tool": ("row", [name[0].split(" ")[0] for name in names])},
-        attrs={"sources": "pimsimulator, aimsimulator", "title": "Cycles of two PIM simulators and ours"},
+        {
+            key: ("row", np.array(found), {"units": "1", "long_name": "memory cycles"})
+            for key, found in values.items()
+        },
+        coords={
+            "row": [" ".join(name) for name in names],
+            "tool": ("row", [name[0].split(" ")[0] for name in names]),
+        },
+        attrs={
+            "sources": "pimsimulator, aimsimulator",
+            "title": "Cycles of two PIM simulators and ours",
+        },
     )
 
 
 def draw(ds: xr.Dataset) -> Figure:
-    """Our cycles over the tool's, against the tool's cycles; one colour a tool, filled by its rules and open by JEDEC's."""
+    """Our cycles over the tool's, against the tool's cycles; one colour a tool, filled by its rules
+    and open by JEDEC's.
+    """
     fig = figure(7.2, 4.2)
     axes = fig.subplots()
     for tool, colour in zip(("PIMSimulator", "aim_simulator"), PARTS, strict=False):
         one = ds.isel(row=(ds.tool == tool).values)
-        axes.plot(one.published, 100 * (one.right / one.published - 1), "o", mfc="none", color=colour, label=f"{tool}: JEDEC's rules")
-        axes.plot(one.published, 100 * (one.same / one.published - 1), ".", color=colour, label=f"{tool}: the tool's rules")
+        axes.plot(
+            one.published,
+            100 * (one.right / one.published - 1),
+            "o",
+            mfc="none",
+            color=colour,
+            label=f"{tool}: JEDEC's rules",
+        )
+        axes.plot(
+            one.published,
+            100 * (one.same / one.published - 1),
+            ".",
+            color=colour,
+            label=f"{tool}: the tool's rules",
+        )
     axes.axhspan(-1, 1, color="0.93", zorder=0)
     axes.set_xscale("log")
     axes.set_xlabel("cycles by the tool")
@@ -85,8 +117,12 @@ def draw(ds: xr.Dataset) -> Figure:
 def main() -> None:
     """Compute, print the table and write the figure."""
     ds = compute()
-    for row, published, same, right in zip(ds.row.values, ds.published.values, ds.same.values, ds.right.values, strict=True):
-        print(f"{row:70} {published:8d} {same:8d} {right:8d} {100 * (right / published - 1):+6.2f} %")
+    for row, published, same, right in zip(
+        ds.row.values, ds.published.values, ds.same.values, ds.right.values, strict=True
+    ):
+        print(
+            f"{row:70} {published:8d} {same:8d} {right:8d} {100 * (right / published - 1):+6.2f} %"
+        )
     save(draw(ds), OUT)
 
 

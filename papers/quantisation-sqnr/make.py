@@ -1,6 +1,8 @@
-"""How many dB does a bit buy? Signal over quantisation noise of integers and of blocks with a shared scale, against theory.
+"""How many dB does a bit buy? Signal over quantisation noise of integers and of blocks with a
+shared scale, against theory.
 
-`python papers/quantisation-sqnr/make.py` writes results/quantisation-sqnr.svg and .png and prints the table.
+`python papers/quantisation-sqnr/make.py` writes results/quantisation-sqnr.svg and .png and prints
+the table.
 """
 
 from __future__ import annotations
@@ -28,35 +30,56 @@ BLOCKS = (*MICROSCALING, "q4_0", "q4_1", "q8_0", *GROUPS)
 
 def decibel(signal: np.ndarray, error: np.ndarray) -> float:
     """10 log10 of the variance of the signal over the mean square of the error."""
-    return float(10 * np.log10(np.var(signal.astype(np.float64)) / np.mean(np.asarray(error, np.float64) ** 2)))
+    return float(
+        10
+        * np.log10(np.var(signal.astype(np.float64)) / np.mean(np.asarray(error, np.float64) ** 2))
+    )
 
 
 def measured(steps: np.ndarray, bits: int) -> float:
-    """SQNR of a signal given in steps of the converter, 0 in its middle, through the codes of `uint<bits>`."""
+    """SQNR of a signal given in steps of the converter, 0 in its middle, through the codes of
+    `uint<bits>`.
+    """
     middle = (2**bits - 1) / 2
     x = (steps + middle).astype(np.float32)
-    return decibel(x, formats.quantize(x, f"uint{bits}", scale=1.0).dequantize() - x.astype(np.float64))
+    return decibel(
+        x, formats.quantize(x, f"uint{bits}", scale=1.0).dequantize() - x.astype(np.float64)
+    )
 
 
 def _moments(a: np.ndarray, b: np.ndarray, value: np.ndarray) -> np.ndarray:
     """Integral of (x - value)**2 under the standard normal density from a to b."""
     mass = norm.cdf(b) - norm.cdf(a)
     first = norm.pdf(a) - norm.pdf(b)
-    edges = [np.where(np.isfinite(c), np.where(np.isfinite(c), c, 0) * norm.pdf(c), 0.0) for c in (a, b)]
+    edges = [
+        np.where(np.isfinite(c), np.where(np.isfinite(c), c, 0) * norm.pdf(c), 0.0) for c in (a, b)
+    ]
     return mass + edges[0] - edges[1] - 2 * value * first + value**2 * mass
 
 
 def uniform_noise(half_range: float, bits: int) -> float:
-    """Mean square error of 2**bits even steps over +-half_range on a standard normal, clipping included: exact integral."""
+    """Mean square error of 2**bits even steps over +-half_range on a standard normal, clipping
+    included: exact integral.
+    """
     step = 2 * half_range / 2**bits
     edges = (np.arange(2**bits + 1) - 2 ** (bits - 1)) * step
     edges[0], edges[-1] = -np.inf, np.inf
-    return float(_moments(edges[:-1], edges[1:], (np.arange(2**bits) - (2**bits - 1) / 2) * step).sum())
+    return float(
+        _moments(edges[:-1], edges[1:], (np.arange(2**bits) - (2**bits - 1) / 2) * step).sum()
+    )
 
 
 def best_range(bits: int) -> float:
     """The half range with the smallest noise, in sigma."""
-    return float(minimize_scalar(uniform_noise, bounds=(1.0, 8.0), args=(bits,), method="bounded", options={"xatol": 1e-7}).x)
+    return float(
+        minimize_scalar(
+            uniform_noise,
+            bounds=(1.0, 8.0),
+            args=(bits,),
+            method="bounded",
+            options={"xatol": 1e-7},
+        ).x
+    )
 
 
 def _grid(name: str) -> tuple[np.ndarray, int]:
@@ -77,15 +100,21 @@ def _noise_below(limit: float, values: np.ndarray) -> float:
 
 
 def microscaling_noise(name: str) -> float:
-    """Expected squared error of a standard normal in blocks of 32, exact: a sum over the exponent e of the block's largest.
+    """Expected squared error of a standard normal in blocks of 32, exact: a sum over the exponent e
+    of the block's largest.
 
-    E[d] = sum_e  D_e(2**(e+1)) F(2**(e+1))**31 - D_e(2**e) F(2**e)**31, where F is the chance of one magnitude to be below, D_e(T)
-    the error integral over |x| < T on the grid scaled by 2**(e - emax): blocks below 2**(e+1), less those below 2**e.
+    E[d] = sum_e  D_e(2**(e+1)) F(2**(e+1))**31 - D_e(2**e) F(2**e)**31, where F is the chance of
+    one magnitude to be below, D_e(T) the error integral over |x| < T on the grid scaled by 2**(e -
+    emax): blocks below 2**(e+1), less those below 2**e.
     """
     values, top = _grid(name)
     total = 0.0
     for e in range(-12, 5):
-        below = [_noise_below(2.0 ** (e + i), values * 2.0 ** (e - top)) * (2 * norm.cdf(2.0 ** (e + i)) - 1) ** 31 for i in (0, 1)]
+        below = [
+            _noise_below(2.0 ** (e + i), values * 2.0 ** (e - top))
+            * (2 * norm.cdf(2.0 ** (e + i)) - 1) ** 31
+            for i in (0, 1)
+        ]
         total += below[1] - below[0]
     return total
 
@@ -97,7 +126,9 @@ def _through(name: str, x: np.ndarray) -> np.ndarray:
 
 
 def compute(quick: bool = False) -> xr.Dataset:
-    """SQNR in dB by (bits) of uniform, sine and Gaussian signals, and by (format) of a Gaussian in blocks, with theory."""
+    """SQNR in dB by (bits) of uniform, sine and Gaussian signals, and by (format) of a Gaussian in
+    blocks, with theory.
+    """
     points = 100_000 if quick else 1_000_000
     phase = (np.arange(points) + 0.5) / points
     gauss, span = ndtri(phase), {bits: best_range(bits) for bits in BITS}
@@ -108,13 +139,24 @@ def compute(quick: bool = False) -> xr.Dataset:
         "gaussian": [measured(gauss * 2 ** (bits - 1) / span[bits], bits) for bits in BITS],
         "gaussian_theory": [-10 * np.log10(uniform_noise(span[bits], bits)) for bits in BITS],
     }
-    theory = [-10 * np.log10(microscaling_noise(name)) if name in MICROSCALING else np.nan for name in BLOCKS]
+    theory = [
+        -10 * np.log10(microscaling_noise(name)) if name in MICROSCALING else np.nan
+        for name in BLOCKS
+    ]
     stored = [GROUPS[name] if name in GROUPS else formats.format(name).bits for name in BLOCKS]
     return xr.Dataset(
         {name: ("bits", values, {"units": "dB"}) for name, values in by_bits.items()}
         | {
-            "range": ("bits", [span[bits] for bits in BITS], {"units": "1", "long_name": "optimal half range over sigma"}),
-            "block": ("format", [decibel(rows, _through(name, rows) - rows.astype(np.float64)) for name in BLOCKS], {"units": "dB"}),
+            "range": (
+                "bits",
+                [span[bits] for bits in BITS],
+                {"units": "1", "long_name": "optimal half range over sigma"},
+            ),
+            "block": (
+                "format",
+                [decibel(rows, _through(name, rows) - rows.astype(np.float64)) for name in BLOCKS],
+                {"units": "dB"},
+            ),
             "block_theory": ("format", theory, {"units": "dB"}),
             "stored": ("format", stored, {"units": "bit", "long_name": "stored bits a number"}),
         },
@@ -146,15 +188,31 @@ LABELS = {"q8_0": (-6, 3), "int8 by 32": (7, -4), "mxint8": (-6, 3), "q4_0": (-6
 
 def _blocks(axes: Axes, ds: xr.Dataset) -> None:
     bits = np.linspace(3.7, 9.3, 2)
-    axes.plot(bits, 6.0206 * bits, color="0.5", lw=1, ls="--", label="rate-distortion bound, 6.02 b")
+    axes.plot(
+        bits, 6.0206 * bits, color="0.5", lw=1, ls="--", label="rate-distortion bound, 6.02 b"
+    )
     axes.plot(ds.bits, ds.gaussian, color=PARTS[2], lw=1, label="integer, one best range for all")
     known = np.isfinite(ds.block_theory)
     axes.plot(ds.stored, ds.block, "o", color=PARTS[3], ms=6, label="blocks of 32, measured")
-    axes.plot(ds.stored[known], ds.block_theory[known], "+", color="black", ms=10, label="exact expectation (MX)")
+    axes.plot(
+        ds.stored[known],
+        ds.block_theory[known],
+        "+",
+        color="black",
+        ms=10,
+        label="exact expectation (MX)",
+    )
     for name in BLOCKS:
         offset = LABELS.get(name, (6, -4))
         place = (float(ds.stored.sel(format=name)), float(ds.block.sel(format=name)))
-        axes.annotate(name, place, xytext=offset, textcoords="offset points", fontsize=8, ha="left" if offset[0] > 0 else "right")
+        axes.annotate(
+            name,
+            place,
+            xytext=offset,
+            textcoords="offset points",
+            fontsize=8,
+            ha="left" if offset[0] > 0 else "right",
+        )
     axes.set_xlim(3.7, 9.9)
     axes.set_ylim(14, 58)
     axes.set_xlabel("stored bits a number, scale included")
@@ -175,7 +233,12 @@ def draw(ds: xr.Dataset) -> Figure:
 def main() -> None:
     """Compute, print the table and write the figure."""
     ds = compute()
-    print(ds[["uniform", "sine", "gaussian", "gaussian_theory", "range"]].to_dataframe().round(2).to_string())
+    print(
+        ds[["uniform", "sine", "gaussian", "gaussian_theory", "range"]]
+        .to_dataframe()
+        .round(2)
+        .to_string()
+    )
     print(ds[["stored", "block", "block_theory"]].to_dataframe().round(2).to_string())
     save(draw(ds), OUT)
 

@@ -1,6 +1,8 @@
-"""Do our counts equal SCALE-Sim's to the cycle and the access, and what changes when its faults are corrected?
+"""Do our counts equal SCALE-Sim's to the cycle and the access, and what changes when its faults are
+corrected?
 
-`python papers/scalesim-agreement/make.py` writes results/scalesim-agreement.svg and .png and prints the table.
+`python papers/scalesim-agreement/make.py` writes results/scalesim-agreement.svg and .png and prints
+the table.
 """
 
 from __future__ import annotations
@@ -18,10 +20,14 @@ from pimlab.plot.style import PARTS, figure, save
 OUT = Path("results") / "scalesim-agreement"
 REFERENCE = Path(__file__).parents[2] / "datasets" / "reference" / "npu" / "scalesim_calc.csv"
 COUNTS = {
-    "total_cycles": "cycles", "sram_ifmap_reads": "SRAM reads of x", "sram_filter_reads": "SRAM reads of w",
-    "sram_ofmap_writes": "SRAM writes of y", "dram_ifmap_reads": "DRAM reads of x", "dram_filter_reads": "DRAM reads of w",
+    "total_cycles": "cycles",
+    "sram_ifmap_reads": "SRAM reads of x",
+    "sram_filter_reads": "SRAM reads of w",
+    "sram_ofmap_writes": "SRAM writes of y",
+    "dram_ifmap_reads": "DRAM reads of x",
+    "dram_filter_reads": "DRAM reads of w",
     "dram_ofmap_writes": "DRAM writes of y",
-}  # fmt: skip
+}
 NAMES = {"ws": "weight-stationary", "os": "output-stationary", "is": "input-stationary"}
 
 
@@ -33,7 +39,9 @@ def _counts(row: dict[str, str], compat: str | None) -> list[int]:
 
 
 def compute(quick: bool = False) -> xr.Dataset:
-    """Dataset by (row, quantity): the tool's count `published`, ours in its rule `same`, ours corrected `corrected`."""
+    """Dataset by (row, quantity): the tool's count `published`, ours in its rule `same`, ours
+    corrected `corrected`.
+    """
     with REFERENCE.open() as file:
         rows = list(csv.DictReader(file))
     values = {
@@ -43,10 +51,20 @@ def compute(quick: bool = False) -> xr.Dataset:
     }
     names = [f"{row['shape']} array={row['array']} {row['dataflow']}" for row in rows]
     return xr.Dataset(
-        {name: (("row", "quantity"), np.array(table), {"units": "1"}) for name, table in values.items()},
-        coords={"row": names, "quantity": list(COUNTS), "dataflow": ("row", [row["dataflow"] for row in rows])},
-        attrs={"sources": "scalesim2025", "title": "SCALE-Sim 3.0.0 counts, ours by its rule, and ours corrected"},
-    )  # fmt: skip
+        {
+            name: (("row", "quantity"), np.array(table), {"units": "1"})
+            for name, table in values.items()
+        },
+        coords={
+            "row": names,
+            "quantity": list(COUNTS),
+            "dataflow": ("row", [row["dataflow"] for row in rows]),
+        },
+        attrs={
+            "sources": "scalesim2025",
+            "title": "SCALE-Sim 3.0.0 counts, ours by its rule, and ours corrected",
+        },
+    )
 
 
 def draw(ds: xr.Dataset) -> Figure:
@@ -59,8 +77,16 @@ def draw(ds: xr.Dataset) -> Figure:
         chosen = (ds.dataflow == dataflow).values
         for line, quantity in enumerate(COUNTS):
             ratio = (ds.corrected / ds.published).sel(quantity=quantity).values[chosen]
-            axes.plot(ratio, line + (place - 1) * 0.26 + spread[chosen], "o", ms=4, color=colour, alpha=0.7, mew=0,
-                      label=NAMES[dataflow] if line == 0 else None)  # fmt: skip
+            axes.plot(
+                ratio,
+                line + (place - 1) * 0.26 + spread[chosen],
+                "o",
+                ms=4,
+                color=colour,
+                alpha=0.7,
+                mew=0,
+                label=NAMES[dataflow] if line == 0 else None,
+            )
     axes.axvline(1, color="0.4", lw=1)
     axes.set_xscale("log")
     axes.set_xticks([0.01, 0.03, 0.1, 0.3, 1], ["0.01", "0.03", "0.1", "0.3", "1"])
@@ -69,7 +95,8 @@ def draw(ds: xr.Dataset) -> Figure:
     axes.minorticks_off()
     axes.set_xlabel("corrected count over SCALE-Sim's")
     axes.set_title(
-        f"{equal} of {total} counts equal SCALE-Sim's exactly by its rule;\ncorrected, most keep their value and partial sums stay on chip"
+        f"{equal} of {total} counts equal SCALE-Sim's exactly by its rule;\ncorrected, most keep "
+        "their value and partial sums stay on chip"
     )
     axes.legend(loc="upper left", frameon=False)
     return fig
@@ -81,7 +108,9 @@ def main() -> None:
     print(f"{int((ds.same == ds.published).sum())} of {ds.same.size} counts equal SCALE-Sim's")
     for quantity, text in COUNTS.items():
         ratio = (ds.corrected / ds.published).sel(quantity=quantity)
-        print(f"{text:18} corrected / SCALE-Sim: {float(ratio.min()):.3f} .. {float(ratio.max()):.3f}")
+        print(
+            f"{text:18} corrected / SCALE-Sim: {float(ratio.min()):.3f} .. {float(ratio.max()):.3f}"
+        )
     save(draw(ds), OUT)
 
 

@@ -1,4 +1,5 @@
-"""How many tasklets fill a DPU's pipeline, and what does a transfer between bank and scratchpad reach by its size?
+"""How many tasklets fill a DPU's pipeline, and what does a transfer between bank and scratchpad
+reach by its size?
 
 `python papers/upmem-pipeline/make.py` writes results/upmem-pipeline.svg and .png.
 """
@@ -19,17 +20,29 @@ OUT = Path("results") / "upmem-pipeline"
 
 
 def compute(quick: bool = False) -> xr.Dataset:
-    """throughput (tasklets) in instructions a second, bandwidth (transfer) in B/s, of one core; macs (tasklets, bytes) in 1/s."""
+    """throughput (tasklets) in instructions a second, bandwidth (transfer) in B/s, of one core;
+    macs (tasklets, bytes) in 1/s.
+    """
     core = pim.TARGETS["upmem"]().organisation
     tasklets = np.arange(1, 25)
     sizes = 2 ** np.arange(3, 12)
     many = 1 << 20
     throughput = [many / core.but(tasklets=int(n)).pipeline(many) * core.clock for n in tasklets]
-    bandwidth = [many / core.but(transfer_bytes=int(size)).transfers(many) * core.clock for size in sizes]
+    bandwidth = [
+        many / core.but(transfer_bytes=int(size)).transfers(many) * core.clock for size in sizes
+    ]
     return xr.Dataset(
         {
-            "throughput": ("tasklets", np.array(throughput), {"units": "1/s", "long_name": "instructions a second of one core"}),
-            "bandwidth": ("transfer", np.array(bandwidth), {"units": "B/s", "long_name": "bank to scratchpad, one core"}),
+            "throughput": (
+                "tasklets",
+                np.array(throughput),
+                {"units": "1/s", "long_name": "instructions a second of one core"},
+            ),
+            "bandwidth": (
+                "transfer",
+                np.array(bandwidth),
+                {"units": "B/s", "long_name": "bank to scratchpad, one core"},
+            ),
         },
         coords={"tasklets": tasklets, "transfer": ("transfer", sizes, {"units": "B"})},
         attrs={"sources": "gomezluna2022"},
@@ -38,7 +51,9 @@ def compute(quick: bool = False) -> xr.Dataset:
 
 def saturation(ds: xr.Dataset) -> int:
     """The fewest tasklets that reach the largest throughput."""
-    return int(ds.tasklets[int(np.argmax(ds.throughput.values >= 0.999 * float(ds.throughput.max())))])
+    return int(
+        ds.tasklets[int(np.argmax(ds.throughput.values >= 0.999 * float(ds.throughput.max())))]
+    )
 
 
 def draw(ds: xr.Dataset) -> Figure:
@@ -66,7 +81,10 @@ def main() -> None:
     """Compute, print the saturation and write the figure."""
     ds = compute()
     fastest = float(ds.bandwidth.max()) / 1e6
-    print(f"saturation at {saturation(ds)} tasklets; {fastest:.0f} MB/s at {int(ds.transfer.max())} bytes (assumed constants)")
+    print(
+        f"saturation at {saturation(ds)} tasklets; {fastest:.0f} MB/s at {int(ds.transfer.max())} "
+        "bytes (assumed constants)"
+    )
     save(draw(ds), OUT)
 
 

@@ -9,10 +9,10 @@ import importlib
 from typing import Any
 
 _HOMES = {
-    "circuit_cells": ("nonlinear_currents",),
-    "circuit_nodes": ("node_voltages",),
-    "circuit_noise": ("read_variance", "variance_matrix"),
-    "circuit_power": ("dissipation", "power_matrices"),
+    "circuit.nonlinear": ("nonlinear_currents",),
+    "circuit.nodes": ("node_voltages",),
+    "circuit.noise": ("read_variance", "variance_matrix"),
+    "circuit.power": ("dissipation", "power_matrices"),
     "compensation": ("DriftCompensation", "ReferenceColumns", "Refresh", "StatisticsCompensation"),
     "converters": ("ADC", "DAC", "lossless_bits"),
     "costs": ("MacroCosts", "array_area", "macro"),
@@ -23,8 +23,23 @@ _HOMES = {
     "physics": ("sampled_voltage", "sampling_energy", "shot_current", "thermal_current"),
     "programmed": ("ProgrammedCrossbar",),
     "targets": ("TARGETS",),
-    "training": ("SGD", "MixedPrecision", "TikiTaka", "TikiTakaV2", "UpdateDevice", "update_device", "update_device_names"),
-    "wires": ("Wires", "effective_conductance", "first_order_loss", "read_time", "settling_time", "wire_currents"),
+    "learning": (
+        "SGD",
+        "MixedPrecision",
+        "TikiTaka",
+        "TikiTakaV2",
+        "UpdateDevice",
+        "update_device",
+        "update_device_names",
+    ),
+    "circuit.wires": (
+        "Wires",
+        "effective_conductance",
+        "first_order_loss",
+        "read_time",
+        "settling_time",
+        "wire_currents",
+    ),
 }
 _NAMES = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = sorted(_NAMES)

@@ -1,4 +1,6 @@
-"""What do the cells of one plane hold, and what does a read of them see? Conductances as programmed, drifted and noisy."""
+"""What do the cells of one plane hold, and what does a read of them see? Conductances as
+programmed, drifted and noisy.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +8,30 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pimlab.analog.circuit.wired import Curved, Gated, Polarities, Solved, effective, variance
+from pimlab.analog.circuit.wires import Wires
 from pimlab.analog.devices import CubicCurrent, Device
-from pimlab.analog.wired import Curved, Gated, Polarities, Solved, effective, variance
-from pimlab.analog.wires import Wires
 from pimlab.keys import Key
 
 Bent = list[tuple[int, np.ndarray]]
 """(power of the input, coefficients (k, n)) of each term of a curved I-V beyond the linear one."""
 SKEWED_FROM = 32
-"""Active inputs asked for by a plain Gaussian above which skewness is worth a product of its own."""
+"""Active inputs asked for by a plain Gaussian above which skewness is worth a product of its
+own.
+"""
 KS_TOLERANCE = 0.004
-"""Largest distance between the true and the Gaussian distribution of an output that is accepted without per-cell draws."""
+"""Largest distance between the true and the Gaussian distribution of an output that is accepted
+without per-cell draws.
+"""
 
 
 @dataclass(frozen=True)
 class CellSpread:
-    """Cells of a tile as a single draw sees them, for outputs whose noise is not Gaussian: float32 (k, n), in `Reading.unit`.
+    """Cells of a tile as a single draw sees them, for outputs whose noise is not Gaussian: float32
+    (k, n), in `Reading.unit`.
 
-    With several devices a polarity the devices follow each other along k and each takes its share of the input.
+    With several devices a polarity the devices follow each other along k and each takes its share
+    of the input.
     """
 
     needed: np.ndarray
@@ -33,34 +41,57 @@ class CellSpread:
     minus_sigma: np.ndarray
     devices: int
     flip: float
-    """Telegraph noise: standard normals above this find a cell lower by its sigma; inf: Gaussian noise."""
+    """Telegraph noise: standard normals above this find a cell lower by its sigma; inf: Gaussian
+    noise.
+    """
 
 
 class Bank:
-    """Cells of one polarity: targets (k, n), S, and `devices` cells that share each of them, (devices, k, n), S.
+    """Cells of one polarity: targets (k, n), S, and `devices` cells that share each of them,
+    (devices, k, n), S.
 
-    key, site : of this writing, and of the cells themselves: stuck cells stay stuck however often they are written.
+    key, site : of this writing, and of the cells themselves: stuck cells stay stuck however often
+    they are written.
     """
 
     def __init__(self, cell: Device, relative: np.ndarray, key: Key, site: Key, devices: int):
         self.cell, self.key = cell, key
         self.target = cell.g_min + (cell.g_max - cell.g_min) * relative
-        self.programmed = np.stack([self._written(key.child(d), site.child(d)) for d in range(devices)])
+        self.programmed = np.stack(
+            [self._written(key.child(d), site.child(d)) for d in range(devices)]
+        )
 
     def _written(self, key: Key, site: Key) -> np.ndarray:
         cell = self.cell
         g = cell.but(defects=None).program(self.target, key)
-        return g if cell.defects is None else cell.defects.applied(g, cell.g_min, cell.g_max, site.child("defects"))
+        return (
+            g
+            if cell.defects is None
+            else cell.defects.applied(g, cell.g_min, cell.g_max, site.child("defects"))
+        )
 
     def at(self, seconds: float, cool: bool = False) -> np.ndarray:
-        """Conductances at that time without read noise, S, float64 (devices, k, n); `cool`: at the temperature of programming."""
+        """Conductances at that time without read noise, S, float64 (devices, k, n); `cool`: at the
+        temperature of programming.
+        """
         cell = self.cell.but(temperature=None) if cool else self.cell
-        return np.stack([cell.drifted(g, seconds, self.key.child(d), self.target) for d, g in enumerate(self.programmed)])
+        return np.stack(
+            [
+                cell.drifted(g, seconds, self.key.child(d), self.target)
+                for d, g in enumerate(self.programmed)
+            ]
+        )
 
     def spread(self, now: np.ndarray, seconds: float) -> np.ndarray | None:
-        """Standard deviation of one read before the cut at zero, S, like `now`; None without read noise."""
+        """Standard deviation of one read before the cut at zero, S, like `now`; None without read
+        noise.
+        """
         noise = self.cell.read_noise
-        return None if noise is None else np.broadcast_to(noise.spread(now, seconds, self.target), now.shape)
+        return (
+            None
+            if noise is None
+            else np.broadcast_to(noise.spread(now, seconds, self.target), now.shape)
+        )
 
     def cell_moments(self, now: np.ndarray, sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and variance of one read of cells `now` with `sigma` from `spread`, S and S^2."""
@@ -72,7 +103,8 @@ class Bank:
 class Seen:
     """What one read of a tile sees, in `Reading.unit`.
 
-    mean : float64 (k, n);  bent : (power of the input, float64 (k, n)) of each term beyond the linear one;
+    mean : float64 (k, n);  bent : (power of the input, float64 (k, n)) of each term beyond the
+    linear one;
     variance : float64 (k, n) or None without read noise;  cells : for single draws, or None.
     """
 
@@ -83,18 +115,23 @@ class Seen:
     third: np.ndarray | None = None
     """float64 (k, n): third cumulants, where noise is drawn with its skewness."""
     solved: Solved | None = None
-    """Wires whose inputs switch the cells, or with bent I-V curves: reads are solved input by input, and `mean` is zero.
+    """Wires whose inputs switch the cells, or with bent I-V curves: reads are solved input by
+    input, and `mean` is zero.
 
-    `variance` is then that of ideal wires (or of straight cells): what steps of an input have in common."""
+    `variance` is then that of ideal wires (or of straight cells): what steps of an input have in
+    common.
+    """
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How cells are read: `seconds` after programming, full input `volts`, through `wires` (or ideal ones) of arrays `cols` wide.
+    """How cells are read: `seconds` after programming, full input `volts`, through `wires` (or
+    ideal ones) of arrays `cols` wide.
 
     positive : the inputs have one sign, which matters to what wires take from the noise.
     drive, width : code of a full input, and whether codes are pulse widths.
-    unit : S, what results are relative to: one digit of an integer weight, or the conductance range of an analog one.
+    unit : S, what results are relative to: one digit of an integer weight, or the conductance range
+    of an analog one.
     """
 
     seconds: float
@@ -107,7 +144,9 @@ class Reading:
     unit: float
 
 
-def seen(banks: list[tuple[float, Bank]], nows: list[np.ndarray], part: slice, how: Reading) -> Seen:
+def seen(
+    banks: list[tuple[float, Bank]], nows: list[np.ndarray], part: slice, how: Reading
+) -> Seen:
     """One tile of a plane whose signed `banks` have the conductances `nows` at that time."""
     cell, seconds = banks[0][1].cell, how.seconds
     span = how.unit
@@ -115,7 +154,9 @@ def seen(banks: list[tuple[float, Bank]], nows: list[np.ndarray], part: slice, h
     if how.wires is not None:
         return _through_wires(banks, nows, part, how)
     if cell.read_noise is None:
-        mean = sum(sign * now[:, part].mean(axis=0) for (sign, _), now in zip(banks, nows, strict=True))
+        mean = sum(
+            sign * now[:, part].mean(axis=0) for (sign, _), now in zip(banks, nows, strict=True)
+        )
         return Seen(np.asarray(mean) / span, bent, None, None)
     drawn = []
     for (sign, bank), now in zip(banks, nows, strict=True):
@@ -131,13 +172,21 @@ def seen(banks: list[tuple[float, Bank]], nows: list[np.ndarray], part: slice, h
         spread += second.sum(axis=0) / len(g) ** 2
         higher.append((sign, second / len(g) ** 2, third / len(g) ** 3, fourth / len(g) ** 4))
     edges = edgeworth(higher)
-    cells = _single_draws(drawn, edges.needed, cell.read_noise.flip, span) if edges.needed.any() else None
+    cells = (
+        _single_draws(drawn, edges.needed, cell.read_noise.flip, span)
+        if edges.needed.any()
+        else None
+    )
     skew = None if edges.third is None else edges.third / span**3
     return Seen(mean / span, bent, spread / span**2, cells, third=skew)
 
 
-def _through_wires(banks: list[tuple[float, Bank]], nows: list[np.ndarray], part: slice, how: Reading) -> Seen:
-    """As `seen`, solved with the wires of each array; the devices of one weight conduct side by side."""
+def _through_wires(
+    banks: list[tuple[float, Bank]], nows: list[np.ndarray], part: slice, how: Reading
+) -> Seen:
+    """As `seen`, solved with the wires of each array; the devices of one weight conduct side by
+    side.
+    """
     assert how.wires is not None
     cell, devices = banks[0][1].cell, len(nows[0])
     span = devices * how.unit
@@ -152,14 +201,28 @@ def _through_wires(banks: list[tuple[float, Bank]], nows: list[np.ndarray], part
         return _curved(cell.current, polarities, spreads, [now[:, part] for now in nows], how)
     if not how.wires.linear:
         shape = polarities[0][1].shape
-        return Seen(np.zeros(shape), [], _straight(spreads, span), None, solved=Gated(how.wires, how.cols, polarities, spreads, span))
+        return Seen(
+            np.zeros(shape),
+            [],
+            _straight(spreads, span),
+            None,
+            solved=Gated(how.wires, how.cols, polarities, spreads, span),
+        )
     matrix = effective(how.wires, how.cols, polarities) / span
     if spreads is None:
         return Seen(matrix, [], None, None)
-    return Seen(matrix, [], variance(how.wires, how.cols, polarities, spreads, how.positive) / span**2, None)
+    return Seen(
+        matrix, [], variance(how.wires, how.cols, polarities, spreads, how.positive) / span**2, None
+    )
 
 
-def _curved(curve: CubicCurrent, polarities: Polarities, spreads: list[np.ndarray] | None, nows: list[np.ndarray], how: Reading) -> Seen:
+def _curved(
+    curve: CubicCurrent,
+    polarities: Polarities,
+    spreads: list[np.ndarray] | None,
+    nows: list[np.ndarray],
+    how: Reading,
+) -> Seen:
     """Bent cells behind wires; their noise is that of straight cells of the same conductances."""
     assert how.wires is not None
     shape, span = polarities[0][1].shape, len(nows[0]) * how.unit
@@ -173,7 +236,9 @@ def _curved(curve: CubicCurrent, polarities: Polarities, spreads: list[np.ndarra
         found = {power: coefficient.sum(axis=0) for power, coefficient in curve.terms(now)}
         terms.append((found.get(2, np.zeros(shape)), found.get(3, np.zeros(shape))))
     kept = None if noise is None else noise.astype(np.float32)
-    solved = Curved(how.wires, how.cols, polarities, terms, how.volts, how.drive, how.width, span, kept)
+    solved = Curved(
+        how.wires, how.cols, polarities, terms, how.volts, how.drive, how.width, span, kept
+    )
     return Seen(np.zeros(shape), [], noise, None, solved=solved)
 
 
@@ -182,22 +247,38 @@ def _straight(spreads: list[np.ndarray] | None, span: float) -> np.ndarray | Non
     return None if spreads is None else np.sum(np.square(spreads), axis=0) / span**2
 
 
-def _bent(banks: list[tuple[float, Bank]], nows: list[np.ndarray], part: slice, volts: float, span: float) -> Bent:
-    """What a curved I-V adds: coefficient times volts^(power - 1), so that it multiplies the relative input like a conductance."""
+def _bent(
+    banks: list[tuple[float, Bank]], nows: list[np.ndarray], part: slice, volts: float, span: float
+) -> Bent:
+    """What a curved I-V adds: coefficient times volts^(power - 1), so that it multiplies the
+    relative input like a conductance.
+    """
     curve = banks[0][1].cell.current
     if curve is None:
         return []
     if volts > curve.limit:
-        raise ValueError(f"{banks[0][1].cell.name}: read voltage {volts} V is outside its I-V curve; allowed: up to {curve.limit} V")
+        raise ValueError(
+            f"{banks[0][1].cell.name}: read voltage {volts} V is outside its I-V curve; allowed: "
+            f"up to {curve.limit} V"
+        )
     total: dict[int, np.ndarray] = {}
     for (sign, _), now in zip(banks, nows, strict=True):
         for power, coefficient in curve.terms(now[:, part]):
-            total[power] = total.get(power, 0.0) + sign * coefficient.mean(axis=0) * volts ** (power - 1) / span
+            total[power] = (
+                total.get(power, 0.0)
+                + sign * coefficient.mean(axis=0) * volts ** (power - 1) / span
+            )
     return list(total.items())
 
 
-def _single_draws(drawn: list[tuple[float, np.ndarray, np.ndarray]], needed: np.ndarray, flip: float, span: float) -> CellSpread:
-    flat = [(a.reshape(-1, a.shape[-1]) / span).astype(np.float32) for _, g, sigma in drawn for a in (g, sigma)]
+def _single_draws(
+    drawn: list[tuple[float, np.ndarray, np.ndarray]], needed: np.ndarray, flip: float, span: float
+) -> CellSpread:
+    flat = [
+        (a.reshape(-1, a.shape[-1]) / span).astype(np.float32)
+        for _, g, sigma in drawn
+        for a in (g, sigma)
+    ]
     if len(flat) == 2:
         flat += [np.zeros((0, flat[0].shape[1]), np.float32)] * 2
     return CellSpread(needed, flat[0], flat[1], flat[2], flat[3], len(drawn[0][1]), flip)
@@ -207,22 +288,30 @@ def _single_draws(drawn: list[tuple[float, np.ndarray, np.ndarray]], needed: np.
 class Edges:
     """How far a column's noise is from Gaussian.
 
-    needed : float32 (n,), equal active inputs that make it Gaussian (after correction for skewness, if there is one);
-    third : float64 (k, n), S^3, signed third cumulants where noise has to be drawn with its skewness, or None.
+    needed : float32 (n,), equal active inputs that make it Gaussian (after correction for skewness,
+    if there is one);
+    third : float64 (k, n), S^3, signed third cumulants where noise has to be drawn with its
+    skewness, or None.
     """
 
     needed: np.ndarray
     third: np.ndarray | None
 
 
-def edgeworth(cells: list[tuple[float, np.ndarray, np.ndarray, np.ndarray]], tolerance: float = KS_TOLERANCE) -> Edges:
-    """What it takes to draw each column's noise at once to within `tolerance` in the distribution function.
+def edgeworth(
+    cells: list[tuple[float, np.ndarray, np.ndarray, np.ndarray]], tolerance: float = KS_TOLERANCE
+) -> Edges:
+    """What it takes to draw each column's noise at once to within `tolerance` in the distribution
+    function.
 
-    cells : (sign, and the second to fourth cumulant of a read, float64 (devices, k, n), S^2 to S^4) that add into one column.
-    First terms of the Edgeworth series (Kolassa, Series Approximation Methods in Statistics, chapter 3): with skewness
-    s / sqrt(n) and excess kurtosis q / n a Gaussian is off by at most 0.0665 s / sqrt(n) + 0.0229 q / n. Where that asks
-    for more than `SKEWED_FROM` inputs, the skewness is drawn too and 0.05 s^2 / n + 0.0229 q / n is left (0.05 is above the
-    0.032 of the second-order term and what the correction itself adds). Sums of Gaussians that are not cut need nothing.
+    cells : (sign, and the second to fourth cumulant of a read, float64 (devices, k, n), S^2 to S^4)
+    that add into one column. First terms of the Edgeworth series (Kolassa, Series Approximation
+    Methods in Statistics, chapter 3): with skewness s / sqrt(n) and excess kurtosis q / n a
+    Gaussian is off by at most 0.0665 s / sqrt(n) + 0.0229 q / n. Where that asks for more than
+    `SKEWED_FROM` inputs, the skewness is drawn too and 0.05 s^2 / n + 0.0229 q / n is left (0.05 is
+    above the
+    0.032 of the second-order term and what the correction itself adds). Sums of Gaussians that are
+    not cut need nothing.
     """
     k, n = cells[0][1].shape[-2:]
     second, third, fourth, signed = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros((k, n))
@@ -233,8 +322,13 @@ def edgeworth(cells: list[tuple[float, np.ndarray, np.ndarray, np.ndarray]], tol
         signed += sign * c3.sum(axis=0)
     safe = np.where(second > 0, second, 1.0)
     skew, tail = np.sqrt(k) * third / safe**1.5, k * fourth / safe**2
-    plain = ((0.0665 * skew + np.sqrt((0.0665 * skew) ** 2 + 4 * tolerance * 0.0229 * tail)) / (2 * tolerance)) ** 2
+    plain = (
+        (0.0665 * skew + np.sqrt((0.0665 * skew) ** 2 + 4 * tolerance * 0.0229 * tail))
+        / (2 * tolerance)
+    ) ** 2
     plain = np.where((second > 0) & (plain > 0.5), plain, 0.0)
     if plain.max(initial=0.0) <= SKEWED_FROM:
         return Edges(plain.astype(np.float32), None)
-    return Edges(np.minimum(plain, (0.05 * skew**2 + 0.0229 * tail) / tolerance).astype(np.float32), signed)
+    return Edges(
+        np.minimum(plain, (0.05 * skew**2 + 0.0229 * tail) / tolerance).astype(np.float32), signed
+    )

@@ -1,4 +1,6 @@
-"""How is drift made up for? Digital gains and offsets from reading known inputs again, or writing the weights anew."""
+"""How is drift made up for? Digital gains and offsets from reading known inputs again, or writing
+the weights anew.
+"""
 
 from __future__ import annotations
 
@@ -21,16 +23,21 @@ Correction = tuple[np.ndarray, np.ndarray]
 class DriftCompensation(Value):
     """Gains from mean |y| of reference inputs right after programming over mean |y| now.
 
-    "Right after programming" is also at the temperature of programming, so what heat does to all cells alike is made up for.
-    Both reads go through the same noisy cells and converters as any other read. One gain a layer is the "global drift
-    compensation" of Joshi et al., Nat. Commun. 11, 2473 (2020), Methods; one a column also follows the columns' own drift.
+    "Right after programming" is also at the temperature of programming, so what heat does to all
+    cells alike is made up for. Both reads go through the same noisy cells and converters as any
+    other read. One gain a layer is the "global drift compensation" of Joshi et al., Nat. Commun.
+    11, 2473 (2020), Methods; one a column also follows the columns' own drift.
     """
 
     per: str = choice("layer", "column", default="layer")
-    vectors: int = integer(1, 4096, default=64, doc="reference input rows, spread evenly over the input range")
+    vectors: int = integer(
+        1, 4096, default=64, doc="reference input rows, spread evenly over the input range"
+    )
 
     def correction(self, programmed: ProgrammedCrossbar, seconds: float) -> Correction | None:
-        """Gain `seconds` after programming, without offset; None at the time and temperature of programming."""
+        """Gain `seconds` after programming, without offset; None at the time and temperature of
+        programming.
+        """
         if seconds == 0 and programmed.unmoved:
             return None
         x = uniforms(Key(seed=0).child("reference inputs"), (self.vectors, programmed.k))
@@ -44,40 +51,57 @@ class DriftCompensation(Value):
 
 
 class StatisticsCompensation(Value):
-    """Mean and spread of every output over the calibration rows brought back to what they are in floating point.
+    """Mean and spread of every output over the calibration rows brought back to what they are in
+    floating point.
 
-    For a layer that batch normalisation follows this is what renewing its statistics does: "AdaBS" of Joshi et al. 2020.
-    It needs a calibration sample, and it also mends gains and offsets present right after programming.
+    For a layer that batch normalisation follows this is what renewing its statistics does: "AdaBS"
+    of Joshi et al. 2020. It needs a calibration sample, and it also mends gains and offsets present
+    right after programming.
     """
 
-    rows: int = integer(2, 4096, default=256, doc="calibration rows read, as many as there are at most")
+    rows: int = integer(
+        2, 4096, default=256, doc="calibration rows read, as many as there are at most"
+    )
 
     def correction(self, programmed: ProgrammedCrossbar, seconds: float) -> Correction:
-        """Gain and offset of every output `seconds` after programming; ValueError without a calibration sample."""
+        """Gain and offset of every output `seconds` after programming; ValueError without a
+        calibration sample.
+        """
         if programmed.sample is None:
-            raise ValueError(f"{programmed.machine.name}: StatisticsCompensation needs program(..., calibration=...) with sample rows")
+            raise ValueError(
+                f"{programmed.machine.name}: StatisticsCompensation needs program(..., "
+                "calibration=...) with sample rows"
+            )
         x = programmed.sample[: self.rows]
         with one_thread():
             exact = x @ programmed.weights
-        seen = programmed.reference_read(seconds, x / programmed.input_scale) * programmed.input_scale
+        seen = (
+            programmed.reference_read(seconds, x / programmed.input_scale) * programmed.input_scale
+        )
         spread = seen.std(axis=0, dtype=np.float64)
-        gain = np.where(spread > 0, exact.std(axis=0, dtype=np.float64) / np.where(spread > 0, spread, 1.0), 1.0)
+        gain = np.where(
+            spread > 0, exact.std(axis=0, dtype=np.float64) / np.where(spread > 0, spread, 1.0), 1.0
+        )
         offset = exact.mean(axis=0, dtype=np.float64) - gain * seen.mean(axis=0, dtype=np.float64)
         return gain.astype(np.float32), offset.astype(np.float32)
 
 
 class ReferenceColumns(Value):
-    """One gain a layer from `count` extra columns whose cells stand at mid-range: their conductance at first over that now.
+    """One gain a layer from `count` extra columns whose cells stand at mid-range: their conductance
+    at first over that now.
 
     "At first" is right after programming, at the temperature of programming.
-    They are programmed (and refreshed), drift and are read like all others, so the gain holds for the part of drift that is common to the
-    layer, and knows nothing of how drift depends on the weights.
+    They are programmed (and refreshed), drift and are read like all others, so the gain holds for
+    the part of drift that is common to the layer, and knows nothing of how drift depends on the
+    weights.
     """
 
     count: int = integer(1, 256, default=1)
 
     def correction(self, programmed: ProgrammedCrossbar, seconds: float) -> Correction | None:
-        """Gain `seconds` after programming, without offset; None at the time and temperature of programming."""
+        """Gain `seconds` after programming, without offset; None at the time and temperature of
+        programming.
+        """
         if seconds == 0 and programmed.unmoved:
             return None
         cycle, age = programmed.age(seconds)
@@ -91,7 +115,9 @@ class ReferenceColumns(Value):
 
 
 class Refresh(Value):
-    """Weights are written anew every `period`: drift starts over, with new programming errors and one more write a cell."""
+    """Weights are written anew every `period`: drift starts over, with new programming errors and
+    one more write a cell.
+    """
 
     period: float = quantity("s", above=0)
 

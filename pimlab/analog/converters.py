@@ -1,4 +1,6 @@
-"""What stands between digital codes and analog values? DAC and ADC: resolution, coding, range, errors and noise."""
+"""What stands between digital codes and analog values? DAC and ADC: resolution, coding, range,
+errors and noise.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +12,19 @@ from pimlab.analog.physics import count
 from pimlab.values import Value, choice, integer, number, quantity
 
 _MOST_LEVELS = 2**16 - 1
-"""Levels of a converter above which they are not drawn one by one: a table of all of them is kept for each converter."""
+"""Levels of a converter above which they are not drawn one by one: a table of all of them is kept
+for each converter.
+"""
 
 
 class DAC(Value):
     """Input drivers. Full scale is the largest calibrated input. No converter is `dac=None`.
 
-    encoding: "amplitude", a voltage in one step; "pulse width", full voltage for a time; "bit serial", `slice_bits` bits
-    a step, each read, converted and shifted on its own.
-    codes: "symmetric", -top..top with top = 2^(bits-1) - 1 (sign and magnitude); "complement", the same in two's
-    complement; "unsigned", 0..2^bits - 1; "offset binary", 2^bits levels from -1 to 1 (it has no zero).
+    encoding: "amplitude", a voltage in one step; "pulse width", full voltage for a time; "bit
+    serial", `slice_bits` bits a step, each read, converted and shifted on its own.
+    codes: "symmetric", -top..top with top = 2^(bits-1) - 1 (sign and magnitude); "complement", the
+    same in two's complement; "unsigned", 0..2^bits - 1; "offset binary", 2^bits levels from -1 to 1
+    (it has no zero).
     """
 
     bits: int = integer(1, 16, hint="for no converter write dac=None")
@@ -28,29 +33,55 @@ class DAC(Value):
     slice_bits: int = integer(1, 16, default=1, doc="bits a step of a bit-serial input")
     gain_error: float = number(low=0, default=0.0, doc="standard deviation over drivers, relative")
     offset_error: float = number(low=0, default=0.0, doc="standard deviation over drivers, codes")
-    dnl: float = number(low=0, high=1, default=0.0, doc="standard deviation of a code's step, codes")
-    inl: float = number(low=0, default=0.0, doc="standard deviation over drivers of the height of a bow, codes")
+    dnl: float = number(
+        low=0, high=1, default=0.0, doc="standard deviation of a code's step, codes"
+    )
+    inl: float = number(
+        low=0, default=0.0, doc="standard deviation over drivers of the height of a bow, codes"
+    )
 
     def check(self) -> None:
-        """Signed codes need two bits; two's complement and offset binary exist only in some encodings."""
+        """Signed codes need two bits; two's complement and offset binary exist only in some
+        encodings.
+        """
         if self.bits < 2 and self.codes in ("symmetric", "complement"):
-            raise ValueError(f"DAC bits={self.bits} codes={self.codes!r} has no code but 0; allowed: 2 or more, or codes='unsigned'")
+            raise ValueError(
+                f"DAC bits={self.bits} codes={self.codes!r} has no code but 0; allowed: 2 or more, "
+                "or codes='unsigned'"
+            )
         if self.codes == "complement" and self.encoding != "bit serial":
-            raise ValueError(f"DAC codes='complement' needs encoding='bit serial', not {self.encoding!r}; allowed there: 'symmetric'")
+            raise ValueError(
+                f"DAC codes='complement' needs encoding='bit serial', not {self.encoding!r}; "
+                "allowed there: 'symmetric'"
+            )
         if self.codes == "offset binary" and self.encoding == "bit serial":
-            raise ValueError("DAC codes='offset binary' is not for encoding='bit serial'; allowed there: symmetric, complement, unsigned")
+            raise ValueError(
+                "DAC codes='offset binary' is not for encoding='bit serial'; allowed there: "
+                "symmetric, complement, unsigned"
+            )
         if (self.dnl or self.inl) and self.drive > _MOST_LEVELS:
-            raise ValueError(f"DAC dnl={self.dnl} inl={self.inl} with {self.drive + 1} levels a driver; allowed: up to {_MOST_LEVELS + 1}")
+            raise ValueError(
+                f"DAC dnl={self.dnl} inl={self.inl} with {self.drive + 1} levels a driver; "
+                f"allowed: up to {_MOST_LEVELS + 1}"
+            )
 
     @property
     def top(self) -> int:
         """Code of a full-scale input. Offset binary counts half steps: odd codes -top..top."""
-        return 2 ** (self.bits - 1) - 1 if self.codes in ("symmetric", "complement") else 2**self.bits - 1
+        return (
+            2 ** (self.bits - 1) - 1
+            if self.codes in ("symmetric", "complement")
+            else 2**self.bits - 1
+        )
 
     @property
     def drive(self) -> int:
         """Largest code in one step."""
-        return self.top if self.encoding != "bit serial" else 2 ** min(self.slice_bits, self._magnitude_bits) - 1
+        return (
+            self.top
+            if self.encoding != "bit serial"
+            else 2 ** min(self.slice_bits, self._magnitude_bits) - 1
+        )
 
     @property
     def _magnitude_bits(self) -> int:
@@ -71,7 +102,9 @@ class DAC(Value):
     @property
     def uneven(self) -> bool:
         """Whether drivers differ from what they are told, each in its own way."""
-        return max(self.gain_error, self.offset_error) > 0 or (max(self.dnl, self.inl) > 0 and self.drive > 1)
+        return max(self.gain_error, self.offset_error) > 0 or (
+            max(self.dnl, self.inl) > 0 and self.drive > 1
+        )
 
     def phases(self, codes: np.ndarray) -> list[tuple[float, np.ndarray]]:
         """(weight, codes) of each step, whose weighted sum is `codes`, float32 (batch, k)."""
@@ -80,43 +113,69 @@ class DAC(Value):
         radix = 2**self.slice_bits
         if self.codes != "complement":
             magnitude, sign = np.abs(codes), np.sign(codes)
-            return [(float(radix**p), sign * (np.floor_divide(magnitude, radix**p) % radix)) for p in range(self.steps)]
+            return [
+                (float(radix**p), sign * (np.floor_divide(magnitude, radix**p) % radix))
+                for p in range(self.steps)
+            ]
         half = np.float32(2 ** (self.bits - 1))
         low = np.where(codes < 0, codes + half, codes)
-        steps = [(float(radix**p), np.floor_divide(low, radix**p) % radix) for p in range(self.steps - 1)]
+        steps = [
+            (float(radix**p), np.floor_divide(low, radix**p) % radix) for p in range(self.steps - 1)
+        ]
         return [*steps, (-float(half), (codes < 0).astype(np.float32))]
 
 
 class ADC(Value):
     """Column converter: mid-tread, codes clip at both ends. No converter is `adc=None`.
 
-    `range` names the rule that finds the full scale of a column's current from calibration rows (without calibration:
-    from the weights, for inputs spread evenly over the DAC's range):
-    "max": the largest magnitude seen; "percentile": the 99.9th percentile of the magnitude; "sigma": |mean| plus
-    `margin` standard deviations; "worst case": the sum of all magnitudes, which never clips;
-    "fixed": `margin` times the current of one cell at full input and full conductance;
-    "lossless": one code is the product of input code 1 and weight digit 1 (integer weights and inputs only).
-    `enob` below `bits` adds the white noise that leaves that many effective bits.
+    `range` names the rule that finds the full scale of a column's current from calibration rows
+    (without calibration: from the weights, for inputs spread evenly over the DAC's range):
+    "max": the largest magnitude seen; "percentile": the 99.9th percentile of the magnitude;
+    "sigma": |mean| plus `margin` standard deviations; "worst case": the sum of all magnitudes,
+    which never clips; "fixed": `margin` times the current of one cell at full input and full
+    conductance; "lossless": one code is the product of input code 1 and weight digit 1 (integer
+    weights and inputs only). `enob` below `bits` adds the white noise that leaves that many
+    effective bits.
     """
 
     bits: int = integer(1, 24, hint="for no converter write adc=None")
-    range: str = choice("max", "percentile", "sigma", "worst case", "fixed", "lossless", default="max")
-    margin: float = number(above=0, default=4.0, doc="standard deviations (sigma), or full scale in cells (fixed)")
-    share: str = choice("column", "tile", "layer", default="tile", doc="which columns have one full scale")
+    range: str = choice(
+        "max", "percentile", "sigma", "worst case", "fixed", "lossless", default="max"
+    )
+    margin: float = number(
+        above=0, default=4.0, doc="standard deviations (sigma), or full scale in cells (fixed)"
+    )
+    share: str = choice(
+        "column", "tile", "layer", default="tile", doc="which columns have one full scale"
+    )
     codes: str = choice("symmetric", "twos complement", "unsigned", default="symmetric")
     enob: float | None = number(above=0, default=None, doc="effective bits; None: as many as bits")
     gain_error: float = number(low=0, default=0.0, doc="standard deviation over columns, relative")
     offset_error: float = number(low=0, default=0.0, doc="standard deviation over columns, codes")
-    dnl: float = number(low=0, high=1, default=0.0, doc="standard deviation of a code's width, codes")
-    inl: float = number(low=0, default=0.0, doc="standard deviation over converters of the height of a bow, codes")
-    columns: int = integer(1, 2**16, default=1, doc="columns that share one converter, one after the other")
-    kind: str = choice("sar", "flash", "ramp", default="sar", doc="how many clock cycles a conversion takes")
-    clock: float | None = quantity("Hz", above=0, default=None, doc="None: the time is part of the macro's read time")
+    dnl: float = number(
+        low=0, high=1, default=0.0, doc="standard deviation of a code's width, codes"
+    )
+    inl: float = number(
+        low=0, default=0.0, doc="standard deviation over converters of the height of a bow, codes"
+    )
+    columns: int = integer(
+        1, 2**16, default=1, doc="columns that share one converter, one after the other"
+    )
+    kind: str = choice(
+        "sar", "flash", "ramp", default="sar", doc="how many clock cycles a conversion takes"
+    )
+    clock: float | None = quantity(
+        "Hz", above=0, default=None, doc="None: the time is part of the macro's read time"
+    )
 
     @property
     def low(self) -> int:
         """Smallest code."""
-        return {"symmetric": 1 - 2 ** (self.bits - 1), "twos complement": -(2 ** (self.bits - 1)), "unsigned": 0}[self.codes]
+        return {
+            "symmetric": 1 - 2 ** (self.bits - 1),
+            "twos complement": -(2 ** (self.bits - 1)),
+            "unsigned": 0,
+        }[self.codes]
 
     @property
     def high(self) -> int:
@@ -131,34 +190,56 @@ class ADC(Value):
     @property
     def uneven(self) -> bool:
         """Whether converters differ, each with its own errors."""
-        return max(self.gain_error, self.offset_error) > 0 or (max(self.dnl, self.inl) > 0 and self.high - self.low > 2)
+        return max(self.gain_error, self.offset_error) > 0 or (
+            max(self.dnl, self.inl) > 0 and self.high - self.low > 2
+        )
 
     @property
     def conversion_time(self) -> float:
-        """Seconds until all columns of one converter are done: SAR bits cycles, flash 1, ramp 2^bits; 0.0 without a clock."""
+        """Seconds until all columns of one converter are done: SAR bits cycles, flash 1, ramp
+        2^bits; 0.0 without a clock.
+        """
         cycles = {"sar": self.bits, "flash": 1, "ramp": 2**self.bits}[self.kind]
         return 0.0 if self.clock is None else cycles * self.columns / self.clock
 
     def check(self) -> None:
         """There is a positive code; enob is at most bits."""
         if self.high < 1:
-            raise ValueError(f"ADC bits={self.bits} codes={self.codes!r} has no positive code; allowed: 2 or more, or codes='unsigned'")
+            raise ValueError(
+                f"ADC bits={self.bits} codes={self.codes!r} has no positive code; allowed: 2 or "
+                "more, or codes='unsigned'"
+            )
         if self.enob is not None and self.enob > self.bits:
-            raise ValueError(f"ADC enob={self.enob} is more than bits={self.bits}; allowed: up to bits, or enob=None")
+            raise ValueError(
+                f"ADC enob={self.enob} is more than bits={self.bits}; allowed: up to bits, or "
+                "enob=None"
+            )
         if (self.dnl or self.inl) and self.high - self.low > _MOST_LEVELS:
-            raise ValueError(f"ADC dnl={self.dnl} inl={self.inl} with {self.high - self.low + 1} codes; allowed: up to {_MOST_LEVELS + 1}")
+            raise ValueError(
+                f"ADC dnl={self.dnl} inl={self.inl} with {self.high - self.low + 1} codes; "
+                f"allowed: up to {_MOST_LEVELS + 1}"
+            )
 
-    def step(self, seen: list[np.ndarray], worst: list[np.ndarray], unit: float | None) -> list[np.ndarray]:
-        """Size of one code for every tile and column, float64 (n,) a tile, in cells at full drive and full conductance.
+    def step(
+        self, seen: list[np.ndarray], worst: list[np.ndarray], unit: float | None
+    ) -> list[np.ndarray]:
+        """Size of one code for every tile and column, float64 (n,) a tile, in cells at full drive
+        and full conductance.
 
-        seen : (rows, n) a tile, column currents of calibration rows, same unit.  worst : (n,) a tile, the largest
-        magnitude each column can reach.  unit : what "lossless" makes one code; None where weights or inputs are no integers.
+        seen : (rows, n) a tile, column currents of calibration rows, same unit.  worst : (n,) a
+        tile, the largest magnitude each column can reach.  unit : what "lossless" makes one code;
+        None where weights or inputs are no integers.
         """
         if self.range == "lossless":
             if unit is None:
-                raise ValueError("ADC range='lossless' needs integer inputs and weights: a DAC and slices=Slices(...)")
+                raise ValueError(
+                    "ADC range='lossless' needs integer inputs and weights: a DAC and "
+                    "slices=Slices(...)"
+                )
             return [np.full(w.shape, unit) for w in worst]
-        scales = [np.maximum(self._full_scale(y, w), 1e-6) for y, w in zip(seen, worst, strict=True)]
+        scales = [
+            np.maximum(self._full_scale(y, w), 1e-6) for y, w in zip(seen, worst, strict=True)
+        ]
         if self.share != "column":
             scales = [np.full_like(s, s.max()) for s in scales]
         if self.share == "layer":
@@ -178,9 +259,14 @@ class ADC(Value):
 
 
 def lossless_bits(rows: int, weight_bits: int, input_bits: int, signed: bool = False) -> int:
-    """ADC bits that tell apart every sum of `rows` products of digits of so many bits: ceil(log2(rows (2^w-1)(2^x-1) + 1)).
+    """ADC bits that tell apart every sum of `rows` products of digits of so many bits:
+    ceil(log2(rows (2^w-1)(2^x-1) + 1)).
 
-    One more where the sums have a sign. ISAAC's w + v + log2(rows) (minus 1 for one-bit inputs or cells) is this for powers of two.
+    One more where the sums have a sign. ISAAC's w + v + log2(rows) (minus 1 for one-bit inputs or
+    cells) is this for powers of two.
     """
-    digits = (2 ** count(bits, name) - 1 for name, bits in (("weight_bits", weight_bits), ("input_bits", input_bits)))
+    digits = (
+        2 ** count(bits, name) - 1
+        for name, bits in (("weight_bits", weight_bits), ("input_bits", input_bits))
+    )
     return (count(rows, "rows") * math.prod(digits)).bit_length() + signed

@@ -1,4 +1,6 @@
-"""What does a macro take in time and energy for a read? Either a published chip as a whole, or published parts put together."""
+"""What does a macro take in time and energy for a read? Either a published chip as a whole, or
+published parts put together.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ COMPONENTS = {
     "network bit": "network",
     "cell write": "programming",
 }
-"""Event -> component of the breakdown. "cell read" and "wire read" are counted in joules (V^2 G t), all others in events."""
+"""Event -> component of the breakdown. "cell read" and "wire read" are counted in joules (V^2 G t),
+all others in events.
+"""
 
 
 class MacroCosts(Value):
@@ -37,7 +41,9 @@ class MacroCosts(Value):
     integration_time: float = quantity("s", above=0)
     """How long the voltage stands across the cells in one read at full input."""
     read_time: float = quantity("s", above=0)
-    """From one array read to the next, conversions included unless the ADC has a clock of its own."""
+    """From one array read to the next, conversions included unless the ADC has a clock of its
+    own.
+    """
     adc_rate: float = quantity("Hz", above=0, default=1e8)
     """Conversions a second of one ADC, where its energy comes from the survey."""
     node: float = quantity("m", above=0, default=22e-9)
@@ -45,24 +51,40 @@ class MacroCosts(Value):
     """Price of each event; events without one cost nothing apart from what others hold."""
 
     def with_price(self, event: str, constant: Constant) -> MacroCosts:
-        """A copy in which `event` costs `constant` (a user's own number: `pim.assumed`); KeyError with the nearest event."""
+        """A copy in which `event` costs `constant` (a user's own number: `pim.assumed`); KeyError
+        with the nearest event.
+        """
         if event not in COMPONENTS:
             raise KeyError(unknown("event", event, COMPONENTS))
-        return self.but(constants=(*((name, price) for name, price in self.constants if name != event), (event, constant)))
+        return self.but(
+            constants=(
+                *((name, price) for name, price in self.constants if name != event),
+                (event, constant),
+            )
+        )
 
     def prices(self, enob: float | None) -> Prices:
-        """Event -> Price; conversions that no constant prices come from the ADC survey at `enob` (None: no ADC)."""
-        priced = {event: Price(constant=constant, component=COMPONENTS[event]) for event, constant in self.constants}
+        """Event -> Price; conversions that no constant prices come from the ADC survey at `enob`
+        (None: no ADC).
+        """
+        priced = {
+            event: Price(constant=constant, component=COMPONENTS[event])
+            for event, constant in self.constants
+        }
         if "cell read" in priced:
             priced["wire read"] = priced["cell read"].but(component=COMPONENTS["wire read"])
         if enob is not None and "ADC conversion" not in priced:
-            priced["ADC conversion"] = Price(constant=adc_price(enob, self.adc_rate, self.node), component="ADC")
+            priced["ADC conversion"] = Price(
+                constant=adc_price(enob, self.adc_rate, self.node), component="ADC"
+            )
         return Prices(priced)
 
 
 @lru_cache(maxsize=32)
 def macro(name: str) -> MacroCosts:
-    """The macro of `catalogue/analog/<name>.toml`; ValueError with the nearest name when there is none."""
+    """The macro of `catalogue/analog/<name>.toml`; ValueError with the nearest name when there is
+    none.
+    """
     entry = catalogue.entry("analog", name)
     return MacroCosts(
         name=name,
@@ -80,15 +102,30 @@ def _constants(entry: Entry) -> tuple[tuple[str, Constant], ...]:
 
 
 def array_area(name: str, rows: int, cols: int, columns_an_adc: int = 1) -> dict[str, Constant]:
-    """Square metres of one array of the macro `name` by part: cells, DAC (one a row), ADC, shift-add (one an ADC).
+    """Square metres of one array of the macro `name` by part: cells, DAC (one a row), ADC,
+    shift-add (one an ADC).
 
     KeyError where the macro publishes no areas.
     """
     entry = catalogue.entry("analog", name)
-    rows, cols, columns_an_adc = count(rows, "rows"), count(cols, "cols"), count(columns_an_adc, "columns_an_adc")
-    counts = {"cells": rows * cols, "DAC": rows, "ADC": -(-cols // columns_an_adc), "shift-add": -(-cols // columns_an_adc)}
-    return {part: _times(entry[f"area.{part.replace('-', '_')}"], number) for part, number in counts.items()}
+    rows, cols, columns_an_adc = (
+        count(rows, "rows"),
+        count(cols, "cols"),
+        count(columns_an_adc, "columns_an_adc"),
+    )
+    counts = {
+        "cells": rows * cols,
+        "DAC": rows,
+        "ADC": -(-cols // columns_an_adc),
+        "shift-add": -(-cols // columns_an_adc),
+    }
+    return {
+        part: _times(entry[f"area.{part.replace('-', '_')}"], number)
+        for part, number in counts.items()
+    }
 
 
 def _times(constant: Constant, count: int) -> Constant:
-    return constant.but(value=constant.value * count, low=constant.low * count, high=constant.high * count)
+    return constant.but(
+        value=constant.value * count, low=constant.low * count, high=constant.high * count
+    )

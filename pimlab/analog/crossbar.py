@@ -1,4 +1,6 @@
-"""What is an analog machine? Arrays of cells with converters at their edges, and a digital host for the rest."""
+"""What is an analog machine? Arrays of cells with converters at their edges, and a digital host for
+the rest.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +9,37 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from pimlab.analog.circuit.wires import Wires
 from pimlab.analog.compensation import COMPENSATIONS, Compensation, Refresh
 from pimlab.analog.converters import ADC, DAC
 from pimlab.analog.costs import MacroCosts, macro
 from pimlab.analog.devices import Device
 from pimlab.analog.mapping import Slices
 from pimlab.analog.programmed import BiasInRows, ProgrammedCrossbar, bias_inputs
-from pimlab.analog.wires import Wires
 from pimlab.cost import Prices
 from pimlab.keys import Key, as_key
-from pimlab.protocol import Calibration, MacOp, Target, VectorOp, checked_weights
+from pimlab.machine.protocol import Calibration, MacOp, Target, VectorOp, checked_weights
 from pimlab.values import choice, integer, number, part, unknown
 
-CAUSES = ("dac", "i-v curve", "programming", "defects", "drift", "temperature", "wires", "read noise", "adc")
-_CELL_PARTS = {"i-v curve": "current", "programming": "programming", "defects": "defects", "drift": "drift", "temperature": "temperature",
-               "read noise": "read_noise"}  # fmt: skip
+CAUSES = (
+    "dac",
+    "i-v curve",
+    "programming",
+    "defects",
+    "drift",
+    "temperature",
+    "wires",
+    "read noise",
+    "adc",
+)
+_CELL_PARTS = {
+    "i-v curve": "current",
+    "programming": "programming",
+    "defects": "defects",
+    "drift": "drift",
+    "temperature": "temperature",
+    "read noise": "read_noise",
+}
 _MACHINE_PARTS = {"dac": "dac", "wires": "wires", "adc": "adc"}
 SUM_BITS = 16
 """Bits of a partial sum as it moves between arrays and buffer."""
@@ -32,16 +50,19 @@ IDEAL_CELL = Device(name="ideal", g_min=0.0, g_max=1e-5)
 class Crossbar(Target):
     """Arrays of rows x cols cells (pairs, in differential coding); an absent part is ideal.
 
-    Inputs longer than `rows` are split over arrays whose digitised partial sums are added in order of the rows. Outputs
-    wider than `cols` go to further arrays that convert the inputs again. Biases are added digitally, or held by `bias_rows` word lines.
-    coding: "differential", a pair of cells a weight whose currents subtract before the ADC (`subtract="digital"`: each is
-    converted); "offset", one cell a weight, the middle of the range being 0, taken off digitally from the sum of the
-    inputs; "offset column", the same taken off by a column of reference cells in each array, with its own conversion;
-    "complement", two's complement, the sign bit a plane of its own (integer weights).
-    Behind wires read noise is Gaussian, of the cells' moments and first-order sensitivities, also where few inputs are active.
-    Without calibration each input row is scaled by its own largest magnitude, and ADC ranges follow from the weights.
+    Inputs longer than `rows` are split over arrays whose digitised partial sums are added in order
+    of the rows. Outputs wider than `cols` go to further arrays that convert the inputs again.
+    Biases are added digitally, or held by `bias_rows` word lines. coding: "differential", a pair of
+    cells a weight whose currents subtract before the ADC (`subtract="digital"`: each is converted);
+    "offset", one cell a weight, the middle of the range being 0, taken off digitally from the sum
+    of the inputs; "offset column", the same taken off by a column of reference cells in each array,
+    with its own conversion; "complement", two's complement, the sign bit a plane of its own
+    (integer weights). Behind wires read noise is Gaussian, of the cells' moments and first-order
+    sensitivities, also where few inputs are active. Without calibration each input row is scaled by
+    its own largest magnitude, and ADC ranges follow from the weights.
 
-    >>> small = pim.Crossbar(rows=128, cols=128, cell=pim.device("reram-wan2022"), dac=pim.DAC(bits=8), adc=pim.ADC(bits=8))
+    >>> cell, dac, adc = pim.device("reram-wan2022"), pim.DAC(bits=8), pim.ADC(bits=8)
+    >>> small = pim.Crossbar(rows=128, cols=128, cell=cell, dac=dac, adc=adc)
     >>> small.but(adc=pim.ADC(bits=6)).adc.bits
     6
     """
@@ -50,41 +71,88 @@ class Crossbar(Target):
 
     name: str = "crossbar"
     rows: int = integer(1, 2**16, default=256, doc="word lines: inputs an array takes at once")
-    cols: int = integer(1, 2**16, default=256, doc="columns: outputs of one weight plane an array gives at once")
+    cols: int = integer(
+        1, 2**16, default=256, doc="columns: outputs of one weight plane an array gives at once"
+    )
     cell: Device | None = part(Device, default=None)
     dac: DAC | None = part(DAC, default=None)
     adc: ADC | None = part(ADC, default=None)
     wires: Wires | None = part(Wires, default=None)
-    coding: str = choice("differential", "offset", "offset column", "complement", default="differential")
-    subtract: str = choice("analog", "digital", default="analog", doc="where a differential pair is subtracted")
-    slices: Slices | None = part(Slices, default=None, doc="integer weights spread over cells; None: analog weights")
+    coding: str = choice(
+        "differential", "offset", "offset column", "complement", default="differential"
+    )
+    subtract: str = choice(
+        "analog", "digital", default="analog", doc="where a differential pair is subtracted"
+    )
+    slices: Slices | None = part(
+        Slices, default=None, doc="integer weights spread over cells; None: analog weights"
+    )
     devices: int = integer(1, 64, default=1, doc="cells side by side that share each conductance")
-    scaling: str = choice("layer", "tile", "column", default="column", doc="which weights share the full-scale weight")
-    coverage: float = number(above=0, high=1, default=1.0, doc="quantile of |w| that becomes full scale; larger ones saturate")
-    bias_rows: int | None = integer(1, default=None, doc="word lines that hold the bias, driven at full scale; None: digital")
-    capacity: int | None = integer(1, default=None, doc="arrays there are; None: as many as a layer takes")
+    scaling: str = choice(
+        "layer", "tile", "column", default="column", doc="which weights share the full-scale weight"
+    )
+    coverage: float = number(
+        above=0,
+        high=1,
+        default=1.0,
+        doc="quantile of |w| that becomes full scale; larger ones saturate",
+    )
+    bias_rows: int | None = integer(
+        1, default=None, doc="word lines that hold the bias, driven at full scale; None: digital"
+    )
+    capacity: int | None = integer(
+        1, default=None, doc="arrays there are; None: as many as a layer takes"
+    )
     compensation: Compensation | None = part(*COMPENSATIONS, default=None)
     refresh: Refresh | None = part(Refresh, default=None, doc="None: weights are written once")
-    costs: MacroCosts = part(MacroCosts, default=macro("generic-22nm"), doc="a published macro, or parts put together")
+    costs: MacroCosts = part(
+        MacroCosts, default=macro("generic-22nm"), doc="a published macro, or parts put together"
+    )
 
     def check(self) -> None:
         """Two's complement holds integers; digital subtraction is of pairs."""
         if self.coding == "complement" and self.slices is None:
-            raise ValueError(f"{self.name}: coding='complement' needs integer weights; write slices=Slices(bits=8, per_cell=1)")
+            raise ValueError(
+                f"{self.name}: coding='complement' needs integer weights; write "
+                "slices=Slices(bits=8, per_cell=1)"
+            )
         levels = self.pair_cell.levels
         if levels is not None and (self.slices is None or self.slices.largest_digit >= levels):
-            asked = "any conductance (slices=None)" if self.slices is None else f"{self.slices.largest_digit + 1} (slices={self.slices})"
+            asked = (
+                "any conductance (slices=None)"
+                if self.slices is None
+                else f"{self.slices.largest_digit + 1} (slices={self.slices})"
+            )
             bits = levels.bit_length() - 1
-            raise ValueError(f"{self.name}: cell {self.pair_cell.name} holds {levels} levels, not {asked}; write for example "
-                             f"slices=Slices(bits=8, per_cell={bits})")  # fmt: skip
-        if self.wires is not None and not self.wires.linear and (self.dac is None or self.dac.drive != 1):
-            raise ValueError(f"{self.name}: wires of topology {self.wires.topology!r} switch cells by single bits; write "
-                             "dac=DAC(bits=8, encoding='bit serial')")  # fmt: skip
-        if self.wires is not None and self.wires.differential and (self.coding != "differential" or self.subtract != "analog"):
-            raise ValueError(f"{self.name}: wires of topology {self.wires.topology!r} carry pairs; write coding='differential', "
-                             "subtract='analog', or topology 'A' or 'B'")  # fmt: skip
+            raise ValueError(
+                f"{self.name}: cell {self.pair_cell.name} holds {levels} levels, not {asked}; "
+                "write for example "
+                f"slices=Slices(bits=8, per_cell={bits})"
+            )
+        if (
+            self.wires is not None
+            and not self.wires.linear
+            and (self.dac is None or self.dac.drive != 1)
+        ):
+            raise ValueError(
+                f"{self.name}: wires of topology {self.wires.topology!r} switch cells by single "
+                "bits; write "
+                "dac=DAC(bits=8, encoding='bit serial')"
+            )
+        if (
+            self.wires is not None
+            and self.wires.differential
+            and (self.coding != "differential" or self.subtract != "analog")
+        ):
+            raise ValueError(
+                f"{self.name}: wires of topology {self.wires.topology!r} carry pairs; write "
+                "coding='differential', "
+                "subtract='analog', or topology 'A' or 'B'"
+            )
         if self.subtract == "digital" and self.coding != "differential":
-            raise ValueError(f"{self.name}: subtract='digital' is for coding='differential', not {self.coding!r}")
+            raise ValueError(
+                f"{self.name}: subtract='digital' is for coding='differential', not {self.coding!r}"
+            )
 
     @property
     def pair_cell(self) -> Device:
@@ -103,7 +171,9 @@ class Crossbar(Target):
 
     @property
     def array_columns(self) -> int:
-        """Columns on the input lines of one array: `cols`, and its reference column where there is one."""
+        """Columns on the input lines of one array: `cols`, and its reference column where there is
+        one.
+        """
         return self.cols + (self.coding == "offset column")
 
     @property
@@ -141,29 +211,45 @@ class Crossbar(Target):
         """Products with constant weights; everything else is the host's."""
         return isinstance(op, MacOp) and op.kind == "weights"
 
-    def program(self, w: np.ndarray, key: int | Key = 0, *, bias: np.ndarray | None = None,
-                calibration: Calibration | None = None) -> ProgrammedCrossbar | BiasInRows:  # fmt: skip
-        """Weights w float32 (k, n) written to cells; bias float32 (n,) is added digitally, or held by bias rows.
+    def program(
+        self,
+        w: np.ndarray,
+        key: int | Key = 0,
+        *,
+        bias: np.ndarray | None = None,
+        calibration: Calibration | None = None,
+    ) -> ProgrammedCrossbar | BiasInRows:
+        """Weights w float32 (k, n) written to cells; bias float32 (n,) is added digitally, or held
+        by bias rows.
 
         ValueError for weights that are not finite or not two-dimensional.
         """
         w, bias = checked_weights(w, bias, self.name)
         down, across = self.arrays(MacOp(name="weights", m=1, k=w.shape[0], n=w.shape[1]))
         if self.capacity is not None and down * across > self.capacity:
-            raise ValueError(f"{self.name}: weights {w.shape} take {down} x {across} arrays; allowed: {self.capacity} (capacity)")
+            raise ValueError(
+                f"{self.name}: weights {w.shape} take {down} x {across} arrays; allowed: "
+                f"{self.capacity} (capacity)"
+            )
         if bias is None or self.bias_rows is None:
             return ProgrammedCrossbar(self, w, as_key(key), bias, calibration)
         return self._with_bias_rows(w, as_key(key), bias, self.bias_rows, calibration)
 
-    def _with_bias_rows(self, w: np.ndarray, key: Key, bias: np.ndarray, rows: int, calibration: Calibration | None) -> BiasInRows:
+    def _with_bias_rows(
+        self, w: np.ndarray, key: Key, bias: np.ndarray, rows: int, calibration: Calibration | None
+    ) -> BiasInRows:
         if calibration is None:
-            raise ValueError(f"{self.name}: bias_rows={rows} needs a calibration: the drivers' full scale must be fixed")
+            raise ValueError(
+                f"{self.name}: bias_rows={rows} needs a calibration: the drivers' full scale must "
+                "be fixed"
+            )
         full_scale = max(abs(calibration.x.low), abs(calibration.x.high)) or 1.0
         share = bias / (rows * full_scale)
         needed = np.abs(share).max() / (np.abs(w).max() or 1.0)
         if needed > 1:
             raise ValueError(
-                f"{self.name}: bias_rows={rows} cannot hold bias {np.abs(bias).max()}; allowed: {int(np.ceil(needed * rows))} or more"
+                f"{self.name}: bias_rows={rows} cannot hold bias {np.abs(bias).max()}; allowed: "
+                f"{int(np.ceil(needed * rows))} or more"
             )
         held = np.vstack([w, np.tile(share.astype(np.float32), (rows, 1))])
         sample = bias_inputs(np.asarray(calibration.sample, np.float32), rows, full_scale)
@@ -178,22 +264,30 @@ class Crossbar(Target):
         return -(-self._word_lines(op) // self.rows), -(-op.n * self.columns_a_weight // self.cols)
 
     def events(self, op: MacOp | VectorOp) -> Mapping[str, int]:
-        """Counts of one inference: reads of an array, conversions, digital adds of partial sums, scalings, bits moved.
+        """Counts of one inference: reads of an array, conversions, digital adds of partial sums,
+        scalings, bits moved.
 
-        Only events that the macro prices are counted: what a published total already holds is not charged twice.
+        Only events that the macro prices are counted: what a published total already holds is not
+        charged twice.
         """
         if not isinstance(op, MacOp) or not self.serves(op):
             return {}
         down, across = self.arrays(op)
         reads = op.groups * op.m * self.steps
-        references = self.columns_a_weight * -(-op.n // self.cols) if self.coding == "offset column" else 0
+        references = (
+            self.columns_a_weight * -(-op.n // self.cols) if self.coding == "offset column" else 0
+        )
         sums = down * self.columns_a_weight * self.steps
         inputs, outputs = op.groups * op.m * op.k, op.groups * op.m * op.n
         counts = {
             "array read": reads * down * across,
             "DAC conversion": reads * self._word_lines(op) * across if self.dac is not None else 0,
-            "ADC conversion": reads * down * (op.n * self.columns_a_weight + references) if self.adc is not None else 0,
-            "sample": reads * down * (op.n * self.columns_a_weight + references) if self.adc is not None else 0,
+            "ADC conversion": reads * down * (op.n * self.columns_a_weight + references)
+            if self.adc is not None
+            else 0,
+            "sample": reads * down * (op.n * self.columns_a_weight + references)
+            if self.adc is not None
+            else 0,
             "digital add": outputs * (sums - 1) + (outputs * sums if references else 0),
             "digital scale": outputs,
             "buffer bit": inputs * self.input_bits * across + outputs * SUM_BITS,
@@ -202,7 +296,9 @@ class Crossbar(Target):
         return {event: count for event, count in counts.items() if event in self.prices}
 
     def latency(self, op: MacOp | VectorOp) -> Mapping[str, float]:
-        """Seconds of one inference: the m input rows of an operator follow each other through its arrays, which all work at once."""
+        """Seconds of one inference: the m input rows of an operator follow each other through its
+        arrays, which all work at once.
+        """
         if not isinstance(op, MacOp) or not self.serves(op):
             return {}
         phases = {"array read": op.m * self.steps * self.costs.read_time}
@@ -212,8 +308,12 @@ class Crossbar(Target):
 
     @property
     def prices(self) -> Prices:
-        """Energy of one event, by the macro's constants; an ADC without one is priced by the survey at its effective bits."""
-        return self.costs.prices(None if self.adc is None else (self.adc.enob or float(self.adc.bits)))
+        """Energy of one event, by the macro's constants; an ADC without one is priced by the survey
+        at its effective bits.
+        """
+        return self.costs.prices(
+            None if self.adc is None else (self.adc.enob or float(self.adc.bits))
+        )
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -243,5 +343,10 @@ class Crossbar(Target):
         for cause in causes:
             if cause not in self.causes:
                 raise ValueError(f"{self.name}: {unknown('non-ideality', cause, self.causes)}")
-        cell = self.pair_cell.but(**{name: None for cause, name in _CELL_PARTS.items() if cause not in causes})
-        return self.but(cell=cell, **{name: None for cause, name in _MACHINE_PARTS.items() if cause not in causes})
+        cell = self.pair_cell.but(
+            **{name: None for cause, name in _CELL_PARTS.items() if cause not in causes}
+        )
+        return self.but(
+            cell=cell,
+            **{name: None for cause, name in _MACHINE_PARTS.items() if cause not in causes},
+        )

@@ -1,4 +1,6 @@
-"""Where do the random numbers of cells come from? Standard normals of an array, addressed by key, row and column."""
+"""Where do the random numbers of cells come from? Standard normals of an array, addressed by key,
+row and column.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +11,22 @@ from pimlab.keys import Key
 
 
 def normals(key: Key, shape: tuple[int, ...], lane: int = 0) -> np.ndarray:
-    """float32 standard normals of `shape`; element (row, column) depends on nothing but key, lane, row and column.
+    """float32 standard normals of `shape`; element (row, column) depends on nothing but key, lane,
+    row and column.
 
     Leading axes are flattened to rows, which start at `key.row`; the last axis is the column.
     """
-    out = np.empty((int(np.prod(shape[:-1], dtype=np.int64)), shape[-1]) if shape else (1, 1), np.float32)
+    out = np.empty(
+        (int(np.prod(shape[:-1], dtype=np.int64)), shape[-1]) if shape else (1, 1), np.float32
+    )
     philox.normal(*key.words, key.row, lane, out)
     return out.reshape(shape)
 
 
 def uniforms(key: Key, shape: tuple[int, ...], lane: int = 0) -> np.ndarray:
     """float32 uniforms in [0, 1) of `shape`, addressed as in `normals`."""
-    out = np.empty((int(np.prod(shape[:-1], dtype=np.int64)), shape[-1]) if shape else (1, 1), np.float32)
+    out = np.empty(
+        (int(np.prod(shape[:-1], dtype=np.int64)), shape[-1]) if shape else (1, 1), np.float32
+    )
     philox.uniform(*key.words, key.row, lane, out)
     return out.reshape(shape)

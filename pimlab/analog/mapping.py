@@ -1,4 +1,6 @@
-"""How do weights become conductances? Scales, codings, slices and the planes of cells that hold them."""
+"""How do weights become conductances? Scales, codings, slices and the planes of cells that hold
+them.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +13,11 @@ from pimlab.values import Value, integer
 
 
 class Slices(Value):
-    """Weights as integers of `bits` bits (sign included), `per_cell` of them in each cell: radix 2^per_cell.
+    """Weights as integers of `bits` bits (sign included), `per_cell` of them in each cell: radix
+    2^per_cell.
 
-    `Slices(bits=8, per_cell=2)` takes four cells a weight; `Slices(bits=8, per_cell=8)` one cell of 256 levels.
-    Weights held as analog values are `slices=None`.
+    `Slices(bits=8, per_cell=2)` takes four cells a weight; `Slices(bits=8, per_cell=8)` one cell of
+    256 levels. Weights held as analog values are `slices=None`.
     """
 
     bits: int = integer(2, 16, hint="for analog weights write slices=None")
@@ -23,7 +26,10 @@ class Slices(Value):
     def check(self) -> None:
         """A cell holds no more bits than the weight has."""
         if self.per_cell > self.bits:
-            raise ValueError(f"Slices per_cell={self.per_cell} is more than bits={self.bits}; allowed: 1..{self.bits}")
+            raise ValueError(
+                f"Slices per_cell={self.per_cell} is more than bits={self.bits}; allowed: "
+                f"1..{self.bits}"
+            )
 
     @property
     def top(self) -> int:
@@ -38,13 +44,16 @@ class Slices(Value):
 
 @dataclass(frozen=True)
 class Plane:
-    """Cells that are read together: y = weight * sum_i x_i (plus - minus - offset), relative to the conductance range.
+    """Cells that are read together: y = weight * sum_i x_i (plus - minus - offset), relative to the
+    conductance range.
 
-    plus : float64 (k, n), targets in 0..1, with reference columns where `reference_columns` puts them;
+    plus : float64 (k, n), targets in 0..1, with reference columns where `reference_columns` puts
+    them;
     minus : the same, or None where there is one cell a weight;
-    offset : what every cell holds besides the digit, taken off digitally, or by the reference columns where there are any;
-    digit : what a cell at full conductance stands for (1: analog weights, and sign bits; else the largest digit, or the share of it
-    that keeps digits evenly spaced on the cell's levels).
+    offset : what every cell holds besides the digit, taken off digitally, or by the reference
+    columns where there are any;
+    digit : what a cell at full conductance stands for (1: analog weights, and sign bits; else the
+    largest digit, or the share of it that keeps digits evenly spaced on the cell's levels).
     """
 
     weight: float
@@ -55,15 +64,19 @@ class Plane:
 
 
 def tiles(k: int, rows: int) -> list[slice]:
-    """Word-line ranges of the arrays that hold k inputs, in the order in which their partial sums are added."""
+    """Word-line ranges of the arrays that hold k inputs, in the order in which their partial sums
+    are added.
+    """
     return [slice(first, min(first + rows, k)) for first in range(0, k, rows)]
 
 
 def weight_scale(w: np.ndarray, scaling: str, rows: int, coverage: float = 1.0) -> np.ndarray:
     """Weight that full conductance stands for, float64 (k, n)-broadcastable, > 0.
 
-    scaling : "layer", one for all; "column", one an output; "tile", one an array of `rows` word lines.
-    coverage : the quantile of |w| that becomes full scale; larger weights saturate (1.0: none does).
+    scaling : "layer", one for all; "column", one an output; "tile", one an array of `rows` word
+    lines.
+    coverage : the quantile of |w| that becomes full scale; larger weights saturate (1.0: none
+    does).
     """
     magnitude = np.abs(w.astype(np.float64))
     if scaling == "layer":
@@ -77,15 +90,25 @@ def weight_scale(w: np.ndarray, scaling: str, rows: int, coverage: float = 1.0) 
     return np.where(scale > 0, scale, 1.0)
 
 
-def planes(relative: np.ndarray, coding: str, slices: Slices | None, subtract: str, cols: int, cell: Device) -> list[Plane]:
-    """The planes that hold weights `relative` to full scale, float64 (k, n), cut to -1..1. Codings are those of `Crossbar`."""
+def planes(
+    relative: np.ndarray, coding: str, slices: Slices | None, subtract: str, cols: int, cell: Device
+) -> list[Plane]:
+    """The planes that hold weights `relative` to full scale, float64 (k, n), cut to -1..1. Codings
+    are those of `Crossbar`.
+    """
     relative = np.clip(relative, -1.0, 1.0)
     whole = relative if slices is None else np.rint(relative * slices.top)
     background = cell.g_min / (cell.g_max - cell.g_min)
     digit = 1.0 if slices is None else _full_digit(slices, cell)
     if coding == "differential":
-        positive, negative = _digits(np.maximum(whole, 0), slices, digit), _digits(np.maximum(-whole, 0), slices, digit)
-        made = [Plane(weight, plus, minus, 0.0, digit) for (weight, plus), (_, minus) in zip(positive, negative, strict=True)]
+        positive, negative = (
+            _digits(np.maximum(whole, 0), slices, digit),
+            _digits(np.maximum(-whole, 0), slices, digit),
+        )
+        made = [
+            Plane(weight, plus, minus, 0.0, digit)
+            for (weight, plus), (_, minus) in zip(positive, negative, strict=True)
+        ]
         return made if subtract == "analog" else [half for plane in made for half in _halves(plane)]
     if coding == "complement":
         return _complement(whole, slices, background, digit)
@@ -93,21 +116,29 @@ def planes(relative: np.ndarray, coding: str, slices: Slices | None, subtract: s
 
 
 def _full_digit(slices: Slices, cell: Device) -> float:
-    """What full conductance stands for: digits go to levels as far apart as there are enough of them, from the lowest on."""
+    """What full conductance stands for: digits go to levels as far apart as there are enough of
+    them, from the lowest on.
+    """
     if cell.levels is None:
         return float(slices.largest_digit)
     return (cell.levels - 1) / ((cell.levels - 1) // slices.largest_digit)
 
 
-def _digits(magnitude: np.ndarray, slices: Slices | None, full: float) -> list[tuple[float, np.ndarray]]:
-    """(weight, relative conductance) of each slice of non-negative codes, lowest first; weights are relative to full scale."""
+def _digits(
+    magnitude: np.ndarray, slices: Slices | None, full: float
+) -> list[tuple[float, np.ndarray]]:
+    """(weight, relative conductance) of each slice of non-negative codes, lowest first; weights are
+    relative to full scale.
+    """
     if slices is None:
         return [(1.0, magnitude)]
     count = -(-(slices.bits - 1) // slices.per_cell)
     return _split(magnitude, slices, count, full)
 
 
-def _split(codes: np.ndarray, slices: Slices, count: int, full: float) -> list[tuple[float, np.ndarray]]:
+def _split(
+    codes: np.ndarray, slices: Slices, count: int, full: float
+) -> list[tuple[float, np.ndarray]]:
     radix = 2**slices.per_cell
     digits = [np.floor_divide(codes, radix**p) % radix for p in range(count)]
     return [(full * radix**p / slices.top, digit / full) for p, digit in enumerate(digits)]
@@ -116,12 +147,19 @@ def _split(codes: np.ndarray, slices: Slices, count: int, full: float) -> list[t
 def _halves(plane: Plane) -> tuple[Plane, Plane]:
     """Positive and negative cells converted one by one and subtracted digitally."""
     assert plane.minus is not None
-    return Plane(plane.weight, plane.plus, None, 0.0, plane.digit), Plane(-plane.weight, plane.minus, None, 0.0, plane.digit)
+    return Plane(plane.weight, plane.plus, None, 0.0, plane.digit), Plane(
+        -plane.weight, plane.minus, None, 0.0, plane.digit
+    )
 
 
-def _complement(codes: np.ndarray, slices: Slices | None, background: float, full: float) -> list[Plane]:
+def _complement(
+    codes: np.ndarray, slices: Slices | None, background: float, full: float
+) -> list[Plane]:
     if slices is None:
-        raise ValueError("coding='complement' needs integer weights; write for example slices=Slices(bits=8, per_cell=1)")
+        raise ValueError(
+            "coding='complement' needs integer weights; write for example slices=Slices(bits=8, "
+            "per_cell=1)"
+        )
     unsigned = np.where(codes < 0, codes + 2**slices.bits, codes)
     half = 2 ** (slices.bits - 1)
     low = _split(unsigned % half, slices, -(-(slices.bits - 1) // slices.per_cell), full)
@@ -129,8 +167,12 @@ def _complement(codes: np.ndarray, slices: Slices | None, background: float, ful
     return [*(Plane(weight, digit, None, background, full) for weight, digit in low), sign]
 
 
-def _shifted(codes: np.ndarray, coding: str, slices: Slices | None, cols: int, background: float, full: float) -> list[Plane]:
-    """Weights shifted up by half the range, so that one cell holds them; the shift is the offset of each plane."""
+def _shifted(
+    codes: np.ndarray, coding: str, slices: Slices | None, cols: int, background: float, full: float
+) -> list[Plane]:
+    """Weights shifted up by half the range, so that one cell holds them; the shift is the offset of
+    each plane.
+    """
     if slices is None:
         parts = [(2.0, (codes + 1.0) / 2.0, 0.5)]
     else:
@@ -138,10 +180,18 @@ def _shifted(codes: np.ndarray, coding: str, slices: Slices | None, cols: int, b
         count = -(-slices.bits // slices.per_cell)
         shift = _split(np.array([float(half)]), slices, count, full)
         digits = _split(codes + half, slices, count, full)
-        parts = [(weight, digit, float(zero[0])) for (weight, digit), (_, zero) in zip(digits, shift, strict=True)]
+        parts = [
+            (weight, digit, float(zero[0]))
+            for (weight, digit), (_, zero) in zip(digits, shift, strict=True)
+        ]
     if coding == "offset":
-        return [Plane(weight, digit, None, zero + background, full) for weight, digit, zero in parts]
-    return [Plane(weight, _with_references(digit, zero, cols), None, zero + background, full) for weight, digit, zero in parts]
+        return [
+            Plane(weight, digit, None, zero + background, full) for weight, digit, zero in parts
+        ]
+    return [
+        Plane(weight, _with_references(digit, zero, cols), None, zero + background, full)
+        for weight, digit, zero in parts
+    ]
 
 
 def _with_references(digit: np.ndarray, zero: float, cols: int) -> np.ndarray:
@@ -152,7 +202,9 @@ def _with_references(digit: np.ndarray, zero: float, cols: int) -> np.ndarray:
 
 
 def reference_columns(n: int, cols: int) -> tuple[np.ndarray, np.ndarray]:
-    """Where each of n outputs and its array's reference stand when references follow every `cols` outputs, int (n,) each."""
+    """Where each of n outputs and its array's reference stand when references follow every `cols`
+    outputs, int (n,) each.
+    """
     output = np.arange(n)
     array = output // cols
     return output + array, np.minimum((array + 1) * cols, n) + array

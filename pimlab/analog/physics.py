@@ -1,4 +1,6 @@
-"""Which noise does physics itself add to a read? Thermal, shot and sampling noise of resistors and capacitors."""
+"""Which noise does physics itself add to a read? Thermal, shot and sampling noise of resistors and
+capacitors.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +18,14 @@ CHARGE = 1.602176634e-19
 
 
 def amount(value: str | float, unit: str, name: str, least: float = 0.0) -> float:
-    """SI float of `value`, text or a number in `unit`; ValueError naming it when it is below `least` or not finite."""
+    """SI float of `value`, text or a number in `unit`; ValueError naming it when it is below
+    `least` or not finite.
+    """
     found = units.parse(value, unit, name)
     if not least <= found < math.inf:
-        raise ValueError(f"{name}={value!r} is outside {least:g}..inf {unit}".rstrip() + " (and must be finite)")
+        raise ValueError(
+            f"{name}={value!r} is outside {least:g}..inf {unit}".rstrip() + " (and must be finite)"
+        )
     return found
 
 
@@ -32,7 +38,9 @@ def some(value: str | float, unit: str, name: str) -> float:
 
 
 def count(value: int, name: str, least: int = 1) -> int:
-    """`value` as an int of at least `least`; TypeError for what is no integer, ValueError for one that is too small."""
+    """`value` as an int of at least `least`; TypeError for what is no integer, ValueError for one
+    that is too small.
+    """
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise TypeError(f"{name}={value!r} is not an integer; allowed: {least} or more")
     if value.__index__() < least:
@@ -41,37 +49,56 @@ def count(value: int, name: str, least: int = 1) -> int:
 
 
 def numbers(array: Any, name: str) -> np.ndarray:
-    """float64 of an array of real numbers; TypeError naming it for anything else, such as text with a unit."""
+    """float64 of an array of real numbers; TypeError naming it for anything else, such as text with
+    a unit.
+    """
     found = np.asarray(array)
     if found.dtype.kind not in "biuf":
-        raise TypeError(f"{name} is {found.dtype} {array!r:.60}; allowed: an array of real numbers in SI units")
+        raise TypeError(
+            f"{name} is {found.dtype} {array!r:.60}; allowed: an array of real numbers in SI units"
+        )
     return found.astype(np.float64, copy=False)
 
 
-def thermal_current(g: str | float, bandwidth: str | float, temperature: str | float = 300.0) -> float:
-    """RMS current in A of a conductance g (S) in `bandwidth` (Hz): sqrt(4 k T G B) (Johnson and Nyquist 1928)."""
+def thermal_current(
+    g: str | float, bandwidth: str | float, temperature: str | float = 300.0
+) -> float:
+    """RMS current in A of a conductance g (S) in `bandwidth` (Hz): sqrt(4 k T G B) (Johnson and
+    Nyquist 1928).
+    """
     kelvin, hertz = amount(temperature, "K", "temperature"), amount(bandwidth, "Hz", "bandwidth")
     return math.sqrt(4 * BOLTZMANN * kelvin * amount(g, "S", "g") * hertz)
 
 
 def shot_current(current: str | float, bandwidth: str | float) -> float:
-    """RMS current in A of a direct current (A) in `bandwidth` (Hz): sqrt(2 q I B) (Schottky 1918)."""
+    """RMS current in A of a direct current (A) in `bandwidth` (Hz): sqrt(2 q I B) (Schottky
+    1918).
+    """
     amperes = units.parse(current, "A", "current")
-    return math.sqrt(2 * CHARGE * amount(abs(amperes), "A", "current") * amount(bandwidth, "Hz", "bandwidth"))
+    return math.sqrt(
+        2 * CHARGE * amount(abs(amperes), "A", "current") * amount(bandwidth, "Hz", "bandwidth")
+    )
 
 
 def sampled_voltage(capacitance: str | float, temperature: str | float = 300.0) -> float:
     """RMS voltage in V that sampling leaves on a capacitor (F): sqrt(k T / C)."""
-    return math.sqrt(BOLTZMANN * amount(temperature, "K", "temperature") / some(capacitance, "F", "capacitance"))
+    return math.sqrt(
+        BOLTZMANN * amount(temperature, "K", "temperature") / some(capacitance, "F", "capacitance")
+    )
 
 
-def sampling_energy(bits: float, full_scale: str | float, temperature: str | float = 300.0) -> float:
-    """Least energy in J to sample `bits` bits at full scale V: C V^2 with C = 12 k T 4^bits / V^2, so 12 k T 4^bits.
+def sampling_energy(
+    bits: float, full_scale: str | float, temperature: str | float = 300.0
+) -> float:
+    """Least energy in J to sample `bits` bits at full scale V: C V^2 with C = 12 k T 4^bits / V^2,
+    so 12 k T 4^bits.
 
     The capacitor whose k T / C equals the quantisation noise of that many bits.
     """
     some(full_scale, "V", "full_scale")
-    return 12 * BOLTZMANN * amount(temperature, "K", "temperature") * 4.0 ** amount(bits, "", "bits")
+    return (
+        12 * BOLTZMANN * amount(temperature, "K", "temperature") * 4.0 ** amount(bits, "", "bits")
+    )
 
 
 def snr(signal: float, noise: float) -> float:

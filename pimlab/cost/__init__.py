@@ -1,4 +1,6 @@
-"""What does a count of events cost? Events x prices -> energy by component, with low, high and the assumed share."""
+"""What does a count of events cost? Events x prices -> energy by component, with low, high and the
+assumed share.
+"""
 
 from pimlab.cost.prices import Energy, Price, Prices, price
 

@@ -1,7 +1,7 @@
 """What does one event cost, and what do many? Joules a count, with the interval of the cited price.
 
-Intervals add linearly (low with low, high with high): the prices of one machine err together, so the band is the
-widest one the sources admit, not a standard deviation.
+Intervals add linearly (low with low, high with high): the prices of one machine err together, so
+the band is the widest one the sources admit, not a standard deviation.
 """
 
 from __future__ import annotations
@@ -13,15 +13,21 @@ from pimlab.values import Value, unknown
 
 
 class Price(Value):
-    """Energy of one event (J a count, or J per SI unit of a physical integral) and the component it belongs to."""
+    """Energy of one event (J a count, or J per SI unit of a physical integral) and the component it
+    belongs to.
+    """
 
     constant: Constant
     component: str
-    """What a reader sees in the breakdown: "MAC", "SRAM", "DRAM", "ADC", "cells", "vector", "leakage", ..."""
+    """What a reader sees in the breakdown: "MAC", "SRAM", "DRAM", "ADC", "cells", "vector",
+    "leakage", ...
+    """
 
 
 class Energy(Value):
-    """Joules by component: nominal, low and high; and how much of the nominal rests on assumed prices."""
+    """Joules by component: nominal, low and high; and how much of the nominal rests on assumed
+    prices.
+    """
 
     nominal: dict[str, float]
     low: dict[str, float]
@@ -57,7 +63,9 @@ class Prices(Mapping[str, Price]):
         return hash(tuple(self._prices.items()))
 
     def with_price(self, event: str, constant: Constant) -> Prices:
-        """A copy in which `event` costs `constant` (a user's own number: `pimlab.constants.assumed`)."""
+        """A copy in which `event` costs `constant` (a user's own number:
+        `pimlab.constants.assumed`).
+        """
         return Prices({**self._prices, event: self[event].but(constant=constant)})
 
     @property
@@ -67,7 +75,8 @@ class Prices(Mapping[str, Price]):
 
 
 def price(counts: Mapping[str, float], prices: Prices) -> Energy:
-    """Energy of `counts` (event -> count, or SI amount of an integral) at `prices`, by component, in joules.
+    """Energy of `counts` (event -> count, or SI amount of an integral) at `prices`, by component,
+    in joules.
 
     ValueError for a negative or non-finite count; KeyError for an event without a price.
     """
@@ -76,8 +85,12 @@ def price(counts: Mapping[str, float], prices: Prices) -> Energy:
         if not 0 <= count < float("inf"):
             raise ValueError(f"count of {event!r} is {count}; allowed: finite, 0 or more")
         one = prices[event]
-        amounts = {"nominal": one.constant.value, "low": one.constant.low, "high": one.constant.high,
-                   "assumed": one.constant.value if one.constant.status == "assumed" else 0.0}  # fmt: skip
+        amounts = {
+            "nominal": one.constant.value,
+            "low": one.constant.low,
+            "high": one.constant.high,
+            "assumed": one.constant.value if one.constant.status == "assumed" else 0.0,
+        }
         for part, joules in amounts.items():
             parts[part][one.component] = parts[part].get(one.component, 0.0) + joules * count
     return Energy(**parts)

@@ -1,10 +1,22 @@
-"""Stage 2, DRAM with multiply-accumulate units in its banks: exact rounding, command-level time and energy by event."""
+"""Stage 2, DRAM with multiply-accumulate units in its banks: exact rounding, command-level time and
+energy by event.
+"""
 
 from __future__ import annotations
 
 from pimlab.dram_pim.activation import LookUp
 from pimlab.dram_pim.aim import AimPim
-from pimlab.dram_pim.api import activate, combine, elementwise, gemv, host_read, host_write, load, matmul, trace
+from pimlab.dram_pim.api import (
+    activate,
+    combine,
+    elementwise,
+    gemv,
+    host_read,
+    host_write,
+    load,
+    matmul,
+    trace,
+)
 from pimlab.dram_pim.arithmetic import AnyFormat, BrainTree, FixedPoint, HalfLanes
 from pimlab.dram_pim.decode import decode_layer
 from pimlab.dram_pim.organisation import BankPim
@@ -14,7 +26,29 @@ from pimlab.dram_pim.upmem import Dpus
 from pimlab.dram_pim.validator import TraceError, validate
 
 __all__ = [
-    "TARGETS", "AimPim", "AimTiming", "AnyFormat", "BankPim", "BrainTree", "Dpus", "DramPim", "FixedPoint", "HalfLanes", "LookUp", "Timing",
-    "TraceError", "activate", "combine", "decode_layer", "elementwise", "gemv", "host_read", "host_write", "load", "matmul", "timing",
-    "trace", "validate",
-]  # fmt: skip
+    "TARGETS",
+    "AimPim",
+    "AimTiming",
+    "AnyFormat",
+    "BankPim",
+    "BrainTree",
+    "Dpus",
+    "DramPim",
+    "FixedPoint",
+    "HalfLanes",
+    "LookUp",
+    "Timing",
+    "TraceError",
+    "activate",
+    "combine",
+    "decode_layer",
+    "elementwise",
+    "gemv",
+    "host_read",
+    "host_write",
+    "load",
+    "matmul",
+    "timing",
+    "trace",
+    "validate",
+]

@@ -1,6 +1,8 @@
-"""GDDR6-AiM: how long does a product take when every bank has 16 multipliers and a global buffer broadcasts the inputs?
+"""GDDR6-AiM: how long does a product take when every bank has 16 multipliers and a global buffer
+broadcasts the inputs?
 
-Commands go to all banks at once and in order, so one table of gaps between command types is the whole timing model.
+Commands go to all banks at once and in order, so one table of gaps between command types is the
+whole timing model.
 """
 
 from __future__ import annotations
@@ -19,12 +21,37 @@ from pimlab.dram_pim.timing import AimTiming, Timing
 from pimlab.kernels import dram_timing as kernel
 from pimlab.values import choice, integer, unknown
 
-COMMANDS = ("WRGB", "WRMAC16", "MAC16", "RDMAC16", "TMOD", "ACT16", "PREA", "EWMUL16", "REFAB", "AF16", "RDAF16")
-"""Write the global buffer; write, use and read the accumulators; change command class; open, close, multiply, refresh all banks;
-look the accumulators up in the open table row; read the results of that."""
+COMMANDS = (
+    "WRGB",
+    "WRMAC16",
+    "MAC16",
+    "RDMAC16",
+    "TMOD",
+    "ACT16",
+    "PREA",
+    "EWMUL16",
+    "REFAB",
+    "AF16",
+    "RDAF16",
+)
+"""Write the global buffer; write, use and read the accumulators; change command class; open, close,
+multiply, refresh all banks; look the accumulators up in the open table row; read the results of
+that.
+"""
 WRGB, WRMAC, MAC16, RDMAC, TMOD, ACT16, PREA, EWMUL, REFAB, AF16, RDAF = range(11)
-_PHASES = ("input broadcast", "input broadcast", "in-bank MAC", "result read", "mode switching", "row opening", "row closing",
-           "element-wise product", "refresh", "table look-up", "result read")  # fmt: skip
+_PHASES = (
+    "input broadcast",
+    "input broadcast",
+    "in-bank MAC",
+    "result read",
+    "mode switching",
+    "row opening",
+    "row closing",
+    "element-wise product",
+    "refresh",
+    "table look-up",
+    "result read",
+)
 LONGEST = 400_000
 """Commands that are scheduled one by one; beyond, equal passes repeat."""
 
@@ -34,12 +61,34 @@ def gaps(t: AimTiming) -> np.ndarray:
     table = np.zeros((len(COMMANDS),) * 2, np.int64)
     bus = max(t.burst, t.tCCDS)
     for (before, after), cycles in {
-        (WRGB, WRGB): bus, (WRGB, WRMAC): bus, (WRMAC, WRGB): bus, (WRMAC, WRMAC): bus, (MAC16, MAC16): t.tCCDL, (EWMUL, EWMUL): t.tCCDL,
-        (RDMAC, WRMAC): t.tREG, (RDMAC, WRGB): t.tREG, (RDMAC, RDMAC): bus, (ACT16, MAC16): t.tRCDMAC, (ACT16, EWMUL): t.tRCDEW,
-        (ACT16, PREA): t.tRAS, (ACT16, ACT16): t.tRC, (MAC16, PREA): t.tRTPL, (EWMUL, PREA): t.WL + t.tWR, (PREA, ACT16): t.tRP,
-        (PREA, REFAB): t.tRP, (REFAB, ACT16): t.tRFC, (REFAB, REFAB): t.tRFC, (ACT16, AF16): t.tRCDAF, (AF16, AF16): t.tCCDL,
-        (AF16, PREA): t.tRTPL, (RDAF, TMOD): t.tREG, (RDMAC, TMOD): t.tREG, (RDAF, WRMAC): t.tREG, (RDAF, WRGB): t.tREG, (RDAF, RDAF): bus,
-    }.items():  # fmt: skip
+        (WRGB, WRGB): bus,
+        (WRGB, WRMAC): bus,
+        (WRMAC, WRGB): bus,
+        (WRMAC, WRMAC): bus,
+        (MAC16, MAC16): t.tCCDL,
+        (EWMUL, EWMUL): t.tCCDL,
+        (RDMAC, WRMAC): t.tREG,
+        (RDMAC, WRGB): t.tREG,
+        (RDMAC, RDMAC): bus,
+        (ACT16, MAC16): t.tRCDMAC,
+        (ACT16, EWMUL): t.tRCDEW,
+        (ACT16, PREA): t.tRAS,
+        (ACT16, ACT16): t.tRC,
+        (MAC16, PREA): t.tRTPL,
+        (EWMUL, PREA): t.WL + t.tWR,
+        (PREA, ACT16): t.tRP,
+        (PREA, REFAB): t.tRP,
+        (REFAB, ACT16): t.tRFC,
+        (REFAB, REFAB): t.tRFC,
+        (ACT16, AF16): t.tRCDAF,
+        (AF16, AF16): t.tCCDL,
+        (AF16, PREA): t.tRTPL,
+        (RDAF, TMOD): t.tREG,
+        (RDMAC, TMOD): t.tREG,
+        (RDAF, WRMAC): t.tREG,
+        (RDAF, WRGB): t.tREG,
+        (RDAF, RDAF): bus,
+    }.items():
         table[before, after] = cycles
     others = np.arange(len(COMMANDS)) != REFAB
     table[TMOD, others] = np.maximum(table[TMOD, others], t.tMOD)
@@ -48,8 +97,9 @@ def gaps(t: AimTiming) -> np.ndarray:
 
 @dataclass(frozen=True)
 class AimRun:
-    """What was issued on one channel: commands int64 (n,) and their cycles (n,), cycles to the end of the last one, and the row that
-    each ACT16 opens, in order."""
+    """What was issued on one channel: commands int64 (n,) and their cycles (n,), cycles to the end
+    of the last one, and the row that each ACT16 opens, in order.
+    """
 
     commands: np.ndarray
     issued: np.ndarray
@@ -72,24 +122,37 @@ class AimRun:
                 phases[name] = phases.get(name, 0) + int(cycles)
         return phases
 
-    def table(self) -> tuple[tuple[str, ...], np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Command names, and int64 (commands,) each of cycle, command, bank, row, column and mode (1: all banks)."""
+    def table(
+        self,
+    ) -> tuple[
+        tuple[str, ...], np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray
+    ]:
+        """Command names, and int64 (commands,) each of cycle, command, bank, row, column and mode
+        (1: all banks).
+        """
         none = np.zeros_like(self.commands)
-        opens, computes, fills = self.commands == ACT16, np.isin(self.commands, (MAC16, EWMUL)), self.commands == WRGB
+        opens, computes, fills = (
+            self.commands == ACT16,
+            np.isin(self.commands, (MAC16, EWMUL)),
+            self.commands == WRGB,
+        )
         row = self.opened[np.maximum(np.cumsum(opens) - 1, 0)] if opens.any() else none
         column = _since(computes, opens) + _since(fills, ~fills)
         return COMMANDS, self.issued, self.commands, none, row, column, none + 1
 
 
 def _since(counted: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """int64 (n,): where `counted`, how many of them there were since the last of `starts`; 0 elsewhere."""
+    """int64 (n,): where `counted`, how many of them there were since the last of `starts`; 0
+    elsewhere.
+    """
     total = np.cumsum(counted)
     return np.where(counted, total - 1 - np.maximum.accumulate(np.where(starts, total, 0)), 0)
 
 
 def issue(commands: np.ndarray, opened: np.ndarray, t: AimTiming, refresh: bool) -> AimRun:
-    """Issue `commands` in order from cycle 0, ACT16 opening the rows `opened`; the run ends when the last one's data could be
-    followed by a write."""
+    """Issue `commands` in order from cycle 0, ACT16 opening the rows `opened`; the run ends when
+    the last one's data could be followed by a write.
+    """
     table = gaps(t)
     cycles, refreshed = np.empty(len(commands), np.int64), np.empty(len(commands) + 8, np.int64)
     interval = t.tREFI if refresh else 1 << 60
@@ -101,16 +164,21 @@ def issue(commands: np.ndarray, opened: np.ndarray, t: AimTiming, refresh: bool)
 
 
 class AimPim(Banks):
-    """Banks with `lanes` multipliers and an adder tree each; a global buffer holds the inputs of one row.
+    """Banks with `lanes` multipliers and an adder tree each; a global buffer holds the inputs of
+    one row.
 
-    loop : "outputs first" finishes one group of outputs before the next (its inputs are broadcast again for each group);
-    "inputs first" broadcasts a chunk of inputs once and reads partial sums back after each chunk.
-    after : the accumulators are read, or looked up in the bank's table of an activation function and the results read.
+    loop : "outputs first" finishes one group of outputs before the next (its inputs are broadcast
+    again for each group); "inputs first" broadcasts a chunk of inputs once and reads partial sums
+    back after each chunk.
+    after : the accumulators are read, or looked up in the bank's table of an activation function
+    and the results read.
     """
 
     lanes: int = integer(1, 1024, doc="multipliers a bank")
     loop: str = choice("outputs first", "inputs first", default="outputs first")
-    after: str = choice("read", "look up", default="read", doc="what follows a group's last product")
+    after: str = choice(
+        "read", "look up", default="read", doc="what follows a group's last product"
+    )
 
     def bandwidth_ratio(self, t: Timing) -> float:
         """Bits a cycle that all banks of a channel read, over bits a cycle through its pins."""
@@ -142,10 +210,15 @@ class AimPim(Banks):
         return self.access_bits // self.lanes
 
     def chunks(self, outputs: int, inputs: int) -> tuple[int, np.ndarray]:
-        """Groups of outputs, and column accesses of each chunk of inputs; ValueError when the rows do not hold them."""
+        """Groups of outputs, and column accesses of each chunk of inputs; ValueError when the rows
+        do not hold them.
+        """
         groups, whole = -(-outputs // self.outputs_per_tile), -(-inputs // self.inputs_per_tile)
         if groups * whole > self.rows:
-            raise ValueError(f"a {inputs} x {outputs} matrix needs {groups * whole} rows a bank; there are {self.rows} rows a bank")
+            raise ValueError(
+                f"a {inputs} x {outputs} matrix needs {groups * whole} rows a bank; there are "
+                f"{self.rows} rows a bank"
+            )
         reads = np.full(whole, self.columns)
         reads[-1] = -(-(inputs - (whole - 1) * self.inputs_per_tile) // self.lanes)
         return groups, reads
@@ -160,9 +233,14 @@ class AimPim(Banks):
         return groups * self.outputs_per_tile * int(reads.sum()) * self.lanes * batch
 
     def elements_done(self, elements: int, op: str = "mul") -> int:
-        """Elements of an element-wise operator, padding included. A product: one bank of each four holds the result; a
-        function by table: one accumulator a bank."""
-        step = self.outputs_per_tile if op in FUNCTIONS else self.channels * self.bank_groups * self.lanes
+        """Elements of an element-wise operator, padding included. A product: one bank of each four
+        holds the result; a function by table: one accumulator a bank.
+        """
+        step = (
+            self.outputs_per_tile
+            if op in FUNCTIONS
+            else self.channels * self.bank_groups * self.lanes
+        )
         return -(-elements // step) * step
 
     def commands(self, outputs: int, inputs: int, batch: int) -> np.ndarray:
@@ -172,16 +250,25 @@ class AimPim(Banks):
         last = [PREA, ACT16, AF16, TMOD, RDAF] if self.after == "look up" else [TMOD, RDMAC]
         ends = [*[[TMOD, RDMAC]] * (len(reads) - 1), last]
         if self.loop == "outputs first":
-            chunk = [np.r_[[WRGB] * n, TMOD, PREA, ACT16, [MAC16] * n, end[:-1]] for n, end in zip(reads, ends, strict=True)]
+            chunk = [
+                np.r_[[WRGB] * n, TMOD, PREA, ACT16, [MAC16] * n, end[:-1]]
+                for n, end in zip(reads, ends, strict=True)
+            ]
             body = np.tile(np.concatenate([[WRMAC], *chunk, last[-1:]]), groups * batch)
         else:
-            one = [np.concatenate([[WRGB] * n, np.tile(np.r_[WRMAC, TMOD, PREA, ACT16, [MAC16] * n, end], groups)])
-                   for n, end in zip(reads, ends, strict=True)]  # fmt: skip
+            one = [
+                np.concatenate(
+                    [[WRGB] * n, np.tile(np.r_[WRMAC, TMOD, PREA, ACT16, [MAC16] * n, end], groups)]
+                )
+                for n, end in zip(reads, ends, strict=True)
+            ]
             body = np.tile(np.concatenate(one), batch)
         return _without_first_precharge(np.concatenate([[TMOD], body]))
 
     def opened(self, outputs: int, inputs: int, batch: int) -> np.ndarray:
-        """int64 (activates,), the row that each opens: the weights of one group and one chunk, or the tables in the last row."""
+        """int64 (activates,), the row that each opens: the weights of one group and one chunk, or
+        the tables in the last row.
+        """
         groups, reads = self.chunks(outputs, inputs)
         weights = np.arange(groups * len(reads)).reshape(groups, len(reads))
         if self.loop == "inputs first":
@@ -193,37 +280,69 @@ class AimPim(Banks):
             rows = np.insert(rows, last + 1, self.rows - 1)
         return np.tile(rows, batch)
 
-    def gemv(self, t: Timing, outputs: int, inputs: int, batch: int, refresh: bool, compat: str | None) -> AimRun:
-        """The whole schedule of `batch` products on one channel; `compat="aim_simulator"` never refreshes."""
-        commands, opened = self.commands(outputs, inputs, batch), self.opened(outputs, inputs, batch)
+    def gemv(
+        self, t: Timing, outputs: int, inputs: int, batch: int, refresh: bool, compat: str | None
+    ) -> AimRun:
+        """The whole schedule of `batch` products on one channel; `compat="aim_simulator"` never
+        refreshes.
+        """
+        commands, opened = (
+            self.commands(outputs, inputs, batch),
+            self.opened(outputs, inputs, batch),
+        )
         return issue(commands, opened, _checked(t), refresh and _refreshes(compat))
 
-    def gemv_summary(self, t: Timing, outputs: int, inputs: int, batch: int, refresh: bool, compat: str | None) -> Summary:
+    def gemv_summary(
+        self, t: Timing, outputs: int, inputs: int, batch: int, refresh: bool, compat: str | None
+    ) -> Summary:
         """What `batch` products cost; many equal ones are scheduled in part and repeated."""
-        return _gemv_summary(self, _checked(t), outputs, inputs, batch, refresh and _refreshes(compat))
+        return _gemv_summary(
+            self, _checked(t), outputs, inputs, batch, refresh and _refreshes(compat)
+        )
 
-    def elementwise(self, t: Timing, op: str, elements: int, refresh: bool, compat: str | None) -> AimRun:
-        """The schedule of an element-wise operator. A product: a row is opened, its columns multiplied, the row closed."""
+    def elementwise(
+        self, t: Timing, op: str, elements: int, refresh: bool, compat: str | None
+    ) -> AimRun:
+        """The schedule of an element-wise operator. A product: a row is opened, its columns
+        multiplied, the row closed.
+        """
         if op in FUNCTIONS:
             commands = self.look_ups(_checked(t), elements)
-            return issue(commands, np.full(len(commands), self.rows - 1), _checked(t), refresh and _refreshes(compat))
+            return issue(
+                commands,
+                np.full(len(commands), self.rows - 1),
+                _checked(t),
+                refresh and _refreshes(compat),
+            )
         columns = self.elements_done(elements) // (self.channels * self.bank_groups * self.lanes)
         rows = np.full(-(-columns // self.columns), self.columns)
         rows[-1] = columns - (len(rows) - 1) * self.columns
         if len(rows) > self.rows:
-            raise ValueError(f"{elements} elements need {len(rows)} rows a bank, there are {self.rows}; split the vectors")
+            raise ValueError(
+                f"{elements} elements need {len(rows)} rows a bank, there are {self.rows}; split "
+                "the vectors"
+            )
         body = np.concatenate([np.r_[PREA, ACT16, [EWMUL] * n] for n in rows])
-        return issue(_without_first_precharge(body), np.arange(len(rows)), _checked(t), refresh and _refreshes(compat))
+        return issue(
+            _without_first_precharge(body),
+            np.arange(len(rows)),
+            _checked(t),
+            refresh and _refreshes(compat),
+        )
 
     def look_ups(self, t: AimTiming, elements: int) -> np.ndarray:
-        """int64 (n,), the commands of an activation function: the accumulators are written, looked up in the tables' row and read.
+        """int64 (n,), the commands of an activation function: the accumulators are written, looked
+        up in the tables' row and read.
 
         The row is closed and opened again once an interval of refreshes, which need it closed.
         """
         steps = self.elements_done(elements, "relu") // self.outputs_per_tile
         one = np.r_[WRMAC, TMOD, AF16, TMOD, RDAF]
         once = max((t.tREFI - t.tRFC - t.tRCDAF - t.tRC) // (3 * t.tMOD + t.tREG + 2), 1)
-        body = [np.r_[TMOD, PREA, ACT16, np.tile(np.r_[TMOD, one], min(once, steps - first))] for first in range(0, steps, once)]
+        body = [
+            np.r_[TMOD, PREA, ACT16, np.tile(np.r_[TMOD, one], min(once, steps - first))]
+            for first in range(0, steps, once)
+        ]
         return _without_first_precharge(np.concatenate(body))
 
     def events(self, done: Any) -> dict[str, int]:
@@ -236,17 +355,24 @@ class AimPim(Banks):
             event.ACTIVATE: n["ACT16"] * every,
             event.BANK_BIT: (n["MAC16"] + n["EWMUL16"] + n["AF16"]) * every * self.access_bits,
             # between two entries of the table lies one multiplication and addition a bank
-            event.MAC: (n["MAC16"] * self.lanes + n["AF16"]) * every + n["EWMUL16"] * self.channels * self.bank_groups * self.lanes,
+            event.MAC: (n["MAC16"] * self.lanes + n["AF16"]) * every
+            + n["EWMUL16"] * self.channels * self.bank_groups * self.lanes,
             event.REGISTER_BIT: accesses * self.channels * self.access_bits,
             event.ARRAY_BIT: 0,
             event.IO_BIT: accesses * self.channels * self.access_bits,
         }
 
     def all_banks(self, t: Timing) -> tuple[dict[str, int], int]:
-        """(events over all channels, cycles) of one row's life in all banks: opened, every column multiplied, closed."""
+        """(events over all channels, cycles) of one row's life in all banks: opened, every column
+        multiplied, closed.
+        """
         aim, every = _checked(t), self.channels * self.banks
         reads = every * self.columns
-        events = {event.ACTIVATE: every, event.BANK_BIT: reads * self.access_bits, event.MAC: reads * self.lanes}
+        events = {
+            event.ACTIVATE: every,
+            event.BANK_BIT: reads * self.access_bits,
+            event.MAC: reads * self.lanes,
+        }
         return events, aim.tRCDMAC + (self.columns - 1) * aim.tCCDL + aim.tRTPL + aim.tRP
 
     def results(self, t: Timing, outputs: int, inputs: int, batch: int) -> Summary:
@@ -261,7 +387,9 @@ def _without_first_precharge(commands: np.ndarray) -> np.ndarray:
 
 def _checked(t: Timing) -> AimTiming:
     if not isinstance(t, AimTiming):
-        raise TypeError(f"GDDR6-AiM timing={t.name!r} is not an AimTiming, such as timing('gddr6-aim')")
+        raise TypeError(
+            f"GDDR6-AiM timing={t.name!r} is not an AimTiming, such as timing('gddr6-aim')"
+        )
     return t
 
 
@@ -272,12 +400,16 @@ def _refreshes(compat: str | None) -> bool:
 
 
 @lru_cache(maxsize=512)
-def _gemv_summary(org: AimPim, t: AimTiming, outputs: int, inputs: int, batch: int, refresh: bool) -> Summary:
+def _gemv_summary(
+    org: AimPim, t: AimTiming, outputs: int, inputs: int, batch: int, refresh: bool
+) -> Summary:
     one = 2 * org.macs_done(outputs, inputs, 1) // (org.outputs_per_tile * org.lanes)
     many = max(LONGEST // one, 4)
     if batch <= many:
         return _summary(org, org.gemv(t, outputs, inputs, batch, refresh, None))
-    few, most = (_summary(org, org.gemv(t, outputs, inputs, n, refresh, None)) for n in (many // 2, many))
+    few, most = (
+        _summary(org, org.gemv(t, outputs, inputs, n, refresh, None)) for n in (many // 2, many)
+    )
     return stretched(few, most, (many // 2, many), batch)
 
 

@@ -1,4 +1,6 @@
-"""What does one operation cost on a PIM memory? Cycles, commands, energy and values, as labelled Datasets."""
+"""What does one operation cost on a PIM memory? Cycles, commands, energy and values, as labelled
+Datasets.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ from pimlab.dram_pim.aim import AimPim
 from pimlab.dram_pim.target import DramPim, build
 from pimlab.kernels import fp16
 from pimlab.kernels.dram_timing import READ, WRITE
-from pimlab.protocol import Target
+from pimlab.machine.protocol import Target
 from pimlab.values import unknown
 
 LONGEST_TRACE = 10_000_000
@@ -23,12 +25,21 @@ LONGEST_TRACE = 10_000_000
 
 
 def machine_of(target: DramPim | str) -> DramPim:
-    """The machine, or that of a preset's name; TypeError for a machine that does not compute in its DRAM."""
+    """The machine, or that of a preset's name; TypeError for a machine that does not compute in its
+    DRAM.
+    """
     machine = build(target) if isinstance(target, str) else target
     if not isinstance(machine, DramPim):
-        given = f"{type(target).__name__} {target.name!r}" if isinstance(target, Target) else f"{target!r:.80}"
-        raise TypeError(f"target={given} is not a machine that computes in its DRAM; write for example 'hbm-pim' or "
-                        "pimlab.target('gddr6-aim')")  # fmt: skip
+        given = (
+            f"{type(target).__name__} {target.name!r}"
+            if isinstance(target, Target)
+            else f"{target!r:.80}"
+        )
+        raise TypeError(
+            f"target={given} is not a machine that computes in its DRAM; write for example "
+            "'hbm-pim' or "
+            "pimlab.target('gddr6-aim')"
+        )
     return machine
 
 
@@ -44,20 +55,32 @@ def _positive(what: str, **sizes: int) -> list[int]:
         if isinstance(value, bool) or not hasattr(value, "__index__"):
             raise TypeError(f"{what}: {name}={value!r} is not an integer")
         if value.__index__() < 1:
-            raise ValueError(f"{what}: {name}={value} is outside 1..; a product has at least one of each")
+            raise ValueError(
+                f"{what}: {name}={value} is outside 1..; a product has at least one of each"
+            )
     return [value.__index__() for value in sizes.values()]
 
 
-def gemv(target: DramPim | str, m: int, k: int, batch: int = 1, refresh: bool = True, compat: str | None = None,
-         activation: str | None = None) -> xr.Dataset:  # fmt: skip
-    """`batch` products of a matrix with m outputs and k inputs that lies in the banks, each channel from cycle 0.
+def gemv(
+    target: DramPim | str,
+    m: int,
+    k: int,
+    batch: int = 1,
+    refresh: bool = True,
+    compat: str | None = None,
+    activation: str | None = None,
+) -> xr.Dataset:
+    """`batch` products of a matrix with m outputs and k inputs that lies in the banks, each channel
+    from cycle 0.
 
-    Includes parking, mode switches, programming and input broadcast; loading weights and reading results are `host_write`
-    and `host_read`. `compat="pimsimulator"` or `"aim_simulator"` repeats the deviations from JEDEC of the tool that
-    describes this machine. `activation`: a function that GDDR6-AiM looks its results up in before they are read (the values:
-    `activate`); None reads the products. Dataset: cycles, seconds, commands (command) of one channel, phase_cycles (phase), energy,
-    energy_low, energy_high (component) of all channels in J, power in W, utilisation; and all_bank_power (component) with low and
-    high in W, while every bank streams, beside package_limit in W where one is known. ValueError for sizes below 1 or beyond the banks.
+    Includes parking, mode switches, programming and input broadcast; loading weights and reading
+    results are `host_write` and `host_read`. `compat="pimsimulator"` or `"aim_simulator"` repeats
+    the deviations from JEDEC of the tool that describes this machine. `activation`: a function that
+    GDDR6-AiM looks its results up in before they are read (the values: `activate`); None reads the
+    products. Dataset: cycles, seconds, commands (command) of one channel, phase_cycles (phase),
+    energy, energy_low, energy_high (component) of all channels in J, power in W, utilisation; and
+    all_bank_power (component) with low and high in W, while every bank streams, beside
+    package_limit in W where one is known. ValueError for sizes below 1 or beyond the banks.
 
     >>> counted = pim.dram_pim.gemv("hbm-pim", 4096, 4096)
     >>> counted.energy.dims, bool(counted.cycles < pim.dram_pim.gemv("hbm-pim", 8192, 4096).cycles)
@@ -68,7 +91,14 @@ def gemv(target: DramPim | str, m: int, k: int, batch: int = 1, refresh: bool = 
     refresh = _refresh(refresh)
     timed = machine.organisation.gemv_summary(machine.timing, m, k, batch, refresh, compat)
     useful = m * k * batch / machine.organisation.macs_done(m, k, batch)
-    return _answer(machine, timed, timed.events, {"m": m, "k": k, "batch": batch, "refresh": int(refresh)}, useful, _powers)
+    return _answer(
+        machine,
+        timed,
+        timed.events,
+        {"m": m, "k": k, "batch": batch, "refresh": int(refresh)},
+        useful,
+        _powers,
+    )
 
 
 def _looking_up(machine: DramPim, activation: str | None) -> DramPim:
@@ -77,7 +107,9 @@ def _looking_up(machine: DramPim, activation: str | None) -> DramPim:
         return machine
     tables = machine.organisation.activations if isinstance(machine.organisation, AimPim) else ()
     if activation not in tables:
-        raise ValueError(unknown(f"{machine.name}: activation function after a product", activation, tables))
+        raise ValueError(
+            unknown(f"{machine.name}: activation function after a product", activation, tables)
+        )
     return machine.but(organisation=machine.organisation.but(after="look up"))
 
 
@@ -87,22 +119,34 @@ def _powers(machine: DramPim, components: list[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, part in (("", power.nominal), ("_low", power.low), ("_high", power.high)):
         values = [part.get(c, 0.0) for c in components]
-        found[f"all_bank_power{name}"] = ("component", values, {"units": "W", "long_name": "power while every bank streams"})
+        found[f"all_bank_power{name}"] = (
+            "component",
+            values,
+            {"units": "W", "long_name": "power while every bank streams"},
+        )
     if machine.package is not None:
         limit = machine.package
-        text = {"units": "W", "long_name": "power that the packages may dissipate", "low": limit.low, "high": limit.high}
+        text = {
+            "units": "W",
+            "long_name": "power that the packages may dissipate",
+            "low": limit.low,
+            "high": limit.high,
+        }
         found["package_limit"] = ((), limit.value, {**text, "status": limit.status})
     return found
 
 
-def elementwise(target: DramPim | str, op: str, n: int, refresh: bool = True, compat: str | None = None) -> xr.Dataset:
+def elementwise(
+    target: DramPim | str, op: str, n: int, refresh: bool = True, compat: str | None = None
+) -> xr.Dataset:
     """`op` (add, mul, mad, mac, relu, mov) on n elements that lie in the banks; Dataset as `gemv`.
 
-    GDDR6-AiM has mul, and relu, leakyrelu, sigmoid, tanh, gelu by table: those go through the accumulators, which are written
-    before and read after. What they answer: `activate`.
+    GDDR6-AiM has mul, and relu, leakyrelu, sigmoid, tanh, gelu by table: those go through the
+    accumulators, which are written before and read after. What they answer: `activate`.
 
     >>> counted = pim.dram_pim.elementwise("hbm-pim", "add", 2**20)
-    >>> bool(counted.cycles > pim.dram_pim.elementwise("hbm-pim", "relu", 2**20).cycles)  # three operands against two
+    >>> two = pim.dram_pim.elementwise("hbm-pim", "relu", 2**20)
+    >>> bool(counted.cycles > two.cycles)  # three operands against two
     True
     """
     machine = machine_of(target)
@@ -121,8 +165,11 @@ def elementwise(target: DramPim | str, op: str, n: int, refresh: bool = True, co
     )
 
 
-def host_read(target: DramPim | str, bytes: int, refresh: bool = True, compat: str | None = None) -> xr.Dataset:
-    """A host reads `bytes` consecutive bytes of the same DRAM through its pins, all channels at once; Dataset as `gemv`.
+def host_read(
+    target: DramPim | str, bytes: int, refresh: bool = True, compat: str | None = None
+) -> xr.Dataset:
+    """A host reads `bytes` consecutive bytes of the same DRAM through its pins, all channels at
+    once; Dataset as `gemv`.
 
     >>> once, twice = (pim.dram_pim.host_read("hbm-pim", size).cycles for size in (2**20, 2**21))
     >>> bool(once < twice < 2 * once)  # the start is paid once
@@ -131,14 +178,21 @@ def host_read(target: DramPim | str, bytes: int, refresh: bool = True, compat: s
     return _host(target, bytes, READ, refresh, compat)
 
 
-def host_write(target: DramPim | str, bytes: int, refresh: bool = True, compat: str | None = None) -> xr.Dataset:
-    """A host writes `bytes` consecutive bytes: loading weights, or appending to a KV cache; Dataset as `gemv`."""
+def host_write(
+    target: DramPim | str, bytes: int, refresh: bool = True, compat: str | None = None
+) -> xr.Dataset:
+    """A host writes `bytes` consecutive bytes: loading weights, or appending to a KV cache; Dataset
+    as `gemv`.
+    """
     return _host(target, bytes, WRITE, refresh, compat)
 
 
-def load(target: DramPim | str, m: int, k: int, refresh: bool = True, compat: str | None = None) -> xr.Dataset:
-    """A host lays a matrix with m outputs and k inputs into the banks, the zeros that pad it to whole tiles included; Dataset as
-    `gemv`, its utilisation the share that is not padding. Costs of products never include it: weights are loaded once.
+def load(
+    target: DramPim | str, m: int, k: int, refresh: bool = True, compat: str | None = None
+) -> xr.Dataset:
+    """A host lays a matrix with m outputs and k inputs into the banks, the zeros that pad it to
+    whole tiles included; Dataset as `gemv`, its utilisation the share that is not padding. Costs of
+    products never include it: weights are loaded once.
     """
     machine = machine_of(target)
     m, k = _positive("load", m=m, k=k)
@@ -147,7 +201,9 @@ def load(target: DramPim | str, m: int, k: int, refresh: bool = True, compat: st
     return answer.assign(utilisation=answer.utilisation * (m * k / stored)).assign_attrs(m=m, k=k)
 
 
-def _host(target: DramPim | str, amount: int, kind: int, refresh: bool, compat: str | None) -> xr.Dataset:
+def _host(
+    target: DramPim | str, amount: int, kind: int, refresh: bool, compat: str | None
+) -> xr.Dataset:
     machine = machine_of(target)
     (amount,) = _positive("host access", bytes=amount)
     refresh = _refresh(refresh)
@@ -158,59 +214,126 @@ def _host(target: DramPim | str, amount: int, kind: int, refresh: bool, compat: 
     return _answer(machine, timed, timed.events, {"bytes": amount, "refresh": int(refresh)}, useful)
 
 
-def _answer(machine: DramPim, timed: Any, events: dict[str, int], asked: dict[str, Any], useful: float,
-            also: Callable[[DramPim, list[str]], dict[str, Any]] | None = None) -> xr.Dataset:  # fmt: skip
+def _answer(
+    machine: DramPim,
+    timed: Any,
+    events: dict[str, int],
+    asked: dict[str, Any],
+    useful: float,
+    also: Callable[[DramPim, list[str]], dict[str, Any]] | None = None,
+) -> xr.Dataset:
     """also : (machine, components) -> more variables."""
     seconds = timed.cycles * machine.organisation.cycle(machine.timing)
-    energy = price({**events, **{name: rate * seconds for name, rate in machine.standing.items()}}, machine.prices)
+    energy = price(
+        {**events, **{name: rate * seconds for name, rate in machine.standing.items()}},
+        machine.prices,
+    )
     counts, phases = timed.counts(), timed.phases()
     variables = {
         "cycles": ((), timed.cycles, {"units": "1", "long_name": "memory cycles to the last data"}),
         "seconds": ((), seconds, {"units": "s", "long_name": "time to the last data"}),
-        "commands": ("command", list(counts.values()), {"units": "1", "long_name": "commands of one channel"}),
-        "phase_cycles": ("phase", list(phases.values()), {"units": "1", "long_name": "cycles by phase"}),
-        "events": ("event", list(events.values()), {"units": "1", "long_name": "events over all channels"}),
-        "power": ((), sum(energy.nominal.values()) / seconds, {"units": "W", "long_name": "mean power of all channels"}),
-        "utilisation": ((), useful, {"units": "1", "long_name": "share of the work that is not padding"}),
+        "commands": (
+            "command",
+            list(counts.values()),
+            {"units": "1", "long_name": "commands of one channel"},
+        ),
+        "phase_cycles": (
+            "phase",
+            list(phases.values()),
+            {"units": "1", "long_name": "cycles by phase"},
+        ),
+        "events": (
+            "event",
+            list(events.values()),
+            {"units": "1", "long_name": "events over all channels"},
+        ),
+        "power": (
+            (),
+            sum(energy.nominal.values()) / seconds,
+            {"units": "W", "long_name": "mean power of all channels"},
+        ),
+        "utilisation": (
+            (),
+            useful,
+            {"units": "1", "long_name": "share of the work that is not padding"},
+        ),
     }
-    for name, part in (("energy", energy.nominal), ("energy_low", energy.low), ("energy_high", energy.high)):
-        variables[name] = ("component", [part[c] for c in energy.nominal], {"units": "J", "long_name": "energy of all channels"})
+    for name, part in (
+        ("energy", energy.nominal),
+        ("energy_low", energy.low),
+        ("energy_high", energy.high),
+    ):
+        variables[name] = (
+            "component",
+            [part[c] for c in energy.nominal],
+            {"units": "J", "long_name": "energy of all channels"},
+        )
     variables |= also(machine, list(energy.nominal)) if also else {}
-    coordinates = {"command": list(counts), "phase": list(phases), "event": list(events), "component": list(energy.nominal)}
-    return xr.Dataset(variables, coordinates, {"target": machine.name, **asked, "sources": ", ".join(machine.prices.sources)})
+    coordinates = {
+        "command": list(counts),
+        "phase": list(phases),
+        "event": list(events),
+        "component": list(energy.nominal),
+    }
+    return xr.Dataset(
+        variables,
+        coordinates,
+        {"target": machine.name, **asked, "sources": ", ".join(machine.prices.sources)},
+    )
 
 
-def trace(target: DramPim | str, *what: str | int, refresh: bool = True, compat: str | None = None, **sizes: int) -> xr.Dataset:
-    """The commands of one channel: `trace(target, m, k, batch)` or `trace(target, "gemv", m=, k=, batch=)` of products,
-    `trace(target, "add", n=)` of an element-wise operator, `trace(target, "read", bytes=)` or "write" of a host.
+def trace(
+    target: DramPim | str,
+    *what: str | int,
+    refresh: bool = True,
+    compat: str | None = None,
+    **sizes: int,
+) -> xr.Dataset:
+    """The commands of one channel: `trace(target, m, k, batch)` or `trace(target, "gemv", m=, k=,
+    batch=)` of products, `trace(target, "add", n=)` of an element-wise operator, `trace(target,
+    "read", bytes=)` or "write" of a host.
 
-    Dataset over `index`: cycle, command, bank, row, column, mode (0 one bank, 1 all banks of the bank's parity). Its
-    attributes tell `validate` how many banks and bank groups there are.
+    Dataset over `index`: cycle, command, bank, row, column, mode (0 one bank, 1 all banks of the
+    bank's parity). Its attributes tell `validate` how many banks and bank groups there are.
 
     >>> pim.dram_pim.trace("hbm-pim", 128, 128, 1).command.values[:5].tolist()
     ['ACT', 'ACT', 'ACT', 'ACT', 'RD']
     """
     machine = machine_of(target)
     if machine.timing is None:
-        raise ValueError(f"trace of {machine.name}: scalar cores issue no DRAM commands; allowed: targets with a timing table")
+        raise ValueError(
+            f"trace of {machine.name}: scalar cores issue no DRAM commands; allowed: targets with "
+            "a timing table"
+        )
     op, given = (what[0], what[1:]) if what and isinstance(what[0], str) else ("gemv", what)
     names = _sizes(machine, op)
     if len(given) > len(names):
-        raise TypeError(f"trace of {op} takes {len(names)} sizes ({', '.join(names)}); got {len(given)}")
+        raise TypeError(
+            f"trace of {op} takes {len(names)} sizes ({', '.join(names)}); got {len(given)}"
+        )
     placed: dict[str, Any] = dict(zip(names, given, strict=False))
     for name in placed.keys() & sizes.keys():
-        raise TypeError(f"trace of {op}: {name}={placed[name]} and {name}={sizes[name]} are both given")
+        raise TypeError(
+            f"trace of {op}: {name}={placed[name]} and {name}={sizes[name]} are both given"
+        )
     return _table(machine, _traced(machine, op, _refresh(refresh), compat, {**placed, **sizes}))
 
 
 def _sizes(machine: DramPim, op: str) -> tuple[str, ...]:
-    wanted = {"gemv": ("m", "k", "batch"), "read": ("bytes",), "write": ("bytes",), **dict.fromkeys(machine.organisation.operators, ("n",))}
+    wanted = {
+        "gemv": ("m", "k", "batch"),
+        "read": ("bytes",),
+        "write": ("bytes",),
+        **dict.fromkeys(machine.organisation.operators, ("n",)),
+    }
     if op not in wanted:
         raise ValueError(unknown("traced operation", op, wanted))
     return wanted[op]
 
 
-def _traced(machine: DramPim, op: str, refresh: bool, compat: str | None, sizes: dict[str, int]) -> Any:
+def _traced(
+    machine: DramPim, op: str, refresh: bool, compat: str | None, sizes: dict[str, int]
+) -> Any:
     org = machine.organisation
     wanted = _sizes(machine, op)
     for name in sizes:
@@ -235,17 +358,37 @@ def _traced(machine: DramPim, op: str, refresh: bool, compat: str | None, sizes:
 def _refuse_beyond(op: str, summary: Any) -> None:
     commands = sum(summary.counts().values())
     if commands > LONGEST_TRACE:
-        raise ValueError(f"trace of {op}: {commands} commands a channel; allowed: up to {LONGEST_TRACE} (of longer ones gemv, host_read "
-                         "and host_write give counts and cycles)")  # fmt: skip
+        raise ValueError(
+            f"trace of {op}: {commands} commands a channel; allowed: up to {LONGEST_TRACE} (of "
+            "longer ones gemv, host_read "
+            "and host_write give counts and cycles)"
+        )
 
 
 def _table(machine: DramPim, run: Any) -> xr.Dataset:
     names, cycle, command, bank, row, column, mode = run.table()
-    one = {"cycle": cycle, "command": np.array(names)[command], "bank": bank, "row": row, "column": column, "mode": mode}
-    texts = {"cycle": "memory cycle of issue", "mode": "0 one bank, 1 all banks of the bank's parity"}
-    table = xr.Dataset({name: ("index", values, {"long_name": texts.get(name, name)}) for name, values in one.items()})
+    one = {
+        "cycle": cycle,
+        "command": np.array(names)[command],
+        "bank": bank,
+        "row": row,
+        "column": column,
+        "mode": mode,
+    }
+    texts = {
+        "cycle": "memory cycle of issue",
+        "mode": "0 one bank, 1 all banks of the bank's parity",
+    }
+    table = xr.Dataset(
+        {
+            name: ("index", values, {"long_name": texts.get(name, name)})
+            for name, values in one.items()
+        }
+    )
     org = machine.organisation
-    return table.assign_attrs(target=machine.name, banks=org.banks, bank_groups=org.bank_groups, commands=", ".join(names))
+    return table.assign_attrs(
+        target=machine.name, banks=org.banks, bank_groups=org.bank_groups, commands=", ".join(names)
+    )
 
 
 _CODES = {"add": 0, "mul": 1, "mad": 2, "mac": 2, "relu": 3, "mov": 4}
@@ -253,15 +396,19 @@ _OPERANDS = {"add": 2, "mul": 2, "mad": 3, "mac": 3, "relu": 1, "mov": 1}
 
 
 def combine(op: str, *operands: np.ndarray) -> np.ndarray:
-    """What an FP16 unit gives element by element, each step rounded: add a + b, mul a b, mad and mac fp16(a b) + c,
-    relu max(a, 0), mov a.  operands : arrays of one shape, rounded to binary16 first; returns float32 of that shape.
+    """What an FP16 unit gives element by element, each step rounded: add a + b, mul a b, mad and
+    mac fp16(a b) + c, relu max(a, 0), mov a.  operands : arrays of one shape, rounded to binary16
+    first; returns float32 of that shape.
 
     ValueError for an unknown operator, a wrong number of operands or unequal shapes.
     """
     if op not in _CODES:
         raise ValueError(unknown("element-wise operator", op, _CODES))
     if len(operands) != _OPERANDS[op] or len({np.shape(a) for a in operands}) != 1:
-        raise ValueError(f"combine {op!r} takes {_OPERANDS[op]} operands of one shape; got shapes {[np.shape(a) for a in operands]}")
+        raise ValueError(
+            f"combine {op!r} takes {_OPERANDS[op]} operands of one shape; got shapes "
+            f"{[np.shape(a) for a in operands]}"
+        )
     halves = [layout.to_half(np.asarray(a, dtype=np.float32)) for a in operands]
     flat = [a.reshape(-1) for a in (*halves, *[halves[0]] * (3 - len(halves)))]
     out = np.empty_like(flat[0])
@@ -270,18 +417,21 @@ def combine(op: str, *operands: np.ndarray) -> np.ndarray:
 
 
 def activate(op: str, x: np.ndarray, table: LookUp | None = None) -> np.ndarray:
-    """What GDDR6-AiM answers for relu, leakyrelu, sigmoid, tanh or gelu: x rounded to bfloat16 and looked up in a row of the bank.
+    """What GDDR6-AiM answers for relu, leakyrelu, sigmoid, tanh or gelu: x rounded to bfloat16 and
+    looked up in a row of the bank.
 
-    x : array;  table : entries, range and rule (None: the default `LookUp`). float32 of x's shape, on the bfloat16 grid.
-    ValueError with the nearest name for another function.
+    x : array;  table : entries, range and rule (None: the default `LookUp`). float32 of x's shape,
+    on the bfloat16 grid. ValueError with the nearest name for another function.
     """
     return (table or LookUp())(op, x)
 
 
 def matmul(x: np.ndarray, w: np.ndarray, target: DramPim | str, return_lanes: bool = False) -> Any:
-    """The product that the machine computes: x (batch, k) or (k,), w (k, n) -> float32 (batch, n), bit for bit.
+    """The product that the machine computes: x (batch, k) or (k,), w (k, n) -> float32 (batch, n),
+    bit for bit.
 
-    With `return_lanes`, also what each lane holds before the lanes are added, float32 (batch, n, lanes).
+    With `return_lanes`, also what each lane holds before the lanes are added, float32 (batch, n,
+    lanes).
 
     >>> pim.dram_pim.matmul(np.ones((1, 32)), np.ones((32, 2)), "hbm-pim")
     array([[32., 32.]], dtype=float32)

@@ -1,4 +1,6 @@
-"""Which numbers does a bank compute with, and how does it round? One value for each published (or wished-for) unit."""
+"""Which numbers does a bank compute with, and how does it round? One value for each published (or
+wished-for) unit.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +10,34 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from pimlab.dram_pim import layout
-from pimlab.formats import FloatAccumulator, FloatFormat, IntegerFormat, NumberFormat, accumulated, cast, format, quantize
+from pimlab.formats import (
+    FloatAccumulator,
+    FloatFormat,
+    IntegerFormat,
+    NumberFormat,
+    accumulated,
+    cast,
+    format,
+    quantize,
+)
 from pimlab.kernels import bf16_tree
-from pimlab.protocol import Calibration
+from pimlab.machine.protocol import Calibration
 from pimlab.values import Value, choice, integer, part
 
 
 class Arithmetic(Value):
-    """How a bank multiplies and adds. `rounded` maps the name of a rounding to its field and the field's exact option."""
+    """How a bank multiplies and adds. `rounded` maps the name of a rounding to its field and the
+    field's exact option.
+    """
 
     rounded: ClassVar[Mapping[str, tuple[str, str]]] = {}
 
     @property
     def causes(self) -> tuple[str, ...]:
         """Names of the roundings that are on."""
-        return tuple(name for name, (field, exact) in self.rounded.items() if getattr(self, field) != exact)
+        return tuple(
+            name for name, (field, exact) in self.rounded.items() if getattr(self, field) != exact
+        )
 
     def with_causes(self, causes: tuple[str, ...]) -> Self:
         """Only the named roundings, the others in float32."""
@@ -30,7 +45,9 @@ class Arithmetic(Value):
         return self.but(**off)
 
     def lay(self, w: np.ndarray, org: Any, calibration: Calibration | None) -> Any:
-        """Weights float32 (k, n) as they lie in the banks; ValueError where they do not fit the format."""
+        """Weights float32 (k, n) as they lie in the banks; ValueError where they do not fit the
+        format.
+        """
         raise NotImplementedError
 
     def multiply(self, x: np.ndarray, laid: Any) -> np.ndarray:
@@ -38,25 +55,34 @@ class Arithmetic(Value):
         raise NotImplementedError
 
     def lanes(self, x: np.ndarray, laid: Any) -> np.ndarray:
-        """float32 (batch, n, lanes), what each lane holds before lanes are added; ValueError where there are none."""
-        raise ValueError(f"{type(self).__name__} adds its products in one tree or chain; only HalfLanes has lanes")
+        """float32 (batch, n, lanes), what each lane holds before lanes are added; ValueError where
+        there are none.
+        """
+        raise ValueError(
+            f"{type(self).__name__} adds its products in one tree or chain; only HalfLanes has "
+            "lanes"
+        )
 
 
 def _exact_product(x: np.ndarray, w: np.ndarray) -> np.ndarray:
-    # in double: BLAS orders a float32 sum by the batch size, and chunks of a batch must give the same bits
+    # in double: BLAS orders a float32 sum by the batch size, and chunks of a batch must give the
+    # same bits
     return (x.astype(np.float64) @ w).astype(np.float32)
 
 
 class HalfLanes(Arithmetic):
-    """FP16 units of HBM-PIM: `acc = fp16(fp16(w x) + acc)` in each lane, even tiles before odd ones; the host adds the
-    lanes in order in FP16.
+    """FP16 units of HBM-PIM: `acc = fp16(fp16(w x) + acc)` in each lane, even tiles before odd
+    ones; the host adds the lanes in order in FP16.
 
-    No integer path is published for this machine: the accounts that could be read of Kwon 2021 name FP16 ADD, MUL, MAC and MAD,
-    and the simulator's outputs are FP16. What INT8 would give and cost in the same place is `AnyFormat`: a what-if.
+    No integer path is published for this machine: the accounts that could be read of Kwon 2021 name
+    FP16 ADD, MUL, MAC and MAD, and the simulator's outputs are FP16. What INT8 would give and cost
+    in the same place is `AnyFormat`: a what-if.
     """
 
     operands: str = choice("fp16", "float32", default="fp16", doc="grid of weights and inputs")
-    accumulation: str = choice("fp16", "float32", default="fp16", doc="rounding of each product and sum")
+    accumulation: str = choice(
+        "fp16", "float32", default="fp16", doc="rounding of each product and sum"
+    )
     rounded: ClassVar[Mapping[str, tuple[str, str]]] = {
         "fp16 operands": ("operands", "float32"),
         "fp16 accumulation": ("accumulation", "float32"),
@@ -66,10 +92,15 @@ class HalfLanes(Arithmetic):
         return layout.to_half(a) if self.operands == "fp16" else a
 
     def lay(self, w: np.ndarray, org: Any, calibration: Calibration | None) -> Any:
-        """(lane order, weights by lane and step), or (None, weights) where float32 sums need no order; ValueError beyond 65504."""
+        """(lane order, weights by lane and step), or (None, weights) where float32 sums need no
+        order; ValueError beyond 65504.
+        """
         w = self._grid(w)
         if not np.isfinite(w).all():
-            raise ValueError(f"{np.count_nonzero(~np.isfinite(w))} weights are beyond binary16; allowed: up to 65504")
+            raise ValueError(
+                f"{np.count_nonzero(~np.isfinite(w))} weights are beyond binary16; allowed: up to "
+                "65504"
+            )
         if self.accumulation == "float32":
             return None, w
         order = layout.lane_order(w.shape[0], org)
@@ -80,31 +111,47 @@ class HalfLanes(Arithmetic):
         """Lane sums added in lane order; a sum beyond binary16's range is infinite."""
         order, w = laid
         x = self._grid(x)
-        return _exact_product(x, w) if order is None else layout.product(layout.laid_out(x, order, 1), w)
+        return (
+            _exact_product(x, w)
+            if order is None
+            else layout.product(layout.laid_out(x, order, 1), w)
+        )
 
     def lanes(self, x: np.ndarray, laid: Any) -> np.ndarray:
-        """The sixteen partial sums of each output; ValueError where sums are exact, which no lane holds."""
+        """The sixteen partial sums of each output; ValueError where sums are exact, which no lane
+        holds.
+        """
         order, w = laid
         if order is None:
-            raise ValueError("HalfLanes accumulation='float32' has no lanes; allowed: accumulation='fp16'")
+            raise ValueError(
+                "HalfLanes accumulation='float32' has no lanes; allowed: accumulation='fp16'"
+            )
         return layout.lane_partials(layout.laid_out(self._grid(x), order, 1), w).transpose(0, 2, 1)
 
 
 class BrainTree(Arithmetic):
-    """BF16 multipliers and an adder tree of GDDR6-AiM: sums of 16 products, added to one accumulator a bank.
+    """BF16 multipliers and an adder tree of GDDR6-AiM: sums of 16 products, added to one
+    accumulator a bank.
 
-    tree, accumulator : the grid of the tree's nodes and of the running sum. The papers give neither width nor rounding;
-    "float32" in both is the most exact reading, "bf16" in both the cheapest. The result is read out in bfloat16.
+    tree, accumulator : the grid of the tree's nodes and of the running sum. The papers give neither
+    width nor rounding; "float32" in both is the most exact reading, "bf16" in both the cheapest.
+    The result is read out in bfloat16.
     """
 
     operands: str = choice("bf16", "float32", default="bf16", doc="grid of weights and inputs")
-    tree: str = choice("float32", "bf16", default="float32", doc="grid of products and of the tree's nodes")
+    tree: str = choice(
+        "float32", "bf16", default="float32", doc="grid of products and of the tree's nodes"
+    )
     accumulator: str = choice("float32", "bf16", default="float32", doc="grid of the running sum")
-    readout: str = choice("bf16", "float32", default="bf16", doc="grid of the result that a host reads")
+    readout: str = choice(
+        "bf16", "float32", default="bf16", doc="grid of the result that a host reads"
+    )
     rounded: ClassVar[Mapping[str, tuple[str, str]]] = {
-        "bf16 operands": ("operands", "float32"), "bf16 tree": ("tree", "float32"), "bf16 accumulator": ("accumulator", "float32"),
+        "bf16 operands": ("operands", "float32"),
+        "bf16 tree": ("tree", "float32"),
+        "bf16 accumulator": ("accumulator", "float32"),
         "bf16 read-out": ("readout", "float32"),
-    }  # fmt: skip
+    }
 
     def _grid(self, a: np.ndarray) -> np.ndarray:
         return layout.to_brain(a) if self.operands == "bf16" else a
@@ -122,13 +169,16 @@ class BrainTree(Arithmetic):
         padded[:, : x.shape[1]] = self._grid(x)
         out = np.empty((x.shape[0], laid.shape[2]), np.float32)
         blocks = np.ascontiguousarray(padded.reshape(x.shape[0], -1, 16))
-        bf16_tree.matmul(blocks, laid, int(self.tree == "bf16"), int(self.accumulator == "bf16"), out)
+        bf16_tree.matmul(
+            blocks, laid, int(self.tree == "bf16"), int(self.accumulator == "bf16"), out
+        )
         return layout.to_brain(out) if self.readout == "bf16" else out
 
 
 class FixedPoint(Arithmetic):
-    """32-bit integers of UPMEM's scalar cores: values times 2**fraction, rounded to nearest even; products and sums wrap at 32 bits
-    as the cores' registers do, and the host divides by 4**fraction.
+    """32-bit integers of UPMEM's scalar cores: values times 2**fraction, rounded to nearest even;
+    products and sums wrap at 32 bits as the cores' registers do, and the host divides by
+    4**fraction.
     """
 
     fraction: int = integer(0, 30, default=0, doc="binary places of weights and inputs")
@@ -147,7 +197,8 @@ class FixedPoint(Arithmetic):
         beyond = int(np.count_nonzero((codes < -(2**31)) | (codes >= 2**31)))
         if beyond:
             raise ValueError(
-                f"{beyond} values times 2**{self.fraction} are beyond 32 bits; allowed: -2**31..2**31 - 1, or fewer binary places"
+                f"{beyond} values times 2**{self.fraction} are beyond 32 bits; allowed: "
+                "-2**31..2**31 - 1, or fewer binary places"
             )
         return codes.astype(np.int32)
 
@@ -157,29 +208,41 @@ class FixedPoint(Arithmetic):
 
     def multiply(self, x: np.ndarray, laid: Any) -> np.ndarray:
         """Sums modulo 2**32 of products modulo 2**32, as float32."""
-        # wrapping is a ring homomorphism: sums of 64 bits, cut to 32 at the end, are those of 32-bit registers
-        return ((self._codes(x).astype(np.int64) @ laid.astype(np.int64)).astype(np.int32) / 4.0**self.fraction).astype(np.float32)
+        # wrapping is a ring homomorphism: sums of 64 bits, cut to 32 at the end, are those of
+        # 32-bit registers
+        return (
+            (self._codes(x).astype(np.int64) @ laid.astype(np.int64)).astype(np.int32)
+            / 4.0**self.fraction
+        ).astype(np.float32)
 
 
 class AnyFormat(Arithmetic):
-    """A unit that does not exist yet: weights and inputs in any number format, sums in a stated accumulator.
+    """A unit that does not exist yet: weights and inputs in any number format, sums in a stated
+    accumulator.
 
-    Integers and floats of at most 8 bits have one scale an output (weights) and one a row (inputs; the calibrated range
-    where there is one); blocks lie along k. Integers are summed exactly, as an int32 accumulator does; the rest as
-    `accumulator` says, or exactly.
+    Integers and floats of at most 8 bits have one scale an output (weights) and one a row (inputs;
+    the calibrated range where there is one); blocks lie along k. Integers are summed exactly, as an
+    int32 accumulator does; the rest as `accumulator` says, or exactly.
     """
 
     weights: str | NumberFormat = "int8"
     inputs: str | NumberFormat = "int8"
-    accumulator: FloatAccumulator | None = part(FloatAccumulator, default=None, doc="None: exact sums")
+    accumulator: FloatAccumulator | None = part(
+        FloatAccumulator, default=None, doc="None: exact sums"
+    )
 
     def check(self) -> None:
         """Known formats; integers meet integers, which have no float accumulator."""
         kinds = [isinstance(format(side), IntegerFormat) for side in (self.weights, self.inputs)]
         if kinds[0] != kinds[1]:
-            raise ValueError(f"AnyFormat weights={self.weights} inputs={self.inputs}: integers multiply integers, floats floats")
+            raise ValueError(
+                f"AnyFormat weights={self.weights} inputs={self.inputs}: integers multiply "
+                "integers, floats floats"
+            )
         if all(kinds) and self.accumulator is not None:
-            raise ValueError("AnyFormat accumulator: integers are summed exactly; write accumulator=None")
+            raise ValueError(
+                "AnyFormat accumulator: integers are summed exactly; write accumulator=None"
+            )
 
     @property
     def causes(self) -> tuple[str, ...]:
@@ -192,21 +255,33 @@ class AnyFormat(Arithmetic):
 
     def lay(self, w: np.ndarray, org: Any, calibration: Calibration | None) -> Any:
         """Values of the weights on their grid, and the largest input expected."""
-        reach = None if calibration is None else max(abs(calibration.x.low), abs(calibration.x.high))
+        reach = (
+            None if calibration is None else max(abs(calibration.x.low), abs(calibration.x.high))
+        )
         return _on_grid(w, self.weights, 1, None), reach
 
     def multiply(self, x: np.ndarray, laid: Any) -> np.ndarray:
         """The product of values on the two grids."""
         w, reach = laid
         x = _on_grid(x, self.inputs, 0, reach)
-        return _exact_product(x, w) if self.accumulator is None else accumulated(x, w, self.accumulator)
+        return (
+            _exact_product(x, w)
+            if self.accumulator is None
+            else accumulated(x, w, self.accumulator)
+        )
 
 
-def _on_grid(a: np.ndarray, name: str | NumberFormat, scaled: int, reach: float | None) -> np.ndarray:
-    """a on the format's grid: one scale an index of axis `scaled` (or from `reach`), blocks along the other axis."""
+def _on_grid(
+    a: np.ndarray, name: str | NumberFormat, scaled: int, reach: float | None
+) -> np.ndarray:
+    """a on the format's grid: one scale an index of axis `scaled` (or from `reach`), blocks along
+    the other axis.
+    """
     grid = format(name)
     if isinstance(grid, IntegerFormat) and reach:
         return quantize(a, grid, scale=float(np.float32(reach / grid.highest))).dequantize()
     if isinstance(grid, FloatFormat) and grid.width > 8:
         return cast(a, grid)
-    return quantize(a, grid, axis=scaled if isinstance(grid, (IntegerFormat, FloatFormat)) else 1 - scaled).dequantize()
+    return quantize(
+        a, grid, axis=scaled if isinstance(grid, (IntegerFormat, FloatFormat)) else 1 - scaled
+    ).dequantize()

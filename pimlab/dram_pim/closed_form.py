@@ -1,7 +1,9 @@
-"""How many cycles does an all-bank matrix-vector product take when nothing interrupts it? Sums of timing symbols.
+"""How many cycles does an all-bank matrix-vector product take when nothing interrupts it? Sums of
+timing symbols.
 
-Every term is a spacing of `Timing`; the sums follow the command order of `streams`. It is the scheduler's count by hand, for
-tables in which activates and row cycles (tRAS, tRC) do not bind; the scheduler needs no such condition.
+Every term is a spacing of `Timing`; the sums follow the command order of `streams`. It is the
+scheduler's count by hand, for tables in which activates and row cycles (tRAS, tRC) do not bind; the
+scheduler needs no such condition.
 """
 
 from __future__ import annotations
@@ -13,13 +15,17 @@ MODE, INPUT, MAC, RESULT = "mode switching", "input broadcast", "in-bank MAC", "
 
 
 def park(t: Timing, org: BankPim) -> int:
-    """Cycles from the first activate to the last read when every bank is opened once, the last one alone."""
+    """Cycles from the first activate to the last read when every bank is opened once, the last one
+    alone.
+    """
     return (org.banks - 2) * max(t.tRRDS, -(-t.tXAW // t.XAW)) + 2 * t.tRCDRD + 1
 
 
 def _mode(t: Timing, org: BankPim) -> int:
     enter = t.read_to_write + 2 * t.tCCDS + t.write_to_precharge + t.tRP + 2 * t.tRCDWR + 1
-    leave = 2 * t.tRCDWR + 1 + t.write_to_precharge + t.tRP + 1 + t.tRCDWR + t.write_to_precharge + 1
+    leave = (
+        2 * t.tRCDWR + 1 + t.write_to_precharge + t.tRP + 1 + t.tRCDWR + t.write_to_precharge + 1
+    )
     return 2 * park(t, org) + enter + leave + t.RL + t.burst + 3
 
 
@@ -29,10 +35,11 @@ def _reads(t: Timing, org: BankPim) -> int:
 
 
 def gemv_cycles(t: Timing, org: BankPim, outputs: int, inputs: int, batch: int) -> dict[str, int]:
-    """Memory cycles by phase, without refresh, of `batch` products with an `inputs` x `outputs` matrix.
+    """Memory cycles by phase, without refresh, of `batch` products with an `inputs` x `outputs`
+    matrix.
 
-    Includes parking, the switch to all-bank mode, programming and the switch back; excludes loading weights and
-    reading results.
+    Includes parking, the switch to all-bank mode, programming and the switch back; excludes loading
+    weights and reading results.
     """
     out, even, odd = org.tiles(outputs, inputs)
     burst = (org.registers - 1) * t.tCCDL

@@ -1,4 +1,6 @@
-"""Which numbers does an in-bank FP16 unit produce? The layout of a matrix in lanes and tiles, and its exact product."""
+"""Which numbers does an in-bank FP16 unit produce? The layout of a matrix in lanes and tiles, and
+its exact product.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +11,11 @@ from pimlab.kernels import bf16_tree, fp16
 
 
 def lane_order(inputs: int, org: BankPim) -> np.ndarray:
-    """int64 (lanes, steps): the input that each lane multiplies at each step; `inputs` and above are zero padding.
+    """int64 (lanes, steps): the input that each lane multiplies at each step; `inputs` and above
+    are zero padding.
 
-    Even tiles come first, then odd tiles; within a tile, column j of `lanes` inputs after column j - 1.
+    Even tiles come first, then odd tiles; within a tile, column j of `lanes` inputs after column j
+    - 1.
     """
     tiles = np.arange(-(-inputs // org.inputs_per_tile))
     tiles = np.concatenate([tiles[::2], tiles[1::2]])
@@ -20,8 +24,12 @@ def lane_order(inputs: int, org: BankPim) -> np.ndarray:
 
 
 def laid_out(a: np.ndarray, order: np.ndarray, axis: int) -> np.ndarray:
-    """a float32 with its input `axis` split into (lanes, steps) by `order`, zero where there is no such input."""
-    padded = np.concatenate([a, np.zeros_like(a, shape=(*a.shape[:axis], 1, *a.shape[axis + 1 :]))], axis=axis)
+    """a float32 with its input `axis` split into (lanes, steps) by `order`, zero where there is no
+    such input.
+    """
+    padded = np.concatenate(
+        [a, np.zeros_like(a, shape=(*a.shape[:axis], 1, *a.shape[axis + 1 :]))], axis=axis
+    )
     return np.ascontiguousarray(np.take(padded, np.minimum(order, a.shape[axis]), axis=axis))
 
 
@@ -42,7 +50,9 @@ def to_brain(a: np.ndarray) -> np.ndarray:
 
 
 def product(x: np.ndarray, w: np.ndarray) -> np.ndarray:
-    """float32 (batch, n) of x (batch, lanes, steps) and w (lanes, steps, n): lane sums, then lanes added in order, in binary16."""
+    """float32 (batch, n) of x (batch, lanes, steps) and w (lanes, steps, n): lane sums, then lanes
+    added in order, in binary16.
+    """
     out = np.empty((x.shape[0], w.shape[2]), np.float32)
     fp16.matmul(x, w, out)
     return out

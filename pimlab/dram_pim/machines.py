@@ -1,7 +1,10 @@
-"""Which PIM memories are known by name? From the catalogue to organisation, timing and arithmetic."""
+"""Which PIM memories are known by name? From the catalogue to organisation, timing and
+arithmetic.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from pimlab.catalogue import Entry, entry
@@ -19,13 +22,17 @@ _KINDS: dict[str, tuple[type, Arithmetic]] = {
 
 
 def organisation(table: Entry) -> tuple[Any, Arithmetic]:
-    """Organisation and arithmetic that a file of catalogue room `pim` describes; its `kind` says which."""
+    """Organisation and arithmetic that a file of catalogue room `pim` describes; its `kind` says
+    which.
+    """
     if table.meta.get("kind") not in _KINDS:
         raise ValueError(unknown(f"{table.name}: kind", table.meta.get("kind"), _KINDS))
     build, arithmetic = _KINDS[table.meta["kind"]]
-    given = {field: table[field].value for field in build.fields() if field in table}  # type: ignore[attr-defined]
-    whole = {name: int(value) if build.__dataclass_fields__[name].metadata["kind"] == "integer" else value  # type: ignore[attr-defined]
-             for name, value in given.items()}  # fmt: skip
+    given = {field: table[field].value for field in build.fields() if field in table}  # type: ignore
+    kinds = {field.name: field.metadata["kind"] for field in dataclasses.fields(build)}
+    whole = {
+        name: int(value) if kinds[name] == "integer" else value for name, value in given.items()
+    }
     return build(**whole), arithmetic
 
 

@@ -1,4 +1,6 @@
-"""How is a PIM memory built? Channels, banks, units and registers, and how a matrix lies in them."""
+"""How is a PIM memory built? Channels, banks, units and registers, and how a matrix lies in
+them.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from pimlab.kernels.dram_timing import ACTIVATE, READ, WRITE
 from pimlab.values import Value, integer
 
 LONGEST = 60_000
-"""Requests that are scheduled one by one; beyond, equal passes repeat (within 0.05 % of the whole schedule)."""
+"""Requests that are scheduled one by one; beyond, equal passes repeat (within 0.05 % of the whole
+schedule).
+"""
 
 
 class Banks(Value):
@@ -32,7 +36,10 @@ class Banks(Value):
     def check(self) -> None:
         """Banks come in groups."""
         if self.banks % self.bank_groups:
-            raise ValueError(f"{type(self).__name__} banks={self.banks} is not a multiple of bank_groups={self.bank_groups}")
+            raise ValueError(
+                f"{type(self).__name__} banks={self.banks} is not a multiple of "
+                f"bank_groups={self.bank_groups}"
+            )
 
     @property
     def capacity(self) -> int:
@@ -47,7 +54,9 @@ class Banks(Value):
         """The schedule of consecutive accesses by a host through the pins."""
         return run(streams.host(self, accesses, kind), t, self, refresh, compat)
 
-    def host_summary(self, t: Timing, accesses: int, kind: int, refresh: bool, compat: str | None) -> Summary:
+    def host_summary(
+        self, t: Timing, accesses: int, kind: int, refresh: bool, compat: str | None
+    ) -> Summary:
         """What consecutive accesses cost; long sequences are scheduled in part and repeated."""
         return _host_summary(self, t, accesses, kind, refresh, compat)
 
@@ -61,19 +70,27 @@ class Banks(Value):
         return self.channels * self.ranks / (t.tREFI * t.tCK)
 
     def events(self, done: Any) -> dict[str, int]:
-        """Events over all channels of a host's run: rows opened, and bits from the array through the pins."""
+        """Events over all channels of a host's run: rows opened, and bits from the array through
+        the pins.
+        """
         bits = int((done.trace[:, 1] <= WRITE).sum()) * self.channels * self.access_bits
         return {
-            event.ACTIVATE: int((done.trace[:, 1] == ACTIVATE).sum()) * self.channels, event.BANK_BIT: 0, event.MAC: 0,
-            event.REGISTER_BIT: 0, event.ARRAY_BIT: bits, event.IO_BIT: bits,
-        }  # fmt: skip
+            event.ACTIVATE: int((done.trace[:, 1] == ACTIVATE).sum()) * self.channels,
+            event.BANK_BIT: 0,
+            event.MAC: 0,
+            event.REGISTER_BIT: 0,
+            event.ARRAY_BIT: bits,
+            event.IO_BIT: bits,
+        }
 
 
 class BankPim(Banks):
-    """Units of `lanes` multipliers, each beside a pair of banks (even and odd), that read a column in lockstep.
+    """Units of `lanes` multipliers, each beside a pair of banks (even and odd), that read a column
+    in lockstep.
 
-    A matrix lies in tiles: `outputs_per_tile` outputs over all channels, units and result registers, by
-    `inputs_per_tile` inputs, `registers` columns of `lanes`. Even tiles lie in even banks, odd tiles in odd banks.
+    A matrix lies in tiles: `outputs_per_tile` outputs over all channels, units and result
+    registers, by `inputs_per_tile` inputs, `registers` columns of `lanes`. Even tiles lie in even
+    banks, odd tiles in odd banks.
     """
 
     units: int = integer(1, 64, doc="PIM units a channel")
@@ -84,7 +101,10 @@ class BankPim(Banks):
         """Every unit has a pair of banks."""
         super().check()
         if self.banks != 2 * self.units:
-            raise ValueError(f"BankPim units={self.units} with banks={self.banks}; allowed: one unit for each pair of banks")
+            raise ValueError(
+                f"BankPim units={self.units} with banks={self.banks}; allowed: one unit for each "
+                "pair of banks"
+            )
 
     def bandwidth_ratio(self, t: Timing) -> float:
         """Bits a cycle that all units of a channel read, over bits a cycle through its pins."""
@@ -111,11 +131,16 @@ class BankPim(Banks):
         return self.access_bits // self.lanes
 
     def tiles(self, outputs: int, inputs: int) -> tuple[int, int, int]:
-        """Tiles of outputs, and tiles of inputs in even and in odd banks; ValueError when the rows do not hold them."""
+        """Tiles of outputs, and tiles of inputs in even and in odd banks; ValueError when the rows
+        do not hold them.
+        """
         out, ins = -(-outputs // self.outputs_per_tile), -(-inputs // self.inputs_per_tile)
         needed, free = self._rows_of(outputs, inputs), self.rows // 2
         if needed > free:
-            raise ValueError(f"a {inputs} x {outputs} matrix needs {needed} rows a bank; {free} of {self.rows} hold weights")
+            raise ValueError(
+                f"a {inputs} x {outputs} matrix needs {needed} rows a bank; {free} of {self.rows} "
+                "hold weights"
+            )
         return out, (ins + 1) // 2, ins // 2
 
     def _rows_of(self, outputs: int, inputs: int) -> int:
@@ -147,21 +172,32 @@ class BankPim(Banks):
         step = streams.elements_per_step(self)
         return -(-elements // step) * step
 
-    def gemv(self, t: Timing, outputs: int, inputs: int, batch: int, refresh: bool, compat: str | None) -> Run:
+    def gemv(
+        self, t: Timing, outputs: int, inputs: int, batch: int, refresh: bool, compat: str | None
+    ) -> Run:
         """The whole schedule of `batch` products on one channel."""
         return run(streams.gemv(self, outputs, inputs, batch), t, self, refresh, compat)
 
-    def gemv_summary(self, t: Timing, outputs: int, inputs: int, batch: int, refresh: bool, compat: str | None) -> Summary:
+    def gemv_summary(
+        self, t: Timing, outputs: int, inputs: int, batch: int, refresh: bool, compat: str | None
+    ) -> Summary:
         """What `batch` products cost; many equal passes are scheduled in part and repeated."""
         return _gemv_summary(self, t, outputs, inputs, batch, refresh, compat)
 
-    def elementwise(self, t: Timing, op: str, elements: int, refresh: bool, compat: str | None) -> Run:
+    def elementwise(
+        self, t: Timing, op: str, elements: int, refresh: bool, compat: str | None
+    ) -> Run:
         """The schedule of an element-wise operator on one channel."""
         return run(streams.elementwise(self, op, elements), t, self, refresh, compat)
 
     def events(self, done: Any) -> dict[str, int]:
         """Events over all channels of a run: rows, bits by path, register bits and arithmetic."""
-        kind, command, request, mode = done.stream.requests[:, 0], done.trace[:, 1], done.trace[:, 4], done.trace[:, 5]
+        kind, command, request, mode = (
+            done.stream.requests[:, 0],
+            done.trace[:, 1],
+            done.trace[:, 4],
+            done.trace[:, 5],
+        )
         opened = np.bincount(mode[command == ACTIVATE], minlength=2)
         served = request[(command == READ) | (command == WRITE)]
         scope, phase = done.stream.requests[served, 3], done.stream.phase[served]
@@ -182,9 +218,15 @@ class BankPim(Banks):
         }
 
     def all_banks(self, t: Timing) -> tuple[dict[str, int], int]:
-        """(events over all channels, cycles) of one row's life in the banks of one parity: opened, every column read, closed."""
+        """(events over all channels, cycles) of one row's life in the banks of one parity: opened,
+        every column read, closed.
+        """
         reads = self.channels * self.units * self.columns
-        events = {event.ACTIVATE: self.channels * self.units, event.BANK_BIT: reads * self.access_bits, event.MAC: reads * self.lanes}
+        events = {
+            event.ACTIVATE: self.channels * self.units,
+            event.BANK_BIT: reads * self.access_bits,
+            event.MAC: reads * self.lanes,
+        }
         return events, (self.columns - 1) * t.tCCDL + t.row_to_row
 
     def results(self, t: Timing, outputs: int, inputs: int, batch: int) -> Summary:
@@ -194,23 +236,43 @@ class BankPim(Banks):
 
 
 @lru_cache(maxsize=512)
-def _gemv_summary(org: BankPim, t: Timing, outputs: int, inputs: int, batch: int, refresh: bool, compat: str | None) -> Summary:
+def _gemv_summary(
+    org: BankPim,
+    t: Timing,
+    outputs: int,
+    inputs: int,
+    batch: int,
+    refresh: bool,
+    compat: str | None,
+) -> Summary:
     out, even, odd = org.tiles(outputs, inputs)
-    passes, a_pass = out * batch, (even + odd) * (org.reads_per_tile + org.registers) + org.registers + 2
+    passes, a_pass = (
+        out * batch,
+        (even + odd) * (org.reads_per_tile + org.registers) + org.registers + 2,
+    )
     many = max(LONGEST // a_pass, 8)
     if passes <= many:
-        return _summary(org, run(streams.gemv(org, outputs, inputs, batch), t, org, refresh, compat))
+        return _summary(
+            org, run(streams.gemv(org, outputs, inputs, batch), t, org, refresh, compat)
+        )
     one = min(outputs, org.outputs_per_tile)
-    few, most = (_summary(org, run(streams.gemv(org, one, inputs, n), t, org, refresh, compat)) for n in (many // 2, many))
+    few, most = (
+        _summary(org, run(streams.gemv(org, one, inputs, n), t, org, refresh, compat))
+        for n in (many // 2, many)
+    )
     return stretched(few, most, (many // 2, many), passes)
 
 
 @lru_cache(maxsize=512)
-def _host_summary(org: Banks, t: Timing, accesses: int, kind: int, refresh: bool, compat: str | None) -> Summary:
+def _host_summary(
+    org: Banks, t: Timing, accesses: int, kind: int, refresh: bool, compat: str | None
+) -> Summary:
     streams.refuse_beyond(org, accesses)
     if accesses <= LONGEST:
         return _summary(org, org.host(t, accesses, kind, refresh, compat))
-    few, most = (_summary(org, org.host(t, n, kind, refresh, compat)) for n in (LONGEST // 2, LONGEST))
+    few, most = (
+        _summary(org, org.host(t, n, kind, refresh, compat)) for n in (LONGEST // 2, LONGEST)
+    )
     return stretched(few, most, (LONGEST // 2, LONGEST), accesses)
 
 

@@ -1,4 +1,6 @@
-"""What does each DRAM and PIM event cost? Cited energies of one memory, as prices with low and high."""
+"""What does each DRAM and PIM event cost? Cited energies of one memory, as prices with low and
+high.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +9,20 @@ from pimlab.constants import Constant, derive
 from pimlab.cost import Price, Prices
 
 ACTIVATE, BANK_BIT, MAC, REGISTER_BIT, ARRAY_BIT, IO_BIT, HOST_ADD, REFRESH, BACKGROUND = (
-    "row activation", "bank bit", "in-bank MAC", "register bit", "array bit", "I/O bit", "host addition", "refresh", "background second",
-)  # fmt: skip
-"""Rows opened (one bank each); bits between a bank and its unit; multiply-accumulates; bits written to unit registers;
-bits between a bank and the periphery; bits over the package's pins; additions on the host; all-bank refreshes of one
-channel and rank; seconds of standby."""
+    "row activation",
+    "bank bit",
+    "in-bank MAC",
+    "register bit",
+    "array bit",
+    "I/O bit",
+    "host addition",
+    "refresh",
+    "background second",
+)
+"""Rows opened (one bank each); bits between a bank and its unit; multiply-accumulates; bits written
+to unit registers; bits between a bank and the periphery; bits over the package's pins; additions on
+the host; all-bank refreshes of one channel and rank; seconds of standby.
+"""
 
 
 def _per_bit(constant: Constant) -> Constant:
@@ -26,27 +37,42 @@ def refresh_energy(table: Entry, rows: int, banks: int) -> Constant:
         table["energy.activate"],
         table["refresh_commands"],
         unit="J",
-        reason="every row is activated once in a retention period: rows / refresh commands x banks x activation energy",
+        reason="every row is activated once in a retention period: rows / refresh commands x banks "
+        "x activation energy",
     )
 
 
 _PARTS = {
-    ACTIVATE: ("energy.activate", "DRAM rows"), BANK_BIT: ("energy.bank_bit", "bank columns"), MAC: ("energy.unit_mac", "MAC"),
-    REGISTER_BIT: ("energy.register_bit", "PIM registers"), ARRAY_BIT: ("energy.array_bit", "DRAM columns"),
-    IO_BIT: ("energy.io_bit", "I/O"), HOST_ADD: ("energy.host_add", "host"),
-}  # fmt: skip
+    ACTIVATE: ("energy.activate", "DRAM rows"),
+    BANK_BIT: ("energy.bank_bit", "bank columns"),
+    MAC: ("energy.unit_mac", "MAC"),
+    REGISTER_BIT: ("energy.register_bit", "PIM registers"),
+    ARRAY_BIT: ("energy.array_bit", "DRAM columns"),
+    IO_BIT: ("energy.io_bit", "I/O"),
+    HOST_ADD: ("energy.host_add", "host"),
+}
 
 
 def package_limit(name: str) -> Constant | None:
-    """Power (W) that the packages of the memory `name` may dissipate; None where the catalogue has no such number."""
+    """Power (W) that the packages of the memory `name` may dissipate; None where the catalogue has
+    no such number.
+    """
     return entry("pim", name).get("power.package")
 
 
 def prices(name: str) -> Prices:
-    """Prices of the memory `name` of catalogue room `pim`: those events that it has; ValueError with the nearest name."""
+    """Prices of the memory `name` of catalogue room `pim`: those events that it has; ValueError
+    with the nearest name.
+    """
     table = entry("pim", name)
-    found = {event: Price(constant=_per_bit(table[key]), component=part) for event, (key, part) in _PARTS.items() if key in table}
-    background = derive("background", lambda watt: watt, table["power.background"], unit="J", reason="power x 1 s")
+    found = {
+        event: Price(constant=_per_bit(table[key]), component=part)
+        for event, (key, part) in _PARTS.items()
+        if key in table
+    }
+    background = derive(
+        "background", lambda watt: watt, table["power.background"], unit="J", reason="power x 1 s"
+    )
     found[BACKGROUND] = Price(constant=background, component="background")
     if "refresh_commands" in table:
         refresh = refresh_energy(table, int(table["rows"].value), int(table["banks"].value))

@@ -1,7 +1,8 @@
-"""Which requests does a channel get, and in what order? The command streams of in-bank products and of host traffic.
+"""Which requests does a channel get, and in what order? The command streams of in-bank products and
+of host traffic.
 
-A stream is written once for one channel: all channels work in lockstep. Requests that address all banks of one parity
-have scope 1 and bank 0 (even) or 1 (odd).
+A stream is written once for one channel: all channels work in lockstep. Requests that address all
+banks of one parity have scope 1 and bank 0 (even) or 1 (odd).
 """
 
 from __future__ import annotations
@@ -16,7 +17,13 @@ from pimlab.kernels.dram_timing import READ, WRITE
 if TYPE_CHECKING:
     from pimlab.dram_pim.organisation import BankPim, Banks
 
-MODE, INPUT, MAC, RESULT, HOST = "mode switching", "input broadcast", "in-bank MAC", "result write", "host access"
+MODE, INPUT, MAC, RESULT, HOST = (
+    "mode switching",
+    "input broadcast",
+    "in-bank MAC",
+    "result write",
+    "host access",
+)
 PHASES = (MODE, INPUT, MAC, RESULT, HOST)
 
 
@@ -36,17 +43,37 @@ class Stream:
         return len(self.column)
 
 
-def _block(kind: int, bank: np.ndarray | int, row: np.ndarray | int, column: np.ndarray | int, scope: int, phase: str,
-           barriers: int) -> Stream:  # fmt: skip
+def _block(
+    kind: int,
+    bank: np.ndarray | int,
+    row: np.ndarray | int,
+    column: np.ndarray | int,
+    scope: int,
+    phase: str,
+    barriers: int,
+) -> Stream:
     """Requests of one kind, with a barrier on every `barriers`-th."""
     bank, row, column = np.broadcast_arrays(np.atleast_1d(bank), row, column)
     barrier = (np.arange(1, bank.size + 1) % barriers) == 0
-    table = [np.full(bank.size, kind), bank, row, np.full(bank.size, scope), barrier, np.full(bank.size, phase == MODE)]
-    return Stream(np.stack(table, axis=1).astype(np.int64), column.astype(np.int64), np.full(bank.size, PHASES.index(phase)))
+    table = [
+        np.full(bank.size, kind),
+        bank,
+        row,
+        np.full(bank.size, scope),
+        barrier,
+        np.full(bank.size, phase == MODE),
+    ]
+    return Stream(
+        np.stack(table, axis=1).astype(np.int64),
+        column.astype(np.int64),
+        np.full(bank.size, PHASES.index(phase)),
+    )
 
 
 def _join(parts: list[Stream]) -> Stream:
-    return Stream(*(np.concatenate([getattr(p, f) for p in parts]) for f in ("requests", "column", "phase")))
+    return Stream(
+        *(np.concatenate([getattr(p, f) for p in parts]) for f in ("requests", "column", "phase"))
+    )
 
 
 def _repeat(one: Stream, times: int, row: np.ndarray, moved: np.ndarray) -> Stream:
@@ -82,13 +109,17 @@ def _leave(org: BankPim) -> Stream:
 
 
 def _columns(kind: int, bank: int, first: int, count: int, org: BankPim, phase: str) -> Stream:
-    """`count` columns of all banks of one parity from linear column `first`, a barrier after every register's worth."""
+    """`count` columns of all banks of one parity from linear column `first`, a barrier after every
+    register's worth.
+    """
     at = first + np.arange(count)
     return _block(kind, bank, at // org.columns, at % org.columns, 1, phase, org.registers)
 
 
 def _load_inputs(org: BankPim) -> Stream:
-    return _block(WRITE, 1, org.rows - 1, org.registers + np.arange(org.registers), 1, INPUT, org.registers)
+    return _block(
+        WRITE, 1, org.rows - 1, org.registers + np.arange(org.registers), 1, INPUT, org.registers
+    )
 
 
 def _tiles(org: BankPim, parity: int, count: int) -> Stream:
@@ -105,10 +136,11 @@ def _tiles(org: BankPim, parity: int, count: int) -> Stream:
 
 
 def gemv(org: BankPim, outputs: int, inputs: int, batch: int) -> Stream:
-    """`batch` products with an `inputs` x `outputs` matrix that lies in the banks, parking and mode switches included.
+    """`batch` products with an `inputs` x `outputs` matrix that lies in the banks, parking and mode
+    switches included.
 
-    A tile of inputs is broadcast to the unit registers, then every unit reads its weights column by column; lane sums
-    are written to the banks after the last tile.
+    A tile of inputs is broadcast to the unit registers, then every unit reads its weights column by
+    column; lane sums are written to the banks after the last tile.
     """
     out, even, odd = org.tiles(outputs, inputs)
     weights = -(-even * org.reads_per_tile // org.columns)
@@ -122,28 +154,47 @@ def gemv(org: BankPim, outputs: int, inputs: int, batch: int) -> Stream:
     return _join([_enter(org), body, _leave(org)])
 
 
-OPERATORS = {"add": (READ, READ, WRITE), "mul": (READ, READ, WRITE), "mad": (READ, READ, READ, WRITE),
-             "mac": (READ, READ, READ, WRITE), "relu": (READ, WRITE), "mov": (READ, WRITE)}  # fmt: skip
-"""Element-wise operators of the unit: the operands it reads from the banks, and the result it writes."""
+OPERATORS = {
+    "add": (READ, READ, WRITE),
+    "mul": (READ, READ, WRITE),
+    "mad": (READ, READ, READ, WRITE),
+    "mac": (READ, READ, READ, WRITE),
+    "relu": (READ, WRITE),
+    "mov": (READ, WRITE),
+}
+"""Element-wise operators of the unit: the operands it reads from the banks, and the result it
+writes.
+"""
 
 
 def elements_per_step(org: BankPim) -> int:
-    """Elements that one pass over the registers of every unit computes, even and odd banks together."""
+    """Elements that one pass over the registers of every unit computes, even and odd banks
+    together.
+    """
     return 2 * org.channels * org.units * org.lanes * org.registers
 
 
 def elementwise(org: BankPim, op: str, elements: int) -> Stream:
-    """`op` on `elements` numbers whose operands lie row by row in the banks, parking and mode switches included."""
+    """`op` on `elements` numbers whose operands lie row by row in the banks, parking and mode
+    switches included.
+    """
     steps = -(-elements // elements_per_step(org))
     vector = org.rows // 128
     if -(-steps * org.registers // org.columns) > vector:
-        raise ValueError(f"{elements} elements need more than {vector} rows a bank for each operand of {op!r}; split the vectors")
+        raise ValueError(
+            f"{elements} elements need more than {vector} rows a bank for each operand of {op!r}; "
+            "split the vectors"
+        )
     parts = []
     for step in range(steps):
         for parity in (0, 1):
             for operand, kind in enumerate(OPERATORS[op]):
                 first = operand * vector * org.columns + step * org.registers
-                parts.append(_columns(kind, parity, first, org.registers, org, RESULT if kind == WRITE else MAC))
+                parts.append(
+                    _columns(
+                        kind, parity, first, org.registers, org, RESULT if kind == WRITE else MAC
+                    )
+                )
     return _join([_enter(org), *parts, _leave(org)])
 
 
@@ -151,11 +202,16 @@ def refuse_beyond(org: Banks, accesses: int) -> None:
     """ValueError where a channel has fewer column accesses than asked."""
     room = org.rows * org.columns * org.banks * org.ranks
     if accesses > room:
-        raise ValueError(f"{accesses} column accesses a channel do not fit; a channel has {room} ({org.rows} rows a bank)")
+        raise ValueError(
+            f"{accesses} column accesses a channel do not fit; a channel has {room} ({org.rows} "
+            "rows a bank)"
+        )
 
 
 def host(org: Banks, accesses: int, kind: int = READ, first: int = 0) -> Stream:
-    """`accesses` consecutive column accesses by a host, bank groups and banks interleaved before columns and rows."""
+    """`accesses` consecutive column accesses by a host, bank groups and banks interleaved before
+    columns and rows.
+    """
     refuse_beyond(org, first + accesses)
     at = first + np.arange(accesses)
     per_group, near = org.banks // org.bank_groups, min(org.bank_groups, 2)

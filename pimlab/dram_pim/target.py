@@ -1,4 +1,6 @@
-"""Which machine is stage 2? A DRAM whose banks multiply and accumulate, beside a host that does the rest."""
+"""Which machine is stage 2? A DRAM whose banks multiply and accumulate, beside a host that does the
+rest.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,15 @@ from pimlab.dram_pim.timing import AimTiming, Timing, timing
 from pimlab.dram_pim.upmem import Dpus
 from pimlab.kernels.dram_timing import WRITE
 from pimlab.keys import Key
-from pimlab.protocol import Calibration, MacOp, Programmed, Target, VectorOp, checked_operands, checked_weights
+from pimlab.machine.protocol import (
+    Calibration,
+    MacOp,
+    Programmed,
+    Target,
+    VectorOp,
+    checked_operands,
+    checked_weights,
+)
 from pimlab.values import choice, integer, part, unknown
 
 _CACHE_BITS = 16
@@ -29,43 +39,70 @@ _CACHE_BITS = 16
 class DramPim(Target):
     """A DRAM whose banks multiply and accumulate.
 
-    Serves products with constant weights that bring at most `widest` input vectors an inference: each vector reads the
-    weights from the banks again, while a host reads them once, so the banks lose their lead where the number of vectors
-    nears their bandwidth over that of the pins (`organisation.bandwidth_ratio`, the `widest` of the presets). Convolutions
-    and prefill run on `host`, as do vector operators and the addition of the bias in float32.
-    Products of two activations run there too, unless attention="banks": then the right operand is a cache that grows in
-    the banks, groups lie side by side over the channels, and appending one vector a group is charged.
-    With activations="banks" the time and energy of the banks' activation functions are charged here (GDDR6-AiM: five by table,
-    HBM-PIM: ReLU); a model's run computes their values in float32 like those of every vector operator, `activate` answers what
-    the table gives.
+    Serves products with constant weights that bring at most `widest` input vectors an inference:
+    each vector reads the weights from the banks again, while a host reads them once, so the banks
+    lose their lead where the number of vectors nears their bandwidth over that of the pins
+    (`organisation.bandwidth_ratio`, the `widest` of the presets). Convolutions and prefill run on
+    `host`, as do vector operators and the addition of the bias in float32. Products of two
+    activations run there too, unless attention="banks": then the right operand is a cache that
+    grows in the banks, groups lie side by side over the channels, and appending one vector a group
+    is charged. With activations="banks" the time and energy of the banks' activation functions are
+    charged here (GDDR6-AiM: five by table, HBM-PIM: ReLU); a model's run computes their values in
+    float32 like those of every vector operator, `activate` answers what the table gives.
     """
 
     stage: ClassVar[int] = 2
 
-    organisation: Any = part(BankPim, AimPim, Dpus, doc="banks, units and registers, or scalar cores")
-    timing: Any = part(Timing, default=None, doc="DRAM timing table; None where cores count their own clock")
+    organisation: Any = part(
+        BankPim, AimPim, Dpus, doc="banks, units and registers, or scalar cores"
+    )
+    timing: Any = part(
+        Timing, default=None, doc="DRAM timing table; None where cores count their own clock"
+    )
     arithmetic: Any = part(Arithmetic, doc="what the banks compute with")
     energies: Prices = part(Prices, doc="energy of each event")
 
-    package: Constant | None = part(Constant, default=None, doc="power that the packages may dissipate, W; None: not known")
+    package: Constant | None = part(
+        Constant, default=None, doc="power that the packages may dissipate, W; None: not known"
+    )
     attention: str = choice("host", "banks", default="host", doc="who multiplies two activations")
-    activations: str = choice("host", "banks", default="host", doc="who computes the activation functions that the banks have")
-    widest: int | None = integer(1, default=None, doc="input vectors an inference a product may bring; None: any number")
+    activations: str = choice(
+        "host",
+        "banks",
+        default="host",
+        doc="who computes the activation functions that the banks have",
+    )
+    widest: int | None = integer(
+        1, default=None, doc="input vectors an inference a product may bring; None: any number"
+    )
 
     def check(self) -> None:
         """Banks need a timing table; scalar cores have their own clock."""
         if (self.timing is None) != isinstance(self.organisation, Dpus):
-            needed = "timing=None (cores have their own clock)" if self.timing else "a timing table, such as timing('hbm2')"
-            raise ValueError(f"DramPim {self.name}: {type(self.organisation).__name__} needs {needed}")
+            needed = (
+                "timing=None (cores have their own clock)"
+                if self.timing
+                else "a timing table, such as timing('hbm2')"
+            )
+            raise ValueError(
+                f"DramPim {self.name}: {type(self.organisation).__name__} needs {needed}"
+            )
         if isinstance(self.organisation, AimPim) and not isinstance(self.timing, AimTiming):
-            raise TypeError(f"DramPim {self.name} timing={self.timing.name!r} is not an AimTiming, such as timing('gddr6-aim')")
+            raise TypeError(
+                f"DramPim {self.name} timing={self.timing.name!r} is not an AimTiming, such as "
+                "timing('gddr6-aim')"
+            )
         if self.activations == "banks" and not self.organisation.activations:
-            raise ValueError(f"DramPim {self.name} activations='banks': {type(self.organisation).__name__} has no activation function; "
-                             "allowed: activations='host'")  # fmt: skip
+            raise ValueError(
+                f"DramPim {self.name} activations='banks': {type(self.organisation).__name__} has "
+                "no activation function; "
+                "allowed: activations='host'"
+            )
 
     def serves(self, op: MacOp | VectorOp) -> bool:
-        """Products of at most `widest` vectors with constant weights, and with a cache in the banks where attention="banks";
-        activation functions of the banks where activations="banks"."""
+        """Products of at most `widest` vectors with constant weights, and with a cache in the banks
+        where attention="banks"; activation functions of the banks where activations="banks".
+        """
         if isinstance(op, VectorOp):
             return self.activations == "banks" and op.kind in self.organisation.activations
         if self.widest is not None and op.m > self.widest:
@@ -80,18 +117,27 @@ class DramPim(Target):
             return self.organisation.filled(op.n * op.groups, op.k)
         return op.groups * self.organisation.filled(op.n, op.k)
 
-    def program(self, w: np.ndarray, key: int | Key = 0, *, bias: np.ndarray | None = None,
-                calibration: Calibration | None = None) -> BankWeights:  # fmt: skip
+    def program(
+        self,
+        w: np.ndarray,
+        key: int | Key = 0,
+        *,
+        bias: np.ndarray | None = None,
+        calibration: Calibration | None = None,
+    ) -> BankWeights:
         """Weights laid out in the banks on their grid; `key` does not matter, nothing is random.
 
-        ValueError for weights that are not finite, of a wrong shape, beyond the format or too many for the banks.
+        ValueError for weights that are not finite, of a wrong shape, beyond the format or too many
+        for the banks.
         """
         w, bias = checked_weights(w, bias, self.name)
         self.organisation.macs_done(w.shape[1], w.shape[0], 1)
         return BankWeights(self, w, bias, calibration)
 
     def events(self, op: MacOp | VectorOp) -> Mapping[str, int]:
-        """Rows, bits by path, MACs and host additions of one inference over all channels, padding included."""
+        """Rows, bits by path, MACs and host additions of one inference over all channels, padding
+        included.
+        """
         if isinstance(op, VectorOp):
             return self.organisation.events(self._looked_up(op))
         product, read, append, times = self._parts(op)
@@ -100,12 +146,16 @@ class DramPim(Target):
             for name, count in more.events.items():
                 total[name] = total.get(name, 0) + count
         if events.HOST_ADD in self.energies:
-            total[events.HOST_ADD] = op.m * op.n * op.groups // times * (self.organisation.lanes - 1)  # type: ignore[union-attr]
+            total[events.HOST_ADD] = (
+                op.m * op.n * op.groups // times * (self.organisation.lanes - 1)
+            )  # type: ignore[union-attr]
         return {name: count * times for name, count in total.items()}
 
     def latency(self, op: MacOp | VectorOp) -> Mapping[str, float]:
-        """Seconds by phase, refresh included: mode switching, input broadcast, in-bank MAC, result write and read,
-        and cache append; of an activation function: broadcast, row opening, table look-up, result read."""
+        """Seconds by phase, refresh included: mode switching, input broadcast, in-bank MAC, result
+        write and read, and cache append; of an activation function: broadcast, row opening, table
+        look-up, result read.
+        """
         each = self.organisation.cycle(self.timing)
         if isinstance(op, VectorOp):
             return {phase: count * each for phase, count in self._looked_up(op).phases().items()}
@@ -122,23 +172,30 @@ class DramPim(Target):
         return self.organisation.elementwise(self.timing, op.kind, op.elements, True, None)
 
     def _parts(self, op: Any) -> tuple[Summary, Summary, Summary, int]:
-        """The product, reading its results, appending to the cache, and how often all of it happens."""
+        """The product, reading its results, appending to the cache, and how often all of it
+        happens.
+        """
         self._refuse(op)
         together = op.groups if op.kind == "activations" else 1
         outputs, org, t = op.n * together, self.organisation, self.timing
         append = Summary(0, {}, {}, {})
         if op.kind == "activations":
             bits = together * min(op.k, op.n) * _CACHE_BITS
-            append = org.host_summary(t, -(-bits // (org.access_bits * org.channels)), WRITE, True, None)
+            append = org.host_summary(
+                t, -(-bits // (org.access_bits * org.channels)), WRITE, True, None
+            )
         product = org.gemv_summary(t, outputs, op.k, op.m, True, None)
         return product, org.results(t, outputs, op.k, op.m), append, op.groups // together
 
     def _refuse(self, op: MacOp | VectorOp) -> None:
         if not self.serves(op):
             raise ValueError(
-                f"{self.name} does not serve {op.name!r} ({op}); allowed: products with constant weights (and of "
-                f"activations with attention='banks') and m at most widest={self.widest}, and with activations='banks' "
-                f"{', '.join(self.organisation.activations) or 'nothing else'}; the host does the rest"
+                f"{self.name} does not serve {op.name!r} ({op}); allowed: products with constant "
+                "weights (and of "
+                f"activations with attention='banks') and m at most widest={self.widest}, and with "
+                "activations='banks' "
+                f"{', '.join(self.organisation.activations) or 'nothing else'}; the host does the "
+                "rest"
             )
 
     @property
@@ -155,10 +212,15 @@ class DramPim(Target):
         return rates
 
     def all_bank_power(self) -> Energy:
-        """Power (W) by component while every bank that computes streams rows through its unit, standby and refresh included."""
+        """Power (W) by component while every bank that computes streams rows through its unit,
+        standby and refresh included.
+        """
         counts, cycles = self.organisation.all_banks(self.timing)
         seconds = cycles * self.organisation.cycle(self.timing)
-        return price({**{name: count / seconds for name, count in counts.items()}, **self.standing}, self.prices)
+        return price(
+            {**{name: count / seconds for name, count in counts.items()}, **self.standing},
+            self.prices,
+        )
 
     @property
     def causes(self) -> tuple[str, ...]:
@@ -166,7 +228,9 @@ class DramPim(Target):
         return self.arithmetic.causes
 
     def with_causes(self, causes: tuple[str, ...]) -> Self:
-        """This machine with only the named roundings, the others in float32; ValueError for an unknown name."""
+        """This machine with only the named roundings, the others in float32; ValueError for an
+        unknown name.
+        """
         known_causes = tuple(self.arithmetic.rounded) or self.causes
         for name in causes:
             if name not in known_causes:
@@ -177,7 +241,13 @@ class DramPim(Target):
 class BankWeights(Programmed):
     """Weights (k, n) in the banks of a `DramPim`."""
 
-    def __init__(self, target: DramPim, w: np.ndarray, bias: np.ndarray | None, calibration: Calibration | None):
+    def __init__(
+        self,
+        target: DramPim,
+        w: np.ndarray,
+        bias: np.ndarray | None,
+        calibration: Calibration | None,
+    ):
         self.target, self.bias, self.inputs = target, bias, w.shape[0]
         try:
             self.laid = target.arithmetic.lay(w, target.organisation, calibration)
@@ -185,18 +255,30 @@ class BankWeights(Programmed):
             raise ValueError(f"{target.name}: {error}") from None
 
     def matmul(self, x: np.ndarray, key: int | Key = 0, at: str | float = 0.0) -> np.ndarray:
-        """y float32 (batch, n) of x float32 (batch, k), plus bias; a sum beyond the format's range is infinite."""
-        y = self.target.arithmetic.multiply(checked_operands(x, self.inputs, self.target.name), self.laid)
+        """y float32 (batch, n) of x float32 (batch, k), plus bias; a sum beyond the format's range
+        is infinite.
+        """
+        y = self.target.arithmetic.multiply(
+            checked_operands(x, self.inputs, self.target.name), self.laid
+        )
         return y if self.bias is None else y + self.bias
 
-    def counted(self, x: np.ndarray, key: int | Key = 0, at: str | float = 0.0) -> tuple[np.ndarray, Mapping[str, int]]:
-        """`matmul`, and how many sums left the range of the banks' format (they are infinite, or no number after that)."""
+    def counted(
+        self, x: np.ndarray, key: int | Key = 0, at: str | float = 0.0
+    ) -> tuple[np.ndarray, Mapping[str, int]]:
+        """`matmul`, and how many sums left the range of the banks' format (they are infinite, or no
+        number after that).
+        """
         y = self.matmul(x, key, at)
         return y, {"sums overflowed": int(np.count_nonzero(~np.isfinite(y)))}
 
     def lanes(self, x: np.ndarray) -> np.ndarray:
-        """float32 (batch, n, lanes): what each lane holds before the host adds them; ValueError where there are no lanes."""
-        return self.target.arithmetic.lanes(checked_operands(x, self.inputs, self.target.name), self.laid)
+        """float32 (batch, n, lanes): what each lane holds before the host adds them; ValueError
+        where there are no lanes.
+        """
+        return self.target.arithmetic.lanes(
+            checked_operands(x, self.inputs, self.target.name), self.laid
+        )
 
 
 def build(name: str = "hbm-pim") -> DramPim:
@@ -208,15 +290,28 @@ def build(name: str = "hbm-pim") -> DramPim:
     clock = timing(table.meta["dram"]) if "dram" in table.meta else None
     widest = int(org.bandwidth_ratio(clock)) if clock is not None else None
     energies, package = events.prices(name), events.package_limit(name)
-    return DramPim(name=name, organisation=org, timing=clock, arithmetic=arithmetic, energies=energies, package=package, widest=widest)
+    return DramPim(
+        name=name,
+        organisation=org,
+        timing=clock,
+        arithmetic=arithmetic,
+        energies=energies,
+        package=package,
+        widest=widest,
+    )
 
 
 def _upmem_int32() -> DramPim:
-    """UPMEM's cores on 32-bit fixed point: four bytes an operand, a multiplication in software, sums up to 2**31 / 4**10 = 2048."""
+    """UPMEM's cores on 32-bit fixed point: four bytes an operand, a multiplication in software,
+    sums up to 2**31 / 4**10 = 2048.
+    """
     cores, instructions = build("upmem"), known("upmem")["mac_instructions_int32"].value
     wide = cores.organisation.but(operand_bytes=4, mac_instructions=int(instructions))
     return cores.but(name="upmem-int32", organisation=wide, arithmetic=FixedPoint(fraction=10))
 
 
 _VARIANTS = {"upmem-int32": _upmem_int32}
-TARGETS = {**{name: partial(build, name) for name in ("hbm-pim", "gddr6-aim", "lpddr-pim", "upmem")}, **_VARIANTS}
+TARGETS = {
+    **{name: partial(build, name) for name in ("hbm-pim", "gddr6-aim", "lpddr-pim", "upmem")},
+    **_VARIANTS,
+}

@@ -1,7 +1,8 @@
-"""How far apart must two DRAM commands be? A table of timing symbols in clock cycles, and the spacings that follow.
+"""How far apart must two DRAM commands be? A table of timing symbols in clock cycles, and the
+spacings that follow.
 
-Symbols are JEDEC's; S and L are "different" and "same bank group". Where a standard writes one number (tFAW, tRTP), the
-S and L symbols are equal here.
+Symbols are JEDEC's; S and L are "different" and "same bank group". Where a standard writes one
+number (tFAW, tRTP), the S and L symbols are equal here.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ _CYCLES = 1 << 40
 
 
 class Timing(Value):
-    """Timing of one DRAM channel, in cycles of tCK. ValueError names the rule that a contradictory table breaks."""
+    """Timing of one DRAM channel, in cycles of tCK. ValueError names the rule that a contradictory
+    table breaks.
+    """
 
     name: str
     tCK: float = quantity("s", above=0, doc="clock period")
@@ -40,25 +43,46 @@ class Timing(Value):
     tRTRS: int = integer(0, _CYCLES, doc="bus turn-around")
     tREFI: int = integer(1, _CYCLES, doc="mean interval of refreshes")
     tRFC: int = integer(1, _CYCLES, doc="refresh to any command")
-    tCCDLW: int | None = integer(1, _CYCLES, default=None, hint="for one symbol for both directions write tCCDLW=None",
-                                 doc="write to write, same bank group; None: tCCDL holds for both directions")  # fmt: skip
-    read_precharge: str = choice("command", "burst", doc="what tRTP counts from: the read command, or the last prefetch of its burst")
+    tCCDLW: int | None = integer(
+        1,
+        _CYCLES,
+        default=None,
+        hint="for one symbol for both directions write tCCDLW=None",
+        doc="write to write, same bank group; None: tCCDL holds for both directions",
+    )
+    read_precharge: str = choice(
+        "command",
+        "burst",
+        doc="what tRTP counts from: the read command, or the last prefetch of its burst",
+    )
 
     def check(self) -> None:
-        """A table must not contradict itself: tRC >= tRAS + tRP, L >= S, and refreshes leave time for a row between them."""
+        """A table must not contradict itself: tRC >= tRAS + tRP, L >= S, and refreshes leave time
+        for a row between them.
+        """
         rules = (
-            ("tRC >= tRAS + tRP", self.tRC >= self.tRAS + self.tRP, f"tRC={self.tRC}, tRAS={self.tRAS}, tRP={self.tRP}"),
+            (
+                "tRC >= tRAS + tRP",
+                self.tRC >= self.tRAS + self.tRP,
+                f"tRC={self.tRC}, tRAS={self.tRAS}, tRP={self.tRP}",
+            ),
             ("tRAS >= tRCDRD", self.tRAS >= self.tRCDRD, f"tRAS={self.tRAS}, tRCDRD={self.tRCDRD}"),
             ("tCCDL >= tCCDS", self.tCCDL >= self.tCCDS, f"tCCDL={self.tCCDL}, tCCDS={self.tCCDS}"),
-            ("tCCDLW >= tCCDS", self.write_to_write >= self.tCCDS, f"tCCDLW={self.tCCDLW}, tCCDS={self.tCCDS}"),
+            (
+                "tCCDLW >= tCCDS",
+                self.write_to_write >= self.tCCDS,
+                f"tCCDLW={self.tCCDLW}, tCCDS={self.tCCDS}",
+            ),
             ("tCCDS >= BL / 2", 2 * self.tCCDS >= self.BL, f"tCCDS={self.tCCDS}, BL={self.BL}"),
             ("tRRDL >= tRRDS", self.tRRDL >= self.tRRDS, f"tRRDL={self.tRRDL}, tRRDS={self.tRRDS}"),
             ("tWTRL >= tWTRS", self.tWTRL >= self.tWTRS, f"tWTRL={self.tWTRL}, tWTRS={self.tWTRS}"),
-            # one row must close, and another open and answer, between two refreshes: else nothing but refresh ever happens
+            # one row must close, and another open and answer, between two refreshes: else nothing
+            # but refresh ever happens
             (
                 "tREFI > tRFC + tRC + tRCD",
                 self.tREFI > self.tRFC + self.tRC + max(self.tRCDRD, self.tRCDWR),
-                f"tREFI={self.tREFI}, tRFC={self.tRFC}, tRC={self.tRC}, tRCDRD={self.tRCDRD}, tRCDWR={self.tRCDWR}",
+                f"tREFI={self.tREFI}, tRFC={self.tRFC}, tRC={self.tRC}, tRCDRD={self.tRCDRD}, "
+                f"tRCDWR={self.tRCDWR}",
             ),
         )
         for rule, holds, values in rules:
@@ -92,7 +116,9 @@ class Timing(Value):
 
     @property
     def read_to_precharge(self) -> int:
-        """Read command to precharge: tRTP, or BL/2 + max(tRTP, tCCD) - tCCD where tRTP counts from the last prefetch."""
+        """Read command to precharge: tRTP, or BL/2 + max(tRTP, tCCD) - tCCD where tRTP counts from
+        the last prefetch.
+        """
         if self.read_precharge == "command":
             return self.tRTPL
         return self.burst + max(self.tRTPL, self.tCCDL) - self.tCCDL
@@ -111,20 +137,50 @@ class Timing(Value):
 class AimTiming(Timing):
     """Timing of a channel whose banks compute together, commands broadcast to all of them."""
 
-    tRCDMAC: int = integer(1, _CYCLES, default=1, doc="activate of all banks to their first multiply-accumulate")
-    tRCDEW: int = integer(1, _CYCLES, default=1, doc="activate of all banks to an element-wise product")
-    tRCDAF: int = integer(1, _CYCLES, default=1, doc="activate of the tables' row in all banks to an activation function")
-    tMOD: int = integer(1, _CYCLES, default=1, doc="change between commands to the buffers and commands to the banks")
-    tREG: int = integer(1, _CYCLES, default=1, doc="read of the accumulators to the next write of buffers or accumulators")
+    tRCDMAC: int = integer(
+        1, _CYCLES, default=1, doc="activate of all banks to their first multiply-accumulate"
+    )
+    tRCDEW: int = integer(
+        1, _CYCLES, default=1, doc="activate of all banks to an element-wise product"
+    )
+    tRCDAF: int = integer(
+        1,
+        _CYCLES,
+        default=1,
+        doc="activate of the tables' row in all banks to an activation function",
+    )
+    tMOD: int = integer(
+        1,
+        _CYCLES,
+        default=1,
+        doc="change between commands to the buffers and commands to the banks",
+    )
+    tREG: int = integer(
+        1,
+        _CYCLES,
+        default=1,
+        doc="read of the accumulators to the next write of buffers or accumulators",
+    )
 
 
 def timing(name: str) -> Timing:
-    """The timing table `name` of the catalogue, such as "hbm2"; ValueError with the nearest name."""
+    """The timing table `name` of the catalogue, such as "hbm2"; ValueError with the nearest
+    name.
+    """
     table = entry("dram", name)
     kind = AimTiming if "tRCDMAC" in table else Timing
-    return kind(name=name, tCK=table["tCK"].value, read_precharge=table.meta["read_precharge"], **_symbols(table, kind))
+    return kind(
+        name=name,
+        tCK=table["tCK"].value,
+        read_precharge=table.meta["read_precharge"],
+        **_symbols(table, kind),
+    )
 
 
 def _symbols(table: Entry, kind: type[Timing]) -> dict[str, int]:
-    fields = [field for field in kind.fields() if field in table and field not in ("name", "tCK", "read_precharge")]
+    fields = [
+        field
+        for field in kind.fields()
+        if field in table and field not in ("name", "tCK", "read_precharge")
+    ]
     return {field: int(table[field].value) for field in fields}

@@ -1,7 +1,8 @@
 """UPMEM: how long does a product take on thousands of small scalar cores, one beside each bank?
 
-Each core (DPU) issues one instruction a cycle if enough tasklets are ready: a tasklet may issue again only
-`reentry` cycles after its last instruction, so `reentry` tasklets fill the pipeline and fewer leave it idle.
+Each core (DPU) issues one instruction a cycle if enough tasklets are ready: a tasklet may issue
+again only `reentry` cycles after its last instruction, so `reentry` tasklets fill the pipeline and
+fewer leave it idle.
 """
 
 from __future__ import annotations
@@ -42,13 +43,17 @@ class Dpus(Value):
     clock: float = quantity("Hz", above=0, doc="clock of the cores")
     tasklets: int = integer(1, 24, doc="threads that run")
     reentry: int = integer(1, 64, doc="cycles between two instructions of one thread")
-    mac_instructions: int = integer(1, 4096, doc="instructions of one multiply-accumulate, loads and loop included")
+    mac_instructions: int = integer(
+        1, 4096, doc="instructions of one multiply-accumulate, loads and loop included"
+    )
     operand_bytes: int = integer(1, 4, doc="bytes of a weight and of an input")
     transfer_bytes: int = integer(8, 2048, doc="bytes of one transfer between bank and scratchpad")
     transfer_setup: int = integer(0, 4096, doc="cycles of one transfer before its data")
     transfer_rate: float = number(above=0, doc="bytes a cycle between bank and scratchpad")
     bank_bytes: int = integer(1, 1 << 40, doc="bytes of one bank")
-    host_bandwidth: float = quantity("bit/s", above=0, doc="bits a second between host and all cores")
+    host_bandwidth: float = quantity(
+        "bit/s", above=0, doc="bits a second between host and all cores"
+    )
 
     operators = ("add", "mul")
     activations = ()
@@ -67,14 +72,17 @@ class Dpus(Value):
 
     def transfers(self, moved: int) -> int:
         """Cycles of the transfer engine for `moved` bytes."""
-        return round(-(-moved // self.transfer_bytes) * self.transfer_setup + moved / self.transfer_rate)
+        return round(
+            -(-moved // self.transfer_bytes) * self.transfer_setup + moved / self.transfer_rate
+        )
 
     def rows(self, outputs: int, inputs: int) -> int:
         """Outputs of the busiest core; ValueError when its bank does not hold their weights."""
         rows = -(-outputs // self.channels)
         if self.filled(outputs, inputs) > 1:
             raise ValueError(
-                f"a {inputs} x {outputs} matrix needs {rows * inputs * self.operand_bytes} bytes a bank; there are {self.bank_bytes}"
+                f"a {inputs} x {outputs} matrix needs {rows * inputs * self.operand_bytes} bytes a "
+                f"bank; there are {self.bank_bytes}"
             )
         return rows
 
@@ -93,38 +101,75 @@ class Dpus(Value):
     def _run(self, macs: int, moved: int, host_bytes: int) -> DpuRun:
         work, dma = self.pipeline(macs * self.mac_instructions), self.transfers(moved)
         host = round(host_bytes * 8 / self.host_bandwidth * self.clock)
-        # transfers of one tasklet run beside instructions of the others; the longer of the two is what is seen
-        spans = {"in-bank MAC": work, "waiting for the bank": max(dma - work, 0), "host transfer": host}
-        done = {"instruction": macs * self.mac_instructions, "transfer": -(-moved // self.transfer_bytes), "host byte": host_bytes}
+        # transfers of one tasklet run beside instructions of the others; the longer of the two is
+        # what is seen
+        spans = {
+            "in-bank MAC": work,
+            "waiting for the bank": max(dma - work, 0),
+            "host transfer": host,
+        }
+        done = {
+            "instruction": macs * self.mac_instructions,
+            "transfer": -(-moved // self.transfer_bytes),
+            "host byte": host_bytes,
+        }
         return DpuRun({name: cycles for name, cycles in spans.items() if cycles}, done)
 
-    def gemv(self, t: Timing | None, outputs: int, inputs: int, batch: int, refresh: bool, compat: str | None) -> DpuRun:
-        """`batch` products: inputs sent to every core, weights streamed from the bank, results fetched."""
+    def gemv(
+        self,
+        t: Timing | None,
+        outputs: int,
+        inputs: int,
+        batch: int,
+        refresh: bool,
+        compat: str | None,
+    ) -> DpuRun:
+        """`batch` products: inputs sent to every core, weights streamed from the bank, results
+        fetched.
+        """
         if compat is not None:
             raise ValueError(f"compat={compat!r} is not known for scalar cores (known: none)")
         macs = self.rows(outputs, inputs) * inputs * batch
         host_bytes = batch * (inputs * self.operand_bytes * self.channels + outputs * 4)
         return self._run(macs, macs * self.operand_bytes, host_bytes)
 
-    def gemv_summary(self, t: Timing | None, outputs: int, inputs: int, batch: int, refresh: bool, compat: str | None) -> Summary:
+    def gemv_summary(
+        self,
+        t: Timing | None,
+        outputs: int,
+        inputs: int,
+        batch: int,
+        refresh: bool,
+        compat: str | None,
+    ) -> Summary:
         """What `batch` products cost."""
         done = self.gemv(t, outputs, inputs, batch, refresh, compat)
         return Summary(done.cycles, done.counts(), done.phases(), self.events(done))
 
-    def elementwise(self, t: Timing | None, op: str, elements: int, refresh: bool, compat: str | None) -> DpuRun:
+    def elementwise(
+        self, t: Timing | None, op: str, elements: int, refresh: bool, compat: str | None
+    ) -> DpuRun:
         """Two operands read, one written, one operator each."""
         each = self.elements_done(elements) // self.channels
         return self._run(each, 3 * each * self.operand_bytes, 0)
 
-    def host_summary(self, t: Timing | None, accesses: int, kind: int, refresh: bool, compat: str | None) -> Summary:
+    def host_summary(
+        self, t: Timing | None, accesses: int, kind: int, refresh: bool, compat: str | None
+    ) -> Summary:
         """`accesses` bytes a core between host and banks."""
         done = self._run(0, 0, accesses * self.channels)
         return Summary(done.cycles, done.counts(), done.phases(), self.events(done))
 
     def events(self, done: DpuRun) -> dict[str, int]:
-        """Events over all cores: instructions, bits between bank and scratchpad, bits through the pins."""
+        """Events over all cores: instructions, bits between bank and scratchpad, bits through the
+        pins.
+        """
         moved = done.done["transfer"] * self.transfer_bytes * 8 * self.channels
-        return {event.MAC: done.done["instruction"] * self.channels, event.BANK_BIT: moved, event.IO_BIT: done.done["host byte"] * 8}
+        return {
+            event.MAC: done.done["instruction"] * self.channels,
+            event.BANK_BIT: moved,
+            event.IO_BIT: done.done["host byte"] * 8,
+        }
 
     def all_banks(self, t: Timing | None) -> tuple[dict[str, int], int]:
         """(events over all cores, cycles) of one block streamed from the bank and multiplied."""

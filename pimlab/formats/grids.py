@@ -1,11 +1,14 @@
-"""Which numbers can a format hold? Integers, floats of any exponent and mantissa split, and blocks that share a scale.
+"""Which numbers can a format hold? Integers, floats of any exponent and mantissa split, and blocks
+that share a scale.
 
-A format is a value; `format(name)` finds the named ones. Names: `int2`..`int16`, `uint2`..`uint16`; `fp16`, `bf16`, `tf32`,
-`fp32`, `fp8_e4m3`, `fp8_e5m2`, `fp6_e2m3`, `fp6_e3m2`, `fp4_e2m1`, and `fp<width>_e<exponent>m<mantissa>` for any other split
-(with infinities, as IEEE 754 has them); `mxfp8_e4m3`, `mxfp8_e5m2`, `mxfp6_e2m3`, `mxfp6_e3m2`, `mxfp4`, `mxint8`; and the
-weight-only blocks `q4_0`, `q4_1`, `q8_0`.
+A format is a value; `format(name)` finds the named ones. Names: `int2`..`int16`, `uint2`..`uint16`;
+`fp16`, `bf16`, `tf32`, `fp32`, `fp8_e4m3`, `fp8_e5m2`, `fp6_e2m3`, `fp6_e3m2`, `fp4_e2m1`, and
+`fp<width>_e<exponent>m<mantissa>` for any other split (with infinities, as IEEE 754 has them);
+`mxfp8_e4m3`, `mxfp8_e5m2`, `mxfp6_e2m3`, `mxfp6_e3m2`, `mxfp4`, `mxint8`; and the weight-only
+blocks `q4_0`, `q4_1`, `q8_0`.
 
-OCP, "OFP8 Specification", rev. 1.0, 2023; OCP, "Microscaling Formats (MX) Specification", v1.0, 2023.
+OCP, "OFP8 Specification", rev. 1.0, 2023; OCP, "Microscaling Formats (MX) Specification", v1.0,
+2023.
 """
 
 from __future__ import annotations
@@ -72,8 +75,9 @@ class IntegerFormat(NumberFormat):
 class FloatFormat(NumberFormat):
     """Sign, `exponent` and `mantissa` bits with subnormals; every value is also a float32.
 
-    specials: "ieee" keeps the top exponent for infinities and NaN; "nan" keeps only the all-ones code, for NaN (OCP E4M3);
-    "none" keeps nothing, so that every code is a number (OCP FP6 and FP4).
+    specials: "ieee" keeps the top exponent for infinities and NaN; "nan" keeps only the all-ones
+    code, for NaN (OCP E4M3); "none" keeps nothing, so that every code is a number (OCP FP6 and
+    FP4).
     """
 
     exponent: int = integer(1, 8)
@@ -81,18 +85,34 @@ class FloatFormat(NumberFormat):
     specials: str = choice("ieee", "nan", "none", default="ieee")
 
     def check(self) -> None:
-        """The split leaves at least one normal number, tells infinity from NaN, and stays inside float32."""
-        split = f"FloatFormat exponent={self.exponent} mantissa={self.mantissa} specials={self.specials!r}"
+        """The split leaves at least one normal number, tells infinity from NaN, and stays inside
+        float32.
+        """
+        split = (
+            f"FloatFormat exponent={self.exponent} mantissa={self.mantissa} "
+            f"specials={self.specials!r}"
+        )
         if self.specials == "ieee" and (self.exponent < 2 or self.mantissa < 1):
-            raise ValueError(f"{split} cannot exist: infinity and NaN need exponent >= 2 and mantissa >= 1; else write specials='none'")
+            raise ValueError(
+                f"{split} cannot exist: infinity and NaN need exponent >= 2 and mantissa >= 1; "
+                "else write specials='none'"
+            )
         if self.specials == "nan" and (self.exponent < 2 or self.mantissa < 1):
-            raise ValueError(f"{split} cannot exist: a NaN code beside numbers needs exponent >= 2 and mantissa >= 1")
+            raise ValueError(
+                f"{split} cannot exist: a NaN code beside numbers needs exponent >= 2 and mantissa "
+                ">= 1"
+            )
         if self.emax > 127:
-            raise ValueError(f"{split} reaches 2**{self.emax}, beyond float32; allowed with 8 exponent bits: specials='ieee'")
+            raise ValueError(
+                f"{split} reaches 2**{self.emax}, beyond float32; allowed with 8 exponent bits: "
+                "specials='ieee'"
+            )
 
     @property
     def name(self) -> str:
-        """The common name, or `fp<width>_e<exponent>m<mantissa>`; `/nan` or `/none` follows where that would not say it all."""
+        """The common name, or `fp<width>_e<exponent>m<mantissa>`; `/nan` or `/none` follows where
+        that would not say it all.
+        """
         known = [name for name, value in _FLOATS.items() if value == self]
         plain = f"fp{self.width}_e{self.exponent}m{self.mantissa}"
         suffix = f"/{self.specials}" if self.specials != "ieee" or plain in _FLOATS else ""
@@ -136,7 +156,9 @@ class FloatFormat(NumberFormat):
     @property
     def dtype(self) -> np.dtype[Any]:
         """The smallest unsigned NumPy integer that holds a code."""
-        return np.dtype(np.uint8 if self.width <= 8 else np.uint16 if self.width <= 16 else np.uint32)
+        return np.dtype(
+            np.uint8 if self.width <= 8 else np.uint16 if self.width <= 16 else np.uint32
+        )
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """float32 values of the bit patterns `codes`, integers 0..2**width - 1."""
@@ -154,37 +176,58 @@ class FloatFormat(NumberFormat):
         return np.where(codes >> self.width - 1 & 1, -value, value).astype(np.float32)
 
     def encode(self, values: np.ndarray) -> np.ndarray:
-        """Bit patterns of `values`, each a number this format holds (see `cast`); ValueError for one it does not hold."""
+        """Bit patterns of `values`, each a number this format holds (see `cast`); ValueError for
+        one it does not hold.
+        """
         values = np.asarray(values, dtype=np.float32)
-        codes = self._magnitudes(values) | (values.view(np.uint32) >> np.uint32(31)) << np.uint32(self.width - 1)
+        codes = self._magnitudes(values) | (values.view(np.uint32) >> np.uint32(31)) << np.uint32(
+            self.width - 1
+        )
         back = self.values[codes] if self.width <= 16 else self.decode(codes)
         wrong = (back != values) & ~(np.isnan(values) & np.isnan(back))
         if wrong.any():
-            raise ValueError(f"{self.name} does not hold {values[wrong].flat[0]!r}; write cast(values, {self.name!r}) first")
+            raise ValueError(
+                f"{self.name} does not hold {values[wrong].flat[0]!r}; write cast(values, "
+                f"{self.name!r}) first"
+            )
         return codes.astype(self.dtype)
 
     def _magnitudes(self, values: np.ndarray) -> np.ndarray:
-        """uint32 codes of |values|, right where this format holds them: float32's bits with another bias, or multiples of `smallest`."""
+        """uint32 codes of |values|, right where this format holds them: float32's bits with another
+        bias, or multiples of `smallest`.
+        """
         size = values.view(np.uint32) & np.uint32(0x7FFFFFFF)
-        normal = (size >> np.uint32(23 - self.mantissa)) - np.uint32((127 - self.bias) << self.mantissa)
+        normal = (size >> np.uint32(23 - self.mantissa)) - np.uint32(
+            (127 - self.bias) << self.mantissa
+        )
         small = np.minimum(np.abs(values), np.float32(2.0**self.emin)) / np.float32(self.smallest)
-        codes = np.where(size < np.float32(2.0**self.emin).view(np.uint32), np.nan_to_num(small).astype(np.uint32), normal)
+        codes = np.where(
+            size < np.float32(2.0**self.emin).view(np.uint32),
+            np.nan_to_num(small).astype(np.uint32),
+            normal,
+        )
         top = (2**self.exponent - 1) << self.mantissa
-        codes = np.where(size >= 0x7F800000, np.where(size > 0x7F800000, 2 ** (self.width - 1) - 1, top), codes)
+        codes = np.where(
+            size >= 0x7F800000, np.where(size > 0x7F800000, 2 ** (self.width - 1) - 1, top), codes
+        )
         return (codes & np.uint32(2 ** (self.width - 1) - 1)).astype(np.uint32)
 
     @cached_property
     def values(self) -> np.ndarray:
         """float32 value of every code, in code order; the format is at most 16 bits wide."""
         if self.width > 16:
-            raise ValueError(f"{self.name} has 2**{self.width} values; allowed: formats of at most 16 bits")
+            raise ValueError(
+                f"{self.name} has 2**{self.width} values; allowed: formats of at most 16 bits"
+            )
         return self.decode(np.arange(2**self.width))
 
 
 class MicroscalingFormat(NumberFormat):
-    """OCP MX: `block` elements share a power of two, 2**(floor(log2 max) - emax of the element); nearest even, saturating.
+    """OCP MX: `block` elements share a power of two, 2**(floor(log2 max) - emax of the element);
+    nearest even, saturating.
 
-    An integer element of width b counts in steps of 2**-(b - 2) and stays within +-(2**(b-1) - 1) steps, so its emax is 0.
+    An integer element of width b counts in steps of 2**-(b - 2) and stays within +-(2**(b-1) - 1)
+    steps, so its emax is 0.
     """
 
     element: FloatFormat | IntegerFormat = part(FloatFormat, IntegerFormat)
@@ -193,7 +236,10 @@ class MicroscalingFormat(NumberFormat):
     def check(self) -> None:
         """An integer element is signed."""
         if isinstance(self.element, IntegerFormat) and not self.element.signed:
-            raise ValueError(f"MicroscalingFormat element={self.element.name} is unsigned; allowed: signed integers and floats")
+            raise ValueError(
+                f"MicroscalingFormat element={self.element.name} is unsigned; allowed: signed "
+                "integers and floats"
+            )
 
     @property
     def name(self) -> str:
@@ -214,7 +260,11 @@ class MicroscalingFormat(NumberFormat):
     @property
     def step(self) -> float:
         """Smallest positive element before scaling."""
-        return self.element.smallest if isinstance(self.element, FloatFormat) else 2.0 ** (2 - self.element.width)
+        return (
+            self.element.smallest
+            if isinstance(self.element, FloatFormat)
+            else 2.0 ** (2 - self.element.width)
+        )
 
     @property
     def largest(self) -> float:
@@ -227,10 +277,11 @@ class MicroscalingFormat(NumberFormat):
 class BlockedFormat(NumberFormat):
     """Weight-only blocks of 32 with a binary16 scale, by the rules llama.cpp named.
 
-    q4_0: d = (signed value of the largest magnitude) / -8, code = min(15, floor(x / d + 8.5)) - 8, value = code d.
-    q4_1: d = (max - min) / 15, code = min(15, floor((x - min) / d + 0.5)), value = code d + min, min in binary16 too.
-    q8_0: d = max|x| / 127, code = round(x / d) with halves away from zero, value = code d.
-    1/d is taken in float32 before d is rounded to binary16, as those rules have it.
+    q4_0: d = (signed value of the largest magnitude) / -8, code = min(15, floor(x / d + 8.5)) - 8,
+    value = code d. q4_1: d = (max - min) / 15, code = min(15, floor((x - min) / d + 0.5)), value =
+    code d + min, min in binary16 too. q8_0: d = max|x| / 127, code = round(x / d) with halves away
+    from zero, value = code d. 1/d is taken in float32 before d is rounded to binary16, as those
+    rules have it.
     """
 
     rule: str = choice("q4_0", "q4_1", "q8_0")
@@ -256,20 +307,40 @@ def _float(exponent: int, mantissa: int, specials: str = "ieee") -> FloatFormat:
 
 
 _FLOATS: dict[str, FloatFormat] = {
-    "fp32": _float(8, 23), "tf32": _float(8, 10), "bf16": _float(8, 7), "fp16": _float(5, 10),
-    "fp8_e5m2": _float(5, 2), "fp8_e4m3": _float(4, 3, "nan"),
-    "fp6_e3m2": _float(3, 2, "none"), "fp6_e2m3": _float(2, 3, "none"), "fp4_e2m1": _float(2, 1, "none"),
-}  # fmt: skip
+    "fp32": _float(8, 23),
+    "tf32": _float(8, 10),
+    "bf16": _float(8, 7),
+    "fp16": _float(5, 10),
+    "fp8_e5m2": _float(5, 2),
+    "fp8_e4m3": _float(4, 3, "nan"),
+    "fp6_e3m2": _float(3, 2, "none"),
+    "fp6_e2m3": _float(2, 3, "none"),
+    "fp4_e2m1": _float(2, 1, "none"),
+}
 _INTEGERS: dict[str, IntegerFormat] = {
-    value.name: value for width in range(2, 17) for signed in (True, False) for value in (IntegerFormat(width=width, signed=signed),)
+    value.name: value
+    for width in range(2, 17)
+    for signed in (True, False)
+    for value in (IntegerFormat(width=width, signed=signed),)
 }
 _BLOCKS: dict[str, NumberFormat] = {
-    "mxfp8_e4m3": MicroscalingFormat(element=_FLOATS["fp8_e4m3"]), "mxfp8_e5m2": MicroscalingFormat(element=_FLOATS["fp8_e5m2"]),
-    "mxfp6_e3m2": MicroscalingFormat(element=_FLOATS["fp6_e3m2"]), "mxfp6_e2m3": MicroscalingFormat(element=_FLOATS["fp6_e2m3"]),
-    "mxfp4": MicroscalingFormat(element=_FLOATS["fp4_e2m1"]), "mxint8": MicroscalingFormat(element=_INTEGERS["int8"]),
-    "q4_0": BlockedFormat(rule="q4_0"), "q4_1": BlockedFormat(rule="q4_1"), "q8_0": BlockedFormat(rule="q8_0"),
-}  # fmt: skip
-_SYNONYMS = {"mxfp4_e2m1": "mxfp4", "fp4": "fp4_e2m1", "bfloat16": "bf16", "float16": "fp16", "float32": "fp32"}
+    "mxfp8_e4m3": MicroscalingFormat(element=_FLOATS["fp8_e4m3"]),
+    "mxfp8_e5m2": MicroscalingFormat(element=_FLOATS["fp8_e5m2"]),
+    "mxfp6_e3m2": MicroscalingFormat(element=_FLOATS["fp6_e3m2"]),
+    "mxfp6_e2m3": MicroscalingFormat(element=_FLOATS["fp6_e2m3"]),
+    "mxfp4": MicroscalingFormat(element=_FLOATS["fp4_e2m1"]),
+    "mxint8": MicroscalingFormat(element=_INTEGERS["int8"]),
+    "q4_0": BlockedFormat(rule="q4_0"),
+    "q4_1": BlockedFormat(rule="q4_1"),
+    "q8_0": BlockedFormat(rule="q8_0"),
+}
+_SYNONYMS = {
+    "mxfp4_e2m1": "mxfp4",
+    "fp4": "fp4_e2m1",
+    "bfloat16": "bf16",
+    "float16": "fp16",
+    "float32": "fp32",
+}
 
 
 def formats() -> tuple[str, ...]:
@@ -286,8 +357,11 @@ def _split(name: str) -> NumberFormat | None:
         return None
     width, exponent, mantissa = map(int, floats.groups())
     if width != 1 + exponent + mantissa:
-        raise ValueError(f"format {name!r} cannot exist: 1 sign + {exponent} exponent + {mantissa} mantissa bits are "
-                         f"{1 + exponent + mantissa}, not {width}")  # fmt: skip
+        raise ValueError(
+            f"format {name!r} cannot exist: 1 sign + {exponent} exponent + {mantissa} mantissa "
+            "bits are "
+            f"{1 + exponent + mantissa}, not {width}"
+        )
     return _float(exponent, mantissa)
 
 
@@ -303,6 +377,10 @@ def format(name: str | NumberFormat) -> NumberFormat:
     table = {**_INTEGERS, **_FLOATS, **_BLOCKS}
     found = table.get(_SYNONYMS.get(name, name)) or _split(name)
     if found is None:
-        listed = "int2..int16, uint2..uint16, " + ", ".join((*_FLOATS, *_BLOCKS)) + ", fp<width>_e<exponent>m<mantissa>"
+        listed = (
+            "int2..int16, uint2..uint16, "
+            + ", ".join((*_FLOATS, *_BLOCKS))
+            + ", fp<width>_e<exponent>m<mantissa>"
+        )
         raise ValueError(f"format {name!r} is not known{nearest(name, table)} (known: {listed})")
     return found

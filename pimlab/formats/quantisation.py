@@ -1,7 +1,8 @@
 """How does an array become codes with a scale, and what does it stand for afterwards?
 
-Integers follow ONNX's QuantizeLinear and DequantizeLinear in float32: code = saturate(rint(x / scale) + zero_point), halves
-to even; value = (code - zero_point) * scale. `axis` and `group` mean what `axis` and `block_size` mean there.
+Integers follow ONNX's QuantizeLinear and DequantizeLinear in float32: code = saturate(rint(x /
+scale) + zero_point), halves to even; value = (code - zero_point) * scale. `axis` and `group` mean
+what `axis` and `block_size` mean there.
 """
 
 from __future__ import annotations
@@ -11,19 +12,29 @@ from dataclasses import dataclass
 import numpy as np
 
 from pimlab.formats.casting import cast, microscaled, overflows, powers, spread
-from pimlab.formats.grids import BlockedFormat, FloatFormat, IntegerFormat, MicroscalingFormat, NumberFormat
+from pimlab.formats.grids import (
+    BlockedFormat,
+    FloatFormat,
+    IntegerFormat,
+    MicroscalingFormat,
+    NumberFormat,
+)
 from pimlab.formats.grids import format as format_named
 from pimlab.formats.weight_blocks import RULES
 from pimlab.values import truth
 
 SCALED_BITS = 8
-"""Float formats of at most this width are scaled to their range; wider ones hold values as they are."""
+"""Float formats of at most this width are scaled to their range; wider ones hold values as they
+are.
+"""
 _TINY = float(np.finfo(np.float32).tiny)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Which elements share a scale: all (axis None), those of one index along `axis`, or `group` neighbours along `axis`."""
+    """Which elements share a scale: all (axis None), those of one index along `axis`, or `group`
+    neighbours along `axis`.
+    """
 
     shape: tuple[int, ...]
     axis: int | None
@@ -34,7 +45,12 @@ class Layout:
         """The shape with `axis` split into (blocks, group); the shape itself without a group."""
         if self.group is None or self.axis is None:
             return self.shape
-        return (*self.shape[: self.axis], self.shape[self.axis] // self.group, self.group, *self.shape[self.axis + 1 :])
+        return (
+            *self.shape[: self.axis],
+            self.shape[self.axis] // self.group,
+            self.group,
+            *self.shape[self.axis + 1 :],
+        )
 
     @property
     def reduced(self) -> tuple[int, ...]:
@@ -45,13 +61,20 @@ class Layout:
 
     @property
     def scale_shape(self) -> tuple[int, ...]:
-        """Shape of scales as stored: as the array, with 1 where shared, or with the number of blocks along `axis`."""
+        """Shape of scales as stored: as the array, with 1 where shared, or with the number of
+        blocks along `axis`.
+        """
         if self.group is not None and self.axis is not None:
-            return tuple(-(-size // self.group) if i == self.axis else size for i, size in enumerate(self.shape))
+            return tuple(
+                -(-size // self.group) if i == self.axis else size
+                for i, size in enumerate(self.shape)
+            )
         return tuple(size if i == self.axis else 1 for i, size in enumerate(self.shape))
 
     def spread(self, scales: np.ndarray) -> np.ndarray:
-        """Scales as stored, repeated along a grouped axis so that they broadcast against the array."""
+        """Scales as stored, repeated along a grouped axis so that they broadcast against the
+        array.
+        """
         if self.group is None or self.axis is None:
             return scales
         return np.take(scales, np.arange(self.shape[self.axis]) // self.group, axis=self.axis)
@@ -63,23 +86,39 @@ class Layout:
 
 
 def layout(shape: tuple[int, ...], axis: int | None, group: int | None) -> Layout:
-    """The checked layout; ValueError for an axis that is not there, a group without axis, or one that does not divide."""
+    """The checked layout; ValueError for an axis that is not there, a group without axis, or one
+    that does not divide.
+    """
     if 0 in shape:
         raise ValueError(f"quantize: x has shape {shape}; allowed: at least one element")
     if axis is None:
         if group is not None:
-            raise ValueError(f"quantize group={group} needs axis=, the axis along which neighbours share a scale")
+            raise ValueError(
+                f"quantize group={group} needs axis=, the axis along which neighbours share a scale"
+            )
         return Layout(shape, None, None)
     if isinstance(axis, bool) or not hasattr(axis, "__index__"):
-        raise TypeError(f"quantize axis={axis!r} is not an integer {-len(shape)}..{len(shape) - 1}; for one scale write axis=None")
+        raise TypeError(
+            f"quantize axis={axis!r} is not an integer {-len(shape)}..{len(shape) - 1}; for one "
+            "scale write axis=None"
+        )
     if not -len(shape) <= axis < len(shape):
-        raise ValueError(f"quantize axis={axis} is outside {-len(shape)}..{len(shape) - 1} of an array of shape {shape}")
+        raise ValueError(
+            f"quantize axis={axis} is outside {-len(shape)}..{len(shape) - 1} of an array of shape "
+            f"{shape}"
+        )
     axis %= len(shape)
     if group is not None and (isinstance(group, bool) or not hasattr(group, "__index__")):
-        raise TypeError(f"quantize group={group!r} is not an integer that divides axis {axis} of length {shape[axis]}")
+        raise TypeError(
+            f"quantize group={group!r} is not an integer that divides axis {axis} of length "
+            f"{shape[axis]}"
+        )
     if group is not None and (group < 1 or shape[axis] % group):
         divisors = [d for d in range(1, shape[axis] + 1) if shape[axis] % d == 0]
-        raise ValueError(f"quantize group={group} does not divide axis {axis} of length {shape[axis]} (allowed: {divisors})")
+        raise ValueError(
+            f"quantize group={group} does not divide axis {axis} of length {shape[axis]} (allowed: "
+            f"{divisors})"
+        )
     return Layout(shape, axis, group)
 
 
@@ -87,8 +126,10 @@ def layout(shape: tuple[int, ...], axis: int | None, group: int | None) -> Layou
 class Quantized:
     """Codes with what they stand for: value = (number of the code - zero_point) * scale + offset.
 
-    codes : integers, the shape of the array; bit patterns where the format (or a block's element) is a float.
-    scale : float32, value of one step (or of the number 1); 1 where shared, or the number of blocks along the blocked axis.
+    codes : integers, the shape of the array; bit patterns where the format (or a block's element)
+    is a float.
+    scale : float32, value of one step (or of the number 1); 1 where shared, or the number of blocks
+    along the blocked axis.
     zero_point : int32 like scale: the code that stands for 0; 0 for floats and blocks.
     offset : float32 like scale; only q4_1 has one that is not 0.
     saturated : how many elements lay outside the range of the codes and were clipped.
@@ -104,11 +145,19 @@ class Quantized:
 
     def numbers(self) -> np.ndarray:
         """float32 number of each code, zero_point taken off, before the scale."""
-        element = self.format.element if isinstance(self.format, MicroscalingFormat) else self.format
+        element = (
+            self.format.element if isinstance(self.format, MicroscalingFormat) else self.format
+        )
         if isinstance(element, FloatFormat):
             return element.values[self.codes] if element.width <= 16 else element.decode(self.codes)
-        steps = (self.codes.astype(np.int32) - self.layout.spread(self.zero_point)).astype(np.float32)
-        return steps * np.float32(self.format.step) if isinstance(self.format, MicroscalingFormat) else steps
+        steps = (self.codes.astype(np.int32) - self.layout.spread(self.zero_point)).astype(
+            np.float32
+        )
+        return (
+            steps * np.float32(self.format.step)
+            if isinstance(self.format, MicroscalingFormat)
+            else steps
+        )
 
     def dequantize(self) -> np.ndarray:
         """float32 values, the shape of the array."""
@@ -117,19 +166,29 @@ class Quantized:
 
 
 def symmetric(largest: np.ndarray | float, format: IntegerFormat) -> np.ndarray:
-    """Scale float32 that puts `largest` magnitude on the highest code, zero_point 0; 1 where `largest` is 0."""
+    """Scale float32 that puts `largest` magnitude on the highest code, zero_point 0; 1 where
+    `largest` is 0.
+    """
     largest = np.asarray(largest, dtype=np.float64)
     scale = np.maximum((largest / format.highest).astype(np.float32), np.float32(_TINY))
     return np.where(largest > 0, scale, np.float32(1.0))
 
 
-def affine(low: np.ndarray | float, high: np.ndarray | float, format: IntegerFormat) -> tuple[np.ndarray, np.ndarray]:
-    """Scale float32 and zero_point int32 that spread the codes over [min(low, 0), max(high, 0)]; 0 is always a value."""
+def affine(
+    low: np.ndarray | float, high: np.ndarray | float, format: IntegerFormat
+) -> tuple[np.ndarray, np.ndarray]:
+    """Scale float32 and zero_point int32 that spread the codes over [min(low, 0), max(high, 0)]; 0
+    is always a value.
+    """
     low = np.minimum(np.asarray(low, dtype=np.float64), 0.0)
     high = np.maximum(np.asarray(high, dtype=np.float64), 0.0)
-    scale = np.maximum(((high - low) / (format.highest - format.lowest)).astype(np.float32), np.float32(_TINY))
+    scale = np.maximum(
+        ((high - low) / (format.highest - format.lowest)).astype(np.float32), np.float32(_TINY)
+    )
     scale = np.where(high > low, scale, np.float32(1.0))
-    zero_point = np.clip(np.rint(format.lowest - low / scale), format.lowest, format.highest).astype(np.int32)
+    zero_point = np.clip(
+        np.rint(format.lowest - low / scale), format.lowest, format.highest
+    ).astype(np.int32)
     return scale, zero_point
 
 
@@ -137,7 +196,10 @@ def _finite(x: np.ndarray, what: str) -> np.ndarray:
     with np.errstate(over="ignore"):
         x = np.asarray(x, dtype=np.float32, order="C")
     if not np.isfinite(x).all():
-        raise ValueError(f"{what}: x holds {np.count_nonzero(~np.isfinite(x))} non-finite values; allowed: finite float32")
+        raise ValueError(
+            f"{what}: x holds {np.count_nonzero(~np.isfinite(x))} non-finite values; allowed: "
+            "finite float32"
+        )
     return x
 
 
@@ -147,42 +209,75 @@ def _given_scale(scale: np.ndarray | float, where: Layout) -> np.ndarray:
     if bad.any():
         raise ValueError(f"quantize scale={scale[bad].flat[0]} is not a positive finite number")
     if scale.size not in (1, int(np.prod(where.scale_shape))):
-        raise ValueError(f"quantize scale has shape {scale.shape}; allowed: one number or {where.scale_shape}")
-    return np.broadcast_to(scale if scale.size == 1 else scale.reshape(where.scale_shape), where.scale_shape)
+        raise ValueError(
+            f"quantize scale has shape {scale.shape}; allowed: one number or {where.scale_shape}"
+        )
+    return np.broadcast_to(
+        scale if scale.size == 1 else scale.reshape(where.scale_shape), where.scale_shape
+    )
 
 
-def _given_zero_point(zero_point: np.ndarray | int, grid: IntegerFormat, where: Layout) -> np.ndarray:
+def _given_zero_point(
+    zero_point: np.ndarray | int, grid: IntegerFormat, where: Layout
+) -> np.ndarray:
     zero_point = np.asarray(zero_point)
     if not np.issubdtype(zero_point.dtype, np.integer):
         raise TypeError(f"quantize zero_point={zero_point!r} is not an integer")
     bad = (zero_point < grid.lowest) | (zero_point > grid.highest)
     if bad.any():
-        raise ValueError(f"quantize zero_point={zero_point[bad].flat[0]} is outside {grid.lowest}..{grid.highest} of {grid.name}")
+        raise ValueError(
+            f"quantize zero_point={zero_point[bad].flat[0]} is outside "
+            f"{grid.lowest}..{grid.highest} of {grid.name}"
+        )
     if zero_point.size not in (1, int(np.prod(where.scale_shape))):
-        raise ValueError(f"quantize zero_point has shape {zero_point.shape}; allowed: one integer or {where.scale_shape}")
+        raise ValueError(
+            f"quantize zero_point has shape {zero_point.shape}; allowed: one integer or "
+            f"{where.scale_shape}"
+        )
     shaped = zero_point if zero_point.size == 1 else zero_point.reshape(where.scale_shape)
     return np.broadcast_to(shaped, where.scale_shape).astype(np.int32)
 
 
-def _scales(blocks: np.ndarray, grid: IntegerFormat, where: Layout, is_symmetric: bool) -> tuple[np.ndarray, np.ndarray]:
+def _scales(
+    blocks: np.ndarray, grid: IntegerFormat, where: Layout, is_symmetric: bool
+) -> tuple[np.ndarray, np.ndarray]:
     if is_symmetric:
-        return symmetric(np.abs(blocks).max(axis=where.reduced, keepdims=True), grid), np.zeros(where.broadcast_shape, np.int32)
-    return affine(blocks.min(axis=where.reduced, keepdims=True), blocks.max(axis=where.reduced, keepdims=True), grid)
+        return symmetric(np.abs(blocks).max(axis=where.reduced, keepdims=True), grid), np.zeros(
+            where.broadcast_shape, np.int32
+        )
+    return affine(
+        blocks.min(axis=where.reduced, keepdims=True),
+        blocks.max(axis=where.reduced, keepdims=True),
+        grid,
+    )
 
 
-def _quantize_integers(x: np.ndarray, grid: IntegerFormat, where: Layout, given: Given) -> Quantized:
+def _quantize_integers(
+    x: np.ndarray, grid: IntegerFormat, where: Layout, given: Given
+) -> Quantized:
     blocks = x.reshape(where.split_shape)
     if given.scale is None:
-        scales, zeros = _scales(blocks, grid, where, grid.signed if given.symmetric is None else given.symmetric)
+        scales, zeros = _scales(
+            blocks, grid, where, grid.signed if given.symmetric is None else given.symmetric
+        )
     else:
         scales, zeros = (
             _given_scale(given.scale, where),
             _given_zero_point(0 if given.zero_point is None else given.zero_point, grid, where),
         )
-    steps = np.rint(blocks / scales.reshape(where.broadcast_shape)) + zeros.reshape(where.broadcast_shape)
+    steps = np.rint(blocks / scales.reshape(where.broadcast_shape)) + zeros.reshape(
+        where.broadcast_shape
+    )
     saturated = int(np.count_nonzero((steps < grid.lowest) | (steps > grid.highest)))
     codes = np.clip(steps, grid.lowest, grid.highest).astype(grid.dtype).reshape(where.shape)
-    return Quantized(grid, codes, scales.reshape(where.scale_shape).astype(np.float32), zeros.reshape(where.scale_shape), saturated, where)
+    return Quantized(
+        grid,
+        codes,
+        scales.reshape(where.scale_shape).astype(np.float32),
+        zeros.reshape(where.scale_shape),
+        saturated,
+        where,
+    )
 
 
 def _quantize_floats(x: np.ndarray, grid: FloatFormat, where: Layout, given: Given) -> Quantized:
@@ -191,12 +286,23 @@ def _quantize_floats(x: np.ndarray, grid: FloatFormat, where: Layout, given: Giv
         scales = _given_scale(given.scale, where)
     elif grid.width <= SCALED_BITS:
         largest = np.abs(blocks).max(axis=where.reduced, keepdims=True).astype(np.float64)
-        scales = np.where(largest > 0, np.maximum((largest / grid.largest).astype(np.float32), np.float32(_TINY)), np.float32(1.0))
+        scales = np.where(
+            largest > 0,
+            np.maximum((largest / grid.largest).astype(np.float32), np.float32(_TINY)),
+            np.float32(1.0),
+        )
     else:
         scales = np.ones(where.broadcast_shape, np.float32)
     scaled = (blocks / scales.reshape(where.broadcast_shape)).reshape(where.shape)
     shaped = scales.reshape(where.scale_shape)
-    return Quantized(grid, grid.encode(cast(scaled, grid)), shaped, np.zeros(where.scale_shape, np.int32), overflows(scaled, grid), where)
+    return Quantized(
+        grid,
+        grid.encode(cast(scaled, grid)),
+        shaped,
+        np.zeros(where.scale_shape, np.int32),
+        overflows(scaled, grid),
+        where,
+    )
 
 
 def _quantize_microscaled(x: np.ndarray, grid: MicroscalingFormat, where: Layout) -> Quantized:
@@ -209,7 +315,9 @@ def _quantize_microscaled(x: np.ndarray, grid: MicroscalingFormat, where: Layout
         codes, saturated = element.encode(numbers), overflows(given, element)
     else:
         codes = (numbers / np.float32(grid.step)).astype(element.dtype)
-        saturated = int(np.count_nonzero(np.rint(np.abs(given) / np.float32(grid.step)) > element.highest))
+        saturated = int(
+            np.count_nonzero(np.rint(np.abs(given) / np.float32(grid.step)) > element.highest)
+        )
     return Quantized(grid, codes, scale, np.zeros(scale.shape, np.int32), saturated, where)
 
 
@@ -219,7 +327,15 @@ def _quantize_weight_blocks(x: np.ndarray, grid: BlockedFormat, where: Layout) -
     codes, scale, offset = RULES[grid.rule](blocks)
     back = [np.moveaxis(a, -1, axis) for a in (codes.reshape(*codes.shape[:-2], -1), scale, offset)]
     zeros = np.zeros(back[1].shape, np.int32)
-    return Quantized(grid, np.ascontiguousarray(back[0]), back[1], zeros, 0, where, back[2] if grid.rule == "q4_1" else None)
+    return Quantized(
+        grid,
+        np.ascontiguousarray(back[0]),
+        back[1],
+        zeros,
+        0,
+        where,
+        back[2] if grid.rule == "q4_1" else None,
+    )
 
 
 @dataclass(frozen=True)
@@ -231,38 +347,65 @@ class Given:
     symmetric: bool | None
 
     def check(self, grid: NumberFormat) -> None:
-        """A zero point comes with its scale; only integers have zero points, blocks choose their own scales."""
+        """A zero point comes with its scale; only integers have zero points, blocks choose their
+        own scales.
+        """
         if self.symmetric is not None:
             truth("quantize symmetric", self.symmetric)
         if self.zero_point is not None and self.scale is None:
             raise ValueError(f"quantize zero_point={self.zero_point!r} needs scale=")
-        if not isinstance(grid, IntegerFormat) and (self.zero_point is not None or self.symmetric is not None):
-            raise ValueError(f"quantize to {grid.name}: zero_point and symmetric belong to integer formats")
+        if not isinstance(grid, IntegerFormat) and (
+            self.zero_point is not None or self.symmetric is not None
+        ):
+            raise ValueError(
+                f"quantize to {grid.name}: zero_point and symmetric belong to integer formats"
+            )
         if isinstance(grid, (MicroscalingFormat, BlockedFormat)) and self.scale is not None:
-            raise ValueError(f"quantize to {grid.name}: scale={self.scale!r} given, but its blocks choose their own scales")
+            raise ValueError(
+                f"quantize to {grid.name}: scale={self.scale!r} given, but its blocks choose their "
+                "own scales"
+            )
 
 
-def _block_layout(shape: tuple[int, ...], axis: int | None, group: int | None, grid: MicroscalingFormat | BlockedFormat) -> Layout:
+def _block_layout(
+    shape: tuple[int, ...],
+    axis: int | None,
+    group: int | None,
+    grid: MicroscalingFormat | BlockedFormat,
+) -> Layout:
     if group not in (None, grid.block):
-        raise ValueError(f"quantize group={group}: blocks of {grid.name} have {grid.block} elements")
+        raise ValueError(
+            f"quantize group={group}: blocks of {grid.name} have {grid.block} elements"
+        )
     where = layout(shape, -1 if axis is None else axis, None)
     if isinstance(grid, BlockedFormat) and shape[where.axis or 0] % grid.block:
         raise ValueError(
-            f"quantize to {grid.name}: blocks of {grid.block} do not divide axis {where.axis} of length {shape[where.axis or 0]}"
+            f"quantize to {grid.name}: blocks of {grid.block} do not divide axis {where.axis} of "
+            f"length {shape[where.axis or 0]}"
         )
     return Layout(shape, where.axis, grid.block)
 
 
-def quantize(x: np.ndarray, format: str | NumberFormat, axis: int | None = None, group: int | None = None, *,
-             scale: np.ndarray | float | None = None, zero_point: np.ndarray | int | None = None,
-             symmetric: bool | None = None) -> Quantized:  # fmt: skip
-    """x float32 as codes of a format with one scale per tensor, per index of `axis`, or per `group` along `axis`.
+def quantize(
+    x: np.ndarray,
+    format: str | NumberFormat,
+    axis: int | None = None,
+    group: int | None = None,
+    *,
+    scale: np.ndarray | float | None = None,
+    zero_point: np.ndarray | int | None = None,
+    symmetric: bool | None = None,
+) -> Quantized:
+    """x float32 as codes of a format with one scale per tensor, per index of `axis`, or per `group`
+    along `axis`.
 
-    Integers: each shared range is [-max|x|, max|x|] (`symmetric=True`, what signed formats do unasked) or [min(x, 0), max(x, 0)]
+    Integers: each shared range is [-max|x|, max|x|] (`symmetric=True`, what signed formats do
+    unasked) or [min(x, 0), max(x, 0)]
         (False, unsigned formats), unless scale (and zero_point, 0 unasked) are given.
-    Floats: of at most 8 bits are scaled so that max|x| becomes the largest number; wider ones have scale 1 unless it is given.
-    Blocks: scales follow the format's rule along `axis` (the last, unasked); the last microscaling block may be shorter.
-    ValueError for non-finite x, empty x, a group that does not divide, scales that are not positive and finite.
+    Floats: of at most 8 bits are scaled so that max|x| becomes the largest number; wider ones have
+    scale 1 unless it is given. Blocks: scales follow the format's rule along `axis` (the last,
+    unasked); the last microscaling block may be shorter. ValueError for non-finite x, empty x, a
+    group that does not divide, scales that are not positive and finite.
 
     >>> pim.formats.quantize(np.array([[0.5, -1.0], [3.0, 1.0]]), "int8", axis=0).codes
     array([[  64, -127],

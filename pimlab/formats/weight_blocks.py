@@ -1,7 +1,9 @@
-"""How do weight-only formats scale a block of 32? The rules llama.cpp named q4_0, q4_1 and q8_0, in float32.
+"""How do weight-only formats scale a block of 32? The rules llama.cpp named q4_0, q4_1 and q8_0, in
+float32.
 
-Each takes blocks float32 (..., blocks, 32) and gives codes int8 alike, scale and offset float32 (..., blocks) on the binary16
-grid. The reciprocal of the scale is taken before it is rounded to binary16, as those rules have it.
+Each takes blocks float32 (..., blocks, 32) and gives codes int8 alike, scale and offset float32
+(..., blocks) on the binary16 grid. The reciprocal of the scale is taken before it is rounded to
+binary16, as those rules have it.
 """
 
 from __future__ import annotations
@@ -17,14 +19,18 @@ def _half(values: np.ndarray, rule: str) -> np.ndarray:
     with np.errstate(over="ignore"):
         halves = values.astype(np.float16).astype(np.float32)
     if not np.isfinite(halves).all():
-        raise ValueError(f"quantize to {rule}: a block's scale of {np.abs(values).max():g} is beyond binary16 (65504), which holds it")
+        raise ValueError(
+            f"quantize to {rule}: a block's scale of {np.abs(values).max():g} is beyond binary16 "
+            "(65504), which holds it"
+        )
     return halves
 
 
 def _inverse(d: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore"):
         inverse = np.divide(np.float32(1.0), d, out=np.zeros_like(d), where=d != 0)
-    # A step so small that its reciprocal overflows is 0 in binary16: the block is all zeros either way.
+    # A step so small that its reciprocal overflows is 0 in binary16: the block is all zeros either
+    # way.
     return np.where(np.isfinite(inverse), inverse, np.float32(0.0))[..., None]
 
 
@@ -47,7 +53,9 @@ def _q8_0(blocks: np.ndarray) -> _Codes:
     d = np.abs(blocks).max(axis=-1) / np.float32(127)
     steps = blocks * _inverse(d)
     whole = np.trunc(steps)
-    codes = whole + np.where(np.abs(steps - whole) >= np.float32(0.5), np.sign(steps), np.float32(0))
+    codes = whole + np.where(
+        np.abs(steps - whole) >= np.float32(0.5), np.sign(steps), np.float32(0)
+    )
     scale = _half(d, "q8_0")
     return codes.astype(np.int8), scale, np.zeros_like(scale)
 

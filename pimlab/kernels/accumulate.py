@@ -1,10 +1,12 @@
-"""What does a product of matrices give when the accumulator is a float of few bits? Sums in a stated order, to the bit.
+"""What does a product of matrices give when the accumulator is a float of few bits? Sums in a
+stated order, to the bit.
 
-Every product x[b, p] w[p, n] is formed in float32 (exact for operands of at most 12 significant bits) and may be rounded.
-Every addition is formed in float32 and rounded to the accumulator: `kind` 0 is float32, 1 binary16, 2 bfloat16 (nearest even).
+Every product x[b, p] w[p, n] is formed in float32 (exact for operands of at most 12 significant
+bits) and may be rounded. Every addition is formed in float32 and rounded to the accumulator: `kind`
+0 is float32, 1 binary16, 2 bfloat16 (nearest even).
 
-`chunks` sums `chunk` products in float32 in order from zero, and adds that sum to the accumulator; `tree` adds neighbours pair
-by pair, level by level, an odd last one passing up unchanged.
+`chunks` sums `chunk` products in float32 in order from zero, and adds that sum to the accumulator;
+`tree` adds neighbours pair by pair, level by level, an odd last one passing up unchanged.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ _SMALL = 2**12
 
 @inline
 def _round_brain(value):
-    """A float32 to bfloat16, nearest even; a NaN keeps its upper bits, which are not zero for quiet NaN."""
+    """A float32 to bfloat16, nearest even; a NaN keeps its upper bits, which are not zero for quiet
+    NaN.
+    """
     bits = np.float32(value).view(np.int32)
     odd = np.int32(np.int32(bits >> _SIXTEEN) & _ONE)
     return np.int32(np.int32(np.int32(bits + _BIAS + odd) >> _SIXTEEN) << _SIXTEEN).view(np.float32)
@@ -87,7 +91,9 @@ def _fold(part, kind, acc):
 
 @kernel
 def _sequence_half(x, w, rounded, acc):
-    """As `_chain` with chunk 1; adding zero turns a product of -0 into +0, as a sum that starts from zero does."""
+    """As `_chain` with chunk 1; adding zero turns a product of -0 into +0, as a sum that starts
+    from zero does.
+    """
     for p in range(w.shape[0]):
         row = w[p]
         for i in range(_ROWS):
@@ -157,14 +163,20 @@ def _four_products(x, w, kind, rounded, part):
     for i in range(_ROWS):
         x0, x1, x2, x3 = x[i, 0], x[i, 1], x[i, 2], x[i, 3]
         for j in range(_BLOCK):
-            left = _narrow_sum(_narrow_product(x0, w[0, j], rounded), _narrow_product(x1, w[1, j], rounded), kind)
-            right = _narrow_sum(_narrow_product(x2, w[2, j], rounded), _narrow_product(x3, w[3, j], rounded), kind)
+            left = _narrow_sum(
+                _narrow_product(x0, w[0, j], rounded), _narrow_product(x1, w[1, j], rounded), kind
+            )
+            right = _narrow_sum(
+                _narrow_product(x2, w[2, j], rounded), _narrow_product(x3, w[3, j], rounded), kind
+            )
             part[i, j] = _narrow_sum(left, right, kind)
 
 
 @kernel
 def _carried(count, level, kind, levels, part):
-    """`part` is number `count` of its level: added to its left neighbours where a pair is complete."""
+    """`part` is number `count` of its level: added to its left neighbours where a pair is
+    complete.
+    """
     while count & 1:
         _fold(levels[level], kind, part)
         level += 1
@@ -227,9 +239,11 @@ def _slab(x, w, chunk, kind, rounded, first, out):
 
 @parallel_from(_SMALL)
 def chunks(x, w, chunk, kind, rounded, out):
-    """acc = round(acc + sum of the next `chunk` products), from zero; chunk 1 is the plain sequence.
+    """acc = round(acc + sum of the next `chunk` products), from zero; chunk 1 is the plain
+    sequence.
 
-    x : float32 (batch, k);  w : float32 (k, n);  out : float32 (batch, n);  rounded : what products are rounded to, as `kind`.
+    x : float32 (batch, k);  w : float32 (k, n);  out : float32 (batch, n);  rounded : what products
+    are rounded to, as `kind`.
     """
     slabs = (x.shape[0] + _SLAB - 1) // _SLAB
     for task in prange(slabs * ((w.shape[1] + _BLOCK - 1) // _BLOCK)):

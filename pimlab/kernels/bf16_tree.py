@@ -1,7 +1,9 @@
-"""What does a bank with 16 bfloat16 multipliers and an adder tree give? Sums of 16 products, added to one accumulator.
+"""What does a bank with 16 bfloat16 multipliers and an adder tree give? Sums of 16 products, added
+to one accumulator.
 
-A product of two bfloat16 numbers is exact in float32 (16 bits). The tree adds neighbours level by level in float32; `tree` 1
-rounds every product and node to bfloat16. `accumulator` 1 rounds the running sum to bfloat16 after every 16 products.
+A product of two bfloat16 numbers is exact in float32 (16 bits). The tree adds neighbours level by
+level in float32; `tree` 1 rounds every product and node to bfloat16. `accumulator` 1 rounds the
+running sum to bfloat16 after every 16 products.
 """
 
 from __future__ import annotations
@@ -54,7 +56,9 @@ def _block(x, w, first, tree, accumulator, out):
 
 @parallel
 def matmul(x, w, tree, accumulator, out):
-    """x : float32 (batch, steps, 16);  w : float32 (steps, 16, n), both bfloat16 values;  out : float32 (batch, n)."""
+    """x : float32 (batch, steps, 16);  w : float32 (steps, 16, n), both bfloat16 values;  out :
+    float32 (batch, n).
+    """
     for block in prange((w.shape[2] + _BLOCK - 1) // _BLOCK):
         _block(x, w, block * _BLOCK, tree, accumulator, out)
 

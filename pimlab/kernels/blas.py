@@ -1,7 +1,8 @@
-"""How is BLAS kept to one thread? By one counted limit for the process, so that nested and concurrent uses agree.
+"""How is BLAS kept to one thread? By one counted limit for the process, so that nested and
+concurrent uses agree.
 
-A product's bits may depend on how many threads share it, and small products lose time to spinning threads: callers
-hold `one_thread()` and spread whole blocks over threads of their own.
+A product's bits may depend on how many threads share it, and small products lose time to spinning
+threads: callers hold `one_thread()` and spread whole blocks over threads of their own.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ def _controller() -> ThreadpoolController:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """While any holder is inside, BLAS uses one thread a call; the last one out restores what was there before."""
+    """While any holder is inside, BLAS uses one thread a call; the last one out restores what was
+    there before.
+    """
     with _lock:
         _held.append(_controller().limit(limits=1, user_api="blas") if not _held else None)
     try:

@@ -1,8 +1,10 @@
-"""What is left of a row of numbers when each block of it shares one power of two? The OCP microscaling rule.
+"""What is left of a row of numbers when each block of it shares one power of two? The OCP
+microscaling rule.
 
-The shared exponent of a block is floor(log2(largest magnitude)) - emax of the element, at least -127; elements are rounded to
-nearest even on the element grid (the six grid numbers of `pimlab.kernels.cast`) and saturate. A block that holds NaN or an
-infinity becomes NaN as a whole: its scale does.
+The shared exponent of a block is floor(log2(largest magnitude)) - emax of the element, at least
+-127; elements are rounded to nearest even on the element grid (the six grid numbers of
+`pimlab.kernels.cast`) and saturate. A block that holds NaN or an infinity becomes NaN as a whole:
+its scale does.
 """
 
 from __future__ import annotations
@@ -41,13 +43,22 @@ def _scaled(x, exponent, drop, normal, magic, largest, out):
     up, down = _power(np.int32(-exponent)), _power(exponent)
     for i in range(x.size):
         bits = np.float32(x[i] * up).view(np.int32)
-        out[i] = np.int32(nearest_bits(bits, drop, normal, magic, largest, largest, largest)).view(np.float32) * down
+        out[i] = (
+            np.int32(nearest_bits(bits, drop, normal, magic, largest, largest, largest)).view(
+                np.float32
+            )
+            * down
+        )
 
 
 @kernel
 def _exponent(x, emax):
     field = np.int32(_largest_size(x) >> _MANTISSA)
-    return _NOT_A_NUMBER if field == np.int32(255) else np.int32(max(np.int32(field - _BIAS - emax), _LOWEST))
+    return (
+        _NOT_A_NUMBER
+        if field == np.int32(255)
+        else np.int32(max(np.int32(field - _BIAS - emax), _LOWEST))
+    )
 
 
 @kernel
@@ -62,9 +73,11 @@ def _block(x, emax, drop, normal, magic, largest, out):
 
 @parallel_from(_SMALL)
 def microscale(x, block, emax, drop, normal, magic, largest, out, exponents):
-    """x with one shared exponent per `block` neighbours of a row; the last block of a row may be shorter.
+    """x with one shared exponent per `block` neighbours of a row; the last block of a row may be
+    shorter.
 
-    x, out : float32 (rows, n);  exponents : int16 (rows, ceil(n / block)), -127..127, and 128 for a block that is NaN.
+    x, out : float32 (rows, n);  exponents : int16 (rows, ceil(n / block)), -127..127, and 128 for a
+    block that is NaN.
     """
     rows, blocks = exponents.shape
     for i in prange(rows):
@@ -75,7 +88,9 @@ def microscale(x, block, emax, drop, normal, magic, largest, out, exponents):
 
 @parallel_from(_SMALL)
 def shared_exponents(x, block, emax, exponents):
-    """The exponents of `microscale` alone. x : float32 (rows, n);  exponents : int16 (rows, ceil(n / block)), written."""
+    """The exponents of `microscale` alone. x : float32 (rows, n);  exponents : int16 (rows, ceil(n
+    / block)), written.
+    """
     rows, blocks = exponents.shape
     for i in prange(rows):
         for b in range(blocks):
@@ -90,9 +105,11 @@ def _rescaled(x, factor, out):
 
 @parallel_from(_SMALL)
 def rescale(x, block, exponents, sign, out):
-    """x times 2**(sign * exponent) of its block; where the exponent is 128, NaN for sign 1 and unchanged for sign -1.
+    """x times 2**(sign * exponent) of its block; where the exponent is 128, NaN for sign 1 and
+    unchanged for sign -1.
 
-    x, out : float32 (rows, n);  exponents : int16 (rows, ceil(n / block)), as `microscale` leaves them;  sign : 1 or -1.
+    x, out : float32 (rows, n);  exponents : int16 (rows, ceil(n / block)), as `microscale` leaves
+    them;  sign : 1 or -1.
     """
     rows, blocks = exponents.shape
     for i in prange(rows):
@@ -113,7 +130,11 @@ def _column_exponents(x, emax, exponents):
             largest[j] = max(largest[j], np.int32(np.float32(row[j]).view(np.int32) & _MAGNITUDE))
     for j in range(largest.size):
         field = np.int32(largest[j] >> _MANTISSA)
-        exponents[j] = _NOT_A_NUMBER if field == np.int32(255) else np.int32(max(np.int32(field - _BIAS - emax), _LOWEST))
+        exponents[j] = (
+            _NOT_A_NUMBER
+            if field == np.int32(255)
+            else np.int32(max(np.int32(field - _BIAS - emax), _LOWEST))
+        )
 
 
 @kernel
@@ -128,12 +149,19 @@ def _column_blocks(x, drop, normal, magic, largest, exponents, out):
         row, to = x[p], out[p]
         for j in range(row.size):
             bits = np.float32(row[j] * up[j]).view(np.int32)
-            to[j] = np.int32(nearest_bits(bits, drop, normal, magic, largest, largest, largest)).view(np.float32) * down[j]
+            to[j] = (
+                np.int32(nearest_bits(bits, drop, normal, magic, largest, largest, largest)).view(
+                    np.float32
+                )
+                * down[j]
+            )
 
 
 @parallel_from(_SMALL)
 def microscale_columns(x, block, emax, drop, normal, magic, largest, out, exponents):
-    """As `microscale`, with the blocks along the middle axis. x, out : float32 (outer, k, n);  exponents : int16 (outer, blocks, n)."""
+    """As `microscale`, with the blocks along the middle axis. x, out : float32 (outer, k, n);
+    exponents : int16 (outer, blocks, n).
+    """
     outer, blocks = exponents.shape[:2]
     for task in prange(outer * blocks):
         i, b = task // blocks, task % blocks

@@ -1,12 +1,14 @@
 """What is left of a float32 when it is rounded to a float of fewer bits?
 
-A grid is five numbers: `drop`, the float32 mantissa bits it lacks (0..23); `normal`, the bits of its smallest normal number;
-`magic`, the float32 whose unit in the last place is the grid's subnormal step; `above`, the bits a finite value beyond the
-largest becomes, and `infinite`, the bits an infinity becomes; `largest`, the bits of the largest number. Values travel as
-float32 on the grid, NaN as a quiet NaN.
+A grid is five numbers: `drop`, the float32 mantissa bits it lacks (0..23); `normal`, the bits of
+its smallest normal number; `magic`, the float32 whose unit in the last place is the grid's
+subnormal step; `above`, the bits a finite value beyond the largest becomes, and `infinite`, the
+bits an infinity becomes; `largest`, the bits of the largest number. Values travel as float32 on the
+grid, NaN as a quiet NaN.
 
-Below `normal` a value is rounded by adding and subtracting `magic`: the float32 adder then rounds at the grid's step, to even.
-Bits are handled as int32 so that the loops become vector instructions: 1.3 G elements/s a core against 0.1 with branches.
+Below `normal` a value is rounded by adding and subtracting `magic`: the float32 adder then rounds
+at the grid's step, to even. Bits are handled as int32 so that the loops become vector instructions:
+1.3 G elements/s a core against 0.1 with branches.
 """
 
 from __future__ import annotations
@@ -37,7 +39,9 @@ def _finished(rounded, size, sign, largest, above, infinite):
 
 @inline
 def nearest_bits(bits, drop, normal, magic, largest, above, infinite):
-    """Bits of the grid value nearest to the float32 of `bits`, ties to even; all int32, magic float32."""
+    """Bits of the grid value nearest to the float32 of `bits`, ties to even; all int32, magic
+    float32.
+    """
     size = np.int32(bits & _MAGNITUDE)
     finite = np.int32(min(size, _INFINITY))
     below = np.int32(np.int32(_ONE << drop) - _ONE)
@@ -52,7 +56,9 @@ def nearest_bits(bits, drop, normal, magic, largest, above, infinite):
 
 @inline
 def _subnormal_below(size, normal, magic):
-    """The multiple of the subnormal step at or below the float32 of `size`, which counts as `normal` beyond it."""
+    """The multiple of the subnormal step at or below the float32 of `size`, which counts as
+    `normal` beyond it.
+    """
     value = np.int32(min(size, normal)).view(np.float32)
     near = np.float32(np.float32(value + magic) - magic)
     over = np.float32(magic * _ULP) if near > value else np.float32(0)
@@ -63,7 +69,9 @@ def _subnormal_below(size, normal, magic):
 def _nearest_span(x, drop, normal, magic, largest, above, infinite, out):
     for i in range(x.size):
         bits = np.float32(x[i]).view(np.int32)
-        out[i] = np.int32(nearest_bits(bits, drop, normal, magic, largest, above, infinite)).view(np.float32)
+        out[i] = np.int32(nearest_bits(bits, drop, normal, magic, largest, above, infinite)).view(
+            np.float32
+        )
 
 
 @kernel
@@ -74,7 +82,9 @@ def _toward_zero_span(x, drop, normal, magic, largest, above, infinite, out):
         below = np.float32(_subnormal_below(size, normal, magic)).view(np.int32)
         cut = below if size < normal else np.int32(np.int32(size >> drop) << drop)
         rounded = np.int32(min(cut, largest))
-        out[i] = np.int32(_finished(rounded, size, np.int32(bits & _SIGN), largest, above, infinite)).view(np.float32)
+        out[i] = np.int32(
+            _finished(rounded, size, np.int32(bits & _SIGN), largest, above, infinite)
+        ).view(np.float32)
 
 
 @kernel
@@ -89,8 +99,10 @@ def _odd_span(x, out):
 
 @parallel_from(_SMALL)
 def to_odd(x, out):
-    """x cut to a float32 toward zero, whose last bit is set where something was cut off: rounding that to 21 mantissa bits or fewer
-    gives what rounding x would. x : float64 (size,); out : float32 (size,)."""
+    """x cut to a float32 toward zero, whose last bit is set where something was cut off: rounding
+    that to 21 mantissa bits or fewer gives what rounding x would. x : float64 (size,); out :
+    float32 (size,).
+    """
     for c in prange((x.size + _CHUNK - 1) // _CHUNK):
         span = slice(c * _CHUNK, (c + 1) * _CHUNK)
         _odd_span(x[span], out[span])
@@ -106,7 +118,9 @@ def nearest(x, drop, normal, magic, largest, above, infinite, out):
 
 @parallel_from(_SMALL)
 def toward_zero(x, drop, normal, magic, largest, above, infinite, out):
-    """x rounded to the grid value next to it toward zero; finite x never pass the largest. x, out : float32 (size,)."""
+    """x rounded to the grid value next to it toward zero; finite x never pass the largest. x, out :
+    float32 (size,).
+    """
     for c in prange((x.size + _CHUNK - 1) // _CHUNK):
         span = slice(c * _CHUNK, (c + 1) * _CHUNK)
         _toward_zero_span(x[span], drop, normal, magic, largest, above, infinite, out[span])
@@ -114,7 +128,9 @@ def toward_zero(x, drop, normal, magic, largest, above, infinite, out):
 
 @inline
 def _raised(bits, word, drop, normal, magic):
-    """Magnitude bits rounded down or up, up with the probability of the part cut off, for a random word below 2**32."""
+    """Magnitude bits rounded down or up, up with the probability of the part cut off, for a random
+    word below 2**32.
+    """
     size = np.int32(min(np.int32(bits & _MAGNITUDE), _INFINITY))
     below, step = np.float32(_subnormal_below(size, normal, magic)), np.float32(magic * _ULP)
     part = np.float32(np.float32(np.int32(min(size, normal)).view(np.float32) - below) / step)
@@ -123,7 +139,11 @@ def _raised(bits, word, drop, normal, magic):
     is_subnormal = size < normal
     threshold = np.int64(np.float64(part) * _TWO_32) if is_subnormal else rest
     lower = below.view(np.int32) if is_subnormal else cut
-    higher = np.float32(below + step).view(np.int32) if is_subnormal else np.int32(cut + np.int32(_ONE << drop))
+    higher = (
+        np.float32(below + step).view(np.int32)
+        if is_subnormal
+        else np.int32(cut + np.int32(_ONE << drop))
+    )
     return higher if word < threshold else np.int32(lower)
 
 
@@ -140,7 +160,9 @@ def _stochastic_span(x, words, drop, normal, magic, largest, above, infinite, ou
 def _words_span(k0, k1, row, first, out):
     low, high = np.uint64(row) & _MASK, np.uint64(row) >> np.uint64(32)
     for b in range(out.size // 4):
-        w0, w1, w2, w3 = philox_block(np.uint64(first // 4 + b), low, np.uint64(0), high, np.uint64(k0), np.uint64(k1))
+        w0, w1, w2, w3 = philox_block(
+            np.uint64(first // 4 + b), low, np.uint64(0), high, np.uint64(k0), np.uint64(k1)
+        )
         out[4 * b] = w0
         out[4 * b + 1] = w1
         out[4 * b + 2] = w2
@@ -149,9 +171,11 @@ def _words_span(k0, k1, row, first, out):
 
 @parallel_from(_SMALL)
 def stochastic(x, k0, k1, row, drop, normal, magic, largest, above, infinite, out):
-    """x rounded up or down with the probability that makes the mean exact; element (i, j) reads word j of row `row` + i.
+    """x rounded up or down with the probability that makes the mean exact; element (i, j) reads
+    word j of row `row` + i.
 
-    The probability is exact for parts cut off at 2**-32 of a step or coarser, and rounded down to a multiple of that beyond.
+    The probability is exact for parts cut off at 2**-32 of a step or coarser, and rounded down to a
+    multiple of that beyond.
     x, out : float32 (rows, n).
     """
     rows, n = x.shape
@@ -161,4 +185,6 @@ def stochastic(x, k0, k1, row, drop, normal, magic, largest, above, infinite, ou
         span = slice(first, first + _SPAN)
         words = np.empty(_SPAN, np.uint32)
         _words_span(k0, k1, row + i, first, words)
-        _stochastic_span(x[i, span], words, drop, normal, magic, largest, above, infinite, out[i, span])
+        _stochastic_span(
+            x[i, span], words, drop, normal, magic, largest, above, infinite, out[i, span]
+        )

@@ -1,4 +1,5 @@
-"""What does a converter make of a value? DAC and ADC codes, ties to even, clipped at the ends of the code range.
+"""What does a converter make of a value? DAC and ADC codes, ties to even, clipped at the ends of
+the code range.
 
 Codes are integers held in float32, exact up to 2**24.
 """
@@ -14,7 +15,8 @@ from pimlab.kernels.jit import kernel
 def dac(x, full_scale, top, codes):
     """codes = clip(rint(x / full_scale * top), -top, top): what the input drivers are told.
 
-    x : float32 (batch, k);  full_scale : float32 (batch,), the unit of x, > 0;  top : float32, largest code;
+    x : float32 (batch, k);  full_scale : float32 (batch,), the unit of x, > 0;  top : float32,
+    largest code;
     codes : float32 (batch, k), written. For inputs that are never negative the codes are 0..top.
     """
     batch, k = x.shape
@@ -27,7 +29,8 @@ def dac(x, full_scale, top, codes):
 
 @kernel
 def dac_offset(x, full_scale, top, codes):
-    """codes = 2 rint((x / full_scale + 1) / 2 * top) - top: levels from -1 to 1 without a zero, counted in half steps.
+    """codes = 2 rint((x / full_scale + 1) / 2 * top) - top: levels from -1 to 1 without a zero,
+    counted in half steps.
 
     Shapes as in `dac`; top : float32, 2**bits - 1.
     """
@@ -36,7 +39,9 @@ def dac_offset(x, full_scale, top, codes):
         scale = full_scale[i]
         for j in range(k):
             relative = min(max(x[i, j] / scale, np.float32(-1)), np.float32(1))
-            codes[i, j] = np.float32(2) * np.rint((relative + np.float32(1)) * np.float32(0.5) * top) - top
+            codes[i, j] = (
+                np.float32(2) * np.rint((relative + np.float32(1)) * np.float32(0.5) * top) - top
+            )
 
 
 @kernel
@@ -53,7 +58,8 @@ def scaled(x, full_scale, out):
 def adc(v, lsb, low, high, value, out):
     """out += what v's code stands for: clip(rint(v / lsb), low, high) * value, column by column.
 
-    v : float32 (batch, n), any unit;  lsb : float32 (n,), same unit, > 0;  low, high : float32 codes;
+    v : float32 (batch, n), any unit;  lsb : float32 (n,), same unit, > 0;  low, high : float32
+    codes;
     value : float32 (n,), unit of out a code;  out : float32 (batch, n), accumulated.
     Error variance lsb**2 / 12 inside the range (Bennett 1948).
     """
@@ -66,7 +72,9 @@ def adc(v, lsb, low, high, value, out):
 
 @kernel
 def adc_clipped(v, lsb, low, high, out):
-    """out += how many of a row's values are nearer to a code beyond low..high: int64 (batch,). Shapes as in `adc`."""
+    """out += how many of a row's values are nearer to a code beyond low..high: int64 (batch,).
+    Shapes as in `adc`.
+    """
     batch, n = v.shape
     for i in range(batch):
         for j in range(n):
@@ -78,8 +86,9 @@ def adc_clipped(v, lsb, low, high, out):
 def adc_table(v, lsb, shift, gain, thresholds, shared, low, value, out):
     """As `adc`, for converters whose code edges are not evenly spaced.
 
-    shift, gain : float32 (n,), the column's offset in codes and its relative gain;  thresholds : float32
-    (converters, codes - 1), upper edge of each code but the last, in codes;  shared : columns a converter.
+    shift, gain : float32 (n,), the column's offset in codes and its relative gain;  thresholds :
+    float32 (converters, codes - 1), upper edge of each code but the last, in codes;  shared :
+    columns a converter.
     """
     batch, n = v.shape
     last = thresholds.shape[1]

@@ -1,7 +1,8 @@
-"""What does read noise add to a column current? One draw an output, or one a cell where few inputs are active.
+"""What does read noise add to a column current? One draw an output, or one a cell where few inputs
+are active.
 
-A block of rows is read at a time. Noise is addressed by (row of the whole batch, output column, tile), so that
-neither threads nor chunks of the batch change it.
+A block of rows is read at a time. Noise is addressed by (row of the whole batch, output column,
+tile), so that neither threads nor chunks of the batch change it.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ def square(codes, out):
 def add_noise(current, variance, k0, k1, row, tile):
     """current += sqrt(variance) z, one standard normal z an output.
 
-    current, variance : float32 (batch, n), unit and unit^2;  row : index of the first row in the whole batch.
-    Exact in distribution where the sum over cells is Gaussian: see `add_cell_noise` for where it is not.
+    current, variance : float32 (batch, n), unit and unit^2;  row : index of the first row in the
+    whole batch. Exact in distribution where the sum over cells is Gaussian: see `add_cell_noise`
+    for where it is not.
     """
     batch, n = current.shape
     z = np.empty(n, np.float32)
@@ -40,10 +42,12 @@ def add_noise(current, variance, k0, k1, row, tile):
 
 @kernel
 def add_skewed_noise(current, variance, third, k0, k1, row, tile):
-    """current += s (z + g (z^2 - 1) / 6) / sqrt(1 + g^2 / 18), with s^2 the variance and g = third / s^3 the skewness.
+    """current += s (z + g (z^2 - 1) / 6) / sqrt(1 + g^2 / 18), with s^2 the variance and g = third
+    / s^3 the skewness.
 
-    The first term of Cornish and Fisher (Rev. Inst. Int. Stat. 5, 307, 1938), scaled to the right variance: for cells cut at
-    zero, whose sums are skewed. third : float32 (batch, n), third cumulant, unit^3; the rest as in `add_noise`.
+    The first term of Cornish and Fisher (Rev. Inst. Int. Stat. 5, 307, 1938), scaled to the right
+    variance: for cells cut at zero, whose sums are skewed. third : float32 (batch, n), third
+    cumulant, unit^3; the rest as in `add_noise`.
     """
     batch, n = current.shape
     z = np.empty(n, np.float32)
@@ -54,12 +58,16 @@ def add_skewed_noise(current, variance, third, k0, k1, row, tile):
             skew = third[i, j] / max(variance[i, j] * sigma, np.float32(1e-30))
             skew = min(max(skew, np.float32(-2)), np.float32(2))
             bent = z[j] + skew * (z[j] * z[j] - np.float32(1)) * np.float32(1 / 6)
-            current[i, j] += sigma * bent / np.sqrt(np.float32(1) + skew * skew * np.float32(1 / 18))
+            current[i, j] += (
+                sigma * bent / np.sqrt(np.float32(1) + skew * skew * np.float32(1 / 18))
+            )
 
 
 @kernel
 def add_row_noise(current, sigma, k0, k1, row, tile):
-    """current += sigma z with one sigma a row, float32 (batch,): cells that all have the same spread."""
+    """current += sigma z with one sigma a row, float32 (batch,): cells that all have the same
+    spread.
+    """
     batch, n = current.shape
     z = np.empty(n, np.float32)
     for i in range(batch):
@@ -70,7 +78,9 @@ def add_row_noise(current, sigma, k0, k1, row, tile):
 
 @kernel
 def activity(codes, out):
-    """out = (sum x^2)^2 / sum x^4 of each row: how many equal inputs would be as Gaussian; 0 for a row of zeros."""
+    """out = (sum x^2)^2 / sum x^4 of each row: how many equal inputs would be as Gaussian; 0 for a
+    row of zeros.
+    """
     batch, k = codes.shape
     for i in range(batch):
         second, fourth = 0.0, 0.0
@@ -83,7 +93,9 @@ def activity(codes, out):
 
 @kernel
 def cell_sum(x, g, sigma, flip, column, k0, k1, row, lane):
-    """Sum over one column of x_i times what one draw sees of each cell, in float64: see `add_cell_noise`."""
+    """Sum over one column of x_i times what one draw sees of each cell, in float64: see
+    `add_cell_noise`.
+    """
     total = 0.0
     low, high = np.uint64(row) & _MASK, (np.uint64(row) >> _HALF) << np.uint64(16)
     for first in range(0, x.size, 4):
@@ -92,7 +104,14 @@ def cell_sum(x, g, sigma, flip, column, k0, k1, row, lane):
             silent = silent and x[i] == 0
         if silent:
             continue
-        w0, w1, w2, w3 = block(np.uint64(first // 4), low, np.uint64(column), high + np.uint64(lane), np.uint64(k0), np.uint64(k1))
+        w0, w1, w2, w3 = block(
+            np.uint64(first // 4),
+            low,
+            np.uint64(column),
+            high + np.uint64(lane),
+            np.uint64(k0),
+            np.uint64(k1),
+        )
         z0, z1 = normal_pair(w0, w1)
         z2, z3 = normal_pair(w2, w3)
         for i in range(first, min(first + 4, x.size)):
@@ -106,13 +125,17 @@ def cell_sum(x, g, sigma, flip, column, k0, k1, row, lane):
 
 
 @kernel
-def add_cell_noise(current, codes, active, needed, plus, plus_sigma, minus, minus_sigma, flip, k0, k1, row, tile):
-    """current = sum over the cells, one draw each, for outputs whose row has fewer active inputs than the column needs.
+def add_cell_noise(
+    current, codes, active, needed, plus, plus_sigma, minus, minus_sigma, flip, k0, k1, row, tile
+):
+    """current = sum over the cells, one draw each, for outputs whose row has fewer active inputs
+    than the column needs.
 
-    current : float32 (batch, n), overwritten there;  codes : float32 (batch, k);  active : float32 (batch,) from
-    `activity`;  needed : float32 (n,);  plus, plus_sigma, minus, minus_sigma : float32 (k, n), relative conductances and
-    their spread (minus of no rows: single cells). A draw z sees max(g + sigma z, 0) where flip is infinite, else
-    (telegraph noise) g, or g - sigma for z > flip. The lane of a draw is 2 tile + polarity.
+    current : float32 (batch, n), overwritten there;  codes : float32 (batch, k);  active : float32
+    (batch,) from `activity`;  needed : float32 (n,);  plus, plus_sigma, minus, minus_sigma :
+    float32 (k, n), relative conductances and their spread (minus of no rows: single cells). A draw
+    z sees max(g + sigma z, 0) where flip is infinite, else (telegraph noise) g, or g - sigma for z
+    > flip. The lane of a draw is 2 tile + polarity.
     """
     batch, n = current.shape
     for i in range(batch):
@@ -121,7 +144,9 @@ def add_cell_noise(current, codes, active, needed, plus, plus_sigma, minus, minu
                 if active[i] < needed[j]:
                     total = cell_sum(codes[i], plus, plus_sigma, flip, j, k0, k1, row + i, 2 * tile)
                     if minus.shape[0] > 0:
-                        total -= cell_sum(codes[i], minus, minus_sigma, flip, j, k0, k1, row + i, 2 * tile + 1)
+                        total -= cell_sum(
+                            codes[i], minus, minus_sigma, flip, j, k0, k1, row + i, 2 * tile + 1
+                        )
                     current[i, j] = total
 
 

@@ -1,9 +1,10 @@
-"""When does each command of one DRAM channel go out? An event-skipping scheduler over bank, bank-group and channel state.
+"""When does each command of one DRAM channel go out? An event-skipping scheduler over bank,
+bank-group and channel state.
 
-Time is in cycles; one command a cycle. Within a window, requests whose next command is ready are served: reads and writes
-before activates, the oldest first (FR-FCFS). A request with a barrier is seen only at the head of the queue, and its data
-command comes before those of all later ones. A bank closes as soon as no request in sight wants its open row. A due refresh
-lets no new row open.
+Time is in cycles; one command a cycle. Within a window, requests whose next command is ready are
+served: reads and writes before activates, the oldest first (FR-FCFS). A request with a barrier is
+seen only at the head of the queue, and its data command comes before those of all later ones. A
+bank closes as soon as no request in sight wants its open row. A due refresh lets no new row open.
 """
 
 from __future__ import annotations
@@ -16,20 +17,55 @@ READ, WRITE, ACTIVATE, PRECHARGE, REFRESH = 0, 1, 2, 3, 4
 """Command codes; requests are reads and writes."""
 
 KIND, BANK, ROW, SCOPE, BARRIER, HOLD = range(6)
-"""Columns of a request. SCOPE 1 addresses all banks of one parity at once, as bank 0 or 1: all-bank mode. HOLD 1: a refresh
-that falls due while this request is the oldest waits, at most POSTPONE cycles (a change of mode is not interrupted)."""
+"""Columns of a request. SCOPE 1 addresses all banks of one parity at once, as bank 0 or 1: all-bank
+mode. HOLD 1: a refresh that falls due while this request is the oldest waits, at most POSTPONE
+cycles (a change of mode is not interrupted).
+"""
 
-(BANKS, GROUPS, DEPTH, SIGHT, CCD_S, CCD_L, CCD_LW, RCD_RD, RCD_WR, RAS, RC, RP, RRD_S, RRD_L, RD_WR, WR_RD_S, WR_RD_L, RD_PRE, WR_PRE,
- XAW_WINDOW, REFI, RFC, RD_END, WR_END, FIRST_REFRESH, REFRESH_GAP, POSTPONE, EAGER_REFRESH, WHOLE_PARITY) = range(29)  # fmt: skip
-"""Rows of `spacing`: banks, bank groups, requests that may be served and requests in sight of an open row, then cycles.
-RD_END, WR_END: command to end of data. FIRST_REFRESH: when the first is due. REFRESH_GAP: precharge to refresh. POSTPONE:
-how long a due refresh waits for open rows to drain. EAGER_REFRESH: 1 where a due refresh closes rows as soon as they may
-close, while other commands go on. WHOLE_PARITY: 1 where all-bank mode waits for every bank, 0 for banks 0 and 1 only."""
+(
+    BANKS,
+    GROUPS,
+    DEPTH,
+    SIGHT,
+    CCD_S,
+    CCD_L,
+    CCD_LW,
+    RCD_RD,
+    RCD_WR,
+    RAS,
+    RC,
+    RP,
+    RRD_S,
+    RRD_L,
+    RD_WR,
+    WR_RD_S,
+    WR_RD_L,
+    RD_PRE,
+    WR_PRE,
+    XAW_WINDOW,
+    REFI,
+    RFC,
+    RD_END,
+    WR_END,
+    FIRST_REFRESH,
+    REFRESH_GAP,
+    POSTPONE,
+    EAGER_REFRESH,
+    WHOLE_PARITY,
+) = range(29)
+"""Rows of `spacing`: banks, bank groups, requests that may be served and requests in sight of an
+open row, then cycles. RD_END, WR_END: command to end of data. FIRST_REFRESH: when the first is due.
+REFRESH_GAP: precharge to refresh. POSTPONE: how long a due refresh waits for open rows to drain.
+EAGER_REFRESH: 1 where a due refresh closes rows as soon as they may close, while other commands go
+on. WHOLE_PARITY: 1 where all-bank mode waits for every bank, 0 for banks 0 and 1 only.
+"""
 SPACINGS = 29
 
 OPEN, ACT, RD, WR, PRE = range(5)
-"""Columns of `ready`, one row a bank, then a bank group, then the channel: the open row (-1: closed; for the channel, the
-next free command cycle), then the earliest cycle of each command. In all-bank mode banks 0 and 1 stand for all."""
+"""Columns of `ready`, one row a bank, then a bank group, then the channel: the open row (-1:
+closed; for the channel, the next free command cycle), then the earliest cycle of each command. In
+all-bank mode banks 0 and 1 stand for all.
+"""
 _NEVER = np.int64(1) << np.int64(62)
 STUCK = 20_000
 """Commands without data after which rows only open and close for refreshes."""
@@ -37,7 +73,9 @@ STUCK = 20_000
 
 @kernel
 def _change_mode(mode, ready, spacing):
-    """Enter the other mode: what held one bank holds all of its parity, and back. All banks are closed."""
+    """Enter the other mode: what held one bank holds all of its parity, and back. All banks are
+    closed.
+    """
     banks, groups = spacing[BANKS], spacing[GROUPS]
     for command in range(ACT, PRE + 1):
         if spacing[WHOLE_PARITY] == 1:
@@ -63,7 +101,9 @@ def _at_least(ready, row, command, cycle):
 def _earliest(ready, bank, command, spacing):
     """When bank, bank group and channel all allow `command`."""
     group = spacing[BANKS] + bank * spacing[GROUPS] // spacing[BANKS]
-    return max(max(ready[bank, command], ready[group, command]), max(ready[-1, command], ready[-1, OPEN]))
+    return max(
+        max(ready[bank, command], ready[group, command]), max(ready[-1, command], ready[-1, OPEN])
+    )
 
 
 @kernel
@@ -129,8 +169,8 @@ def _wanted(bank, row, mode, window, count, following, requests, sight):
 
 @kernel
 def _best_request(window, count, requests, may_activate, may_column, mode, ready, oldest, spacing):
-    """(cycle, position in the window, command) of the request whose next command is ready first; on a tie a read or write
-    before an activate, and the older before the younger.
+    """(cycle, position in the window, command) of the request whose next command is ready first; on
+    a tie a read or write before an activate, and the older before the younger.
 
     oldest : cycle of the first activate in the window of XAW single-bank activates.
     """
@@ -156,14 +196,20 @@ def _best_request(window, count, requests, may_activate, may_column, mode, ready
 
 
 @kernel
-def _best_precharge(before, window, count, following, requests, forced, sight, mode, ready, spacing):
-    """(cycle, bank) of the open row that closes first, not after `before`: one that nobody wants, or any when `forced`."""
+def _best_precharge(
+    before, window, count, following, requests, forced, sight, mode, ready, spacing
+):
+    """(cycle, bank) of the open row that closes first, not after `before`: one that nobody wants,
+    or any when `forced`.
+    """
     best, bank = before + 1, -1
     for b in range(2 if mode == 1 else spacing[BANKS]):
         when = max(ready[b, PRE], ready[-1, OPEN])
         if ready[b, OPEN] < 0 or when >= best:
             continue
-        if forced or not _wanted(b, ready[b, OPEN], mode, window, count, following, requests, sight):
+        if forced or not _wanted(
+            b, ready[b, OPEN], mode, window, count, following, requests, sight
+        ):
             best, bank = when, b
     return best if bank >= 0 else _NEVER, bank
 
@@ -223,12 +269,15 @@ def _remove(window, count, position):
 
 @kernel
 def schedule(requests, spacing, ready, recent, trace):
-    """Issue every request; returns (commands issued, cycle after the last data). Commands beyond `trace` are only counted.
-    (-1, cycle) where refreshes, by the rules of `spacing`, leave no time for data.
+    """Issue every request; returns (commands issued, cycle after the last data). Commands beyond
+    `trace` are only counted. (-1, cycle) where refreshes, by the rules of `spacing`, leave no time
+    for data.
 
-    requests : int64 (requests, 6).  spacing : int64 (SPACINGS,).  ready : int64 (banks + groups + 1, 5), all banks closed.
+    requests : int64 (requests, 6).  spacing : int64 (SPACINGS,).  ready : int64 (banks + groups +
+    1, 5), all banks closed.
     recent : int64 (XAW,), cycles of the last activates, long past.
-    trace : int64 (room, 6): cycle, command, bank, row, request (-1 for precharge and refresh), mode.
+    trace : int64 (room, 6): cycle, command, bank, row, request (-1 for precharge and refresh),
+    mode.
     """
     window = np.empty(spacing[DEPTH], np.int64)
     count, following, issued, mode, last = 0, 0, 0, 0, 0
@@ -243,7 +292,9 @@ def schedule(requests, spacing, ready, recent, trace):
             return issued, end
         now = ready[-1, OPEN]
         over, eager = now >= due + spacing[POSTPONE], now >= due and spacing[EAGER_REFRESH] == 1
-        held = now >= due and not over and not eager and count > 0 and requests[window[0], HOLD] == 1
+        held = (
+            now >= due and not over and not eager and count > 0 and requests[window[0], HOLD] == 1
+        )
         late = now >= due and not held
         if late and idle:
             when = _refresh(closed, ready, spacing)
@@ -254,11 +305,21 @@ def schedule(requests, spacing, ready, recent, trace):
         if idle and requests[window[0], SCOPE] != mode:
             mode = _change_mode(mode, ready, spacing)
         cycle, position, command = _best_request(
-            window, count, requests, eager or not late, eager or not over, mode, ready, recent[last], spacing
+            window,
+            count,
+            requests,
+            eager or not late,
+            eager or not over,
+            mode,
+            ready,
+            recent[last],
+            spacing,
         )
         # while a refresh waits, only requests that can still be served keep a row open
         sight = 0 if late else spacing[SIGHT]
-        close, bank = _best_precharge(cycle, window, count, following, requests, eager or over, sight, mode, ready, spacing)
+        close, bank = _best_precharge(
+            cycle, window, count, following, requests, eager or over, sight, mode, ready, spacing
+        )
         limit = due + spacing[POSTPONE] if late or held else due
         if not over and min(cycle, close) >= limit:
             ready[-1, OPEN] = limit
@@ -268,8 +329,12 @@ def schedule(requests, spacing, ready, recent, trace):
             end = max(end, _issue(PRECHARGE, bank, -1, close, ready, spacing))
         else:
             r = window[position]
-            issued = _note(trace, issued, cycle, command, requests[r, BANK], requests[r, ROW], r, mode)
-            end = max(end, _issue(command, requests[r, BANK], requests[r, ROW], cycle, ready, spacing))
+            issued = _note(
+                trace, issued, cycle, command, requests[r, BANK], requests[r, ROW], r, mode
+            )
+            end = max(
+                end, _issue(command, requests[r, BANK], requests[r, ROW], cycle, ready, spacing)
+            )
             if command != ACTIVATE:
                 count = _remove(window, count, position)
                 fruitful = issued
@@ -282,10 +347,12 @@ def schedule(requests, spacing, ready, recent, trace):
 def in_order(commands, gaps, opens, refresh, interval, cycles, refreshed):
     """Issue broadcast commands in order, each at the earliest cycle that every earlier one allows.
 
-    commands : int64 (n,), types 0..types - 1;  gaps : int64 (types, types), cycles from the last command of the row's type
-    to one of the column's type (0: no rule);  opens : the type that opens rows: a due refresh goes out just before it, when
-    all banks are closed;  refresh : the type of a refresh;  interval : cycles between refreshes;
-    cycles : int64 (n,), out;  refreshed : int64 (room,), out, cycles of the refreshes. Returns their number.
+    commands : int64 (n,), types 0..types - 1;  gaps : int64 (types, types), cycles from the last
+    command of the row's type to one of the column's type (0: no rule);  opens : the type that opens
+    rows: a due refresh goes out just before it, when all banks are closed;  refresh : the type of a
+    refresh;  interval : cycles between refreshes;
+    cycles : int64 (n,), out;  refreshed : int64 (room,), out, cycles of the refreshes. Returns
+    their number.
     """
     types = gaps.shape[0]
     last = np.full(types, -(np.int64(1) << np.int64(60)), np.int64)

@@ -1,7 +1,9 @@
-"""What does a chain of binary16 multiplications and additions give when each step rounds, as an in-bank FP16 unit does?
+"""What does a chain of binary16 multiplications and additions give when each step rounds, as an
+in-bank FP16 unit does?
 
-Values travel as float32 that lie on the binary16 grid (`to_half` puts them there). Lanes are independent chains: lane l of
-output n sums `x[b, l, s] * w[l, s, n]` over s in order, `acc = fp16(fp16(w x) + acc)` from zero.
+Values travel as float32 that lie on the binary16 grid (`to_half` puts them there). Lanes are
+independent chains: lane l of output n sums `x[b, l, s] * w[l, s, n]` over s in order, `acc =
+fp16(fp16(w x) + acc)` from zero.
 """
 
 from __future__ import annotations
@@ -12,10 +14,12 @@ from numba import prange
 from pimlab.kernels.half import round_half
 from pimlab.kernels.jit import kernel, parallel
 
-# 64 outputs x 4 rows keep 16 chains of 16 floats in flight: 25 GMAC/s on 2 cores; 32 x 4 gave 21, 256 x 1 gave 14.
+# 64 outputs x 4 rows keep 16 chains of 16 floats in flight: 25 GMAC/s on 2 cores; 32 x 4 gave 21,
+# 256 x 1 gave 14.
 _BLOCK = 64
 _ROWS = 4
-# Each of fewer rows than 48 reads 256 outputs' weights where they lie: the copy that serves many would cost more than it saves.
+# Each of fewer rows than 48 reads 256 outputs' weights where they lie: the copy that serves many
+# would cost more than it saves.
 _WIDE = 256
 _FEW = 48
 
@@ -116,7 +120,8 @@ def _row_sums(x, w, first, out):
 def lane_partials(x, w, out):
     """The binary16 sum of every lane.
 
-    x : float32 (batch, lanes, steps);  w : float32 (lanes, steps, n);  out : float32 (batch, lanes, n).
+    x : float32 (batch, lanes, steps);  w : float32 (lanes, steps, n);  out : float32 (batch, lanes,
+    n).
     """
     for block in prange((w.shape[2] + _BLOCK - 1) // _BLOCK):
         _block_lanes(x, w, block * _BLOCK, out)
@@ -124,7 +129,8 @@ def lane_partials(x, w, out):
 
 @parallel
 def matmul(x, w, out):
-    """Lane sums added in lane order from zero, each addition rounded to binary16. One lane: a plain sequential product.
+    """Lane sums added in lane order from zero, each addition rounded to binary16. One lane: a plain
+    sequential product.
 
     x : float32 (batch, lanes, steps);  w : float32 (lanes, steps, n);  out : float32 (batch, n).
     """
@@ -139,9 +145,11 @@ def matmul(x, w, out):
 
 @parallel
 def combine(op, a, b, c, out):
-    """Element by element, as the in-bank unit does: op 0 a + b, 1 a b, 2 fp16(a b) + c, 3 max(a, 0), 4 a.
+    """Element by element, as the in-bank unit does: op 0 a + b, 1 a b, 2 fp16(a b) + c, 3 max(a,
+    0), 4 a.
 
-    a, b, c, out : float32 (size,) on the binary16 grid; each operation rounds to binary16. ReLU keeps a NaN.
+    a, b, c, out : float32 (size,) on the binary16 grid; each operation rounds to binary16. ReLU
+    keeps a NaN.
     """
     for i in prange(a.size):
         if op == 0:

@@ -1,8 +1,10 @@
-"""How does a compiled kernel round to binary16 and bfloat16? Through LLVM's `fptrunc` and `fpext`, or the bits of the float.
+"""How does a compiled kernel round to binary16 and bfloat16? Through LLVM's `fptrunc` and `fpext`,
+or the bits of the float.
 
-The values stay float32 in arrays and registers; `round_half` puts one on the binary16 grid. The product of two binary16
-numbers is exact in float32 (22 bits), and rounding their float32 sum once more is innocuous (24 >= 2 * 11 + 2; Figueroa
-1995), so `round_half(a * b)` and `round_half(a + b)` are the correctly rounded binary16 operations, subnormals included.
+The values stay float32 in arrays and registers; `round_half` puts one on the binary16 grid. The
+product of two binary16 numbers is exact in float32 (22 bits), and rounding their float32 sum once
+more is innocuous (24 >= 2 * 11 + 2; Figueroa 1995), so `round_half(a * b)` and `round_half(a + b)`
+are the correctly rounded binary16 operations, subnormals included.
 """
 
 from __future__ import annotations
@@ -38,21 +40,29 @@ round_half = _round_half_plain if PURE else _round_half
 def _bits(typingctx, value):
     if value != types.float32:
         return None
-    return types.int32(types.float32), lambda context, builder, signature, arguments: builder.bitcast(arguments[0], ir.IntType(32))
+    return types.int32(
+        types.float32
+    ), lambda context, builder, signature, arguments: builder.bitcast(arguments[0], ir.IntType(32))
 
 
 @intrinsic
 def _float(typingctx, value):
     if value != types.int32:
         return None
-    return types.float32(types.int32), lambda context, builder, signature, arguments: builder.bitcast(arguments[0], ir.FloatType())
+    return types.float32(
+        types.int32
+    ), lambda context, builder, signature, arguments: builder.bitcast(arguments[0], ir.FloatType())
 
 
 @kernel
 def _round_brain(value):
-    """`value` rounded to the nearest bfloat16, ties to even, as float32; a NaN keeps its upper bits and is quiet."""
+    """`value` rounded to the nearest bfloat16, ties to even, as float32; a NaN keeps its upper bits
+    and is quiet.
+    """
     bits = _bits(np.float32(value))
-    rounded = np.int32((bits + np.int32(0x7FFF) + ((bits >> np.int32(16)) & np.int32(1))) & np.int32(-65536))
+    rounded = np.int32(
+        (bits + np.int32(0x7FFF) + ((bits >> np.int32(16)) & np.int32(1))) & np.int32(-65536)
+    )
     quiet = np.int32((bits & np.int32(-65536)) | np.int32(0x400000))
     return _float(quiet if value != value else rounded)
 

@@ -1,4 +1,5 @@
-"""What does an integer MAC array compute, to the bit? Products, accumulators, quantisation and requantisation.
+"""What does an integer MAC array compute, to the bit? Products, accumulators, quantisation and
+requantisation.
 
 Shapes: x (batch, k), w (k, n), acc (batch, n). Nothing here rounds except where a rule says so.
 """
@@ -11,19 +12,27 @@ from numba import prange
 from pimlab.kernels.jit import inline, kernel, parallel_from
 
 BLOCK = 1024
-"""Products of two int8 are at most 2^14, so 1024 of them sum below 2^24 and float32 holds every partial sum exactly."""
+"""Products of two int8 are at most 2^14, so 1024 of them sum below 2^24 and float32 holds every
+partial sum exactly.
+"""
 SMALL = 2**18
-"""Elements below which one thread is done in 50 us, sooner than a second one is awake; less for slower kernels."""
+"""Elements below which one thread is done in 50 us, sooner than a second one is awake; less for
+slower kernels.
+"""
 
 
 def gemm(x, w):
-    """int32 (batch, n) of x int8 (batch, k) @ w int8 (k, n), exact modulo 2^32, in whatever order BLAS adds.
+    """int32 (batch, n) of x int8 (batch, k) @ w int8 (k, n), exact modulo 2^32, in whatever order
+    BLAS adds.
 
-    Float32 BLAS in blocks of at most 1024 along k; the blocks add in int32 and wrap as the hardware does.
+    Float32 BLAS in blocks of at most 1024 along k; the blocks add in int32 and wrap as the hardware
+    does.
     """
     acc = (x[:, :BLOCK].astype(np.float32) @ w[:BLOCK].astype(np.float32)).astype(np.int32)
     for first in range(BLOCK, x.shape[1], BLOCK):
-        part = x[:, first : first + BLOCK].astype(np.float32) @ w[first : first + BLOCK].astype(np.float32)
+        part = x[:, first : first + BLOCK].astype(np.float32) @ w[first : first + BLOCK].astype(
+            np.float32
+        )
         accumulate(part, acc)
     return acc
 
@@ -31,18 +40,23 @@ def gemm(x, w):
 def gemm_wide(x, w):
     """int64 (batch, n) of integers x (batch, k) @ w (k, n) of up to 17 bits, exact.
 
-    Float64 BLAS: products below 2^34 sum exactly for k up to 2^19 = 524,288, in blocks of that size.
+    Float64 BLAS: products below 2^34 sum exactly for k up to 2^19 = 524,288, in blocks of that
+    size.
     """
     acc = np.zeros((x.shape[0], w.shape[1]), np.int64)
     for first in range(0, x.shape[1], 1 << 19):
-        part = x[:, first : first + (1 << 19)].astype(np.float64) @ w[first : first + (1 << 19)].astype(np.float64)
+        part = x[:, first : first + (1 << 19)].astype(np.float64) @ w[
+            first : first + (1 << 19)
+        ].astype(np.float64)
         acc += part.astype(np.int64)
     return acc
 
 
 @parallel_from(SMALL)
 def accumulate(part, acc):
-    """acc += part, in place, modulo 2^32. part : float32 (batch, n) holding integers; acc : int32 (batch, n)."""
+    """acc += part, in place, modulo 2^32. part : float32 (batch, n) holding integers; acc : int32
+    (batch, n).
+    """
     for i in prange(acc.shape[0]):
         for j in range(acc.shape[1]):
             acc[i, j] = np.int32(np.int64(acc[i, j]) + np.int64(part[i, j]))
@@ -50,9 +64,11 @@ def accumulate(part, acc):
 
 @parallel_from(SMALL // 256)
 def saturating(x, w, chunk, low, high, acc):
-    """acc += x @ w, in place, where the accumulator adds the exact sum of each `chunk` of k and clips to low..high each time.
+    """acc += x @ w, in place, where the accumulator adds the exact sum of each `chunk` of k and
+    clips to low..high each time.
 
-    x : int32 (batch, k); w : int32 (k, n); acc : int64 (batch, n) within low..high. `chunk` 1 clips after every product.
+    x : int32 (batch, k); w : int32 (k, n); acc : int64 (batch, n) within low..high. `chunk` 1 clips
+    after every product.
     """
     for i in prange(x.shape[0]):
         part = np.zeros(w.shape[1], np.int64)
@@ -72,7 +88,8 @@ def quantise(x, scale, zero, low, high, q, clipped):
     """q = clip(rint(x / scale) + zero, low, high), ties to even, one scale a row.
 
     x : float32 (batch, k); scale : float32 (batch,), the unit of x a code; zero, low, high : codes;
-    q : integer (batch, k), written; clipped : int64 (batch,), how many of the row fell outside low..high.
+    q : integer (batch, k), written; clipped : int64 (batch,), how many of the row fell outside
+    low..high.
     """
     for i in prange(x.shape[0]):
         count = 0
@@ -88,21 +105,26 @@ def quantise(x, scale, zero, low, high, q, clipped):
 def requantise_onnx(acc, scale, zero, low, high, q, clipped):
     """ONNX's QLinearMatMul rule: q = sat(rint_even(f32(acc) * scale) + zero).
 
-    acc : int32 or int64 (batch, n); scale : float32 (n,), the product of input and weight scale over output scale, rounded
-    once to float32; q : integer (batch, n), written; clipped : int64 (batch,), saturated codes a row.
+    acc : int32 or int64 (batch, n); scale : float32 (n,), the product of input and weight scale
+    over output scale, rounded once to float32; q : integer (batch, n), written; clipped : int64
+    (batch,), saturated codes a row.
     """
     for i in prange(acc.shape[0]):
         count = 0
         for j in range(acc.shape[1]):
             code = np.rint(np.float32(acc[i, j]) * scale[j])
             count += (code < low - zero) | (code > high - zero)
-            q[i, j] = np.int32(min(max(code, np.float32(low - zero)), np.float32(high - zero))) + np.int32(zero)
+            q[i, j] = np.int32(
+                min(max(code, np.float32(low - zero)), np.float32(high - zero))
+            ) + np.int32(zero)
         clipped[i] = count
 
 
 @inline
 def doubling_high(a, b):
-    """High 32 bits of 2 a b, rounded to nearest, ties upward (gemmlowp truncates after a signed nudge); a, b : int64 holding int32."""
+    """High 32 bits of 2 a b, rounded to nearest, ties upward (gemmlowp truncates after a signed
+    nudge); a, b : int64 holding int32.
+    """
     product = a * b + (np.int64(1 << 30) if a * b >= 0 else np.int64(1 - (1 << 30)))
     high = product >> 31 if product >= 0 else -((-product) >> 31)
     return min(high, np.int64(2147483647))
@@ -118,16 +140,20 @@ def rounding_shift(a, places):
 
 @parallel_from(SMALL // 8)
 def requantise_gemmlowp(acc, multiplier, shift, zero, low, high, q, clipped):
-    """gemmlowp's rule: q = sat(rounding_shift(doubling_high(acc << left, multiplier), right) + zero).
+    """gemmlowp's rule: q = sat(rounding_shift(doubling_high(acc << left, multiplier), right) +
+    zero).
 
-    acc : int32 (batch, n); multiplier : int32 (n,), the scale's mantissa times 2^31; shift : int32 (n,), its exponent
-    (positive: to the left, saturating at int32; negative: to the right); q, clipped : as in `requantise_onnx`.
+    acc : int32 (batch, n); multiplier : int32 (n,), the scale's mantissa times 2^31; shift : int32
+    (n,), its exponent (positive: to the left, saturating at int32; negative: to the right); q,
+    clipped : as in `requantise_onnx`.
     """
     for i in prange(acc.shape[0]):
         count = 0
         for j in range(acc.shape[1]):
             left, right = np.int64(max(shift[j], 0)), np.int64(max(-shift[j], 0))
-            wide = min(max(np.int64(acc[i, j]) << left, np.int64(-2147483648)), np.int64(2147483647))
+            wide = min(
+                max(np.int64(acc[i, j]) << left, np.int64(-2147483648)), np.int64(2147483647)
+            )
             code = rounding_shift(doubling_high(wide, np.int64(multiplier[j])), right) + zero
             count += (code < low) | (code > high)
             q[i, j] = min(max(code, np.int64(low)), np.int64(high))
@@ -136,7 +162,9 @@ def requantise_gemmlowp(acc, multiplier, shift, zero, low, high, q, clipped):
 
 @kernel
 def wrap(acc, bits, out):
-    """The low `bits` bits of acc as a signed integer. acc : int64 (batch, n); out : int64 (batch, n), written."""
+    """The low `bits` bits of acc as a signed integer. acc : int64 (batch, n); out : int64 (batch,
+    n), written.
+    """
     half = np.int64(1) << (bits - 1)
     mask = (half << 1) - 1
     for i in range(acc.shape[0]):

@@ -1,7 +1,9 @@
-"""How is a kernel compiled? The one place that decides caching, fast-math, threads and bounds checks.
+"""How is a kernel compiled? The one place that decides caching, fast-math, threads and bounds
+checks.
 
-Fast-math stays off: reassociation would break bit-exact arithmetic and equality between 1 and 2 threads. No kernel
-reduces floats across threads. `PIMLAB_PURE=1` runs every kernel as plain Python, for coverage and debugging.
+Fast-math stays off: reassociation would break bit-exact arithmetic and equality between 1 and 2
+threads. No kernel reduces floats across threads. `PIMLAB_PURE=1` runs every kernel as plain Python,
+for coverage and debugging.
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ PURE = os.environ.get("PIMLAB_PURE") == "1"
 
 
 def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function` uncompiled, and as silent as compiled code where a sum overflows or an operation gives NaN."""
+    """`function` uncompiled, and as silent as compiled code where a sum overflows or an operation
+    gives NaN.
+    """
 
     @wraps(function)
     def run(*arguments: Any) -> Any:
@@ -31,24 +35,43 @@ def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """A compiled kernel: arrays in, arrays out; one thread; cached on disk; releases the GIL."""
-    return _plain(function) if PURE else numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy")(function)
+    return (
+        _plain(function)
+        if PURE
+        else numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy")(function)
+    )
 
 
 def parallel(function: Callable[..., Any]) -> Callable[..., Any]:
-    """As `kernel`, with `prange` over independent outputs (never a float reduction across threads)."""
-    return _plain(function) if PURE else numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy", parallel=True)(function)
+    """As `kernel`, with `prange` over independent outputs (never a float reduction across
+    threads).
+    """
+    return (
+        _plain(function)
+        if PURE
+        else numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy", parallel=True)(
+            function
+        )
+    )
 
 
 def inline(function: Callable[..., Any]) -> Callable[..., Any]:
     """A small device function called from kernels and inlined there."""
-    return _plain(function) if PURE else numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy", inline="always")(function)
+    return (
+        _plain(function)
+        if PURE
+        else numba.njit(
+            cache=True, nogil=True, fastmath=False, error_model="numpy", inline="always"
+        )(function)
+    )
 
 
 def parallel_from(size: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """As `parallel` where the first argument has `size` elements or more, else on the calling thread alone.
+    """As `parallel` where the first argument has `size` elements or more, else on the calling
+    thread alone.
 
-    Threads that have to be woken cost a small array far more than they save: on busy cores 8 ms, a scheduler's turn, against
-    3 us of work.
+    Threads that have to be woken cost a small array far more than they save: on busy cores 8 ms, a
+    scheduler's turn, against 3 us of work.
     """
 
     def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -67,7 +90,9 @@ def parallel_from(size: int) -> Callable[[Callable[..., Any]], Callable[..., Any
 
 
 def _renamed(function: Any) -> Callable[..., Any]:
-    """The same function under another name: Numba's cache on disk does not tell parallel code from serial code by itself."""
+    """The same function under another name: Numba's cache on disk does not tell parallel code from
+    serial code by itself.
+    """
     copy = FunctionType(function.__code__, function.__globals__, f"{function.__name__}_alone")
     copy.__qualname__, copy.__module__ = copy.__name__, function.__module__
     return copy

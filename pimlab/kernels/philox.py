@@ -1,11 +1,13 @@
-"""Which random number belongs to (key, row, column)? Philox4x32-10 counters, so that no order of work can change it.
+"""Which random number belongs to (key, row, column)? Philox4x32-10 counters, so that no order of
+work can change it.
 
 Element (row, column) of an array reads word `column % 4` of the block with the counter
-(column // 4, row mod 2**32, lane, row // 2**32) under the two key words of `pimlab.keys.Key.words`. Threads, chunks
-of rows and the width of the array leave every number where it is.
+(column // 4, row mod 2**32, lane, row // 2**32) under the two key words of `pimlab.keys.Key.words`.
+Threads, chunks of rows and the width of the array leave every number where it is.
 
-Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011, doi:10.1145/2063384.2063405.
-Words travel as uint64 below 2**32: that is the form LLVM turns into vector multiplies (0.25 against 2.1 ns a word).
+Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011,
+doi:10.1145/2063384.2063405. Words travel as uint64 below 2**32: that is the form LLVM turns into
+vector multiplies (0.25 against 2.1 ns a word).
 """
 
 from __future__ import annotations
@@ -66,9 +68,11 @@ def block(c0, c1, c2, c3, k0, k1):
 
 @inline
 def _log(value):
-    """Natural logarithm of a float32 in (0, 1]: exponent and a degree-9 polynomial of the mantissa, within 2 ulp.
+    """Natural logarithm of a float32 in (0, 1]: exponent and a degree-9 polynomial of the mantissa,
+    within 2 ulp.
 
-    Written out because a call to the C library would keep the loop from being vectorised. Coefficients: Cephes logf.
+    Written out because a call to the C library would keep the loop from being vectorised.
+    Coefficients: Cephes logf.
     """
     argument = np.float32(value)
     bits = argument.view(np.int32)
@@ -96,8 +100,13 @@ def _cos_sin(word):
     quadrant = word >> _QUADRANT
     f = np.float32(np.int32(np.int64(word & _ANGLE) - 2**29)) * _QUARTER
     z = f * f
-    sin = ((np.float32(-1.9515295891e-4) * z + np.float32(8.3321608736e-3)) * z - np.float32(1.6666654611e-1)) * z * f + f
-    cos = (np.float32(2.443315711809948e-5) * z - np.float32(1.388731625493765e-3)) * z + np.float32(4.166664568298827e-2)
+    sin = (
+        (np.float32(-1.9515295891e-4) * z + np.float32(8.3321608736e-3)) * z
+        - np.float32(1.6666654611e-1)
+    ) * z * f + f
+    cos = (
+        np.float32(2.443315711809948e-5) * z - np.float32(1.388731625493765e-3)
+    ) * z + np.float32(4.166664568298827e-2)
     cos = cos * z * z - np.float32(0.5) * z + np.float32(1)
     odd = (quadrant & _ONE) == _ONE
     a = sin if odd else cos
@@ -108,7 +117,9 @@ def _cos_sin(word):
 
 @inline
 def normal_pair(word0, word1):
-    """Two independent standard normals (float32, |z| < 6.7) of two words: Box and Muller, Ann. Math. Stat. 29, 610 (1958)."""
+    """Two independent standard normals (float32, |z| < 6.7) of two words: Box and Muller, Ann.
+    Math. Stat. 29, 610 (1958).
+    """
     u = (np.float32(np.int32(word0 >> _ONE)) + np.float32(0.5)) * np.float32(2.0**-31)
     radius = np.sqrt(np.float32(-2) * _log(u))
     cos, sin = _cos_sin(word1)
@@ -121,13 +132,17 @@ def words_row(k0, k1, row, lane, out):
     low, high = np.uint64(row) & _MASK, np.uint64(row) >> _HALF
     n = out.size
     for b in range(n // 4):
-        w0, w1, w2, w3 = block(np.uint64(b), low, np.uint64(lane), high, np.uint64(k0), np.uint64(k1))
+        w0, w1, w2, w3 = block(
+            np.uint64(b), low, np.uint64(lane), high, np.uint64(k0), np.uint64(k1)
+        )
         out[4 * b] = w0
         out[4 * b + 1] = w1
         out[4 * b + 2] = w2
         out[4 * b + 3] = w3
     if n % 4:
-        w0, w1, w2, _ = block(np.uint64(n // 4), low, np.uint64(lane), high, np.uint64(k0), np.uint64(k1))
+        w0, w1, w2, _ = block(
+            np.uint64(n // 4), low, np.uint64(lane), high, np.uint64(k0), np.uint64(k1)
+        )
         out[n - n % 4] = w0
         if n % 4 > 1:
             out[n - n % 4 + 1] = w1
@@ -137,11 +152,15 @@ def words_row(k0, k1, row, lane, out):
 
 @kernel
 def normal_row(k0, k1, row, lane, out):
-    """Standard normals of one row: words 0, 1 and words 2, 3 of a block are a Box-Muller pair. out : float32 (n,)."""
+    """Standard normals of one row: words 0, 1 and words 2, 3 of a block are a Box-Muller pair. out
+    : float32 (n,).
+    """
     low, high = np.uint64(row) & _MASK, np.uint64(row) >> _HALF
     n = out.size
     for b in range(n // 4):
-        w0, w1, w2, w3 = block(np.uint64(b), low, np.uint64(lane), high, np.uint64(k0), np.uint64(k1))
+        w0, w1, w2, w3 = block(
+            np.uint64(b), low, np.uint64(lane), high, np.uint64(k0), np.uint64(k1)
+        )
         a0, a1 = normal_pair(w0, w1)
         a2, a3 = normal_pair(w2, w3)
         out[4 * b] = a0
@@ -149,7 +168,9 @@ def normal_row(k0, k1, row, lane, out):
         out[4 * b + 2] = a2
         out[4 * b + 3] = a3
     if n % 4:
-        w0, w1, w2, w3 = block(np.uint64(n // 4), low, np.uint64(lane), high, np.uint64(k0), np.uint64(k1))
+        w0, w1, w2, w3 = block(
+            np.uint64(n // 4), low, np.uint64(lane), high, np.uint64(k0), np.uint64(k1)
+        )
         a0, a1 = normal_pair(w0, w1)
         a2, a3 = normal_pair(w2, w3)
         out[n - n % 4] = a0
@@ -161,7 +182,9 @@ def normal_row(k0, k1, row, lane, out):
 
 @parallel
 def words(k0, k1, row, lane, out):
-    """Random words of rows row, row + 1, ... ; `lane` tells several arrays of one key apart. out : uint32 (rows, n)."""
+    """Random words of rows row, row + 1, ... ; `lane` tells several arrays of one key apart. out :
+    uint32 (rows, n).
+    """
     for i in numba.prange(out.shape[0]):
         words_row(k0, k1, row + i, lane, out[i])
 
@@ -179,7 +202,9 @@ def uniform(k0, k1, row, lane, out):
 
 @parallel
 def uniform64(k0, k1, row, lane, out):
-    """Uniform in [0, 1) with 53 bits, from words 2 j and 2 j + 1 of the row. out : float64 (rows, n)."""
+    """Uniform in [0, 1) with 53 bits, from words 2 j and 2 j + 1 of the row. out : float64 (rows,
+    n).
+    """
     rows, n = out.shape
     for i in numba.prange(rows):
         drawn = np.empty(2 * n, np.uint32)

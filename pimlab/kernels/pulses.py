@@ -1,7 +1,9 @@
-"""How does a cell learn? Random pulse trains meet at its word line and bit line, and each coincidence moves it by one step.
+"""How does a cell learn? Random pulse trains meet at its word line and bit line, and each
+coincidence moves it by one step.
 
-Gokmen and Vlasov, Front. Neurosci. 10, 333 (2016). Random numbers are addressed by (update, line) for trains and by
-(cell, update, pulse) for cells, so neither threads nor the order of work change them.
+Gokmen and Vlasov, Front. Neurosci. 10, 333 (2016). Random numbers are addressed by (update, line)
+for trains and by (cell, update, pulse) for cells, so neither threads nor the order of work change
+them.
 """
 
 from __future__ import annotations
@@ -20,8 +22,10 @@ _TWO_32 = 4294967296.0
 def trains(p, length, k0, k1, row, lane, out):
     """Bit t < length[b] of out[b, i] is set with probability p[b, i]; the bits are independent.
 
-    p : float32 (updates, lines);  length : int64 (updates,), at most 32;  out : uint32 (updates, lines), written.
-    row : index of the first update since the start of training;  lane : tells word lines from bit lines.
+    p : float32 (updates, lines);  length : int64 (updates,), at most 32;  out : uint32 (updates,
+    lines), written.
+    row : index of the first update since the start of training;  lane : tells word lines from bit
+    lines.
     """
     updates, lines = p.shape
     for b in range(updates):
@@ -30,7 +34,14 @@ def trains(p, length, k0, k1, row, lane, out):
             level, bits = np.float64(p[b, i]) * _TWO_32, np.uint64(0)
             if level > 0:
                 for first in range(0, length[b], 4):
-                    drawn = block(np.uint64(8 * i + first // 4), low, np.uint64(lane), high, np.uint64(k0), np.uint64(k1))
+                    drawn = block(
+                        np.uint64(8 * i + first // 4),
+                        low,
+                        np.uint64(lane),
+                        high,
+                        np.uint64(k0),
+                        np.uint64(k1),
+                    )
                     for t in range(first, min(first + 4, length[b])):
                         if np.float64(drawn[t - first]) < level:
                             bits |= np.uint64(1) << np.uint64(t)
@@ -39,9 +50,11 @@ def trains(p, length, k0, k1, row, lane, out):
 
 @kernel
 def coincidences(x, d, x_sign, d_sign, out):
-    """out[i, j] = number of times at which trains x[i] and d[j] are both on, with the sign of the product; minus: downhill.
+    """out[i, j] = number of times at which trains x[i] and d[j] are both on, with the sign of the
+    product; minus: downhill.
 
-    x : uint32 (k,);  d : uint32 (n,);  x_sign, d_sign : int8, same shapes;  out : int32 (k, n), written.
+    x : uint32 (k,);  d : uint32 (n,);  x_sign, d_sign : int8, same shapes;  out : int32 (k, n),
+    written.
     """
     for i in range(x.size):
         for j in range(d.size):
@@ -49,13 +62,17 @@ def coincidences(x, d, x_sign, d_sign, out):
             bits = bits - ((bits >> np.uint32(1)) & np.uint32(0x55555555))
             bits = (bits & np.uint32(0x33333333)) + ((bits >> np.uint32(2)) & np.uint32(0x33333333))
             bits = (bits + (bits >> np.uint32(4))) & np.uint32(0x0F0F0F0F)
-            count = (bits + (bits >> np.uint32(8)) + (bits >> np.uint32(16)) + (bits >> np.uint32(24))) & np.uint32(0x3F)
+            count = (
+                bits + (bits >> np.uint32(8)) + (bits >> np.uint32(16)) + (bits >> np.uint32(24))
+            ) & np.uint32(0x3F)
             out[i, j] = -np.int32(count) * np.int32(x_sign[i]) * np.int32(d_sign[j])
 
 
 @inline
 def response(w, up, slope_up, slope_down, span, curve):
-    """Size of one step at state w relative to the cell's own at 0, never negative: linear in w, or exponential where there is a curve."""
+    """Size of one step at state w relative to the cell's own at 0, never negative: linear in w, or
+    exponential where there is a curve.
+    """
     if curve.size == 0:
         size = np.float32(1) - (slope_up if up else slope_down) * w
     else:
@@ -69,11 +86,12 @@ def response(w, up, slope_up, slope_down, span, curve):
 def pulse(w, seen, counts, cells, curve, noise, k0, k1, row, used):
     """Each cell takes |counts| pulses, upwards where counts > 0; w and seen move in place.
 
-    w, seen : float32 (k, n), state and what a read sees of it (state plus the last write's noise);  counts : int32 (k, n);
-    cells : float32 (6, k, n), step up, step down, lowest, highest state, slope up, slope down;  curve : float32 (6,) a, b,
-    A up, gamma up, A down, gamma down, or (0,);  noise : float32 (3,), spread of a step relative to it, spread of a step
-    relative to the cell's step at 0, spread of what a read sees;  row : index of this update;  used : int64 (k, n), pulses
-    so far, counted on.
+    w, seen : float32 (k, n), state and what a read sees of it (state plus the last write's noise);
+    counts : int32 (k, n);
+    cells : float32 (6, k, n), step up, step down, lowest, highest state, slope up, slope down;
+    curve : float32 (6,) a, b, A up, gamma up, A down, gamma down, or (0,);  noise : float32 (3,),
+    spread of a step relative to it, spread of a step relative to the cell's step at 0, spread of
+    what a read sees;  row : index of this update;  used : int64 (k, n), pulses so far, counted on.
     """
     for i in numba.prange(w.shape[0]):
         low, high = np.uint64(row) & _MASK, (np.uint64(row) >> _HALF) << np.uint64(16)
@@ -84,10 +102,19 @@ def pulse(w, seen, counts, cells, curve, noise, k0, k1, row, used):
             for turn in range(abs(counts[i, j])):
                 if random:
                     counter = high + np.uint64(turn)
-                    drawn = block(np.uint64(i), low, np.uint64(j), counter, np.uint64(k0), np.uint64(k1))
+                    drawn = block(
+                        np.uint64(i), low, np.uint64(j), counter, np.uint64(k0), np.uint64(k1)
+                    )
                     z0, z1 = normal_pair(drawn[0], drawn[1])
                 step = cells[0, i, j] if up else -cells[1, i, j]
-                size = response(w[i, j], up, cells[4, i, j], cells[5, i, j], cells[3, i, j] - cells[2, i, j], curve)
+                size = response(
+                    w[i, j],
+                    up,
+                    cells[4, i, j],
+                    cells[5, i, j],
+                    cells[3, i, j] - cells[2, i, j],
+                    curve,
+                )
                 moved = w[i, j] + step * (size * (np.float32(1) + noise[0] * z0) + noise[1] * z0)
                 w[i, j] = min(max(moved, cells[2, i, j]), cells[3, i, j])
                 seen[i, j] = w[i, j] + noise[2] * z1

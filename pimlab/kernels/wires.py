@@ -1,8 +1,9 @@
 """What do cells and wire resistance make of one line, or of one gated column, of a crossbar?
 
-Every recursion here joins resistances and conductances by sums, products and quotients of non-negative numbers
-(series z + r, shunt z / (1 + z g)), so that a resistance of exactly zero needs no special case, nothing divides by
-zero, and no digits cancel. The circuits are drawn in `pimlab.analog.wires`.
+Every recursion here joins resistances and conductances by sums, products and quotients of
+non-negative numbers (series z + r, shunt z / (1 + z g)), so that a resistance of exactly zero needs
+no special case, nothing divides by zero, and no digits cancel. The circuits are drawn in
+`pimlab.analog.circuit.wires`.
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ from pimlab.kernels.jit import inline, kernel, parallel
 def line_port(g, r, r_first, admittance, injection):
     """One input line as its output lines see it: admittance is added to, injection is replaced.
 
-    g : float64 (N,), S, cells of the line;  r, r_first : ohm, between cells and from the driver to the first cell
+    g : float64 (N,), S, cells of the line;  r, r_first : ohm, between cells and from the driver to
+    the first cell
     admittance : float64 (N, N), S, Fortran order; only the lower triangle is touched
     injection : float64 (N,), S: current into each grounded output line per volt of the driver
 
-    Y = D - D inv(T) D with D = diag(g) and T the line's nodal matrix (tridiagonal, hence inv(T) is a ladder's
-    product of voltage ratios). The diagonal is the sum of the row's couplings and its injection, which keeps rows
-    exact where Y nearly cancels (Grassmann, Taksar, Heyman, Oper. Res. 33, 1985, for M-matrices).
+    Y = D - D inv(T) D with D = diag(g) and T the line's nodal matrix (tridiagonal, hence inv(T) is
+    a ladder's product of voltage ratios). The diagonal is the sum of the row's couplings and its
+    injection, which keeps rows exact where Y nearly cancels (Grassmann, Taksar, Heyman, Oper. Res.
+    33, 1985, for M-matrices).
     """
     n = g.size
     ratio = np.empty(n)
@@ -57,7 +60,8 @@ def line_voltages(g, v, b, source, r, r_first, w):
     """Voltages along one input line whose output lines stand at `b`.
 
     g : float64 (N,), S;  v : float64 (batch,), V, of the driver;  b : float64 (batch, N), V
-    source : float64 (batch, N), A, flowing through each cell from the input to the output line beside g (w - b)
+    source : float64 (batch, N), A, flowing through each cell from the input to the output line
+    beside g (w - b)
     r, r_first : ohm;  w : float64 (batch, N), V, replaced
     """
     batch, n = b.shape
@@ -81,11 +85,13 @@ def gated_single(g, active, r_in, r_first, r_out, r_last, out):
     """Sense currents of topology B at a supply of 1 V, one circuit for each input pattern.
 
     g : float64 (M, N), S;  active : bool (patterns, M): rows whose cells conduct
-    r_in, r_out : ohm a segment;  r_first : ohm, supply to row 0;  r_last : ohm, row M-1 to the 0 V sense
+    r_in, r_out : ohm a segment;  r_first : ohm, supply to row 0;  r_last : ohm, row M-1 to the 0 V
+    sense
     out : float64 (patterns, N), A
 
     Everything above a row is kept in hybrid form, supply line w = e - z i_w + a b and output line
-    i_b = u - y b - a i_w (a reciprocal two-port has the same a in both; c = 1 - a is kept beside it, uncancelled).
+    i_b = u - y b - a i_w (a reciprocal two-port has the same a in both; c = 1 - a is kept beside
+    it, uncancelled).
     """
     rows, n = g.shape
     for p in prange(active.shape[0]):
@@ -119,7 +125,8 @@ def gated_single(g, active, r_in, r_first, r_out, r_last, out):
 
 @parallel
 def gated_pair(g, active, r_in, r_first, r_out, r_last, out):
-    """Sense currents of topology D at supplies of +1 V and -1 V, one circuit for each input pattern.
+    """Sense currents of topology D at supplies of +1 V and -1 V, one circuit for each input
+    pattern.
 
     g : float64 (2, M, N), S, cells of the +1 V and of the -1 V line;  the rest as `gated_single`.
     The hybrid form has two supply lines: z is a symmetric 2 x 2 matrix, e and a are pairs.
@@ -170,16 +177,24 @@ def gated_pair(g, active, r_in, r_first, r_out, r_last, out):
 
 @parallel
 def gated_voltages(g, source, supply, r_in, r_first, r_out, r_last, w, b):
-    """Node voltages of one supply-line circuit (topologies B and D) with a current source beside each cell.
+    """Node voltages of one supply-line circuit (topologies B and D) with a current source beside
+    each cell.
 
     g : float64 (lines, M, N), S, zero where a cell does not conduct
-    source : float64 (lines, M, N), A, from the supply line to the output line;  supply : float64 (lines,), V
+    source : float64 (lines, M, N), A, from the supply line to the output line;  supply : float64
+    (lines,), V
     r_in, r_first, r_out, r_last : ohm, as in `gated_single`
-    w : float64 (lines, M, N), V, supply-line nodes;  b : float64 (M, N), V, output-line nodes; both replaced
+    w : float64 (lines, M, N), V, supply-line nodes;  b : float64 (M, N), V, output-line nodes; both
+    replaced
     """
     lines, rows, n = g.shape
     for j in prange(n):
-        e, a, c, z = np.empty((rows, lines)), np.empty((rows, lines)), np.ones(lines), np.empty((rows, lines, lines))
+        e, a, c, z = (
+            np.empty((rows, lines)),
+            np.empty((rows, lines)),
+            np.ones(lines),
+            np.empty((rows, lines, lines)),
+        )
         before_y, before_u = np.empty(rows), np.empty(rows)
         now_e, now_a, now_z = supply.copy(), np.zeros(lines), np.zeros((lines, lines))
         y, u = 0.0, 0.0
@@ -230,18 +245,24 @@ def gated_voltages(g, source, supply, r_in, r_first, r_out, r_last, w, b):
 
 @inline
 def _behind_segment(state, r_in, r_out):
-    """Put a segment before `state`, in place; returns what divides vectors: 1 + r_in (a + b) + r_in^2 D, and 1 + r_out (p + q).
+    """Put a segment before `state`, in place; returns what divides vectors: 1 + r_in (a + b) +
+    r_in^2 D, and 1 + r_out (p + q).
 
-    state : float64 (6,), of a symmetric port of two lines over the output line: conductances a and b of each line, what they share
-    m (the off-diagonal is -m), the determinant D = a b - m^2, and the row sums p = a - m, q = b - m. None of these steps
-    subtracts, so no digits are lost however large the resistances are.
+    state : float64 (6,), of a symmetric port of two lines over the output line: conductances a and
+    b of each line, what they share m (the off-diagonal is -m), the determinant D = a b - m^2, and
+    the row sums p = a - m, q = b - m. None of these steps subtracts, so no digits are lost however
+    large the resistances are.
     """
     a, b, m, d, p, q = state[0], state[1], state[2], state[3], state[4], state[5]
     along = 1.0 + r_in * (a + b) + r_in * r_in * d
     a, b, m = (a + r_in * d) / along, (b + r_in * d) / along, m / along
     p, q, d = (p + r_in * d) / along, (q + r_in * d) / along, d / along
     across = 1.0 + r_out * (p + q)
-    state[0], state[1], state[2] = (a + r_out * d) / across, (b + r_out * d) / across, (m + r_out * d) / across
+    state[0], state[1], state[2] = (
+        (a + r_out * d) / across,
+        (b + r_out * d) / across,
+        (m + r_out * d) / across,
+    )
     state[3], state[4], state[5] = d / across, p / across, q / across
     return along, across
 
@@ -260,8 +281,9 @@ def _add_cells(state, first, second):
 def gated_near(g, active, r_in, r_first, r_out, r_last, out):
     """As `gated_single` and `gated_pair`, with the sense at row 0, where the supplies are.
 
-    g : float64 (lines, M, N), S, of one line or of the +1 V and the -1 V line;  r_last : ohm, row 0 to the 0 V sense; the rest as there.
-    From the far end to row 0 all cells are one port: see `_behind_segment`.
+    g : float64 (lines, M, N), S, of one line or of the +1 V and the -1 V line;  r_last : ohm, row 0
+    to the 0 V sense; the rest as there. From the far end to row 0 all cells are one port: see
+    `_behind_segment`.
     """
     lines, rows, n = g.shape
     for t in prange(active.shape[0]):
@@ -292,7 +314,13 @@ def gated_near_voltages(g, source, supply, r_in, r_first, r_out, r_last, w, b):
             second = ((1.0 + r * one) * pushed[1] + r * shared * pushed[0]) / along
             turned = (r_out if i else r_last) * (state[5] * first - state[4] * second)
             pushed[0], pushed[1] = first / across + turned, second / across - turned
-            ports[i, 0], ports[i, 1], ports[i, 2], ports[i, 3], ports[i, 4] = state[0], state[1], state[2], pushed[0], pushed[1]
+            ports[i, 0], ports[i, 1], ports[i, 2], ports[i, 3], ports[i, 4] = (
+                state[0],
+                state[1],
+                state[2],
+                pushed[0],
+                pushed[1],
+            )
         d0, d1 = supply[0], supply[1] if lines == 2 else 0.0
         for i in range(rows):
             i0 = ports[i, 0] * d0 - ports[i, 2] * d1 + ports[i, 3]

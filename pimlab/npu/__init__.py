@@ -13,11 +13,40 @@ from pimlab.npu.roofline import attainable, ridge, roofline
 from pimlab.npu.systolic import Buffers, GemmCycles, gemm_cycles
 from pimlab.npu.target import MacArray, Memory, Npu
 
-TARGETS = {name: partial(chip, name) for name in (
-    "warboy", "rngd", "atom", "atom-max", "rebel", "x220", "x330", "dx-m1", "t4", "a100", "h100", "l40s", "tpu-v4i",
-)}  # fmt: skip
+TARGETS = {
+    name: partial(chip, name)
+    for name in (
+        "warboy",
+        "rngd",
+        "atom",
+        "atom-max",
+        "rebel",
+        "x220",
+        "x330",
+        "dx-m1",
+        "t4",
+        "a100",
+        "h100",
+        "l40s",
+        "tpu-v4i",
+    )
+}
 
 __all__ = [
-    "TARGETS", "Accumulator", "Arithmetic", "Buffers", "GemmCycles", "MacArray", "Memory", "Npu", "attainable", "chip", "chips",
-    "gemm_cycles", "matmul", "requantize", "ridge", "roofline",
-]  # fmt: skip
+    "TARGETS",
+    "Accumulator",
+    "Arithmetic",
+    "Buffers",
+    "GemmCycles",
+    "MacArray",
+    "Memory",
+    "Npu",
+    "attainable",
+    "chip",
+    "chips",
+    "gemm_cycles",
+    "matmul",
+    "requantize",
+    "ridge",
+    "roofline",
+]

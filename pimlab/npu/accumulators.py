@@ -1,4 +1,6 @@
-"""What does an accumulator of limited width hold? Integer sums that wrap or saturate, and how often they did."""
+"""What does an accumulator of limited width hold? Integer sums that wrap or saturate, and how often
+they did.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ class Accumulator(Value):
     """A two's-complement accumulator.
 
     bits : its width. overflow : "wrap" keeps the low bits, "saturate" clips to the ends.
-    chunk : how many products are added exactly before the accumulator takes the sum (1: after each; None: all of k).
+    chunk : how many products are added exactly before the accumulator takes the sum (1: after each;
+    None: all of k).
         A wrapping accumulator gives the same bits for every chunk.
     """
 
@@ -32,10 +35,14 @@ class Accumulator(Value):
         return 2 ** (self.bits - 1) - 1
 
 
-def integer_product(x: np.ndarray, w: np.ndarray, start: np.ndarray, accumulator: Accumulator) -> tuple[np.ndarray, int]:
-    """Sums (batch, n) of codes x (batch, k) @ w (k, n) + start (n,), and how many outputs overflow changed.
+def integer_product(
+    x: np.ndarray, w: np.ndarray, start: np.ndarray, accumulator: Accumulator
+) -> tuple[np.ndarray, int]:
+    """Sums (batch, n) of codes x (batch, k) @ w (k, n) + start (n,), and how many outputs overflow
+    changed.
 
-    x, w : integers of up to 17 bits; start : int64 (n,), in range. The sums are int32 where 32 bits hold them, else int64.
+    x, w : integers of up to 17 bits; start : int64 (n,), in range. The sums are int32 where 32 bits
+    hold them, else int64.
     """
     signed, base = _as_signed(x, w, start)
     if _bytes_suffice(signed, w, base, accumulator):
@@ -51,20 +58,26 @@ def integer_product(x: np.ndarray, w: np.ndarray, start: np.ndarray, accumulator
 
 
 def _as_signed(x: np.ndarray, w: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Unsigned bytes as signed ones 128 below, and a start that makes up for it; other codes as they are."""
+    """Unsigned bytes as signed ones 128 below, and a start that makes up for it; other codes as
+    they are.
+    """
     if x.dtype != np.uint8:
         return x, start
     return (x ^ np.uint8(128)).view(np.int8), start + 128 * w.sum(axis=0, dtype=np.int64)
 
 
-def _bytes_suffice(x: np.ndarray, w: np.ndarray, start: np.ndarray, accumulator: Accumulator) -> bool:
+def _bytes_suffice(
+    x: np.ndarray, w: np.ndarray, start: np.ndarray, accumulator: Accumulator
+) -> bool:
     if x.dtype != np.int8 or w.dtype != np.int8:
         return False
     # No partial sum of bytes, in any order, exceeds k 2^14 beside the start.
     return len(w) * 2**14 + int(np.abs(start).max(initial=0)) <= min(accumulator.highest, 2**31 - 1)
 
 
-def _saturated(x: np.ndarray, w: np.ndarray, start: np.ndarray, exact: np.ndarray, accumulator: Accumulator) -> np.ndarray:
+def _saturated(
+    x: np.ndarray, w: np.ndarray, start: np.ndarray, exact: np.ndarray, accumulator: Accumulator
+) -> np.ndarray:
     low, high = accumulator.lowest, accumulator.highest
     if accumulator.chunk is None or accumulator.chunk >= len(w):
         return np.clip(exact, low, high)

@@ -1,12 +1,15 @@
-"""What exact output does a digital MAC array give? Codes in, sums, codes out, each step by a named rule.
+"""What exact output does a digital MAC array give? Codes in, sums, codes out, each step by a named
+rule.
 
-Integer machines (Jacob et al., CVPR 2018): weights symmetric with one scale a column, activations with one scale and
-zero point from calibration, bias and zero-point correction in the accumulator before the first product, sums of
-stated width, results requantised to codes. Without calibration each input row is scaled by its own largest
-magnitude, in signed codes, and the sums leave as float32.
+Integer machines (Jacob et al., CVPR 2018): weights symmetric with one scale a column, activations
+with one scale and zero point from calibration, bias and zero-point correction in the accumulator
+before the first product, sums of stated width, results requantised to codes. Without calibration
+each input row is scaled by its own largest magnitude, in signed codes, and the sums leave as
+float32.
 
-Float machines: operands of at most 8 bits are scaled like integers and cast, wider ones are cast as they are; sums are
-rounded in the order `floats` states, so a row's bits depend on that row and the weights only.
+Float machines: operands of at most 8 bits are scaled like integers and cast, wider ones are cast as
+they are; sums are rounded in the order `floats` states, so a row's bits depend on that row and the
+weights only.
 """
 
 from __future__ import annotations
@@ -18,10 +21,16 @@ import numpy as np
 from pimlab import formats
 from pimlab.formats import FloatAccumulator
 from pimlab.keys import Key
+from pimlab.machine.protocol import (
+    Calibration,
+    Programmed,
+    Range,
+    checked_operands,
+    checked_weights,
+)
 from pimlab.npu.accumulators import Accumulator, integer_product
 from pimlab.npu.operands import Weights, grid_of, is_integer, quantised, rounded
 from pimlab.npu.requantisation import codes_of
-from pimlab.protocol import Calibration, Programmed, Range, checked_operands, checked_weights
 from pimlab.values import Value, choice, part
 
 _INT32 = (-(2**31), 2**31 - 1)
@@ -36,7 +45,9 @@ class Arithmetic(Value):
     """One scale for the tensor from calibration; without calibration one a row."""
     outputs: str | None = "int8"
     """Format results are requantised to when a calibration gives their range."""
-    zero_point: str = choice("affine", "symmetric", default="affine", doc="whether activation codes have a zero point")
+    zero_point: str = choice(
+        "affine", "symmetric", default="affine", doc="whether activation codes have a zero point"
+    )
     rule: str = choice("onnx", "gemmlowp", default="onnx", doc="rounding rule of requantisation")
     accumulator: Accumulator = part(Accumulator, default=Accumulator())
     """Of integer products."""
@@ -44,18 +55,27 @@ class Arithmetic(Value):
     """Of float products."""
 
     def check(self) -> None:
-        """Every format is known, weights are signed, and gemmlowp's rule has sums of at most 32 bits."""
+        """Every format is known, weights are signed, and gemmlowp's rule has sums of at most 32
+        bits.
+        """
         for name in ("weights", "activations", "outputs"):
             if getattr(self, name) is not None:
                 formats.format(getattr(self, name))
         if is_integer(self.weights) and not grid_of(self.weights).signed:
-            raise ValueError(f"Arithmetic weights={self.weights!r} is unsigned; allowed: signed, such as 'int8'")
+            raise ValueError(
+                f"Arithmetic weights={self.weights!r} is unsigned; allowed: signed, such as 'int8'"
+            )
         if self.rule == "gemmlowp" and self.accumulator.bits > 32:
-            raise ValueError(f"Arithmetic rule='gemmlowp' with accumulator bits={self.accumulator.bits}: it takes sums of at most 32 bits")
+            raise ValueError(
+                f"Arithmetic rule='gemmlowp' with accumulator bits={self.accumulator.bits}: it "
+                "takes sums of at most 32 bits"
+            )
 
     @property
     def mac(self) -> str:
-        """The format in which a MAC multiplies: the wider operand's, float before integer, "fp32" where one is None."""
+        """The format in which a MAC multiplies: the wider operand's, float before integer, "fp32"
+        where one is None.
+        """
         if self.weights is None or self.activations is None:
             return "fp32"
         names = [element(self.activations), element(self.weights)]
@@ -64,7 +84,9 @@ class Arithmetic(Value):
 
 
 def element(name: str) -> str:
-    """The format one element of `name` multiplies in: of a block, its element's; of blocked integers, "fp16"."""
+    """The format one element of `name` multiplies in: of a block, its element's; of blocked
+    integers, "fp16".
+    """
     grid = formats.format(name)
     if isinstance(grid, formats.MicroscalingFormat):
         return grid.element.name
@@ -74,17 +96,33 @@ def element(name: str) -> str:
 class MacProgrammed(Programmed):
     """Weights float32 (k, n) and bias (n,) as an `Arithmetic` holds them."""
 
-    def __init__(self, w: np.ndarray, bias: np.ndarray | None, arithmetic: Arithmetic, calibration: Calibration | None, what: str):
+    def __init__(
+        self,
+        w: np.ndarray,
+        bias: np.ndarray | None,
+        arithmetic: Arithmetic,
+        calibration: Calibration | None,
+        what: str,
+    ):
         w, self.bias = checked_weights(w, bias, what)
-        self.shape, self.arithmetic, self.calibration, self.what = w.shape, arithmetic, calibration, what
+        self.shape, self.arithmetic, self.calibration, self.what = (
+            w.shape,
+            arithmetic,
+            calibration,
+            what,
+        )
         self.weights = Weights(w, arithmetic.weights)
 
     def matmul(self, x: np.ndarray, key: int | Key = 0, at: str | float = 0.0) -> np.ndarray:
         """y float32 (batch, n) of x float32 (batch, k); the same bits for every key and time."""
         return self.counted(x)[0]
 
-    def counted(self, x: np.ndarray, key: int | Key = 0, at: str | float = 0.0) -> tuple[np.ndarray, dict[str, int]]:
-        """`matmul(x)`, and how many inputs were clipped, sums changed by overflow and outputs clipped on the way."""
+    def counted(
+        self, x: np.ndarray, key: int | Key = 0, at: str | float = 0.0
+    ) -> tuple[np.ndarray, dict[str, int]]:
+        """`matmul(x)`, and how many inputs were clipped, sums changed by overflow and outputs
+        clipped on the way.
+        """
         x = checked_operands(x, self.shape[0], self.what)
         if is_integer(self.arithmetic.activations) and self.weights.codes is not None:
             return self._integers(x, self.weights.codes)
@@ -95,25 +133,39 @@ class MacProgrammed(Programmed):
 
     def _integers(self, x: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, dict[str, int]]:
         q, scale, zero, clipped = self._codes(x)
-        acc, changed = integer_product(q, codes, self._start(scale, zero), self.arithmetic.accumulator)
+        acc, changed = integer_product(
+            q, codes, self._start(scale, zero), self.arithmetic.accumulator
+        )
         acc = self._rectified(acc)
         if self.calibration is None:
             y = acc * (scale * self.weights.scale)
-            return (y if self.bias is None else y + self.bias).astype(np.float32), _faults(clipped, changed, 0)
+            return (y if self.bias is None else y + self.bias).astype(np.float32), _faults(
+                clipped, changed, 0
+            )
         if not is_integer(self.arithmetic.outputs):
             y, lost = self._outputs(acc.astype(np.float32) * (scale * self.weights.scale))
             return y, _faults(clipped, changed, lost)
-        step, middle, grid = span_codes(self.calibration.y, self.arithmetic.outputs, self.arithmetic.zero_point)
-        q, lost = codes_of(acc, scale[0, 0] * self.weights.scale / step, middle, grid, self.arithmetic.rule)
+        step, middle, grid = span_codes(
+            self.calibration.y, self.arithmetic.outputs, self.arithmetic.zero_point
+        )
+        q, lost = codes_of(
+            acc, scale[0, 0] * self.weights.scale / step, middle, grid, self.arithmetic.rule
+        )
         return (q.astype(np.float32) - middle) * step, _faults(clipped, changed, lost)
 
     def _rectified(self, y: np.ndarray) -> np.ndarray:
-        """Sums with the Relu that alone reads them: fused, so that what it drops does not count as clipped."""
-        return np.maximum(y, 0) if self.calibration is not None and self.calibration.rectified else y
+        """Sums with the Relu that alone reads them: fused, so that what it drops does not count as
+        clipped.
+        """
+        return (
+            np.maximum(y, 0) if self.calibration is not None and self.calibration.rectified else y
+        )
 
     def _codes(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, int, int]:
         if self.calibration is not None:
-            step, zero, grid = span_codes(self.calibration.x, self.arithmetic.activations, self.arithmetic.zero_point)
+            step, zero, grid = span_codes(
+                self.calibration.x, self.arithmetic.activations, self.arithmetic.zero_point
+            )
             scale = np.full((len(x), 1), step, np.float32)
         else:
             zero, grid = 0, grid_of(self.arithmetic.activations).but(signed=True)

@@ -1,4 +1,6 @@
-"""Which machines are published? The NPUs of the catalogue, each in every format it has a peak for."""
+"""Which machines are published? The NPUs of the catalogue, each in every format it has a peak
+for.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,8 @@ from pimlab.values import unknown
 
 
 def chip(name: str, format: str | None = None) -> Npu:
-    """The machine of `catalogue/npu/<name>.toml`, computing in `format` (its own first format unless given).
+    """The machine of `catalogue/npu/<name>.toml`, computing in `format` (its own first format
+    unless given).
 
     Its arrays hold the MACs of its first format; another format runs at the ratio of the two peaks.
     ValueError with the nearest name for an unknown machine, and for a format without a peak.
@@ -22,16 +25,25 @@ def chip(name: str, format: str | None = None) -> Npu:
     if chosen not in peaks(entry):
         raise ValueError(unknown(f"{name}: format", chosen, peaks(entry)))
     array = MacArray(
-        rows=_count(entry, "rows"), cols=_count(entry, "cols"), count=_count(entry, "arrays"), clock=entry["clock"].value,
-        dataflow=entry.meta["dataflow"], rate=peaks(entry)[chosen] / peaks(entry)[first],
-    )  # fmt: skip
+        rows=_count(entry, "rows"),
+        cols=_count(entry, "cols"),
+        count=_count(entry, "arrays"),
+        clock=entry["clock"].value,
+        dataflow=entry.meta["dataflow"],
+        rate=peaks(entry)[chosen] / peaks(entry)[first],
+    )
     node, voltage = entry["node"].value, entry["voltage"].value
     return Npu(
-        name=name, array=array, lanes=_count(entry, "lanes"), node=node, voltage=voltage, sources=_cited(entry),
+        name=name,
+        array=array,
+        lanes=_count(entry, "lanes"),
+        node=node,
+        voltage=voltage,
+        sources=_cited(entry),
         arithmetic=Arithmetic(weights=chosen, activations=chosen, outputs=chosen),
         memory=Memory(sram=entry["sram"].value, bandwidth=entry["dram_bandwidth"].value),
         energy=memory_prices(node, voltage, entry.meta["dram"], entry["power_standing"]),
-    )  # fmt: skip
+    )
 
 
 def chips() -> tuple[str, ...]:
@@ -41,7 +53,11 @@ def chips() -> tuple[str, ...]:
 
 def peaks(entry: Entry) -> dict[str, float]:
     """Published or assumed peak in operations a second, by format."""
-    return {name.removeprefix("peak."): constant.value for name, constant in entry.items() if name.startswith("peak.")}
+    return {
+        name.removeprefix("peak."): constant.value
+        for name, constant in entry.items()
+        if name.startswith("peak.")
+    }
 
 
 def _count(entry: Entry, key: str) -> int:

@@ -1,4 +1,6 @@
-"""How do weights and activations stand in a machine's format? As codes with scales, or as float32 values on its grid."""
+"""How do weights and activations stand in a machine's format? As codes with scales, or as float32
+values on its grid.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ from pimlab.formats import IntegerFormat
 from pimlab.kernels import int8 as kernels
 
 SCALED_BITS = 8
-"""Float formats of at most this width are scaled to their range; wider ones hold values as they are."""
+"""Float formats of at most this width are scaled to their range; wider ones hold values as they
+are.
+"""
 
 
 def is_integer(name: str | None) -> bool:
@@ -30,8 +34,10 @@ def grid_of(name: str | None) -> IntegerFormat:
 class Weights:
     """w float32 (k, n) in a format.
 
-    codes : integers (k, n), or None where the format is no plain integer; scale : float32 (n,), one step of a column;
-    sums : int64 (n,), the codes of a column added up; values : float32 (k, n), what the weights stand for.
+    codes : integers (k, n), or None where the format is no plain integer; scale : float32 (n,), one
+    step of a column;
+    sums : int64 (n,), the codes of a column added up; values : float32 (k, n), what the weights
+    stand for.
     """
 
     def __init__(self, w: np.ndarray, name: str | None):
@@ -42,7 +48,9 @@ class Weights:
         if is_integer(name):
             grid = grid_of(name)
             self.scale = formats.symmetric(np.abs(w).max(axis=0), grid)
-            self.codes = np.clip(np.rint(w / self.scale), grid.lowest, grid.highest).astype(grid.dtype)
+            self.codes = np.clip(np.rint(w / self.scale), grid.lowest, grid.highest).astype(
+                grid.dtype
+            )
             self.sums = self.codes.sum(axis=0, dtype=np.int64)
             self._values = None
         elif name is not None:
@@ -63,21 +71,32 @@ class Weights:
         return self._values
 
 
-def quantised(x: np.ndarray, scale: np.ndarray, zero: int, grid: IntegerFormat) -> tuple[np.ndarray, int]:
-    """Codes of x float32 (batch, k) with one scale a row, float32 (batch,), and how many were clipped."""
+def quantised(
+    x: np.ndarray, scale: np.ndarray, zero: int, grid: IntegerFormat
+) -> tuple[np.ndarray, int]:
+    """Codes of x float32 (batch, k) with one scale a row, float32 (batch,), and how many were
+    clipped.
+    """
     q, clipped = np.empty(x.shape, grid.dtype), np.empty(len(x), np.int64)
     kernels.quantise(x, np.ascontiguousarray(scale), zero, grid.lowest, grid.highest, q, clipped)
     return q, int(clipped.sum())
 
 
 def rounded(x: np.ndarray, name: str, largest: float | None) -> tuple[np.ndarray, int]:
-    """x float32 (batch, k) on the grid of the float format `name`, and how many lay beyond its range.
+    """x float32 (batch, k) on the grid of the float format `name`, and how many lay beyond its
+    range.
 
     largest : the magnitude that fills a scaled format; None takes each row's own.
     """
     if not _is_scaled(name):
         return placed(x, name, None)
-    return placed(x, name, np.abs(x).max(axis=1, initial=0) if largest is None else np.full(len(x), largest, np.float32))
+    return placed(
+        x,
+        name,
+        np.abs(x).max(axis=1, initial=0)
+        if largest is None
+        else np.full(len(x), largest, np.float32),
+    )
 
 
 def _is_scaled(name: str) -> bool:
@@ -86,9 +105,11 @@ def _is_scaled(name: str) -> bool:
 
 
 def placed(rows: np.ndarray, name: str, largest: np.ndarray | None) -> tuple[np.ndarray, int]:
-    """rows float32 (rows, k) on the grid of the float or block format `name`, and how many lay beyond its range.
+    """rows float32 (rows, k) on the grid of the float or block format `name`, and how many lay
+    beyond its range.
 
-    largest : (rows,), the magnitude that shall fill a float format; None leaves the values unscaled.
+    largest : (rows,), the magnitude that shall fill a float format; None leaves the values
+    unscaled.
     """
     grid = formats.format(name)
     if isinstance(grid, formats.BlockedFormat):

@@ -13,17 +13,33 @@ _PRINTED = {"fp16": "fp16", "fp32": "fp32"}
 
 
 def memory_prices(node: float, voltage: float, dram: str, standing: Constant) -> Prices:
-    """Prices of everything but MACs for a machine at `node` (m) and `voltage` (V), a DRAM type and its standing power."""
+    """Prices of everything but MACs for a machine at `node` (m) and `voltage` (V), a DRAM type and
+    its standing power.
+    """
     outside = catalogue.entry("energy", "memory")[dram]
-    read, write, psum = _sram("read", node, voltage), _sram("write", node, voltage), _psum(node, voltage)
+    read, write, psum = (
+        _sram("read", node, voltage),
+        _sram("write", node, voltage),
+        _psum(node, voltage),
+    )
     costs = {
-        "sram.read": (read, "SRAM"), "sram.write": (write, "SRAM"), "sram.index": (read, "SRAM"),
-        "psum.read": (psum, "accumulators"), "psum.write": (psum, "accumulators"),
-        "dram.read": (outside, "DRAM"), "dram.write": (outside, "DRAM"), "dram.index": (outside, "DRAM"),
+        "sram.read": (read, "SRAM"),
+        "sram.write": (write, "SRAM"),
+        "sram.index": (read, "SRAM"),
+        "psum.read": (psum, "accumulators"),
+        "psum.write": (psum, "accumulators"),
+        "dram.read": (outside, "DRAM"),
+        "dram.write": (outside, "DRAM"),
+        "dram.index": (outside, "DRAM"),
         "vector.op": (_from_45nm(vector_op(), node, voltage), "vector"),
         "standing": (standing, "leakage"),
-    }  # fmt: skip
-    return Prices({event: Price(constant=constant, component=component) for event, (constant, component) in costs.items()})
+    }
+    return Prices(
+        {
+            event: Price(constant=constant, component=component)
+            for event, (constant, component) in costs.items()
+        }
+    )
 
 
 @lru_cache(maxsize=256)
@@ -35,16 +51,19 @@ def mac_price(format_: str, node: float, voltage: float) -> Price:
 def mac(format_: str) -> Constant:
     """One multiplication in `format_` and one addition to the accumulator, in J at 45 nm and 0.9 V.
 
-    Integers: Horowitz and Aladdin disagree four times over, and both are the interval; other widths than 8 go with the
-    square of the width (Horowitz's 32-bit multiplier costs 15.5 times the 8-bit one). Floats: printed for FP16 and
-    FP32; other significands are assumed between a linear and a square law in their width.
+    Integers: Horowitz and Aladdin disagree four times over, and both are the interval; other widths
+    than 8 go with the square of the width (Horowitz's 32-bit multiplier costs 15.5 times the 8-bit
+    one). Floats: printed for FP16 and FP32; other significands are assumed between a linear and a
+    square law in their width.
     """
     grid = formats.format(format_)
     if isinstance(grid, formats.IntegerFormat):
         return _integer_mac(grid.width)
     if isinstance(grid, formats.FloatFormat):
         return _float_mac(grid.name, grid.mantissa + 1)
-    raise ValueError(f"a MAC does not multiply in {format_!r}: it is a format of blocks; give its element's")
+    raise ValueError(
+        f"a MAC does not multiply in {format_!r}: it is a format of blocks; give its element's"
+    )
 
 
 def _table() -> catalogue.Entry:
@@ -55,7 +74,17 @@ def _integer_mac(width: int) -> Constant:
     square = (width / 8) ** 2
     reason = "multiply + add" if width == 8 else f"8-bit multiply x ({width} / 8)^2 + add"
     pairs = (("int8_multiply", "int32_add"), ("aladdin_int8_multiply", "aladdin_int32_add"))
-    ends = [derive(f"int{width} MAC", lambda a, b: a * square + b, _table()[a], _table()[b], unit="J", reason=reason) for a, b in pairs]
+    ends = [
+        derive(
+            f"int{width} MAC",
+            lambda a, b: a * square + b,
+            _table()[a],
+            _table()[b],
+            unit="J",
+            reason=reason,
+        )
+        for a, b in pairs
+    ]
     return between(f"int{width} MAC, 45 nm", *ends)
 
 
@@ -68,36 +97,72 @@ def _float_mac(name: str, significand: int) -> Constant:
         ends = sorted((fp16 * ratio, fp16 * ratio**2))
         reason = f"none printed: FP16 multiply x ({significand} / 11) to the power 1 to 2"
         multiply = assumed(f"{name} multiply", fp16 * ratio**1.5, "J", reason, *ends)
-    low = derive(f"{name} MAC", lambda a, b: a + b, multiply, narrow, unit="J", reason="multiply + add in FP16")
-    high = derive(f"{name} MAC", lambda a, b: a + b, multiply, wide, unit="J", reason="multiply + add in FP32")
+    low = derive(
+        f"{name} MAC",
+        lambda a, b: a + b,
+        multiply,
+        narrow,
+        unit="J",
+        reason="multiply + add in FP16",
+    )
+    high = derive(
+        f"{name} MAC", lambda a, b: a + b, multiply, wide, unit="J", reason="multiply + add in FP32"
+    )
     return high.but(low=low.low)
 
 
 def vector_op() -> Constant:
-    """One elementary operation of the vector unit at 45 nm, from an int32 addition to a float32 multiplication."""
+    """One elementary operation of the vector unit at 45 nm, from an int32 addition to a float32
+    multiplication.
+    """
     return between("vector operation, 45 nm", _table()["int32_add"], _table()["fp32_multiply"])
 
 
 def between(name: str, low: Constant, high: Constant) -> Constant:
     """Two sources that disagree: the geometric mean, and both as the interval."""
-    mean = derive(name, lambda a, b: (a * b) ** 0.5, low, high, unit=low.unit,
-                  reason=f"geometric mean of {low.value:.3g} and {high.value:.3g} {low.unit}: two sources that disagree")  # fmt: skip
+    mean = derive(
+        name,
+        lambda a, b: (a * b) ** 0.5,
+        low,
+        high,
+        unit=low.unit,
+        reason=f"geometric mean of {low.value:.3g} and {high.value:.3g} {low.unit}: two sources "
+        "that disagree",
+    )
     return mean.but(low=low.low, high=high.high)
 
 
 def _sram(access: str, node: float, voltage: float) -> Constant:
     table = catalogue.entry("energy", "memory")
     small = _from_45nm(table["cache_8kB_45nm"], node, voltage)
-    medium, large = (_from_7nm(table[f"sram_{size}_{access}_7nm"], node, voltage) for size in ("4MB", "128MB"))
-    return derive(f"SRAM {access}, 4 MB slices", lambda s, m, b: m, small, medium, large, unit=medium.unit,
-                  reason="a 4 MB memory; low: banks of 8 kB; high: one memory of 128 MB").but(low=small.low, high=large.high)  # fmt: skip
+    medium, large = (
+        _from_7nm(table[f"sram_{size}_{access}_7nm"], node, voltage) for size in ("4MB", "128MB")
+    )
+    return derive(
+        f"SRAM {access}, 4 MB slices",
+        lambda s, m, b: m,
+        small,
+        medium,
+        large,
+        unit=medium.unit,
+        reason="a 4 MB memory; low: banks of 8 kB; high: one memory of 128 MB",
+    ).but(low=small.low, high=large.high)
 
 
 def _psum(node: float, voltage: float) -> Constant:
     table = catalogue.entry("energy", "memory")
-    small, large = _from_45nm(table["cache_8kB_45nm"], node, voltage), _from_7nm(table["sram_4MB_write_7nm"], node, voltage)
-    return derive("accumulator access, 8 kB banks", lambda s, b: s, small, large, unit=small.unit,
-                  reason="banks of 8 kB beside the array; high: in the 4 MB slices").but(high=large.high)  # fmt: skip
+    small, large = (
+        _from_45nm(table["cache_8kB_45nm"], node, voltage),
+        _from_7nm(table["sram_4MB_write_7nm"], node, voltage),
+    )
+    return derive(
+        "accumulator access, 8 kB banks",
+        lambda s, b: s,
+        small,
+        large,
+        unit=small.unit,
+        reason="banks of 8 kB beside the array; high: in the 4 MB slices",
+    ).but(high=large.high)
 
 
 def _from_45nm(constant: Constant, node: float, voltage: float) -> Constant:

@@ -1,4 +1,6 @@
-"""What is x @ w in these formats? One product, to the bit of its rounding and accumulation, with its overflows counted."""
+"""What is x @ w in these formats? One product, to the bit of its rounding and accumulation, with
+its overflows counted.
+"""
 
 from __future__ import annotations
 
@@ -8,23 +10,32 @@ import numpy as np
 
 from pimlab import formats
 from pimlab.formats import FloatAccumulator
+from pimlab.machine.protocol import checked_operands, checked_weights
 from pimlab.npu.accumulators import Accumulator, integer_product
 from pimlab.npu.operands import Weights, grid_of, is_integer, placed, quantised
 from pimlab.npu.requantisation import Counted, counted
-from pimlab.protocol import checked_operands, checked_weights
 
 
-def matmul(x: np.ndarray, w: np.ndarray, format_x: str = "int8", format_w: str = "int8",
-           accumulator: str | Accumulator | FloatAccumulator | None = None) -> Counted:  # fmt: skip
+def matmul(
+    x: np.ndarray,
+    w: np.ndarray,
+    format_x: str = "int8",
+    format_w: str = "int8",
+    accumulator: str | Accumulator | FloatAccumulator | None = None,
+) -> Counted:
     """y (batch, n) of x (batch, k) @ w (k, n), each in its format.
 
-    x, w : both arrays of integers and both formats too: they are codes, and y holds the accumulator's integers (int32, or int64 above
-        32 bits). Or real numbers: integer formats scale a row of x and a column of w to their largest magnitude, float
-        and block formats cast as they are, saturating; y is float32.
-    accumulator : for two integer formats an `Accumulator` or "int32" (it wraps; any "int<bits>"); else a
-        `pimlab.formats.FloatAccumulator` or the name of its format, "fp32", "fp16" or "bf16" (sums in sequence).
-    `counts` of the result: "x_clipped", "w_clipped", "overflowed" (outputs that accumulator overflow changed).
-    ValueError for unknown formats, codes outside their format, non-finite values, and an accumulator of the other kind.
+    x, w : both arrays of integers and both formats too: they are codes, and y holds the
+    accumulator's integers (int32, or int64 above
+        32 bits). Or real numbers: integer formats scale a row of x and a column of w to their
+        largest magnitude, float and block formats cast as they are, saturating; y is float32.
+    accumulator : for two integer formats an `Accumulator` or "int32" (it wraps; any "int<bits>");
+    else a
+        `pimlab.formats.FloatAccumulator` or the name of its format, "fp32", "fp16" or "bf16" (sums
+        in sequence).
+    `counts` of the result: "x_clipped", "w_clipped", "overflowed" (outputs that accumulator
+    overflow changed). ValueError for unknown formats, codes outside their format, non-finite
+    values, and an accumulator of the other kind.
 
     >>> pim.npu.matmul(np.array([[1, 2]]), np.array([[3], [4]]), "int8", "int8", "int32")
     Counted([[11]], dtype=int32)
@@ -40,7 +51,12 @@ def matmul(x: np.ndarray, w: np.ndarray, format_x: str = "int8", format_w: str =
     sums = _float_accumulator(accumulator)
     (x, x_clipped), (rows, w_clipped) = _values(x, format_x), _values(w.T, format_w)
     y = formats.accumulated(x, np.ascontiguousarray(rows.T), sums)
-    return counted(y, x_clipped=x_clipped, w_clipped=w_clipped, overflowed=int(np.count_nonzero(~np.isfinite(y))))
+    return counted(
+        y,
+        x_clipped=x_clipped,
+        w_clipped=w_clipped,
+        overflowed=int(np.count_nonzero(~np.isfinite(y))),
+    )
 
 
 def _integer_accumulator(given: str | Accumulator | FloatAccumulator | None) -> Accumulator:
@@ -48,7 +64,10 @@ def _integer_accumulator(given: str | Accumulator | FloatAccumulator | None) -> 
     if name or given is None:
         return Accumulator(bits=int(name[1])) if name else Accumulator()
     if not isinstance(given, Accumulator):
-        raise ValueError(f"matmul accumulator={given!r}; allowed for two integer formats: an Accumulator or 'int32'")
+        raise ValueError(
+            f"matmul accumulator={given!r}; allowed for two integer formats: an Accumulator or "
+            "'int32'"
+        )
     return given
 
 
@@ -56,21 +75,36 @@ def _float_accumulator(given: str | Accumulator | FloatAccumulator | None) -> Fl
     if isinstance(given, FloatAccumulator):
         return given
     if given is not None and given not in ("fp32", "fp16", "bf16"):
-        raise ValueError(f"matmul accumulator={given!r}; allowed with a float format: a FloatAccumulator, 'fp32', 'fp16' or 'bf16'")
+        raise ValueError(
+            f"matmul accumulator={given!r}; allowed with a float format: a FloatAccumulator, "
+            "'fp32', 'fp16' or 'bf16'"
+        )
     return FloatAccumulator(format=given or "fp32")
 
 
-def _of_scaled(x: np.ndarray, w: np.ndarray, format_x: str, format_w: str, width: Accumulator) -> Counted:
+def _of_scaled(
+    x: np.ndarray, w: np.ndarray, format_x: str, format_w: str, width: Accumulator
+) -> Counted:
     weights = Weights(w, format_w)
     scale = formats.symmetric(np.abs(x).max(axis=1, keepdims=True, initial=0), grid_of(format_x))
     q, clipped = quantised(x, scale[:, 0], 0, grid_of(format_x))
     acc, overflowed = integer_product(q, weights.integers, np.zeros(w.shape[1], np.int64), width)
-    return counted((acc * (scale * weights.scale)).astype(np.float32), x_clipped=clipped, w_clipped=0, overflowed=overflowed)
+    return counted(
+        (acc * (scale * weights.scale)).astype(np.float32),
+        x_clipped=clipped,
+        w_clipped=0,
+        overflowed=overflowed,
+    )
 
 
-def _of_codes(x: np.ndarray, w: np.ndarray, format_x: str, format_w: str, width: Accumulator) -> Counted:
+def _of_codes(
+    x: np.ndarray, w: np.ndarray, format_x: str, format_w: str, width: Accumulator
+) -> Counted:
     if x.ndim != 2 or w.ndim != 2 or x.shape[1] != w.shape[0] or 0 in w.shape:
-        raise ValueError(f"matmul: x has shape {x.shape} and w {w.shape}; allowed: (batch, k) and (k, n) with k, n >= 1")
+        raise ValueError(
+            f"matmul: x has shape {x.shape} and w {w.shape}; allowed: (batch, k) and (k, n) with "
+            "k, n >= 1"
+        )
     x, w = _codes(x, "x", format_x), _codes(w, "w", format_w)
     acc, overflowed = integer_product(x, w, np.zeros(w.shape[1], np.int64), width)
     return counted(acc, x_clipped=0, w_clipped=0, overflowed=overflowed)
@@ -79,7 +113,10 @@ def _of_codes(x: np.ndarray, w: np.ndarray, format_x: str, format_w: str, width:
 def _codes(codes: np.ndarray, name: str, format_: str) -> np.ndarray:
     grid = grid_of(format_)
     if codes.size and not (codes.min() >= grid.lowest and codes.max() <= grid.highest):
-        raise ValueError(f"matmul {name}: codes {codes.min()}..{codes.max()} lie outside {grid.lowest}..{grid.highest} of {grid.name}")
+        raise ValueError(
+            f"matmul {name}: codes {codes.min()}..{codes.max()} lie outside "
+            f"{grid.lowest}..{grid.highest} of {grid.name}"
+        )
     return np.ascontiguousarray(codes, dtype=grid.dtype)
 
 

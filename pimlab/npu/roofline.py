@@ -1,8 +1,10 @@
-"""Where does each layer sit on the roofline? Operations a byte of DRAM traffic, what that allows, and what is reached.
+"""Where does each layer sit on the roofline? Operations a byte of DRAM traffic, what that allows,
+and what is reached.
 
-S. Williams, A. Waterman, D. Patterson, "Roofline", CACM 52:4 (2009): attainable = min(peak, intensity x bandwidth). Traffic is
-the machine's own count, so weights that stay on chip raise the intensity, and a layer without DRAM traffic has none. Operations
-are those of the dense product: 2:4 sparsity doubles the peak and halves the traffic of weights.
+S. Williams, A. Waterman, D. Patterson, "Roofline", CACM 52:4 (2009): attainable = min(peak,
+intensity x bandwidth). Traffic is the machine's own count, so weights that stay on chip raise the
+intensity, and a layer without DRAM traffic has none. Operations are those of the dense product: 2:4
+sparsity doubles the peak and halves the traffic of weights.
 """
 
 from __future__ import annotations
@@ -12,17 +14,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pimlab.machine.protocol import MacOp
 from pimlab.npu.target import Npu
-from pimlab.protocol import MacOp
 
 if TYPE_CHECKING:
     import xarray as xr
 
 
 def attainable(npu: Npu, intensity: float) -> float:
-    """Operations a second that `intensity` (operations a byte of DRAM traffic) allows on `npu`; ValueError if it is negative."""
+    """Operations a second that `intensity` (operations a byte of DRAM traffic) allows on `npu`;
+    ValueError if it is negative.
+    """
     if not intensity >= 0:
-        raise ValueError(f"attainable intensity={intensity!r} is not a number of operations a byte, 0 or more")
+        raise ValueError(
+            f"attainable intensity={intensity!r} is not a number of operations a byte, 0 or more"
+        )
     return min(npu.peak(), intensity * npu.memory.bandwidth / 8)
 
 
@@ -32,15 +38,18 @@ def ridge(npu: Npu) -> float:
 
 
 def roofline(npu: Npu, ops: Iterable[MacOp]) -> xr.Dataset:
-    """Dataset by layer: operations, DRAM bytes, intensity (op/B, infinite without traffic), attainable and achieved (op/s),
-    utilisation (achieved over peak) and bound ("compute", "memory" or "array": filling and idle MACs cost more than traffic).
+    """Dataset by layer: operations, DRAM bytes, intensity (op/B, infinite without traffic),
+    attainable and achieved (op/s), utilisation (achieved over peak) and bound ("compute", "memory"
+    or "array": filling and idle MACs cost more than traffic).
     """
     import xarray as xr
 
     ops = tuple(ops)
     rows = [_layer(npu, op) for op in ops]
     names = [name for name, *_ in rows]
-    operations, traffic, seconds = (np.array([row[i] for row in rows], dtype=float) for i in (1, 2, 3))
+    operations, traffic, seconds = (
+        np.array([row[i] for row in rows], dtype=float) for i in (1, 2, 3)
+    )
     with np.errstate(divide="ignore"):
         intensity = operations / traffic
     peak = np.array([npu.peak(op) for op in ops])
@@ -48,12 +57,19 @@ def roofline(npu: Npu, ops: Iterable[MacOp]) -> xr.Dataset:
     achieved = operations / seconds
     ds = xr.Dataset(coords={"layer": ("layer", names, {"long_name": "operator"})})
     for name, values, unit, text in (
-        ("operations", operations, "op", "operations of one inference"), ("traffic", traffic, "B", "DRAM traffic of one inference"),
-        ("intensity", intensity, "op/B", "operations a byte of DRAM traffic"), ("attainable", limit, "op/s", "roofline at this intensity"),
-        ("achieved", achieved, "op/s", "operations over latency"), ("utilisation", achieved / peak, "1", "achieved over peak"),
-    ):  # fmt: skip
+        ("operations", operations, "op", "operations of one inference"),
+        ("traffic", traffic, "B", "DRAM traffic of one inference"),
+        ("intensity", intensity, "op/B", "operations a byte of DRAM traffic"),
+        ("attainable", limit, "op/s", "roofline at this intensity"),
+        ("achieved", achieved, "op/s", "operations over latency"),
+        ("utilisation", achieved / peak, "1", "achieved over peak"),
+    ):
         ds[name] = ("layer", values, {"units": unit, "long_name": text})
-    ds["bound"] = ("layer", [_bound(npu, op, a) for op, a in zip(ops, limit, strict=True)], {"long_name": "what limits the layer"})
+    ds["bound"] = (
+        "layer",
+        [_bound(npu, op, a) for op, a in zip(ops, limit, strict=True)],
+        {"long_name": "what limits the layer"},
+    )
     return ds.assign_attrs(target=npu.name, peak=npu.peak(), ridge=ridge(npu))
 
 

@@ -1,6 +1,8 @@
-"""How many cycles and how much traffic does a matrix product need on a systolic MAC array? Closed forms, by fold.
+"""How many cycles and how much traffic does a matrix product need on a systolic MAC array? Closed
+forms, by fold.
 
-out (m, n) = x (m, k) @ w (k, n) on arrays of R x C (`rows` x `cols`) MACs. A fold is one stationary tile:
+out (m, n) = x (m, k) @ w (k, n) on arrays of R x C (`rows` x `cols`) MACs. A fold is one stationary
+tile:
 
 =========  ===========  ===========  ==========  ================  ======================
 dataflow   on rows      on columns   streamed    cycles a fold     SCALE-Sim's a fold
@@ -10,22 +12,27 @@ dataflow   on rows      on columns   streamed    cycles a fold     SCALE-Sim's a
 "os"       m            n            k           2 R + C + k - 2   R + C + k - 2
 =========  ===========  ===========  ==========  ================  ======================
 
-R cycles place the stationary tile (ws, is) or drain the finished sums (os); the rest is skewed streaming. Folds run
-one after the other, those along the columns outermost. Arrays that hold two stationary tiles (or two sets of sums)
-`overlap`: the next fold follows after max(R, streamed) cycles, and only the first and the last pay for filling and
-draining. Words move: ifmap is x, filter is w, ofmap is out.
+R cycles place the stationary tile (ws, is) or drain the finished sums (os); the rest is skewed
+streaming. Folds run one after the other, those along the columns outermost. Arrays that hold two
+stationary tiles (or two sets of sums) `overlap`: the next fold follows after max(R, streamed)
+cycles, and only the first and the last pay for filling and draining. Words move: ifmap is x, filter
+is w, ofmap is out.
 
-`compat="scalesim"` gives what SCALE-Sim 3.0.0 counts without a user bandwidth. The default differs where that is a fault:
+`compat="scalesim"` gives what SCALE-Sim 3.0.0 counts without a user bandwidth. The default differs
+where that is a fault:
 
 - cycles are counted, not the index of the last one (SCALE-Sim: one less);
 - the sums of "os" take R cycles to leave each fold (SCALE-Sim: none);
 - "os" writes m n results (SCALE-Sim adds R + C a fold);
-- partial sums of "ws" and "is" are read back as well as written (SCALE-Sim: written only), and go to DRAM only when
+- partial sums of "ws" and "is" are read back as well as written (SCALE-Sim: written only), and go
+to DRAM only when
   the tile in work exceeds half the ofmap buffer (SCALE-Sim: always);
-- an operand that is needed again stays when it fits in half its buffer, and is fetched again when it does not.
-  SCALE-Sim forgets its whole buffer each time 50 sets of floor(words / 100) distinct words have been seen, so an
-  operand streamed tile by tile is fetched in part twice;
-- DRAM writes are the words written (SCALE-Sim counts the padding of the first line that a full buffer cuts off, C - 1).
+- an operand that is needed again stays when it fits in half its buffer, and is fetched again when
+it does not.
+  SCALE-Sim forgets its whole buffer each time 50 sets of floor(words / 100) distinct words have
+  been seen, so an operand streamed tile by tile is fetched in part twice;
+- DRAM writes are the words written (SCALE-Sim counts the padding of the first line that a full
+buffer cuts off, C - 1).
 """
 
 from __future__ import annotations
@@ -46,7 +53,9 @@ class Buffers(Value):
 
 
 class GemmCycles(Value):
-    """Cycles and traffic (in words of each operand) of one matrix product. ifmap = x, filter = w, ofmap = out."""
+    """Cycles and traffic (in words of each operand) of one matrix product. ifmap = x, filter = w,
+    ofmap = out.
+    """
 
     total_cycles: int
     utilisation: float
@@ -63,43 +72,85 @@ class GemmCycles(Value):
     dram_ofmap_writes: int
 
 
-def gemm_cycles(m: int, n: int, k: int, *, rows: int, cols: int, dataflow: str = "ws", compat: str | None = None,
-                groups: int = 1, arrays: int = 1, overlap: bool = False, buffers: Buffers | None = None) -> GemmCycles:  # fmt: skip
-    """Cycles and traffic of `groups` products x (m, k) @ w (k, n) on `arrays` systolic arrays of rows x cols MACs.
+def gemm_cycles(
+    m: int,
+    n: int,
+    k: int,
+    *,
+    rows: int,
+    cols: int,
+    dataflow: str = "ws",
+    compat: str | None = None,
+    groups: int = 1,
+    arrays: int = 1,
+    overlap: bool = False,
+    buffers: Buffers | None = None,
+) -> GemmCycles:
+    """Cycles and traffic of `groups` products x (m, k) @ w (k, n) on `arrays` systolic arrays of
+    rows x cols MACs.
 
     dataflow : "ws" weight-, "os" output-, "is" input-stationary.
-    compat : None, the corrected count; "scalesim", SCALE-Sim 3.0.0's, to the cycle and the access (one array only).
-    overlap : whether a fold streams while the next one's stationary tile is placed and the last one's sums drain.
+    compat : None, the corrected count; "scalesim", SCALE-Sim 3.0.0's, to the cycle and the access
+    (one array only).
+    overlap : whether a fold streams while the next one's stationary tile is placed and the last
+    one's sums drain.
     buffers : words on chip for each operand; 256, 256 and 128 Ki words unless given.
-    Folds of all groups are dealt out to the arrays; each reads its own operands, so traffic does not depend on `arrays`.
-    ValueError for an unknown dataflow or rule, a size outside 1..2^31, or compat with several arrays, groups or overlap.
+    Folds of all groups are dealt out to the arrays; each reads its own operands, so traffic does
+    not depend on `arrays`. ValueError for an unknown dataflow or rule, a size outside 1..2^31, or
+    compat with several arrays, groups or overlap.
 
-    >>> counted = pim.npu.gemm_cycles(128, 128, 512, rows=32, cols=32, dataflow="ws", compat="scalesim")
+    >>> array = dict(rows=32, cols=32, dataflow="ws")
+    >>> counted = pim.npu.gemm_cycles(128, 128, 512, **array, compat="scalesim")
     >>> counted.total_cycles, counted.sram_ifmap_reads
     (14207, 262144)
     """
-    m, n, k, rows, cols, groups, arrays = _checked(m=m, n=n, k=k, rows=rows, cols=cols, groups=groups, arrays=arrays)
+    m, n, k, rows, cols, groups, arrays = _checked(
+        m=m, n=n, k=k, rows=rows, cols=cols, groups=groups, arrays=arrays
+    )
     if dataflow not in DATAFLOWS:
         raise ValueError(unknown("dataflow", dataflow, DATAFLOWS))
     if compat not in (None, "scalesim"):
-        raise ValueError(f"compat={compat!r} is not known (known: 'scalesim'; for the corrected count write None)")
+        raise ValueError(
+            f"compat={compat!r} is not known (known: 'scalesim'; for the corrected count write "
+            "None)"
+        )
     if compat and (arrays, groups, overlap) != (1, 1, False):
-        raise ValueError(f"compat='scalesim' with arrays={arrays}, groups={groups}, overlap={overlap}; SCALE-Sim has one array, "
-                         "one product and no overlap")  # fmt: skip
+        raise ValueError(
+            f"compat='scalesim' with arrays={arrays}, groups={groups}, overlap={overlap}; "
+            "SCALE-Sim has one array, "
+            "one product and no overlap"
+        )
     if not isinstance(buffers, Buffers | None):
-        raise TypeError(f"buffers={buffers!r} is not Buffers, such as Buffers(ifmap=262144); for 256, 256 and 128 Ki words write None")
+        raise TypeError(
+            f"buffers={buffers!r} is not Buffers, such as Buffers(ifmap=262144); for 256, 256 and "
+            "128 Ki words write None"
+        )
     job = _Job(m, n, k, groups, rows, cols, dataflow, buffers or Buffers())
     truth("overlap", overlap)
     return _scalesim(job) if compat else _corrected(job, arrays, overlap)
 
 
 class _Job:
-    """One product laid out in folds: `down` along the rows, `across` along the columns, `streamed` values each."""
+    """One product laid out in folds: `down` along the rows, `across` along the columns, `streamed`
+    values each.
+    """
 
-    def __init__(self, m: int, n: int, k: int, groups: int, rows: int, cols: int, dataflow: str, buffers: Buffers):
+    def __init__(
+        self,
+        m: int,
+        n: int,
+        k: int,
+        groups: int,
+        rows: int,
+        cols: int,
+        dataflow: str,
+        buffers: Buffers,
+    ):
         self.m, self.n, self.k, self.groups, self.rows, self.cols = m, n, k, groups, rows, cols
         self.dataflow, self.buffers = dataflow, buffers
-        on_rows, self.on_cols, self.streamed = {"ws": (k, n, m), "is": (k, m, n), "os": (m, n, k)}[dataflow]
+        on_rows, self.on_cols, self.streamed = {"ws": (k, n, m), "is": (k, m, n), "os": (m, n, k)}[
+            dataflow
+        ]
         self.down, self.across = -(-on_rows // rows), -(-self.on_cols // cols)
         self.x, self.w, self.y = m * k, k * n, m * n
         self.x_passes = 1 if dataflow == "is" else self.across
@@ -111,10 +162,17 @@ class _Job:
         return self.groups * self.down * self.across
 
     def answer(self, cycles: int, arrays: int, **words: int) -> GemmCycles:
-        words |= {"sram_ifmap_reads": self.x * self.x_passes, "sram_filter_reads": self.w * self.w_passes}
+        words |= {
+            "sram_ifmap_reads": self.x * self.x_passes,
+            "sram_filter_reads": self.w * self.w_passes,
+        }
         macs = self.groups * self.m * self.n * self.k
-        return GemmCycles(total_cycles=cycles, utilisation=macs / (self.rows * self.cols * arrays * cycles), folds=self.folds,
-                          **{name: self.groups * count for name, count in words.items()})  # fmt: skip
+        return GemmCycles(
+            total_cycles=cycles,
+            utilisation=macs / (self.rows * self.cols * arrays * cycles),
+            folds=self.folds,
+            **{name: self.groups * count for name, count in words.items()},
+        )
 
 
 def _corrected(job: _Job, arrays: int, overlap: bool) -> GemmCycles:
@@ -126,12 +184,15 @@ def _corrected(job: _Job, arrays: int, overlap: bool) -> GemmCycles:
     tile = job.streamed * min(job.cols, job.on_cols)
     trips = job.y_passes if tile > half["ofmap"] else 1
     return job.answer(
-        cycles, arrays,
-        sram_ofmap_reads=job.y * (job.y_passes - 1), sram_ofmap_writes=job.y * job.y_passes,
+        cycles,
+        arrays,
+        sram_ofmap_reads=job.y * (job.y_passes - 1),
+        sram_ofmap_writes=job.y * job.y_passes,
         dram_ifmap_reads=job.x * (job.x_passes if job.x > half["ifmap"] else 1),
         dram_filter_reads=job.w * (job.w_passes if reused_w > half["filter"] else 1),
-        dram_ofmap_reads=job.y * (trips - 1), dram_ofmap_writes=job.y * trips,
-    )  # fmt: skip
+        dram_ofmap_reads=job.y * (trips - 1),
+        dram_ofmap_writes=job.y * trips,
+    )
 
 
 def _scalesim(job: _Job) -> GemmCycles:
@@ -142,28 +203,38 @@ def _scalesim(job: _Job) -> GemmCycles:
     seen = [50 * (words // 100) for words in (job.buffers.ifmap, job.buffers.filter)]
     blocks = job.dataflow == "os"
     return job.answer(
-        max(cycles, 1), 1,
-        sram_ofmap_reads=0, sram_ofmap_writes=written + overcount,
+        max(cycles, 1),
+        1,
+        sram_ofmap_reads=0,
+        sram_ofmap_writes=written + overcount,
         dram_ifmap_reads=_forgetful(job.x, 1, job.x_passes, seen[0]),
-        dram_filter_reads=_blockwise(job, seen[1]) if blocks else _forgetful(job.w, 1, job.w_passes, seen[1]),
-        dram_ofmap_reads=0, dram_ofmap_writes=written + _padding(written, job.cols, job.buffers.ofmap // 2),
-    )  # fmt: skip
+        dram_filter_reads=_blockwise(job, seen[1])
+        if blocks
+        else _forgetful(job.w, 1, job.w_passes, seen[1]),
+        dram_ofmap_reads=0,
+        dram_ofmap_writes=written + _padding(written, job.cols, job.buffers.ofmap // 2),
+    )
 
 
 def _forgetful(words: int, blocks: int, passes: int, seen: int) -> int:
-    """Fetches of `blocks` equal operands read `passes` times each through a buffer that forgets at `seen` distinct words."""
+    """Fetches of `blocks` equal operands read `passes` times each through a buffer that forgets at
+    `seen` distinct words.
+    """
     if passes == 1 or not seen:
         return words * blocks
     if words >= seen:
         return words * blocks * passes
-    # The pass in which the buffer forgets fetches its first `seen % words` words again; then the block starts the count.
+    # The pass in which the buffer forgets fetches its first `seen % words` words again; then the
+    # block starts the count.
     first = -(-seen // words)
     forgotten = 0 if blocks < first else 1 + (blocks - first) // (first - 1)
     return words * blocks + forgotten * (seen - (first - 1) * words)
 
 
 def _blockwise(job: _Job, seen: int) -> int:
-    """Fetches of w under "os": column blocks of k x cols words, each read once a row fold before the next begins."""
+    """Fetches of w under "os": column blocks of k x cols words, each read once a row fold before
+    the next begins.
+    """
     full, rest = divmod(job.n, job.cols)
     block, last, passes = job.k * job.cols, job.k * rest, job.w_passes
     fetched = _forgetful(block, full, passes, seen)
@@ -186,7 +257,9 @@ def _held(block: int, full: int, passes: int, seen: int) -> int:
 
 
 def _padding(written: int, cols: int, drained: int) -> int:
-    """Empty places SCALE-Sim counts in the line that the first full buffer cuts off: all but one of its `cols`."""
+    """Empty places SCALE-Sim counts in the line that the first full buffer cuts off: all but one of
+    its `cols`.
+    """
     return cols - 1 if written > drained + 1 and drained % cols == 0 and drained > cols else 0
 
 

@@ -1,14 +1,17 @@
-"""What does a digital NPU answer? Exact outputs, and from the same operators its cycles, traffic and energy.
+"""What does a digital NPU answer? Exact outputs, and from the same operators its cycles, traffic
+and energy.
 
-Where data live is part of the answer: `weights_in="sram"` says that weights stay on chip between inferences (loaded
-once, not charged to any), "dram" that every inference fetches them. Activations stay on chip where they fit. Where
-neither operand stays, blocks of sums do, and both operands are fetched as often as the best block needs.
+Where data live is part of the answer: `weights_in="sram"` says that weights stay on chip between
+inferences (loaded once, not charged to any), "dram" that every inference fetches them. Activations
+stay on chip where they fit. Where neither operand stays, blocks of sums do, and both operands are
+fetched as often as the best block needs.
 
-A convolution is its matrix product: its arrays read an input once for every place of the window, which counts in SRAM (with
-buffers for whole lines, of which nothing is published, up to window / stride times fewer reads would do); in DRAM, and for what
-fits on chip, an input counts once (`MacOp.inputs`, halos of blocks left out). Several inferences at once are `op.batched(count)`.
-Arrays hold a second stationary tile unless `array.overlap` is False: no product published how its arrays are fed, and
-without it a matrix-vector product would wait for the array, not for memory.
+A convolution is its matrix product: its arrays read an input once for every place of the window,
+which counts in SRAM (with buffers for whole lines, of which nothing is published, up to window /
+stride times fewer reads would do); in DRAM, and for what fits on chip, an input counts once
+(`MacOp.inputs`, halos of blocks left out). Several inferences at once are `op.batched(count)`.
+Arrays hold a second stationary tile unless `array.overlap` is False: no product published how its
+arrays are fed, and without it a matrix-vector product would wait for the array, not for memory.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ import numpy as np
 from pimlab import formats
 from pimlab.cost import Prices
 from pimlab.keys import Key
+from pimlab.machine.protocol import Calibration, MacOp, Target, VectorOp
 from pimlab.npu.arithmetic import Arithmetic, MacProgrammed
 from pimlab.npu.operands import is_integer
 from pimlab.npu.pricing import mac_price
@@ -29,16 +33,21 @@ from pimlab.npu.sparsity import check_two_of_four, kept
 from pimlab.npu.systolic import GemmCycles, gemm_cycles
 from pimlab.npu.tiling import Operands, fetches
 from pimlab.npu.vectors import operations
-from pimlab.protocol import Calibration, MacOp, Target, VectorOp
 from pimlab.values import Value, choice, integer, number, part, quantity, truth, unknown
 
-_CAUSES = {"weight quantisation": "weights", "activation quantisation": "activations", "output requantisation": "outputs"}
+_CAUSES = {
+    "weight quantisation": "weights",
+    "activation quantisation": "activations",
+    "output requantisation": "outputs",
+}
 _INDEX_BITS = 2
 """Bits that say which place of its group of four a kept weight has."""
 
 
 class MacArray(Value):
-    """`count` systolic arrays of rows x cols multiply-accumulate units, `rate` MACs a unit and cycle."""
+    """`count` systolic arrays of rows x cols multiply-accumulate units, `rate` MACs a unit and
+    cycle.
+    """
 
     rows: int = integer(1, 65536)
     cols: int = integer(1, 65536)
@@ -46,8 +55,14 @@ class MacArray(Value):
     clock: float = quantity("Hz", above=0)
     dataflow: str = choice("ws", "os", "is", default="ws")
     overlap: bool = True
-    """Whether an array holds a second stationary tile, so that folds follow each other without filling anew."""
-    rate: float = number(above=0, default=1.0, doc="2 where narrow operands are paired, 0.5 where wide ones take two units")
+    """Whether an array holds a second stationary tile, so that folds follow each other without
+    filling anew.
+    """
+    rate: float = number(
+        above=0,
+        default=1.0,
+        doc="2 where narrow operands are paired, 0.5 where wide ones take two units",
+    )
 
     def check(self) -> None:
         """`overlap` is True or False."""
@@ -80,8 +95,12 @@ class Npu(Target):
     node: float = quantity("m", above=0, doc="technology node, such as '14 nm'")
     voltage: float = quantity("V", above=0)
     energy: Prices = part(Prices)
-    """Prices of everything but MACs, and of MACs where they are not to follow from node and voltage."""
-    sparsity: str | None = choice("2:4", default=None, doc="structured sparsity of weights that the arrays skip")
+    """Prices of everything but MACs, and of MACs where they are not to follow from node and
+    voltage.
+    """
+    sparsity: str | None = choice(
+        "2:4", default=None, doc="structured sparsity of weights that the arrays skip"
+    )
     sources: tuple[str, ...] = ()
     """Keys of the publications behind the machine's organisation."""
 
@@ -89,11 +108,18 @@ class Npu(Target):
         """Every operator."""
         return True
 
-    def program(self, w: np.ndarray, key: int | Key = 0, *, bias: np.ndarray | None = None,
-                calibration: Calibration | None = None) -> MacProgrammed:  # fmt: skip
+    def program(
+        self,
+        w: np.ndarray,
+        key: int | Key = 0,
+        *,
+        bias: np.ndarray | None = None,
+        calibration: Calibration | None = None,
+    ) -> MacProgrammed:
         """Weights in the format of `arithmetic`; nothing in it is random.
 
-        ValueError for weights that are not finite and two-dimensional, or not 2:4 where `sparsity` says they are.
+        ValueError for weights that are not finite and two-dimensional, or not 2:4 where `sparsity`
+        says they are.
         """
         if self.sparsity is not None:
             check_two_of_four(np.asarray(w), self.name)
@@ -101,11 +127,15 @@ class Npu(Target):
 
     @property
     def prices(self) -> Prices:
-        """`energy`, with the MAC of the machine's format priced from node and voltage where it is not given."""
+        """`energy`, with the MAC of the machine's format priced from node and voltage where it is
+        not given.
+        """
         event = f"mac.{self.arithmetic.mac}"
         if event in self.energy:
             return self.energy
-        return Prices({**self.energy, event: mac_price(self.arithmetic.mac, self.node, self.voltage)})
+        return Prices(
+            {**self.energy, event: mac_price(self.arithmetic.mac, self.node, self.voltage)}
+        )
 
     @property
     def standing(self) -> Mapping[str, float]:
@@ -121,7 +151,9 @@ class Npu(Target):
     @property
     def causes(self) -> tuple[str, ...]:
         """The roundings of the machine that are on."""
-        return tuple(cause for cause, field in _CAUSES.items() if getattr(self.arithmetic, field) is not None)
+        return tuple(
+            cause for cause, field in _CAUSES.items() if getattr(self.arithmetic, field) is not None
+        )
 
     def with_causes(self, causes: tuple[str, ...]) -> Self:
         """This machine with only the named roundings; the rest is float32."""
@@ -132,7 +164,9 @@ class Npu(Target):
         return self.but(arithmetic=self.arithmetic.but(**off))
 
     def events(self, op: MacOp | VectorOp) -> dict[str, int]:
-        """Counts of one inference: MACs, bits read and written in SRAM, accumulators and DRAM, vector operations."""
+        """Counts of one inference: MACs, bits read and written in SRAM, accumulators and DRAM,
+        vector operations.
+        """
         if isinstance(op, VectorOp):
             bits = math.ceil(self._bits("activations") * op.elements)
             return {"vector.op": operations(op), "sram.read": bits, "sram.write": bits}
@@ -141,29 +175,48 @@ class Npu(Target):
     def latency(self, op: MacOp | VectorOp) -> dict[str, float]:
         """Seconds of one inference by phase.
 
-        "compute": cycles of the arrays, filling and draining included; "fill": the first tile's weights from DRAM,
-        before anything can start; "memory": the DRAM traffic that double buffering cannot hide; "vector": vector unit
-        (requantisation follows the sums out of the array and takes no time of its own).
+        "compute": cycles of the arrays, filling and draining included; "fill": the first tile's
+        weights from DRAM, before anything can start; "memory": the DRAM traffic that double
+        buffering cannot hide; "vector": vector unit (requantisation follows the sums out of the
+        array and takes no time of its own).
         """
         if isinstance(op, VectorOp):
             return {"vector": math.ceil(operations(op) / self.lanes) / self.array.clock}
         compute = self.cycles(op).total_cycles / (self.array.clock * self.array.rate)
         transfer = sum(self._off_chip(op).values()) / self.memory.bandwidth
-        tile = min(self.array.rows, op.k) * min(self.array.cols, op.n) * self._bits("weights") / self.memory.bandwidth
+        tile = (
+            min(self.array.rows, op.k)
+            * min(self.array.cols, op.n)
+            * self._bits("weights")
+            / self.memory.bandwidth
+        )
         fill = min(tile, transfer)
         return {"compute": compute, "fill": fill, "memory": max(0.0, transfer - fill - compute)}
 
     def cycles(self, op: MacOp) -> GemmCycles:
-        """Cycles and SRAM words of the whole operator on the arrays; k counts the weights that are not skipped.
+        """Cycles and SRAM words of the whole operator on the arrays; k counts the weights that are
+        not skipped.
 
-        Its DRAM words are those of separate small buffers; the machine's own traffic is in `events`.
+        Its DRAM words are those of separate small buffers; the machine's own traffic is in
+        `events`.
         """
         array = self.array
-        return gemm_cycles(op.m, op.n, self._k(op), groups=op.groups, rows=array.rows, cols=array.cols, dataflow=array.dataflow,
-                           arrays=array.count, overlap=array.overlap)  # fmt: skip
+        return gemm_cycles(
+            op.m,
+            op.n,
+            self._k(op),
+            groups=op.groups,
+            rows=array.rows,
+            cols=array.cols,
+            dataflow=array.dataflow,
+            arrays=array.count,
+            overlap=array.overlap,
+        )
 
     def peak(self, op: MacOp | None = None) -> float:
-        """Operations a second at most, skipped ones included: twice what the arrays do where weights are 2:4 (k / kept for an `op`)."""
+        """Operations a second at most, skipped ones included: twice what the arrays do where
+        weights are 2:4 (k / kept for an `op`).
+        """
         if op is None:
             return self.array.peak * (1 if self.sparsity is None else 2)
         return self.array.peak * op.k / self._k(op)
@@ -174,20 +227,35 @@ class Npu(Target):
         return done / (self.array.peak * sum(self.latency(op).values()))
 
     def in_format(self, format: str, weights: str | None = None) -> Self:
-        """This machine computing in `format`, with `weights` in another where given; its arrays keep their rate.
+        """This machine computing in `format`, with `weights` in another where given; its arrays
+        keep their rate.
 
         Outputs are requantised to `format`; of block formats (microscaling) they leave as FP16.
         """
-        blocks = not isinstance(formats.format(format), (formats.IntegerFormat, formats.FloatFormat))
-        return self.but(arithmetic=self.arithmetic.but(activations=format, weights=weights or format, outputs="fp16" if blocks else format))
+        blocks = not isinstance(
+            formats.format(format), (formats.IntegerFormat, formats.FloatFormat)
+        )
+        return self.but(
+            arithmetic=self.arithmetic.but(
+                activations=format, weights=weights or format, outputs="fp16" if blocks else format
+            )
+        )
 
     def placed(self, ops: tuple[MacOp, ...]) -> Self:
-        """This machine with `weights_in="dram"` where the weights and caches of all `ops` and the largest activations exceed the SRAM."""
+        """This machine with `weights_in="dram"` where the weights and caches of all `ops` and the
+        largest activations exceed the SRAM.
+        """
         held = sum(self._right(op) for op in ops if _lasts(op))
-        live = max((self._live(op) + (0 if _lasts(op) else self._right(op)) for op in ops), default=0.0)
+        live = max(
+            (self._live(op) + (0 if _lasts(op) else self._right(op)) for op in ops), default=0.0
+        )
         if self.memory.activations_in == "dram":
             live = 0.0
-        return self if held + live <= self.memory.sram else self.but(memory=self.memory.but(weights_in="dram"))
+        return (
+            self
+            if held + live <= self.memory.sram
+            else self.but(memory=self.memory.but(weights_in="dram"))
+        )
 
     def _skips(self, op: MacOp) -> bool:
         return self.sparsity is not None and op.kind == "weights"
@@ -211,7 +279,11 @@ class Npu(Target):
             "psum.write": used.sram_ofmap_writes * self.arithmetic.accumulator.bits,
             "vector.op": results,
         }  # fmt: skip
-        return {**counts, "sram.index": _INDEX_BITS * used.sram_filter_reads} if self._skips(op) else counts
+        return (
+            {**counts, "sram.index": _INDEX_BITS * used.sram_filter_reads}
+            if self._skips(op)
+            else counts
+        )
 
     def _off_chip(self, op: MacOp) -> dict[str, int]:
         weights, activations = self._stay(op)
@@ -219,14 +291,22 @@ class Npu(Target):
         filters = 0 if weights else op.groups * self._k(op) * op.n * w_fetches
         inputs = 0 if activations else op.inputs * x_fetches
         counts = {
-            "dram.read": math.ceil(filters * self._bits("weights") + inputs * self._bits("activations")),
-            "dram.write": 0 if activations else math.ceil(op.groups * op.m * op.n * self._bits("outputs")),
+            "dram.read": math.ceil(
+                filters * self._bits("weights") + inputs * self._bits("activations")
+            ),
+            "dram.write": 0
+            if activations
+            else math.ceil(op.groups * op.m * op.n * self._bits("outputs")),
         }
         return {**counts, "dram.index": _INDEX_BITS * filters} if self._skips(op) else counts
 
     def _fetches(self, op: MacOp) -> tuple[int, int]:
-        bits = Operands(x=self._bits("activations"), w=self._bits("weights"), sum=float(self.arithmetic.accumulator.bits),
-                        slab=min(self.array.rows, op.k))  # fmt: skip
+        bits = Operands(
+            x=self._bits("activations"),
+            w=self._bits("weights"),
+            sum=float(self.arithmetic.accumulator.bits),
+            slab=min(self.array.rows, op.k),
+        )
         return fetches(op.m, op.n, op.k, bits, self.memory.sram)
 
     def _right(self, op: MacOp) -> float:
@@ -235,7 +315,9 @@ class Npu(Target):
 
     def _live(self, op: MacOp) -> float:
         """Bits of the inputs and outputs of one inference of `op`."""
-        return op.inputs * self._bits("activations") + op.groups * op.m * op.n * self._bits("outputs")
+        return op.inputs * self._bits("activations") + op.groups * op.m * op.n * self._bits(
+            "outputs"
+        )
 
     def _stay(self, op: MacOp) -> tuple[bool, bool]:
         """Whether the right operand and the activations of `op` are on chip when it starts."""
@@ -247,5 +329,7 @@ class Npu(Target):
 
 
 def _lasts(op: MacOp) -> bool:
-    """Whether the right operand is there before the inference: weights, or a cache of keys and values."""
+    """Whether the right operand is there before the inference: weights, or a cache of keys and
+    values.
+    """
     return op.kind == "weights" or op.cached

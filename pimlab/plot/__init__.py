@@ -1,4 +1,6 @@
-"""What does a result look like? Datasets -> matplotlib figures. The only room that imports matplotlib."""
+"""What does a result look like? Datasets -> matplotlib figures. The only room that imports
+matplotlib.
+"""
 
 from typing import Any
 

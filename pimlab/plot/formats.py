@@ -12,22 +12,35 @@ _LABELS = {"accuracy": "accuracy", "perplexity": "perplexity (lower is better)"}
 
 
 def by_format(ds: xr.Dataset, metric: str = "accuracy") -> Figure:
-    """Left: `metric` with its interval against the energy that operations cost. Right: that energy by component.
+    """Left: `metric` with its interval against the energy that operations cost. Right: that energy
+    by component.
 
-    ds : a sweep over `format` with `metric`, its interval and energy (format, layer, component) in J; standing power
+    ds : a sweep over `format` with `metric`, its interval and energy (format, layer, component) in
+    J; standing power
         is left out, for it follows from latency, not from the format.
     """
     fig = figure(11, 4.4)
     left, right = fig.subplots(1, 2)
-    spent = {part: _without_standing(ds[part]).sum("layer") * 1e6 for part in ("energy", "energy_low", "energy_high")}
+    spent = {
+        part: _without_standing(ds[part]).sum("layer") * 1e6
+        for part in ("energy", "energy_low", "energy_high")
+    }
     total = spent["energy"].sum("component")
     spread = np.abs(np.stack([ds[f"{metric}_low"], ds[f"{metric}_high"]]) - ds[metric].values)
     left.errorbar(total, ds[metric], yerr=spread, fmt="o", color=PARTS[0], capsize=3, lw=1)
     for place, index in enumerate(np.argsort(total.values)):
         at = (float(total[index]), float(ds[metric][index]))
-        left.annotate(str(ds.format.values[index]), at, (4, 5 if place % 2 else -12), textcoords="offset points", fontsize=8)
+        left.annotate(
+            str(ds.format.values[index]),
+            at,
+            (4, 5 if place % 2 else -12),
+            textcoords="offset points",
+            fontsize=8,
+        )
     left.set(
-        xlabel="energy of the operations of one inference (uJ)", ylabel=_LABELS.get(metric, metric), title=_cheapest(ds, metric, total)
+        xlabel="energy of the operations of one inference (uJ)",
+        ylabel=_LABELS.get(metric, metric),
+        title=_cheapest(ds, metric, total),
     )
     left.margins(x=0.15)
     if metric == "perplexity":
@@ -40,9 +53,18 @@ def by_format(ds: xr.Dataset, metric: str = "accuracy") -> Figure:
         if each.any():
             right.bar(ds.format.astype(str), each, bottom=bottom, color=colour, label=str(name))
             bottom += each
-    share = (spent["energy"].sum("format") / total.sum()).sortby(spent["energy"].sum("format")).isel(component=-1)
-    right.set(ylabel="energy of the operations of one inference (uJ)", title=f"{share.component.item()} takes {float(share):.0%} of it")
-    right.set_xticks(range(ds.sizes["format"]), ds.format.values.astype(str), rotation=30, ha="right")
+    share = (
+        (spent["energy"].sum("format") / total.sum())
+        .sortby(spent["energy"].sum("format"))
+        .isel(component=-1)
+    )
+    right.set(
+        ylabel="energy of the operations of one inference (uJ)",
+        title=f"{share.component.item()} takes {float(share):.0%} of it",
+    )
+    right.set_xticks(
+        range(ds.sizes["format"]), ds.format.values.astype(str), rotation=30, ha="right"
+    )
     right.legend(frameon=False, fontsize=8)
     return fig
 
@@ -57,4 +79,6 @@ def _cheapest(ds: xr.Dataset, metric: str, total: xr.DataArray) -> str:
 
 
 def _without_standing(energy: xr.DataArray) -> xr.DataArray:
-    return energy.sel(layer=[layer for layer in energy.layer.values if not str(layer).startswith("standing ")])
+    return energy.sel(
+        layer=[layer for layer in energy.layer.values if not str(layer).startswith("standing ")]
+    )

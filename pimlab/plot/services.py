@@ -1,4 +1,6 @@
-"""Which stage suits which service? One row a workload: its metric, energy and latency on every machine, with intervals."""
+"""Which stage suits which service? One row a workload: its metric, energy and latency on every
+machine, with intervals.
+"""
 
 from __future__ import annotations
 
@@ -14,20 +16,34 @@ from pimlab.plot.style import STAGE_COLOURS, STAGE_MARKERS, figure
 
 
 def stages_by_service(ds: xr.Dataset, services: Sequence[Any]) -> Figure:
-    """Metric with its 95 % interval, energy with low and high, and latency of each workload on each machine.
+    """Metric with its 95 % interval, energy with low and high, and latency of each workload on each
+    machine.
 
-    ds : what `compare` returns for the models of `services`.  services : some of `workload.SERVICES`, top to bottom; a dashed line is the
-    baseline of exact arithmetic on all samples. ValueError for a service whose model or metric `ds` does not hold.
+    ds : what `compare` returns for the models of `services`.  services : some of
+    `workload.SERVICES`, top to bottom; a dashed line is the baseline of exact arithmetic on all
+    samples. ValueError for a service whose model or metric `ds` does not hold.
     """
     missing = [s.model for s in services if s.model not in ds.model or s.metric not in ds]
     if missing or not services:
-        raise ValueError(f"services {missing} are not in the Dataset; allowed: one or more of {', '.join(ds.model.values)}")
+        raise ValueError(
+            f"services {missing} are not in the Dataset; allowed: one or more of "
+            f"{', '.join(ds.model.values)}"
+        )
     fig = figure(11, 1.1 + 1.15 * len(services))
-    for service, row in zip(services, fig.subplots(len(services), 3, squeeze=False, sharey=True), strict=True):
+    for service, row in zip(
+        services, fig.subplots(len(services), 3, squeeze=False, sharey=True), strict=True
+    ):
         _row(row, ds.sel(model=service.model), service)
-    for ax, title in zip(fig.axes, ("metric, 95 % over samples", "energy an inference, low to high", "latency, batch 1"), strict=False):
+    for ax, title in zip(
+        fig.axes,
+        ("metric, 95 % over samples", "energy an inference, low to high", "latency, batch 1"),
+        strict=False,
+    ):
         ax.set_title(title)
-    fig.suptitle("A stage suits a service where it keeps the metric (dashed: exact arithmetic) for less energy and time")
+    fig.suptitle(
+        "A stage suits a service where it keeps the metric (dashed: exact arithmetic) for less "
+        "energy and time"
+    )
     return fig
 
 
@@ -48,9 +64,19 @@ def _row(axes: Sequence[Any], one: xr.Dataset, service: Any) -> None:
     axes[0].set_ylabel(f"{service.field}, {service.place}\n{service.model}", fontsize=8)
 
 
-def _points(ax: Any, one: xr.Dataset, value: xr.DataArray, ends: tuple[xr.DataArray, xr.DataArray]) -> None:
+def _points(
+    ax: Any, one: xr.Dataset, value: xr.DataArray, ends: tuple[xr.DataArray, xr.DataArray]
+) -> None:
     for place, stage in enumerate(one.stage.values.astype(int)):
         x = float(value[place])
         spread = np.array([[x - float(ends[0][place])], [float(ends[1][place]) - x]])
-        ax.errorbar(x, place, xerr=np.maximum(spread, 0), fmt=STAGE_MARKERS[stage], color=STAGE_COLOURS[stage], capsize=3, ms=5)
+        ax.errorbar(
+            x,
+            place,
+            xerr=np.maximum(spread, 0),
+            fmt=STAGE_MARKERS[stage],
+            color=STAGE_COLOURS[stage],
+            capsize=3,
+            ms=5,
+        )
     ax.margins(x=0.15)

@@ -1,5 +1,6 @@
-"""Sums of products in NumPy's and ml_dtypes' own float16 and bfloat16, one step at a time: the specification of
-`pimlab.kernels.accumulate`."""
+"""Sums of products in NumPy's and ml_dtypes' own float16 and bfloat16, one step at a time: the
+specification of `pimlab.kernels.accumulate`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +8,14 @@ import numpy as np
 
 from pimlab.reference import cast
 
-_BRAIN = (np.int32(16), np.int32(0x00800000), np.float32(2.0**-110), np.int32(0x7F7F0000), np.int32(0x7F800000), np.int32(0x7F800000))
+_BRAIN = (
+    np.int32(16),
+    np.int32(0x00800000),
+    np.float32(2.0**-110),
+    np.int32(0x7F7F0000),
+    np.int32(0x7F800000),
+    np.int32(0x7F800000),
+)
 
 
 def _rounded(values, kind):
@@ -17,7 +25,9 @@ def _rounded(values, kind):
 
 
 def chunks(x, w, chunk, kind, rounded):
-    """acc = round(acc + sum of the next `chunk` products), from zero, the sum in float32 in order from zero."""
+    """acc = round(acc + sum of the next `chunk` products), from zero, the sum in float32 in order
+    from zero.
+    """
     acc = np.zeros((x.shape[0], w.shape[1]), np.float32)
     with np.errstate(over="ignore", invalid="ignore"):
         return _in_chunks(x, w, chunk, kind, rounded, acc)

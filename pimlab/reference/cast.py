@@ -1,4 +1,6 @@
-"""Rounding to a float of fewer bits in float64 arithmetic: the specification of `pimlab.kernels.cast`."""
+"""Rounding to a float of fewer bits in float64 arithmetic: the specification of
+`pimlab.kernels.cast`.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def _finished(x, size, largest, above, infinite):
 
 
 def to_odd(x):
-    """float64 x as float32; of the two next to a number between them, the one whose last bit is set."""
+    """float64 x as float32; of the two next to a number between them, the one whose last bit is
+    set.
+    """
     with np.errstate(over="ignore"):
         near = x.astype(np.float32)
         other = np.nextafter(near, np.where(x > near, np.float32(np.inf), np.float32(-np.inf)))
@@ -41,15 +45,23 @@ def nearest(x, drop, normal, magic, largest, above, infinite):
 
 
 def nearest_bits(bits, *numbers):
-    """Bits of the grid value nearest to the float32 of `bits`, int32; `numbers` as for `nearest`. A NaN becomes the quiet one."""
+    """Bits of the grid value nearest to the float32 of `bits`, int32; `numbers` as for `nearest`. A
+    NaN becomes the quiet one.
+    """
     rounded = nearest(np.asarray(bits, np.int32).view(np.float32), *numbers).view(np.int32)
-    return np.where(rounded & 0x7FFFFFFF > 0x7F800000, (rounded & np.int32(-0x80000000)) | np.int32(0x7FC00000), rounded)
+    return np.where(
+        rounded & 0x7FFFFFFF > 0x7F800000,
+        (rounded & np.int32(-0x80000000)) | np.int32(0x7FC00000),
+        rounded,
+    )
 
 
 def toward_zero(x, drop, normal, magic, largest, above, infinite):
     """x rounded to the grid value next to it toward zero; finite x never pass the largest."""
     units, step = _steps(x, drop, normal, magic)
-    return _finished(x, np.minimum(np.floor(units) * step, _value(largest)), largest, above, infinite)
+    return _finished(
+        x, np.minimum(np.floor(units) * step, _value(largest)), largest, above, infinite
+    )
 
 
 def stochastic(x, k0, k1, row, drop, normal, magic, largest, above, infinite):

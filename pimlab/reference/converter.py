@@ -14,7 +14,9 @@ def dac(x, full_scale, top):
 def dac_offset(x, full_scale, top):
     """Codes of x in offset binary, in half steps."""
     relative = np.clip(x / full_scale[:, None], np.float32(-1), np.float32(1))
-    return np.float32(2) * np.rint((relative + np.float32(1)) * np.float32(0.5) * np.float32(top)) - np.float32(top)
+    return np.float32(2) * np.rint(
+        (relative + np.float32(1)) * np.float32(0.5) * np.float32(top)
+    ) - np.float32(top)
 
 
 def scaled(x, full_scale):
@@ -34,7 +36,9 @@ def adc_clipped(v, lsb, low, high):
 
 
 def adc_table(v, lsb, shift, gain, thresholds, shared, low, value, out):
-    """out plus what the codes of v stand for: a code is the number of edges at or below the value."""
+    """out plus what the codes of v stand for: a code is the number of edges at or below the
+    value.
+    """
     seen = v / lsb * gain + shift
     codes = np.empty_like(v)
     for j in range(v.shape[1]):

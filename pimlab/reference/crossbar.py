@@ -38,7 +38,9 @@ def activity(codes):
 
 
 def cell_draws(k, column, k0, k1, row, lane):
-    """Standard normals (k,) of one column's cells in one read: counter (cell // 4, row, column, lane)."""
+    """Standard normals (k,) of one column's cells in one read: counter (cell // 4, row, column,
+    lane).
+    """
     counter = np.zeros((-(-k // 4), 4), np.uint64)
     counter[:, 0], counter[:, 1], counter[:, 2], counter[:, 3] = (
         np.arange(len(counter)),
@@ -56,7 +58,9 @@ def cell_sum(x, g, sigma, flip, column, k0, k1, row, lane):
     return x @ (np.maximum(g + sigma * z, 0.0) if flip == np.inf else g - sigma * (z > flip))
 
 
-def add_cell_noise(current, codes, active, needed, plus, plus_sigma, minus, minus_sigma, flip, k0, k1, row, tile):
+def add_cell_noise(
+    current, codes, active, needed, plus, plus_sigma, minus, minus_sigma, flip, k0, k1, row, tile
+):
     """Brute force where `active < needed`: every cell drawn, cut at zero and summed."""
     out = np.array(current, np.float64)
     for i, x in enumerate(codes.astype(np.float64)):

@@ -1,4 +1,6 @@
-"""Twin of `pimlab.kernels.dram_timing`: cycle by cycle, every rule looked up in the history of commands."""
+"""Twin of `pimlab.kernels.dram_timing`: cycle by cycle, every rule looked up in the history of
+commands.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +19,24 @@ def _rules(spacing):
         if name.isupper() and isinstance(getattr(k, name), int) and getattr(k, name) < k.SPACINGS
     }
     return [
-        (k.ACTIVATE, "bank", k.READ, s["RCD_RD"]), (k.ACTIVATE, "bank", k.WRITE, s["RCD_WR"]),
-        (k.ACTIVATE, "bank", k.PRECHARGE, s["RAS"]), (k.ACTIVATE, "bank", k.ACTIVATE, s["RC"]),
-        (k.ACTIVATE, "group", k.ACTIVATE, s["RRD_L"]), (k.ACTIVATE, "all", k.ACTIVATE, s["RRD_S"]),
-        (k.PRECHARGE, "bank", k.ACTIVATE, s["RP"]), (k.REFRESH, "all", k.ACTIVATE, s["RFC"]),
-        (k.READ, "bank", k.PRECHARGE, s["RD_PRE"]), (k.READ, "group", k.READ, s["CCD_L"]), (k.READ, "all", k.READ, s["CCD_S"]),
-        (k.READ, "all", k.WRITE, s["RD_WR"]), (k.WRITE, "bank", k.PRECHARGE, s["WR_PRE"]), (k.WRITE, "group", k.WRITE, s["CCD_LW"]),
-        (k.WRITE, "all", k.WRITE, s["CCD_S"]), (k.WRITE, "group", k.READ, s["WR_RD_L"]), (k.WRITE, "all", k.READ, s["WR_RD_S"]),
-    ]  # fmt: skip
+        (k.ACTIVATE, "bank", k.READ, s["RCD_RD"]),
+        (k.ACTIVATE, "bank", k.WRITE, s["RCD_WR"]),
+        (k.ACTIVATE, "bank", k.PRECHARGE, s["RAS"]),
+        (k.ACTIVATE, "bank", k.ACTIVATE, s["RC"]),
+        (k.ACTIVATE, "group", k.ACTIVATE, s["RRD_L"]),
+        (k.ACTIVATE, "all", k.ACTIVATE, s["RRD_S"]),
+        (k.PRECHARGE, "bank", k.ACTIVATE, s["RP"]),
+        (k.REFRESH, "all", k.ACTIVATE, s["RFC"]),
+        (k.READ, "bank", k.PRECHARGE, s["RD_PRE"]),
+        (k.READ, "group", k.READ, s["CCD_L"]),
+        (k.READ, "all", k.READ, s["CCD_S"]),
+        (k.READ, "all", k.WRITE, s["RD_WR"]),
+        (k.WRITE, "bank", k.PRECHARGE, s["WR_PRE"]),
+        (k.WRITE, "group", k.WRITE, s["CCD_LW"]),
+        (k.WRITE, "all", k.WRITE, s["CCD_S"]),
+        (k.WRITE, "group", k.READ, s["WR_RD_L"]),
+        (k.WRITE, "all", k.READ, s["WR_RD_S"]),
+    ]
 
 
 class _Channel:
@@ -40,7 +52,9 @@ class _Channel:
 
     def groups(self, bank):
         every = range(self.spacing[k.GROUPS])
-        return every if self.mode == 1 else (bank * self.spacing[k.GROUPS] // self.spacing[k.BANKS],)
+        return (
+            every if self.mode == 1 else (bank * self.spacing[k.GROUPS] // self.spacing[k.BANKS],)
+        )
 
     def ready(self, command, bank):
         when = 0
@@ -48,12 +62,26 @@ class _Channel:
             when = self.activates[-self.xaw] + self.spacing[k.XAW_WINDOW]
         for earlier, where, later, gap in self.rules:
             if later == command:
-                places = {"bank": self.met(bank), "group": self.groups(bank), "all": ("all",)}[where]
-                when = max([when, *(self.history.get((earlier, where, place), _LONG_AGO) + gap for place in places)])
+                places = {"bank": self.met(bank), "group": self.groups(bank), "all": ("all",)}[
+                    where
+                ]
+                when = max(
+                    [
+                        when,
+                        *(
+                            self.history.get((earlier, where, place), _LONG_AGO) + gap
+                            for place in places
+                        ),
+                    ]
+                )
         return when
 
     def issue(self, command, bank, row, now):
-        for where, places in (("bank", self.met(bank)), ("group", self.groups(bank)), ("all", ("all",))):
+        for where, places in (
+            ("bank", self.met(bank)),
+            ("group", self.groups(bank)),
+            ("all", ("all",)),
+        ):
             for place in places:
                 self.history[command, where, place] = now
         for b in self.met(bank) if command in (k.ACTIVATE, k.PRECHARGE) else ():
@@ -104,16 +132,26 @@ def _request_now(channel, window, requests, now, may_activate, may_column):
 
 
 def _precharge_now(channel, seen, requests, now, forced):
-    wanted = {(requests[r, k.BANK], requests[r, k.ROW]) for r in seen if requests[r, k.SCOPE] == channel.mode}
+    wanted = {
+        (requests[r, k.BANK], requests[r, k.ROW])
+        for r in seen
+        if requests[r, k.SCOPE] == channel.mode
+    }
     for bank in range(2 if channel.mode else channel.spacing[k.BANKS]):
         row = channel.open[bank]
-        if row is not None and (forced or (bank, row) not in wanted) and channel.ready(k.PRECHARGE, bank) <= now:
+        if (
+            row is not None
+            and (forced or (bank, row) not in wanted)
+            and channel.ready(k.PRECHARGE, bank) <= now
+        ):
             return bank
     return None
 
 
 def schedule(requests, spacing, xaw):
-    """(trace int64 (commands, 6), cycle after the last data) of the same requests, one cycle at a time."""
+    """(trace int64 (commands, 6), cycle after the last data) of the same requests, one cycle at a
+    time.
+    """
     channel, pending, end = _Channel(spacing, xaw), list(range(len(requests))), 0
     trace: list[tuple] = []
     now, due = 1, spacing[k.FIRST_REFRESH]

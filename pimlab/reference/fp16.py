@@ -1,4 +1,6 @@
-"""Twin of `pimlab.kernels.fp16` in NumPy's own float16, which rounds every operation to binary16."""
+"""Twin of `pimlab.kernels.fp16` in NumPy's own float16, which rounds every operation to
+binary16.
+"""
 
 from __future__ import annotations
 

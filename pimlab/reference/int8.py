@@ -1,4 +1,6 @@
-"""The specification of `pimlab.kernels.int8`, in plain integers and NumPy: slow, and readable at a glance."""
+"""The specification of `pimlab.kernels.int8`, in plain integers and NumPy: slow, and readable at a
+glance.
+"""
 
 from __future__ import annotations
 
@@ -21,28 +23,38 @@ def accumulate(part, acc):
 
 
 def saturating(x, w, chunk, low, high, acc):
-    """int64 (batch, n): acc plus the products, clipped to low..high after every `chunk` of them along k."""
+    """int64 (batch, n): acc plus the products, clipped to low..high after every `chunk` of them
+    along k.
+    """
     for first in range(0, x.shape[1], chunk):
-        acc = np.clip(acc + gemm_wide(x[:, first : first + chunk], w[first : first + chunk]), low, high)
+        acc = np.clip(
+            acc + gemm_wide(x[:, first : first + chunk], w[first : first + chunk]), low, high
+        )
     return acc
 
 
 def quantise(x, scale, zero, low, high):
     """Codes and how many of each row were clipped."""
     code = np.rint(x / scale[:, None]) + np.float32(zero)
-    return np.clip(code, low, high).astype(np.int64), np.count_nonzero((code < low) | (code > high), axis=1)
+    return np.clip(code, low, high).astype(np.int64), np.count_nonzero(
+        (code < low) | (code > high), axis=1
+    )
 
 
 def requantise_onnx(acc, scale, zero, low, high):
     """Codes and how many of each row saturated, by ONNX's rule."""
     code = np.rint(acc.astype(np.float32) * scale).astype(np.float64) + zero
-    return np.clip(code, low, high).astype(np.int64), np.count_nonzero((code < low) | (code > high), axis=1)
+    return np.clip(code, low, high).astype(np.int64), np.count_nonzero(
+        (code < low) | (code > high), axis=1
+    )
 
 
 def doubling_high(a, b):
     """round(2 a b / 2^32), ties upward, in Python integers; clips the one overflow, (-2^31)^2."""
     product = int(a) * int(b)
-    return min((abs(product) + (1 << 30) - (product < 0)) >> 31, 2**31 - 1) * (1 if product >= 0 else -1)
+    return min((abs(product) + (1 << 30) - (product < 0)) >> 31, 2**31 - 1) * (
+        1 if product >= 0 else -1
+    )
 
 
 def rounding_shift(a, places):
@@ -52,11 +64,15 @@ def rounding_shift(a, places):
 
 
 def requantise_gemmlowp(acc, multiplier, shift, zero, low, high):
-    """Codes and how many of each row saturated, by gemmlowp's rule, one Python integer at a time."""
+    """Codes and how many of each row saturated, by gemmlowp's rule, one Python integer at a
+    time.
+    """
     code = np.empty(acc.shape, np.int64)
     for (i, j), a in np.ndenumerate(acc):
         wide = min(max(int(a) << max(int(shift[j]), 0), -(2**31)), 2**31 - 1)
-        code[i, j] = rounding_shift(doubling_high(wide, multiplier[j]), max(-int(shift[j]), 0)) + zero
+        code[i, j] = (
+            rounding_shift(doubling_high(wide, multiplier[j]), max(-int(shift[j]), 0)) + zero
+        )
     return np.clip(code, low, high), np.count_nonzero((code < low) | (code > high), axis=1)
 
 

@@ -1,4 +1,6 @@
-"""Philox4x32-10 and what is drawn from it, in plain NumPy: the specification of `pimlab.kernels.philox`."""
+"""Philox4x32-10 and what is drawn from it, in plain NumPy: the specification of
+`pimlab.kernels.philox`.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +8,27 @@ import numpy as np
 
 
 def block(counter, k0, k1):
-    """Random words uint32 (..., 4) of counters (..., 4): ten rounds of Salmon et al., SC 2011, figure 2."""
+    """Random words uint32 (..., 4) of counters (..., 4): ten rounds of Salmon et al., SC 2011,
+    figure 2.
+    """
     c0, c1, c2, c3 = np.moveaxis(np.asarray(counter, dtype=np.uint64), -1, 0)
     low = np.uint64(0xFFFFFFFF)
     for turn in range(10):
         key0, key1 = (int(k0) + turn * 0x9E3779B9) % 2**32, (int(k1) + turn * 0xBB67AE85) % 2**32
         p0, p1 = np.uint64(0xD2511F53) * c0, np.uint64(0xCD9E8D57) * c2
-        c0, c1, c2, c3 = (p1 >> np.uint64(32)) ^ c1 ^ np.uint64(key0), p1 & low, (p0 >> np.uint64(32)) ^ c3 ^ np.uint64(key1), p0 & low
+        c0, c1, c2, c3 = (
+            (p1 >> np.uint64(32)) ^ c1 ^ np.uint64(key0),
+            p1 & low,
+            (p0 >> np.uint64(32)) ^ c3 ^ np.uint64(key1),
+            p0 & low,
+        )
     return np.stack([c0, c1, c2, c3], axis=-1).astype(np.uint32)
 
 
 def words(k0, k1, row, lane, shape):
-    """Random words uint32 `shape` = (rows, n): element (i, j) is word j % 4 of counter (j // 4, row + i, lane, high half of row)."""
+    """Random words uint32 `shape` = (rows, n): element (i, j) is word j % 4 of counter (j // 4, row
+    + i, lane, high half of row).
+    """
     rows, n = shape
     blocks = -(-n // 4)
     counter = np.zeros((rows, blocks, 4), dtype=np.uint64)
@@ -29,7 +40,9 @@ def words(k0, k1, row, lane, shape):
 
 def uniform(k0, k1, row, lane, shape):
     """Uniform float32 in [0, 1): the top 24 bits of each word."""
-    return (words(k0, k1, row, lane, shape) >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)
+    return (words(k0, k1, row, lane, shape) >> np.uint32(8)).astype(np.float32) * np.float32(
+        2.0**-24
+    )
 
 
 def uniform64(k0, k1, row, lane, shape):
@@ -44,7 +57,9 @@ def words_row(k0, k1, row, lane, n):
 
 
 def normal_pair(word0, word1):
-    """Two standard normals of two words: Box-Muller, in float64, the angle turned by an eighth of a circle."""
+    """Two standard normals of two words: Box-Muller, in float64, the angle turned by an eighth of a
+    circle.
+    """
     u = ((word0 >> np.uint32(1)).astype(np.float64) + 0.5) * 2.0**-31
     angle = (word1.astype(np.float64) - 2.0**29) * 2 * np.pi * 2.0**-32
     radius = np.sqrt(-2 * np.log(u))

@@ -1,4 +1,6 @@
-"""Pulse trains, their coincidences and what pulses do to cells, in plain NumPy: the specification of `pimlab.kernels.pulses`."""
+"""Pulse trains, their coincidences and what pulses do to cells, in plain NumPy: the specification
+of `pimlab.kernels.pulses`.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +10,14 @@ from pimlab.reference.philox import block, normal_pair, words
 
 
 def trains(p, length, k0, k1, row, lane):
-    """uint32 (updates, lines): bit t of line i is set where word t of its 32 random words is below p 2^32."""
+    """uint32 (updates, lines): bit t of line i is set where word t of its 32 random words is below
+    p 2^32.
+    """
     updates, lines = p.shape
     drawn = words(k0, k1, row, lane, (updates, 32 * lines)).reshape(updates, lines, 32)
-    on = (drawn < p[..., None].astype(np.float64) * 2.0**32) & (np.arange(32) < np.asarray(length)[:, None, None])
+    on = (drawn < p[..., None].astype(np.float64) * 2.0**32) & (
+        np.arange(32) < np.asarray(length)[:, None, None]
+    )
     return (on * (np.uint64(1) << np.arange(32, dtype=np.uint64))).sum(axis=-1).astype(np.uint32)
 
 
@@ -19,7 +25,10 @@ def coincidences(x, d, x_sign, d_sign):
     """int32 (k, n): minus sign times the number of bits that x[i] and d[j] share."""
     shared = x[:, None] & d[None, :]
     bits = (shared[..., None] >> np.arange(32, dtype=np.uint32)) & np.uint32(1)
-    return (-bits.sum(axis=-1).astype(np.int32) * np.multiply.outer(x_sign.astype(np.int32), d_sign.astype(np.int32))).astype(np.int32)
+    return (
+        -bits.sum(axis=-1).astype(np.int32)
+        * np.multiply.outer(x_sign.astype(np.int32), d_sign.astype(np.int32))
+    ).astype(np.int32)
 
 
 def response(w, up, slope_up, slope_down, span, curve):
@@ -28,7 +37,9 @@ def response(w, up, slope_up, slope_down, span, curve):
         return np.maximum(1 - np.where(up, slope_up, slope_down) * w, 0)
     a, b, factor_up, gamma_up, factor_down, gamma_down = curve
     z = 2 * a * w / span + b
-    return np.maximum(1 - np.where(up, factor_up * np.exp(gamma_up * z), factor_down * np.exp(-gamma_down * z)), 0)
+    return np.maximum(
+        1 - np.where(up, factor_up * np.exp(gamma_up * z), factor_down * np.exp(-gamma_down * z)), 0
+    )
 
 
 def pulse(w, seen, counts, cells, curve, noise, k0, k1, row, used):
@@ -37,7 +48,10 @@ def pulse(w, seen, counts, cells, curve, noise, k0, k1, row, used):
     step_up, step_down, low, high, slope_up, slope_down = cells.astype(np.float64)
     i, j = np.indices(w.shape)
     for turn in range(int(np.abs(counts).max(initial=0))):
-        counter = np.stack([i, np.full_like(i, row % 2**32), j, np.full_like(i, (row >> 32) * 2**16 + turn)], axis=-1)
+        counter = np.stack(
+            [i, np.full_like(i, row % 2**32), j, np.full_like(i, (row >> 32) * 2**16 + turn)],
+            axis=-1,
+        )
         drawn = block(counter, k0, k1)
         z0, z1 = normal_pair(drawn[..., 0], drawn[..., 1])
         size = response(w, up, slope_up, slope_down, high - low, curve)

@@ -1,7 +1,9 @@
-"""What currents flow in a crossbar with wire resistance? Every node and every segment, in one sparse nodal solve.
+"""What currents flow in a crossbar with wire resistance? Every node and every segment, in one
+sparse nodal solve.
 
-Slow and plain: the specification of `pimlab.kernels.wires` and `pimlab.analog.wires`. A zero resistance joins its two
-nodes into one. Branches are listed for all lines: p is the line of a differential pair, i the input, j the output.
+Slow and plain: the specification of `pimlab.kernels.wires` and `pimlab.analog.circuit.wires`. A
+zero resistance joins its two nodes into one. Branches are listed for all lines: p is the line of a
+differential pair, i the input, j the output.
 """
 
 from __future__ import annotations
@@ -21,9 +23,11 @@ def _ladder(terminal, nodes, r, r_first):
 
 
 def branches(g, r_in, r_out, rs_in, rs_out, topology):
-    """(from, to, conductance S (inf for a joined pair), cells first), number of nodes, terminals (lines, .), senses (N,).
+    """(from, to, conductance S (inf for a joined pair), cells first), number of nodes, terminals
+    (lines, .), senses (N,).
 
-    g : float64 (lines, M, N), S.  Terminals are drivers (lines, M) for A and C, supplies (lines, N) for B and D.
+    g : float64 (lines, M, N), S.  Terminals are drivers (lines, M) for A and C, supplies (lines, N)
+    for B and D.
     """
     lines, m, n = g.shape
     w = np.arange(lines * m * n).reshape(lines, m, n)
@@ -44,25 +48,37 @@ def branches(g, r_in, r_out, rs_in, rs_out, topology):
 
 
 def _reduced(joined, nodes, fixed):
-    """Incidence (branches, nodes after joining), group of each node, and the groups whose voltage is given."""
+    """Incidence (branches, nodes after joining), group of each node, and the groups whose voltage
+    is given.
+    """
     start, stop, siemens = joined
     short = np.isinf(siemens)
     links = csr_matrix((np.ones(short.sum()), (start[short], stop[short])), shape=(nodes, nodes))
     groups, group = connected_components(links, directed=False)
     row, keep = np.arange(start.size), ~short
-    incidence = coo_matrix((np.concatenate([np.ones(keep.sum()), -np.ones(keep.sum())]),
-                            (np.concatenate([row[keep], row[keep]]), np.concatenate([group[start[keep]], group[stop[keep]]]))),
-                           shape=(start.size, groups)).tocsr()  # fmt: skip
+    incidence = coo_matrix(
+        (
+            np.concatenate([np.ones(keep.sum()), -np.ones(keep.sum())]),
+            (
+                np.concatenate([row[keep], row[keep]]),
+                np.concatenate([group[start[keep]], group[stop[keep]]]),
+            ),
+        ),
+        shape=(start.size, groups),
+    ).tocsr()
     known = np.zeros(groups, bool)
     known[group[fixed]] = True
     return incidence, group, known
 
 
 def solve(g, drive, r_in, r_out, rs_in=0.0, rs_out=0.0, topology="A", a2=0.0, a3=0.0, sense=0.0):
-    """(w (lines, M, N), b (M, N)) in volts, by Newton on the whole nodal matrix (one step where a2 = a3 = 0).
+    """(w (lines, M, N), b (M, N)) in volts, by Newton on the whole nodal matrix (one step where a2
+    = a3 = 0).
 
-    drive : float64 (lines, M) for A and C, (lines, N) for B and D: volts of the terminals;  sense : volts, number or (N,)
-    a2, a3 : like g: cell current g d + a2 d^2 + a3 d^3 in amperes at d volts from input to output line.
+    drive : float64 (lines, M) for A and C, (lines, N) for B and D: volts of the terminals;  sense :
+    volts, number or (N,)
+    a2, a3 : like g: cell current g d + a2 d^2 + a3 d^3 in amperes at d volts from input to output
+    line.
     """
     joined, nodes, terminals, senses = branches(g, r_in, r_out, rs_in, rs_out, topology)
     incidence, group, known = _reduced(joined, nodes, np.concatenate([terminals.ravel(), senses]))
@@ -71,7 +87,10 @@ def solve(g, drive, r_in, r_out, rs_in=0.0, rs_out=0.0, topology="A", a2=0.0, a3
     volts[group[terminals.ravel()]] = np.asarray(drive, float).ravel()
     siemens = np.where(np.isinf(joined[2]), 0.0, joined[2])
     square, cube = np.zeros(siemens.size), np.zeros(siemens.size)
-    square[: g.size], cube[: g.size] = np.broadcast_to(a2, g.shape).ravel(), np.broadcast_to(a3, g.shape).ravel()
+    square[: g.size], cube[: g.size] = (
+        np.broadcast_to(a2, g.shape).ravel(),
+        np.broadcast_to(a3, g.shape).ravel(),
+    )
     free = incidence[:, ~known].tocsc()
     used = np.diff(free.tocsr().indptr) > 0
     for _ in range(60):
@@ -94,7 +113,9 @@ def cell_currents(g, w, b, a2=0.0, a3=0.0):
 
 
 def currents(g, v, r_in, r_out, rs_in=0.0, rs_out=0.0, topology="A"):
-    """Sense currents float64 (N,), A, of g float64 (lines, M, N) and one input v float64 (M,); B and D gate rows by v = 1."""
+    """Sense currents float64 (N,), A, of g float64 (lines, M, N) and one input v float64 (M,); B
+    and D gate rows by v = 1.
+    """
     sign = np.array(SIGNS[: g.shape[0]])[:, None]
     if topology in "BD":
         g = g * np.asarray(v, float)[:, None]
@@ -104,7 +125,9 @@ def currents(g, v, r_in, r_out, rs_in=0.0, rs_out=0.0, topology="A"):
 
 
 def line_port(g, r, r_first):
-    """(lower triangle of the admittance (N, N), injection (N,)) in siemens of one input line; see the kernel."""
+    """(lower triangle of the admittance (N, N), injection (N,)) in siemens of one input line; see
+    the kernel.
+    """
     n = g.size
     ports = np.empty((n, n))
     for k in range(n):
@@ -123,7 +146,9 @@ def _line(g, v, b, source, r, r_first):
     matrix, right = np.zeros((count, count)), np.zeros(count)
     np.add.at(matrix, (group, group), g)
     np.add.at(right, group, g * b - source)
-    for first, second, ohm in [(0, group[0], r_first)] + [(group[j], group[j + 1], r) for j in range(n - 1)]:
+    for first, second, ohm in [(0, group[0], r_first)] + [
+        (group[j], group[j + 1], r) for j in range(n - 1)
+    ]:
         if first != second:
             matrix[np.ix_([first, second], [first, second])] += np.array([[1, -1], [-1, 1]]) / ohm
     volts = np.full(count, float(v))
@@ -139,18 +164,25 @@ def line_voltages(g, v, b, source, r, r_first):
 
 def gated_single(g, active, r_in, r_first, r_out, r_last):
     """float64 (patterns, N), A; see the kernel."""
-    return np.array([currents(g[None], row, r_in, r_out, r_first - r_in, r_last - r_out, "B") for row in active])
+    return np.array(
+        [currents(g[None], row, r_in, r_out, r_first - r_in, r_last - r_out, "B") for row in active]
+    )
 
 
 def gated_pair(g, active, r_in, r_first, r_out, r_last):
     """float64 (patterns, N), A; see the kernel."""
-    return np.array([currents(g, row, r_in, r_out, r_first - r_in, r_last - r_out, "D") for row in active])
+    return np.array(
+        [currents(g, row, r_in, r_out, r_first - r_in, r_last - r_out, "D") for row in active]
+    )
 
 
 def gated_near(g, active, r_in, r_first, r_out, r_last):
     """float64 (patterns, N), A; see the kernel."""
     supply, ohms = np.array([1.0, -1.0])[: len(g)], (r_in, r_first, r_out, r_last)
-    near = [gated_near_voltages(g * row[:, None], np.zeros(g.shape), supply, *ohms)[1][0] for row in active]
+    near = [
+        gated_near_voltages(g * row[:, None], np.zeros(g.shape), supply, *ohms)[1][0]
+        for row in active
+    ]
     return np.array(near) / r_last
 
 
@@ -160,7 +192,9 @@ def gated_near_voltages(g, source, supply, r_in, r_first, r_out, r_last):
 
 
 def gated_voltages(g, source, supply, r_in, r_first, r_out, r_last):
-    """(w (lines, M, N), b (M, N)) in volts, columns solved one by one as dense nodal matrices; see the kernel."""
+    """(w (lines, M, N), b (M, N)) in volts, columns solved one by one as dense nodal matrices; see
+    the kernel.
+    """
     return _columns(g, source, supply, (r_in, r_first, r_out, r_last), g.shape[1] - 1)
 
 
@@ -174,7 +208,9 @@ def _columns(g, source, supply, ohms, sense):
 
 
 def _column(g, source, supply, ohms, sense):
-    """Voltages of the lines' nodes then the output's, of one column sensed at row `sense`; positive resistances only."""
+    """Voltages of the lines' nodes then the output's, of one column sensed at row `sense`; positive
+    resistances only.
+    """
     lines, m = g.shape
     r_in, r_first, r_out, r_last = ohms
     matrix, right = np.zeros(((lines + 1) * m,) * 2), np.zeros((lines + 1) * m)

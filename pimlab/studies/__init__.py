@@ -1,4 +1,6 @@
-"""Which accuracy, energy and latency does this model get on that machine, and why? `run`, `compare`, `sweep`, `explain`, `cite`."""
+"""Which accuracy, energy and latency does this model get on that machine, and why? `run`,
+`compare`, `sweep`, `explain`, `cite`.
+"""
 
 from pimlab.studies.compare import compare
 from pimlab.studies.explain import explain

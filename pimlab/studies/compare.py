@@ -9,31 +9,44 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from pimlab import presets, units, workload
-from pimlab.protocol import Target
+from pimlab import units, workload
+from pimlab.machine import presets
+from pimlab.machine.protocol import Target
 from pimlab.studies.run import Times, run
 from pimlab.studies.sweep import study, sweep
 from pimlab.values import unknown
-from pimlab.workload.pairs import DATA
+from pimlab.workload.zoo.pairs import DATA
 
 HOST_WORK, HOST_STANDING = "host: operators", "host: standing power"
 """Components that hold all energy of machines other than the target itself."""
 
 
-def compare(models: Sequence[Any], targets: Sequence[str | Target], *, data: Mapping[str, Any] | None = None, at: Times = 0.0,
-            seed: int = 0, limit: int | None = 200, rule: str = "minmax", store: str | None = None, progress: bool = False,
-            ) -> xr.Dataset:  # fmt: skip
+def compare(
+    models: Sequence[Any],
+    targets: Sequence[str | Target],
+    *,
+    data: Mapping[str, Any] | None = None,
+    at: Times = 0.0,
+    seed: int = 0,
+    limit: int | None = 200,
+    rule: str = "minmax",
+    store: str | None = None,
+    progress: bool = False,
+) -> xr.Dataset:
     """One Dataset of all `models` on all `targets`.
 
     models : names for `load_model`, or models.  targets : names for `target`, or machines.
-    data : model name -> data (a name for `load_data`, or data), for models whose usual data (`workload.pairs.DATA`) are not
-    wanted, or that have none; None as data leaves accuracy out.  limit : test samples at most (of data given by name).
+    data : model name -> data (a name for `load_data`, or data), for models whose usual data
+    (`workload.pairs.DATA`) are not wanted, or that have none; None as data leaves accuracy out.
+    limit : test samples at most (of data given by name).
     at, seed, rule : as in `run`.  store, progress : as in `sweep`.
 
-    Variables: one a metric, with _low and _high (model, target, [at]), NaN where a model is scored by another metric or
-    has no data; energy, energy_low, energy_high (model, target, component) in J an inference; latency, assumed_share,
-    macs, samples (model, target); stage (target). A component "host: ..." is the energy of the target's hosts.
-    Raises ValueError for unknown and repeated names and as `run` does, TypeError for a name in `data` that is no model here.
+    Variables: one a metric, with _low and _high (model, target, [at]), NaN where a model is scored
+    by another metric or has no data; energy, energy_low, energy_high (model, target, component) in
+    J an inference; latency, assumed_share, macs, samples (model, target); stage (target). A
+    component "host: ..." is the energy of the target's hosts.
+    Raises ValueError for unknown and repeated names and as `run` does, TypeError for a name in
+    `data` that is no model here.
 
     >>> both = pim.compare(["digits-mlp", "llama2-7b"], ["warboy", "hbm-pim"], limit=20)
     >>> both.energy.sum("component").dims
@@ -44,7 +57,10 @@ def compare(models: Sequence[Any], targets: Sequence[str | Target], *, data: Map
     loaded = _by_name("models", models, workload.load_model)
     machines = _by_name("targets", targets, presets.target)
     if data is not None and not isinstance(data, Mapping):
-        raise TypeError(f"compare data={data!r} is no mapping of models to data; write for example data={{'digits-mlp': 'digits'}}")
+        raise TypeError(
+            f"compare data={data!r} is no mapping of models to data; write for example "
+            f"data={{'digits-mlp': 'digits'}}"
+        )
     given = dict(data or {})
     for name in given:
         if name not in loaded:
@@ -53,14 +69,28 @@ def compare(models: Sequence[Any], targets: Sequence[str | Target], *, data: Map
     metrics = list(dict.fromkeys(one.metric.name for one in scored.values() if one is not None))
 
     def point(model: str, target: str) -> xr.Dataset:
-        return condensed(run(loaded[model], machines[target], scored[model], at=at, seed=seed, rule=rule), metrics, at)
+        return condensed(
+            run(loaded[model], machines[target], scored[model], at=at, seed=seed, rule=rule),
+            metrics,
+            at,
+        )
 
     told = [
-        (m.sha256, getattr(scored[name], "sha256", ""), getattr(scored[name], "split", ""), len(scored[name] or ()))
+        (
+            m.sha256,
+            getattr(scored[name], "sha256", ""),
+            getattr(scored[name], "split", ""),
+            len(scored[name] or ()),
+        )
         for name, m in loaded.items()
     ]
-    point.__name__ = "compare_" + hashlib.sha256(repr((told, machines, at, seed, rule)).encode()).hexdigest()[:12]
-    found = sweep(study(point), store=store, progress=progress, model=list(loaded), target=list(machines))
+    point.__name__ = (
+        "compare_"
+        + hashlib.sha256(repr((told, machines, at, seed, rule)).encode()).hexdigest()[:12]
+    )
+    found = sweep(
+        study(point), store=store, progress=progress, model=list(loaded), target=list(machines)
+    )
     return found.assign(stage=found.stage.isel(model=0).astype(int).assign_attrs(found.stage.attrs))
 
 
@@ -73,7 +103,10 @@ def _by_name(what: str, given: Sequence[Any], load: Callable[[str], Any]) -> dic
             raise TypeError(f"compare {what}: {one!r} is neither a name nor one of the {what}")
     names = [one.name for one in found]
     if len(set(names)) < len(names):
-        raise ValueError(f"compare {what}={names} repeats a name; give each variant its own, for a machine with .but(name=...)")
+        raise ValueError(
+            f"compare {what}={names} repeats a name; give each variant its own, for a machine with "
+            ".but(name=...)"
+        )
     return dict(zip(names, found, strict=True))
 
 
@@ -82,11 +115,19 @@ def _data(named: Any, limit: int | None) -> Any:
 
 
 def condensed(result: xr.Dataset, metrics: Sequence[str], at: Times) -> xr.Dataset:
-    """A Dataset of `run` summed over layers: the named metrics (NaN where absent), energies by component, latency.
+    """A Dataset of `run` summed over layers: the named metrics (NaN where absent), energies by
+    component, latency.
 
-    Energy of machines other than the target is in the components "host: operators" and "host: standing power".
+    Energy of machines other than the target is in the components "host: operators" and "host:
+    standing power".
     """
-    kept = xr.Dataset({metric + end: _score(result, metric + end, at) for metric in metrics for end in ("", "_low", "_high")})
+    kept = xr.Dataset(
+        {
+            metric + end: _score(result, metric + end, at)
+            for metric in metrics
+            for end in ("", "_low", "_high")
+        }
+    )
     component = _components(result)
     for variable in ("energy", "energy_low", "energy_high"):
         kept[variable] = _by_component(result[variable], component)
@@ -94,15 +135,24 @@ def condensed(result: xr.Dataset, metrics: Sequence[str], at: Times) -> xr.Datas
     kept["macs"] = result.macs.sum("layer", keep_attrs=True)
     kept["assumed_share"] = result.assumed_share
     kept["stage"] = ((), result.attrs["stage"], {"units": "1", "long_name": "roadmap stage"})
-    kept["samples"] = ((), result.attrs.get("samples", 0), {"units": "1", "long_name": "test samples"})
+    kept["samples"] = (
+        (),
+        result.attrs.get("samples", 0),
+        {"units": "1", "long_name": "test samples"},
+    )
     told = ("calibration", "seed", "pimlab", "commit", "lock", "sources")
-    return kept.reset_coords(drop=True).assign_attrs({name: result.attrs[name] for name in told if name in result.attrs})
+    return kept.reset_coords(drop=True).assign_attrs(
+        {name: result.attrs[name] for name in told if name in result.attrs}
+    )
 
 
 def _score(result: xr.Dataset, name: str, at: Times) -> xr.DataArray:
     if name in result:
         return result[name]
-    absent = {"units": "1", "long_name": f"{name.replace('_', ', ')} (absent: the model is not scored by it)"}
+    absent = {
+        "units": "1",
+        "long_name": f"{name.replace('_', ', ')} (absent: the model is not scored by it)",
+    }
     if isinstance(at, (str, float, int)):
         return xr.DataArray(np.nan, attrs=absent)
     times = [units.seconds(t) for t in at]
@@ -113,7 +163,9 @@ def _components(result: xr.Dataset) -> np.ndarray:
     """(layer, component) -> name of the component a reader of the target's energy wants to see."""
     own = result.executor.values == result.attrs["target"]
     standing = np.char.startswith(result.layer.values.astype(str), "standing ")
-    named = np.broadcast_to(result.component.values.astype(str), (len(own), result.sizes["component"])).astype(object)
+    named = np.broadcast_to(
+        result.component.values.astype(str), (len(own), result.sizes["component"])
+    ).astype(object)
     named[~own & standing], named[~own & ~standing] = HOST_STANDING, HOST_WORK
     return named
 
@@ -122,4 +174,6 @@ def _by_component(energy: xr.DataArray, names: np.ndarray) -> xr.DataArray:
     labels = sorted(set(names.ravel().tolist()))
     total = [float(energy.values[names == label].sum()) for label in labels]
     component = ("component", np.array(labels, dtype=object), energy.component.attrs)
-    return xr.DataArray(total, dims="component", coords={"component": component}, attrs=energy.attrs)
+    return xr.DataArray(
+        total, dims="component", coords={"component": component}, attrs=energy.attrs
+    )

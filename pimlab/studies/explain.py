@@ -1,4 +1,6 @@
-"""Why is the accuracy what it is? Each non-ideality of a machine alone, taken away, and added one after another."""
+"""Why is the accuracy what it is? Each non-ideality of a machine alone, taken away, and added one
+after another.
+"""
 
 from __future__ import annotations
 
@@ -9,51 +11,82 @@ import xarray as xr
 
 from pimlab import units
 from pimlab.keys import as_key
-from pimlab.protocol import Target
+from pimlab.machine.protocol import Target
 from pimlab.studies.execution import Execution
 from pimlab.studies.run import attributes, calibrations, checked, hosted, named, score
 
 
 def explain(
-    model: Any, target: Target, data: Any, *, at: str | float = 0.0, seed: int = 0, batch: int = 250, rule: str = "minmax"
+    model: Any,
+    target: Target,
+    data: Any,
+    *,
+    at: str | float = 0.0,
+    seed: int = 0,
+    batch: int = 250,
+    rule: str = "minmax",
 ) -> xr.Dataset:
     """Which non-ideality costs how much accuracy: `target.causes`, one at a time.
 
-    Arguments and errors as in `run`; every variant reads the same random numbers, so differences are paired.
-    Variables (with the metric's name, say accuracy, and _low and _high, the 95 % interval over samples):
-    accuracy (step): ideal, then the causes added one after another in the machine's order (a waterfall);
-    accuracy_alone (cause): only that cause; accuracy_without (cause): all but that cause.
+    Arguments and errors as in `run`; every variant reads the same random numbers, so differences
+    are paired.
+    Variables (with the metric's name, say accuracy, and _low and _high, the 95 % interval over
+    samples): accuracy (step): ideal, then the causes added one after another in the machine's order
+    (a waterfall); accuracy_alone (cause): only that cause; accuracy_without (cause): all but that
+    cause.
 
-    >>> story = pim.explain(pim.load_model("digits-mlp"), pim.target("pcm-hermes"), pim.load_data("digits", limit=50))
+    >>> model, data = pim.load_model("digits-mlp"), pim.load_data("digits", limit=50)
+    >>> story = pim.explain(model, pim.target("pcm-hermes"), data)
     >>> story.step.values.tolist()
     ['ideal', '+ dac', '+ programming', '+ drift', '+ read noise', '+ adc']
     """
     if data is None:
-        raise TypeError("data=None is no data; write for example pimlab.load_data('digits', split='test')")
+        raise TypeError(
+            "data=None is no data; write for example pimlab.load_data('digits', split='test')"
+        )
     checked(model, target, data, batch)
     target, time, number = hosted(model, target), units.seconds(at), as_key(seed).seed
     ranges = calibrations(model, target, data, rule)
 
     def with_only(causes: tuple[str, ...]) -> xr.Dataset:
-        scored = score(Execution(model, target.with_causes(causes), ranges, number), data, time, batch)
+        scored = score(
+            Execution(model, target.with_causes(causes), ranges, number), data, time, batch
+        )
         return scored.drop_dims("overrun").drop_vars("layer")
 
     names, known = target.causes, {}
-    wanted = {names[:i] for i in range(len(names) + 1)} | {(n,) for n in names} | {tuple(m for m in names if m != n) for n in names}
+    wanted = (
+        {names[:i] for i in range(len(names) + 1)}
+        | {(n,) for n in names}
+        | {tuple(m for m in names if m != n) for n in names}
+    )
     known = {causes: with_only(causes) for causes in sorted(wanted, key=lambda c: (len(c), c))}
-    steps = _stack([known[names[:i]] for i in range(len(names) + 1)], "step", ("ideal", *(f"+ {name}" for name in names)))
+    steps = _stack(
+        [known[names[:i]] for i in range(len(names) + 1)],
+        "step",
+        ("ideal", *(f"+ {name}" for name in names)),
+    )
     parts = [steps]
     if names:
         parts += [
             _stack([known[(name,)] for name in names], "cause", names, "_alone"),
-            _stack([known[tuple(m for m in names if m != name)] for name in names], "cause", names, "_without"),
+            _stack(
+                [known[tuple(m for m in names if m != name)] for name in names],
+                "cause",
+                names,
+                "_without",
+            ),
         ]
-    answer = xr.merge(parts, combine_attrs="override").assign_coords(at=time, target=target.name, model=model.name, seed=number)
+    answer = xr.merge(parts, combine_attrs="override").assign_coords(
+        at=time, target=target.name, model=model.name, seed=number
+    )
     answer.at.attrs.update(units="s", long_name="time after programming")
     return named(answer).assign_attrs(attributes(model, target, data, seed, rule))
 
 
-def _stack(rows: list[xr.Dataset], dim: str, labels: tuple[str, ...], suffix: str = "") -> xr.Dataset:
+def _stack(
+    rows: list[xr.Dataset], dim: str, labels: tuple[str, ...], suffix: str = ""
+) -> xr.Dataset:
     stacked = xr.concat(rows, dim).assign_coords({dim: (dim, np.array(labels, dtype=object))})
     return stacked.rename({name: _with(suffix, str(name)) for name in stacked.data_vars})
 

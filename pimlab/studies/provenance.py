@@ -1,4 +1,6 @@
-"""Where does a result come from? Version, commit, lock and sources of a Dataset, and their BibTeX."""
+"""Where does a result come from? Version, commit, lock and sources of a Dataset, and their
+BibTeX.
+"""
 
 from __future__ import annotations
 
@@ -17,16 +19,24 @@ _ROOT = Path(__file__).parents[2]
 
 @lru_cache(maxsize=1)
 def commit() -> str:
-    """The git commit of the checkout pimlab runs from, with "-dirty" when the package differs; "unknown" outside one."""
+    """The git commit of the checkout pimlab runs from, with "-dirty" when the package differs;
+    "unknown" outside one.
+    """
     try:
         head = _git("rev-parse", "HEAD")
-        return head + ("-dirty" if _git("status", "--porcelain", "--untracked-files=no", "--", "pimlab") else "")
+        return head + (
+            "-dirty"
+            if _git("status", "--porcelain", "--untracked-files=no", "--", "pimlab")
+            else ""
+        )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 
 
 def _git(*words: str) -> str:
-    return subprocess.run(["git", "-C", str(_ROOT), *words], check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(
+        ["git", "-C", str(_ROOT), *words], check=True, capture_output=True, text=True
+    ).stdout.strip()
 
 
 @lru_cache(maxsize=1)
@@ -44,24 +54,32 @@ def stamp() -> dict[str, str]:
 def cite(result: xr.Dataset) -> str:
     """BibTeX of every published number behind `result`, from its attribute `sources`.
 
-    TypeError for what is no Dataset; ValueError for one that pimlab did not make (no attribute `sources`),
-    or that names a source this version does not know.
+    TypeError for what is no Dataset; ValueError for one that pimlab did not make (no attribute
+    `sources`), or that names a source this version does not know.
 
-    >>> answer = pim.run(pim.load_model("digits-mlp"), pim.target("warboy"), pim.load_data("digits", limit=50))
+    >>> model, data = pim.load_model("digits-mlp"), pim.load_data("digits", limit=50)
+    >>> answer = pim.run(model, pim.target("warboy"), data)
     >>> print(pim.cite(answer).splitlines()[0])  # one entry a source
     @misc{accelforge,
     """
     if not isinstance(result, xr.Dataset):
-        raise TypeError(f"cite takes a Dataset that run, sweep, compare or explain returned, not {type(result).__name__}")
+        raise TypeError(
+            "cite takes a Dataset that run, sweep, compare or explain returned, not "
+            f"{type(result).__name__}"
+        )
     if "sources" not in result.attrs:
-        raise ValueError("this Dataset has no attribute 'sources'; cite takes what run, sweep or explain returned")
+        raise ValueError(
+            "this Dataset has no attribute 'sources'; cite takes what run, sweep or explain "
+            "returned"
+        )
     return "\n\n".join(_bibtex(key) for key in str(result.attrs["sources"]).split(",") if key)
 
 
 def _bibtex(key: str) -> str:
     if key not in catalogue.sources():
         raise ValueError(
-            f"source {key!r} of this Dataset is not in the catalogue of pimlab {pimlab.__version__}; was it made by another version?"
+            f"source {key!r} of this Dataset is not in the catalogue of pimlab "
+            f"{pimlab.__version__}; was it made by another version?"
         )
     fields = dict(catalogue.sources()[key])
     kind = fields.pop("type")

@@ -1,8 +1,9 @@
-"""Where do the points of a sweep rest? One netCDF file a point, written whole or not at all, then one Zarr store.
+"""Where do the points of a sweep rest? One netCDF file a point, written whole or not at all, then
+one Zarr store.
 
-`NAME.zarr.points/` holds the points as they come (a point is written beside its place and renamed into it, under a
-name that holds its checksum), so a sweep that was killed goes on where it was. `NAME.zarr` is made of them at the
-end, again beside its place first.
+`NAME.zarr.points/` holds the points as they come (a point is written beside its place and renamed
+into it, under a name that holds its checksum), so a sweep that was killed goes on where it was.
+`NAME.zarr` is made of them at the end, again beside its place first.
 """
 
 from __future__ import annotations
@@ -30,12 +31,16 @@ _CHANGED = {
 
 
 class StoreError(OSError):
-    """A store cannot be used: the message names it, what is wrong and what to do; earlier results are untouched."""
+    """A store cannot be used: the message names it, what is wrong and what to do; earlier results
+    are untouched.
+    """
 
 
 @lru_cache(maxsize=1)
 def code() -> str:
-    """sha256 over the package's own sources and catalogue: the version that computes the numbers."""
+    """sha256 over the package's own sources and catalogue: the version that computes the
+    numbers.
+    """
     root, digest = Path(pimlab.__file__).parent, hashlib.sha256()
     for path in sorted(p for p in root.rglob("*") if p.suffix in (".py", ".toml", ".bib")):
         digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
@@ -50,10 +55,18 @@ class Store:
 
     def __init__(self, path: str | os.PathLike[str], study: str, function: str = ""):
         if not isinstance(path, (str, os.PathLike)) or Path(path).suffix != ".zarr":
-            raise ValueError(f"store={path if path is None else str(path)!r}; allowed: a path that ends in .zarr")
+            raise ValueError(
+                f"store={path if path is None else str(path)!r}; allowed: a path that ends in .zarr"
+            )
         self.path = Path(path)
         self.points = self.path.with_name(self.path.name + ".points")
-        self.identity = {"format": FORMAT, "study": study, "pimlab": pimlab.__version__, "code": code(), "function": function}
+        self.identity = {
+            "format": FORMAT,
+            "study": study,
+            "pimlab": pimlab.__version__,
+            "code": code(),
+            "function": function,
+        }
         with self._disk():
             self._claim()
             self._files = {file.name.partition("-")[0]: file for file in self.points.glob("*-*.nc")}
@@ -62,7 +75,10 @@ class Store:
         mark = self.points / "identity.json"
         if not mark.exists():
             if self.path.exists():
-                raise StoreError(f"{self.path} exists and was not made by a sweep here; choose another store or delete it")
+                raise StoreError(
+                    f"{self.path} exists and was not made by a sweep here; choose another store or "
+                    "delete it"
+                )
             self.points.mkdir(parents=True, exist_ok=True)
             replace(mark, json.dumps(self.identity, indent=1).encode())
         try:
@@ -73,8 +89,11 @@ class Store:
             raise StoreError(f"{mark} is damaged; delete {self.points} to compute its points anew")
         for name, ours in self.identity.items():
             if found.get(name) != ours:
-                raise StoreError(f"{self.path} was written {_CHANGED.get(name, 'by another version')}: {name}={found.get(name)!r}, "
-                                 f"here {ours!r}; choose another store, or delete {self.path} and {self.points}")  # fmt: skip
+                raise StoreError(
+                    f"{self.path} was written {_CHANGED.get(name, 'by another version')}: "
+                    f"{name}={found.get(name)!r}, "
+                    f"here {ours!r}; choose another store, or delete {self.path} and {self.points}"
+                )
 
     @staticmethod
     def _name(point: str) -> str:
@@ -94,7 +113,10 @@ class Store:
         with self._disk():
             content = file.read_bytes()
         if file.stem.partition("-")[2] != _checksum(content):
-            raise StoreError(f"{file} is damaged: its content does not fit the checksum in its name; delete it to compute {point} anew")
+            raise StoreError(
+                f"{file} is damaged: its content does not fit the checksum in its name; delete it "
+                f"to compute {point} anew"
+            )
         return xr.load_dataset(io.BytesIO(content), engine="h5netcdf").drop_encoding()
 
     def write(self, point: str, result: xr.Dataset) -> None:
@@ -110,7 +132,9 @@ class Store:
         with self._disk():
             part = Path(tempfile.mkdtemp(prefix="joined.part-", dir=self.points))
             try:
-                result.to_zarr(part / "new", mode="w", consolidated=True, zarr_format=2)  # version 3 has no settled form for text
+                result.to_zarr(
+                    part / "new", mode="w", consolidated=True, zarr_format=2
+                )  # version 3 has no settled form for text
                 if self.path.exists():
                     os.rename(self.path, part / "old")
                 os.rename(part / "new", self.path)
@@ -124,7 +148,10 @@ class Store:
         except StoreError:
             raise
         except OSError as error:
-            raise StoreError(f"{self.path}: {error.strerror or error}; the points already kept in {self.points} are untouched") from error
+            raise StoreError(
+                f"{self.path}: {error.strerror or error}; the points already kept in {self.points} "
+                "are untouched"
+            ) from error
 
 
 def replace(place: Path, content: bytes) -> None:

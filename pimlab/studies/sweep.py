@@ -1,4 +1,5 @@
-"""How does an answer change with its coordinates? A function of coordinates -> Dataset, computed at every combination.
+"""How does an answer change with its coordinates? A function of coordinates -> Dataset, computed at
+every combination.
 
 @pim.study
 def converters(adc_bits, seed):
@@ -43,18 +44,23 @@ class Study:
         return (Study, (self.function,))
 
     def check(self, coordinates: Iterable[str]) -> None:
-        """TypeError unless `coordinates` are the function's parameters (those with a default may be absent)."""
+        """TypeError unless `coordinates` are the function's parameters (those with a default may be
+        absent).
+        """
         parameters = inspect.signature(self.function).parameters
         for name in coordinates:
             if name not in parameters:
                 raise TypeError(f"study {self.name}: {unknown('coordinate', name, parameters)}")
-        missing = [n for n, p in parameters.items() if p.default is p.empty and n not in set(coordinates)]
+        missing = [
+            n for n, p in parameters.items() if p.default is p.empty and n not in set(coordinates)
+        ]
         if missing:
             raise TypeError(f"study {self.name} needs values of {', '.join(missing)}")
 
 
 def study(function: Callable[..., xr.Dataset]) -> Study:
-    """Mark a function of coordinates -> Dataset as something `sweep` can compute; TypeError for what is no function.
+    """Mark a function of coordinates -> Dataset as something `sweep` can compute; TypeError for
+    what is no function.
 
     >>> @pim.study
     ... def square(x):
@@ -66,21 +72,30 @@ def study(function: Callable[..., xr.Dataset]) -> Study:
 
 
 def sweep(
-    study: Study, *, store: str | None = None, workers: int | None = None, progress: bool = True, **coordinates: Iterable[Any]
+    study: Study,
+    *,
+    store: str | None = None,
+    workers: int | None = None,
+    progress: bool = True,
+    **coordinates: Iterable[Any],
 ) -> xr.Dataset:
-    """The Dataset of `study` at every combination of the coordinates, one dimension each, in the order given.
+    """The Dataset of `study` at every combination of the coordinates, one dimension each, in the
+    order given.
 
     coordinates : name -> values: numbers, text, or values with a name (targets, devices).
-    store : a path ending in .zarr; every point is kept as it comes, a sweep begun before goes on, and the joined
-        Dataset is written there at the end. Without it the sweep lives in memory. A store keeps the points of one
-        study: more values of its coordinates may be asked later, and a study whose code or data changed is refused.
-    workers : how many Dask worker processes compute (needs the extra `dask`); without it, this process. The numbers
+    store : a path ending in .zarr; every point is kept as it comes, a sweep begun before goes on,
+    and the joined
+        Dataset is written there at the end. Without it the sweep lives in memory. A store keeps the
+        points of one study: more values of its coordinates may be asked later, and a study whose
+        code or data changed is refused.
+    workers : how many Dask worker processes compute (needs the extra `dask`); without it, this
+    process. The numbers
         are the same either way.
     progress : show a progress bar.
-    Scalars that say the same at every point (target, at, ...) stay scalar coordinates; what differs becomes a
-    coordinate along the swept dimensions.
-    Raises TypeError for a misspelt coordinate, ValueError for an empty or repeating one, StoreError (an OSError) for
-    a store of another version or study, a damaged one or a full disk.
+    Scalars that say the same at every point (target, at, ...) stay scalar coordinates; what differs
+    becomes a coordinate along the swept dimensions.
+    Raises TypeError for a misspelt coordinate, ValueError for an empty or repeating one, StoreError
+    (an OSError) for a store of another version or study, a damaged one or a full disk.
 
     >>> machine, data = pim.target("pcm-hermes"), pim.load_data("digits", limit=50)
     >>> @pim.study
@@ -98,8 +113,16 @@ def sweep(
     texts = [_text(study, point) for point in points]
     kept = Store(store, study.name, digest(study)) if store is not None else None
     results: dict[str, xr.Dataset] = {}
-    missing = [(t, p) for t, p in zip(texts, points, strict=True) if kept is None or not kept.has(t)]
-    for text, result in _progress(_compute(study, missing, workers), len(points), len(points) - len(missing), study.name, progress):
+    missing = [
+        (t, p) for t, p in zip(texts, points, strict=True) if kept is None or not kept.has(t)
+    ]
+    for text, result in _progress(
+        _compute(study, missing, workers),
+        len(points),
+        len(points) - len(missing),
+        study.name,
+        progress,
+    ):
         results[text] = result
         if kept is not None:
             kept.write(text, result)
@@ -117,16 +140,24 @@ def _values(name: str, given: Iterable[Any]) -> list[Any]:
     if not values:
         raise ValueError(f"coordinate {name}=[] is empty; allowed: one value or more")
     if len(set(labels)) != len(labels):
-        raise ValueError(f"coordinate {name}={labels} repeats a value; allowed: each once (of a machine's variants, .but(name=...))")
+        raise ValueError(
+            f"coordinate {name}={labels} repeats a value; allowed: each once (of a machine's "
+            "variants, .but(name=...))"
+        )
     if len({isinstance(label, str) for label in labels}) > 1:
-        raise ValueError(f"coordinate {name}={labels} mixes text and numbers; allowed: all text, or all numbers")
+        raise ValueError(
+            f"coordinate {name}={labels} mixes text and numbers; allowed: all text, or all numbers"
+        )
     return values
 
 
 def _label(name: str, value: Any) -> Any:
     if isinstance(value, (bool, np.bool_, int, float, np.integer, np.floating)):
         if math.isnan(value):
-            raise ValueError(f"coordinate {name}: nan labels nothing; allowed: numbers, text, and values with a name")
+            raise ValueError(
+                f"coordinate {name}: nan labels nothing; allowed: numbers, text, and values with a "
+                "name"
+            )
         return value.item() if isinstance(value, np.generic) else value
     if isinstance(value, str):
         return str(value)
@@ -134,16 +165,27 @@ def _label(name: str, value: Any) -> Any:
         return value.name
     if isinstance(value, Value):
         return repr(value)
-    hint = "; for an absent part give text such as 'none', and let the study make None of it" if value is None else ""
-    raise TypeError(f"coordinate {name}: {value!r} has no name; allowed: numbers, text, and values with a name{hint}")
+    hint = (
+        "; for an absent part give text such as 'none', and let the study make None of it"
+        if value is None
+        else ""
+    )
+    raise TypeError(
+        f"coordinate {name}: {value!r} has no name; allowed: numbers, text, and values with a "
+        f"name{hint}"
+    )
 
 
 def _text(study: Study, point: dict[str, Any]) -> str:
-    described = ", ".join(f"{n}={v.item() if isinstance(v, np.generic) else v!r}" for n, v in sorted(point.items()))
+    described = ", ".join(
+        f"{n}={v.item() if isinstance(v, np.generic) else v!r}" for n, v in sorted(point.items())
+    )
     return f"{study.name}({described})"
 
 
-def _compute(study: Study, points: list[tuple[str, dict[str, Any]]], workers: int | None) -> Iterator[tuple[str, xr.Dataset]]:
+def _compute(
+    study: Study, points: list[tuple[str, dict[str, Any]]], workers: int | None
+) -> Iterator[tuple[str, xr.Dataset]]:
     if workers is None or not points:
         for text, point in points:
             yield text, _one(study, point)
@@ -160,11 +202,15 @@ def _one(study: Study, point: dict[str, Any]) -> xr.Dataset:
         error.add_note(f"at the point {_text(study, point)} of the sweep")
         raise
     if not isinstance(result, xr.Dataset):
-        raise TypeError(f"study {study.name} returned {type(result).__name__}; allowed: an xarray.Dataset")
+        raise TypeError(
+            f"study {study.name} returned {type(result).__name__}; allowed: an xarray.Dataset"
+        )
     return result
 
 
-def _progress(results: Iterator[Any], total: int, done: int, name: str, show: bool) -> Iterator[Any]:
+def _progress(
+    results: Iterator[Any], total: int, done: int, name: str, show: bool
+) -> Iterator[Any]:
     from tqdm.auto import tqdm
 
     with tqdm(total=total, initial=done, desc=name, unit="point", disable=not show) as bar:
@@ -175,16 +221,28 @@ def _progress(results: Iterator[Any], total: int, done: int, name: str, show: bo
 
 def _join(results: list[xr.Dataset], values: dict[str, list[Any]]) -> xr.Dataset:
     labels = {name: [_label(name, value) for value in given] for name, given in values.items()}
-    order = {dim: _first_seen(results, dim) for dim in dict.fromkeys(d for r in results for d in r.dims if d in r.coords)}
+    order = {
+        dim: _first_seen(results, dim)
+        for dim in dict.fromkeys(d for r in results for d in r.dims if d in r.coords)
+    }
     same = _same_scalars(results)
     about = {name: _about(name, results[0]) for name in labels}
     rows: list[xr.Dataset] = [_bare(result, labels, same) for result in results]
-    told = dict.fromkeys(c for result in results for c in result.coords if c not in result.dims and c not in {*labels, *same})
+    told = dict.fromkeys(
+        c
+        for result in results
+        for c in result.coords
+        if c not in result.dims and c not in {*labels, *same}
+    )
     for name in reversed(labels):
         size = len(labels[name])
         rows = [_concat(rows[i : i + size], name, labels[name]) for i in range(0, len(rows), size)]
-    joined = rows[0].reindex({dim: _labels(seen) for dim, seen in order.items() if dim not in labels})
-    joined = joined.set_coords(list(told)).assign_coords({name: value for name, value in same.items() if name not in labels})
+    joined = rows[0].reindex(
+        {dim: _labels(seen) for dim, seen in order.items() if dim not in labels}
+    )
+    joined = joined.set_coords(list(told)).assign_coords(
+        {name: value for name, value in same.items() if name not in labels}
+    )
     joined.attrs = _common([result.attrs for result in results])
     for name, attributes in about.items():
         joined[name].attrs.update(attributes)
@@ -192,7 +250,9 @@ def _join(results: list[xr.Dataset], values: dict[str, list[Any]]) -> xr.Dataset
 
 
 def _about(name: str, result: xr.Dataset) -> dict[Any, Any]:
-    """What is said of a swept coordinate: as the study's Dataset says it, else its name in words."""
+    """What is said of a swept coordinate: as the study's Dataset says it, else its name in
+    words.
+    """
     told = result[name].attrs if name in result.coords else {}
     return {"long_name": name.replace("_", " "), **told}
 
@@ -204,22 +264,38 @@ def _same_scalars(results: list[xr.Dataset]) -> dict[Any, xr.DataArray]:
     return {
         name: first[name].reset_coords(drop=True)
         for name in scalars
-        if all(name in r.coords and r[name].ndim == 0 and _equal(r[name].item(), first[name].item()) for r in results)
+        if all(
+            name in r.coords and r[name].ndim == 0 and _equal(r[name].item(), first[name].item())
+            for r in results
+        )
     }
 
 
 def _bare(result: xr.Dataset, swept: Iterable[str], same: Iterable[Any]) -> xr.Dataset:
     for name in swept:
         if name in result.dims:
-            raise ValueError(f"the study's Dataset already has the dimension {name!r} that is swept")
+            raise ValueError(
+                f"the study's Dataset already has the dimension {name!r} that is swept"
+            )
         if name in result.data_vars:
-            raise ValueError(f"the study's Dataset already has the variable {name!r}, the name of a coordinate that is swept")
+            raise ValueError(
+                f"the study's Dataset already has the variable {name!r}, the name of a coordinate "
+                "that is swept"
+            )
     bare = result.drop_vars([name for name in (*swept, *same) if name in result.coords])
     return bare.reset_coords([c for c in bare.coords if c not in bare.dims])
 
 
 def _concat(rows: list[xr.Dataset], name: str, labels: list[Any]) -> xr.Dataset:
-    joined = xr.concat(rows, name, data_vars="all", coords="minimal", compat="override", join="outer", combine_attrs="override")
+    joined = xr.concat(
+        rows,
+        name,
+        data_vars="all",
+        coords="minimal",
+        compat="override",
+        join="outer",
+        combine_attrs="override",
+    )
     return joined.assign_coords({name: (name, _labels(labels))})
 
 
@@ -237,8 +313,14 @@ def _common(attributes: list[dict[str, Any]]) -> dict[str, Any]:
     first = attributes[0]
     same = {k: v for k, v in first.items() if all(_equal(a.get(k), v) for a in attributes)}
     cited = {key for a in attributes for key in str(a.get("sources", "")).split(",") if key}
-    return {**same, "sources": ",".join(sorted(cited))} if any("sources" in a for a in attributes) else same
+    return (
+        {**same, "sources": ",".join(sorted(cited))}
+        if any("sources" in a for a in attributes)
+        else same
+    )
 
 
 def _equal(a: Any, b: Any) -> bool:
-    return bool(np.all(a == b)) or (isinstance(a, float) and isinstance(b, float) and math.isnan(a) and math.isnan(b))
+    return bool(np.all(a == b)) or (
+        isinstance(a, float) and isinstance(b, float) and math.isnan(a) and math.isnan(b)
+    )

@@ -1,4 +1,6 @@
-"""What runs on the machines? Models split into MAC operators and the rest, data sets, metrics and calibration."""
+"""What runs on the machines? Models split into MAC operators and the rest, data sets, metrics and
+calibration.
+"""
 
 from __future__ import annotations
 
@@ -8,23 +10,52 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pimlab.workload.calibration import RULES, calibrate
     from pimlab.workload.data import Data, DataError, load_data
+    from pimlab.workload.importers.onnx_split import OnnxModel
+    from pimlab.workload.importers.torch_trace import TorchModel
     from pimlab.workload.metrics import Accuracy, Metric, PearsonSimilarity
     from pimlab.workload.model import Model, ModelError
-    from pimlab.workload.models import load_model
-    from pimlab.workload.onnx_split import OnnxModel
-    from pimlab.workload.service_fields import FIELDS, SERVICES, Service, services
-    from pimlab.workload.torch_trace import TorchModel
+    from pimlab.workload.zoo.models import load_model
+    from pimlab.workload.zoo.services import FIELDS, SERVICES, Service, services
 
 _EXPORTS = {
-    "RULES": "calibration", "calibrate": "calibration",
-    "Data": "data", "DataError": "data", "load_data": "data",
-    "Accuracy": "metrics", "Metric": "metrics", "PearsonSimilarity": "metrics",
-    "Model": "model", "ModelError": "model", "load_model": "models", "OnnxModel": "onnx_split", "TorchModel": "torch_trace",
-    "FIELDS": "service_fields", "SERVICES": "service_fields", "Service": "service_fields", "services": "service_fields",
-}  # fmt: skip
+    "RULES": "calibration",
+    "calibrate": "calibration",
+    "Data": "data",
+    "DataError": "data",
+    "load_data": "data",
+    "Accuracy": "metrics",
+    "Metric": "metrics",
+    "PearsonSimilarity": "metrics",
+    "Model": "model",
+    "ModelError": "model",
+    "load_model": "zoo.models",
+    "OnnxModel": "importers.onnx_split",
+    "TorchModel": "importers.torch_trace",
+    "FIELDS": "zoo.services",
+    "SERVICES": "zoo.services",
+    "Service": "zoo.services",
+    "services": "zoo.services",
+}
 
-__all__ = ["FIELDS", "RULES", "SERVICES", "Accuracy", "Data", "DataError", "Metric", "Model", "ModelError", "OnnxModel",
-           "PearsonSimilarity", "Service", "TorchModel", "calibrate", "load_data", "load_model", "services"]  # fmt: skip
+__all__ = [
+    "FIELDS",
+    "RULES",
+    "SERVICES",
+    "Accuracy",
+    "Data",
+    "DataError",
+    "Metric",
+    "Model",
+    "ModelError",
+    "OnnxModel",
+    "PearsonSimilarity",
+    "Service",
+    "TorchModel",
+    "calibrate",
+    "load_data",
+    "load_model",
+    "services",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,7 +1,9 @@
-"""In which range do a model's activations lie? Found once on the calibration split, by a rule with a name.
+"""In which range do a model's activations lie? Found once on the calibration split, by a rule with
+a name.
 
-A range comes from a histogram of everything the calibration samples put through an operator, so a rule is a function
-of a histogram: counts (bins,) and edges (bins + 1,), whose ends are the smallest and the largest value seen.
+A range comes from a histogram of everything the calibration samples put through an operator, so a
+rule is a function of a histogram: counts (bins,) and edges (bins + 1,), whose ends are the smallest
+and the largest value seen.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from pimlab.formats.calibration import BINS, RULES, Rule
-from pimlab.protocol import Calibration, MacOp, Range
+from pimlab.machine.protocol import Calibration, MacOp, Range
 from pimlab.values import unknown
 from pimlab.workload.model import Model
 
@@ -23,7 +25,9 @@ BATCH = 64
 
 
 class _Seen:
-    """What passed one operator: extremes, then a histogram, and evenly spaced rows of its inputs."""
+    """What passed one operator: extremes, then a histogram, and evenly spaced rows of its
+    inputs.
+    """
 
     def __init__(self, op: MacOp, inferences: int):
         self.op = op
@@ -41,7 +45,9 @@ class _Seen:
         self.counts[side] += np.histogram(values, bins=BINS, range=self.ends[side])[0]
 
     def sample(self, x: np.ndarray, first: int) -> None:
-        """Keep the wanted rows of x (groups, rows, k) that start at row `first`; groups take turns."""
+        """Keep the wanted rows of x (groups, rows, k) that start at row `first`; groups take
+        turns.
+        """
         rows = x if self.op.kind == "weights" else _group_rows(x, self.op)
         chosen = np.flatnonzero((self.wanted >= first) & (self.wanted < first + rows.shape[1]))
         self.rows[chosen] = rows[chosen % len(rows), self.wanted[chosen] - first]
@@ -58,14 +64,19 @@ def _group_rows(x: np.ndarray, op: MacOp) -> np.ndarray:
     return np.moveaxis(x.reshape(-1, op.groups, op.m, op.k), 1, 0).reshape(op.groups, -1, op.k)
 
 
-def calibrate(model: Model, data: Any, rule: str = "minmax", format: str = "int8") -> dict[str, Calibration]:
-    """Operator name -> Calibration of every MAC operator, from `data.calibration` alone, run in float32.
+def calibrate(
+    model: Model, data: Any, rule: str = "minmax", format: str = "int8"
+) -> dict[str, Calibration]:
+    """Operator name -> Calibration of every MAC operator, from `data.calibration` alone, run in
+    float32.
 
-    data : a Data with a calibration split; its test samples are not looked at.  rule : "minmax", "percentile", "mse" or
-        "entropy" (`pimlab.formats.calibration`); format : the integers that "mse" and "entropy" choose a range for.
-    x covers the inputs of the operator (a padded convolution reads zeros); y its outputs after the bias, and after
-    the Relu where nothing but a Relu reads them. `sample` holds at most 512 input rows, evenly spaced over all rows;
-    with groups they take turns. ValueError for an unknown rule.
+    data : a Data with a calibration split; its test samples are not looked at.  rule : "minmax",
+    "percentile", "mse" or
+        "entropy" (`pimlab.formats.calibration`); format : the integers that "mse" and "entropy"
+        choose a range for.
+    x covers the inputs of the operator (a padded convolution reads zeros); y its outputs after the
+    bias, and after the Relu where nothing but a Relu reads them. `sample` holds at most 512 input
+    rows, evenly spaced over all rows; with groups they take turns. ValueError for an unknown rule.
     """
     if rule not in RULES:
         raise ValueError(unknown("calibration rule", rule, RULES))
@@ -75,7 +86,9 @@ def calibrate(model: Model, data: Any, rule: str = "minmax", format: str = "int8
     def extremes(op: MacOp, x: np.ndarray, y: np.ndarray, first: int) -> None:
         seen[op.name].extremes("x", x)
         seen[op.name].extremes("y", y)
-        if x.shape[-1] == seen[op.name].op.k:  # attention over a window is not as long as the context that is counted
+        if (
+            x.shape[-1] == seen[op.name].op.k
+        ):  # attention over a window is not as long as the context that is counted
             seen[op.name].sample(x, first)
 
     def histograms(op: MacOp, x: np.ndarray, y: np.ndarray, first: int) -> None:
@@ -86,14 +99,23 @@ def calibrate(model: Model, data: Any, rule: str = "minmax", format: str = "int8
     if rule != "minmax":
         _visit(model, split.inputs, histograms)
     return {
-        name: Calibration(x=one.range("x", RULES[rule], format), y=one.range("y", RULES[rule], format), sample=one.rows, rule=rule,
-                          rectified=name in model.rectified)
+        name: Calibration(
+            x=one.range("x", RULES[rule], format),
+            y=one.range("y", RULES[rule], format),
+            sample=one.rows,
+            rule=rule,
+            rectified=name in model.rectified,
+        )
         for name, one in seen.items()
-    }  # fmt: skip
+    }
 
 
-def _visit(model: Model, inputs: np.ndarray, visit: Callable[[MacOp, np.ndarray, np.ndarray, int], None]) -> None:
-    """visit(op, x, y, first row) for every product the samples make; y rectified where a Relu alone follows."""
+def _visit(
+    model: Model, inputs: np.ndarray, visit: Callable[[MacOp, np.ndarray, np.ndarray, int], None]
+) -> None:
+    """visit(op, x, y, first row) for every product the samples make; y rectified where a Relu alone
+    follows.
+    """
 
     def multiply(op: MacOp, x: np.ndarray, w: np.ndarray | None, first: int) -> np.ndarray:
         y = model.exact(op, x, w, first)

@@ -1,4 +1,6 @@
-"""On what is a model judged? Samples with labels, a metric, and a calibration split that never meets the test split."""
+"""On what is a model judged? Samples with labels, a metric, and a calibration split that never
+meets the test split.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from pimlab.values import nearest
-from pimlab.workload import files, lines, sentences, tables
+from pimlab.workload import files
 from pimlab.workload.files import DataError
 from pimlab.workload.language.perplexity import Perplexity
 from pimlab.workload.metrics import Accuracy, Metric, PearsonSimilarity
+from pimlab.workload.zoo import minilm, ocr, tabular_mlps
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 """Where Debian's package dataset-fashion-mnist puts the training images."""
@@ -25,8 +28,10 @@ FASHION = Path("/usr/share/datasets/fashion-mnist")
 class Data:
     """Samples of one split of a data set.
 
-    name, split : text.  inputs : (n, ...) as the model takes them.  labels : (n,).  metric : how outputs are judged.
-    sha256 : of the inputs and labels held here, with their types and shapes.  licence, source : where they come from.
+    name, split : text.  inputs : (n, ...) as the model takes them.  labels : (n,).  metric : how
+    outputs are judged.
+    sha256 : of the inputs and labels held here, with their types and shapes.  licence, source :
+    where they come from.
     note : what to know before trusting a number.
     """
 
@@ -41,9 +46,14 @@ class Data:
 
     def __post_init__(self) -> None:
         if len(self.inputs) != len(self.labels):
-            raise DataError(f"data {self.name!r}: {len(self.inputs)} inputs and {len(self.labels)} labels; allowed: one label a sample")
+            raise DataError(
+                f"data {self.name!r}: {len(self.inputs)} inputs and {len(self.labels)} labels; "
+                "allowed: one label a sample"
+            )
         if len(self.inputs) == 0:
-            raise DataError(f"data {self.name!r}, split {self.split!r} is empty; allowed: one sample or more")
+            raise DataError(
+                f"data {self.name!r}, split {self.split!r} is empty; allowed: one sample or more"
+            )
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -51,11 +61,16 @@ class Data:
     def __getitem__(self, chosen: slice) -> Data:
         """The samples of a slice, as Data."""
         if not isinstance(chosen, slice):
-            raise TypeError(f"data {self.name!r}[{chosen!r}]: allowed is a slice, such as data[:100]")
+            raise TypeError(
+                f"data {self.name!r}[{chosen!r}]: allowed is a slice, such as data[:100]"
+            )
         return dataclasses.replace(self, inputs=self.inputs[chosen], labels=self.labels[chosen])
 
     def __repr__(self) -> str:
-        return f"<Data {self.name}, {self.split}: {len(self)} samples {self.inputs.shape[1:]}, {self.metric.name}, {self.licence}>"
+        return (
+            f"<Data {self.name}, {self.split}: {len(self)} samples {self.inputs.shape[1:]}, "
+            f"{self.metric.name}, {self.licence}>"
+        )
 
     @functools.cached_property
     def sha256(self) -> str:
@@ -68,7 +83,9 @@ class Data:
 
     @property
     def calibration(self) -> Data:
-        """The calibration split of the same data set (of training samples); itself for data that is that split."""
+        """The calibration split of the same data set (of training samples); itself for data that is
+        that split.
+        """
         return self if self.split == "calibration" else load_data(self.name, split="calibration")
 
 
@@ -76,7 +93,9 @@ Split = tuple[np.ndarray, np.ndarray]
 
 
 def _archive(name: str, split: str) -> Split:
-    """inputs and labels of a split in a vendored .npz file with arrays <split>_inputs and <split>_labels."""
+    """inputs and labels of a split in a vendored .npz file with arrays <split>_inputs and
+    <split>_labels.
+    """
     with np.load(files.verified(name)) as arrays:
         return arrays[f"{split}_inputs"], arrays[f"{split}_labels"]
 
@@ -92,12 +111,20 @@ def _fashion(split: str) -> Split:
         return _scaled("fashion-mnist-calibration.npz", split, 255)
     if split == "train":
         if not FASHION.is_dir():
-            raise DataError(f"the training images of fashion-mnist are not here ({FASHION}); install them with "
-                            "`apt-get install dataset-fashion-mnist`")  # fmt: skip
-        images, labels = (FASHION / f"train-{kind}-ubyte.gz" for kind in ("images-idx3", "labels-idx1"))
+            raise DataError(
+                f"the training images of fashion-mnist are not here ({FASHION}); install them with "
+                "`apt-get install dataset-fashion-mnist`"
+            )
+        images, labels = (
+            FASHION / f"train-{kind}-ubyte.gz" for kind in ("images-idx3", "labels-idx1")
+        )
     else:
-        images, labels = (files.verified(f"t10k-{kind}-ubyte.gz") for kind in ("images-idx3", "labels-idx1"))
-    return _idx(images).reshape(-1, 1, 28, 28).astype(np.float32) / np.float32(255), _idx(labels).astype(np.int64)
+        images, labels = (
+            files.verified(f"t10k-{kind}-ubyte.gz") for kind in ("images-idx3", "labels-idx1")
+        )
+    return _idx(images).reshape(-1, 1, 28, 28).astype(np.float32) / np.float32(255), _idx(
+        labels
+    ).astype(np.int64)
 
 
 def _idx(path: Path) -> np.ndarray:
@@ -119,7 +146,9 @@ class _Source:
 
 
 def _windows(text: str, split: str) -> Split:
-    """Windows of tokens int32 (n, context + 1) of a text, and which next tokens are scored, bool (n, context)."""
+    """Windows of tokens int32 (n, context + 1) of a text, and which next tokens are scored, bool
+    (n, context).
+    """
     from pimlab.workload.language import TEXTS
 
     return TEXTS[text](split)
@@ -129,76 +158,126 @@ _THREE, _TWO = ("test", "calibration", "train"), ("test", "calibration")
 
 SOURCES: dict[str, _Source] = {
     "fashion-mnist": _Source(
-        read=_fashion, splits=_THREE, licence="MIT", source="Zalando Research, Fashion-MNIST (Xiao, Rasul, Vollgraf 2017)",
+        read=_fashion,
+        splits=_THREE,
+        licence="MIT",
+        source="Zalando Research, Fashion-MNIST (Xiao, Rasul, Vollgraf 2017)",
         note="10,000 test images; 512 of the 60,000 training images calibrate",
     ),
     "digits": _Source(
-        read=lambda split: _scaled("digits.npz", split, 16), splits=_THREE, licence="BSD-3-Clause",
-        source="Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI (in scikit-learn)",
+        read=lambda split: _scaled("digits.npz", split, 16),
+        splits=_THREE,
+        licence="BSD-3-Clause",
+        source="Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI (in "
+        "scikit-learn)",
         note="450 test images of 8 x 8: a point of accuracy is 4.5 images",
     ),
     "breast-cancer": _Source(
-        read=lambda split: _archive("breast-cancer.npz", split), splits=_THREE, licence="BSD-3-Clause",
-        source="Wolberg, Street, Mangasarian, Breast Cancer Wisconsin (Diagnostic), UCI (in scikit-learn)",
+        read=lambda split: _archive("breast-cancer.npz", split),
+        splits=_THREE,
+        licence="BSD-3-Clause",
+        source="Wolberg, Street, Mangasarian, Breast Cancer Wisconsin (Diagnostic), UCI (in "
+        "scikit-learn)",
         note="143 test patients: one more or less moves accuracy by 0.7 points",
     ),
     "magika-files": _Source(
-        read=lambda split: _archive("magika-files.npz", split), splits=_TWO, licence="BSD, MIT, Apache-2.0 by file",
+        read=lambda split: _archive("magika-files.npz", split),
+        splits=_TWO,
+        licence="BSD, MIT, Apache-2.0 by file",
         source="files of the pinned Python packages named in datasets/magika-files.csv",
-        note="labels are file extensions; kinds with misleading extensions were left out after a look at the model's errors",
+        note="labels are file extensions; kinds with misleading extensions were left out after a "
+        "look at the model's errors",
     ),
     **{
         name: _Source(
-            read=functools.partial(_windows, name), splits=_THREE, licence="public domain", metric=Perplexity,
+            read=functools.partial(_windows, name),
+            splits=_THREE,
+            licence="public domain",
+            metric=Perplexity,
             source="King James Bible (1611), Debian bible-kjv-text 4.38",
-            note=f"tokens of {model}; Genesis tests, the start of Ruth calibrates; parallel passages remain in training books",
+            note=f"tokens of {model}; Genesis tests, the start of Ruth calibrates; parallel "
+            "passages remain in training books",
         )
         for name, model in (("kjv", "small-lm"), ("kjv-smollm2", "smollm2-135m"))
     },
     **{
         f"ocr-lines-{deviation}": _Source(
-            read=functools.partial(lines.rendered, deviation), splits=_TWO, licence="public domain text, rendered here",
-            source="verses of the King James Bible drawn in DejaVu Sans", metric=lines.CharacterError,
-            note=f"100 rendered lines with Gaussian noise of {deviation} (of 255) a pixel; neither scanned nor handwritten",
+            read=functools.partial(ocr.rendered, deviation),
+            splits=_TWO,
+            licence="public domain text, rendered here",
+            source="verses of the King James Bible drawn in DejaVu Sans",
+            metric=ocr.CharacterError,
+            note=f"100 rendered lines with Gaussian noise of {deviation} (of 255) a pixel; neither "
+            "scanned nor handwritten",
         )
         for deviation in (40, 120, 200)
     },
     **{
         name: _Source(
-            read=functools.partial(tables.samples, name), splits=_THREE, licence="read from its package, not copied",
-            source=table.source, note=table.note,
+            read=functools.partial(tabular_mlps.samples, name),
+            splits=_THREE,
+            licence="read from its package, not copied",
+            source=table.source,
+            note=table.note,
         )
-        for name, table in tables.TABLES.items()
+        for name, table in tabular_mlps.TABLES.items()
     },
     "lee": _Source(
-        read=lambda split: sentences.lee(split), splits=_TWO, licence="read from gensim's tests, not copied",
-        source="Lee, Pincombe, Welsh (2005), An empirical evaluation of models of text document similarity (in gensim)",
+        read=lambda split: minilm.lee(split),
+        splits=_TWO,
+        licence="read from gensim's tests, not copied",
+        source="Lee, Pincombe, Welsh (2005), An empirical evaluation of models of text document "
+        "similarity (in gensim)",
         metric=lambda: PearsonSimilarity(50),
         note="50 short news texts, 1225 pairs that share them: the interval is about 0.1 wide",
     ),
-}  # fmt: skip
+}
 """Data set name -> where its splits come from."""
 
 
 def load_data(name: str, split: str = "test", limit: int | None = None) -> Data:
-    """A data set by name: "fashion-mnist", "digits", "breast-cancer", "magika-files", or a text ("kjv", "kjv-smollm2").
+    """A data set by name: "fashion-mnist", "digits", "breast-cancer", "magika-files", or a text
+    ("kjv", "kjv-smollm2").
 
     split : "test", "calibration" (training samples, for activation ranges) or, for some, "train".
-    limit : the first `limit` samples alone; None for all. Raises DataError for an unknown name or split, a file that is
-    missing or altered (it names the file), or a limit below 1; ImportError says which optional package to install.
+    limit : the first `limit` samples alone; None for all. Raises DataError for an unknown name or
+    split, a file that is missing or altered (it names the file), or a limit below 1; ImportError
+    says which optional package to install.
 
     >>> pim.load_data("digits", limit=50)
     <Data digits, test: 50 samples (64,), accuracy, BSD-3-Clause>
     """
     if not isinstance(name, str):
-        raise TypeError(f"data {name!r} is not a name; write for example pimlab.load_data('digits', split='test')")
+        raise TypeError(
+            f"data {name!r} is not a name; write for example pimlab.load_data('digits', "
+            "split='test')"
+        )
     if name not in SOURCES:
-        raise DataError(f"data {name!r} is not known{nearest(str(name), SOURCES)} (known: {', '.join(sorted(SOURCES))})")
+        raise DataError(
+            f"data {name!r} is not known{nearest(str(name), SOURCES)} (known: "
+            f"{', '.join(sorted(SOURCES))})"
+        )
     origin = SOURCES[name]
     if split not in origin.splits:
-        raise DataError(f"data {name!r} has no split {split!r}{nearest(str(split), origin.splits)} (splits: {', '.join(origin.splits)})")
-    if limit is not None and (isinstance(limit, bool) or not hasattr(limit, "__index__") or limit < 1):
-        raise DataError(f"data {name!r}: limit={limit!r}; allowed: an integer, 1 or more, or None for all samples")
+        raise DataError(
+            f"data {name!r} has no split {split!r}{nearest(str(split), origin.splits)} (splits: "
+            f"{', '.join(origin.splits)})"
+        )
+    if limit is not None and (
+        isinstance(limit, bool) or not hasattr(limit, "__index__") or limit < 1
+    ):
+        raise DataError(
+            f"data {name!r}: limit={limit!r}; allowed: an integer, 1 or more, or None for all "
+            "samples"
+        )
     inputs, labels = origin.read(split)
-    return Data(name=name, split=split, inputs=inputs[:limit], labels=labels[:limit], metric=origin.metric(),
-                licence=origin.licence, source=origin.source, note=origin.note)  # fmt: skip
+    return Data(
+        name=name,
+        split=split,
+        inputs=inputs[:limit],
+        labels=labels[:limit],
+        metric=origin.metric(),
+        licence=origin.licence,
+        source=origin.source,
+        note=origin.note,
+    )

@@ -1,6 +1,8 @@
-"""Where do vendored models and data lie, and are they the bytes we think they are? The manifest answers.
+"""Where do vendored models and data lie, and are they the bytes we think they are? The manifest
+answers.
 
-`datasets/MANIFEST.toml` names each file with its sha256, source and licence. Nothing is ever downloaded.
+`datasets/MANIFEST.toml` names each file with its sha256, source and licence. Nothing is ever
+downloaded.
 """
 
 from __future__ import annotations
@@ -26,15 +28,22 @@ def manifest() -> dict[str, dict[str, Any]]:
     """File name relative to `datasets/` -> its manifest entry (sha256, source, licence, note)."""
     path = ROOT / "MANIFEST.toml"
     if not path.is_file():
-        raise DataError(f"{path} is missing: the data lie in the repository; install it from a checkout with `pip install -e .`")
+        raise DataError(
+            f"{path} is missing: the data lie in the repository; install it from a checkout with "
+            "`pip install -e .`"
+        )
     return {entry["file"]: entry for entry in tomllib.loads(path.read_text())["file"]}
 
 
 @functools.cache
 def verified(name: str) -> Path:
-    """Path of a vendored file; DataError when it is not in the manifest, missing, or its hash is another."""
+    """Path of a vendored file; DataError when it is not in the manifest, missing, or its hash is
+    another.
+    """
     if name not in manifest():
-        raise DataError(f"datasets/{name} is not in datasets/MANIFEST.toml{nearest(name, manifest())}")
+        raise DataError(
+            f"datasets/{name} is not in datasets/MANIFEST.toml{nearest(name, manifest())}"
+        )
     path = ROOT / name
     if not path.is_file():
         raise DataError(f"{path} is missing; get it again with `git checkout -- datasets/{name}`")
@@ -46,4 +55,7 @@ def check(path: Path, expected: str) -> None:
     """DataError that names the file when its sha256 is not `expected`."""
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != expected:
-        raise DataError(f"{path} has sha256 {found}, expected {expected}: the file was altered or is incomplete; restore it")
+        raise DataError(
+            f"{path} has sha256 {found}, expected {expected}: the file was altered or is "
+            "incomplete; restore it"
+        )

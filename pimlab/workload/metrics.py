@@ -11,7 +11,9 @@ Z95 = 1.959963984540054
 
 
 class Metric(ABC):
-    """A quality of outputs against labels, in two steps so that a data set may be evaluated in chunks."""
+    """A quality of outputs against labels, in two steps so that a data set may be evaluated in
+    chunks.
+    """
 
     name: str
     long_name: str
@@ -20,15 +22,20 @@ class Metric(ABC):
 
     @abstractmethod
     def contributions(self, outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """float64 (n, ...), what each of n samples contributes; outputs (n, ...), labels (n, ...)."""
+        """float64 (n, ...), what each of n samples contributes; outputs (n, ...), labels (n,
+        ...).
+        """
 
     @abstractmethod
     def summarise(self, contributions: np.ndarray) -> tuple[float, float, float]:
-        """(value, low, high): the metric over all contributions and its 95 % interval over samples."""
+        """(value, low, high): the metric over all contributions and its 95 % interval over
+        samples.
+        """
 
 
 def ratio_interval(counts: np.ndarray, sizes: np.ndarray) -> tuple[float, float]:
-    """sum(counts) / sum(sizes) of samples (n,), and half its normal 95 % interval (Cochran 1977, eq. 2.39); NaN for one sample.
+    """sum(counts) / sum(sizes) of samples (n,), and half its normal 95 % interval (Cochran 1977,
+    eq. 2.39); NaN for one sample.
 
     ValueError when there is no sample.
     """
@@ -38,22 +45,30 @@ def ratio_interval(counts: np.ndarray, sizes: np.ndarray) -> tuple[float, float]
     value = float(counts.sum() / sizes.sum())
     if n == 1:
         return value, float("nan")
-    return value, Z95 * float(np.sqrt(n / (n - 1) * np.square(counts - value * sizes).sum()) / sizes.sum())
+    return value, Z95 * float(
+        np.sqrt(n / (n - 1) * np.square(counts - value * sizes).sum()) / sizes.sum()
+    )
 
 
 class Accuracy(Metric):
     """Fraction of samples whose largest output is at the label; interval by Wilson's score.
 
-    Wilson, E. B. (1927), Probable inference, the law of succession, and statistical inference, J. Am. Stat. Assoc. 22, 209.
+    Wilson, E. B. (1927), Probable inference, the law of succession, and statistical inference, J.
+    Am. Stat. Assoc. 22, 209.
     """
 
     name = "accuracy"
     long_name = "fraction of samples classified right"
 
     def contributions(self, outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """1.0 where argmax of outputs (n, classes) equals labels (n,), else 0.0. ValueError for other shapes."""
+        """1.0 where argmax of outputs (n, classes) equals labels (n,), else 0.0. ValueError for
+        other shapes.
+        """
         if outputs.ndim != 2 or labels.shape != outputs.shape[:1]:
-            raise ValueError(f"accuracy: outputs {outputs.shape} and labels {labels.shape}; allowed: (n, classes) and (n,)")
+            raise ValueError(
+                f"accuracy: outputs {outputs.shape} and labels {labels.shape}; allowed: (n, "
+                "classes) and (n,)"
+            )
         return (outputs.argmax(axis=1) == labels).astype(np.float64)
 
     def summarise(self, contributions: np.ndarray) -> tuple[float, float, float]:
@@ -68,10 +83,11 @@ class Accuracy(Metric):
 
 
 class PearsonSimilarity(Metric):
-    """Correlation between the cosine of embeddings and judged likeness, over all pairs; interval by the jackknife.
+    """Correlation between the cosine of embeddings and judged likeness, over all pairs; interval by
+    the jackknife.
 
-    Pairs share documents, so the interval leaves out one document at a time (Efron and Stein 1981, Ann. Stat. 9, 586)
-    rather than counting pairs.
+    Pairs share documents, so the interval leaves out one document at a time (Efron and Stein 1981,
+    Ann. Stat. 9, 586) rather than counting pairs.
     """
 
     name = "pearson"
@@ -81,14 +97,20 @@ class PearsonSimilarity(Metric):
         self.documents = documents
 
     def contributions(self, outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """float64 (n, 1 + documents + width): labels (n, 1 + documents), the index of a document and its judged likeness
-        to every document, then outputs (n, width) of length one."""
+        """float64 (n, 1 + documents + width): labels (n, 1 + documents), the index of a document
+        and its judged likeness to every document, then outputs (n, width) of length one.
+        """
         if outputs.ndim != 2 or labels.ndim != 2 or len(outputs) != len(labels):
-            raise ValueError(f"pearson: outputs {outputs.shape} and labels {labels.shape}; allowed: (n, width) and (n, 1 + documents)")
+            raise ValueError(
+                f"pearson: outputs {outputs.shape} and labels {labels.shape}; allowed: (n, width) "
+                "and (n, 1 + documents)"
+            )
         return np.column_stack([labels, outputs]).astype(np.float64)
 
     def summarise(self, contributions: np.ndarray) -> tuple[float, float, float]:
-        """(correlation, low, high); the interval is NaN below four documents. ValueError below three documents."""
+        """(correlation, low, high); the interval is NaN below four documents. ValueError below
+        three documents.
+        """
         index = contributions[:, 0].astype(int)
         judged, embedded = contributions[:, 1 + index], contributions[:, 1 + self.documents :]
         likeness = embedded @ embedded.T
@@ -99,7 +121,9 @@ class PearsonSimilarity(Metric):
         if n < 4:
             return value, float("nan"), float("nan")
         kept = ~np.eye(n, dtype=bool)
-        without = np.array([_pairs_correlation(likeness[np.ix_(k, k)], judged[np.ix_(k, k)]) for k in kept])
+        without = np.array(
+            [_pairs_correlation(likeness[np.ix_(k, k)], judged[np.ix_(k, k)]) for k in kept]
+        )
         error = Z95 * float(np.sqrt((n - 1) / n * np.square(without - without.mean()).sum()))
         return value, max(-1.0, value - error), min(1.0, value + error)
 

@@ -1,4 +1,6 @@
-"""What is a model to a machine? MAC operators that a target executes, and the rest that runs on its host."""
+"""What is a model to a machine? MAC operators that a target executes, and the rest that runs on its
+host.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +11,15 @@ from typing import NamedTuple
 import numpy as np
 
 from pimlab.kernels.blas import one_thread
-from pimlab.protocol import MacOp, VectorOp
+from pimlab.machine.protocol import MacOp, VectorOp
 
 Multiply = Callable[[MacOp, np.ndarray, np.ndarray | None, int], np.ndarray]
 """multiply(op, x, w, first) -> y, called for every MAC operator.
 
-kind "weights": x float32 (groups, rows, k) with rows = batch * m, w None (the callee holds weights and bias),
-y float32 (groups, rows, n). kind "activations": x float32 (batch * groups, m, k), samples outermost, w float32
-(batch * groups, k, n), y float32 (batch * groups, m, n). `first` is the index of x's first row in the whole data
-set: index of its first sample times m.
+kind "weights": x float32 (groups, rows, k) with rows = batch * m, w None (the callee holds weights
+and bias), y float32 (groups, rows, n). kind "activations": x float32 (batch * groups, m, k),
+samples outermost, w float32 (batch * groups, k, n), y float32 (batch * groups, m, n). `first` is
+the index of x's first row in the whole data set: index of its first sample times m.
 """
 
 
@@ -26,7 +28,8 @@ class ModelError(ValueError):
 
 
 class Stored(NamedTuple):
-    """Weights as the file stores them: codes (groups, k, n) in an integer type, and the scale that makes floats of them.
+    """Weights as the file stores them: codes (groups, k, n) in an integer type, and the scale that
+    makes floats of them.
 
     scale : float32, broadcastable to codes; weights = codes * scale.
     """
@@ -41,7 +44,8 @@ class Model(ABC):
     name, sha256 : text; the hash is that of the file.
     mac_ops, vector_ops : operators of one inference (one sample), in order of execution.
     weights : operator name -> float32 (groups, k, n), for operators of kind "weights".
-    biases : operator name -> float32 (groups * n,), absent where there is none; whoever multiplies adds it.
+    biases : operator name -> float32 (groups * n,), absent where there is none; whoever multiplies
+    adds it.
     stored : operator name -> `Stored`, for weights that the file holds as integers.
     rectified : names of the operators whose result goes straight into a Relu and nowhere else.
     """
@@ -57,9 +61,11 @@ class Model(ABC):
 
     @abstractmethod
     def execute(self, inputs: np.ndarray, multiply: Multiply, first: int = 0) -> np.ndarray:
-        """Outputs (n, ...) of `inputs` (n, ...), whose first sample has index `first` in the whole data set.
+        """Outputs (n, ...) of `inputs` (n, ...), whose first sample has index `first` in the whole
+        data set.
 
-        Every MAC operator goes through `multiply`. ValueError for inputs of another shape, non-finite or empty.
+        Every MAC operator goes through `multiply`. ValueError for inputs of another shape,
+        non-finite or empty.
         """
 
     def rows(self, inputs: np.ndarray) -> int:
@@ -74,8 +80,8 @@ class Model(ABC):
     def exact(self, op: MacOp, x: np.ndarray, w: np.ndarray | None, first: int) -> np.ndarray:
         """The `multiply` of an ideal machine: float32 products, bias added.
 
-        BLAS is held to one thread: the bits do not depend on threads, and on a busy machine two of them that wait for
-        each other took 20 times as long for products of this size.
+        BLAS is held to one thread: the bits do not depend on threads, and on a busy machine two of
+        them that wait for each other took 20 times as long for products of this size.
         """
         with one_thread():
             y = np.matmul(x, self.weights[op.name] if w is None else w)
@@ -86,6 +92,11 @@ class Model(ABC):
         return y
 
     def __repr__(self) -> str:
-        parameters = sum(w.size for w in self.weights.values()) + sum(b.size for b in self.biases.values())
-        size = f"{len(self.mac_ops)} MAC operators, {self.macs:,} MACs an inference, {parameters:,} parameters in them"
+        parameters = sum(w.size for w in self.weights.values()) + sum(
+            b.size for b in self.biases.values()
+        )
+        size = (
+            f"{len(self.mac_ops)} MAC operators, {self.macs:,} MACs an inference, "
+            f"{parameters:,} parameters in them"
+        )
         return f"<{type(self).__name__} {self.name}: {size}>"

@@ -19,14 +19,18 @@ def aihwkit():
 
 def test_aihwkit_tile_bit_for_bit():
     with np.load(DATA / "aihwkit_mvm_8b_ABS_MAX.npz") as tile:
-        machine = Crossbar(rows=96, dac=DAC(bits=8), adc=ADC(bits=8, range="fixed", margin=8.0), scaling="layer")
+        machine = Crossbar(
+            rows=96, dac=DAC(bits=8), adc=ADC(bits=8, range="fixed", margin=8.0), scaling="layer"
+        )
         assert np.array_equal(machine.program(tile["W"].T).matmul(tile["X"]), tile["Y"])
 
 
 def test_aihwkit_programming_moments(aihwkit):
     pcm = device("pcm-joshi2020")
     g = aihwkit["g_target_uS"] * 1e-6
-    assert pcm.programming.spread(g) == pytest.approx(aihwkit["sigma_prog_formula"] * 1e-6, rel=1e-9)
+    assert pcm.programming.spread(g) == pytest.approx(
+        aihwkit["sigma_prog_formula"] * 1e-6, rel=1e-9
+    )
     sample = pcm.program(np.tile(g, (100_000, 1)), 1) * 1e6
     error = aihwkit["sigma_prog_formula"] * np.sqrt(1 / 100_000 + 1 / 200_000)
     assert np.all(np.abs(sample.mean(axis=0) - aihwkit["prog_mean"]) < 4 * error)
@@ -52,14 +56,20 @@ def test_aihwkit_conductance_after_a_year(aihwkit):
     for row, seconds in enumerate(aihwkit["t_inference_s"]):
         now = pcm.drifted(programmed, float(seconds), 2, target=g)
         spread = pcm.read_noise.spread(now, float(seconds), programmed)
-        seen = np.maximum(now + spread * np.random.default_rng(row).standard_normal(g.shape), 0) * 1e6
+        seen = (
+            np.maximum(now + spread * np.random.default_rng(row).standard_normal(g.shape), 0) * 1e6
+        )
         mean, std = aihwkit["g_final_mean"][row], aihwkit["g_final_std"][row]
         error = std * np.sqrt(1 / 20_000 + 1 / 200_000)
         assert np.all(np.abs(seen.mean(axis=0) - mean) < 4.5 * error)
         assert np.all(np.abs(seen.std(axis=0) - std) < 6 * error)
 
 
-FITS = {"PCM Nandakumar": "pcm-joshi2020", "PCM HERMES 1 dev": "pcm-hermes", "PCM HERMES 2 dev": "pcm-hermes-pair"}
+FITS = {
+    "PCM Nandakumar": "pcm-joshi2020",
+    "PCM HERMES 1 dev": "pcm-hermes",
+    "PCM HERMES 2 dev": "pcm-hermes-pair",
+}
 
 
 @pytest.mark.parametrize("prefix", FITS)

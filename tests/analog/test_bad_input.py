@@ -29,33 +29,86 @@ from pimlab.analog import (
 
 PCM = device("pcm-joshi2020")
 W, X, G = np.ones((3, 2), np.float32), np.ones((1, 3), np.float32), np.full((3, 2), 1e-5)
-BENT = Crossbar(cell=device("reram-milo2021"), costs=macro("generic-22nm").but(read_voltage="0.8 V"))
+BENT = Crossbar(
+    cell=device("reram-milo2021"), costs=macro("generic-22nm").but(read_voltage="0.8 V")
+)
 
 CASES = {
-    "conductance above the range": (lambda: PCM.program(np.array([30e-6])), r"3e-05 S is outside 0 S\.\.25 uS"),
-    "conductance below the range": (lambda: PCM.program(np.array([-1e-6])), r"-1e-06 S is outside 0 S\.\.25 uS"),
+    "conductance above the range": (
+        lambda: PCM.program(np.array([30e-6])),
+        r"3e-05 S is outside 0 S\.\.25 uS",
+    ),
+    "conductance below the range": (
+        lambda: PCM.program(np.array([-1e-6])),
+        r"-1e-06 S is outside 0 S\.\.25 uS",
+    ),
     "conductance not finite": (lambda: PCM.program(np.array([np.nan])), "nan S is outside"),
-    "negative conductance read": (lambda: PCM.read(np.array([-1e-6])), "0 S or more; smallest is -1e-06"),
-    "negative wire resistance": (lambda: effective_conductance(G, -1, 1), r"r_in=-1 is outside 0\.\.inf ohm"),
-    "negative sense resistance": (lambda: wire_currents(G, X[0], 1, 1, rs_out=-2), r"rs_out=-2 is outside 0\.\.inf ohm"),
-    "negative cell in an array": (lambda: effective_conductance(-G, 1, 1), r"g\[0, 0\]=-1e-05 S .* 0 or more"),
-    "an array that cannot hold a layer": (lambda: Crossbar(rows=2, capacity=1).program(W), r"\(3, 2\) take 2 x 1 arrays; allowed: 1"),
-    "ADC range of zero": (lambda: ADC(bits=4, range="fixed", margin=0), "margin=0 is outside above 0"),
+    "negative conductance read": (
+        lambda: PCM.read(np.array([-1e-6])),
+        "0 S or more; smallest is -1e-06",
+    ),
+    "negative wire resistance": (
+        lambda: effective_conductance(G, -1, 1),
+        r"r_in=-1 is outside 0\.\.inf ohm",
+    ),
+    "negative sense resistance": (
+        lambda: wire_currents(G, X[0], 1, 1, rs_out=-2),
+        r"rs_out=-2 is outside 0\.\.inf ohm",
+    ),
+    "negative cell in an array": (
+        lambda: effective_conductance(-G, 1, 1),
+        r"g\[0, 0\]=-1e-05 S .* 0 or more",
+    ),
+    "an array that cannot hold a layer": (
+        lambda: Crossbar(rows=2, capacity=1).program(W),
+        r"\(3, 2\) take 2 x 1 arrays; allowed: 1",
+    ),
+    "ADC range of zero": (
+        lambda: ADC(bits=4, range="fixed", margin=0),
+        "margin=0 is outside above 0",
+    ),
     "ADC of no bits": (lambda: ADC(bits=0), "for no converter write adc=None"),
-    "time before programming": (lambda: PCM.read(np.array([1e-6]), at=-1), "at=-1 is not a time; allowed: 0 s or later"),
-    "time in words before programming": (lambda: Crossbar().program(W).matmul(X, at="-1 h"), "at='-1 h' is not a time"),
+    "time before programming": (
+        lambda: PCM.read(np.array([1e-6]), at=-1),
+        "at=-1 is not a time; allowed: 0 s or later",
+    ),
+    "time in words before programming": (
+        lambda: Crossbar().program(W).matmul(X, at="-1 h"),
+        "at='-1 h' is not a time",
+    ),
     "refresh without a period": (lambda: Refresh(period=0), "period=0 is outside above 0 s"),
     "a circuit beyond double precision": (
         lambda: effective_conductance(np.full((4, 4), 1e300), 1e10, 1e10),
         "beyond double precision: largest resistance",
     ),
-    "a falling I-V curve": (lambda: nonlinear_currents(G, 5 * X[0], Wires(r_in=1, r_out=1), a3=-1e-5), "must rise with voltage"),
-    "a voltage outside the I-V curve": (lambda: BENT.program(W).matmul(X), "0.8 V is outside its I-V curve; allowed: up to 0.5 V"),
-    "negative inputs on unsigned drivers": (lambda: Crossbar(dac=DAC(bits=4, codes="unsigned")).program(W).matmul(-X), "cannot drive x=-1"),
-    "inputs that are not finite": (lambda: Crossbar().program(W).matmul(np.nan * X), "3 non-finite values"),
-    "a negative conductance that is warm": (lambda: thermal_current(-1e-5, "1 MHz"), r"g=-1e-05 is outside 0\.\.inf S"),
-    "a temperature below zero": (lambda: thermal_current(1e-5, "1 MHz", -300), r"temperature=-300 is outside 0\.\.inf K"),
-    "a negative bandwidth": (lambda: shot_current("1 uA", -1), r"bandwidth=-1 is outside 0\.\.inf Hz"),
+    "a falling I-V curve": (
+        lambda: nonlinear_currents(G, 5 * X[0], Wires(r_in=1, r_out=1), a3=-1e-5),
+        "must rise with voltage",
+    ),
+    "a voltage outside the I-V curve": (
+        lambda: BENT.program(W).matmul(X),
+        "0.8 V is outside its I-V curve; allowed: up to 0.5 V",
+    ),
+    "negative inputs on unsigned drivers": (
+        lambda: Crossbar(dac=DAC(bits=4, codes="unsigned")).program(W).matmul(-X),
+        "cannot drive x=-1",
+    ),
+    "inputs that are not finite": (
+        lambda: Crossbar().program(W).matmul(np.nan * X),
+        "3 non-finite values",
+    ),
+    "a negative conductance that is warm": (
+        lambda: thermal_current(-1e-5, "1 MHz"),
+        r"g=-1e-05 is outside 0\.\.inf S",
+    ),
+    "a temperature below zero": (
+        lambda: thermal_current(1e-5, "1 MHz", -300),
+        r"temperature=-300 is outside 0\.\.inf K",
+    ),
+    "a negative bandwidth": (
+        lambda: shot_current("1 uA", -1),
+        r"bandwidth=-1 is outside 0\.\.inf Hz",
+    ),
     "no capacitor": (lambda: sampled_voltage(0), "capacitance=0; allowed: above 0 F"),
     "no full scale": (lambda: sampling_energy(8, 0), "full_scale=0; allowed: above 0 V"),
     "a negative segment": (lambda: first_order_loss(-1, 1e-5, 8), "r=-1 is outside"),
@@ -63,11 +116,20 @@ CASES = {
     "bits that are no number": (lambda: read_time(np.nan, "1 ns"), "bits=nan is outside"),
     "no rows to tell apart": (lambda: lossless_bits(0, 1, 1), "rows=0; allowed: 1 or more"),
     "less than no cells": (lambda: programming_energy(PCM, -1), "cells=-1; allowed: 0 or more"),
-    "columns without an ADC": (lambda: array_area("generic-22nm", 8, 8, 0), "columns_an_adc=0; allowed: 1 or more"),
+    "columns without an ADC": (
+        lambda: array_area("generic-22nm", 8, 8, 0),
+        "columns_an_adc=0; allowed: 1 or more",
+    ),
 }
 KINDS = {
-    "conductance as text": (lambda: PCM.program("10 uS"), r"pcm-joshi2020: g_target is <U5 '10 uS'; allowed: an array of real numbers"),
-    "complex conductance": (lambda: effective_conductance(G * 1j, 1, 1), r"(?s)g is complex128 .*; allowed: an array of real numbers"),
+    "conductance as text": (
+        lambda: PCM.program("10 uS"),
+        r"pcm-joshi2020: g_target is <U5 '10 uS'; allowed: an array of real numbers",
+    ),
+    "complex conductance": (
+        lambda: effective_conductance(G * 1j, 1, 1),
+        r"(?s)g is complex128 .*; allowed: an array of real numbers",
+    ),
     "half a bit of weight": (lambda: lossless_bits(8, 2.5, 1), "weight_bits=2.5 is not an integer"),
     "no effective bits": (lambda: adc_energy(None, "1 MHz", "22 nm"), "enob=None"),
 }
@@ -88,7 +150,13 @@ def test_wrong_input_is_refused_with_value_and_limit(name):
 
 
 @pytest.mark.parametrize(
-    ("given", "meant"), [({"adc_bit": 6}, "adc"), ({"row": 6}, "rows"), ({"devise": 2}, "devices"), ({"wire": None}, "wires")]
+    ("given", "meant"),
+    [
+        ({"adc_bit": 6}, "adc"),
+        ({"row": 6}, "rows"),
+        ({"devise": 2}, "devices"),
+        ({"wire": None}, "wires"),
+    ],
 )
 def test_a_misspelt_part_answers_with_the_nearest(given, meant):
     with pytest.raises(TypeError, match=f"did you mean '{meant}'"):

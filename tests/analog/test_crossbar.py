@@ -10,7 +10,7 @@ from pimlab.analog import ADC, DAC, Crossbar, DriftCompensation, Refresh, Wires,
 from pimlab.analog.devices import Arrhenius, Defects, GaussianReadNoise
 from pimlab.analog.targets import TARGETS
 from pimlab.keys import Key
-from pimlab.protocol import Calibration, MacOp, Range, VectorOp
+from pimlab.machine.protocol import Calibration, MacOp, Range, VectorOp
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,9 @@ def hermes():
 @pytest.fixture(scope="module")
 def operands():
     rng = np.random.default_rng(5)
-    return rng.standard_normal((300, 40)).astype(np.float32), rng.standard_normal((170, 300)).astype(np.float32)
+    return rng.standard_normal((300, 40)).astype(np.float32), rng.standard_normal(
+        (170, 300)
+    ).astype(np.float32)
 
 
 def _error(y, exact):
@@ -42,13 +44,17 @@ def test_no_scaling_rule_changes_an_ideal_machine(operands, scaling):
 
 def test_zero_noise_is_ideal(operands):
     w, x = operands
-    quiet = Crossbar(cell=device("pcm-joshi2020").but(programming=None, drift=None, read_noise=None))
+    quiet = Crossbar(
+        cell=device("pcm-joshi2020").but(programming=None, drift=None, read_noise=None)
+    )
     assert _error(quiet.program(w, 3).matmul(x, 4, "1 y"), x @ w) < 1e-6
 
 
 def test_more_adc_bits_are_never_worse(operands):
     w, x = operands
-    errors = [_error(Crossbar(adc=ADC(bits=bits)).program(w).matmul(x), x @ w) for bits in (4, 6, 8, 10)]
+    errors = [
+        _error(Crossbar(adc=ADC(bits=bits)).program(w).matmul(x), x @ w) for bits in (4, 6, 8, 10)
+    ]
     assert errors == sorted(errors, reverse=True)
 
 
@@ -56,20 +62,32 @@ def test_lossless_adc_is_integer_matmul():
     rng = np.random.default_rng(1)
     w, x = rng.integers(-7, 8, (100, 11)), rng.integers(-7, 8, (30, 100))
     w[0], x[:, 0] = 7, 7
-    machine = Crossbar(rows=32, dac=DAC(bits=4), adc=ADC(bits=20, range="fixed", margin=(2**19 - 1) / 49), scaling="layer")
+    machine = Crossbar(
+        rows=32,
+        dac=DAC(bits=4),
+        adc=ADC(bits=20, range="fixed", margin=(2**19 - 1) / 49),
+        scaling="layer",
+    )
     assert np.array_equal(np.rint(machine.program(w).matmul(x.astype(np.float32))), x @ w)
 
 
 @pytest.mark.parametrize("noise", ["catalogue", "one sigma", "clipped"])
 def test_threads_and_chunks_do_not_matter(hermes, operands, noise):
     w, x = operands
-    made = {"catalogue": hermes.cell.read_noise, "one sigma": GaussianReadNoise(absolute=1e-9), "clipped": GaussianReadNoise(absolute=4e-7)}
+    made = {
+        "catalogue": hermes.cell.read_noise,
+        "one sigma": GaussianReadNoise(absolute=1e-9),
+        "clipped": GaussianReadNoise(absolute=4e-7),
+    }
     machine = hermes.but(cell=hermes.cell.but(read_noise=made[noise]))
     programmed = machine.program(w, 1)
     x = x.copy()
     x[40:60, 3:] = 0
     whole = programmed.matmul(x, Key(seed=2).rows(100), "1 h")
-    parts = [programmed.matmul(x[a:b], Key(seed=2).rows(100 + a), "1 h") for a, b in [(0, 1), (1, 29), (29, 170)]]
+    parts = [
+        programmed.matmul(x[a:b], Key(seed=2).rows(100 + a), "1 h")
+        for a, b in [(0, 1), (1, 29), (29, 170)]
+    ]
     assert np.array_equal(np.vstack(parts), whole)
     before = numba.get_num_threads()
     numba.set_num_threads(1)
@@ -96,18 +114,30 @@ def test_reads_differ_by_key_and_row(hermes, operands):
 
 def test_compensation_undoes_the_mean_of_drift(hermes, operands):
     w, x = operands
-    day = [_error(machine.program(w, 1).matmul(x, 2, "30 days"), x @ w) for machine in (hermes, hermes.but(compensation=None))]
+    day = [
+        _error(machine.program(w, 1).matmul(x, 2, "30 days"), x @ w)
+        for machine in (hermes, hermes.but(compensation=None))
+    ]
     assert day[0] < 0.6 * day[1]
     common = hermes.with_causes(("drift",))
     same_nu = common.but(
-        cell=common.cell.but(drift=common.cell.drift.but(sigma=None, mean=common.cell.drift.mean.above.but(coefficients=(0.05,))))
+        cell=common.cell.but(
+            drift=common.cell.drift.but(
+                sigma=None, mean=common.cell.drift.mean.above.but(coefficients=(0.05,))
+            )
+        )
     )
     assert _error(same_nu.program(w, 1).matmul(x, 2, "1 y"), x @ w) < 1e-5
 
 
 def test_calibrated_ranges_clip(operands):
     w, x = operands
-    calibration = Calibration(x=Range(low=-1.0, high=1.0), y=Range(low=-1, high=1), sample=np.clip(x[:64], -1, 1), rule="minmax")
+    calibration = Calibration(
+        x=Range(low=-1.0, high=1.0),
+        y=Range(low=-1, high=1),
+        sample=np.clip(x[:64], -1, 1),
+        rule="minmax",
+    )
     machine = Crossbar(dac=DAC(bits=12), adc=ADC(bits=12))
     programmed = machine.program(w, 0, calibration=calibration)
     assert _error(programmed.matmul(np.clip(x[:64], -1, 1)), np.clip(x[:64], -1, 1) @ w) < 2e-3
@@ -167,7 +197,9 @@ def test_drift_compensation_is_a_part():
 def test_effective_bits_are_what_they_say():
     ramp = np.linspace(-1, 1, 20_001, dtype=np.float32)[:, None]
     machine = Crossbar(adc=ADC(bits=8, range="fixed", margin=1.0, enob=6.0), scaling="layer")
-    y = machine.program(np.array([[1.0], [0.0]])).matmul(np.hstack([ramp, np.ones_like(ramp)]), 3)[:, 0]
+    y = machine.program(np.array([[1.0], [0.0]])).matmul(np.hstack([ramp, np.ones_like(ramp)]), 3)[
+        :, 0
+    ]
     assert (y - ramp[:, 0])[500:-500].std() == pytest.approx(2 / 2**6 / np.sqrt(12), rel=0.05)
 
 
@@ -185,7 +217,11 @@ def test_driver_errors_are_drawn_once():
     poor = Crossbar(dac=DAC(bits=8, gain_error=0.02)).program(w, 1)
     assert np.array_equal(poor.matmul(x), poor.matmul(x))
     assert np.diag(poor.matmul(x)).std() == pytest.approx(0.02, rel=0.15)
-    shifted = Crossbar(dac=DAC(bits=8, offset_error=0.5)).program(w, 1).matmul(np.zeros((1, 300), np.float32))
+    shifted = (
+        Crossbar(dac=DAC(bits=8, offset_error=0.5))
+        .program(w, 1)
+        .matmul(np.zeros((1, 300), np.float32))
+    )
     assert shifted.std() == pytest.approx(0.5 / 127, rel=0.15)
 
 
@@ -204,7 +240,12 @@ def _made(kind, **fields):
 
 
 @settings(max_examples=60, deadline=None)
-@given(bits=st.integers(-3, 40), enob=st.one_of(st.none(), st.floats(-1, 30)), margin=st.floats(-1, 10), codes=st.text(max_size=9))
+@given(
+    bits=st.integers(-3, 40),
+    enob=st.one_of(st.none(), st.floats(-1, 30)),
+    margin=st.floats(-1, 10),
+    codes=st.text(max_size=9),
+)
 def test_any_adc_is_made_or_refused_by_name(bits, enob, margin, codes):
     adc, refusal = _made(ADC, bits=bits, enob=enob, margin=margin, codes=codes)
     if adc is None:
@@ -215,15 +256,22 @@ def test_any_adc_is_made_or_refused_by_name(bits, enob, margin, codes):
 
 
 @settings(max_examples=60, deadline=None)
-@given(bits=st.integers(-1, 20), slice_bits=st.integers(0, 20), encoding=st.sampled_from(["amplitude", "pulse width", "bit serial"]),
-       codes=st.sampled_from(["symmetric", "complement", "unsigned"]), data=st.data())  # fmt: skip
+@given(
+    bits=st.integers(-1, 20),
+    slice_bits=st.integers(0, 20),
+    encoding=st.sampled_from(["amplitude", "pulse width", "bit serial"]),
+    codes=st.sampled_from(["symmetric", "complement", "unsigned"]),
+    data=st.data(),
+)
 def test_the_steps_of_any_dac_add_up_to_its_codes(bits, slice_bits, encoding, codes, data):
     dac, refusal = _made(DAC, bits=bits, slice_bits=slice_bits, encoding=encoding, codes=codes)
     if dac is None:
         assert refusal.startswith("DAC")
         return
     low = 0 if codes == "unsigned" else -dac.top
-    sent = np.array([data.draw(st.lists(st.integers(low, dac.top), min_size=1, max_size=8))], np.float32)
+    sent = np.array(
+        [data.draw(st.lists(st.integers(low, dac.top), min_size=1, max_size=8))], np.float32
+    )
     steps = dac.phases(sent)
     assert len(steps) == dac.steps
     assert all(np.abs(step).max() <= dac.drive for _, step in steps)
@@ -234,7 +282,9 @@ def test_blas_threads_do_not_matter(hermes, operands):
     from threadpoolctl import threadpool_limits
 
     w, x = operands
-    calibration = Calibration(x=Range(low=-3, high=3), y=Range(low=-1, high=1), sample=x[:64], rule="minmax")
+    calibration = Calibration(
+        x=Range(low=-3, high=3), y=Range(low=-1, high=1), sample=x[:64], rule="minmax"
+    )
     read = []
     for threads in (1, 2):
         with threadpool_limits(limits=threads):
@@ -243,51 +293,83 @@ def test_blas_threads_do_not_matter(hermes, operands):
 
 
 VARIANTS = {
-    "ideal": {}, "quantised": {"dac": DAC(bits=4), "adc": ADC(bits=5)}, "sigma range": {"adc": ADC(bits=5, range="sigma")},
-    "wires": {"wires": Wires(r_in=1, r_out=1)}, "warm": {"cell": device("ideal").but(temperature=Arrhenius(energy="0.2 eV", temperature=350))},
-    "curve": {"cell": device("reram-milo2021").but(programming=None)}, "compensated": {"compensation": DriftCompensation()},
-    "refreshed": {"refresh": Refresh(period="1 day")}, "ideal enob": {"adc": ADC(bits=6, enob=6)},
-    "driver gain": {"dac": DAC(bits=4, gain_error=0.02)}, "driver offset": {"dac": DAC(bits=4, offset_error=0.3)},
-    "ADC gain": {"adc": ADC(bits=6, gain_error=0.05)}, "ADC offset": {"adc": ADC(bits=6, offset_error=2)},
-    "driver bow": {"dac": DAC(bits=4, inl=0.5)}, "one-bit bow": {"dac": DAC(bits=4, encoding="bit serial", inl=0.5)},
-    "ADC bow": {"adc": ADC(bits=6, inl=1.0)}, "ADC of few codes": {"adc": ADC(bits=2, inl=1.0)},
-    "ADC steps": {"adc": ADC(bits=6, dnl=0.5)}, "ADC noise": {"adc": ADC(bits=6, enob=4)},
+    "ideal": {},
+    "quantised": {"dac": DAC(bits=4), "adc": ADC(bits=5)},
+    "sigma range": {"adc": ADC(bits=5, range="sigma")},
+    "wires": {"wires": Wires(r_in=1, r_out=1)},
+    "warm": {"cell": device("ideal").but(temperature=Arrhenius(energy="0.2 eV", temperature=350))},
+    "curve": {"cell": device("reram-milo2021").but(programming=None)},
+    "compensated": {"compensation": DriftCompensation()},
+    "refreshed": {"refresh": Refresh(period="1 day")},
+    "ideal enob": {"adc": ADC(bits=6, enob=6)},
+    "driver gain": {"dac": DAC(bits=4, gain_error=0.02)},
+    "driver offset": {"dac": DAC(bits=4, offset_error=0.3)},
+    "ADC gain": {"adc": ADC(bits=6, gain_error=0.05)},
+    "ADC offset": {"adc": ADC(bits=6, offset_error=2)},
+    "driver bow": {"dac": DAC(bits=4, inl=0.5)},
+    "one-bit bow": {"dac": DAC(bits=4, encoding="bit serial", inl=0.5)},
+    "ADC bow": {"adc": ADC(bits=6, inl=1.0)},
+    "ADC of few codes": {"adc": ADC(bits=2, inl=1.0)},
+    "ADC steps": {"adc": ADC(bits=6, dnl=0.5)},
+    "ADC noise": {"adc": ADC(bits=6, enob=4)},
     "programming": {"cell": device("pcm-joshi2020").but(drift=None, read_noise=None)},
     "drift": {"cell": device("pcm-joshi2020").but(programming=None, read_noise=None)},
     "relaxation": {"cell": device("reram-wan2022").but(programming=None)},
     "read noise": {"cell": device("pcm-joshi2020").but(programming=None, drift=None)},
     "stuck cells": {"cell": device("ideal").but(defects=Defects(stuck_low=0.2))},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_varies_is_true_exactly_when_keys_or_times_matter(operands, name):
     w, x = operands[0][:, :5], operands[1][:20]
     machine = Crossbar(**VARIANTS[name])
-    answers = [machine.program(w, key).matmul(x, read, at) for key, read, at in ((0, 0, 0.0), (1, 0, 0.0), (0, 1, 0.0), (0, 0, "1 month"))]
+    answers = [
+        machine.program(w, key).matmul(x, read, at)
+        for key, read, at in ((0, 0, 0.0), (1, 0, 0.0), (0, 1, 0.0), (0, 0, "1 month"))
+    ]
     assert machine.varies == any(not np.array_equal(answers[0], other) for other in answers[1:])
 
 
 def test_what_clips_is_counted_by_hand():
     w = np.ones((2, 1), np.float32)
     x = np.array([[1, 1], [2, 0], [0.4, 0.4], [-3, -3]], np.float32)
-    known = Calibration(x=Range(low=-1, high=1), y=Range(low=-1, high=1), sample=np.array([[1, 0.2]], np.float32), rule="minmax")
+    known = Calibration(
+        x=Range(low=-1, high=1),
+        y=Range(low=-1, high=1),
+        sample=np.array([[1, 0.2]], np.float32),
+        rule="minmax",
+    )
     for dac, inputs in ((None, None), (DAC(bits=8), 3)):
         machine = Crossbar(dac=dac, adc=ADC(bits=8))
         programmed = machine.program(w, calibration=known)
         y, counts = programmed.counted(x)
         # the range is 1.2 (one calibration row): rows 0 and 3 sum to +-2 of full inputs (without DAC +-6), row 1 to 1 (without: 2)
-        assert counts == ({"sums clipped": 3} if dac is None else {"inputs clipped": inputs, "sums clipped": 2})
+        assert counts == (
+            {"sums clipped": 3} if dac is None else {"inputs clipped": inputs, "sums clipped": 2}
+        )
         assert np.array_equal(y, programmed.matmul(x))
     assert Crossbar().program(w).counted(x)[1] == {}
-    halves = [programmed.counted(part, Key(seed=0).rows(row))[1] for row, part in ((0, x[:1]), (1, x[1:]))]
+    halves = [
+        programmed.counted(part, Key(seed=0).rows(row))[1] for row, part in ((0, x[:1]), (1, x[1:]))
+    ]
     assert {name: halves[0][name] + halves[1][name] for name in counts} == counts
 
 
 def test_a_lossless_range_clips_nothing(hermes, operands):
     w, x = operands
-    assert Crossbar(adc=ADC(bits=8, range="worst case")).program(w).counted(x)[1] == {"sums clipped": 0}
-    assert hermes.program(w, 1).counted(x, 2, "1 day")[1]["sums clipped"] < 0.001 * x.shape[0] * w.shape[1] * 2
-    biased = Crossbar(bias_rows=2, dac=DAC(bits=6)).program(w, bias=np.ones(40, np.float32), calibration=Calibration(
-        x=Range(low=-1, high=1), y=Range(low=-1, high=1), sample=x[:8], rule="minmax"))  # fmt: skip
+    assert Crossbar(adc=ADC(bits=8, range="worst case")).program(w).counted(x)[1] == {
+        "sums clipped": 0
+    }
+    assert (
+        hermes.program(w, 1).counted(x, 2, "1 day")[1]["sums clipped"]
+        < 0.001 * x.shape[0] * w.shape[1] * 2
+    )
+    biased = Crossbar(bias_rows=2, dac=DAC(bits=6)).program(
+        w,
+        bias=np.ones(40, np.float32),
+        calibration=Calibration(
+            x=Range(low=-1, high=1), y=Range(low=-1, high=1), sample=x[:8], rule="minmax"
+        ),
+    )
     assert biased.counted(x)[1]["inputs clipped"] == np.count_nonzero(np.abs(x) > 1 + 0.5 / 31)

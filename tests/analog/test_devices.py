@@ -48,15 +48,21 @@ def test_read_noise_is_the_accumulated_flicker_noise():
     _within(pcm.read(np.full((500, 400), 20e-6), "1 day", 5), 20e-6, sigma)
 
 
-@pytest.mark.parametrize(("name", "t0", "g_max"), [("pcm-hermes", 200, 10.35e-6), ("pcm-hermes-pair", 300, 20.7e-6)])
+@pytest.mark.parametrize(
+    ("name", "t0", "g_max"), [("pcm-hermes", 200, 10.35e-6), ("pcm-hermes-pair", 300, 20.7e-6)]
+)
 def test_hermes_by_hand(name, t0, g_max):
     pcm = device(name)
-    sigma = {"pcm-hermes": 0.15781817 + 2.32443916 * 0.5 - 2.16310839 * 0.25 + 0.68841818 * 0.125,
-             "pcm-hermes-pair": 0.16603222 + 4.71806468 * 0.5 - 8.48101252 * 0.25 + 4.68961419 * 0.125}[name]  # fmt: skip
+    sigma = {
+        "pcm-hermes": 0.15781817 + 2.32443916 * 0.5 - 2.16310839 * 0.25 + 0.68841818 * 0.125,
+        "pcm-hermes-pair": 0.16603222 + 4.71806468 * 0.5 - 8.48101252 * 0.25 + 4.68961419 * 0.125,
+    }[name]
     assert pcm.programming.spread(np.array(0.5 * g_max)) == pytest.approx(sigma * 1e-6, rel=1e-9)
     assert pcm.drift.time == t0
     u = np.array([0.01, 0.05, 0.5])
-    assert pcm.drift.mean(u) == pytest.approx([0.13, -0.0387 * np.log(0.05) - 0.0182, -0.0436 * 0.25 - 0.0126 * 0.5 + 0.0736])
+    assert pcm.drift.mean(u) == pytest.approx(
+        [0.13, -0.0387 * np.log(0.05) - 0.0182, -0.0436 * 0.25 - 0.0126 * 0.5 + 0.0736]
+    )
 
 
 @pytest.mark.parametrize("ratio", [0.0, 0.5, 1.0, 3.0, 20.0])
@@ -102,5 +108,10 @@ def test_errors_teach():
 
 
 def test_gaussian_noise():
-    cell = Device(name="mine", g_min=0, g_max="10 uS", read_noise=GaussianReadNoise(absolute="0.1 uS", relative="2 %"))
+    cell = Device(
+        name="mine",
+        g_min=0,
+        g_max="10 uS",
+        read_noise=GaussianReadNoise(absolute="0.1 uS", relative="2 %"),
+    )
     _within(cell.read(np.full((500, 400), 5e-6)), 5e-6, 0.2e-6)

@@ -26,14 +26,16 @@ from pimlab.analog import (
 from pimlab.analog.physics import snr
 from pimlab.constants import assumed
 from pimlab.cost import price
-from pimlab.protocol import MacOp
+from pimlab.machine.protocol import MacOp
 
 DATA = Path(__file__).parents[2] / "datasets" / "reference" / "analog"
 
 
 @pytest.mark.parametrize("enob", [4, 8, 12, 16])
 def test_envelope_is_the_surveys_own(enob):
-    assert adc_energy(enob, 1e8, "22 nm") == pytest.approx(0.267e-12 + 0.1446e-18 * 4**enob, rel=1e-6)
+    assert adc_energy(enob, 1e8, "22 nm") == pytest.approx(
+        0.267e-12 + 0.1446e-18 * 4**enob, rel=1e-6
+    )
 
 
 def test_envelope_stays_above_the_class_b_limit():
@@ -46,7 +48,12 @@ def test_regression_equals_hwcomponents():
     with open(DATA / "hwcomponents_adc_table.csv", newline="", encoding="utf-8") as stored:
         rows = [row for row in csv.DictReader(stored) if float(row["rate_Sps"]) <= 1e7]
     for row in rows:
-        ours = adc_energy(float(row["enob_bits"]), float(row["rate_Sps"]), float(row["tech_nm"]) * 1e-9, "regression")
+        ours = adc_energy(
+            float(row["enob_bits"]),
+            float(row["rate_Sps"]),
+            float(row["tech_nm"]) * 1e-9,
+            "regression",
+        )
         assert ours * 1e12 == pytest.approx(float(row["energy_pJ_per_convert"]), rel=2e-3)
 
 
@@ -79,7 +86,10 @@ def test_physics_by_hand():
     assert sampling_energy(8, "1 V") == pytest.approx(12 * 1.380649e-23 * 300 * 4**8)
 
 
-@pytest.mark.parametrize(("tops", "efficiency", "nanoseconds", "watts"), [(63.1, 9.76, 132.9, 6.47), (16.1, 2.48, 521, 6.49)])
+@pytest.mark.parametrize(
+    ("tops", "efficiency", "nanoseconds", "watts"),
+    [(63.1, 9.76, 132.9, 6.47), (16.1, 2.48, 521, 6.49)],
+)
 def test_hermes_operating_points(tops, efficiency, nanoseconds, watts):
     assert 64 * 256 * 256 * 2 / (tops * 1e12) * 1e9 == pytest.approx(nanoseconds, rel=1e-3)
     assert tops / efficiency == pytest.approx(watts, rel=1e-3)
@@ -112,7 +122,10 @@ def test_a_macro_of_parts_prices_the_adc_by_its_bits():
         cost[bits] = price(machine.events(op), machine.prices)
         assert {"ADC", "DAC", "buffer", "network", "scaling"} <= set(cost[bits].nominal)
     assert cost[6].nominal["ADC"] < cost[8].nominal["ADC"] < cost[10].nominal["ADC"]
-    assert Crossbar(adc=ADC(bits=8, enob=6.0)).prices["ADC conversion"].constant.value == adc_price(6).value
+    assert (
+        Crossbar(adc=ADC(bits=8, enob=6.0)).prices["ADC conversion"].constant.value
+        == adc_price(6).value
+    )
 
 
 def test_pulse_widths_pay_for_time_and_amplitudes_for_power():
@@ -121,13 +134,19 @@ def test_pulse_widths_pay_for_time_and_amplitudes_for_power():
         encoding: Crossbar(dac=DAC(bits=8, encoding=encoding)).program(w).integrals(x)["cell read"]
         for encoding in ("amplitude", "pulse width")
     }
-    assert joules["pulse width"] / joules["amplitude"] == pytest.approx((1 + 1.5) / (1 + 0.75), rel=0.02)
+    assert joules["pulse width"] / joules["amplitude"] == pytest.approx(
+        (1 + 1.5) / (1 + 0.75), rel=0.02
+    )
 
 
 @pytest.mark.parametrize("encoding", ["amplitude", "pulse width"])
 def test_bent_cells_burn_their_own_current(encoding):
     cell = device("reram-milo2021").but(programming=None)
-    machine = Crossbar(cell=cell, dac=DAC(bits=8, encoding=encoding), costs=macro("generic-22nm").but(read_voltage="0.5 V"))
+    machine = Crossbar(
+        cell=cell,
+        dac=DAC(bits=8, encoding=encoding),
+        costs=macro("generic-22nm").but(read_voltage="0.5 V"),
+    )
     programmed = machine.program(np.array([[1.0, -0.5], [0.25, 0.75]], np.float32))
     codes = np.array([127, -64])
     joules = 0.0
@@ -135,7 +154,12 @@ def test_bent_cells_burn_their_own_current(encoding):
         for code, g in zip(codes, bank.programmed[0], strict=True):
             volts = 0.5 if encoding == "pulse width" else 0.5 * abs(code) / 127
             share = abs(code) / 127 if encoding == "pulse width" else 1.0
-            joules += volts * cell.current.current(g, np.array(volts)).sum() * share * machine.costs.integration_time
+            joules += (
+                volts
+                * cell.current.current(g, np.array(volts)).sum()
+                * share
+                * machine.costs.integration_time
+            )
     x = (codes[None] / 127).astype(np.float32)
     assert programmed.integrals(x)["cell read"] == pytest.approx(joules, rel=1e-6)
 
@@ -152,7 +176,9 @@ def test_writes_and_lifetime():
 
 def test_a_users_own_price():
     mine = assumed("my ADC", 0.5e-12, "J", "measured on my own chip")
-    machine = Crossbar(adc=ADC(bits=8), costs=macro("generic-22nm").with_price("ADC conversion", mine))
+    machine = Crossbar(
+        adc=ADC(bits=8), costs=macro("generic-22nm").with_price("ADC conversion", mine)
+    )
     assert machine.prices["ADC conversion"].constant == mine
     with pytest.raises(KeyError, match="did you mean 'ADC conversion'"):
         machine.costs.with_price("ADC conversions", mine)

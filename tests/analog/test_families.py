@@ -8,7 +8,15 @@ import pytest
 
 from pimlab import catalogue, units
 from pimlab.analog import Crossbar, Slices, device, device_names
-from pimlab.analog.devices import Arrhenius, CubicCurrent, Defects, Device, Leak, TelegraphNoise, check
+from pimlab.analog.devices import (
+    Arrhenius,
+    CubicCurrent,
+    Defects,
+    Device,
+    Leak,
+    TelegraphNoise,
+    check,
+)
 from pimlab.analog.devices.conformance import ConformanceError
 
 DATA = Path(__file__).parents[2] / "datasets" / "reference" / "analog"
@@ -26,25 +34,43 @@ def test_every_device_passes_the_conformance_suite(name):
     assert len(check(device(name))) == 6
 
 
-@pytest.mark.parametrize(("prefix", "name"), [("PCM Joshi2020 Fig3b", "pcm-joshi2020-crosssim"), ("ReRAM Wan2022 1s (AIH", "reram-wan2022"),
-                                              ("SONOS Agrawal2022 day0", "sonos-agrawal2022")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("prefix", "name"),
+    [
+        ("PCM Joshi2020 Fig3b", "pcm-joshi2020-crosssim"),
+        ("ReRAM Wan2022 1s (AIH", "reram-wan2022"),
+        ("SONOS Agrawal2022 day0", "sonos-agrawal2022"),
+    ],
+)
 def test_programming_spread_table(prefix, name):
     cell = device(name)
-    assert cell.programming.spread(G * cell.g_max) / cell.g_max == pytest.approx(_table(prefix), abs=1e-5)
+    assert cell.programming.spread(G * cell.g_max) / cell.g_max == pytest.approx(
+        _table(prefix), abs=1e-5
+    )
 
 
 def test_milo_spread_is_of_the_range():
     cell = device("reram-milo2021")
     g = cell.g_min + G * (cell.g_max - cell.g_min)
-    assert cell.programming.spread(g) / (cell.g_max - cell.g_min) == pytest.approx(_table("ReRAM Milo"), abs=1e-5)
+    assert cell.programming.spread(g) / (cell.g_max - cell.g_min) == pytest.approx(
+        _table("ReRAM Milo"), abs=1e-5
+    )
 
 
-@pytest.mark.parametrize(("label", "name", "day"), [("ReRAM Wan2022 1d", "reram-wan2022", 1), ("ReRAM Wan2022 2d", "reram-wan2022", 2),
-                                                    ("SONOS Agrawal2022 day1", "sonos-agrawal2022", 1),
-                                                    ("SONOS Agrawal2022 day5", "sonos-agrawal2022", 5)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("label", "name", "day"),
+    [
+        ("ReRAM Wan2022 1d", "reram-wan2022", 1),
+        ("ReRAM Wan2022 2d", "reram-wan2022", 2),
+        ("SONOS Agrawal2022 day1", "sonos-agrawal2022", 1),
+        ("SONOS Agrawal2022 day5", "sonos-agrawal2022", 5),
+    ],
+)
 def test_spread_grows_to_the_measured_one(label, name, day):
     cell = device(name)
-    assert cell.drift.spread(G * cell.g_max, day * 86400.0) / cell.g_max == pytest.approx(_table(label), abs=1e-5)
+    assert cell.drift.spread(G * cell.g_max, day * 86400.0) / cell.g_max == pytest.approx(
+        _table(label), abs=1e-5
+    )
     target = np.full((300, 300), 0.5 * cell.g_max)
     now = cell.drifted(cell.program(target, 1), day * 86400.0, 1, target)
     assert now.std() / cell.g_max == pytest.approx(_table(label)[4], rel=0.015)
@@ -59,13 +85,19 @@ def test_two_digitisations_of_one_figure_are_an_interval():
 
 def test_two_fits_of_joshi_agree_within_a_tenth_of_a_percent():
     g = np.linspace(0, 25e-6, 50)
-    first, second = (device(name).programming.spread(g) for name in ("pcm-joshi2020", "pcm-joshi2020-crosssim"))
+    first, second = (
+        device(name).programming.spread(g) for name in ("pcm-joshi2020", "pcm-joshi2020-crosssim")
+    )
     assert np.abs(first - second).max() / 25e-6 < 1.05e-3
 
 
 def test_cmo_selects_the_curve_it_names():
-    assert device("reram-cmo").programming.spread(np.array(50e-6)) == pytest.approx((0.0112185391 + 0.01129027418 * 50) * 1e-6, rel=1e-6)
-    assert device("reram-cmo-tight").programming.spread(np.array(50e-6)) == pytest.approx((0.00081107 + 0.00106879 * 50) * 1e-6, rel=1e-6)
+    assert device("reram-cmo").programming.spread(np.array(50e-6)) == pytest.approx(
+        (0.0112185391 + 0.01129027418 * 50) * 1e-6, rel=1e-6
+    )
+    assert device("reram-cmo-tight").programming.spread(np.array(50e-6)) == pytest.approx(
+        (0.00081107 + 0.00106879 * 50) * 1e-6, rel=1e-6
+    )
     now = device("reram-cmo").drifted(np.full((400, 400), 50e-6), "1 h", 3)
     assert now.mean() == pytest.approx(50e-6 - 0.08900206e-6 * np.log(3600), abs=5e-9)
     assert now.std() == pytest.approx((0.04201137 * np.log(3600) + 0.41183342) * 1e-6, rel=0.01)
@@ -79,7 +111,10 @@ def test_sonos_read_noise():
 
 def test_binary_cells_take_one_of_two_states():
     cell = device("stt-mram").but(programming=None)
-    assert set(np.unique(cell.program(np.linspace(cell.g_min, cell.g_max, 9)))) == {cell.g_min, cell.g_max}
+    assert set(np.unique(cell.program(np.linspace(cell.g_min, cell.g_max, 9)))) == {
+        cell.g_min,
+        cell.g_max,
+    }
     with pytest.raises(ValueError, match="holds 2 levels"):
         Crossbar(cell=cell)
     with pytest.raises(ValueError, match="holds 8 levels"):
@@ -97,9 +132,13 @@ def test_stuck_cells_are_the_share_asked_for():
 def test_temperature_scales_by_arrhenius():
     warm = device("ideal").but(temperature=Arrhenius(energy="0.2 eV", temperature="350 K"))
     factor = warm.drifted(np.array([1e-6]), 0)[0] / 1e-6
-    assert factor == pytest.approx(np.exp(-0.2 * 1.602176634e-19 / 1.380649e-23 * (1 / 350 - 1 / 300)))
+    assert factor == pytest.approx(
+        np.exp(-0.2 * 1.602176634e-19 / 1.380649e-23 * (1 / 350 - 1 / 300))
+    )
     w = np.ones((4, 2), np.float32)
-    assert Crossbar(cell=warm).program(w).matmul(np.ones((1, 4), np.float32)) == pytest.approx(4 * factor, rel=1e-5)
+    assert Crossbar(cell=warm).program(w).matmul(np.ones((1, 4), np.float32)) == pytest.approx(
+        4 * factor, rel=1e-5
+    )
 
 
 @pytest.mark.parametrize("active", [200, 3])
@@ -134,15 +173,19 @@ def test_bent_currents_matter_to_voltages_not_to_pulses():
 
 def test_cubic_current_by_hand():
     bent = CubicCurrent(second=(0.0,), third=(-2e-5,), limit=0.5)
-    assert bent.current(np.array(1e-4), np.array([-0.2, 0.2])) == pytest.approx(np.array([-1, 1]) * (1e-4 * 0.2 - 2e-5 * 0.008))
+    assert bent.current(np.array(1e-4), np.array([-0.2, 0.2])) == pytest.approx(
+        np.array([-1, 1]) * (1e-4 * 0.2 - 2e-5 * 0.008)
+    )
     with pytest.raises(ValueError, match=r"outside -0\.5\.\.0\.5 V"):
         bent.current(np.array(1e-4), np.array(0.6))
 
 
 def test_a_users_own_file(tmp_path):
     mine = tmp_path / "mine.toml"
-    mine.write_text('model = "generic"\n[g_min]\nvalue = "1 uS"\nstatus = "assumed"\nreason = "test"\n'
-                    '[g_max]\nvalue = "5 uS"\nstatus = "assumed"\nreason = "test"\n')  # fmt: skip
+    mine.write_text(
+        'model = "generic"\n[g_min]\nvalue = "1 uS"\nstatus = "assumed"\nreason = "test"\n'
+        '[g_max]\nvalue = "5 uS"\nstatus = "assumed"\nreason = "test"\n'
+    )
     assert device(mine).g_max == 5e-6
     assert check(device(mine))
     mine.write_text(mine.read_text().replace('"generic"', '"genric"'))
@@ -155,7 +198,9 @@ def _file(tmp_path, **tables):
     lines = ['model = "generic"']
     for name, value in {"g_min": "1 uS", "g_max": "5 uS", **tables}.items():
         number, unit = value if isinstance(value, tuple) else (value, "")
-        lines.append(f'[{name}]\nvalue = {number!r}\nunit = "{unit}"\nstatus = "assumed"\nreason = "test"')
+        lines.append(
+            f'[{name}]\nvalue = {number!r}\nunit = "{unit}"\nstatus = "assumed"\nreason = "test"'
+        )
     (tmp_path / "mine.toml").write_text("\n".join(lines))
     return tmp_path / "mine.toml"
 
@@ -163,11 +208,17 @@ def _file(tmp_path, **tables):
 @pytest.mark.parametrize(
     ("tables", "message"),
     [
-        ({"programing_sigma": ([0.1], "uS")}, r"\[programing_sigma\] is no constant of a device; did you mean 'programming_sigma'"),
+        (
+            {"programing_sigma": ([0.1], "uS")},
+            r"\[programing_sigma\] is no constant of a device; did you mean 'programming_sigma'",
+        ),
         ({"programming_sigma": ([0.1], "")}, r"\[programming_sigma.0\] is in no unit; allowed: S"),
         ({"g_max": "5 uA"}, r"\[g_max\] is in A; allowed: S"),
         ({"drift_mean": ([0.05], "")}, r"\[drift_mean\] makes no part of the device"),
-        ({"read_relative": 0.1, "telegraph_depth": 0.1, "telegraph_share": 0.1}, r"\[read_relative\] makes no part"),
+        (
+            {"read_relative": 0.1, "telegraph_depth": 0.1, "telegraph_share": 0.1},
+            r"\[read_relative\] makes no part",
+        ),
     ],
 )
 def test_a_file_that_would_be_read_in_part_is_refused(tmp_path, tables, message):
@@ -181,14 +232,28 @@ def test_a_file_without_a_range_is_refused(tmp_path):
     with pytest.raises(catalogue.CatalogueError, match=r"\[g_max\] is missing"):
         device(path)
     path.write_text('relaxation_scal = "log"\n' + _file(tmp_path).read_text())
-    with pytest.raises(catalogue.CatalogueError, match="relaxation_scal='log' is not known; did you mean 'relaxation_scale'"):
+    with pytest.raises(
+        catalogue.CatalogueError,
+        match="relaxation_scal='log' is not known; did you mean 'relaxation_scale'",
+    ):
         device(path)
 
 
 def test_a_file_may_hold_any_part(tmp_path):
-    mine = device(_file(tmp_path, programming_sigma_bounds=([0.1, 0.4], "uS"), programming_sigma_power=([0.2, 0.5], "uS"),
-                        telegraph_depth=0.3, telegraph_share=0.1, stuck_low=0.01, leak_time="1 day", activation_energy="0.2 eV",
-                        temperature="350 K", temperature_reference="300 K"))  # fmt: skip
+    mine = device(
+        _file(
+            tmp_path,
+            programming_sigma_bounds=([0.1, 0.4], "uS"),
+            programming_sigma_power=([0.2, 0.5], "uS"),
+            telegraph_depth=0.3,
+            telegraph_share=0.1,
+            stuck_low=0.01,
+            leak_time="1 day",
+            activation_energy="0.2 eV",
+            temperature="350 K",
+            temperature_reference="300 K",
+        )
+    )
     assert mine.read_noise == TelegraphNoise(depth=0.3, share=0.1)
     assert mine.temperature == Arrhenius(energy="0.2 eV", temperature=350, reference=300)
     assert mine.drift == Leak(time="1 day")
@@ -197,7 +262,9 @@ def test_a_file_may_hold_any_part(tmp_path):
 
 
 def test_only_devices_are_checked():
-    with pytest.raises(TypeError, match=r"'pcm-joshi2020' is not a Device; write pim.device\('pcm-joshi2020'\)"):
+    with pytest.raises(
+        TypeError, match=r"'pcm-joshi2020' is not a Device; write pim.device\('pcm-joshi2020'\)"
+    ):
         check("pcm-joshi2020")
 
 
@@ -248,5 +315,7 @@ def test_charge_leaks_away():
     assert device("ecram-tang2018").drift is None
     w = np.array([[1.0, -0.5]], np.float32)
     programmed = Crossbar(cell=cell.but(programming=None)).program(w)
-    assert programmed.matmul(np.ones((1, 1), np.float32), at=2.0)[0] == pytest.approx(w[0] * np.exp(-2.0))
+    assert programmed.matmul(np.ones((1, 1), np.float32), at=2.0)[0] == pytest.approx(
+        w[0] * np.exp(-2.0)
+    )
     assert Crossbar(cell=cell).varies

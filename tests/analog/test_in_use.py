@@ -3,12 +3,23 @@
 import numpy as np
 import pytest
 
-from pimlab.analog import TARGETS, Crossbar, DriftCompensation, ReferenceColumns, Refresh, StatisticsCompensation, device
+from pimlab.analog import (
+    TARGETS,
+    Crossbar,
+    DriftCompensation,
+    ReferenceColumns,
+    Refresh,
+    StatisticsCompensation,
+    device,
+)
 from pimlab.analog.devices import Arrhenius, Defects, Device
-from pimlab.protocol import Calibration, Range
+from pimlab.machine.protocol import Calibration, Range
 
 TIMES = (0, 1, 3600, 86400, 30 * 86400, 365 * 86400)
-PUBLISHED = {None: (0.098, 0.098, 0.246, 0.351, 0.448, 0.510), DriftCompensation(): (0.099, 0.099, 0.114, 0.130, 0.152, 0.170)}
+PUBLISHED = {
+    None: (0.098, 0.098, 0.246, 0.351, 0.448, 0.510),
+    DriftCompensation(): (0.099, 0.099, 0.114, 0.130, 0.152, 0.170),
+}
 
 
 def _error(y, exact):
@@ -26,14 +37,18 @@ def gaussian():
 def test_error_of_pcm_over_a_year(gaussian, compensation):
     """512 x 512 Gaussian weights cut at 2.5 sigma, differential pairs, no converters: the reference table, within 3 %."""
     w, x = gaussian
-    programmed = Crossbar(rows=512, cols=512, cell=device("pcm-joshi2020"), scaling="layer", compensation=compensation).program(w, 1)
+    programmed = Crossbar(
+        rows=512, cols=512, cell=device("pcm-joshi2020"), scaling="layer", compensation=compensation
+    ).program(w, 1)
     errors = [_error(programmed.matmul(x, 2, at), x @ w) for at in TIMES]
     assert errors == pytest.approx(PUBLISHED[compensation], rel=0.03)
 
 
 def test_one_gain_a_column_is_no_worse_than_one_a_layer(gaussian):
     w, x = (a[:200, :200] if a.shape == (512, 512) else a[:, :200] for a in gaussian)
-    machine = Crossbar(cell=device("pcm-joshi2020"), scaling="layer", compensation=DriftCompensation(vectors=1024))
+    machine = Crossbar(
+        cell=device("pcm-joshi2020"), scaling="layer", compensation=DriftCompensation(vectors=1024)
+    )
     columns = machine.but(compensation=DriftCompensation(per="column", vectors=1024))
     errors = [_error(m.program(w, 1).matmul(x, 2, "1 y"), x @ w) for m in (machine, columns)]
     assert errors[1] < 1.02 * errors[0]
@@ -49,27 +64,51 @@ def test_reference_columns_follow_the_common_drift(gaussian):
     assert errors[2] < 1.02 * errors[1] < 0.6 * errors[0]
 
 
-@pytest.mark.parametrize("rule", [DriftCompensation(), DriftCompensation(per="column"), ReferenceColumns()])
+@pytest.mark.parametrize(
+    "rule", [DriftCompensation(), DriftCompensation(per="column"), ReferenceColumns()]
+)
 @pytest.mark.parametrize("at", [0.0, "1 day"])
 def test_compensation_makes_up_for_heat(rule, at):
     rng = np.random.default_rng(6)
-    w, x = rng.standard_normal((40, 5)).astype(np.float32), rng.standard_normal((3, 40)).astype(np.float32)
-    hot = Device(name="hot", g_min=0, g_max="10 uS", temperature=Arrhenius(energy="0.2 eV", temperature=350))
+    w, x = (
+        rng.standard_normal((40, 5)).astype(np.float32),
+        rng.standard_normal((3, 40)).astype(np.float32),
+    )
+    hot = Device(
+        name="hot", g_min=0, g_max="10 uS", temperature=Arrhenius(energy="0.2 eV", temperature=350)
+    )
     machine = Crossbar(cell=hot)
-    assert machine.program(w).matmul(x, at=at) == pytest.approx(hot.temperature.factor * (x @ w), rel=1e-4, abs=1e-5)
-    assert machine.but(compensation=rule).program(w).matmul(x, at=at) == pytest.approx(x @ w, rel=1e-4, abs=1e-5)
+    assert machine.program(w).matmul(x, at=at) == pytest.approx(
+        hot.temperature.factor * (x @ w), rel=1e-4, abs=1e-5
+    )
+    assert machine.but(compensation=rule).program(w).matmul(x, at=at) == pytest.approx(
+        x @ w, rel=1e-4, abs=1e-5
+    )
 
 
 def _calibration(x):
-    return Calibration(x=Range(low=float(x.min()), high=float(x.max())), y=Range(low=-1, high=1), sample=x, rule="minmax")
+    return Calibration(
+        x=Range(low=float(x.min()), high=float(x.max())),
+        y=Range(low=-1, high=1),
+        sample=x,
+        rule="minmax",
+    )
 
 
 def test_renewed_statistics_mend_shifted_means():
     rng = np.random.default_rng(3)
-    w, x = rng.standard_normal((128, 30)).astype(np.float32), np.abs(rng.standard_normal((400, 128))).astype(np.float32)
+    w, x = (
+        rng.standard_normal((128, 30)).astype(np.float32),
+        np.abs(rng.standard_normal((400, 128))).astype(np.float32),
+    )
     plain = TARGETS["pcm-hermes"]()
     errors = [
-        _error(plain.but(compensation=rule).program(w, 1, calibration=_calibration(x[:200])).matmul(x[200:], 2, "1 y"), x[200:] @ w)
+        _error(
+            plain.but(compensation=rule)
+            .program(w, 1, calibration=_calibration(x[:200]))
+            .matmul(x[200:], 2, "1 y"),
+            x[200:] @ w,
+        )
         for rule in (None, DriftCompensation(), StatisticsCompensation())
     ]
     assert errors[2] < errors[1] < errors[0]
@@ -79,12 +118,17 @@ def test_renewed_statistics_mend_shifted_means():
 
 def test_refresh_starts_drift_over_and_costs_writes():
     rng = np.random.default_rng(4)
-    w, x = rng.standard_normal((64, 20)).astype(np.float32), rng.standard_normal((30, 64)).astype(np.float32)
+    w, x = (
+        rng.standard_normal((64, 20)).astype(np.float32),
+        rng.standard_normal((30, 64)).astype(np.float32),
+    )
     once = Crossbar(cell=device("pcm-joshi2020"))
     daily = once.but(refresh=Refresh(period="1 day"))
     old, new = (machine.program(w, 1) for machine in (once, daily))
     assert np.array_equal(old.matmul(x, 2, "12 h"), new.matmul(x, 2, "12 h"))
-    assert _error(new.matmul(x, 2, "30.01 days"), x @ w) < 0.6 * _error(old.matmul(x, 2, "30.01 days"), x @ w)
+    assert _error(new.matmul(x, 2, "30.01 days"), x @ w) < 0.6 * _error(
+        old.matmul(x, 2, "30.01 days"), x @ w
+    )
     assert np.any(new.matmul(x, 2, "1 day") != new.matmul(x, 2, "2 days"))
     assert set(old.programming()) == {"energy"}
     cost = new.programming()
@@ -95,7 +139,9 @@ def test_refresh_starts_drift_over_and_costs_writes():
 @pytest.mark.parametrize("rule", [DriftCompensation(), ReferenceColumns(count=4)])
 def test_compensation_starts_over_with_the_weights(gaussian, rule):
     w, x = gaussian[0][:200, :100], gaussian[1][:, :200]
-    fresh = Crossbar(cell=device("pcm-joshi2020"), compensation=rule, refresh=Refresh(period="1 day"))
+    fresh = Crossbar(
+        cell=device("pcm-joshi2020"), compensation=rule, refresh=Refresh(period="1 day")
+    )
     errors = [_error(fresh.program(w, 1).matmul(x, 2, at), x @ w) for at in ("0 s", "30 days")]
     assert errors[1] == pytest.approx(errors[0], rel=0.1)
 

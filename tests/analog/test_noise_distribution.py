@@ -9,7 +9,12 @@ from pimlab.analog.cells import edgeworth
 from pimlab.analog.devices import Device, GaussianReadNoise
 
 READS = 100_000
-CUT = Device(name="on/off 100", g_min="0.1 uS", g_max="10 uS", read_noise=GaussianReadNoise(absolute="0.2 uS"))
+CUT = Device(
+    name="on/off 100",
+    g_min="0.1 uS",
+    g_max="10 uS",
+    read_noise=GaussianReadNoise(absolute="0.2 uS"),
+)
 PCM = device("pcm-joshi2020").but(programming=None, drift=None)
 
 
@@ -19,7 +24,9 @@ def _brute(plus, minus, spread, x, reads, seed=17):
     total = np.zeros(reads)
     for i in np.flatnonzero(x):
         for sign, g in ((1, plus[i]), (-1, minus[i])):
-            total += sign * x[i] * np.maximum(g + spread(np.array(g)) * rng.standard_normal(reads), 0)
+            total += (
+                sign * x[i] * np.maximum(g + spread(np.array(g)) * rng.standard_normal(reads), 0)
+            )
     return total
 
 
@@ -45,7 +52,9 @@ def _compare(cell, w, x):
 
 
 @pytest.mark.parametrize(
-    ("cell", "active"), [(CUT, 256), (CUT, 60), (CUT, 8), (CUT, 1), (PCM, 60), (PCM, 1)], ids=lambda v: getattr(v, "name", v)
+    ("cell", "active"),
+    [(CUT, 256), (CUT, 60), (CUT, 8), (CUT, 1), (PCM, 60), (PCM, 1)],
+    ids=lambda v: getattr(v, "name", v),
 )
 def test_distribution_equals_brute_force(cell, active):
     rng = np.random.default_rng(active)
@@ -68,12 +77,21 @@ def test_skewed_columns_of_single_cells(active):
     x = np.zeros(200)
     x[:active] = rng.uniform(0.3, 1, active)
     w = np.where(digits > 0, 1.0, 0.0)
-    machine = Crossbar(cell=CUT, coding="complement", slices=Slices(bits=2, per_cell=1), scaling="layer")
+    machine = Crossbar(
+        cell=CUT, coding="complement", slices=Slices(bits=2, per_cell=1), scaling="layer"
+    )
     programmed = machine.program(w[:, None], 1)
     plus = programmed.banks[0][0][1].programmed[0, :, 0]
     background = CUT.g_min * x.sum()
     span = CUT.g_max - CUT.g_min
-    sign = _brute(programmed.banks[1][0][1].programmed[0, :, 0], np.zeros(200), lambda g: 2e-7 * (g > 0), x, READS, seed=5)
+    sign = _brute(
+        programmed.banks[1][0][1].programmed[0, :, 0],
+        np.zeros(200),
+        lambda g: 2e-7 * (g > 0),
+        x,
+        READS,
+        seed=5,
+    )
     low = _brute(plus, np.zeros(200), lambda g: 2e-7 * (g > 0), x, READS)
     brute = ((low - background) - 2 * (sign - background)) / span
     ours = _ours(programmed, x / x.max()) * x.max()
@@ -93,13 +111,18 @@ def test_plain_variance_would_be_wrong():
 
 
 def test_gaussian_cells_never_need_single_draws():
-    edges = edgeworth([(1.0, *CUT.read_noise.cumulants(np.full((1, 4, 3), 1e-5), np.full((1, 4, 3), 1e-7))[1:])])
+    edges = edgeworth(
+        [(1.0, *CUT.read_noise.cumulants(np.full((1, 4, 3), 1e-5), np.full((1, 4, 3), 1e-7))[1:])]
+    )
     assert edges.needed.tolist() == [0, 0, 0]
     assert edges.third is None
 
 
 def test_cut_cells_need_more_inputs_the_emptier_they_are():
-    cells = [CUT.read_noise.cumulants(np.full((1, 256, 1), g), np.full((1, 256, 1), 2e-7)) for g in (1e-6, 4e-7, 1e-7)]
+    cells = [
+        CUT.read_noise.cumulants(np.full((1, 256, 1), g), np.full((1, 256, 1), 2e-7))
+        for g in (1e-6, 4e-7, 1e-7)
+    ]
     needed = [float(edgeworth([(1.0, *found[1:])]).needed[0]) for found in cells]
     assert needed == sorted(needed)
     assert needed[-1] < 100

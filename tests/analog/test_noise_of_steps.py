@@ -10,7 +10,9 @@ from pimlab.keys import Key
 
 READS = 20_000
 PCM = device("pcm-joshi2020").but(programming=None, drift=None)
-TELEGRAPH = Device(name="telegraph", g_min=0, g_max=1e-5, read_noise=TelegraphNoise(depth=0.5, share=0.3))
+TELEGRAPH = Device(
+    name="telegraph", g_min=0, g_max=1e-5, read_noise=TelegraphNoise(depth=0.5, share=0.3)
+)
 CUT = PCM.but(name="cut", read_noise=PCM.read_noise.but(read_time="1e-30 s"))
 """1/f noise so large that every cell is cut at zero often, and sums are skewed."""
 
@@ -34,7 +36,9 @@ def _brute(programmed, x):
         for sign, bank in banks:
             g = bank.programmed[0, :, :1]
             sigma = cell.read_noise.spread(g, 0.0, bank.target[:, :1])
-            drawn.append(sign * cell.read_noise.seen(g, sigma, rng.standard_normal((len(x), READS))) / unit)
+            drawn.append(
+                sign * cell.read_noise.seen(g, sigma, rng.standard_normal((len(x), READS))) / unit
+            )
         for weight, codes in reader.dac.phases(x[None]):
             current = (codes @ sum(drawn))[0]
             if tile.lsb is not None:
@@ -43,13 +47,19 @@ def _brute(programmed, x):
     return total * 31 / reader.codes * reader.scale[0]
 
 
-@pytest.mark.parametrize(("cell", "k", "active"), [(PCM, 60, 60), (PCM, 60, 2), (TELEGRAPH, 40, 40), (TELEGRAPH, 30, 4), (CUT, 150, 150)],
-                         ids=lambda v: getattr(v, "name", v))  # fmt: skip
+@pytest.mark.parametrize(
+    ("cell", "k", "active"),
+    [(PCM, 60, 60), (PCM, 60, 2), (TELEGRAPH, 40, 40), (TELEGRAPH, 30, 4), (CUT, 150, 150)],
+    ids=lambda v: getattr(v, "name", v),
+)
 @pytest.mark.parametrize("adc", [None, ADC(bits=7)], ids=["no ADC", "ADC"])
 def test_steps_share_each_cells_draw(cell, k, active, adc):
     w, x = _operands(k, active)
     programmed = Crossbar(cell=cell, dac=DAC(bits=6, encoding="bit serial"), adc=adc).program(w, 1)
-    ours, brute = programmed.matmul(np.tile(x, (READS, 1)), 5)[:, 0].astype(float), _brute(programmed, x)
+    ours, brute = (
+        programmed.matmul(np.tile(x, (READS, 1)), 5)[:, 0].astype(float),
+        _brute(programmed, x),
+    )
     error = brute.std() / np.sqrt(READS)
     assert abs(ours.mean() - brute.mean()) < 5 * error + 1e-6
     assert ours.std() == pytest.approx(brute.std(), rel=0.025)
@@ -59,17 +69,28 @@ def test_steps_share_each_cells_draw(cell, k, active, adc):
 
 def test_slices_are_cells_of_their_own():
     w, x = _operands(50, 50)
-    machine = Crossbar(cell=PCM, dac=DAC(bits=6, encoding="bit serial"), slices=Slices(bits=6, per_cell=2), scaling="layer")
+    machine = Crossbar(
+        cell=PCM,
+        dac=DAC(bits=6, encoding="bit serial"),
+        slices=Slices(bits=6, per_cell=2),
+        scaling="layer",
+    )
     programmed = machine.program(w, 1)
-    assert programmed.matmul(np.tile(x, (READS, 1)), 5).std() == pytest.approx(_brute(programmed, x).std(), rel=0.02)
+    assert programmed.matmul(np.tile(x, (READS, 1)), 5).std() == pytest.approx(
+        _brute(programmed, x).std(), rel=0.02
+    )
 
 
 def test_fast_noise_is_drawn_in_every_step():
     """Bits 1, 2, 4 of a full input: a slow cell's noise counts 7 times, a fast one's sqrt(1 + 4 + 16) times."""
-    fast = Device(name="fast", g_min=1e-6, g_max=1.1e-5, read_noise=GaussianReadNoise(absolute="1 nS"))
+    fast = Device(
+        name="fast", g_min=1e-6, g_max=1.1e-5, read_noise=GaussianReadNoise(absolute="1 nS")
+    )
     x = np.full((READS, 1), 7, np.float32)
     w = np.ones((1, 1), np.float32)
-    spread = Crossbar(cell=fast, dac=DAC(bits=4, encoding="bit serial")).program(w).matmul(x, 1).std()
+    spread = (
+        Crossbar(cell=fast, dac=DAC(bits=4, encoding="bit serial")).program(w).matmul(x, 1).std()
+    )
     assert spread == pytest.approx(np.sqrt(2 * 21) * 1e-4, rel=0.02)
     once = Crossbar(cell=fast, dac=DAC(bits=4)).program(w).matmul(x, 1).std()
     assert once == pytest.approx(np.sqrt(2 * 49) * 1e-4, rel=0.02)
@@ -92,7 +113,11 @@ def test_wires_leave_the_steps_their_common_noise(topology):
     many = np.tile(np.clip(x, -7, 7), (READS // 8, 1))
     plain, ideal, real = (
         Crossbar(cell=PCM, dac=dac, wires=wires).program(w, 1).matmul(many, 5)[:, 0]
-        for wires in (None, Wires(r_in=0, r_out=0, topology=topology), Wires(r_in=50, r_out=50, topology=topology))
+        for wires in (
+            None,
+            Wires(r_in=0, r_out=0, topology=topology),
+            Wires(r_in=50, r_out=50, topology=topology),
+        )
     )
     assert ideal.std() == pytest.approx(plain.std(), rel=0.06)
     assert ideal.mean() == pytest.approx(plain.mean(), abs=6 * plain.std() / np.sqrt(len(many)))

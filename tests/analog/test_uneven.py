@@ -28,9 +28,13 @@ def test_levels_keep_their_ends_and_have_the_stated_spread(codes):
     assert (steps >= 0).all()
     assert steps.std() / made.step == pytest.approx(0.2, rel=0.03)
     bowed = drivers(dac.but(dnl=0.0, inl=0.7), KEY, 4000).levels
-    middle = bowed[:, bowed.shape[1] // 2] - (bowed[0, 0] + (bowed[0, -1] - bowed[0, 0]) * (bowed.shape[1] // 2) / (bowed.shape[1] - 1))
+    middle = bowed[:, bowed.shape[1] // 2] - (
+        bowed[0, 0] + (bowed[0, -1] - bowed[0, 0]) * (bowed.shape[1] // 2) / (bowed.shape[1] - 1)
+    )
     assert middle.std() / made.step == pytest.approx(0.7, rel=0.04)
-    assert (np.diff(bowed, 2, axis=1).max(axis=1) * np.diff(bowed, 2, axis=1).min(axis=1) > -1e-4).all()
+    assert (
+        np.diff(bowed, 2, axis=1).max(axis=1) * np.diff(bowed, 2, axis=1).min(axis=1) > -1e-4
+    ).all()
 
 
 def test_drivers_by_hand():
@@ -39,7 +43,9 @@ def test_drivers_by_hand():
     level = np.array([[made.levels[0, 3], -made.levels[1, 2]], [0, made.levels[1, 1]]])
     assert np.allclose(made.driven(told), level * made.gain + made.shift)
     binary = drivers(DAC(bits=2, codes="offset binary", dnl=0.3), KEY, 2)
-    assert np.allclose(binary.driven(np.array([[-3, 1]], np.float32)), [[binary.levels[0, 0], binary.levels[1, 2]]])
+    assert np.allclose(
+        binary.driven(np.array([[-3, 1]], np.float32)), [[binary.levels[0, 0], binary.levels[1, 2]]]
+    )
 
 
 def test_a_bow_moves_code_edges_and_leaves_the_ends():
@@ -51,11 +57,20 @@ def test_a_bow_moves_code_edges_and_leaves_the_ends():
     assert (np.diff(edges, axis=1) >= 0).all()
 
 
-@pytest.mark.parametrize("dac", [DAC(bits=6, inl=0.5), DAC(bits=6, encoding="pulse width", dnl=0.2),
-                                 DAC(bits=6, encoding="bit serial", slice_bits=5, inl=0.5)])  # fmt: skip
+@pytest.mark.parametrize(
+    "dac",
+    [
+        DAC(bits=6, inl=0.5),
+        DAC(bits=6, encoding="pulse width", dnl=0.2),
+        DAC(bits=6, encoding="bit serial", slice_bits=5, inl=0.5),
+    ],
+)
 def test_uneven_drivers_bend_a_product_and_repeat(dac):
     rng = np.random.default_rng(0)
-    w, x = rng.standard_normal((40, 6)).astype(np.float32), rng.uniform(-1, 1, (50, 40)).astype(np.float32)
+    w, x = (
+        rng.standard_normal((40, 6)).astype(np.float32),
+        rng.uniform(-1, 1, (50, 40)).astype(np.float32),
+    )
     even = Crossbar(dac=dac.but(inl=0.0, dnl=0.0)).program(w).matmul(x)
     first, again, other = (Crossbar(dac=dac).program(w, key).matmul(x) for key in (1, 1, 2))
     assert np.array_equal(first, again)
@@ -66,7 +81,9 @@ def test_uneven_drivers_bend_a_product_and_repeat(dac):
 def test_switches_have_no_levels():
     w, x = np.ones((6, 2), np.float32), np.array([[3, 1, 2, 0, 3, 1]], np.float32)
     even, poor = (DAC(bits=3, encoding="bit serial", gain_error=error) for error in (0.0, 0.3))
-    machines = [Crossbar(dac=dac, wires=Wires(r_in=1, r_out=1, topology="B")) for dac in (even, poor)]
+    machines = [
+        Crossbar(dac=dac, wires=Wires(r_in=1, r_out=1, topology="B")) for dac in (even, poor)
+    ]
     assert np.array_equal(*(machine.program(w).matmul(x) for machine in machines))
     assert not machines[1].varies
 

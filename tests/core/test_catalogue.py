@@ -27,7 +27,13 @@ status = "digitised"
 def test_a_cited_number_is_read_in_si():
     entry = catalogue.parse("x", GOOD)
     g_max = entry["g_max"]
-    assert (g_max.value, g_max.low, g_max.high, g_max.unit, g_max.printed) == (10.35e-6, 1e-5, 10.35e-6, "S", "10.35 uS")
+    assert (g_max.value, g_max.low, g_max.high, g_max.unit, g_max.printed) == (
+        10.35e-6,
+        1e-5,
+        10.35e-6,
+        "S",
+        "10.35 uS",
+    )
     assert entry["energy.adc"].unit == "J"
     assert entry["energy.adc"].sources == ()
     assert entry.row("row") == (1.5e-6, 2e-6)
@@ -37,19 +43,28 @@ def test_a_cited_number_is_read_in_si():
 
 @pytest.mark.parametrize(
     ("old", "new", "text"),
-    [('where = "Table 1"\n', "", r"\[g_max\] is published and names no where"), ('source = "stillmaker2017"\n', "", "names no source"),
-     ('reason = "no figure found"\n', "", r"\[energy.adc\] is assumed and gives no reason"), ('status = "published"', 'status = "sure"', "status='sure'"),
-     ('value = "10.35 uS"', 'value = "10.35 furlong"', "unknown unit"), ("stillmaker2017", "stillmaker2071", "did you mean 'stillmaker2017'"),
-     ('low = "10 uS"', 'lowest = "10 uS"', "has no 'lowest'; did you mean 'low'"), ('source = "stillmaker2017"', "loose = 3", "loose=3 is a number without source"),
-     ('low = "10 uS"', 'low = "11 uS"', "low <= value <= high"), ("[g_max]", "[g_max", "not TOML")],
-)  # fmt: skip
+    [
+        ('where = "Table 1"\n', "", r"\[g_max\] is published and names no where"),
+        ('source = "stillmaker2017"\n', "", "names no source"),
+        ('reason = "no figure found"\n', "", r"\[energy.adc\] is assumed and gives no reason"),
+        ('status = "published"', 'status = "sure"', "status='sure'"),
+        ('value = "10.35 uS"', 'value = "10.35 furlong"', "unknown unit"),
+        ("stillmaker2017", "stillmaker2071", "did you mean 'stillmaker2017'"),
+        ('low = "10 uS"', 'lowest = "10 uS"', "has no 'lowest'; did you mean 'low'"),
+        ('source = "stillmaker2017"', "loose = 3", "loose=3 is a number without source"),
+        ('low = "10 uS"', 'low = "11 uS"', "low <= value <= high"),
+        ("[g_max]", "[g_max", "not TOML"),
+    ],
+)
 def test_a_number_that_may_not_be_used_is_refused(old, new, text):
     assert old in GOOD
     with pytest.raises(ValueError, match=text):
         catalogue.parse("x", GOOD.replace(old, new, 1))
 
 
-@pytest.mark.parametrize(("kind", "name"), [(k, n) for k in catalogue.kinds() for n in catalogue.names(k)])
+@pytest.mark.parametrize(
+    ("kind", "name"), [(k, n) for k in catalogue.kinds() for n in catalogue.names(k)]
+)
 def test_every_file_of_the_catalogue_loads(kind, name):
     entry = catalogue.entry(kind, name)
     assert len(entry) > 0

@@ -13,18 +13,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pimlab
-from pimlab import formats, presets
+from pimlab import formats
 from pimlab.analog import devices, mapping
 from pimlab.analog.devices import curves
 from pimlab.constants import assumed
 from pimlab.cost import Price
 from pimlab.keys import Key
-from pimlab.protocol import MacOp, Range, VectorOp
-from pimlab.studies import place, roadmap
+from pimlab.machine import presets
+from pimlab.machine.protocol import MacOp, Range, VectorOp
+from pimlab.machine.streamed import Streamed
+from pimlab.roadmap import study
+from pimlab.studies import place
 from pimlab.values import Value
-from pimlab.workload import service_fields
 from pimlab.workload.language.shape import DecoderShape
-from pimlab.workload.language.streaming import Streamed
+from pimlab.workload.zoo import services
 
 ANSWERS = {"Energy", "GemmCycles", "Operands", "Placement"}
 """Made by functions of the project, never by a user: their numbers are not checked again."""
@@ -32,16 +34,30 @@ ANSWERS = {"Energy", "GemmCycles", "Operands", "Placement"}
 
 def _examples():
     """Values that no preset holds."""
-    yield from (MacOp(name="a", m=2, k=3, n=4), VectorOp(name="b", kind="relu", elements=3), Range(low=0, high=1), Key(seed=0))
-    yield from (assumed("c", 1.0, "J", "an example"), Price(constant=assumed("c", 1.0, "J", "an example"), component="MAC"))
-    yield from (place.link("cxl"), roadmap.QUICK, service_fields.services())
-    yield devices.Relaxation(times=(1.0, 2.0), spreads=(curves.Polynomial(coefficients=(1e-6,)),) * 2, g_reference="20 uS")
+    yield from (
+        MacOp(name="a", m=2, k=3, n=4),
+        VectorOp(name="b", kind="relu", elements=3),
+        Range(low=0, high=1),
+        Key(seed=0),
+    )
+    yield from (
+        assumed("c", 1.0, "J", "an example"),
+        Price(constant=assumed("c", 1.0, "J", "an example"), component="MAC"),
+    )
+    yield from (place.link("cxl"), study.QUICK, services.services())
+    yield devices.Relaxation(
+        times=(1.0, 2.0),
+        spreads=(curves.Polynomial(coefficients=(1e-6,)),) * 2,
+        g_reference="20 uS",
+    )
     yield devices.Arrhenius(energy="0.2 eV", temperature="350 K")
     yield mapping.Slices(bits=8, per_cell=2)
     yield curves.ClippedPower(factor=1, exponent=1, low=0, high=1)
     yield Streamed(machine=pimlab.target("warboy"))
     yield place.Share(name="d", machine=pimlab.target("hbm-pim"))
-    yield DecoderShape(vocabulary=9, width=8, layers=1, heads=2, kv_heads=1, head_width=4, hidden=6, context=5)
+    yield DecoderShape(
+        vocabulary=9, width=8, layers=1, heads=2, kv_heads=1, head_width=4, hidden=6, context=5
+    )
 
 
 def _walk(value, found):
@@ -68,16 +84,26 @@ def _load_all():
 
 
 _load_all()
-CLASSES = sorted({kind for kind in _classes() if kind.__module__.startswith("pimlab.") and not getattr(kind, "__abstractmethods__", None)},
-                 key=lambda kind: (kind.__module__, kind.__name__))  # fmt: skip
+CLASSES = sorted(
+    {
+        kind
+        for kind in _classes()
+        if kind.__module__.startswith("pimlab.") and not getattr(kind, "__abstractmethods__", None)
+    },
+    key=lambda kind: (kind.__module__, kind.__name__),
+)
 
 
 @lru_cache(maxsize=1)
 def instances():
     """One valid instance of each class: from the presets, the devices, the formats, the list above, or from defaults."""
     found = {}
-    for value in [*map(pimlab.target, pimlab.targets()), *map(devices.device, devices.device_names()), *_examples(),
-                  *map(formats.format, ("int8", "fp16", "mxfp4", "q4_0"))]:  # fmt: skip
+    for value in [
+        *map(pimlab.target, pimlab.targets()),
+        *map(devices.device, devices.device_names()),
+        *_examples(),
+        *map(formats.format, ("int8", "fp16", "mxfp4", "q4_0")),
+    ]:
         _walk(value, found)
     for kind in CLASSES:
         if kind not in found:
@@ -88,7 +114,9 @@ def instances():
 def _built(kind, found):
     """{kind: an instance of plain values and of parts already found}; {} where its rules refuse them."""
     needed = [
-        field for field in dataclasses.fields(kind) if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        field
+        for field in dataclasses.fields(kind)
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
     ]
     try:
         return {kind: kind(**{field.name: _plain(field.metadata, found) for field in needed})}
@@ -99,13 +127,19 @@ def _built(kind, found):
 def _plain(meta, found):
     match meta.get("kind"):
         case "quantity":
-            return meta["high"] - 0.5 if meta["high"] <= 0 else min(meta["high"], 2 * max(meta["low"], meta["above"] or 0, 0.25))
+            return (
+                meta["high"] - 0.5
+                if meta["high"] <= 0
+                else min(meta["high"], 2 * max(meta["low"], meta["above"] or 0, 0.25))
+            )
         case "integer":
             return meta["low"]
         case "choice":
             return meta["options"][0]
         case "part":
-            return next((one for kind, one in found.items() if issubclass(kind, meta["types"])), None)
+            return next(
+                (one for kind, one in found.items() if issubclass(kind, meta["types"])), None
+            )
         case _:
             return "a name"
 
@@ -127,7 +161,9 @@ def test_a_typo_is_answered_with_the_nearest_field(kind):
         with pytest.raises(TypeError) as caught:
             kind(**{name + name[-1]: 1})
         text = str(caught.value)
-        assert text.startswith(f"{kind.__name__} has no {name + name[-1]!r}; did you mean {name!r}?")
+        assert text.startswith(
+            f"{kind.__name__} has no {name + name[-1]!r}; did you mean {name!r}?"
+        )
         assert "fields: " in text
 
 
@@ -151,14 +187,22 @@ def _allowed(field):
         return ("outside", "not a", "not an")
     if meta["kind"] == "integer":
         return (f"{meta['low']}..{meta['high']}",)
-    return (", ".join(meta["options"]),) if meta["kind"] == "choice" else tuple(kind.__name__ for kind in meta["types"])
+    return (
+        (", ".join(meta["options"]),)
+        if meta["kind"] == "choice"
+        else tuple(kind.__name__ for kind in meta["types"])
+    )
 
 
 def _bad(field):
     meta = field.metadata
     never = [] if field.default is None else [None]
     if meta["kind"] == "quantity":
-        below = [-1.0, "-1"] if meta["low"] >= 0 or (meta["above"] is not None and meta["above"] >= 0) else []
+        below = (
+            [-1.0, "-1"]
+            if meta["low"] >= 0 or (meta["above"] is not None and meta["above"] >= 0)
+            else []
+        )
         beyond = [meta["high"] * 1.01 + 1] if math.isfinite(meta["high"]) else []
         edge = [meta["above"]] if meta["above"] is not None else []
         return [
@@ -190,7 +234,9 @@ def test_a_bad_value_is_named_with_what_is_allowed(kind):
             assert any(allowed in text for allowed in _allowed(field)), text
 
 
-FIELDS = {f"{kind.__name__}.{field.name}": (kind, field) for kind in CHECKED for field in _checked(kind)}
+FIELDS = {
+    f"{kind.__name__}.{field.name}": (kind, field) for kind in CHECKED for field in _checked(kind)
+}
 
 
 def _named(wanted):
@@ -201,16 +247,24 @@ def _named(wanted):
 def test_no_number_outside_the_bounds_is_taken(name, value):
     kind, field = FIELDS[name]
     meta = field.metadata
-    inside = math.isfinite(value) and meta["low"] <= value <= meta["high"] and (meta["above"] is None or value > meta["above"])
+    inside = (
+        math.isfinite(value)
+        and meta["low"] <= value <= meta["high"]
+        and (meta["above"] is None or value > meta["above"])
+    )
     if not inside:
-        assert f"{kind.__name__} {field.name}={value!r} is outside" in _refused(instances()[kind], field.name, value)
+        assert f"{kind.__name__} {field.name}={value!r} is outside" in _refused(
+            instances()[kind], field.name, value
+        )
 
 
 @given(st.sampled_from(_named("integer")), st.integers())
 def test_no_integer_outside_the_bounds_is_taken(name, value):
     kind, field = FIELDS[name]
     if not field.metadata["low"] <= value <= field.metadata["high"]:
-        assert f"{kind.__name__} {field.name}={value!r} is outside" in _refused(instances()[kind], field.name, value)
+        assert f"{kind.__name__} {field.name}={value!r} is outside" in _refused(
+            instances()[kind], field.name, value
+        )
 
 
 def _numbers(kind):
@@ -233,12 +287,17 @@ def test_no_other_number_may_be_nan(kind):
 
 def test_numpy_numbers_are_taken():
     assert MacOp(name="a", m=np.int64(2), k=3, n=4).macs == 24
-    assert devices.device("pcm-joshi2020").but(g_max=np.float32(2.5e-5)).g_max == pytest.approx(2.5e-5)
+    assert devices.device("pcm-joshi2020").but(g_max=np.float32(2.5e-5)).g_max == pytest.approx(
+        2.5e-5
+    )
 
 
 @pytest.mark.parametrize("name", ["warboy", "hbm-pim", "pcm-hermes"])
 def test_a_host_is_a_machine_and_a_name_a_text(name):
-    with pytest.raises(TypeError, match=r"host='warboy' is not a Target; write for example pimlab.target\('warboy'\)"):
+    with pytest.raises(
+        TypeError,
+        match=r"host='warboy' is not a Target; write for example pimlab.target\('warboy'\)",
+    ):
         presets.target(name).but(host="warboy")
     with pytest.raises(TypeError, match="name=3 is not a text"):
         presets.target(name).but(name=3)

@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 from pimlab.keys import Key, as_key
 
 
-@given(st.lists(st.tuples(st.integers(0, 99), st.lists(st.one_of(st.text(max_size=5), st.integers(0, 9)), max_size=4)), max_size=20))
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 99),
+            st.lists(st.one_of(st.text(max_size=5), st.integers(0, 9)), max_size=4),
+        ),
+        max_size=20,
+    )
+)
 def test_words_differ_exactly_where_seed_or_path_differ(many):
     keys = {(seed, tuple(path)): Key(seed=seed).child(*path).words for seed, path in many}
     assert len(set(keys.values())) == len(keys)

@@ -12,11 +12,26 @@ from pimlab import units
 
 @pytest.mark.parametrize(
     ("text", "unit", "expected"),
-    [("25 uS", "S", 25e-6), ("10.35uS", "S", 10.35e-6), ("1 fF", "S s", 1e-15), ("0.267 pJ", "J", 0.267e-12),
-     ("3.92 pJ/bit", "J/bit", 3.92e-12), ("66 GB/s", "bit/s", 66e9 * 8), ("64 TOPS", "op/s", 64e12), ("1 day", "s", 86400.0),
-     ("4 Ki bit", "bit", None), ("2 %", "", 0.02), ("-0.5e-3 V", "V", -0.5e-3), ("1 kohm", "ohm", 1e3), ("40 fJ", "V^2 S s", 40e-15),
-     ("9.76 TOPS/W", "op/J", 9.76e12), ("300 K", "K", 300.0), ("1 mW", "W", 1e-3), ("2 GHz", "1/s", 2e9)],
-)  # fmt: skip
+    [
+        ("25 uS", "S", 25e-6),
+        ("10.35uS", "S", 10.35e-6),
+        ("1 fF", "S s", 1e-15),
+        ("0.267 pJ", "J", 0.267e-12),
+        ("3.92 pJ/bit", "J/bit", 3.92e-12),
+        ("66 GB/s", "bit/s", 66e9 * 8),
+        ("64 TOPS", "op/s", 64e12),
+        ("1 day", "s", 86400.0),
+        ("4 Ki bit", "bit", None),
+        ("2 %", "", 0.02),
+        ("-0.5e-3 V", "V", -0.5e-3),
+        ("1 kohm", "ohm", 1e3),
+        ("40 fJ", "V^2 S s", 40e-15),
+        ("9.76 TOPS/W", "op/J", 9.76e12),
+        ("300 K", "K", 300.0),
+        ("1 mW", "W", 1e-3),
+        ("2 GHz", "1/s", 2e9),
+    ],
+)
 def test_text_is_its_si_number(text, unit, expected):
     if expected is None:
         with pytest.raises(ValueError, match="value="):
@@ -30,7 +45,17 @@ def test_text_is_its_si_number(text, unit, expected):
     st.sampled_from(["f", "p", "n", "u", "m", "", "k", "M", "G"]),
 )
 def test_prefix_is_read_as_decimal(number, prefix):
-    scale = {"f": "e-15", "p": "e-12", "n": "e-9", "u": "e-6", "m": "e-3", "": "", "k": "e3", "M": "e6", "G": "e9"}[prefix]
+    scale = {
+        "f": "e-15",
+        "p": "e-12",
+        "n": "e-9",
+        "u": "e-6",
+        "m": "e-3",
+        "": "",
+        "k": "e3",
+        "M": "e6",
+        "G": "e9",
+    }[prefix]
     assert units.parse(f"{number:f} {prefix}V", "V") == float(f"{number:f}{scale}")
 
 
@@ -54,9 +79,15 @@ def test_what_is_neither_text_nor_number_is_no_time(bad):
 
 @pytest.mark.parametrize(
     ("bad", "told"),
-    [("1 dya", "unknown unit 'dya'; did you mean 'day'?"), ("2 hoursz", "did you mean 'hours'"), ("soon", "does not start with a number"),
-     ("1e999999999 s", "is larger than any number"), ("1e400 s", "0 s or later"), ("1 s/s", "write for example '25 s'")],
-)  # fmt: skip
+    [
+        ("1 dya", "unknown unit 'dya'; did you mean 'day'?"),
+        ("2 hoursz", "did you mean 'hours'"),
+        ("soon", "does not start with a number"),
+        ("1e999999999 s", "is larger than any number"),
+        ("1e400 s", "0 s or later"),
+        ("1 s/s", "write for example '25 s'"),
+    ],
+)
 def test_text_that_is_no_time_is_told_what_would_be(bad, told):
     with pytest.raises(ValueError) as caught:
         units.seconds(bad)
@@ -64,11 +95,22 @@ def test_text_that_is_no_time_is_told_what_would_be(bad, told):
     assert told in str(caught.value)
 
 
-_TIMES = {"ns": "1e-9", "ms": "1e-3", "s": "1", "min": "60", "h": "3600", "day": "86400", "months": "2592000", "years": "31557600"}
+_TIMES = {
+    "ns": "1e-9",
+    "ms": "1e-3",
+    "s": "1",
+    "min": "60",
+    "h": "3600",
+    "day": "86400",
+    "months": "2592000",
+    "years": "31557600",
+}
 
 
 @given(
-    st.decimals(min_value=0, max_value=10**6, allow_nan=False, places=4), st.sampled_from(sorted(_TIMES)), st.sampled_from(["", " ", "  "])
+    st.decimals(min_value=0, max_value=10**6, allow_nan=False, places=4),
+    st.sampled_from(sorted(_TIMES)),
+    st.sampled_from(["", " ", "  "]),
 )
 def test_time_is_the_number_of_seconds_it_says(number, unit, gap):
     found = units.seconds(f"{number:f}{gap}{unit}")
@@ -76,7 +118,10 @@ def test_time_is_the_number_of_seconds_it_says(number, unit, gap):
     assert units.seconds(found) == found
 
 
-@given(st.text(max_size=12) | st.from_regex(r"[+-]?[0-9.]{1,4}(e[+-]?[0-9]{1,4})? ?[a-zµ%^/0-9]{0,6}", fullmatch=True))
+@given(
+    st.text(max_size=12)
+    | st.from_regex(r"[+-]?[0-9.]{1,4}(e[+-]?[0-9]{1,4})? ?[a-zµ%^/0-9]{0,6}", fullmatch=True)
+)
 def test_any_other_text_is_one_error_that_names_it(text):
     try:
         found, told = units.seconds(text), f"at={text!r}"
@@ -101,7 +146,10 @@ def test_si_text_reads_back(value):
     assert np.isclose(units.parse(text, "J"), value, rtol=1e-5)
 
 
-@pytest.mark.parametrize(("unit", "example"), [("S", "'25 uS' or 2.5e-05 (SI S)"), ("s", "'25 s' or 25.0 (SI s)"), ("", "'25' or 25.0")])
+@pytest.mark.parametrize(
+    ("unit", "example"),
+    [("S", "'25 uS' or 2.5e-05 (SI S)"), ("s", "'25 s' or 25.0 (SI s)"), ("", "'25' or 25.0")],
+)
 def test_the_two_examples_of_an_error_are_one_quantity(unit, example):
     with pytest.raises(ValueError, match="write for example") as caught:
         units.parse("25 mol", unit)

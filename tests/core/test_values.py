@@ -30,16 +30,25 @@ def test_text_becomes_si_and_absent_parts_stay_none():
 
 @pytest.mark.parametrize(
     ("given", "kind", "text"),
-    [({"bits": 0}, ValueError, "Thing bits=0 is outside 1..16; for no converter write adc=None"),
-     ({"bits": 8.0}, TypeError, "bits=8.0 is not an integer"), ({"bits": True}, TypeError, "bits=True is not an integer"),
-     ({"bits": 8, "g_max": "25 uA"}, ValueError, "g_max='25 uA' is not a conductance"),
-     ({"bits": 8, "g_max": 0.0}, ValueError, "g_max=0.0 is outside above 0"),
-     ({"bits": 8, "g_max": float("nan")}, ValueError, "g_max=nan"), ({"bits": 8, "ratio": -0.1}, ValueError, "ratio=-0.1 is outside 0..1"),
-     ({"bits": 8, "ratio": [1]}, TypeError, "is not a number"),
-     ({"bits": 8, "mode": "wss"}, ValueError, "mode='wss' is not one of ws, os; did you mean 'ws'?"),
-     ({"bits": 8, "inner": 3}, TypeError, "inner=3 is not an Inner"), ({"bit": 8}, TypeError, "Thing has no 'bit'; did you mean 'bits'?"),
-     ({}, TypeError, "Thing needs bits")],
-)  # fmt: skip
+    [
+        ({"bits": 0}, ValueError, "Thing bits=0 is outside 1..16; for no converter write adc=None"),
+        ({"bits": 8.0}, TypeError, "bits=8.0 is not an integer"),
+        ({"bits": True}, TypeError, "bits=True is not an integer"),
+        ({"bits": 8, "g_max": "25 uA"}, ValueError, "g_max='25 uA' is not a conductance"),
+        ({"bits": 8, "g_max": 0.0}, ValueError, "g_max=0.0 is outside above 0"),
+        ({"bits": 8, "g_max": float("nan")}, ValueError, "g_max=nan"),
+        ({"bits": 8, "ratio": -0.1}, ValueError, "ratio=-0.1 is outside 0..1"),
+        ({"bits": 8, "ratio": [1]}, TypeError, "is not a number"),
+        (
+            {"bits": 8, "mode": "wss"},
+            ValueError,
+            "mode='wss' is not one of ws, os; did you mean 'ws'?",
+        ),
+        ({"bits": 8, "inner": 3}, TypeError, "inner=3 is not an Inner"),
+        ({"bit": 8}, TypeError, "Thing has no 'bit'; did you mean 'bits'?"),
+        ({}, TypeError, "Thing needs bits"),
+    ],
+)
 def test_a_bad_field_is_named_with_what_is_allowed(given, kind, text):
     with pytest.raises(kind) as caught:
         Thing(**given)

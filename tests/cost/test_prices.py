@@ -6,13 +6,23 @@ from pimlab.constants import Constant, assumed
 from pimlab.cost import Price, Prices, price
 
 MAC = Constant(
-    name="mac", value=2.0, low=1.0, high=4.0, unit="J", printed="2 J", status="published", sources=("stillmaker2017",), where="t"
+    name="mac",
+    value=2.0,
+    low=1.0,
+    high=4.0,
+    unit="J",
+    printed="2 J",
+    status="published",
+    sources=("stillmaker2017",),
+    where="t",
 )
-PRICES = Prices({
-    "mac": Price(constant=MAC, component="MAC"),
-    "add": Price(constant=assumed("add", 0.5, "J", "a choice"), component="MAC"),
-    "read": Price(constant=MAC.but(value=1.0), component="SRAM"),
-})  # fmt: skip
+PRICES = Prices(
+    {
+        "mac": Price(constant=MAC, component="MAC"),
+        "add": Price(constant=assumed("add", 0.5, "J", "a choice"), component="MAC"),
+        "read": Price(constant=MAC.but(value=1.0), component="SRAM"),
+    }
+)
 
 
 def test_energy_by_hand():

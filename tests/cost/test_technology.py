@@ -11,7 +11,9 @@ from pimlab.cost.technology import nodes, relative_energy, scaled
 def test_equals_what_hwcomponents_answers():
     """Its AladdinIntMAC: 1.15366 pJ at 45 nm, 0.20021 pJ at 16 nm and 0.1088 pJ at 7 nm, all at 0.8 V."""
     for node, published in ((16, 0.2002141875424712), (7, 0.1088000438123656)):
-        assert relative_energy(node, 0.8) / relative_energy(45, 0.8) == pytest.approx(published / 1.1536553499624467, rel=1e-6)
+        assert relative_energy(node, 0.8) / relative_energy(45, 0.8) == pytest.approx(
+            published / 1.1536553499624467, rel=1e-6
+        )
 
 
 def test_smaller_nodes_and_lower_supplies_cost_less():

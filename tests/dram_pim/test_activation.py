@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import pimlab.dram_pim as pim
 from pimlab.dram_pim import aim
 from pimlab.dram_pim.activation import FUNCTIONS
-from pimlab.protocol import MacOp, VectorOp
+from pimlab.machine.protocol import MacOp, VectorOp
 from pimlab.reference import bf16_tree
 
 REFERENCE = Path(__file__).parents[2] / "datasets" / "reference" / "dram_pim" / "aim_cycles.csv"
@@ -51,7 +51,9 @@ def test_beyond_the_table_the_ends_go_on():
 
 def test_more_entries_are_never_worse():
     exact = np.tanh(X.astype(np.float64))
-    errors = [np.abs(pim.activate("tanh", X, pim.LookUp(entries=n)) - exact).mean() for n in (9, 65, 1025)]
+    errors = [
+        np.abs(pim.activate("tanh", X, pim.LookUp(entries=n)) - exact).mean() for n in (9, 65, 1025)
+    ]
     assert errors == sorted(errors, reverse=True)
     assert np.abs(pim.activate("tanh", X, pim.LookUp(rule="nearest")) - exact).mean() > errors[2]
 
@@ -73,7 +75,9 @@ def test_cycles_follow_the_symbols(kind):
 def test_products_are_looked_up_before_they_are_read(loop):
     target, t = TARGET.but(organisation=TARGET.organisation.but(loop=loop)), TARGET.timing
     m, k, batch = 1200, 3000, 2  # three groups of outputs
-    plain, looked = (pim.gemv(target, m, k, batch, refresh=False, activation=a) for a in (None, "gelu"))
+    plain, looked = (
+        pim.gemv(target, m, k, batch, refresh=False, activation=a) for a in (None, "gelu")
+    )
     # the row of weights closes, the tables' row opens: not once a chunk, but once a group of outputs
     assert int(looked.cycles) - int(plain.cycles) == 3 * batch * (t.tRTPL + t.tRP + t.tRCDAF)
     for command, more in (("AF16", 6), ("RDAF16", 6), ("RDMAC16", -6), ("ACT16", 6), ("MAC16", 0)):
@@ -96,7 +100,9 @@ def test_traces_are_valid_and_refreshed():
 
 def test_look_ups_alone_are_near_the_simulator():
     # the tool opens no row for its tables; it waits two or three cycles more than our rules after each read of the results
-    row = next(r for r in csv.DictReader(REFERENCE.read_text().splitlines()) if r["kernel"] == "af_rdaf")
+    row = next(
+        r for r in csv.DictReader(REFERENCE.read_text().splitlines()) if r["kernel"] == "af_rdaf"
+    )
     count = int(row["ch0_af16"])
     commands = np.tile(np.r_[aim.AF16, aim.TMOD, aim.RDAF, aim.TMOD], count)[:-1]
     cycles = aim.issue(commands, np.zeros(0, np.int64), TARGET.timing, refresh=False).cycles
@@ -104,20 +110,29 @@ def test_look_ups_alone_are_near_the_simulator():
 
 
 def test_targets_serve_what_their_banks_have():
-    gelu, softmax = VectorOp(name="gelu", kind="gelu", elements=4096), VectorOp(name="softmax", kind="softmax", elements=4096)
+    gelu, softmax = (
+        VectorOp(name="gelu", kind="gelu", elements=4096),
+        VectorOp(name="softmax", kind="softmax", elements=4096),
+    )
     assert not TARGET.serves(gelu)
     banks = TARGET.but(activations="banks")
     assert banks.serves(gelu)
     assert not banks.serves(softmax)
-    assert banks.serves(MacOp(name="fc", m=1, k=8, n=8)) == TARGET.serves(MacOp(name="fc", m=1, k=8, n=8))
+    assert banks.serves(MacOp(name="fc", m=1, k=8, n=8)) == TARGET.serves(
+        MacOp(name="fc", m=1, k=8, n=8)
+    )
     assert banks.events(gelu)["in-bank MAC"] == 4096
-    assert sum(banks.latency(gelu).values()) == pytest.approx(float(pim.elementwise(TARGET, "gelu", 4096).seconds))
+    assert sum(banks.latency(gelu).values()) == pytest.approx(
+        float(pim.elementwise(TARGET, "gelu", 4096).seconds)
+    )
     assert set(banks.events(gelu)) <= set(banks.prices)
     relu = VectorOp(name="relu", kind="relu", elements=4096)
     samsung = pim.TARGETS["hbm-pim"]().but(activations="banks")
     assert samsung.serves(relu)
     assert not samsung.serves(gelu)
-    assert sum(samsung.latency(relu).values()) == pytest.approx(float(pim.elementwise("hbm-pim", "relu", 4096).seconds))
+    assert sum(samsung.latency(relu).values()) == pytest.approx(
+        float(pim.elementwise("hbm-pim", "relu", 4096).seconds)
+    )
 
 
 def test_what_does_not_exist_is_refused_by_name():
@@ -125,7 +140,9 @@ def test_what_does_not_exist_is_refused_by_name():
         pim.activate("gelo", X)
     with pytest.raises(ValueError, match="did you mean 'gelu'"):
         pim.gemv(TARGET, 8, 8, activation="gelo")
-    with pytest.raises(ValueError, match="hbm-pim: activation function after a product 'relu' is not known"):
+    with pytest.raises(
+        ValueError, match="hbm-pim: activation function after a product 'relu' is not known"
+    ):
         pim.gemv("hbm-pim", 8, 8, activation="relu")
     with pytest.raises(ValueError, match="one entry is at 0"):
         pim.LookUp(entries=1024)

@@ -15,7 +15,11 @@ TARGET = pim.TARGETS["gddr6-aim"]()
 
 
 def _rows(kind):
-    return [row for row in csv.DictReader(REFERENCE.read_text().splitlines()) if row["kernel"].startswith(kind)]
+    return [
+        row
+        for row in csv.DictReader(REFERENCE.read_text().splitlines())
+        if row["kernel"].startswith(kind)
+    ]
 
 
 def _target(row):
@@ -23,7 +27,11 @@ def _target(row):
     return TARGET.but(organisation=TARGET.organisation.but(loop=loop))
 
 
-@pytest.mark.parametrize("row", _rows("gemv"), ids=lambda r: "-".join([r["kernel"], r["m_or_n"], r["k_or_rows"], r["batch"]]))
+@pytest.mark.parametrize(
+    "row",
+    _rows("gemv"),
+    ids=lambda r: "-".join([r["kernel"], r["m_or_n"], r["k_or_rows"], r["batch"]]),
+)
 def test_cycles_and_commands_equal_the_simulator(row):
     m, k, batch = int(row["m_or_n"]), int(row["k_or_rows"]), int(row["batch"])
     ours = pim.gemv(_target(row), m, k, batch, compat="aim_simulator")
@@ -41,9 +49,9 @@ def test_cycles_and_commands_equal_the_simulator(row):
 @pytest.mark.parametrize("row", _rows("ewmul"), ids=lambda r: r["kernel"])
 def test_element_wise_products_are_within_a_percent(row):
     elements = 32 * 4 * 16 * int(row["m_or_n"]) * int(row["k_or_rows"])
-    assert int(pim.elementwise(TARGET, "mul", elements, compat="aim_simulator").cycles) == pytest.approx(
-        int(row["memory_system_cycles"]), rel=0.01
-    )
+    assert int(
+        pim.elementwise(TARGET, "mul", elements, compat="aim_simulator").cycles
+    ) == pytest.approx(int(row["memory_system_cycles"]), rel=0.01)
 
 
 def test_closed_form_follows_the_symbols():
@@ -90,7 +98,9 @@ def test_host_reads_move_at_the_pins_rate():
 
 def _operands():
     rng = np.random.default_rng(3)
-    return rng.standard_normal((4, 100)).astype(np.float32), rng.standard_normal((100, 20)).astype(np.float32)
+    return rng.standard_normal((4, 100)).astype(np.float32), rng.standard_normal((100, 20)).astype(
+        np.float32
+    )
 
 
 def test_values_are_trees_of_sixteen_products():
@@ -100,18 +110,32 @@ def test_values_are_trees_of_sixteen_products():
             target = TARGET.but(arithmetic=pim.BrainTree(tree=tree, accumulator=accumulator))
             steps = np.zeros((4, 112), np.float32), np.zeros((112, 20), np.float32)
             steps[0][:, :100], steps[1][:100] = bf16_tree.to_brain(x), bf16_tree.to_brain(w)
-            expected = bf16_tree.matmul(steps[0].reshape(4, 7, 16), steps[1].reshape(7, 16, 20), tree == "bf16", accumulator == "bf16")
+            expected = bf16_tree.matmul(
+                steps[0].reshape(4, 7, 16),
+                steps[1].reshape(7, 16, 20),
+                tree == "bf16",
+                accumulator == "bf16",
+            )
             np.testing.assert_array_equal(pim.matmul(x, w, target), bf16_tree.to_brain(expected))
 
 
 def test_narrower_accumulators_are_never_better():
     rng = np.random.default_rng(5)
-    x, w = np.abs(rng.standard_normal((8, 2048))).astype(np.float32), np.abs(rng.standard_normal((2048, 16))).astype(np.float32)
+    x, w = (
+        np.abs(rng.standard_normal((8, 2048))).astype(np.float32),
+        np.abs(rng.standard_normal((2048, 16))).astype(np.float32),
+    )
     exact = x.astype(np.float64) @ w
-    errors = [np.abs(pim.matmul(x, w, TARGET.but(arithmetic=TARGET.arithmetic.but(**change))) - exact).mean()
-              for change in ({}, {"accumulator": "bf16"}, {"tree": "bf16", "accumulator": "bf16"})]  # fmt: skip
+    errors = [
+        np.abs(
+            pim.matmul(x, w, TARGET.but(arithmetic=TARGET.arithmetic.but(**change))) - exact
+        ).mean()
+        for change in ({}, {"accumulator": "bf16"}, {"tree": "bf16", "accumulator": "bf16"})
+    ]
     assert errors[0] < min(errors[1:])
-    np.testing.assert_array_equal(pim.matmul(x, w, TARGET.with_causes(())), pim.matmul(x, w, TARGET.with_causes(())))
+    np.testing.assert_array_equal(
+        pim.matmul(x, w, TARGET.with_causes(())), pim.matmul(x, w, TARGET.with_causes(()))
+    )
 
 
 def test_wrong_parts_are_refused():
@@ -129,12 +153,16 @@ def test_wrong_parts_are_refused():
 def test_a_trace_names_the_rows_and_columns_that_are_read(loop, after):
     machine = pim.TARGETS["gddr6-aim"]()
     machine = machine.but(organisation=machine.organisation.but(loop=loop, after=after))
-    table = pim.trace(machine, 600, 2100, 3).to_dataframe()  # two groups of outputs, three chunks of inputs, the last of four columns
+    table = pim.trace(
+        machine, 600, 2100, 3
+    ).to_dataframe()  # two groups of outputs, three chunks of inputs, the last of four columns
     groups = table[table.command == "MAC16"].groupby("row", sort=True).column.apply(list)
     assert list(groups.index) == list(range(6))
     for row, columns in groups.items():
         assert columns == 3 * list(range(64 if row % 3 < 2 else 4))
-    assert set(table[table.command == "AF16"].row) == ({machine.organisation.rows - 1} if after == "look up" else set())
+    assert set(table[table.command == "AF16"].row) == (
+        {machine.organisation.rows - 1} if after == "look up" else set()
+    )
     fills = table[table.command == "WRGB"].column
     assert (fills.min(), fills.max()) == (0, 63)
     assert table.row.max() < machine.organisation.rows

@@ -14,13 +14,18 @@ def test_products_are_those_of_gemv_and_host_read():
     assert ds.attrs["batch"] == 3
     expected = pim.gemv("gddr6-aim", 2048, 1024, 3)
     assert float(ds.seconds.sel(way="in the banks", product="gate")) == float(expected.seconds)
-    assert float(ds.energy.sel(way="in the banks", product="gate").sum()) == pytest.approx(float(expected.energy.sum()))
+    assert float(ds.energy.sel(way="in the banks", product="gate").sum()) == pytest.approx(
+        float(expected.energy.sum())
+    )
     cache = pim.host_read("gddr6-aim", 2 * 3 * 8 * 256 * 128)
     assert float(ds.seconds.sel(way="through the pins", product="scores")) == float(cache.seconds)
 
 
 def test_attention_does_not_gain_from_a_batch():
-    one, four = (pim.decode_layer("gddr6-aim", width=4096, hidden=4096, heads=32, context=1024, batch=b) for b in (1, 4))
+    one, four = (
+        pim.decode_layer("gddr6-aim", width=4096, hidden=4096, heads=32, context=1024, batch=b)
+        for b in (1, 4)
+    )
     ratio = (four.seconds / one.seconds).sel(way="in the banks")
     assert float(ratio.sel(product="scores")) == pytest.approx(4, rel=0.1)
     assert float((four.seconds / one.seconds).sel(way="through the pins", product="q")) == 1
@@ -41,9 +46,15 @@ def test_figures_draw():
 
 @pytest.mark.parametrize(
     ("op", "rule"),
-    [("add", lambda a, b, c: a + b), ("mul", lambda a, b, c: a * b), ("mad", lambda a, b, c: a * b + c), ("mac", lambda a, b, c: a * b + c),
-     ("relu", lambda a, b, c: np.maximum(a, 0)), ("mov", lambda a, b, c: a)],
-)  # fmt: skip
+    [
+        ("add", lambda a, b, c: a + b),
+        ("mul", lambda a, b, c: a * b),
+        ("mad", lambda a, b, c: a * b + c),
+        ("mac", lambda a, b, c: a * b + c),
+        ("relu", lambda a, b, c: np.maximum(a, 0)),
+        ("mov", lambda a, b, c: a),
+    ],
+)
 def test_units_round_as_numpy_half(op, rule):
     a, b, c = np.random.default_rng(0).standard_normal((3, 4, 50)).astype(np.float16)
     operands = {"add": (a, b), "mul": (a, b), "relu": (a,), "mov": (a,)}.get(op, (a, b, c))
@@ -63,7 +74,11 @@ def test_all_banks_at_once_draw_more_than_the_mean_and_are_held_against_the_pack
     assert float(answer.all_bank_power.sum()) > float(answer.power)
     assert (answer.all_bank_power_low <= answer.all_bank_power).all()
     assert (answer.all_bank_power <= answer.all_bank_power_high).all()
-    assert answer.package_limit.attrs["low"] < float(answer.package_limit) < answer.package_limit.attrs["high"]
+    assert (
+        answer.package_limit.attrs["low"]
+        < float(answer.package_limit)
+        < answer.package_limit.attrs["high"]
+    )
     assert answer.package_limit.attrs["status"] == "assumed"
     assert "package_limit" not in pim.gemv(pim.TARGETS[name]().but(package=None), 64, 64)
 
@@ -73,7 +88,9 @@ def test_all_bank_power_by_hand():
     power = pim.gemv("hbm-pim", 64, 64).all_bank_power
     seconds = (31 * 4 + 31) * 1e-9
     assert float(power.sel(component="DRAM rows")) == pytest.approx(512 * 909e-12 / seconds)
-    assert float(power.sel(component="bank columns")) == pytest.approx(512 * 32 * 256 * 1.12e-12 / seconds)
+    assert float(power.sel(component="bank columns")) == pytest.approx(
+        512 * 32 * 256 * 1.12e-12 / seconds
+    )
 
 
 def test_mean_power_is_energy_over_time():

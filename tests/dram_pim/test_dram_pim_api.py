@@ -31,13 +31,18 @@ def test_numpys_integers_do_not_overflow(name):
 
 def test_changed_tables_change_the_count():
     slow = TARGET.but(timing=TARGET.timing.but(tRCDRD=24, tRAS=40, tRC=60))
-    assert int(pim.gemv(slow, 4096, 1024, refresh=False).cycles) > int(pim.gemv(TARGET, 4096, 1024, refresh=False).cycles) + 16 * 9
+    assert (
+        int(pim.gemv(slow, 4096, 1024, refresh=False).cycles)
+        > int(pim.gemv(TARGET, 4096, 1024, refresh=False).cycles) + 16 * 9
+    )
 
 
 def test_reading_through_the_pins_costs_what_pim_saves():
     inside, outside = pim.gemv(TARGET, 4096, 4096), pim.host_read(TARGET, 2 * 4096 * 4096)
     assert float(inside.seconds) < float(outside.seconds) / 2
-    assert float(inside.energy.sel(component="I/O")) < float(outside.energy.sel(component="I/O")) / 20
+    assert (
+        float(inside.energy.sel(component="I/O")) < float(outside.energy.sel(component="I/O")) / 20
+    )
     assert float(inside.energy.sum()) < float(outside.energy.sum())
 
 
@@ -48,7 +53,9 @@ def test_matmul_returns_lanes():
     y, lanes = pim.matmul(x, w.T, TARGET, return_lanes=True)
     assert y.shape == (1, 4096)
     assert lanes.shape == (1, 4096, 16)
-    np.testing.assert_array_equal(np.cumsum(lanes.astype(np.float16), axis=2, dtype=np.float16)[..., -1].astype(np.float32), y)
+    np.testing.assert_array_equal(
+        np.cumsum(lanes.astype(np.float16), axis=2, dtype=np.float16)[..., -1].astype(np.float32), y
+    )
 
 
 def test_trace_takes_sizes_by_place_or_name():
@@ -78,22 +85,62 @@ def test_trace_columns_are_labelled():
         (lambda: pim.trace(TARGET, "gemw", m=1, k=1), ValueError, "did you mean 'gemv'"),
         (lambda: pim.trace(TARGET, "gemv", m=1), TypeError, "needs k="),
         (lambda: pim.trace(TARGET, "gemv", m=1, k=1, bytes=3), TypeError, "'bytes' is not known"),
-        (lambda: pim.trace(TARGET, 10, 10, 10**9), ValueError, "commands a channel; allowed: up to 10000000"),
-        (lambda: pim.trace("gddr6-aim", 512, 1024, 10**7), ValueError, "commands a channel; allowed"),
+        (
+            lambda: pim.trace(TARGET, 10, 10, 10**9),
+            ValueError,
+            "commands a channel; allowed: up to 10000000",
+        ),
+        (
+            lambda: pim.trace("gddr6-aim", 512, 1024, 10**7),
+            ValueError,
+            "commands a channel; allowed",
+        ),
         (lambda: pim.matmul([1e300], [[1.0]], TARGET), ValueError, "x holds 1 non-finite values"),
-        (lambda: pim.matmul([1.0], [[1e300]], TARGET), ValueError, "weights hold 1 non-finite values"),
+        (
+            lambda: pim.matmul([1.0], [[1e300]], TARGET),
+            ValueError,
+            "weights hold 1 non-finite values",
+        ),
         (lambda: TARGET.but(timin=3), TypeError, "did you mean 'timing'"),
         (lambda: TARGET.organisation.but(units=7), ValueError, "units=7 with banks=16"),
-        (lambda: pim.matmul([[1]], [[1]], TARGET.with_causes(()), return_lanes=True), ValueError, "has no lanes"),
-        (lambda: pim.gemv(3, 4, 4), TypeError, "target=3 is not a machine that computes in its DRAM"),
-        (lambda: pim.gemv(pimlab.target("warboy"), 4, 4), TypeError, "target=Npu 'warboy' is not a machine that computes in its DRAM"),
-        (lambda: pim.decode_layer(pimlab.target("t4"), width=8, hidden=8, heads=2, context=8), TypeError, "target=Npu 't4'"),
+        (
+            lambda: pim.matmul([[1]], [[1]], TARGET.with_causes(()), return_lanes=True),
+            ValueError,
+            "has no lanes",
+        ),
+        (
+            lambda: pim.gemv(3, 4, 4),
+            TypeError,
+            "target=3 is not a machine that computes in its DRAM",
+        ),
+        (
+            lambda: pim.gemv(pimlab.target("warboy"), 4, 4),
+            TypeError,
+            "target=Npu 'warboy' is not a machine that computes in its DRAM",
+        ),
+        (
+            lambda: pim.decode_layer(pimlab.target("t4"), width=8, hidden=8, heads=2, context=8),
+            TypeError,
+            "target=Npu 't4'",
+        ),
         (lambda: pim.host_read(None, 4), TypeError, "target=None is not a machine"),
-        (lambda: pim.gemv(TARGET, 4, 4, refresh="no"), TypeError, "refresh='no'; allowed: True or False"),
+        (
+            lambda: pim.gemv(TARGET, 4, 4, refresh="no"),
+            TypeError,
+            "refresh='no'; allowed: True or False",
+        ),
         (lambda: pim.trace(TARGET, "gemv", 1, 1, m=3), TypeError, "m=1 and m=3 are both given"),
         (lambda: pim.trace(TARGET, 1, 1, 0), ValueError, "batch=0"),
-        (lambda: pim.decode_layer(TARGET, width=8.0, hidden=8, heads=2, context=8), TypeError, "width=8.0 is not an integer"),
-        (lambda: pim.TARGETS["gddr6-aim"]().but(timing=TARGET.timing), TypeError, "'hbm2' is not an AimTiming"),
+        (
+            lambda: pim.decode_layer(TARGET, width=8.0, hidden=8, heads=2, context=8),
+            TypeError,
+            "width=8.0 is not an integer",
+        ),
+        (
+            lambda: pim.TARGETS["gddr6-aim"]().but(timing=TARGET.timing),
+            TypeError,
+            "'hbm2' is not an AimTiming",
+        ),
         (lambda: pim.elementwise(TARGET, "ad", 5), ValueError, "did you mean"),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 import pimlab.dram_pim as pim
 from pimlab.cost import price
 from pimlab.formats import FloatAccumulator
-from pimlab.protocol import Calibration, MacOp, Range
+from pimlab.machine.protocol import Calibration, MacOp, Range
 
 OP = MacOp(name="fc", m=3, k=300, n=700)
 
@@ -62,32 +62,50 @@ def test_upmem_refuses_what_scalar_cores_do_not_have():
 
 def _operands():
     rng = np.random.default_rng(0)
-    return rng.standard_normal((5, 96)).astype(np.float32), rng.standard_normal((96, 11)).astype(np.float32)
+    return rng.standard_normal((5, 96)).astype(np.float32), rng.standard_normal((96, 11)).astype(
+        np.float32
+    )
 
 
-@pytest.mark.parametrize(("inputs", "weights", "tolerance"), [("int8", "int8", 0.02), ("int8", "int4", 0.2), ("fp8_e4m3", "fp8_e4m3", 0.08),
-                                                              ("bf16", "bf16", 0.01), ("mxfp8_e4m3", "mxfp4", 0.3)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("inputs", "weights", "tolerance"),
+    [
+        ("int8", "int8", 0.02),
+        ("int8", "int4", 0.2),
+        ("fp8_e4m3", "fp8_e4m3", 0.08),
+        ("bf16", "bf16", 0.01),
+        ("mxfp8_e4m3", "mxfp4", 0.3),
+    ],
+)
 def test_what_if_the_bank_had_another_format(inputs, weights, tolerance):
     x, w = _operands()
     target = pim.TARGETS["hbm-pim"]().but(arithmetic=pim.AnyFormat(inputs=inputs, weights=weights))
     error = np.abs(pim.matmul(x, w, target) - x @ w).mean() / np.abs(x @ w).mean()
     assert 0 < error < tolerance
-    np.testing.assert_allclose(pim.matmul(x, w, target.with_causes(())), x @ w, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(
+        pim.matmul(x, w, target.with_causes(())), x @ w, rtol=1e-4, atol=1e-4
+    )
 
 
 def test_accumulators_of_any_format_lose_bits():
     x, w = np.abs(_operands()[0]), np.abs(_operands()[1])
     base = pim.TARGETS["hbm-pim"]()
     exact = pim.matmul(x, w, base.but(arithmetic=pim.AnyFormat(inputs="bf16", weights="bf16")))
-    narrow = pim.AnyFormat(inputs="bf16", weights="bf16", accumulator=FloatAccumulator(format="bf16"))
+    narrow = pim.AnyFormat(
+        inputs="bf16", weights="bf16", accumulator=FloatAccumulator(format="bf16")
+    )
     assert np.abs(pim.matmul(x, w, base.but(arithmetic=narrow)) - exact).max() > 0.01
 
 
 def test_calibrated_inputs_clip_at_the_range():
     sample = np.zeros((1, 4), np.float32)
-    calibration = Calibration(x=Range(low=-1, high=1), y=Range(low=-1, high=1), sample=sample, rule="minmax")
+    calibration = Calibration(
+        x=Range(low=-1, high=1), y=Range(low=-1, high=1), sample=sample, rule="minmax"
+    )
     target = pim.TARGETS["upmem"]()
-    y = target.program(np.eye(4, dtype=np.float32), calibration=calibration).matmul(np.full((1, 4), 3, np.float32))
+    y = target.program(np.eye(4, dtype=np.float32), calibration=calibration).matmul(
+        np.full((1, 4), 3, np.float32)
+    )
     np.testing.assert_allclose(y, 1, rtol=1e-6)
 
 

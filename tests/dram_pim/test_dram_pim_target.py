@@ -5,7 +5,7 @@ import pytest
 
 from pimlab.cost import price
 from pimlab.dram_pim import TARGETS
-from pimlab.protocol import MacOp, VectorOp
+from pimlab.machine.protocol import MacOp, VectorOp
 
 TARGET = TARGETS["hbm-pim"]()
 SQUARE = MacOp(name="fc", m=1, k=4096, n=4096)
@@ -41,14 +41,18 @@ def test_sums_beyond_the_format_are_counted(name, overflowed):
     w = np.array([[300.0, 1.0], [300.0, 1.0]], np.float32)
     x = np.array([[200.0, 1.0], [1.0, 1.0], [-300.0, 0.0]], np.float32)
     y, found = TARGETS[name]().program(w).counted(x)
-    assert found == {"sums overflowed": overflowed}  # 300 x 201 stays below 65504 as 60300; 300 x 300 does not
+    assert found == {
+        "sums overflowed": overflowed
+    }  # 300 x 201 stays below 65504 as 60300; 300 x 300 does not
     assert np.count_nonzero(np.isinf(y)) == overflowed
 
 
 def test_counts_by_hand():
     counts = TARGET.events(SQUARE)
     assert counts["in-bank MAC"] == 4096 * 4096  # no padding at this size
-    assert counts["bank bit"] == 16 * 4096 * 4096 + 4096 * 16 * 16  # every weight once, and 16 lane sums an output
+    assert (
+        counts["bank bit"] == 16 * 4096 * 4096 + 4096 * 16 * 16
+    )  # every weight once, and 16 lane sums an output
     assert counts["host addition"] == 15 * 4096
     assert TARGET.events(SQUARE.but(k=4095)) == counts  # padding is paid
 
@@ -58,7 +62,9 @@ def test_counts_and_time_scale_with_rows_and_groups():
     for event in ("in-bank MAC", "host addition", "bank bit"):
         assert four[event] == 4 * one[event]
     assert TARGET.events(SQUARE.but(groups=3)) == {event: 3 * count for event, count in one.items()}
-    assert sum(TARGET.latency(SQUARE.but(groups=3)).values()) == pytest.approx(3 * sum(TARGET.latency(SQUARE).values()))
+    assert sum(TARGET.latency(SQUARE.but(groups=3)).values()) == pytest.approx(
+        3 * sum(TARGET.latency(SQUARE).values())
+    )
 
 
 def test_every_event_has_a_price_and_energy_is_a_band():
@@ -79,9 +85,14 @@ def test_attention_over_a_cache_in_the_banks():
     assert banks.serves(scores)
     phases = banks.latency(scores)
     assert phases["cache append"] > 0
-    assert sum(phases.values()) < sum(TARGET.latency(scores.but(kind="weights")).values())  # groups lie side by side
+    assert sum(phases.values()) < sum(
+        TARGET.latency(scores.but(kind="weights")).values()
+    )  # groups lie side by side
     rng = np.random.default_rng(0)
-    x, w = rng.standard_normal((3, 2, 64)).astype(np.float32), rng.standard_normal((3, 64, 5)).astype(np.float32)
+    x, w = (
+        rng.standard_normal((3, 2, 64)).astype(np.float32),
+        rng.standard_normal((3, 64, 5)).astype(np.float32),
+    )
     np.testing.assert_allclose(banks.product(x, w), x @ w, rtol=0.02, atol=0.02)
 
 

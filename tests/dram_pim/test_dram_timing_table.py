@@ -13,10 +13,17 @@ HBM2, ORGANISATION = timing("hbm2"), TARGETS["hbm-pim"]().organisation
 
 @pytest.mark.parametrize(
     ("change", "rule"),
-    [({"tRC": 46}, "tRC >= tRAS"), ({"tCCDL": 1}, "tCCDL >= tCCDS"), ({"tREFI": 360}, "tREFI > tRFC"), ({"tRAS": 13, "tRC": 60}, "tRAS >= tRCDRD"),
-     ({"tRRDL": 3}, "tRRDL >= tRRDS"), ({"tWTRL": 3}, "tWTRL >= tWTRS"), ({"BL": 8}, "tCCDS >= BL"),
-     ({"tREFI": 411}, "tREFI > tRFC [+] tRC [+] tRCD")],
-)  # fmt: skip
+    [
+        ({"tRC": 46}, "tRC >= tRAS"),
+        ({"tCCDL": 1}, "tCCDL >= tCCDS"),
+        ({"tREFI": 360}, "tREFI > tRFC"),
+        ({"tRAS": 13, "tRC": 60}, "tRAS >= tRCDRD"),
+        ({"tRRDL": 3}, "tRRDL >= tRRDS"),
+        ({"tWTRL": 3}, "tWTRL >= tWTRS"),
+        ({"BL": 8}, "tCCDS >= BL"),
+        ({"tREFI": 411}, "tREFI > tRFC [+] tRC [+] tRCD"),
+    ],
+)
 def test_contradictions_name_the_rule(change, rule):
     with pytest.raises(ValueError, match=rule):
         HBM2.but(**change)
@@ -34,7 +41,9 @@ def _gemv_rows():
 
 @pytest.mark.parametrize("row", _gemv_rows(), ids=lambda r: f"{r['m_or_n']}x{r['k']}x{r['batch']}")
 def test_closed_form_equals_the_simulator(row):
-    cycles = closed_form.gemv_cycles(HBM2, ORGANISATION, int(row["m_or_n"]), int(row["k"]), int(row["batch"]))
+    cycles = closed_form.gemv_cycles(
+        HBM2, ORGANISATION, int(row["m_or_n"]), int(row["k"]), int(row["batch"])
+    )
     assert sum(cycles.values()) == int(row["cycles"])
 
 
@@ -42,7 +51,9 @@ def test_closed_form_is_the_documented_fit():
     for outputs, inputs, batch in [(4096, 384, 1), (5000, 1000, 3), (12000, 640, 2)]:
         no, ni = -(-outputs // 4096), -(-inputs // 128)
         fit = 331 + no * batch * (729 * (ni // 2) + (419 if ni % 2 else 78))
-        assert sum(closed_form.gemv_cycles(HBM2, ORGANISATION, outputs, inputs, batch).values()) == fit
+        assert (
+            sum(closed_form.gemv_cycles(HBM2, ORGANISATION, outputs, inputs, batch).values()) == fit
+        )
 
 
 def test_shapes_that_do_not_fit_are_refused():

@@ -20,7 +20,11 @@ def _same(ours, reference):
 def _partners(seed):
     """Every number against a permutation of them, of the subnormals, and of numbers near the largest."""
     rng = np.random.default_rng(seed)
-    return rng.permutation(EVERY), np.resize(rng.permutation(SMALL), EVERY.size), rng.uniform(3e4, 65504, EVERY.size).astype(np.float16)
+    return (
+        rng.permutation(EVERY),
+        np.resize(rng.permutation(SMALL), EVERY.size),
+        rng.uniform(3e4, 65504, EVERY.size).astype(np.float16),
+    )
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -15,7 +15,9 @@ TARGET = TARGETS["hbm-pim"]()
 def _operands(seed, m, k, batch):
     rng = np.random.default_rng(seed)
     w = rng.standard_normal((m, k)).astype(np.float16)
-    return rng.standard_normal((batch, k)).astype(np.float16).astype(np.float32), w.T.astype(np.float32)
+    return rng.standard_normal((batch, k)).astype(np.float16).astype(np.float32), w.T.astype(
+        np.float32
+    )
 
 
 @pytest.mark.parametrize(("seed", "k"), [(1, 1024), (3, 384)])
@@ -27,7 +29,9 @@ def test_lanes_and_sums_equal_the_simulator(seed, k):
     lanes = layout.lane_partials(layout.laid_out(x, order, 1), layout.laid_out(w, order, 0))
     np.testing.assert_array_equal(x.astype(np.float16), stored[f"{name}_x"])
     np.testing.assert_array_equal(lanes[0].T.astype(np.float16), stored[f"{name}_lane_partials"])
-    np.testing.assert_array_equal(TARGET.program(w).matmul(x)[0].astype(np.float16), stored[f"{name}_reduced"])
+    np.testing.assert_array_equal(
+        TARGET.program(w).matmul(x)[0].astype(np.float16), stored[f"{name}_reduced"]
+    )
 
 
 @pytest.mark.parametrize(("k", "n", "batch"), [(1, 1, 1), (9, 5, 3), (129, 65, 6), (300, 200, 5)])
@@ -55,7 +59,9 @@ def test_one_output_by_hand():
 
 
 def test_bias_is_added_by_the_host_in_float32():
-    y = TARGET.program(np.ones((1, 2), np.float32), bias=np.array([0.1, 0], np.float32)).matmul(np.ones((1, 1), np.float32))
+    y = TARGET.program(np.ones((1, 2), np.float32), bias=np.array([0.1, 0], np.float32)).matmul(
+        np.ones((1, 1), np.float32)
+    )
     np.testing.assert_array_equal(y, [[np.float32(1) + np.float32(0.1), 1]])
 
 
@@ -64,11 +70,16 @@ def test_batch_chunks_give_the_same_bits():
     for causes in ((), TARGET.causes):
         programmed = TARGET.with_causes(causes).program(w)
         whole = programmed.matmul(x)
-        np.testing.assert_array_equal(whole, np.concatenate([programmed.matmul(x[:2]), programmed.matmul(x[2:])]))
+        np.testing.assert_array_equal(
+            whole, np.concatenate([programmed.matmul(x[:2]), programmed.matmul(x[2:])])
+        )
 
 
 def test_sums_beyond_half_are_infinite():
-    assert TARGET.program(np.full((2, 1), 60000, np.float32)).matmul(np.ones((1, 2), np.float32))[0, 0] == np.inf
+    assert (
+        TARGET.program(np.full((2, 1), 60000, np.float32)).matmul(np.ones((1, 2), np.float32))[0, 0]
+        == np.inf
+    )
 
 
 def test_weights_beyond_half_are_refused():
@@ -81,7 +92,10 @@ def test_causes_switch_one_rounding_at_a_time():
     x, w = x * np.float32(1 / 3), w * np.float32(1 / 3)
     exact = (x.astype(np.float64) @ w).astype(np.float32)
     np.testing.assert_array_equal(TARGET.with_causes(()).program(w).matmul(x), exact)
-    errors = [np.abs(TARGET.with_causes(causes).program(w).matmul(x) - exact).mean() for causes in (("fp16 operands",), TARGET.causes)]
+    errors = [
+        np.abs(TARGET.with_causes(causes).program(w).matmul(x) - exact).mean()
+        for causes in (("fp16 operands",), TARGET.causes)
+    ]
     assert 0 < errors[0] < errors[1]
     with pytest.raises(ValueError, match="did you mean 'fp16 operands'"):
         TARGET.with_causes(("fp16 operand",))

@@ -3,12 +3,15 @@
 import pytest
 
 import pimlab.dram_pim as pim
-from pimlab.protocol import MacOp
+from pimlab.machine.protocol import MacOp
 
 LAYER = {"width": 1024, "hidden": 2048, "heads": 8, "context": 256}
 
 
-@pytest.mark.parametrize(("name", "bits"), [("hbm-pim", 16), ("gddr6-aim", 16), ("lpddr-pim", 16), ("upmem", 8), ("upmem-int32", 32)])
+@pytest.mark.parametrize(
+    ("name", "bits"),
+    [("hbm-pim", 16), ("gddr6-aim", 16), ("lpddr-pim", 16), ("upmem", 8), ("upmem-int32", 32)],
+)
 def test_loading_writes_every_weight_and_its_padding_once(name, bits):
     target = pim.TARGETS[name]()
     answer = pim.load(name, 3000, 500)
@@ -31,14 +34,18 @@ def test_a_decode_step_appends_one_key_and_value_a_sequence(batch):
     written = pim.host_write("gddr6-aim", 2 * 2 * batch * LAYER["width"])
     for way in ds.way.values:
         assert float(ds.seconds.sel(way=way, product="cache append")) == float(written.seconds)
-        assert float(ds.energy.sel(way=way, product="cache append").sum()) == pytest.approx(float(written.energy.sum()))
+        assert float(ds.energy.sel(way=way, product="cache append").sum()) == pytest.approx(
+            float(written.energy.sum())
+        )
 
 
 def test_attention_in_the_banks_charges_the_append_as_a_phase():
     banks = pim.TARGETS["hbm-pim"]().but(attention="banks")
     scores = MacOp(name="qk", m=1, k=128, n=512, groups=32, kind="activations")
     phases, counts = banks.latency(scores), banks.events(scores)
-    appended = banks.organisation.host_summary(banks.timing, 32 * 128 * 16 // (256 * 64), 1, True, None)
+    appended = banks.organisation.host_summary(
+        banks.timing, 32 * 128 * 16 // (256 * 64), 1, True, None
+    )
     assert phases["cache append"] == pytest.approx(appended.cycles * 1e-9)
     # I/O bits: inputs broadcast and results, and one new key a head
     assert counts["I/O bit"] > appended.events["I/O bit"] == 32 * 128 * 16

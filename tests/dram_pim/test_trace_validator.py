@@ -12,9 +12,19 @@ TARGET = pim.TARGETS["hbm-pim"]()
 HBM2 = TARGET.timing
 
 
-@pytest.mark.parametrize("change", [{}, {"tXAW": 40}, {"tRP": 22, "tRC": 55}, {"tREFI": 900}, {"tRTPL": 9}], ids=str)
-@pytest.mark.parametrize(("op", "sizes"), [("gemv", {"m": 100, "k": 700, "batch": 2}), ("add", {"n": 300000}), ("read", {"bytes": 1 << 21}),
-                                           ("write", {"bytes": 1 << 21})], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "change", [{}, {"tXAW": 40}, {"tRP": 22, "tRC": 55}, {"tREFI": 900}, {"tRTPL": 9}], ids=str
+)
+@pytest.mark.parametrize(
+    ("op", "sizes"),
+    [
+        ("gemv", {"m": 100, "k": 700, "batch": 2}),
+        ("add", {"n": 300000}),
+        ("read", {"bytes": 1 << 21}),
+        ("write", {"bytes": 1 << 21}),
+    ],
+    ids=str,
+)
 def test_emitted_traces_keep_every_rule(op, sizes, change):
     timing = HBM2.but(**change)
     trace = pim.trace(TARGET.but(timing=timing), op, **sizes)
@@ -27,15 +37,35 @@ def test_a_trace_may_be_a_data_frame_or_plain_rows(name, op):
     machine = pim.TARGETS[name]()
     trace = pim.trace(machine, op, **({"m": 100, "k": 300} if op == "gemv" else {"bytes": 1 << 18}))
     frame = trace.to_dataframe()
-    assert pim.validate(frame, machine.timing) == pim.validate(frame.values.tolist(), machine.timing) == trace.sizes["index"]
+    assert (
+        pim.validate(frame, machine.timing)
+        == pim.validate(frame.values.tolist(), machine.timing)
+        == trace.sizes["index"]
+    )
 
 
 @settings(max_examples=15, deadline=None)
 @given(
-    rcd=st.integers(6, 30), rp=st.integers(5, 30), ccd=st.integers(4, 9), wr=st.integers(4, 40), wtr=st.integers(4, 20), xaw=st.integers(8, 60)
-)  # fmt: skip
+    rcd=st.integers(6, 30),
+    rp=st.integers(5, 30),
+    ccd=st.integers(4, 9),
+    wr=st.integers(4, 40),
+    wtr=st.integers(4, 20),
+    xaw=st.integers(8, 60),
+)
 def test_any_timing_table_gives_a_valid_trace(rcd, rp, ccd, wr, wtr, xaw):
-    timing = HBM2.but(tRCDRD=rcd, tRCDWR=rcd, tRP=rp, tRAS=rcd + 20, tRC=rcd + 20 + rp, tCCDL=ccd, tWR=wr, tWTRL=wtr, tXAW=xaw, tREFI=1500)
+    timing = HBM2.but(
+        tRCDRD=rcd,
+        tRCDWR=rcd,
+        tRP=rp,
+        tRAS=rcd + 20,
+        tRC=rcd + 20 + rp,
+        tCCDL=ccd,
+        tWR=wr,
+        tWTRL=wtr,
+        tXAW=xaw,
+        tREFI=1500,
+    )
     pim.validate(pim.trace(TARGET.but(timing=timing), "gemv", m=64, k=256), timing)
     pim.validate(pim.trace(TARGET.but(timing=timing), "write", bytes=1 << 20), timing)
 
@@ -47,15 +77,44 @@ def _tables(draw):
     def cycles(low, high):
         return draw(st.integers(low, high))
 
-    burst, rcd, wcd, rp, rfc = cycles(1, 8), cycles(1, 60), cycles(1, 60), cycles(1, 60), cycles(1, 800)
-    ccd, rrd, wtr, ras = burst + cycles(0, 4), cycles(1, 20), cycles(1, 15), max(rcd, wcd) + cycles(0, 60)
+    burst, rcd, wcd, rp, rfc = (
+        cycles(1, 8),
+        cycles(1, 60),
+        cycles(1, 60),
+        cycles(1, 60),
+        cycles(1, 800),
+    )
+    ccd, rrd, wtr, ras = (
+        burst + cycles(0, 4),
+        cycles(1, 20),
+        cycles(1, 15),
+        max(rcd, wcd) + cycles(0, 60),
+    )
     rc = ras + rp + cycles(0, 30)
     return {
-        "BL": 2 * burst, "RL": cycles(1, 60), "WL": cycles(1, 60), "tCCDS": ccd, "tCCDL": ccd + cycles(0, 8), "tRCDRD": rcd, "tRCDWR": wcd,
-        "tRAS": ras, "tRC": rc, "tRP": rp, "tRRDS": rrd, "tRRDL": rrd + cycles(0, 10), "tRTPL": cycles(1, 30), "tWR": cycles(1, 60),
-        "tWTRS": wtr, "tWTRL": wtr + cycles(0, 15), "XAW": cycles(1, 8), "tXAW": cycles(1, 120), "tRTRS": cycles(0, 6), "tRFC": rfc,
-        "tREFI": rfc + rc + max(rcd, wcd) + 1 + cycles(0, 3000), "read_precharge": draw(st.sampled_from(["command", "burst"])),
-    }  # fmt: skip
+        "BL": 2 * burst,
+        "RL": cycles(1, 60),
+        "WL": cycles(1, 60),
+        "tCCDS": ccd,
+        "tCCDL": ccd + cycles(0, 8),
+        "tRCDRD": rcd,
+        "tRCDWR": wcd,
+        "tRAS": ras,
+        "tRC": rc,
+        "tRP": rp,
+        "tRRDS": rrd,
+        "tRRDL": rrd + cycles(0, 10),
+        "tRTPL": cycles(1, 30),
+        "tWR": cycles(1, 60),
+        "tWTRS": wtr,
+        "tWTRL": wtr + cycles(0, 15),
+        "XAW": cycles(1, 8),
+        "tXAW": cycles(1, 120),
+        "tRTRS": cycles(0, 6),
+        "tRFC": rfc,
+        "tREFI": rfc + rc + max(rcd, wcd) + 1 + cycles(0, 3000),
+        "read_precharge": draw(st.sampled_from(["command", "burst"])),
+    }
 
 
 SIZES = st.sampled_from([1, 7, 13, 64, 257, 1021])
@@ -63,16 +122,27 @@ SIZES = st.sampled_from([1, 7, 13, 64, 257, 1021])
 
 @settings(max_examples=25, deadline=None)
 @given(
-    name=st.sampled_from(["hbm-pim", "lpddr-pim", "gddr6-aim"]), table=_tables(), m=SIZES, k=SIZES, batch=st.integers(1, 3), refresh=st.booleans()
-)  # fmt: skip
+    name=st.sampled_from(["hbm-pim", "lpddr-pim", "gddr6-aim"]),
+    table=_tables(),
+    m=SIZES,
+    k=SIZES,
+    batch=st.integers(1, 3),
+    refresh=st.booleans(),
+)
 def test_no_table_and_no_shape_breaks_a_rule(name, table, m, k, batch, refresh):
     base = pim.TARGETS[name]()
     target = base.but(timing=base.timing.but(**table))
     operator = target.organisation.operators[m % len(target.organisation.operators)]
-    for op, sizes in (("gemv", {"m": m, "k": k, "batch": batch}), (operator, {"n": 300 * k}), ("write", {"bytes": 400 * m})):
+    for op, sizes in (
+        ("gemv", {"m": m, "k": k, "batch": batch}),
+        (operator, {"n": 300 * k}),
+        ("write", {"bytes": 400 * m}),
+    ):
         trace = pim.trace(target, op, refresh=refresh, **sizes)
         assert pim.validate(trace, target.timing) == trace.sizes["index"]
-    if name != "gddr6-aim":  # a tool's rules may break JEDEC's, but must come to an end: with an answer, or an error that says why
+    if (
+        name != "gddr6-aim"
+    ):  # a tool's rules may break JEDEC's, but must come to an end: with an answer, or an error that says why
         with contextlib.suppress(ValueError):
             assert int(pim.gemv(target, m, k, batch, refresh, "pimsimulator").cycles) > 0
 
@@ -102,13 +172,34 @@ def test_other_organisations_keep_every_rule(units, groups, columns, registers):
 
 def test_a_tool_that_never_gets_past_refresh_says_so():
     change = {
-        "BL": 4, "RL": 25, "WL": 17, "tCCDS": 2, "tCCDL": 4, "tRCDRD": 23, "tRCDWR": 5, "tRAS": 23, "tRP": 26, "tRC": 51, "tRRDS": 17,
-        "tRRDL": 21, "tRTPL": 14, "tWR": 20, "tWTRS": 9, "tWTRL": 10, "tXAW": 87, "XAW": 1, "tRTRS": 0, "tRFC": 222, "tREFI": 297,
-    }  # fmt: skip
+        "BL": 4,
+        "RL": 25,
+        "WL": 17,
+        "tCCDS": 2,
+        "tCCDL": 4,
+        "tRCDRD": 23,
+        "tRCDWR": 5,
+        "tRAS": 23,
+        "tRP": 26,
+        "tRC": 51,
+        "tRRDS": 17,
+        "tRRDL": 21,
+        "tRTPL": 14,
+        "tWR": 20,
+        "tWTRS": 9,
+        "tWTRL": 10,
+        "tXAW": 87,
+        "XAW": 1,
+        "tRTRS": 0,
+        "tRFC": 222,
+        "tREFI": 297,
+    }
     base = pim.TARGETS["lpddr-pim"]()
     target = base.but(timing=base.timing.but(**change))
     assert pim.validate(pim.trace(target, 4096, 13), target.timing) > 0
-    with pytest.raises(ValueError, match="refreshes of 222 cycles every 297 leave no time for data"):
+    with pytest.raises(
+        ValueError, match="refreshes of 222 cycles every 297 leave no time for data"
+    ):
         pim.gemv(target, 4096, 13, compat="pimsimulator")
 
 

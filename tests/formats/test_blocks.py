@@ -13,10 +13,13 @@ from hypothesis.extra import numpy as hnp
 from pimlab import formats
 
 ELEMENTS = {  # emax, largest, how a clipped number is rounded
-    "mxfp8_e4m3": (8, 448.0, ml_dtypes.float8_e4m3fn), "mxfp8_e5m2": (15, 57344.0, ml_dtypes.float8_e5m2),
-    "mxfp6_e2m3": (2, 7.5, ml_dtypes.float6_e2m3fn), "mxfp6_e3m2": (4, 28.0, ml_dtypes.float6_e3m2fn),
-    "mxfp4": (2, 6.0, ml_dtypes.float4_e2m1fn), "mxint8": (0, 127 / 64, None),
-}  # fmt: skip
+    "mxfp8_e4m3": (8, 448.0, ml_dtypes.float8_e4m3fn),
+    "mxfp8_e5m2": (15, 57344.0, ml_dtypes.float8_e5m2),
+    "mxfp6_e2m3": (2, 7.5, ml_dtypes.float6_e2m3fn),
+    "mxfp6_e3m2": (4, 28.0, ml_dtypes.float6_e3m2fn),
+    "mxfp4": (2, 6.0, ml_dtypes.float4_e2m1fn),
+    "mxint8": (0, 127 / 64, None),
+}
 
 
 def _rule(x, name):
@@ -26,14 +29,22 @@ def _rule(x, name):
     peak = np.abs(blocks).max(axis=-1, keepdims=True)
     exponent = np.maximum(np.frexp(peak)[1] - 1 - emax, -127)
     element = np.clip(blocks * 2.0**-exponent, -largest, largest)
-    rounded = np.rint(element * 64) / 64 if dtype is None else element.astype(np.float32).astype(dtype).astype(np.float64)
+    rounded = (
+        np.rint(element * 64) / 64
+        if dtype is None
+        else element.astype(np.float32).astype(dtype).astype(np.float64)
+    )
     return (rounded * 2.0**exponent).astype(np.float32).reshape(x.shape)
 
 
 @pytest.mark.parametrize("name", ELEMENTS)
 def test_microscaling_rule(name):
     rng = np.random.default_rng(5)
-    x = (rng.standard_normal((300, 96)) * 10.0 ** rng.uniform(-38, 38, (300, 1)) * 10.0 ** rng.uniform(-3, 0, (300, 96))).astype(np.float32)
+    x = (
+        rng.standard_normal((300, 96))
+        * 10.0 ** rng.uniform(-38, 38, (300, 1))
+        * 10.0 ** rng.uniform(-3, 0, (300, 96))
+    ).astype(np.float32)
     np.testing.assert_array_equal(formats.cast(x, name), _rule(x, name))
     np.testing.assert_array_equal(formats.quantize(x, name).dequantize(), _rule(x, name))
     np.testing.assert_array_equal(formats.cast(x.T, name, axis=0), _rule(x, name).T)
@@ -41,7 +52,12 @@ def test_microscaling_rule(name):
 
 def test_by_hand():
     x = np.zeros((1, 34), np.float32)
-    x[0, :4] = 5.0, 0.25, -0.3, 7.9  # floor(log2 7.9) - 2 = 0: the scale is 1, and 7.9 saturates at 6
+    x[0, :4] = (
+        5.0,
+        0.25,
+        -0.3,
+        7.9,
+    )  # floor(log2 7.9) - 2 = 0: the scale is 1, and 7.9 saturates at 6
     x[0, 32:] = 0.75, 0.0  # the shorter last block has its own scale, 2**-3
     q = formats.quantize(x, "mxfp4")
     assert q.dequantize()[0, [0, 1, 2, 3, 32]].tolist() == [4.0, 0.0, -0.5, 6.0, 0.75]
@@ -83,13 +99,20 @@ def test_stochastic_blocks_do_not_depend_on_how_the_work_is_cut(axis, monkeypatc
     x = np.random.default_rng(0).standard_normal((70, 33, 5)).astype(np.float32)
     whole = formats.cast(x, "mxfp4", rounding="stochastic", seed=5, axis=axis)
     monkeypatch.setattr("pimlab.formats.casting._SLAB", 700)
-    np.testing.assert_array_equal(formats.cast(x, "mxfp4", rounding="stochastic", seed=5, axis=axis), whole)
+    np.testing.assert_array_equal(
+        formats.cast(x, "mxfp4", rounding="stochastic", seed=5, axis=axis), whole
+    )
     monkeypatch.setattr("pimlab.formats.casting._SLAB", 10**6)
-    np.testing.assert_array_equal(formats.cast(x, "mxfp4", rounding="stochastic", seed=5, axis=axis), whole)
+    np.testing.assert_array_equal(
+        formats.cast(x, "mxfp4", rounding="stochastic", seed=5, axis=axis), whole
+    )
 
 
 @settings(max_examples=40, deadline=None)
-@given(hnp.arrays(np.float32, (2, 40), elements=st.floats(-(2.0**120), 2.0**120, width=32)), st.sampled_from(sorted(ELEMENTS)))
+@given(
+    hnp.arrays(np.float32, (2, 40), elements=st.floats(-(2.0**120), 2.0**120, width=32)),
+    st.sampled_from(sorted(ELEMENTS)),
+)
 def test_idempotent_and_bounded(x, name):
     y = formats.cast(x, name)
     np.testing.assert_array_equal(formats.cast(y, name), y)
@@ -99,7 +122,10 @@ def test_idempotent_and_bounded(x, name):
 @pytest.mark.parametrize("rule", ["q4_0", "q4_1", "q8_0"])
 def test_weight_blocks_as_gguf(rule):
     kind = gguf.GGMLQuantizationType[rule.upper()]
-    x = (np.random.default_rng(3).standard_normal((50, 256)) * 10.0 ** np.linspace(-3, 2, 50)[:, None]).astype(np.float32)
+    x = (
+        np.random.default_rng(3).standard_normal((50, 256))
+        * 10.0 ** np.linspace(-3, 2, 50)[:, None]
+    ).astype(np.float32)
     x[0, :32] = 0
     theirs = gguf_dequantize(gguf_quantize(x, kind), kind)
     np.testing.assert_array_equal(formats.quantize(x, rule).dequantize(), theirs)
@@ -131,7 +157,10 @@ def test_wide_floats_are_not_scaled():
         (lambda x: formats.quantize(x, "mxfp4", scale=1.0), "choose their own"),
         (lambda x: formats.quantize(x, "fp8_e4m3", zero_point=1, scale=1.0), "belong to integer"),
         (lambda x: formats.MicroscalingFormat(element=formats.format("uint8")), "unsigned"),
-        (lambda x: formats.MicroscalingFormat(element=formats.format("fp4"), block=0), "block=0 is outside"),
+        (
+            lambda x: formats.MicroscalingFormat(element=formats.format("fp4"), block=0),
+            "block=0 is outside",
+        ),
         (lambda x: formats.BlockedFormat(rule="q5_0"), "did you mean"),
     ],
 )

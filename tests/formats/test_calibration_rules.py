@@ -26,7 +26,9 @@ def test_percentile_leaves_the_share_outside():
     assert high == pytest.approx(3.29, abs=0.1)
 
 
-@pytest.mark.parametrize(("name", "sigma"), [("int4", 2.69), ("int3", 2.35), ("int5", 3.03), ("int6", 3.33)])
+@pytest.mark.parametrize(
+    ("name", "sigma"), [("int4", 2.69), ("int3", 2.35), ("int5", 3.03), ("int6", 3.33)]
+)
 def test_mse_finds_the_optimal_clipping_of_a_gaussian(name, sigma):
     """Half of 2**b steps of the uniform quantiser with the smallest error (J. Max, IRE Trans. Inf. Theory 6, 7 (1960))."""
     low, high = calibration.calibrate(GAUSS, "mse", name)
@@ -36,7 +38,13 @@ def test_mse_finds_the_optimal_clipping_of_a_gaussian(name, sigma):
     assert _error(GAUSS, low, high, name) < 1.03 * best
 
 
-CLIPPING = [("percentile", "int4"), ("percentile", "uint8"), ("mse", "int4"), ("entropy", "int4"), ("entropy", "uint8")]
+CLIPPING = [
+    ("percentile", "int4"),
+    ("percentile", "uint8"),
+    ("mse", "int4"),
+    ("entropy", "int4"),
+    ("entropy", "uint8"),
+]
 
 
 @pytest.mark.parametrize(("rule", "name"), CLIPPING)
@@ -49,7 +57,10 @@ def test_every_rule_beats_minmax_on_outliers(rule, name):
 @pytest.mark.parametrize("rule", ["minmax", "percentile", "entropy"])
 def test_mse_is_never_worse_where_it_counts(rule):
     """At 8 bits two outliers in 200,000 are worth keeping: the mean square says so, and decides by it."""
-    errors = {r: _error(OUTLIERS, *calibration.calibrate(OUTLIERS, r, "uint8"), "uint8") for r in (rule, "mse")}
+    errors = {
+        r: _error(OUTLIERS, *calibration.calibrate(OUTLIERS, r, "uint8"), "uint8")
+        for r in (rule, "mse")
+    }
     assert errors["mse"] <= errors[rule]
 
 

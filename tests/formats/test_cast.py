@@ -13,14 +13,19 @@ from pimlab import formats
 from pimlab.keys import Key
 
 ORACLES = {
-    "fp16": (np.float16, gf.format_info_binary16), "bf16": (ml_dtypes.bfloat16, gf.format_info_bfloat16),
-    "fp8_e4m3": (ml_dtypes.float8_e4m3fn, gf.format_info_ocp_e4m3), "fp8_e5m2": (ml_dtypes.float8_e5m2, gf.format_info_ocp_e5m2),
-    "fp6_e2m3": (ml_dtypes.float6_e2m3fn, gf.format_info_ocp_e2m3), "fp6_e3m2": (ml_dtypes.float6_e3m2fn, gf.format_info_ocp_e3m2),
+    "fp16": (np.float16, gf.format_info_binary16),
+    "bf16": (ml_dtypes.bfloat16, gf.format_info_bfloat16),
+    "fp8_e4m3": (ml_dtypes.float8_e4m3fn, gf.format_info_ocp_e4m3),
+    "fp8_e5m2": (ml_dtypes.float8_e5m2, gf.format_info_ocp_e5m2),
+    "fp6_e2m3": (ml_dtypes.float6_e2m3fn, gf.format_info_ocp_e2m3),
+    "fp6_e3m2": (ml_dtypes.float6_e3m2fn, gf.format_info_ocp_e3m2),
     "fp4_e2m1": (ml_dtypes.float4_e2m1fn, gf.format_info_ocp_e2m1),
-}  # fmt: skip
+}
 WITH_SPECIALS = ("fp16", "bf16", "fp8_e4m3", "fp8_e5m2")
 MODES = {"nearest": gfloat.RoundMode.TiesToEven, "toward_zero": gfloat.RoundMode.TowardZero}
-SPLITS = st.builds(lambda e, m: formats.format(f"fp{1 + e + m}_e{e}m{m}"), st.integers(2, 8), st.integers(1, 10))
+SPLITS = st.builds(
+    lambda e, m: formats.format(f"fp{1 + e + m}_e{e}m{m}"), st.integers(2, 8), st.integers(1, 10)
+)
 FLOATS = hnp.arrays(np.float32, 40, elements=st.floats(width=32, allow_nan=False))
 
 
@@ -30,14 +35,25 @@ def _critical(fmt):
     v = grid.values[np.isfinite(grid.values)].astype(np.float64)
     beyond = min(2 * grid.largest, 3.4028232e38)
     v = np.unique(np.append(v, [beyond, -beyond]))
-    points = np.clip(np.concatenate([v, (v[1:] + v[:-1]) / 2]), -3.4028232e38, 3.4028232e38).astype(np.float32)
+    points = np.clip(np.concatenate([v, (v[1:] + v[:-1]) / 2]), -3.4028232e38, 3.4028232e38).astype(
+        np.float32
+    )
     extremes = np.array([1e-45, -1e-45, 1e-38, 3.4e38, -3.4e38, 0.0, -0.0], np.float32)
-    return np.concatenate([points, np.nextafter(points, np.float32(np.inf)), np.nextafter(points, np.float32(-np.inf)), extremes])
+    return np.concatenate(
+        [
+            points,
+            np.nextafter(points, np.float32(np.inf)),
+            np.nextafter(points, np.float32(-np.inf)),
+            extremes,
+        ]
+    )
 
 
 def _same(ours, theirs):
     np.testing.assert_array_equal(ours, theirs)
-    np.testing.assert_array_equal(np.signbit(ours)[~np.isnan(ours)], np.signbit(theirs)[~np.isnan(theirs)])
+    np.testing.assert_array_equal(
+        np.signbit(ours)[~np.isnan(ours)], np.signbit(theirs)[~np.isnan(theirs)]
+    )
 
 
 @pytest.mark.parametrize("name", ORACLES)
@@ -77,7 +93,11 @@ def test_codes_decode_as_ml_dtypes_and_encode_back(name):
 @pytest.mark.parametrize("name", ["tf32", "fp32", "fp17_e7m9", "fp3_e2m0/none", "fp6_e2m3"])
 def test_codes_of_any_width_come_back(name):
     split = name.partition("/")
-    grid = formats.FloatFormat(exponent=2, mantissa=0, specials="none") if split[2] else formats.format(name)
+    grid = (
+        formats.FloatFormat(exponent=2, mantissa=0, specials="none")
+        if split[2]
+        else formats.format(name)
+    )
     codes = np.unique(np.random.default_rng(0).integers(0, 2**grid.width, 3000))
     values = grid.decode(codes)
     number = ~np.isnan(values)
@@ -90,7 +110,9 @@ def test_float64_is_rounded_once():
     x = np.float64(1 + 2**-4 + 2**-40)  # float32 would first make a tie of it
     assert formats.cast(x, "fp8_e4m3") == 1.125
     assert np.float32(x).astype(ml_dtypes.float8_e4m3fn) == 1.0
-    wide = np.random.default_rng(0).standard_normal(20000) * 10.0 ** np.random.default_rng(1).uniform(-9, 6, 20000)
+    wide = np.random.default_rng(0).standard_normal(20000) * 10.0 ** np.random.default_rng(
+        1
+    ).uniform(-9, 6, 20000)
     theirs = gfloat.round_ndarray(gf.format_info_bfloat16, wide)
     _same(formats.cast(wide, "bf16"), theirs.astype(np.float32))
 
@@ -102,7 +124,9 @@ def test_the_order_in_memory_does_not_matter(dtype, name):
     for rounding in ("nearest", "toward_zero", "stochastic"):
         for view in (np.asfortranarray(x), x.T, x[::2], x[..., ::-1]):
             plain = formats.cast(np.array(view, order="C"), name, rounding=rounding, seed=2)
-            np.testing.assert_array_equal(formats.cast(view, name, rounding=rounding, seed=2), plain)
+            np.testing.assert_array_equal(
+                formats.cast(view, name, rounding=rounding, seed=2), plain
+            )
 
 
 @pytest.mark.parametrize("x", [500.0, np.float32(500), np.float64(500), np.int8(100)])
@@ -116,7 +140,9 @@ def test_formats_with_the_whole_mantissa_of_float32():
     kept = np.abs(x.astype(np.float32)) >= 2.0**-14
     assert kept.any()
     for rounding in ("nearest", "toward_zero", "stochastic"):
-        np.testing.assert_array_equal(formats.cast(x[kept], "fp29_e5m23", rounding=rounding), x[kept].astype(np.float32))
+        np.testing.assert_array_equal(
+            formats.cast(x[kept], "fp29_e5m23", rounding=rounding), x[kept].astype(np.float32)
+        )
 
 
 def test_tf32_keeps_ten_bits():
@@ -152,26 +178,37 @@ def test_stochastic_is_unbiased_with_the_variance_of_theory():
     part = x[:, 0] * 8 % 1
     assert abs(error.mean()) < 5 * np.sqrt(1 / 6 / error.size)
     np.testing.assert_allclose(error.var(axis=1), part * (1 - part), atol=0.02)
-    assert abs(np.mean(error**2) - 1 / 6) < 0.002  # PHYSICS: twice the variance of rounding to nearest
+    assert (
+        abs(np.mean(error**2) - 1 / 6) < 0.002
+    )  # PHYSICS: twice the variance of rounding to nearest
 
 
 def test_stochastic_numbers_belong_to_rows():
     x = np.random.default_rng(0).standard_normal((50, 3, 700)).astype(np.float32)
     whole = formats.cast(x, "fp4_e2m1", rounding="stochastic", seed=3)
-    parts = [formats.cast(x[a:b], "fp4_e2m1", rounding="stochastic", seed=Key(seed=3).rows(a)) for a, b in ((0, 17), (17, 50))]
+    parts = [
+        formats.cast(x[a:b], "fp4_e2m1", rounding="stochastic", seed=Key(seed=3).rows(a))
+        for a, b in ((0, 17), (17, 50))
+    ]
     np.testing.assert_array_equal(whole, np.concatenate(parts))
     assert not np.array_equal(whole, formats.cast(x, "fp4_e2m1", rounding="stochastic", seed=4))
 
 
 def test_overflows_are_counted():
-    assert formats.overflows(np.array([448, 464, 464.1, -1e9, np.inf, np.nan], np.float32), "fp8_e4m3") == 2
+    assert (
+        formats.overflows(np.array([448, 464, 464.1, -1e9, np.inf, np.nan], np.float32), "fp8_e4m3")
+        == 2
+    )
     assert formats.overflows(np.array([65519.99, 65520], np.float32), "fp16") == 1
 
 
 @pytest.mark.parametrize(
     ("call", "text"),
     [
-        (lambda: formats.cast(1.0, "fp8_e4m2"), "1 sign . 4 exponent . 2 mantissa bits are 7, not 8"),
+        (
+            lambda: formats.cast(1.0, "fp8_e4m2"),
+            "1 sign . 4 exponent . 2 mantissa bits are 7, not 8",
+        ),
         (lambda: formats.cast(1.0, "fp8_e4m3x"), "did you mean 'fp8_e4m3'"),
         (lambda: formats.cast(1.0, "fp8_e4m3", rounding="nearset"), "did you mean 'nearest'"),
         (lambda: formats.cast(1.0, "int8"), "write quantize"),
@@ -181,8 +218,14 @@ def test_overflows_are_counted():
         (lambda: formats.cast([1.0], "mxfp4", axis=1), "axis=1 is outside"),
         (lambda: formats.cast([1j], "fp16"), "complex"),
         (lambda: formats.cast([1.0], "mxfp4", axis=None), "axis=None is not an integer"),
-        (lambda: formats.cast([1.0], "fp16", saturate="no"), "cast saturate='no' is not True or False"),
-        (lambda: formats.IntegerFormat(width=8, signed="no"), "IntegerFormat signed='no' is not True or False"),
+        (
+            lambda: formats.cast([1.0], "fp16", saturate="no"),
+            "cast saturate='no' is not True or False",
+        ),
+        (
+            lambda: formats.IntegerFormat(width=8, signed="no"),
+            "IntegerFormat signed='no' is not True or False",
+        ),
         (lambda: formats.format("fp9_e8m0"), "cannot exist"),
         (lambda: formats.format("fp12_e9m2"), "exponent=9 is outside 1..8"),
         (lambda: formats.FloatFormat(exponent=8, mantissa=3, specials="none"), "beyond float32"),

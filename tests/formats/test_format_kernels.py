@@ -7,9 +7,14 @@ import pytest
 from benchmarks.cases import accumulate, blocks, cast
 
 CHOSEN = [
-    "cast.nearest fp8_e4m3", "cast.toward_zero fp6_e3m2", "cast.stochastic fp4_e2m1", "blocks.microscale mxfp4",
-    "accumulate.chunks fp16 by 16 rounded products", "accumulate.chunks bf16 by 1", "accumulate.tree fp16",
-]  # fmt: skip
+    "cast.nearest fp8_e4m3",
+    "cast.toward_zero fp6_e3m2",
+    "cast.stochastic fp4_e2m1",
+    "blocks.microscale mxfp4",
+    "accumulate.chunks fp16 by 16 rounded products",
+    "accumulate.chunks bf16 by 1",
+    "accumulate.tree fp16",
+]
 CASES = {**cast.CASES, **blocks.CASES, **accumulate.CASES}
 
 
@@ -20,7 +25,9 @@ def _arrays(result):
 @pytest.mark.parametrize("name", CASES)
 def test_kernels_equal_their_twins(name):
     inputs = CASES[name].make(np.random.default_rng(3), "small")
-    for ours, twin in zip(_arrays(CASES[name].run(*inputs)), _arrays(CASES[name].reference(*inputs)), strict=True):
+    for ours, twin in zip(
+        _arrays(CASES[name].run(*inputs)), _arrays(CASES[name].reference(*inputs)), strict=True
+    ):
         np.testing.assert_array_equal(ours, twin)
 
 
@@ -42,4 +49,6 @@ def test_a_row_does_not_depend_on_its_neighbours(name):
     x, w, *rest = CASES[name].make(np.random.default_rng(2), "small")
     whole = CASES[name].run(x, w, *rest)
     np.testing.assert_array_equal(whole[3:5], CASES[name].run(x[3:5], w, *rest))
-    np.testing.assert_array_equal(whole[:, 7:30], CASES[name].run(x, np.ascontiguousarray(w[:, 7:30]), *rest))
+    np.testing.assert_array_equal(
+        whole[:, 7:30], CASES[name].run(x, np.ascontiguousarray(w[:, 7:30]), *rest)
+    )

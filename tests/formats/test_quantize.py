@@ -9,7 +9,9 @@ from hypothesis.extra import numpy as hnp
 from pimlab import formats
 
 FLOATS = st.floats(-(2.0**100), 2.0**100, width=32, allow_nan=False)
-ARRAYS = hnp.arrays(np.float32, hnp.array_shapes(min_dims=1, max_dims=3, max_side=8), elements=FLOATS)
+ARRAYS = hnp.arrays(
+    np.float32, hnp.array_shapes(min_dims=1, max_dims=3, max_side=8), elements=FLOATS
+)
 
 
 def test_by_hand():
@@ -21,14 +23,23 @@ def test_by_hand():
 
 
 @pytest.mark.parametrize(
-    ("axis", "group", "shape"), [(None, None, (1, 1)), (1, None, (1, 8)), (0, None, (64, 1)), (0, 16, (4, 8)), (-1, 4, (64, 2))]
+    ("axis", "group", "shape"),
+    [
+        (None, None, (1, 1)),
+        (1, None, (1, 8)),
+        (0, None, (64, 1)),
+        (0, 16, (4, 8)),
+        (-1, 4, (64, 2)),
+    ],
 )
 def test_scales_per_tensor_channel_and_group(axis, group, shape):
     w = np.random.default_rng(0).standard_normal((64, 8)).astype(np.float32)
     q = formats.quantize(w, "int4", axis, group)
     assert q.scale.shape == shape
     assert q.saturated == 0
-    steps = np.abs(q.dequantize() - w) / np.repeat(np.repeat(q.scale, 64 // shape[0], 0), 8 // shape[1], 1)
+    steps = np.abs(q.dequantize() - w) / np.repeat(
+        np.repeat(q.scale, 64 // shape[0], 0), 8 // shape[1], 1
+    )
     assert steps.max() <= 0.5 + 1e-6
 
 
@@ -42,9 +53,17 @@ def test_onnx_quantizes_alike(name):
     kind = onnx.TensorProto.UINT8 if name == "uint8" else onnx.TensorProto.INT8
     node = onnx.helper.make_node("QuantizeLinear", ["x", "s", "z"], ["y"])
     info = onnx.helper.make_tensor_value_info
-    graph = onnx.helper.make_graph([node], "g", [info("x", 1, [2000]), info("s", 1, []), info("z", kind, [])], [info("y", kind, [2000])])
+    graph = onnx.helper.make_graph(
+        [node],
+        "g",
+        [info("x", 1, [2000]), info("s", 1, []), info("z", kind, [])],
+        [info("y", kind, [2000])],
+    )
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 19)])
-    y = ReferenceEvaluator(model).run(None, {"x": x, "s": q.scale.reshape(()), "z": q.zero_point.astype(q.codes.dtype).reshape(())})[0]
+    y = ReferenceEvaluator(model).run(
+        None,
+        {"x": x, "s": q.scale.reshape(()), "z": q.zero_point.astype(q.codes.dtype).reshape(())},
+    )[0]
     np.testing.assert_array_equal(q.codes, y)
 
 
@@ -55,7 +74,9 @@ def test_error_is_half_a_step_and_idempotent(x, width, signed, symmetric):
     if symmetric and not signed:
         x = np.abs(x)
     q = formats.quantize(x, fmt, symmetric=symmetric)
-    bound = (0.5 if symmetric else 1.0) * np.float64(q.scale.item()) + 2e-6 * np.abs(x).max() + 1e-38
+    bound = (
+        (0.5 if symmetric else 1.0) * np.float64(q.scale.item()) + 2e-6 * np.abs(x).max() + 1e-38
+    )
     assert np.abs(q.dequantize().astype(np.float64) - x).max() <= bound
     again = formats.quantize(q.dequantize(), fmt, scale=q.scale, zero_point=q.zero_point)
     np.testing.assert_array_equal(again.codes, q.codes)
@@ -65,7 +86,9 @@ def test_error_is_half_a_step_and_idempotent(x, width, signed, symmetric):
 @given(st.integers(0, 2**31), st.integers(2, 11))
 def test_more_bits_are_never_worse(seed, width):
     x = np.random.default_rng(seed).standard_normal(4096).astype(np.float32)
-    errors = [np.mean((formats.quantize(x, f"int{w}").dequantize() - x) ** 2) for w in (width, width + 1)]
+    errors = [
+        np.mean((formats.quantize(x, f"int{w}").dequantize() - x) ** 2) for w in (width, width + 1)
+    ]
     assert errors[1] < errors[0]
 
 
@@ -79,7 +102,9 @@ def test_monotone(x):
 
 def test_zero_points_a_channel():
     x = np.array([[-1.0, 0.0, 2.0], [-4.0, 4.0, 8.0]], np.float32)
-    q = formats.quantize(x, "uint8", axis=0, scale=np.array([0.5, 2.0]), zero_point=np.array([2, 7]))
+    q = formats.quantize(
+        x, "uint8", axis=0, scale=np.array([0.5, 2.0]), zero_point=np.array([2, 7])
+    )
     assert q.codes.tolist() == [[0, 2, 6], [5, 9, 11]]
     np.testing.assert_array_equal(q.dequantize(), x)
 
@@ -93,7 +118,10 @@ def test_saturation_is_counted():
 @pytest.mark.parametrize(
     ("call", "text"),
     [
-        (lambda x: formats.quantize(x, "int8", axis=0, group=5), "group=5 does not divide axis 0 of length 4"),
+        (
+            lambda x: formats.quantize(x, "int8", axis=0, group=5),
+            "group=5 does not divide axis 0 of length 4",
+        ),
         (lambda x: formats.quantize(x, "int8", group=2), "needs axis"),
         (lambda x: formats.quantize(x, "int8", axis=2), "axis=2 is outside -2..1"),
         (lambda x: formats.quantize(x, "int8", scale=0.0), "not a positive finite"),

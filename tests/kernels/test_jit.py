@@ -16,7 +16,15 @@ def _codes(x):
 
 def _requantised(x):
     q, clipped = np.empty(x.shape, np.int8), np.empty(len(x), np.int64)
-    int8.requantise_onnx((x * 1e6).astype(np.int32), np.full(x.shape[1], 3.3e-5, np.float32), -7, -128, 127, q, clipped)
+    int8.requantise_onnx(
+        (x * 1e6).astype(np.int32),
+        np.full(x.shape[1], 3.3e-5, np.float32),
+        -7,
+        -128,
+        127,
+        q,
+        clipped,
+    )
     return np.column_stack([q, clipped])
 
 
@@ -33,7 +41,9 @@ WORK = {
 
 @pytest.mark.parametrize("name", WORK)
 def test_one_thread_below_the_limit_gives_the_bits_of_many(name):
-    side = 2**5 if jit.PURE else 2**9  # uncompiled there is no limit, and Python would take a minute
+    side = (
+        2**5 if jit.PURE else 2**9
+    )  # uncompiled there is no limit, and Python would take a minute
     x = np.random.default_rng(0).standard_normal((side, side)).astype(np.float32)
     whole = WORK[name](x)
     assert jit.PURE or x.size >= int8.SMALL > x[:20].size

@@ -11,9 +11,21 @@ from pimlab.reference import philox as reference
 
 # Random123, file tests/kat_vectors: counter, key -> words of philox4x32-10.
 KNOWN = [
-    ("00000000 00000000 00000000 00000000", "00000000 00000000", "6627e8d5 e169c58d bc57ac4c 9b00dbd8"),
-    ("ffffffff ffffffff ffffffff ffffffff", "ffffffff ffffffff", "408f276d 41c83b0e a20bc7c6 6d5451fd"),
-    ("243f6a88 85a308d3 13198a2e 03707344", "a4093822 299f31d0", "d16cfe09 94fdcceb 5001e420 24126ea1"),
+    (
+        "00000000 00000000 00000000 00000000",
+        "00000000 00000000",
+        "6627e8d5 e169c58d bc57ac4c 9b00dbd8",
+    ),
+    (
+        "ffffffff ffffffff ffffffff ffffffff",
+        "ffffffff ffffffff",
+        "408f276d 41c83b0e a20bc7c6 6d5451fd",
+    ),
+    (
+        "243f6a88 85a308d3 13198a2e 03707344",
+        "a4093822 299f31d0",
+        "d16cfe09 94fdcceb 5001e420 24126ea1",
+    ),
 ]
 
 
@@ -62,9 +74,14 @@ def test_threads_do_not_matter(name):
 
 def test_lanes_and_keys_differ():
     drawn = [np.empty((4, 8), np.uint32) for _ in range(3)]
-    for (key, lane), out in zip([(Key(seed=0), 0), (Key(seed=0), 1), (Key(seed=1), 0)], drawn, strict=True):
+    for (key, lane), out in zip(
+        [(Key(seed=0), 0), (Key(seed=0), 1), (Key(seed=1), 0)], drawn, strict=True
+    ):
         philox.words(*key.words, 0, lane, out)
-    assert not any(np.any(a == b) for a, b in [(drawn[0], drawn[1]), (drawn[0], drawn[2]), (drawn[1], drawn[2])])
+    assert not any(
+        np.any(a == b)
+        for a, b in [(drawn[0], drawn[1]), (drawn[0], drawn[2]), (drawn[1], drawn[2])]
+    )
 
 
 def test_normal_is_standard():
@@ -72,7 +89,12 @@ def test_normal_is_standard():
     philox.normal(11, 12, 0, 0, z)
     flat = z.ravel().astype(float)
     error = 1 / np.sqrt(flat.size)
-    moments = [(flat.mean(), 0, 1), (flat.var(), 1, 2), ((flat**3).mean(), 0, 15), ((flat**4).mean(), 3, 96)]
+    moments = [
+        (flat.mean(), 0, 1),
+        (flat.var(), 1, 2),
+        ((flat**3).mean(), 0, 15),
+        ((flat**4).mean(), 3, 96),
+    ]
     for moment, expected, variance in moments:
         assert abs(moment - expected) < 4 * np.sqrt(variance) * error
     assert stats.kstest(flat, "norm").pvalue > 1e-3

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from pimlab import catalogue, formats, npu
 from pimlab.constants import assumed
 from pimlab.cost import price
+from pimlab.machine.protocol import Calibration, MacOp, Range, VectorOp
 from pimlab.npu import integers
 from pimlab.npu.accumulators import integer_product
 from pimlab.npu.pricing import mac
-from pimlab.protocol import Calibration, MacOp, Range, VectorOp
 
 
 @pytest.fixture(scope="module")
@@ -60,10 +60,14 @@ def test_equals_the_integer_layer_written_out(warboy, layer):
 def test_rows_do_not_depend_on_their_neighbours(warboy, layer):
     x, w, bias, calibration = layer
     for machine, known in itertools.product(
-        (warboy, warboy.with_causes(()), warboy.with_causes(("weight quantisation",))), (calibration, None)
+        (warboy, warboy.with_causes(()), warboy.with_causes(("weight quantisation",))),
+        (calibration, None),
     ):
         programmed = machine.program(w, 0, bias=bias, calibration=known)
-        assert np.array_equal(programmed.matmul(x), np.concatenate([programmed.matmul(x[:5]), programmed.matmul(x[5:])]))
+        assert np.array_equal(
+            programmed.matmul(x),
+            np.concatenate([programmed.matmul(x[:5]), programmed.matmul(x[5:])]),
+        )
 
 
 def test_no_cause_is_float32(warboy, layer):
@@ -96,7 +100,11 @@ def test_clipped_values_are_counted(warboy, layer):
     assert programmed.counted(x)[1]["inputs clipped"] == 0
     step = np.float32((calibration.x.high - calibration.x.low) / 255)
     code = np.rint(2 * x / step) + np.rint(-128 - calibration.x.low / step)
-    assert programmed.counted(2 * x)[1]["inputs clipped"] == np.count_nonzero((code < -128) | (code > 127)) > 0
+    assert (
+        programmed.counted(2 * x)[1]["inputs clipped"]
+        == np.count_nonzero((code < -128) | (code > 127))
+        > 0
+    )
     assert programmed.counted(2 * x)[1]["outputs clipped"] > 0
 
 
@@ -111,14 +119,26 @@ def test_counts_by_hand(warboy):
     small = warboy.but(array=array)
     counts = small.events(MacOp(name="fc", m=3, k=10, n=9))
     assert counts == {
-        "mac.int8": 270, "sram.read": 8 * (30 * 2 + 90), "sram.write": 8 * 27, "psum.read": 32 * 27 * 2, "psum.write": 32 * 27 * 3,
-        "vector.op": 27, "dram.read": 0, "dram.write": 0,
-    }  # fmt: skip
-    fetched = small.but(memory=small.memory.but(weights_in="dram")).events(MacOp(name="fc", m=3, k=10, n=9))
+        "mac.int8": 270,
+        "sram.read": 8 * (30 * 2 + 90),
+        "sram.write": 8 * 27,
+        "psum.read": 32 * 27 * 2,
+        "psum.write": 32 * 27 * 3,
+        "vector.op": 27,
+        "dram.read": 0,
+        "dram.write": 0,
+    }
+    fetched = small.but(memory=small.memory.but(weights_in="dram")).events(
+        MacOp(name="fc", m=3, k=10, n=9)
+    )
     assert fetched["dram.read"] == 8 * 90
-    assert small.latency(MacOp(name="fc", m=3, k=10, n=9))["compute"] == pytest.approx((5 * 4 + (8 + 8 + 3 - 2)) / 2e9)
+    assert small.latency(MacOp(name="fc", m=3, k=10, n=9))["compute"] == pytest.approx(
+        (5 * 4 + (8 + 8 + 3 - 2)) / 2e9
+    )
     alone = small.but(array=array.but(overlap=False))
-    assert alone.latency(MacOp(name="fc", m=3, k=10, n=9))["compute"] == pytest.approx(6 * (8 + 8 + 3 - 2) / 2e9)
+    assert alone.latency(MacOp(name="fc", m=3, k=10, n=9))["compute"] == pytest.approx(
+        6 * (8 + 8 + 3 - 2) / 2e9
+    )
 
 
 def test_groups_multiply_every_count(warboy):
@@ -127,7 +147,9 @@ def test_groups_multiply_every_count(warboy):
     for alone in (True, False):
         machine = warboy.but(array=warboy.array.but(overlap=not alone))
         shared = 16 if alone else 1 + 15 * 64 / (2 * 64 + 128 + 9 - 2)
-        assert machine.latency(many)["compute"] == pytest.approx(shared * machine.latency(one)["compute"])
+        assert machine.latency(many)["compute"] == pytest.approx(
+            shared * machine.latency(one)["compute"]
+        )
 
 
 def test_every_event_has_a_price(warboy):
@@ -173,12 +195,17 @@ def test_overlapping_windows_are_fetched_once(warboy):
 
 def test_a_batch_shares_weights_and_nothing_else(warboy):
     away = warboy.but(memory=warboy.memory.but(weights_in="dram"))
-    fc, attention = MacOp(name="fc", m=1, k=784, n=10), MacOp(name="qk", m=5, k=8, n=7, groups=4, kind="activations")
+    fc, attention = (
+        MacOp(name="fc", m=1, k=784, n=10),
+        MacOp(name="qk", m=5, k=8, n=7, groups=4, kind="activations"),
+    )
     one, eight = away.events(fc), away.events(fc.batched(8))
     assert eight["dram.read"] == one["dram.read"] == 8 * 784 * 10
     assert eight["mac.int8"] == 8 * one["mac.int8"]
     assert sum(away.latency(fc.batched(8)).values()) < 2 * sum(away.latency(fc).values())
-    assert away.events(attention.batched(8)) == {event: 8 * count for event, count in away.events(attention).items()}
+    assert away.events(attention.batched(8)) == {
+        event: 8 * count for event, count in away.events(attention).items()
+    }
     assert VectorOp(name="r", kind="relu", elements=3).batched(2).elements == 6
     assert fc.but(distinct=784).batched(2).inputs == fc.batched(2).inputs == 2 * 784
     for count in (0, True, 1.5):
@@ -187,7 +214,11 @@ def test_a_batch_shares_weights_and_nothing_else(warboy):
 
 
 def test_ranges_are_chosen_for_the_codes_of_the_machine(warboy):
-    assert (warboy.codes, warboy.in_format("int4").codes, warboy.in_format("fp16").codes) == ("int8", "int4", "int8")
+    assert (warboy.codes, warboy.in_format("int4").codes, warboy.in_format("fp16").codes) == (
+        "int8",
+        "int4",
+        "int8",
+    )
 
 
 def test_attention_counts_its_overflows(warboy):
@@ -212,7 +243,10 @@ def test_misspelt_fields_are_refused(warboy):
 
 def test_without_the_byte_path_blas_gives_the_same(monkeypatch):
     rng = np.random.default_rng(0)
-    x, w = rng.integers(-128, 128, (5, 70)).astype(np.int8), rng.integers(-128, 128, (70, 6)).astype(np.int8)
+    x, w = (
+        rng.integers(-128, 128, (5, 70)).astype(np.int8),
+        rng.integers(-128, 128, (70, 6)).astype(np.int8),
+    )
     fastest = integers.gemm(x, w)
     monkeypatch.setattr(integers, "bytes_path_is_exact", lambda: False)
     assert np.array_equal(integers.gemm(x, w), fastest)
@@ -220,7 +254,11 @@ def test_without_the_byte_path_blas_gives_the_same(monkeypatch):
 
 
 def test_a_saturating_byte_path_is_found_out(monkeypatch):
-    monkeypatch.setattr(integers, "_by_bytes", lambda x, w: np.clip(x.astype(np.int64) @ w, -(2**15), 2**15 - 1).astype(np.int32))
+    monkeypatch.setattr(
+        integers,
+        "_by_bytes",
+        lambda x, w: np.clip(x.astype(np.int64) @ w, -(2**15), 2**15 - 1).astype(np.int32),
+    )
     integers.bytes_path_is_exact.cache_clear()
     assert not integers.bytes_path_is_exact()
     integers.bytes_path_is_exact.cache_clear()
@@ -263,7 +301,11 @@ def test_narrower_and_smaller_macs_cost_less():
 
 
 def test_a_price_of_the_users_own_wins(warboy):
-    mine = warboy.but(energy=warboy.prices.with_price("mac.int8", assumed("my MAC", 1e-12, "J", "measured on my bench")))
+    mine = warboy.but(
+        energy=warboy.prices.with_price(
+            "mac.int8", assumed("my MAC", 1e-12, "J", "measured on my bench")
+        )
+    )
     op = MacOp(name="fc", m=1, k=10, n=10)
     assert price(mine.events(op), mine.prices).nominal["MAC"] == pytest.approx(100e-12)
 
@@ -276,9 +318,13 @@ def test_two_of_four_halves_macs_and_weights_and_reads_an_index(warboy):
     assert sparse["dram.read"] * 2 == dense["dram.read"] == 8 * 64 * 128
     assert sparse["dram.index"] == sparse["sram.index"] == 2 * 32 * 128
     assert sparse["sram.read"] == 8 * (16 * 64 + 32 * 128)
-    assert away.but(sparsity="2:4").events(op.but(kind="activations")) == away.events(op.but(kind="activations"))
+    assert away.but(sparsity="2:4").events(op.but(kind="activations")) == away.events(
+        op.but(kind="activations")
+    )
     big = MacOp(name="fc", m=4096, k=4096, n=4096)
-    assert warboy.but(sparsity="2:4").latency(big)["compute"] == pytest.approx(warboy.latency(big)["compute"] / 2, rel=1e-3)
+    assert warboy.but(sparsity="2:4").latency(big)["compute"] == pytest.approx(
+        warboy.latency(big)["compute"] / 2, rel=1e-3
+    )
 
 
 def test_weights_that_are_not_two_of_four_are_refused(warboy):
@@ -287,7 +333,10 @@ def test_weights_that_are_not_two_of_four_are_refused(warboy):
     with pytest.raises(ValueError, match=r"rows 4\.\.7 of column 1 hold 3 non-zeros"):
         warboy.but(sparsity="2:4").program(w)
     w[5, 1] = 0
-    assert warboy.but(sparsity="2:4").program(w).matmul(np.ones((1, 10), np.float32)).shape == (1, 3)
+    assert warboy.but(sparsity="2:4").program(w).matmul(np.ones((1, 10), np.float32)).shape == (
+        1,
+        3,
+    )
     with pytest.raises(ValueError, match="sparsity='1:4' is not one of 2:4"):
         warboy.but(sparsity="1:4")
 
@@ -302,7 +351,8 @@ def test_traffic_that_double_buffering_cannot_hide_stalls(warboy):
 
 
 @pytest.mark.parametrize(
-    ("bits", "overflow", "chunk"), [(16, "wrap", None), (16, "saturate", None), (18, "saturate", 1), (17, "saturate", 64)]
+    ("bits", "overflow", "chunk"),
+    [(16, "wrap", None), (16, "saturate", None), (18, "saturate", 1), (17, "saturate", 64)],
 )
 def test_narrow_accumulators_by_hand(bits, overflow, chunk):
     rng = np.random.default_rng(5)
@@ -314,16 +364,27 @@ def test_narrow_accumulators_by_hand(bits, overflow, chunk):
     for first in range(0, 200, step):
         held = held + x[:, first : first + step] @ w[first : first + step]
         held = np.clip(held, low, high) if overflow == "saturate" else (held - low) % 2**bits + low
-    got, changed = integer_product(x.astype(np.int8), w.astype(np.int8), start, npu.Accumulator(bits=bits, overflow=overflow, chunk=chunk))
+    got, changed = integer_product(
+        x.astype(np.int8),
+        w.astype(np.int8),
+        start,
+        npu.Accumulator(bits=bits, overflow=overflow, chunk=chunk),
+    )
     assert np.array_equal(got, held)
     assert changed == np.count_nonzero(held != x @ w + start) > 0
 
 
 def test_the_accumulators_width_reaches_the_output(warboy, layer):
     x, w, bias, calibration = layer
-    narrow = warboy.but(arithmetic=warboy.arithmetic.but(accumulator=npu.Accumulator(bits=16, overflow="saturate")))
-    assert narrow.program(w, bias=bias, calibration=calibration).counted(x)[1]["sums overflowed"] > 0
-    assert warboy.program(w, bias=bias, calibration=calibration).counted(x)[1]["sums overflowed"] == 0
+    narrow = warboy.but(
+        arithmetic=warboy.arithmetic.but(accumulator=npu.Accumulator(bits=16, overflow="saturate"))
+    )
+    assert (
+        narrow.program(w, bias=bias, calibration=calibration).counted(x)[1]["sums overflowed"] > 0
+    )
+    assert (
+        warboy.program(w, bias=bias, calibration=calibration).counted(x)[1]["sums overflowed"] == 0
+    )
     with pytest.raises(ValueError, match="for all of k write chunk=None"):
         npu.Accumulator(chunk=0)
 
@@ -336,9 +397,15 @@ def test_more_bits_never_err_more(warboy, layer, width):
     def error(bits):
         name = f"int{bits}"
         machine = warboy.but(
-            arithmetic=warboy.arithmetic.but(weights=name, activations=name, outputs=None, accumulator=npu.Accumulator(bits=48))
+            arithmetic=warboy.arithmetic.but(
+                weights=name, activations=name, outputs=None, accumulator=npu.Accumulator(bits=48)
+            )
         )
-        return float(np.square(machine.program(w, bias=bias, calibration=calibration).matmul(x) - exact).mean())
+        return float(
+            np.square(
+                machine.program(w, bias=bias, calibration=calibration).matmul(x) - exact
+            ).mean()
+        )
 
     assert error(width) < error(width - 1 if width > 2 else 2) or width == 2
     assert error(width) < 1e4 * 4.0**-width
@@ -346,18 +413,33 @@ def test_more_bits_never_err_more(warboy, layer, width):
 
 def test_one_thread_and_two_give_the_same_bits(warboy, layer):
     x, w, bias, calibration = layer
-    machines = (warboy, warboy.in_format("fp16"), warboy.in_format("mxfp8_e4m3"), warboy.in_format("fp16", "int4"), warboy.with_causes(()))
+    machines = (
+        warboy,
+        warboy.in_format("fp16"),
+        warboy.in_format("mxfp8_e4m3"),
+        warboy.in_format("fp16", "int4"),
+        warboy.with_causes(()),
+    )
     answers = []
     for threads in (1, numba.config.NUMBA_NUM_THREADS):
         numba.set_num_threads(threads)
-        answers.append([machine.program(w, bias=bias, calibration=calibration).matmul(x) for machine in machines])
+        answers.append(
+            [
+                machine.program(w, bias=bias, calibration=calibration).matmul(x)
+                for machine in machines
+            ]
+        )
     assert all(np.array_equal(one, two) for one, two in zip(*answers, strict=True))
 
 
 def test_a_machine_in_another_format(warboy):
     assert warboy.in_format("int4").arithmetic.mac == "int4"
     mixed = warboy.in_format("fp16", "q4_0")
-    assert (mixed.arithmetic.weights, mixed.arithmetic.activations, mixed.arithmetic.mac) == ("q4_0", "fp16", "fp16")
+    assert (mixed.arithmetic.weights, mixed.arithmetic.activations, mixed.arithmetic.mac) == (
+        "q4_0",
+        "fp16",
+        "fp16",
+    )
     assert warboy.in_format("mxfp4").arithmetic.outputs == "fp16"
     with pytest.raises(ValueError, match="did you mean 'mxfp8_e4m3'"):
         warboy.in_format("mxfp8_e4m33")
@@ -372,8 +454,10 @@ def outcome(make):
 
 
 @settings(deadline=None)
-@given(st.sampled_from(["rows", "cols", "count", "clock", "rate", "dataflow"]),
-       st.one_of(st.integers(), st.floats(), st.text(), st.none(), st.booleans()))  # fmt: skip
+@given(
+    st.sampled_from(["rows", "cols", "count", "clock", "rate", "dataflow"]),
+    st.one_of(st.integers(), st.floats(), st.text(), st.none(), st.booleans()),
+)
 def test_a_mac_array_takes_what_can_be_or_says_why_not(field, value):
     array = npu.MacArray(rows=4, cols=4, clock="1 GHz")
     changed, message = outcome(lambda: array.but(**{field: value}))
@@ -389,11 +473,19 @@ def test_a_format_that_does_not_exist_is_an_error_with_its_name(field, name):
 
 def test_what_a_fused_relu_drops_does_not_count_as_clipped():
     rng = np.random.default_rng(5)
-    x, w = rng.normal(size=(64, 32)).astype(np.float32), rng.normal(size=(32, 16)).astype(np.float32)
+    x, w = (
+        rng.normal(size=(64, 32)).astype(np.float32),
+        rng.normal(size=(32, 16)).astype(np.float32),
+    )
     y = np.maximum(x @ w, 0)
-    ranges = {"x": Range(low=float(x.min()), high=float(x.max())), "y": Range(low=0.0, high=float(y.max()) * 1.1)}
+    ranges = {
+        "x": Range(low=float(x.min()), high=float(x.max())),
+        "y": Range(low=0.0, high=float(y.max()) * 1.1),
+    }
     plain, fused = (
-        npu.TARGETS["warboy"]().program(w, calibration=Calibration(**ranges, sample=x, rule="minmax", rectified=rectified)).counted(x)
+        npu.TARGETS["warboy"]()
+        .program(w, calibration=Calibration(**ranges, sample=x, rule="minmax", rectified=rectified))
+        .counted(x)
         for rectified in (False, True)
     )
     assert np.array_equal(plain[0], fused[0])

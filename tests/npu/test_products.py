@@ -8,22 +8,36 @@ import pytest
 from onnx import TensorProto, helper
 
 from pimlab import formats, npu
-from pimlab.protocol import Calibration, MacOp, Range
+from pimlab.machine.protocol import Calibration, MacOp, Range
 
 
 def run(nodes, inputs, outputs):
     """ONNX Runtime's answer to a few nodes; `inputs` name -> array, `outputs` (name, type)."""
-    described = [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape) for n, v in inputs.items()]
-    graph = helper.make_graph(nodes, "g", described, [helper.make_tensor_value_info(n, t, None) for n, t in outputs])
+    described = [
+        helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape)
+        for n, v in inputs.items()
+    ]
+    graph = helper.make_graph(
+        nodes, "g", described, [helper.make_tensor_value_info(n, t, None) for n, t in outputs]
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
-    return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"]).run(None, inputs)
+    return onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    ).run(None, inputs)
 
 
 def test_equals_onnx_runtime_on_a_hundred_thousand_sums():
     rng = np.random.default_rng(0)
-    x, w = rng.integers(-128, 128, (330, 1500)).astype(np.int8), rng.integers(-128, 128, (1500, 320)).astype(np.int8)
+    x, w = (
+        rng.integers(-128, 128, (330, 1500)).astype(np.int8),
+        rng.integers(-128, 128, (1500, 320)).astype(np.int8),
+    )
     x[:3], w[:, :3] = -128, -128
-    (expected,) = run([helper.make_node("MatMulInteger", ["x", "w"], ["y"])], {"x": x, "w": w}, [("y", TensorProto.INT32)])
+    (expected,) = run(
+        [helper.make_node("MatMulInteger", ["x", "w"], ["y"])],
+        {"x": x, "w": w},
+        [("y", TensorProto.INT32)],
+    )
     y = npu.matmul(x, w, "int8", "int8", "int32")
     assert y.dtype == np.int32
     assert np.count_nonzero(y != expected) == 0
@@ -32,7 +46,11 @@ def test_equals_onnx_runtime_on_a_hundred_thousand_sums():
 
 def test_int32_wraps_as_onnx_runtime_does():
     x, w = np.full((2, 140_000), -128, np.int8), np.full((140_000, 2), -128, np.int8)
-    (expected,) = run([helper.make_node("MatMulInteger", ["x", "w"], ["y"])], {"x": x, "w": w}, [("y", TensorProto.INT32)])
+    (expected,) = run(
+        [helper.make_node("MatMulInteger", ["x", "w"], ["y"])],
+        {"x": x, "w": w},
+        [("y", TensorProto.INT32)],
+    )
     y = npu.matmul(x, w, "int8", "int8", "int32")
     assert np.array_equal(y, expected)
     assert y.counts["overflowed"] == 4
@@ -42,25 +60,41 @@ def test_int32_wraps_as_onnx_runtime_does():
 def test_the_whole_layer_equals_onnx_runtime():
     """QuantizeLinear, QLinearMatMul with one scale a column, DequantizeLinear: 105,600 outputs, none different."""
     rng = np.random.default_rng(1)
-    x, w = rng.standard_normal((330, 96)).astype(np.float32), rng.standard_normal((96, 320)).astype(np.float32)
+    x, w = (
+        rng.standard_normal((330, 96)).astype(np.float32),
+        rng.standard_normal((96, 320)).astype(np.float32),
+    )
     y = x @ w
     calibration = Calibration(
-        x=Range(low=-3.0, high=2.5), y=Range(low=float(y.min()) / 2, high=float(y.max())), sample=x[:1], rule="minmax"
+        x=Range(low=-3.0, high=2.5),
+        y=Range(low=float(y.min()) / 2, high=float(y.max())),
+        sample=x[:1],
+        rule="minmax",
     )
     programmed = npu.chip("warboy").program(w, calibration=calibration)
     grid = formats.format("int8")
     sx, zx = formats.affine(-3.0, 2.5, grid)
     sy, zy = formats.affine(calibration.y.low, calibration.y.high, grid)
     inputs = {
-        "x": x, "sx": np.float32(sx), "zx": np.int8(zx), "w": programmed.weights.codes, "sw": programmed.weights.scale,
-        "zw": np.zeros(320, np.int8), "sy": np.float32(sy), "zy": np.int8(zy),
-    }  # fmt: skip
+        "x": x,
+        "sx": np.float32(sx),
+        "zx": np.int8(zx),
+        "w": programmed.weights.codes,
+        "sw": programmed.weights.scale,
+        "zw": np.zeros(320, np.int8),
+        "sy": np.float32(sy),
+        "zy": np.int8(zy),
+    }
     nodes = [
         helper.make_node("QuantizeLinear", ["x", "sx", "zx"], ["q"]),
         helper.make_node("QLinearMatMul", ["q", "sx", "zx", "w", "sw", "zw", "sy", "zy"], ["c"]),
         helper.make_node("DequantizeLinear", ["c", "sy", "zy"], ["y"]),
     ]
-    (expected,) = run(nodes, {name: np.asarray(value) for name, value in inputs.items()}, [("y", TensorProto.FLOAT)])
+    (expected,) = run(
+        nodes,
+        {name: np.asarray(value) for name, value in inputs.items()},
+        [("y", TensorProto.FLOAT)],
+    )
     got, counts = programmed.counted(x)
     assert np.count_nonzero(got != expected) == 0
     assert counts["inputs clipped"] > 0
@@ -68,7 +102,14 @@ def test_the_whole_layer_equals_onnx_runtime():
 
 
 @pytest.mark.parametrize(
-    ("format_x", "format_w"), [("int4", "int4"), ("int16", "int8"), ("uint8", "int8"), ("uint3", "int13"), ("int2", "uint16")]
+    ("format_x", "format_w"),
+    [
+        ("int4", "int4"),
+        ("int16", "int8"),
+        ("uint8", "int8"),
+        ("uint3", "int13"),
+        ("int2", "uint16"),
+    ],
 )
 def test_codes_of_any_width_are_exact(format_x, format_w):
     rng = np.random.default_rng(2)
@@ -79,24 +120,58 @@ def test_codes_of_any_width_are_exact(format_x, format_w):
 
 
 @pytest.mark.parametrize(
-    "name", ["int8", "int16", "fp16", "bf16", "tf32", "fp8_e4m3", "fp8_e5m2", "fp6_e2m3", "fp4_e2m1", "mxfp8_e4m3", "mxfp4", "mxint8"]
+    "name",
+    [
+        "int8",
+        "int16",
+        "fp16",
+        "bf16",
+        "tf32",
+        "fp8_e4m3",
+        "fp8_e5m2",
+        "fp6_e2m3",
+        "fp4_e2m1",
+        "mxfp8_e4m3",
+        "mxfp4",
+        "mxint8",
+    ],
 )
 def test_real_numbers_are_rounded_to_the_format_and_no_further(name):
     rng = np.random.default_rng(3)
-    x, w = rng.standard_normal((20, 320)).astype(np.float32), rng.standard_normal((320, 12)).astype(np.float32)
+    x, w = (
+        rng.standard_normal((20, 320)).astype(np.float32),
+        rng.standard_normal((320, 12)).astype(np.float32),
+    )
     y = npu.matmul(x, w, name, name, npu.Accumulator(bits=48) if name == "int16" else None)
     exact = x.astype(np.float64) @ w
     noise = np.square(y - exact).mean() / np.square(exact).mean()
-    bound = {"int8": 1.5e-4, "int16": 3e-9, "fp16": 2e-7, "bf16": 2e-5, "tf32": 2e-7, "fp8_e4m3": 2e-3, "fp8_e5m2": 8e-3, "fp6_e2m3": 4e-3,
-             "fp4_e2m1": 0.08, "mxfp8_e4m3": 2.5e-3, "mxfp4": 0.04, "mxint8": 2e-4}[name]  # fmt: skip
+    bound = {
+        "int8": 1.5e-4,
+        "int16": 3e-9,
+        "fp16": 2e-7,
+        "bf16": 2e-5,
+        "tf32": 2e-7,
+        "fp8_e4m3": 2e-3,
+        "fp8_e5m2": 8e-3,
+        "fp6_e2m3": 4e-3,
+        "fp4_e2m1": 0.08,
+        "mxfp8_e4m3": 2.5e-3,
+        "mxfp4": 0.04,
+        "mxint8": 2e-4,
+    }[name]
     assert bound / 10 < noise < bound
 
 
 @pytest.mark.parametrize("order", ["sequence", "chunks", "tree"])
 def test_float_sums_follow_the_stated_order(order):
     rng = np.random.default_rng(6)
-    x, w = rng.standard_normal((5, 37)).astype(np.float32), rng.standard_normal((37, 4)).astype(np.float32)
-    accumulator = formats.FloatAccumulator(format="fp16", order=order, chunk=8 if order == "chunks" else None)
+    x, w = (
+        rng.standard_normal((5, 37)).astype(np.float32),
+        rng.standard_normal((37, 4)).astype(np.float32),
+    )
+    accumulator = formats.FloatAccumulator(
+        format="fp16", order=order, chunk=8 if order == "chunks" else None
+    )
     expected = formats.product(x, w, "fp8_e4m3", "fp16", accumulator)
     assert np.array_equal(npu.matmul(x, w, "fp8_e4m3", "fp16", accumulator), expected.y)
 
@@ -109,12 +184,21 @@ def test_accumulators_of_any_width_by_plain_integers(bits, overflow):
     x, w = rng.integers(-128, 128, (3, 20)), rng.integers(-128, 128, (20, 4))
     low, high = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
     for chunk in (1, 3):
-        held = npu.matmul(x, w, "int8", "int8", npu.Accumulator(bits=bits, overflow=overflow, chunk=chunk))
+        held = npu.matmul(
+            x, w, "int8", "int8", npu.Accumulator(bits=bits, overflow=overflow, chunk=chunk)
+        )
         for i, j in np.ndindex(held.shape):
             total = 0
             for p in range(0, 20, chunk):
-                total += sum(int(a) * int(b) for a, b in zip(x[i, p : p + chunk], w[p : p + chunk, j], strict=True))
-                total = min(max(total, low), high) if overflow == "saturate" else (total - low) % 2**bits + low
+                total += sum(
+                    int(a) * int(b)
+                    for a, b in zip(x[i, p : p + chunk], w[p : p + chunk, j], strict=True)
+                )
+                total = (
+                    min(max(total, low), high)
+                    if overflow == "saturate"
+                    else (total - low) % 2**bits + low
+                )
             assert held[i, j] == total
 
 
@@ -138,13 +222,20 @@ def test_values_beyond_a_float_format_are_clipped_and_counted():
 @pytest.mark.parametrize("weights", ["int4", "q4_0", "q8_0", "mxfp4", "fp8_e4m3"])
 def test_narrow_weights_multiply_in_the_activations_format(weights):
     rng = np.random.default_rng(7)
-    w, x = rng.standard_normal((320, 12)).astype(np.float32), rng.standard_normal((9, 320)).astype(np.float32)
+    w, x = (
+        rng.standard_normal((320, 12)).astype(np.float32),
+        rng.standard_normal((9, 320)).astype(np.float32),
+    )
     machine = npu.chip("h100", "fp16")
     mixed = machine.but(arithmetic=machine.arithmetic.but(weights=weights))
     assert mixed.arithmetic.mac == "fp16"
     y = mixed.program(w).matmul(x)
     noise = np.square(y - x.astype(np.float64) @ w).mean() / 320
-    assert {"q8_0": 1e-5, "fp8_e4m3": 1e-4}.get(weights, 2e-3) < noise < {"q8_0": 1e-4, "fp8_e4m3": 2e-3}.get(weights, 3e-2)
+    assert (
+        {"q8_0": 1e-5, "fp8_e4m3": 1e-4}.get(weights, 2e-3)
+        < noise
+        < {"q8_0": 1e-4, "fp8_e4m3": 2e-3}.get(weights, 3e-2)
+    )
     op = MacOp(name="fc", m=1, k=320, n=12)
     away = mixed.but(memory=mixed.memory.but(weights_in="dram"))
     assert away.events(op)["dram.read"] == np.ceil(320 * 12 * formats.format(weights).bits)
@@ -158,12 +249,20 @@ def test_rows_and_columns_do_not_depend_on_their_neighbours():
         assert np.array_equal(whole[4:6, 2:3], npu.matmul(x[4:6], w[:, 2:3], name, name))
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (("int8", "int8", "fp32"), "accumulator='fp32'; allowed for two integer formats"),
-    (("fp16", "int8", "int32"), "accumulator='int32'; allowed with a float format: a FloatAccumulator"),
-    (("int4", "int8"), r"codes -8\.\.8 lie outside -8\.\.7 of int4"),
-    (("int99", "int8"), "width=99 is outside 2..16"), (("fp8_e4m4", "int8"), "cannot exist"), (("int8", "int8", "int99"), "bits=99 is outside 2..64"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("int8", "int8", "fp32"), "accumulator='fp32'; allowed for two integer formats"),
+        (
+            ("fp16", "int8", "int32"),
+            "accumulator='int32'; allowed with a float format: a FloatAccumulator",
+        ),
+        (("int4", "int8"), r"codes -8\.\.8 lie outside -8\.\.7 of int4"),
+        (("int99", "int8"), "width=99 is outside 2..16"),
+        (("fp8_e4m4", "int8"), "cannot exist"),
+        (("int8", "int8", "int99"), "bits=99 is outside 2..64"),
+    ],
+)
 def test_bad_products_are_named(arguments, message):
     x, w = np.array([[-8, 8]]), np.ones((2, 1), int)
     with pytest.raises(ValueError, match=message):

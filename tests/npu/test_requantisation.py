@@ -16,26 +16,57 @@ from pimlab.npu.requantisation import fixed_point
 def qlinear_matmul(a, b, scale_a, zero_a, scale_b, zero_b, scale_y, zero_y):
     """ONNX Runtime's own answer (the oracle)."""
     names = ["a", "sa", "za", "b", "sb", "zb", "sy", "zy"]
-    kinds = [TensorProto.INT8, TensorProto.FLOAT, TensorProto.INT8, TensorProto.INT8, TensorProto.FLOAT, TensorProto.INT8,
-             TensorProto.FLOAT, TensorProto.INT8]  # fmt: skip
-    values = [a, np.float32(scale_a), np.int8(zero_a), b, np.float32(scale_b), np.int8(zero_b), np.float32(scale_y), np.int8(zero_y)]
-    inputs = [helper.make_tensor_value_info(n, t, list(np.shape(v))) for n, t, v in zip(names, kinds, values, strict=True)]
-    graph = helper.make_graph([helper.make_node("QLinearMatMul", names, ["y"])], "g", inputs,
-                              [helper.make_tensor_value_info("y", TensorProto.INT8, [a.shape[0], b.shape[1]])])  # fmt: skip
+    kinds = [
+        TensorProto.INT8,
+        TensorProto.FLOAT,
+        TensorProto.INT8,
+        TensorProto.INT8,
+        TensorProto.FLOAT,
+        TensorProto.INT8,
+        TensorProto.FLOAT,
+        TensorProto.INT8,
+    ]
+    values = [
+        a,
+        np.float32(scale_a),
+        np.int8(zero_a),
+        b,
+        np.float32(scale_b),
+        np.int8(zero_b),
+        np.float32(scale_y),
+        np.int8(zero_y),
+    ]
+    inputs = [
+        helper.make_tensor_value_info(n, t, list(np.shape(v)))
+        for n, t, v in zip(names, kinds, values, strict=True)
+    ]
+    graph = helper.make_graph(
+        [helper.make_node("QLinearMatMul", names, ["y"])],
+        "g",
+        inputs,
+        [helper.make_tensor_value_info("y", TensorProto.INT8, [a.shape[0], b.shape[1]])],
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
     return session.run(None, dict(zip(names, map(np.asarray, values), strict=True)))[0]
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_equals_onnx_runtime_on_a_hundred_thousand_outputs(seed):
     rng = np.random.default_rng(seed)
-    a, b = rng.integers(-128, 128, (320, 77)).astype(np.int8), rng.integers(-128, 128, (77, 330)).astype(np.int8)
+    a, b = (
+        rng.integers(-128, 128, (320, 77)).astype(np.int8),
+        rng.integers(-128, 128, (77, 330)).astype(np.int8),
+    )
     scale_a, scale_b, scale_y = (np.float32(s) for s in 2.0 ** rng.uniform(-9, -6, 3) * (1, 1, 80))
     zero_a, zero_b, zero_y = 5, 0, int(rng.integers(-100, 100))
     acc = ((a.astype(np.int64) - zero_a) @ (b.astype(np.int64) - zero_b)).astype(np.int32)
     expected = qlinear_matmul(a, b, scale_a, zero_a, scale_b, zero_b, scale_y, zero_y)
-    got = npu.requantize(acc, np.float32(np.float32(scale_a * scale_b) / scale_y), zero_y, rule="onnx")
+    got = npu.requantize(
+        acc, np.float32(np.float32(scale_a * scale_b) / scale_y), zero_y, rule="onnx"
+    )
     assert np.count_nonzero(got != expected) == 0
     assert got.counts["saturated"] <= np.count_nonzero((expected == -128) | (expected == 127))
 
@@ -55,7 +86,9 @@ def gemmlowp_one(acc, scale, zero_point):
 @settings(deadline=None)
 @given(st.integers(-(2**31), 2**31 - 1), st.floats(2.0**-28, 0.49), st.integers(-128, 127))
 def test_gemmlowp_equals_plain_integers(acc, scale, zero_point):
-    assert npu.requantize(np.array([acc], np.int32), scale, zero_point, rule="gemmlowp")[0] == gemmlowp_one(acc, scale, zero_point)
+    assert npu.requantize(np.array([acc], np.int32), scale, zero_point, rule="gemmlowp")[
+        0
+    ] == gemmlowp_one(acc, scale, zero_point)
 
 
 @pytest.mark.parametrize(("signed", "bits"), [(True, 8), (False, 8), (True, 4)])
@@ -68,17 +101,25 @@ def test_gemmlowp_equals_plain_integers_on_a_hundred_thousand_outputs(signed, bi
     scale[::7] = 2.0 ** np.rint(np.log2(scale[::7]))
     mantissa, exponent = np.frexp(scale)
     multiplier = np.floor(mantissa * 2.0**31 + 0.5).astype(np.int64)
-    high = (2 * (np.abs(acc.astype(np.int64)) * multiplier) + 2**31 - 2 * (acc < 0)) // 2**32 * np.where(acc < 0, -1, 1)
+    high = (
+        (2 * (np.abs(acc.astype(np.int64)) * multiplier) + 2**31 - 2 * (acc < 0))
+        // 2**32
+        * np.where(acc < 0, -1, 1)
+    )
     code = (np.abs(high) + (2 ** np.maximum(-exponent, 0) >> 1) >> -exponent) * np.sign(high) + 1
     grid = formats.IntegerFormat(width=bits, signed=signed)
     ours = npu.requantize(acc, scale, 1, rule="gemmlowp", bits=bits, signed=signed)
     np.testing.assert_array_equal(ours, np.clip(code, grid.lowest, grid.highest))
-    assert ours.counts["saturated"] == np.count_nonzero((code < grid.lowest) | (code > grid.highest))
+    assert ours.counts["saturated"] == np.count_nonzero(
+        (code < grid.lowest) | (code > grid.highest)
+    )
 
 
 def test_the_two_rules_differ_seldom_and_by_one():
     acc = np.random.default_rng(0).integers(-60_000, 60_000, (1000, 1000)).astype(np.int32)
-    onnx, gemmlowp = (npu.requantize(acc, 0.0013, 3, rule=rule).astype(int) for rule in ("onnx", "gemmlowp"))
+    onnx, gemmlowp = (
+        npu.requantize(acc, 0.0013, 3, rule=rule).astype(int) for rule in ("onnx", "gemmlowp")
+    )
     assert np.abs(onnx - gemmlowp).max() == 1
     assert 0 < np.count_nonzero(onnx != gemmlowp) / acc.size < 0.003
 
@@ -108,7 +149,10 @@ def test_saturation_is_counted():
 
 def test_per_channel_scales_and_unsigned_codes():
     acc = np.full((2, 3), 100, np.int32)
-    assert npu.requantize(acc, np.array([1.0, 0.5, 4.0]), 10, signed=False).tolist() == [[110, 60, 255]] * 2
+    assert (
+        npu.requantize(acc, np.array([1.0, 0.5, 4.0]), 10, signed=False).tolist()
+        == [[110, 60, 255]] * 2
+    )
     assert npu.requantize(acc, 1.0, 0, bits=4).tolist() == [[7, 7, 7]] * 2
 
 
@@ -117,18 +161,30 @@ def test_per_channel_scales_and_unsigned_codes():
 def test_fixed_point_holds_31_bits_of_the_scale(scale):
     multiplier, shift = fixed_point(np.array([scale]))
     assert 2**30 <= multiplier[0] < 2**31
-    assert float(multiplier[0]) * 2.0 ** (float(shift[0]) - 31) == pytest.approx(scale, rel=2.0**-30)
+    assert float(multiplier[0]) * 2.0 ** (float(shift[0]) - 31) == pytest.approx(
+        scale, rel=2.0**-30
+    )
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ({"scale": 0.0}, "scale=0.0 is not one positive finite"), ({"scale": np.nan}, "positive finite"), ({"scale": -1.0}, "positive finite"),
-    ({"scale": np.ones(3)}, "or 2 of them"), ({"zero_point": 128}, "outside -128..127"), ({"rule": "gemlowp"}, "did you mean 'gemmlowp'"),
-    ({"rule": "gemmlowp", "scale": 1e10}, "outside 0..2\\^31"), ({"scale": 1e-60}, "scale=1e-60 is outside float32"),
-    ({"scale": 1e60}, "scale=1e.60 is outside float32"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"scale": 0.0}, "scale=0.0 is not one positive finite"),
+        ({"scale": np.nan}, "positive finite"),
+        ({"scale": -1.0}, "positive finite"),
+        ({"scale": np.ones(3)}, "or 2 of them"),
+        ({"zero_point": 128}, "outside -128..127"),
+        ({"rule": "gemlowp"}, "did you mean 'gemmlowp'"),
+        ({"rule": "gemmlowp", "scale": 1e10}, "outside 0..2\\^31"),
+        ({"scale": 1e-60}, "scale=1e-60 is outside float32"),
+        ({"scale": 1e60}, "scale=1e.60 is outside float32"),
+    ],
+)
 def test_bad_arguments_are_named(change, message):
     with pytest.raises(ValueError, match=message):
-        npu.requantize(**{"acc": np.zeros((1, 2), np.int32), "scale": 1.0, "zero_point": 0, **change})
+        npu.requantize(
+            **{"acc": np.zeros((1, 2), np.int32), "scale": 1.0, "zero_point": 0, **change}
+        )
 
 
 def test_large_scales_shift_to_the_left_and_saturate():

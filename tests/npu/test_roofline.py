@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from pimlab import npu
+from pimlab.machine.protocol import MacOp, VectorOp
 from pimlab.npu.vectors import operations
-from pimlab.protocol import MacOp, VectorOp
 
 
 def test_the_ridge_is_peak_over_bandwidth():
@@ -20,7 +20,10 @@ def test_the_ridge_is_peak_over_bandwidth():
 def test_decoding_is_bound_by_memory_and_a_large_product_by_compute():
     rngd = npu.chip("rngd")
     away = rngd.but(memory=rngd.memory.but(weights_in="dram"))
-    decode, prefill, tiny = (MacOp(name=n, m=m, k=k, n=4096) for n, m, k in (("decode", 1, 4096), ("prefill", 8192, 4096), ("tiny", 1, 16)))
+    decode, prefill, tiny = (
+        MacOp(name=n, m=m, k=k, n=4096)
+        for n, m, k in (("decode", 1, 4096), ("prefill", 8192, 4096), ("tiny", 1, 16))
+    )
     ds = npu.roofline(away, (decode, prefill, tiny))
     assert ds.intensity.sel(layer="decode").item() == pytest.approx(2.0)
     assert ds.bound.values.tolist() == ["memory", "compute", "array"]
@@ -52,8 +55,12 @@ def test_two_of_four_doubles_the_peak_and_no_layer_passes_it():
     sparse = dense.but(sparsity="2:4")
     assert sparse.peak() == 2 * dense.peak() == 2 * dense.array.peak
     assert npu.ridge(sparse) == 2 * npu.ridge(dense)
-    ops = (MacOp(name="large", m=8192, k=8192, n=8192), MacOp(name="odd", m=64, k=9, n=8), MacOp(name="one", m=1, k=64, n=64),
-           MacOp(name="attention", m=64, k=64, n=64, kind="activations"))  # fmt: skip
+    ops = (
+        MacOp(name="large", m=8192, k=8192, n=8192),
+        MacOp(name="odd", m=64, k=9, n=8),
+        MacOp(name="one", m=1, k=64, n=64),
+        MacOp(name="attention", m=64, k=64, n=64, kind="activations"),
+    )
     ds = npu.roofline(sparse, iter(ops))
     assert (ds.utilisation <= 1).all()
     assert (ds.achieved <= ds.attainable * (1 + 1e-12)).all()

@@ -13,8 +13,15 @@ from hypothesis import strategies as st
 from pimlab import npu
 
 REFERENCE = Path(__file__).parents[2] / "datasets" / "reference" / "npu"
-COUNTS = ("total_cycles", "sram_ifmap_reads", "sram_filter_reads", "sram_ofmap_writes", "dram_ifmap_reads", "dram_filter_reads",
-          "dram_ofmap_writes")  # fmt: skip
+COUNTS = (
+    "total_cycles",
+    "sram_ifmap_reads",
+    "sram_filter_reads",
+    "sram_ofmap_writes",
+    "dram_ifmap_reads",
+    "dram_filter_reads",
+    "dram_ofmap_writes",
+)
 SIZES = st.integers(1, 90)
 
 
@@ -28,23 +35,46 @@ def test_equals_scalesim_on_every_row_of_the_reference():
     assert len(table) == 84
     for row in table:
         size = int(row["array"])
-        answer = npu.gemm_cycles(int(row["m"]), int(row["n"]), int(row["k"]), rows=size, cols=size, dataflow=row["dataflow"],
-                                 compat="scalesim")  # fmt: skip
-        assert {name: getattr(answer, name) for name in COUNTS} == {name: int(row[name]) for name in COUNTS}, row
+        answer = npu.gemm_cycles(
+            int(row["m"]),
+            int(row["n"]),
+            int(row["k"]),
+            rows=size,
+            cols=size,
+            dataflow=row["dataflow"],
+            compat="scalesim",
+        )
+        assert {name: getattr(answer, name) for name in COUNTS} == {
+            name: int(row[name]) for name in COUNTS
+        }, row
         assert 100 * answer.utilisation == pytest.approx(float(row["overall_util_pct"]), rel=1e-12)
 
 
 def test_equals_scalesim_on_odd_arrays_and_overflowing_buffers():
     for row in rows("scalesim_small.csv"):
-        buffers = npu.Buffers(**{name: int(row[f"{name}_words"]) for name in ("ifmap", "filter", "ofmap")})
-        answer = npu.gemm_cycles(int(row["m"]), int(row["n"]), int(row["k"]), rows=int(row["rows"]), cols=int(row["cols"]),
-                                 dataflow=row["dataflow"], compat="scalesim", buffers=buffers)  # fmt: skip
-        assert {name: getattr(answer, name) for name in COUNTS} == {name: int(row[name]) for name in COUNTS}, row
+        buffers = npu.Buffers(
+            **{name: int(row[f"{name}_words"]) for name in ("ifmap", "filter", "ofmap")}
+        )
+        answer = npu.gemm_cycles(
+            int(row["m"]),
+            int(row["n"]),
+            int(row["k"]),
+            rows=int(row["rows"]),
+            cols=int(row["cols"]),
+            dataflow=row["dataflow"],
+            compat="scalesim",
+            buffers=buffers,
+        )
+        assert {name: getattr(answer, name) for name in COUNTS} == {
+            name: int(row[name]) for name in COUNTS
+        }, row
 
 
 def enumerated(m, n, k, rows, cols, dataflow, buffers):
     """Words moved, fold by fold: an operand tile is fetched unless it is still held in half of its buffer."""
-    moved = dict.fromkeys(("x", "w", "y_read", "y_write", "dram_x", "dram_w", "dram_y_read", "dram_y_write"), 0)
+    moved = dict.fromkeys(
+        ("x", "w", "y_read", "y_write", "dram_x", "dram_w", "dram_y_read", "dram_y_write"), 0
+    )
     on_rows, on_cols = {"ws": (k, n), "is": (k, m), "os": (m, n)}[dataflow]
     streamed = {"ws": m, "is": n, "os": k}[dataflow]
     held_x, held_w = set(), set()
@@ -78,16 +108,29 @@ def enumerated(m, n, k, rows, cols, dataflow, buffers):
 
 
 @settings(deadline=None)
-@given(SIZES, SIZES, SIZES, st.integers(1, 20), st.integers(1, 20), st.sampled_from(["ws", "os", "is"]),
-       st.lists(st.integers(2, 9000), min_size=3, max_size=3))  # fmt: skip
+@given(
+    SIZES,
+    SIZES,
+    SIZES,
+    st.integers(1, 20),
+    st.integers(1, 20),
+    st.sampled_from(["ws", "os", "is"]),
+    st.lists(st.integers(2, 9000), min_size=3, max_size=3),
+)
 def test_corrected_traffic_equals_an_enumeration_of_folds(m, n, k, rows, cols, dataflow, words):
     buffers = npu.Buffers(ifmap=words[0], filter=words[1], ofmap=words[2])
     answer = npu.gemm_cycles(m, n, k, rows=rows, cols=cols, dataflow=dataflow, buffers=buffers)
     moved = enumerated(m, n, k, rows, cols, dataflow, buffers)
     assert (answer.sram_ifmap_reads, answer.sram_filter_reads) == (moved["x"], moved["w"])
-    assert (answer.sram_ofmap_reads, answer.sram_ofmap_writes) == (moved["y_read"], moved["y_write"])
+    assert (answer.sram_ofmap_reads, answer.sram_ofmap_writes) == (
+        moved["y_read"],
+        moved["y_write"],
+    )
     assert (answer.dram_ifmap_reads, answer.dram_filter_reads) == (moved["dram_x"], moved["dram_w"])
-    assert (answer.dram_ofmap_reads, answer.dram_ofmap_writes) == (moved["dram_y_read"], moved["dram_y_write"])
+    assert (answer.dram_ofmap_reads, answer.dram_ofmap_writes) == (
+        moved["dram_y_read"],
+        moved["dram_y_write"],
+    )
 
 
 def last_result(rows, cols, streamed, dataflow):
@@ -108,8 +151,18 @@ def test_one_fold_ends_when_its_last_result_leaves(dataflow):
 
 
 @settings(deadline=None)
-@given(SIZES, SIZES, SIZES, st.integers(1, 20), st.integers(1, 20), st.sampled_from(["ws", "os", "is"]), st.integers(1, 9))
-def test_utilisation_is_at_most_one_and_arrays_share_the_folds(m, n, k, rows, cols, dataflow, arrays):
+@given(
+    SIZES,
+    SIZES,
+    SIZES,
+    st.integers(1, 20),
+    st.integers(1, 20),
+    st.sampled_from(["ws", "os", "is"]),
+    st.integers(1, 9),
+)
+def test_utilisation_is_at_most_one_and_arrays_share_the_folds(
+    m, n, k, rows, cols, dataflow, arrays
+):
     one = npu.gemm_cycles(m, n, k, rows=rows, cols=cols, dataflow=dataflow)
     many = npu.gemm_cycles(m, n, k, rows=rows, cols=cols, dataflow=dataflow, arrays=arrays)
     assert 0 < many.utilisation <= 1
@@ -119,7 +172,9 @@ def test_utilisation_is_at_most_one_and_arrays_share_the_folds(m, n, k, rows, co
 
 
 @settings(deadline=None)
-@given(SIZES, SIZES, SIZES, st.integers(1, 20), st.integers(1, 20), st.sampled_from(["ws", "os", "is"]))
+@given(
+    SIZES, SIZES, SIZES, st.integers(1, 20), st.integers(1, 20), st.sampled_from(["ws", "os", "is"])
+)
 def test_overlapping_folds_save_all_but_one_filling(m, n, k, rows, cols, dataflow):
     """Tile i is in place R cycles after tile i - 1, and streams when it is in place and the one before has streamed."""
     streamed = {"ws": m, "is": n, "os": k}[dataflow]
@@ -150,24 +205,41 @@ def test_groups_are_folds_of_one_job(dataflow):
     assert many.total_cycles == 6 * one.total_cycles
     assert many.utilisation == pytest.approx(one.utilisation)
     assert many.dram_filter_reads == 6 * one.dram_filter_reads
-    assert npu.gemm_cycles(9, 20, 30, rows=8, cols=8, dataflow=dataflow, groups=6, arrays=6).total_cycles == one.total_cycles
+    assert (
+        npu.gemm_cycles(
+            9, 20, 30, rows=8, cols=8, dataflow=dataflow, groups=6, arrays=6
+        ).total_cycles
+        == one.total_cycles
+    )
 
 
 def test_a_long_stream_amortises_fill_and_drain():
-    utilisation = [npu.gemm_cycles(m, 128, 128, rows=128, cols=128).utilisation for m in (1, 100, 10_000, 1_000_000)]
+    utilisation = [
+        npu.gemm_cycles(m, 128, 128, rows=128, cols=128).utilisation
+        for m in (1, 100, 10_000, 1_000_000)
+    ]
     assert utilisation == sorted(utilisation)
     assert utilisation[-1] > 0.999
 
 
-@pytest.mark.parametrize(("change", "error", "message"), [
-    ({"dataflow": "rs"}, ValueError, "dataflow 'rs' is not known.*known: is, os, ws"),
-    ({"compat": "scale-sim"}, ValueError, "compat='scale-sim'"),
-    ({"m": 0}, ValueError, "m=0 is outside 1.."), ({"k": -3}, ValueError, "k=-3"), ({"n": 2**40}, ValueError, "n=1099511627776"),
-    ({"rows": 0}, ValueError, "rows=0"), ({"n": 3.5}, TypeError, "n=3.5 is not an integer"), ({"k": True}, TypeError, "k=True"),
-    ({"arrays": 2, "compat": "scalesim"}, ValueError, "one array"), ({"overlap": True, "compat": "scalesim"}, ValueError, "no overlap"),
-    ({"groups": 0}, ValueError, "groups=0"), ({"overlap": "no"}, TypeError, "overlap='no' is not True or False"),
-    ({"buffers": 1024}, TypeError, "buffers=1024 is not Buffers"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"dataflow": "rs"}, ValueError, "dataflow 'rs' is not known.*known: is, os, ws"),
+        ({"compat": "scale-sim"}, ValueError, "compat='scale-sim'"),
+        ({"m": 0}, ValueError, "m=0 is outside 1.."),
+        ({"k": -3}, ValueError, "k=-3"),
+        ({"n": 2**40}, ValueError, "n=1099511627776"),
+        ({"rows": 0}, ValueError, "rows=0"),
+        ({"n": 3.5}, TypeError, "n=3.5 is not an integer"),
+        ({"k": True}, TypeError, "k=True"),
+        ({"arrays": 2, "compat": "scalesim"}, ValueError, "one array"),
+        ({"overlap": True, "compat": "scalesim"}, ValueError, "no overlap"),
+        ({"groups": 0}, ValueError, "groups=0"),
+        ({"overlap": "no"}, TypeError, "overlap='no' is not True or False"),
+        ({"buffers": 1024}, TypeError, "buffers=1024 is not Buffers"),
+    ],
+)
 def test_bad_arguments_are_named(change, error, message):
     with pytest.raises(error, match=message):
         npu.gemm_cycles(**{"m": 4, "n": 4, "k": 4, "rows": 4, "cols": 4, **change})

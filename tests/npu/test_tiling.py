@@ -8,8 +8,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pimlab import npu
+from pimlab.machine.protocol import MacOp
 from pimlab.npu.tiling import Operands, fetches
-from pimlab.protocol import MacOp
 
 BITS = Operands(x=8.0, w=8.0, sum=32.0, slab=4)
 

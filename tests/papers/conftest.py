@@ -19,7 +19,9 @@ def _folder(request):
 @pytest.fixture(scope="module")
 def make(request):
     folder = _folder(request)
-    spec = importlib.util.spec_from_file_location(f"papers_{folder.name.replace('-', '_')}", folder / "make.py")
+    spec = importlib.util.spec_from_file_location(
+        f"papers_{folder.name.replace('-', '_')}", folder / "make.py"
+    )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

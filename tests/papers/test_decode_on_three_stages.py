@@ -5,8 +5,15 @@ import numpy as np
 
 def test_targets(ds, targets):
     found = [float(ds[row["quantity"]].sel(shape=row["condition"])) for row in targets]
-    table = [(row["quantity"], row["condition"], float(row["published"]), value) for row, value in zip(targets, found, strict=True)]
-    missed = [line for line, row in zip(table, targets, strict=True) if abs(line[3] - line[2]) > float(row["tolerance"])]
+    table = [
+        (row["quantity"], row["condition"], float(row["published"]), value)
+        for row, value in zip(targets, found, strict=True)
+    ]
+    missed = [
+        line
+        for line, row in zip(table, targets, strict=True)
+        if abs(line[3] - line[2]) > float(row["tolerance"])
+    ]
     assert not missed, "\n".join(map(str, table))
     assert not any("memory" in row["provenance"] for row in targets)
 

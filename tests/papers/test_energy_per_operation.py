@@ -12,8 +12,20 @@ def _found(ds, quantity, condition):
 
 
 def test_targets(ds, targets):
-    table = [(row["quantity"], row["condition"], float(row["published"]), _found(ds, row["quantity"], row["condition"])) for row in targets]
-    missed = [line for line, row in zip(table, targets, strict=True) if abs(line[3] - line[2]) > float(row["tolerance"])]
+    table = [
+        (
+            row["quantity"],
+            row["condition"],
+            float(row["published"]),
+            _found(ds, row["quantity"], row["condition"]),
+        )
+        for row in targets
+    ]
+    missed = [
+        line
+        for line, row in zip(table, targets, strict=True)
+        if abs(line[3] - line[2]) > float(row["tolerance"])
+    ]
     assert not missed, "\n".join(map(str, table))
     assert not any("memory" in row["provenance"] for row in targets)
 
@@ -27,9 +39,13 @@ def test_fetching_weights_costs_dram_and_time(ds):
 
 
 def test_board_powers_meet_the_interval_but_for_the_one_reported(ds):
-    inside = (ds.tdp.sel(end="low") <= ds.power.sel(end="high")) & (ds.tdp.sel(end="high") >= ds.power.sel(end="low"))
+    inside = (ds.tdp.sel(end="low") <= ds.power.sel(end="high")) & (
+        ds.tdp.sel(end="high") >= ds.power.sel(end="low")
+    )
     assert ds.chip.values[~inside.values].tolist() == ["tpu-v4i"]
-    assert float(ds.tdp.sel(chip="tpu-v4i", end="low") / ds.power.sel(chip="tpu-v4i", end="high")) == pytest.approx(1.47, abs=0.02)
+    assert float(
+        ds.tdp.sel(chip="tpu-v4i", end="low") / ds.power.sel(chip="tpu-v4i", end="high")
+    ) == pytest.approx(1.47, abs=0.02)
     nominal = ds.power.sel(end="nominal") / ds.tdp.sel(end="nominal")
     assert float(nominal.min()) == pytest.approx(0.14, abs=0.01)
     assert float(nominal.max()) == pytest.approx(0.50, abs=0.01)

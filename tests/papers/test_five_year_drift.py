@@ -11,14 +11,20 @@ def last(ds):
 def test_targets(make, last):
     rows = {row["quantity"]: row for row in make.targets()}
     found = float(last.sel(rule="one gain a layer") / last.sel(rule="none"))
-    assert abs(found / float(rows["gain"]["published"]) - 1) < float(rows["gain"]["tolerance"]), found
+    assert abs(found / float(rows["gain"]["published"]) - 1) < float(rows["gain"]["tolerance"]), (
+        found
+    )
     assert not any("memory" in row["provenance"] for row in make.targets())
 
 
 def test_left_alone_the_error_grows_and_every_rule_takes_some_back(ds, last):
     first = ds.error.isel(cell=0, at=0).mean("seed")
     assert float(last.sel(rule="none")) > 1.5 * float(first.sel(rule="none"))
-    assert all(float(last.sel(rule=rule)) < 0.8 * float(last.sel(rule="none")) for rule in last.rule.values if rule != "none")
+    assert all(
+        float(last.sel(rule=rule)) < 0.8 * float(last.sel(rule="none"))
+        for rule in last.rule.values
+        if rule != "none"
+    )
 
 
 def test_figure_draws(make, ds):

@@ -10,8 +10,15 @@ def _found(ds, row):
 
 
 def test_targets(ds, targets):
-    table = [(row["quantity"], row["condition"], float(row["published"]), _found(ds, row)) for row in targets]
-    missed = [line for line, row in zip(table, targets, strict=True) if abs(line[3] / line[2] - 1) > float(row["tolerance"])]
+    table = [
+        (row["quantity"], row["condition"], float(row["published"]), _found(ds, row))
+        for row in targets
+    ]
+    missed = [
+        line
+        for line, row in zip(table, targets, strict=True)
+        if abs(line[3] / line[2] - 1) > float(row["tolerance"])
+    ]
     assert not missed, "\n".join(map(str, table))
     assert not any("memory" in row["provenance"] for row in targets)
 
@@ -22,7 +29,9 @@ def test_power_does_not_depend_on_the_mode(ds):
 
 
 def test_most_of_the_energy_has_no_published_split(ds):
-    share = ds.energy.sel(bound="nominal", component="rest of the macro") / ds.energy.sel(bound="nominal").sum("component")
+    share = ds.energy.sel(bound="nominal", component="rest of the macro") / ds.energy.sel(
+        bound="nominal"
+    ).sum("component")
     assert share.values == pytest.approx([0.94, 0.90], abs=0.01)
 
 

@@ -10,8 +10,15 @@ def _found(ds, row):
 
 
 def test_targets(ds, targets):
-    table = [(row["quantity"], row["condition"], float(row["published"]), _found(ds, row)) for row in targets]
-    missed = [line for line, row in zip(table, targets, strict=True) if abs(line[3] / line[2] - 1) > float(row["tolerance"])]
+    table = [
+        (row["quantity"], row["condition"], float(row["published"]), _found(ds, row))
+        for row in targets
+    ]
+    missed = [
+        line
+        for line, row in zip(table, targets, strict=True)
+        if abs(line[3] / line[2] - 1) > float(row["tolerance"])
+    ]
     assert not missed, "\n".join(map(str, table))
     assert not any("memory" in row["provenance"] for row in targets)
 
@@ -19,7 +26,9 @@ def test_targets(ds, targets):
 def test_the_converter_is_most_of_the_tile(ds):
     charged = ds.power.sel(converter="charged")
     assert float(charged.sel(part="ADC") / charged.sum()) == pytest.approx(0.684, abs=0.002)
-    assert ds.efficiency.sel(converter=["charged", "as surveyed"]).values == pytest.approx([0.876, 0.643], abs=0.002)
+    assert ds.efficiency.sel(converter=["charged", "as surveyed"]).values == pytest.approx(
+        [0.876, 0.643], abs=0.002
+    )
 
 
 def test_missing_bits_cost_half_of_the_precision_each(make, ds):

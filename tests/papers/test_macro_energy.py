@@ -12,14 +12,24 @@ def _found(ds, row):
 
 def test_targets(make, ds):
     rows = make.targets()
-    table = [(row["quantity"], row["condition"], float(row["published"]), _found(ds, row)) for row in rows]
-    missed = [line for line, row in zip(table, rows, strict=True) if abs(line[3] / line[2] - 1) > float(row["tolerance"])]
+    table = [
+        (row["quantity"], row["condition"], float(row["published"]), _found(ds, row))
+        for row in rows
+    ]
+    missed = [
+        line
+        for line, row in zip(table, rows, strict=True)
+        if abs(line[3] / line[2] - 1) > float(row["tolerance"])
+    ]
     assert not missed, "\n".join(map(str, table))
     assert not any("memory" in row["provenance"] for row in rows)
 
 
 def test_one_constant_a_voltage_curve_and_three_for_the_values(ds):
-    fitted = {str(name): int(ds.fitted.values[ds.series.values == name].sum()) for name in np.unique(ds.series)}
+    fitted = {
+        str(name): int(ds.fitted.values[ds.series.values == name].sum())
+        for name in np.unique(ds.series)
+    }
     assert fitted.pop("sinangil2021 output") == 3
     assert set(fitted.values()) == {1}
 

@@ -16,8 +16,15 @@ def _misses(ds, rows):
 
 def test_targets(ds, targets):
     rows = targets
-    missed = [row for row, miss in zip(rows, _misses(ds, rows), strict=True) if miss > float(row["tolerance"])]
-    assert not missed, "\n".join(f"{row['quantity']} {row['condition']}: {row['published']}, ours {_found(ds, row):.4g}" for row in missed)
+    missed = [
+        row
+        for row, miss in zip(rows, _misses(ds, rows), strict=True)
+        if miss > float(row["tolerance"])
+    ]
+    assert not missed, "\n".join(
+        f"{row['quantity']} {row['condition']}: {row['published']}, ours {_found(ds, row):.4g}"
+        for row in missed
+    )
     assert not any("memory" in row["provenance"] for row in rows)
 
 
@@ -26,7 +33,9 @@ def test_constants_come_from_four_points_only(make):
         assert len(make._fitted(quantity)) == 4
 
 
-@pytest.mark.parametrize(("quantity", "largest", "mean"), [("throughput", 0.022, 0.016), ("efficiency", 0.098, 0.048)])
+@pytest.mark.parametrize(
+    ("quantity", "largest", "mean"), [("throughput", 0.022, 0.016), ("efficiency", 0.098, 0.048)]
+)
 def test_held_out_misses_are_those_of_the_readme(make, ds, targets, quantity, largest, mean):
     rows = {}
     for row in targets:
@@ -40,8 +49,18 @@ def test_held_out_misses_are_those_of_the_readme(make, ds, targets, quantity, la
 
 
 def test_counts_by_hand(make):
-    assert make.counts((8, 10, "two-phase")) == {"bits": 7, "integrations": 15 + 7, "ADC steps": 10 + 6, "phases": 2}
-    assert make.counts((6, 8, "one-phase")) == {"bits": 5, "integrations": 31, "ADC steps": 8, "phases": 1}
+    assert make.counts((8, 10, "two-phase")) == {
+        "bits": 7,
+        "integrations": 15 + 7,
+        "ADC steps": 10 + 6,
+        "phases": 2,
+    }
+    assert make.counts((6, 8, "one-phase")) == {
+        "bits": 5,
+        "integrations": 31,
+        "ADC steps": 8,
+        "phases": 1,
+    }
 
 
 def test_figure_draws(make, ds):

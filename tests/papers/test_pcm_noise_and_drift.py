@@ -15,15 +15,31 @@ def _readings(make):
 def _found(make, ds, row):
     if row["quantity"] == "readings":
         return _readings(make)
-    condition = dict(part.split("=") for part in row["condition"].replace(" y", "_y").replace(" h", "_h").replace(" s", "_s").split())
+    condition = dict(
+        part.split("=")
+        for part in row["condition"]
+        .replace(" y", "_y")
+        .replace(" h", "_h")
+        .replace(" s", "_s")
+        .split()
+    )
     one = ds[row["quantity"]].sel(g=float(condition["g"]))
-    return float(one.sel(time=make.TIMES[condition["t"].replace("_", " ")]) if "t" in condition else one)
+    return float(
+        one.sel(time=make.TIMES[condition["t"].replace("_", " ")]) if "t" in condition else one
+    )
 
 
 def test_targets(make, ds):
     rows = make.targets()
-    table = [(row["quantity"], row["condition"], float(row["published"]), _found(make, ds, row)) for row in rows]
-    missed = [line for line, row in zip(table, rows, strict=True) if abs(line[3] / line[2] - 1) > float(row["tolerance"])]
+    table = [
+        (row["quantity"], row["condition"], float(row["published"]), _found(make, ds, row))
+        for row in rows
+    ]
+    missed = [
+        line
+        for line, row in zip(table, rows, strict=True)
+        if abs(line[3] / line[2] - 1) > float(row["tolerance"])
+    ]
     assert not missed, "\n".join(map(str, table))
     assert not any("memory" in row["provenance"] for row in rows)
 

@@ -9,8 +9,20 @@ def _found(ds, quantity, condition):
 
 
 def test_targets(ds, targets):
-    table = [(row["quantity"], row["condition"], float(row["published"]), _found(ds, row["quantity"], row["condition"])) for row in targets]
-    missed = [line for line, row in zip(table, targets, strict=True) if abs(line[3] - line[2]) > float(row["tolerance"])]
+    table = [
+        (
+            row["quantity"],
+            row["condition"],
+            float(row["published"]),
+            _found(ds, row["quantity"], row["condition"]),
+        )
+        for row in targets
+    ]
+    missed = [
+        line
+        for line, row in zip(table, targets, strict=True)
+        if abs(line[3] - line[2]) > float(row["tolerance"])
+    ]
     assert not missed, "\n".join(map(str, table))
     assert not any("memory" in row["provenance"] for row in targets)
 

@@ -7,7 +7,10 @@ from pimlab.plot.analog import accuracy_and_adc, accuracy_over_time
 
 
 def test_accuracy_over_time():
-    ds = xr.Dataset({"accuracy": (("rule", "seed", "at"), np.full((2, 3, 4), 0.9))}, coords={"rule": ["a", "b"], "at": [0, 1, 60, 3600.0]})
+    ds = xr.Dataset(
+        {"accuracy": (("rule", "seed", "at"), np.full((2, 3, 4), 0.9))},
+        coords={"rule": ["a", "b"], "at": [0, 1, 60, 3600.0]},
+    )
     axes = accuracy_over_time(ds, "rule", "finding").axes[0]
     assert axes.get_title() == "finding"
     assert axes.get_xscale() == "log"

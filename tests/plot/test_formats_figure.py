@@ -8,16 +8,27 @@ from pimlab.plot.formats import by_format
 
 
 @pytest.mark.parametrize(
-    ("metric", "values", "cheapest"), [("accuracy", [0.9, 0.89, 0.5], "int8"), ("perplexity", [20.0, 20.5, 90.0], "int8")]
+    ("metric", "values", "cheapest"),
+    [("accuracy", [0.9, 0.89, 0.5], "int8"), ("perplexity", [20.0, 20.5, 90.0], "int8")],
 )
 def test_the_title_names_the_cheapest_good_format(metric, values, cheapest):
     values = np.array(values)
     energy = np.array([[[4.0, 1], [9, 9]], [[2, 0.5], [9, 9]], [[1, 0.2], [9, 9]]]) * 1e-6
     ds = xr.Dataset(
-        {metric: ("format", values), f"{metric}_low": ("format", values * 0.95), f"{metric}_high": ("format", values * 1.05),
-         **dict.fromkeys(("energy", "energy_low", "energy_high"), (("format", "layer", "component"), energy))},
-        coords={"format": ["fp16", "int8", "int4"], "layer": ["fc", "standing warboy"], "component": ["SRAM", "MAC"]},
-    )  # fmt: skip
+        {
+            metric: ("format", values),
+            f"{metric}_low": ("format", values * 0.95),
+            f"{metric}_high": ("format", values * 1.05),
+            **dict.fromkeys(
+                ("energy", "energy_low", "energy_high"), (("format", "layer", "component"), energy)
+            ),
+        },
+        coords={
+            "format": ["fp16", "int8", "int4"],
+            "layer": ["fc", "standing warboy"],
+            "component": ["SRAM", "MAC"],
+        },
+    )
     left, right = by_format(ds, metric).axes
     assert left.get_title().startswith(cheapest)
     assert right.get_title() == "SRAM takes 80% of it"

@@ -24,5 +24,8 @@ def test_one_row_a_workload_and_one_point_a_machine(ds):
 
 
 def test_a_workload_that_was_not_compared_is_named(ds):
-    with pytest.raises(ValueError, match=r"services \['small-lm'\] are not in the Dataset; allowed: one or more of cancer-mlp, digits-mlp"):
+    with pytest.raises(
+        ValueError,
+        match=r"services \['small-lm'\] are not in the Dataset; allowed: one or more of cancer-mlp, digits-mlp",
+    ):
         stages_by_service(ds, [service for service in SERVICES if service.model == "small-lm"])

@@ -37,5 +37,7 @@ def test_what_pimlab_did_not_make_is_refused():
         pim.cite("warboy")
     with pytest.raises(ValueError, match="no attribute 'sources'"):
         pim.cite(xr.Dataset())
-    with pytest.raises(ValueError, match="source 'nobody1900' of this Dataset is not in the catalogue"):
+    with pytest.raises(
+        ValueError, match="source 'nobody1900' of this Dataset is not in the catalogue"
+    ):
         pim.cite(xr.Dataset(attrs={"sources": "nobody1900"}))

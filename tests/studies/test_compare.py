@@ -16,7 +16,12 @@ def compared():
 
 
 def test_each_cell_is_what_run_says(compared):
-    one = pim.run(pim.load_model("digits-mlp"), pim.target("pcm-hermes"), pim.load_data("digits", limit=1), at=["0 s", "1 day"])
+    one = pim.run(
+        pim.load_model("digits-mlp"),
+        pim.target("pcm-hermes"),
+        pim.load_data("digits", limit=1),
+        at=["0 s", "1 day"],
+    )
     cell = compared.sel(model="digits-mlp", target="pcm-hermes")
     assert np.array_equal(cell.accuracy, one.accuracy)
     assert float(cell.energy.sum()) == pytest.approx(float(one.energy.sum()), rel=1e-12)
@@ -24,7 +29,9 @@ def test_each_cell_is_what_run_says(compared):
     hosted = one.energy.where(one.executor == "warboy").sum("component")
     standing = float(hosted.sel(layer="standing warboy"))
     assert float(cell.energy.sel(component=HOST_STANDING)) == pytest.approx(standing)
-    assert float(cell.energy.sel(component=HOST_WORK)) == pytest.approx(float(hosted.sum()) - standing)
+    assert float(cell.energy.sel(component=HOST_WORK)) == pytest.approx(
+        float(hosted.sum()) - standing
+    )
 
 
 def test_what_is_not_scored_is_absent(compared):
@@ -33,8 +40,14 @@ def test_what_is_not_scored_is_absent(compared):
     assert np.isnan(compared.perplexity.sel(model="llama2-7b")).all()
     assert (compared.energy.sel(model="llama2-7b").sum("component") > 0).all()
     assert compared.stage.values.tolist() == [1, 3]
-    assert all("units" in compared[name].attrs and "long_name" in compared[name].attrs for name in compared.data_vars)
-    assert all("long_name" in compared[name].attrs and compared[name].dtype.kind in "Of" for name in compared.coords)
+    assert all(
+        "units" in compared[name].attrs and "long_name" in compared[name].attrs
+        for name in compared.data_vars
+    )
+    assert all(
+        "long_name" in compared[name].attrs and compared[name].dtype.kind in "Of"
+        for name in compared.coords
+    )
     assert compared.attrs["seed"] == 0
 
 
@@ -54,25 +67,38 @@ def test_bad_input_is_named():
         pim.compare(["digits-mlp"], TARGETS, data={"digits": "digits"})
     with pytest.raises(ValueError, match="empty"):
         pim.compare([], TARGETS)
-    with pytest.raises(TypeError, match=r"compare targets='warboy' is not a list; write targets=\['warboy'\]"):
+    with pytest.raises(
+        TypeError, match=r"compare targets='warboy' is not a list; write targets=\['warboy'\]"
+    ):
         pim.compare(["digits-mlp"], "warboy")
     with pytest.raises(TypeError, match="compare data='digits' is no mapping of models to data"):
         pim.compare(["digits-mlp"], TARGETS, data="digits")
-    with pytest.raises(TypeError, match="compare models: 3 is neither a name nor one of the models"):
+    with pytest.raises(
+        TypeError, match="compare models: 3 is neither a name nor one of the models"
+    ):
         pim.compare([3], TARGETS)
 
 
 def test_two_machines_of_one_name_are_refused_and_not_merged():
     npu = pim.target("warboy")
-    with pytest.raises(ValueError, match=r"compare targets=\['warboy', 'warboy'\] repeats a name; .*\.but\(name=\.\.\.\)"):
+    with pytest.raises(
+        ValueError,
+        match=r"compare targets=\['warboy', 'warboy'\] repeats a name; .*\.but\(name=\.\.\.\)",
+    ):
         pim.compare(["digits-mlp"], [npu, npu.but(array=npu.array.but(rows=32))])
-    found = pim.compare(["digits-mlp"], [npu, npu.but(name="half", array=npu.array.but(rows=32))], limit=1)
+    found = pim.compare(
+        ["digits-mlp"], [npu, npu.but(name="half", array=npu.array.but(rows=32))], limit=1
+    )
     assert found.target.values.tolist() == ["warboy", "half"]
     assert found.sizes["target"] == 2
 
 
 def test_ranges_are_chosen_for_the_codes_of_the_machine():
-    model, data, npu = pim.load_model("digits-mlp"), pim.load_data("digits", limit=50), pim.target("warboy")
+    model, data, npu = (
+        pim.load_model("digits-mlp"),
+        pim.load_data("digits", limit=50),
+        pim.target("warboy"),
+    )
     narrow = npu.in_format("int4")
     for rule, same in (("minmax", True), ("mse", False)):
         wide, few = (calibrations(model, machine, data, rule)["fc1"].y for machine in (npu, narrow))

@@ -22,7 +22,9 @@ def test_the_steps_are_ideal_and_then_each_cause(explained):
     assert explained.step.values.tolist() == ["ideal", *(f"+ {cause}" for cause in causes)]
     assert explained.cause.values.tolist() == list(causes)
     assert {str(name) for name in explained.data_vars} == {
-        f"accuracy{suffix}{end}" for suffix in ("", "_alone", "_without") for end in ("", "_low", "_high")
+        f"accuracy{suffix}{end}"
+        for suffix in ("", "_alone", "_without")
+        for end in ("", "_low", "_high")
     }
 
 
@@ -51,8 +53,14 @@ def test_intervals_hold_the_value_and_everything_is_named(explained, tmp_path):
         value, low, high = (explained[f"accuracy{suffix}{end}"] for end in ("", "_low", "_high"))
         assert (low <= value).all()
         assert (value <= high).all()
-    assert all(explained[name].attrs["units"] == "1" and explained[name].attrs["long_name"] for name in explained.data_vars)
-    assert all("long_name" in explained[name].attrs and explained[name].dtype.kind in "Ofi" for name in explained.coords)
+    assert all(
+        explained[name].attrs["units"] == "1" and explained[name].attrs["long_name"]
+        for name in explained.data_vars
+    )
+    assert all(
+        "long_name" in explained[name].attrs and explained[name].dtype.kind in "Ofi"
+        for name in explained.coords
+    )
     assert explained["at"].attrs["units"] == "s"
     assert {"model", "data", "sources", "pimlab", "commit", "lock"} <= explained.attrs.keys()
     explained.to_netcdf(tmp_path / "e.nc", engine="h5netcdf")
@@ -71,11 +79,15 @@ def test_a_machine_without_causes_has_one_step(digits):
 @pytest.mark.parametrize("target", ["warboy", "hbm-pim"])
 def test_digital_machines_end_where_run_does(digits, target):
     found = pim.explain(digits[0], pim.target(target), digits[1])
-    assert float(found.accuracy[-1]) == float(pim.run(digits[0], pim.target(target), digits[1]).accuracy)
+    assert float(found.accuracy[-1]) == float(
+        pim.run(digits[0], pim.target(target), digits[1]).accuracy
+    )
 
 
 def test_several_times_and_no_data_are_refused(digits):
     with pytest.raises(TypeError, match="is not a time"):
         pim.explain(digits[0], pim.target("warboy"), digits[1], at=["1 h", "1 day"])
-    with pytest.raises(TypeError, match=r"data=None is no data; write for example pimlab\.load_data"):
+    with pytest.raises(
+        TypeError, match=r"data=None is no data; write for example pimlab\.load_data"
+    ):
         pim.explain(digits[0], pim.target("warboy"), None)

@@ -13,12 +13,15 @@ from hypothesis import strategies as st
 import pimlab as pim
 from pimlab.constants import assumed
 from pimlab.cost import Price, Prices, price
-from pimlab.protocol import MacOp, Target, VectorOp
+from pimlab.machine.protocol import MacOp, Target, VectorOp
 from pimlab.studies import place as module
 from pimlab.studies.place import Placement, Share, link, place
 
 NPU, PIM = pim.target("warboy"), pim.target("gddr6-aim").but(widest=None)
-OPS = [MacOp(name=f"fc{i}", m=m, k=k, n=n) for i, (m, k, n) in enumerate([(1, 4096, 4096), (64, 512, 512), (1, 256, 2048), (9, 1024, 64)])]
+OPS = [
+    MacOp(name=f"fc{i}", m=m, k=k, n=n)
+    for i, (m, k, n) in enumerate([(1, 4096, 4096), (64, 512, 512), (1, 256, 2048), (9, 1024, 64)])
+]
 MODEL = SimpleNamespace(mac_ops=OPS, vector_ops=[VectorOp(name="relu", kind="relu", elements=4096)])
 
 
@@ -26,14 +29,23 @@ def _brute_force(objective):
     """The cheapest of all placements, each priced through its own Target."""
     best = np.inf
     for owners in itertools.product((0, 1), repeat=len(OPS)):
-        names = [frozenset(op.name for op, o in zip(OPS, owners, strict=True) if o == j) for j in (0, 1)]
-        shares = [Share(name="npu", machine=NPU, operators=names[0] | {"relu"}), Share(name="pim", machine=PIM, operators=names[1])]
+        names = [
+            frozenset(op.name for op, o in zip(OPS, owners, strict=True) if o == j) for j in (0, 1)
+        ]
+        shares = [
+            Share(name="npu", machine=NPU, operators=names[0] | {"relu"}),
+            Share(name="pim", machine=PIM, operators=names[1]),
+        ]
         seconds = joules = 0.0
         for share in shares:
             for op in (op for op in (*OPS, *MODEL.vector_ops) if share.serves(op)):
                 joules += sum(price(share.events(op), share.prices).nominal.values())
                 seconds += sum(share.latency(op).values())
-        joules += sum(seconds * sum(price(s.standing, s.prices).nominal.values()) for s in shares if s.operators)
+        joules += sum(
+            seconds * sum(price(s.standing, s.prices).nominal.values())
+            for s in shares
+            if s.operators
+        )
         best = min(best, joules if objective == "energy" else seconds)
     return best
 
@@ -45,7 +57,9 @@ def test_cheapest_of_all_and_never_worse_than_one_machine(objective):
     assert value == pytest.approx(_brute_force(objective), rel=1e-12)
     assert all(value <= alone * (1 + 1e-12) for alone in found.alone.values())
     assert found.owners["relu"] == "warboy"
-    assert any(line.startswith("fc0 on gddr6-aim") for line in found.why) == (objective == "latency")
+    assert any(line.startswith("fc0 on gddr6-aim") for line in found.why) == (
+        objective == "latency"
+    )
 
 
 class Priced(Target):
@@ -73,7 +87,10 @@ class Priced(Target):
 
     @property
     def prices(self):
-        one = Price(constant=assumed("joule", 1.0, unit="J", low=1.0, high=1.0, reason="a test"), component="all")
+        one = Price(
+            constant=assumed("joule", 1.0, unit="J", low=1.0, high=1.0, reason="a test"),
+            component="all",
+        )
         return Prices({"joule": one, "idle": one})
 
     @property
@@ -82,7 +99,9 @@ class Priced(Target):
 
 
 def _graph(count):
-    return SimpleNamespace(mac_ops=[MacOp(name=f"op{i}", m=1, k=1, n=1) for i in range(count)], vector_ops=[])
+    return SimpleNamespace(
+        mac_ops=[MacOp(name=f"op{i}", m=1, k=1, n=1) for i in range(count)], vector_ops=[]
+    )
 
 
 @st.composite
@@ -91,7 +110,10 @@ def _machines(draw, machines, operators):
     built = []
     for j in range(machines):
         served = [i for i in range(operators) if j == 0 or draw(st.booleans())]
-        table = {f"op{i}": (float(draw(st.integers(0, 50))), float(draw(st.integers(0, 50)))) for i in served}
+        table = {
+            f"op{i}": (float(draw(st.integers(0, 50))), float(draw(st.integers(0, 50))))
+            for i in served
+        }
         built.append(Priced(name=f"m{j}", table=table, watts=float(draw(st.integers(0, 3)))))
     return built
 
@@ -106,8 +128,15 @@ def _totals(machines, operators):
 
 
 @settings(max_examples=60, deadline=None)
-@given(data=st.data(), objective=st.sampled_from(["energy", "latency"]), operators=st.integers(1, 6), machines=st.integers(1, 3))
-def test_any_graph_is_placed_at_the_least_cost_and_never_worse_than_one_machine(data, objective, operators, machines):
+@given(
+    data=st.data(),
+    objective=st.sampled_from(["energy", "latency"]),
+    operators=st.integers(1, 6),
+    machines=st.integers(1, 3),
+)
+def test_any_graph_is_placed_at_the_least_cost_and_never_worse_than_one_machine(
+    data, objective, operators, machines
+):
     built = data.draw(_machines(machines, operators))
     found = place(_graph(operators), built, objective)
     least = min(total[1 if objective == "energy" else 2] for total in _totals(built, operators))
@@ -117,18 +146,35 @@ def test_any_graph_is_placed_at_the_least_cost_and_never_worse_than_one_machine(
 
 
 @settings(max_examples=30, deadline=None)
-@given(data=st.data(), objective=st.sampled_from(["energy", "latency"]), operators=st.integers(1, 6), exact=st.booleans())
+@given(
+    data=st.data(),
+    objective=st.sampled_from(["energy", "latency"]),
+    operators=st.integers(1, 6),
+    exact=st.booleans(),
+)
 def test_no_memory_is_filled_twice(data, objective, operators, exact):
     """Exact where all placements are tried; else what fits, and never worse than a machine alone."""
     first, *others = data.draw(_machines(3, operators))
-    eighths = [{name: data.draw(st.integers(0, 10)) / 8 for name in machine.table} for machine in others]
-    built = [first, *(machine.but(shares=shares) for machine, shares in zip(others, eighths, strict=True))]
+    eighths = [
+        {name: data.draw(st.integers(0, 10)) / 8 for name in machine.table} for machine in others
+    ]
+    built = [
+        first,
+        *(machine.but(shares=shares) for machine, shares in zip(others, eighths, strict=True)),
+    ]
 
     def fits(owners):
-        loads = [sum(m.shares[f"op{i}"] for i, j in enumerate(owners) if built[j] is m) for m in built[1:]]
+        loads = [
+            sum(m.shares[f"op{i}"] for i, j in enumerate(owners) if built[j] is m)
+            for m in built[1:]
+        ]
         return all(load <= 1 for load in loads)
 
-    least = min(total[1 if objective == "energy" else 2] for total in _totals(built, operators) if fits(total[0]))
+    least = min(
+        total[1 if objective == "energy" else 2]
+        for total in _totals(built, operators)
+        if fits(total[0])
+    )
     with pytest.MonkeyPatch.context() as patch:
         if not exact:
             patch.setattr(module, "EXACT", 0)
@@ -141,14 +187,20 @@ def test_no_memory_is_filled_twice(data, objective, operators, exact):
 
 def test_what_does_not_fit_in_the_banks_runs_elsewhere_or_is_refused():
     banks = pim.target("hbm-pim").but(widest=None, host=None)
-    small = banks.but(organisation=banks.organisation.but(rows=256))  # 128 rows hold weights; one of these matrices takes up 32
-    model = SimpleNamespace(mac_ops=[MacOp(name=f"fc{i}", m=1, k=4096, n=4096) for i in range(6)], vector_ops=[])
+    small = banks.but(
+        organisation=banks.organisation.but(rows=256)
+    )  # 128 rows hold weights; one of these matrices takes up 32
+    model = SimpleNamespace(
+        mac_ops=[MacOp(name=f"fc{i}", m=1, k=4096, n=4096) for i in range(6)], vector_ops=[]
+    )
     found = place(model, [NPU, small], "latency")
     assert sorted(found.owners.values()) == ["hbm-pim"] * 4 + ["warboy"] * 2
     assert found.filled == {"warboy": 0.0, "hbm-pim": 1.0}
     assert "the memory of hbm-pim is 100.0% full" in found.why
     assert found.alone["hbm-pim"] == np.inf
-    with pytest.raises(ValueError, match=r"the weights do not fit: all of them fill \{'hbm-pim': 1.5\} memories"):
+    with pytest.raises(
+        ValueError, match=r"the weights do not fit: all of them fill \{'hbm-pim': 1.5\} memories"
+    ):
         place(model, [small])
     wide = SimpleNamespace(mac_ops=[MacOp(name="wide", m=1, k=65536, n=65536)], vector_ops=[])
     assert place(wide, [NPU, small], "latency").owners == {"wide": "warboy"}
@@ -163,7 +215,9 @@ def test_a_bound_on_accuracy_is_kept_at_the_least_cost(data, operators, bound, e
     losses = data.draw(st.lists(st.integers(0, 4), min_size=operators, max_size=operators))
 
     def score(owners):
-        return (100 - sum(loss for loss, owner in zip(losses, owners, strict=True) if owner == 1)) / 128
+        return (
+            100 - sum(loss for loss, owner in zip(losses, owners, strict=True) if owner == 1)
+        ) / 128
 
     def run(model, target, data, seed):
         owners = [0] * operators
@@ -181,7 +235,11 @@ def test_a_bound_on_accuracy_is_kept_at_the_least_cost(data, operators, bound, e
         found = place(_graph(operators), built, "latency", bound / 128, data=metric)
     owners = [int(found.owners[f"op{i}"][1:]) for i in range(operators)]
     assert score(owners) == found.accuracy >= score([0] * operators) - bound / 128
-    feasible = [seconds for some, _, seconds in _totals(built, operators) if score(some) >= score([0] * operators) - bound / 128]
+    feasible = [
+        seconds
+        for some, _, seconds in _totals(built, operators)
+        if score(some) >= score([0] * operators) - bound / 128
+    ]
     assert found.latency >= min(feasible)
     if exact:
         assert found.latency == min(feasible)
@@ -195,7 +253,10 @@ def test_twelve_operators_are_exact_within_an_accuracy_bound():
 
 
 def test_machines_work_at_once_unless_they_share_a_memory():
-    apart, together = place(MODEL, [NPU, PIM], "latency"), place(MODEL, [NPU, PIM], "latency", shared=("warboy", "gddr6-aim"))
+    apart, together = (
+        place(MODEL, [NPU, PIM], "latency"),
+        place(MODEL, [NPU, PIM], "latency", shared=("warboy", "gddr6-aim")),
+    )
     assert apart.interval < apart.latency
     assert together.interval == pytest.approx(together.latency) == pytest.approx(apart.latency)
 
@@ -205,17 +266,24 @@ def test_a_slow_link_keeps_operators_at_home():
     for name in ("cxl", "smartssd"):
         found = place(MODEL, [NPU, near], "latency", links={"near-memory": link(name)})
         assert set(found.owners.values()) == {"warboy"}
-    costs = place(MODEL, [NPU, near], "latency", links={"near-memory": link("cxl")}).table.latency.sel(operator="fc0")
+    costs = place(
+        MODEL, [NPU, near], "latency", links={"near-memory": link("cxl")}
+    ).table.latency.sel(operator="fc0")
     moved = (4096 + 4096) * 16
     expected = 2 * 150e-9 + moved / 256e9
-    assert float(costs.sel(machine="near-memory") - costs.sel(machine="warboy")) == pytest.approx(expected)
+    assert float(costs.sel(machine="near-memory") - costs.sel(machine="warboy")) == pytest.approx(
+        expected
+    )
 
 
 @pytest.mark.parametrize("name", ["cxl", "smartssd"])
 def test_weights_that_lie_beyond_a_link_are_multiplied_there(name):
     # the same NPU beside a memory or a drive that holds the weights; the host's own DRAM is the slow one
     slow = NPU.but(memory=NPU.memory.but(sram="1 Mbit", bandwidth="20 Gbit/s", weights_in="dram"))
-    near = NPU.but(name="near-memory", memory=NPU.memory.but(sram="1 Mbit", bandwidth="2 Tbit/s", weights_in="dram"))
+    near = NPU.but(
+        name="near-memory",
+        memory=NPU.memory.but(sram="1 Mbit", bandwidth="2 Tbit/s", weights_in="dram"),
+    )
     found = place(MODEL, [slow, near], "latency", links={"near-memory": link(name)})
     assert found.owners["fc0"] == "near-memory"  # 16 MiB of weights, 8 KiB of activations
     assert found.latency < min(found.alone["warboy"], found.alone["near-memory"]) * (1 + 1e-12)
@@ -224,7 +292,9 @@ def test_weights_that_lie_beyond_a_link_are_multiplied_there(name):
     assert float(ds.energy.sum()) == pytest.approx(found.energy)
     crossed = [op for op in OPS if found.owners[op.name] == "near-memory"]
     wire, bits = link(name), sum((op.m * op.k + op.m * op.n) * 16 for op in crossed)
-    assert float(ds.phase_latency.sel(phase="link").sum()) == pytest.approx(2 * len(crossed) * wire.delay + bits / wire.bandwidth)
+    assert float(ds.phase_latency.sel(phase="link").sum()) == pytest.approx(
+        2 * len(crossed) * wire.delay + bits / wire.bandwidth
+    )
     assert float(ds.energy.sel(component="link").sum()) == pytest.approx(bits * wire.bit.value)
 
 
@@ -247,14 +317,22 @@ def test_a_placement_runs_and_costs_what_it_says():
         (lambda: place(MODEL, [NPU, NPU]), ValueError, "each with its own name"),
         (lambda: place(MODEL, []), ValueError, "one machine or more"),
         (lambda: place("digits-mlp", [NPU, PIM]), TypeError, "model='digits-mlp' is no model"),
-        (lambda: place(MODEL, [NPU, PIM], links={"gddr6-aim": "cxl"}), TypeError, r"links\['gddr6-aim'\]='cxl' is not a Link"),
+        (
+            lambda: place(MODEL, [NPU, PIM], links={"gddr6-aim": "cxl"}),
+            TypeError,
+            r"links\['gddr6-aim'\]='cxl' is not a Link",
+        ),
         (lambda: place(MODEL, [PIM]), ValueError, "are served by none"),
         (lambda: place(MODEL, ["warboy"]), TypeError, "allowed: a list of machines"),
         (lambda: place(MODEL, NPU), TypeError, "allowed: a list of machines"),
         (lambda: place(MODEL, [NPU], shared="warboy"), TypeError, "shared='warboy'"),
         (lambda: place(MODEL, [NPU, PIM], accuracy_drop=-0.1), ValueError, "0 or more"),
         (lambda: place(MODEL, [NPU, PIM], accuracy_drop=0.1), TypeError, "needs data"),
-        (lambda: place(MODEL, [NPU, PIM], links={"gddr6-ai": link("cxl")}), ValueError, "did you mean 'gddr6-aim'"),
+        (
+            lambda: place(MODEL, [NPU, PIM], links={"gddr6-ai": link("cxl")}),
+            ValueError,
+            "did you mean 'gddr6-aim'",
+        ),
         (lambda: link("cxk"), ValueError, "did you mean 'cxl'"),
     ],
 )

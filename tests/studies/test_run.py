@@ -11,7 +11,7 @@ import xarray as xr
 from threadpoolctl import threadpool_limits
 
 import pimlab as pim
-from pimlab.protocol import MacOp
+from pimlab.machine.protocol import MacOp
 from pimlab.studies import provenance
 from pimlab.studies.costs import costs
 
@@ -28,7 +28,10 @@ AT_LEAST = {"fashion-cnn": 0.7, "digits-mlp": 0.8, "cancer-mlp": 0.8, "magika": 
 
 @pytest.fixture(scope="module")
 def loaded():
-    return {name: (pim.load_model(name), pim.load_data(data, split="test", limit=limit)) for name, (data, limit) in PAIRS.items()}
+    return {
+        name: (pim.load_model(name), pim.load_data(data, split="test", limit=limit))
+        for name, (data, limit) in PAIRS.items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +39,9 @@ def digits(loaded):
     return loaded["digits-mlp"]
 
 
-@pytest.fixture(scope="module", params=[(model, target) for model in PAIRS for target in TARGETS], ids="-".join)
+@pytest.fixture(
+    scope="module", params=[(model, target) for model in PAIRS for target in TARGETS], ids="-".join
+)
 def result(request, loaded):
     model, target = request.param
     return pim.run(loaded[model][0], pim.target(target), loaded[model][1], at="1 day", seed=3)
@@ -67,7 +72,13 @@ def test_energy_lies_between_low_and_high_and_adds_up(result):
     assert (result.energy_low <= result.energy).all()
     assert (result.energy <= result.energy_high).all()
     assert (result.energy_low >= 0).all()
-    assert 0 < float(result.energy_low.sum()) < float(result.energy.sum()) < float(result.energy_high.sum()) < 1
+    assert (
+        0
+        < float(result.energy_low.sum())
+        < float(result.energy.sum())
+        < float(result.energy_high.sum())
+        < 1
+    )
     assert 0 <= float(result.assumed_share) <= 1
 
 
@@ -81,12 +92,19 @@ def test_counts_and_macs_are_the_models(result, loaded):
     model = loaded[result.attrs["model"]][0]
     assert result["count"].dtype.kind == "i"
     assert (result["count"] >= 0).all()
-    assert {str(name): int(value) for name, value in zip(result.layer.values, result.macs.values, strict=True) if value} == {
-        op.name: op.macs for op in model.mac_ops
-    }
+    assert {
+        str(name): int(value)
+        for name, value in zip(result.layer.values, result.macs.values, strict=True)
+        if value
+    } == {op.name: op.macs for op in model.mac_ops}
     named = [name for name in result.layer.values if not name.startswith("standing ")]
     assert named == [op.name for op in (*model.mac_ops, *model.vector_ops)]
-    assert (result.executor.sel(layer=[op.name for op in model.mac_ops if result.attrs["target"] == "warboy"]) == "warboy").all()
+    assert (
+        result.executor.sel(
+            layer=[op.name for op in model.mac_ops if result.attrs["target"] == "warboy"]
+        )
+        == "warboy"
+    ).all()
 
 
 def test_every_variable_says_its_name_and_unit(result):
@@ -94,14 +112,27 @@ def test_every_variable_says_its_name_and_unit(result):
         assert variable.attrs.get("long_name"), name
         if name in result.data_vars or name in ("at", "seed"):
             assert variable.attrs.get("units") in ("1", "J", "s"), name
-    assert {name for name in result.data_vars if result[name].attrs["units"] == "J"} == {"energy", "energy_low", "energy_high"}
-    assert result.latency.attrs["units"] == result.phase_latency.attrs["units"] == result["at"].attrs["units"] == "s"
+    assert {name for name in result.data_vars if result[name].attrs["units"] == "J"} == {
+        "energy",
+        "energy_low",
+        "energy_high",
+    }
+    assert (
+        result.latency.attrs["units"]
+        == result.phase_latency.attrs["units"]
+        == result["at"].attrs["units"]
+        == "s"
+    )
 
 
 def test_attributes_tell_where_it_comes_from(result, loaded):
     model, data = loaded[result.attrs["model"]]
     told = result.attrs
-    assert (told["model_sha256"], told["data"], told["data_sha256"]) == (model.sha256, data.name, data.sha256)
+    assert (told["model_sha256"], told["data"], told["data_sha256"]) == (
+        model.sha256,
+        data.name,
+        data.sha256,
+    )
     assert (told["data_split"], told["samples"], told["seed"]) == ("test", len(data), 3)
     assert told["pimlab"] == pim.__version__
     assert told["lock"] == provenance.lock()
@@ -114,7 +145,9 @@ def test_files_give_the_same_dataset_back(result, tmp_path):
     result.to_netcdf(tmp_path / "r.nc", engine="h5netcdf")
     xr.testing.assert_identical(xr.load_dataset(tmp_path / "r.nc"), result)
     result.to_zarr(tmp_path / "r.zarr", consolidated=False, zarr_format=2)
-    xr.testing.assert_identical(xr.open_zarr(tmp_path / "r.zarr", consolidated=False).load(), result)
+    xr.testing.assert_identical(
+        xr.open_zarr(tmp_path / "r.zarr", consolidated=False).load(), result
+    )
 
 
 # --- what does not change it --------------------------------------------------------------------------------------------------------
@@ -137,7 +170,9 @@ def test_chunks_and_threads_do_not_change_a_bit(loaded, name, target):
 
 def test_seeds_change_the_analog_stage_alone(digits):
     for target in TARGETS:
-        one, other, again = (pim.run(digits[0], pim.target(target), digits[1], seed=seed) for seed in (1, 2, 1))
+        one, other, again = (
+            pim.run(digits[0], pim.target(target), digits[1], seed=seed) for seed in (1, 2, 1)
+        )
         xr.testing.assert_identical(one, again)
         assert one.drop_vars("seed").equals(other.drop_vars("seed")) == (target != "pcm-hermes")
 
@@ -174,11 +209,19 @@ def test_without_data_there_are_costs_alone(digits):
     told = pim.run(digits[0], pim.target("warboy"))
     assert "accuracy" not in told
     assert told.attrs["data"] == "none"
-    xr.testing.assert_equal(told.energy, pim.run(*_in(digits, pim.target("warboy"))).energy.drop_vars(["at", "seed"]))
+    xr.testing.assert_equal(
+        told.energy, pim.run(*_in(digits, pim.target("warboy"))).energy.drop_vars(["at", "seed"])
+    )
 
 
 def test_a_machine_without_host_gets_one(digits):
-    macro = pim.Crossbar(rows=256, cols=256, cell=pim.device("pcm-joshi2020"), dac=pim.DAC(bits=8), adc=pim.ADC(bits=8))
+    macro = pim.Crossbar(
+        rows=256,
+        cols=256,
+        cell=pim.device("pcm-joshi2020"),
+        dac=pim.DAC(bits=8),
+        adc=pim.ADC(bits=8),
+    )
     result = pim.run(digits[0], macro, digits[1])
     assert set(result.executor.values) == {"crossbar", "warboy"}
     assert float(result.accuracy) > 0.8
@@ -190,7 +233,11 @@ def test_a_machine_without_host_gets_one(digits):
 @pytest.mark.parametrize(
     ("changed", "kind", "words"),
     [
-        ({"target": "warboy"}, TypeError, ("target='warboy' is not a Target", "pimlab.target('warboy')")),
+        (
+            {"target": "warboy"},
+            TypeError,
+            ("target='warboy' is not a Target", "pimlab.target('warboy')"),
+        ),
         ({"model": "digits-mlp"}, TypeError, ("model='digits-mlp' is no model", "load_model")),
         ({"model": None}, TypeError, ("model=None is no model",)),
         ({"data": "digits"}, TypeError, ("data='digits' is no data", "load_data")),
@@ -227,7 +274,12 @@ def test_wrong_arguments_are_named(digits, changed, kind, words):
 
 def test_empty_data_are_refused(digits):
     class Empty:
-        name, inputs, metric, labels = "none", np.zeros((0, 64), np.float32), digits[1].metric, np.zeros(0, int)
+        name, inputs, metric, labels = (
+            "none",
+            np.zeros((0, 64), np.float32),
+            digits[1].metric,
+            np.zeros(0, int),
+        )
 
         def __len__(self):
             return 0
@@ -237,13 +289,20 @@ def test_empty_data_are_refused(digits):
 
 
 def test_data_of_another_model_are_refused(digits, loaded):
-    with pytest.raises(ValueError, match=r"digits-mlp: input 'input' has shape .*allowed \(n, 64\)"):
+    with pytest.raises(
+        ValueError, match=r"digits-mlp: input 'input' has shape .*allowed \(n, 64\)"
+    ):
         pim.run(digits[0], pim.target("warboy"), loaded["fashion-cnn"][1])
 
 
 def test_a_model_larger_than_the_banks_says_so():
     banks = pim.target("hbm-pim").but(widest=None, attention="host")
-    model = SimpleNamespace(name="wide", sha256="", mac_ops=[MacOp(name=f"fc{i}", m=1, k=16384, n=16384) for i in range(20)], vector_ops=[])
+    model = SimpleNamespace(
+        name="wide",
+        sha256="",
+        mac_ops=[MacOp(name=f"fc{i}", m=1, k=16384, n=16384) for i in range(20)],
+        vector_ops=[],
+    )
     ds = costs(model, banks, {})
     assert float(ds.filled.sel(layer="fc3")) == banks.filled(model.mac_ops[3])
     assert 1 < float(ds.filled.where(ds.executor == "hbm-pim").sum()) < 2

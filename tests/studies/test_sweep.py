@@ -28,9 +28,20 @@ SCALE = 2.0
 
 def answer(x, y):
     place = f"{'xy'[x % 2]}"
-    table = xr.DataArray([[x, y]], dims=("layer", "component"), coords={"layer": ["fc"], "component": ["a", f"b{x % 2}"]})
-    found = xr.Dataset({"energy": table.assign_attrs(units="J", long_name="energy"), "count": ((), x * 3 + len(str(y)))})
-    found = found.assign_coords(target="npu", place=place, at=0.5, x=x).assign_attrs(sources=f"a,{place}", version="1", seed=x)
+    table = xr.DataArray(
+        [[x, y]],
+        dims=("layer", "component"),
+        coords={"layer": ["fc"], "component": ["a", f"b{x % 2}"]},
+    )
+    found = xr.Dataset(
+        {
+            "energy": table.assign_attrs(units="J", long_name="energy"),
+            "count": ((), x * 3 + len(str(y))),
+        }
+    )
+    found = found.assign_coords(target="npu", place=place, at=0.5, x=x).assign_attrs(
+        sources=f"a,{place}", version="1", seed=x
+    )
     return found.assign_coords(target=found.target.assign_attrs(long_name="machine"))
 
 
@@ -44,7 +55,11 @@ def quiet(study, **given):
 
 
 def files(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(Path(folder).rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(Path(folder).rglob("*"))
+        if path.is_file()
+    }
 
 
 # --- what is computed ---------------------------------------------------------------------------------------------------------------
@@ -97,7 +112,10 @@ def test_values_with_names_label_a_dimension():
 
 def test_store_and_memory_and_the_file_say_the_same(tmp_path):
     path = tmp_path / "s.zarr"
-    memory, stored = quiet(small, x=[1, 2], y=[0, 1]), quiet(small, x=[1, 2], y=[0, 1], store=str(path))
+    memory, stored = (
+        quiet(small, x=[1, 2], y=[0, 1]),
+        quiet(small, x=[1, 2], y=[0, 1], store=str(path)),
+    )
     xr.testing.assert_identical(memory, stored)
     xr.testing.assert_identical(stored, xr.open_zarr(path).load())
 
@@ -201,7 +219,14 @@ def test_workers_are_counted(workers):
         quiet(small, x=[1], workers=workers)
 
 
-@given(st.lists(st.integers(-(2**40), 2**40) | st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=5, unique=True))
+@given(
+    st.lists(
+        st.integers(-(2**40), 2**40) | st.floats(allow_nan=False, allow_infinity=False),
+        min_size=1,
+        max_size=5,
+        unique=True,
+    )
+)
 def test_numbers_label_as_they_are(labels):
     ds = quiet(pim.study(lambda x: xr.Dataset({"twice": 2.0 * x})), x=labels)
     assert ds.x.values.tolist() == labels
@@ -223,19 +248,26 @@ def test_another_study_is_refused_by_name_and_untouched(tmp_path):
     quiet(small, x=[1], store=path)
     before = files(tmp_path)
     other = pim.study(lambda x: answer(x, 0))
-    with pytest.raises(StoreError, match=r"s\.zarr was written by another study: study='small', here '<lambda>'"):
+    with pytest.raises(
+        StoreError, match=r"s\.zarr was written by another study: study='small', here '<lambda>'"
+    ):
         quiet(other, x=[1], store=path)
     assert files(tmp_path) == before
 
 
-@pytest.mark.parametrize(("field", "value"), [("pimlab", "0.0.9"), ("code", "f" * 64), ("format", 99)])
+@pytest.mark.parametrize(
+    ("field", "value"), [("pimlab", "0.0.9"), ("code", "f" * 64), ("format", 99)]
+)
 def test_another_version_is_refused_by_name_and_untouched(tmp_path, field, value):
     path = tmp_path / "s.zarr"
     quiet(small, x=[1], store=path)
     mark = tmp_path / "s.zarr.points" / "identity.json"
     mark.write_text(json.dumps({**json.loads(mark.read_text()), field: value}))
     before = files(tmp_path)
-    with pytest.raises(StoreError, match=rf"s\.zarr was written by another version: {field}={value!r}, here .*choose another store"):
+    with pytest.raises(
+        StoreError,
+        match=rf"s\.zarr was written by another version: {field}={value!r}, here .*choose another store",
+    ):
         quiet(small, x=[1, 2], store=path)
     assert files(tmp_path) == before
 
@@ -272,14 +304,19 @@ def test_a_damaged_mark_is_named(tmp_path, content):
         quiet(small, x=[1], store=path)
 
 
-@pytest.mark.parametrize("damage", [lambda b: b[:100], lambda b: b"", lambda b: b[:2000] + bytes([b[2000] ^ 1]) + b[2001:]])
+@pytest.mark.parametrize(
+    "damage",
+    [lambda b: b[:100], lambda b: b"", lambda b: b[:2000] + bytes([b[2000] ^ 1]) + b[2001:]],
+)
 def test_a_damaged_point_is_named_and_computed_anew_once_deleted(tmp_path, damage):
     path = tmp_path / "s.zarr"
     whole = quiet(small, x=[1, 2], store=path)
     point = sorted((tmp_path / "s.zarr.points").glob("*.nc"))[0]
     content = point.read_bytes()
     point.write_bytes(damage(content))
-    with pytest.raises(StoreError, match=rf"{point.name} is damaged.*delete it to compute small\(x=\d\) anew"):
+    with pytest.raises(
+        StoreError, match=rf"{point.name} is damaged.*delete it to compute small\(x=\d\) anew"
+    ):
         quiet(small, x=[1, 2], store=path)
     point.unlink()
     xr.testing.assert_identical(quiet(small, x=[1, 2], store=path), whole)
@@ -317,8 +354,17 @@ def test_digest_sees_code_defaults_and_values_and_not_comments():
 
 
 def test_digest_looks_into_inner_functions_and_ends_at_loops():
-    one, two = (_made(f"def f(x):\n    def g(y):\n        return f(y) + {n}\n    return [g(i) for i in {{'a', 'b'}}]") for n in (1, 2))
-    assert digest(one) == digest(_made("def f(x):\n    def g(y):\n        return f(y) + 1\n    return [g(i) for i in {'b', 'a'}]"))
+    one, two = (
+        _made(
+            f"def f(x):\n    def g(y):\n        return f(y) + {n}\n    return [g(i) for i in {{'a', 'b'}}]"
+        )
+        for n in (1, 2)
+    )
+    assert digest(one) == digest(
+        _made(
+            "def f(x):\n    def g(y):\n        return f(y) + 1\n    return [g(i) for i in {'b', 'a'}]"
+        )
+    )
     assert digest(one) != digest(two)
 
 
@@ -349,7 +395,9 @@ if __name__ == "__main__":
 
 
 def points(path):
-    return {file.name: file.read_bytes() for file in path.with_name(path.name + ".points").glob("*.nc")}
+    return {
+        file.name: file.read_bytes() for file in path.with_name(path.name + ".points").glob("*.nc")
+    }
 
 
 def wait_for_points(path, count, process):
@@ -361,9 +409,15 @@ def wait_for_points(path, count, process):
 
 
 def test_killed_and_started_again_ends_with_the_same_bytes(tmp_path):
-    script, whole, broken = tmp_path / "script.py", tmp_path / "a" / "s.zarr", tmp_path / "b" / "s.zarr"
+    script, whole, broken = (
+        tmp_path / "script.py",
+        tmp_path / "a" / "s.zarr",
+        tmp_path / "b" / "s.zarr",
+    )
     script.write_text(SCRIPT)
-    with subprocess.Popen([sys.executable, str(script), str(broken)], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [sys.executable, str(script), str(broken)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
         wait_for_points(broken, 3, process)
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
@@ -389,7 +443,9 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         quiet(stopped, x=range(5), store=tmp_path / "s.zarr")
     assert len(points(tmp_path / "s.zarr")) == 3
-    assert [name for name in files(tmp_path) if not name.endswith(".nc")] == ["s.zarr.points/identity.json"]
+    assert [name for name in files(tmp_path) if not name.endswith(".nc")] == [
+        "s.zarr.points/identity.json"
+    ]
 
 
 # --- a full disk --------------------------------------------------------------------------------------------------------------------
@@ -406,7 +462,8 @@ def test_a_full_disk_while_points_come_keeps_the_earlier_ones(tmp_path, monkeypa
     with monkeypatch.context() as patched:
         patched.setattr(stores.os, "replace", _full)
         with pytest.raises(
-            StoreError, match=r"s\.zarr: No space left on device; the points already kept in .*s\.zarr\.points are untouched"
+            StoreError,
+            match=r"s\.zarr: No space left on device; the points already kept in .*s\.zarr\.points are untouched",
         ):
             quiet(small, x=[1, 2, 3], store=path)
     assert files(tmp_path) == before
@@ -490,6 +547,12 @@ def test_workers_give_the_same_bits(tmp_path):
     assert dict(os.environ) == environment
     here.attrs["commit"] = there.attrs["commit"]  # a commit between the two is no difference
     xr.testing.assert_identical(here, there)
-    ours, theirs = ({n: c for n, c in files(tmp_path / name).items() if not n.endswith(".zattrs")} for name in ("here.zarr", "there.zarr"))
+    ours, theirs = (
+        {n: c for n, c in files(tmp_path / name).items() if not n.endswith(".zattrs")}
+        for name in ("here.zarr", "there.zarr")
+    )
     assert ours == theirs
-    assert float(here.energy.sel(target="pcm-hermes").sum("layer").sel(component="cells").std("seed")) > 0
+    assert (
+        float(here.energy.sel(target="pcm-hermes").sum("layer").sel(component="cells").std("seed"))
+        > 0
+    )

@@ -7,13 +7,24 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 import pimlab as pim
-from pimlab.analog.training import SGD, MixedPrecision, TikiTaka, TikiTakaV2, UpdateDevice, update_device
+from pimlab.analog.learning import (
+    SGD,
+    MixedPrecision,
+    TikiTaka,
+    TikiTakaV2,
+    UpdateDevice,
+    update_device,
+)
 from pimlab.studies import training
 from pimlab.workload import ModelError
 
 PCM, NPU = pim.target("pcm-hermes"), pim.target("warboy")
 INT3 = NPU.but(name="int3", arithmetic=NPU.arithmetic.but(weights="int3", activations="int4"))
-MODEL, TRAIN, TEST = pim.load_model("digits-mlp"), pim.load_data("digits", split="train"), pim.load_data("digits", split="test")
+MODEL, TRAIN, TEST = (
+    pim.load_model("digits-mlp"),
+    pim.load_data("digits", split="train"),
+    pim.load_data("digits", split="test"),
+)
 
 
 def _accuracy(model, target, seed=0, **settings):
@@ -21,7 +32,9 @@ def _accuracy(model, target, seed=0, **settings):
 
 
 def _bytes(model):
-    return b"".join(model.weights[name].tobytes() + model.biases[name].tobytes() for name in model.weights)
+    return b"".join(
+        model.weights[name].tobytes() + model.biases[name].tobytes() for name in model.weights
+    )
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +57,14 @@ def test_an_int4_machine_loses_nothing_by_it():
 def test_training_through_noise_helps_a_month_later():
     before, after = [], []
     for seed in range(2):
-        trained = pim.train(MODEL, PCM, TRAIN[:512], epochs=1, rate=2e-3, batch=64, at="1 month", seed=seed)
+        trained = pim.train(
+            MODEL, PCM, TRAIN[:512], epochs=1, rate=2e-3, batch=64, at="1 month", seed=seed
+        )
         before.append(_accuracy(MODEL, PCM, seed, at="1 month"))
         after.append(_accuracy(trained, PCM, seed, at="1 month"))
-    assert np.mean(after) > np.mean(before) + 0.003  # 3 images of 2 x 450; these seeds gain 0.007, five of them 0.005
+    assert (
+        np.mean(after) > np.mean(before) + 0.003
+    )  # 3 images of 2 x 450; these seeds gain 0.007, five of them 0.005
 
 
 def test_history_says_what_happened(quantised):
@@ -68,7 +85,9 @@ def test_a_trained_network_is_an_onnx_file(tmp_path, quantised):
     inputs = TEST.inputs[:20]
     expected = quantised.execute(inputs, quantised.exact)
     assert np.array_equal(again.execute(inputs, again.exact), expected)
-    np.testing.assert_allclose(again.oracle(inputs), expected, rtol=1e-5, atol=1e-6)  # ONNX Runtime on the file's own operators
+    np.testing.assert_allclose(
+        again.oracle(inputs), expected, rtol=1e-5, atol=1e-6
+    )  # ONNX Runtime on the file's own operators
     assert not np.array_equal(expected, MODEL.execute(inputs, MODEL.exact))
     assert _bytes(again) == _bytes(quantised)
 
@@ -81,16 +100,22 @@ def test_other_networks_keep_their_layout(name):
         if name == "fashion-cnn"
         else pim.load_data("breast-cancer", "train", limit=8)
     )
-    trained = pim.train(model, NPU, data, rate=1e-9)  # next to nothing moves: each weight is still in its place
+    trained = pim.train(
+        model, NPU, data, rate=1e-9
+    )  # next to nothing moves: each weight is still in its place
     for op in model.mac_ops:
         np.testing.assert_allclose(trained.weights[op.name], model.weights[op.name], atol=1e-6)
-    np.testing.assert_allclose(trained.oracle(data.inputs), model.oracle(data.inputs), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(
+        trained.oracle(data.inputs), model.oracle(data.inputs), rtol=1e-3, atol=1e-3
+    )
     assert trained.mac_ops == model.mac_ops
 
 
 def test_one_seed_one_result_and_threads_do_not_matter():
     def made(seed, target=PCM, **settings):
-        return _bytes(pim.train(MODEL, target, TRAIN[:96], epochs=1, batch=32, seed=seed, **settings))
+        return _bytes(
+            pim.train(MODEL, target, TRAIN[:96], epochs=1, batch=32, seed=seed, **settings)
+        )
 
     rule = TikiTakaV2(device=update_device("reram-om-gong2022"))
     before, found = numba.get_num_threads(), {}
@@ -106,7 +131,9 @@ def test_one_seed_one_result_and_threads_do_not_matter():
 
 def test_ranges_follow_the_weights(monkeypatch):
     steps, calibrate = [], training.calibrate
-    monkeypatch.setattr(training, "calibrate", lambda *given: steps.append(None) or calibrate(*given))
+    monkeypatch.setattr(
+        training, "calibrate", lambda *given: steps.append(None) or calibrate(*given)
+    )
     pim.train(MODEL, NPU, TRAIN[:70], batch=1, epochs=1)
     assert len(steps) == 8  # steps 0, 1, 2, 4, 8, 16, 32, 64
 
@@ -119,7 +146,15 @@ def test_drift_times_take_turns():
 
 @pytest.mark.parametrize("rule", [SGD, MixedPrecision, TikiTaka, TikiTakaV2])
 def test_each_rule_learns_from_random_weights(rule):
-    trained = pim.train(MODEL, rule(device=update_device("ecram-tang2018")), TRAIN, epochs=1, rate=0.03, batch=4, start="random")
+    trained = pim.train(
+        MODEL,
+        rule(device=update_device("ecram-tang2018")),
+        TRAIN,
+        epochs=1,
+        rate=0.03,
+        batch=4,
+        start="random",
+    )
     outputs = trained.execute(TEST.inputs, trained.exact)
     assert (outputs.argmax(axis=1) == TEST.labels).mean() > 0.75
     pulses = trained.history.pulses
@@ -130,13 +165,27 @@ def test_each_rule_learns_from_random_weights(rule):
 
 
 def test_pulses_are_priced_and_wear():
-    trained = pim.train(MODEL, MixedPrecision(device=update_device("pcm-nandakumar2020")), TRAIN[:128], epochs=2, rate=0.02, batch=8)
+    trained = pim.train(
+        MODEL,
+        MixedPrecision(device=update_device("pcm-nandakumar2020")),
+        TRAIN[:128],
+        epochs=2,
+        rate=0.02,
+        batch=8,
+    )
     history = trained.history
-    assert history.energy.sel(epoch=2, layer="fc1") == pytest.approx(20e-12 * float(history.pulses.sel(epoch=2, layer="fc1")))
+    assert history.energy.sel(epoch=2, layer="fc1") == pytest.approx(
+        20e-12 * float(history.pulses.sel(epoch=2, layer="fc1"))
+    )
     assert (history.pulses[1] >= history.pulses[0]).all()
     assert history.endurance_used.max() == pytest.approx(float(history.most_pulses.max()) / 1e9)
     assert "nandakumar2020" in history.attrs["sources"]
-    assert "energy" not in pim.train(MODEL, SGD(device=update_device("rpu-gokmen2016")), TRAIN[:8], rate=0.02, batch=4).history
+    assert (
+        "energy"
+        not in pim.train(
+            MODEL, SGD(device=update_device("rpu-gokmen2016")), TRAIN[:8], rate=0.02, batch=4
+        ).history
+    )
 
 
 def test_a_trained_network_runs_anywhere(quantised):
@@ -147,31 +196,79 @@ def test_a_trained_network_runs_anywhere(quantised):
 
 SOFT = UpdateDevice(name="two-step", dw_min=0.5, w_min=-1.0, w_max=1.0)
 BAD = {
-    "a start with a slip": ({"start": "randon"}, ValueError, r"start 'randon' is not known.*'random'"),
-    "the test split": ({"data": TEST}, ValueError, r"data 'digits' is the test split; allowed: another"),
+    "a start with a slip": (
+        {"start": "randon"},
+        ValueError,
+        r"start 'randon' is not known.*'random'",
+    ),
+    "the test split": (
+        {"data": TEST},
+        ValueError,
+        r"data 'digits' is the test split; allowed: another",
+    ),
     "no epochs": ({"epochs": 0}, ValueError, "epochs=0; allowed: an integer, 1 or more"),
     "half an epoch": ({"epochs": 0.5}, ValueError, "epochs=0.5; allowed: an integer"),
     "no batch": ({"batch": 0}, ValueError, "batch=0; allowed: an integer, 1 or more"),
     "a rate of zero": ({"rate": 0}, ValueError, "rate=0; allowed: finite, above 0"),
-    "a rate that is no number": ({"rate": float("nan")}, ValueError, "rate=nan; allowed: finite, above 0"),
+    "a rate that is no number": (
+        {"rate": float("nan")},
+        ValueError,
+        "rate=nan; allowed: finite, above 0",
+    ),
     "an infinite rate": ({"rate": float("inf")}, ValueError, "rate=inf; allowed: finite, above 0"),
     "a rate in words": ({"rate": "fast"}, ValueError, "rate='fast'; allowed: finite, above 0"),
     "no times": ({"at": []}, ValueError, r"at=\[\] names no time"),
     "a time before programming": ({"at": "-1 h"}, ValueError, "at='-1 h'"),
-    "a time for a rule": ({"at": "1 day", "target": SGD(device=SOFT)}, ValueError,  "at='1 day'.* SGD on two-step.*for machines"),
+    "a time for a rule": (
+        {"at": "1 day", "target": SGD(device=SOFT)},
+        ValueError,
+        "at='1 day'.* SGD on two-step.*for machines",
+    ),
     "an unknown calibration": ({"rule": "minmaxx"}, ValueError, "calibration rule 'minmaxx'"),
     "a seed in words": ({"seed": "one"}, (TypeError, ValueError), "seed='one'"),
-    "a target's name": ({"target": "pcm-hermes"}, TypeError, "target='pcm-hermes' is neither a Target nor an UpdateRule"),
+    "a target's name": (
+        {"target": "pcm-hermes"},
+        TypeError,
+        "target='pcm-hermes' is neither a Target nor an UpdateRule",
+    ),
     "a cell for a rule": ({"target": SOFT}, TypeError, "is neither a Target nor an UpdateRule"),
-    "an array for data": ({"data": TRAIN.inputs}, TypeError, "has no class labels; allowed: data judged by accuracy"),
-    "text for data": ({"data": pim.load_data("kjv", "calibration")}, TypeError, "has no class labels"),
-    "a language model": ({"model": pim.load_model("small-lm")}, TypeError, "cannot be trained; allowed: a network of an ONNX file"),
+    "an array for data": (
+        {"data": TRAIN.inputs},
+        TypeError,
+        "has no class labels; allowed: data judged by accuracy",
+    ),
+    "text for data": (
+        {"data": pim.load_data("kjv", "calibration")},
+        TypeError,
+        "has no class labels",
+    ),
+    "a language model": (
+        {"model": pim.load_model("small-lm")},
+        TypeError,
+        "cannot be trained; allowed: a network of an ONNX file",
+    ),
     "a model's name": ({"model": "digits-mlp"}, TypeError, "model='digits-mlp' cannot be trained"),
-    "images for a table": ({"data": pim.load_data("fashion-mnist", "calibration", limit=4)}, ValueError, r"input 'input' has shape \(4, 1, 28, 28\), allowed \(n, 64\)"),
-    "a rate that diverges": ({"rate": 1e3, "epochs": 3}, ValueError, "training diverges in epoch .*guessing has 2.3.*take a smaller rate"),
-    "pulses that diverge": ({"target": SGD(device=SOFT), "rate": 50.0, "batch": 256, "start": "random"}, ValueError, "two-step: the updates diverge: rate=50 asks for"),
-    "a one-sided cell": ({"target": TikiTaka(device=update_device("pcm-nandakumar2020"))}, ValueError, "one-sided cell has no symmetry point"),
-}  # fmt: skip
+    "images for a table": (
+        {"data": pim.load_data("fashion-mnist", "calibration", limit=4)},
+        ValueError,
+        r"input 'input' has shape \(4, 1, 28, 28\), allowed \(n, 64\)",
+    ),
+    "a rate that diverges": (
+        {"rate": 1e3, "epochs": 3},
+        ValueError,
+        "training diverges in epoch .*guessing has 2.3.*take a smaller rate",
+    ),
+    "pulses that diverge": (
+        {"target": SGD(device=SOFT), "rate": 50.0, "batch": 256, "start": "random"},
+        ValueError,
+        "two-step: the updates diverge: rate=50 asks for",
+    ),
+    "a one-sided cell": (
+        {"target": TikiTaka(device=update_device("pcm-nandakumar2020"))},
+        ValueError,
+        "one-sided cell has no symmetry point",
+    ),
+}
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -196,5 +293,10 @@ def _relabelled():
 
 
 def test_an_operator_that_cannot_be_trained_is_named():
-    with pytest.raises(ModelError, match="node .* is an? .*, (through which no loss can be followed back|which cannot be trained)"):
-        pim.train(pim.load_model("magika"), NPU, pim.load_data("magika-files", "calibration", limit=2))
+    with pytest.raises(
+        ModelError,
+        match="node .* is an? .*, (through which no loss can be followed back|which cannot be trained)",
+    ):
+        pim.train(
+            pim.load_model("magika"), NPU, pim.load_data("magika-files", "calibration", limit=2)
+        )

@@ -15,7 +15,9 @@ def test_minmax_is_the_range_of_what_passes():
     y = np.maximum(x @ MODEL.weights["fc1"][0] + MODEL.biases["fc1"], 0)  # a Relu alone reads fc1
     assert found["fc1"].y.low == 0
     np.testing.assert_allclose(found["fc1"].y.high, y.max(), rtol=1e-6)
-    np.testing.assert_allclose(found["fc2"].y.low, (y @ MODEL.weights["fc2"][0] + MODEL.biases["fc2"]).min(), rtol=1e-5)
+    np.testing.assert_allclose(
+        found["fc2"].y.low, (y @ MODEL.weights["fc2"][0] + MODEL.biases["fc2"]).min(), rtol=1e-5
+    )
 
 
 def test_the_test_split_is_not_looked_at():
@@ -31,7 +33,12 @@ def test_chunks_do_not_change_ranges_or_sample(monkeypatch):
     monkeypatch.setattr(calibration, "BATCH", 7)
     after = calibrate(MODEL, DATA, "percentile")
     for name in before:
-        np.testing.assert_allclose([before[name].y.low, before[name].y.high], [after[name].y.low, after[name].y.high], rtol=1e-3, atol=1e-6)
+        np.testing.assert_allclose(
+            [before[name].y.low, before[name].y.high],
+            [after[name].y.low, after[name].y.high],
+            rtol=1e-3,
+            atol=1e-6,
+        )
         np.testing.assert_allclose(before[name].sample, after[name].sample, rtol=1e-5, atol=1e-6)
         assert before[name].rule == "percentile"
 
@@ -52,5 +59,7 @@ def test_every_rule_stays_within_what_was_seen(rule):
 
 
 def test_an_unknown_rule_answers_with_the_nearest():
-    with pytest.raises(ValueError, match="calibration rule 'percentil' is not known; did you mean 'percentile'"):
+    with pytest.raises(
+        ValueError, match="calibration rule 'percentil' is not known; did you mean 'percentile'"
+    ):
         calibrate(MODEL, DATA, "percentil")

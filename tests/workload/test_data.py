@@ -9,7 +9,12 @@ import pytest
 from pimlab.workload import DataError, data, files, load_data, load_model
 from pimlab.workload.files import ROOT
 
-SIZES = {"fashion-mnist": (10_000, 512), "digits": (450, 256), "breast-cancer": (143, 256), "magika-files": (323, 89)}
+SIZES = {
+    "fashion-mnist": (10_000, 512),
+    "digits": (450, 256),
+    "breast-cancer": (143, 256),
+    "magika-files": (323, 89),
+}
 
 
 @pytest.mark.parametrize("name", SIZES)
@@ -53,7 +58,9 @@ def test_a_limit_that_is_none_is_refused(limit):
 
 
 def test_unknown_names_answer_with_the_nearest():
-    with pytest.raises(DataError, match="data 'fashion-mnst' is not known; did you mean 'fashion-mnist'"):
+    with pytest.raises(
+        DataError, match="data 'fashion-mnst' is not known; did you mean 'fashion-mnist'"
+    ):
         load_data("fashion-mnst")
     with pytest.raises(DataError, match="data 'digits' has no split 'tests'; did you mean 'test'"):
         load_data("digits", split="tests")
@@ -93,10 +100,16 @@ def test_an_empty_split_is_refused():
 def test_every_vendored_file_is_in_the_manifest_with_its_hash_and_licence():
     entries = tomllib.loads((ROOT / "MANIFEST.toml").read_text())["file"]
     for entry in entries:
-        assert hashlib.sha256((ROOT / entry["file"]).read_bytes()).hexdigest() == entry["sha256"], entry["file"]
+        assert hashlib.sha256((ROOT / entry["file"]).read_bytes()).hexdigest() == entry["sha256"], (
+            entry["file"]
+        )
         assert entry["source"]
         assert entry["licence"]
         assert (ROOT / entry["file"]).stat().st_size < 5e6
     listed = {entry["file"] for entry in entries}
-    lying = {str(path.relative_to(ROOT)) for path in [*ROOT.glob("*"), *ROOT.glob("models/*")] if path.is_file()}
+    lying = {
+        str(path.relative_to(ROOT))
+        for path in [*ROOT.glob("*"), *ROOT.glob("models/*")]
+        if path.is_file()
+    }
     assert lying - listed <= {"MANIFEST.toml", "NOTICES.md", "README.md"}

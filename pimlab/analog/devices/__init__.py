@@ -1,4 +1,6 @@
-"""Which memory cells are there? One catalogue file a publication, the physics of each part once in code."""
+"""Which memory cells are there? One catalogue file a publication, the physics of each part once in
+code.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +13,22 @@ from pimlab.analog.devices.device import Device
 from pimlab.analog.devices.drift import Arrhenius, Leak, LogRelaxation, PowerLawDrift, Relaxation
 from pimlab.analog.devices.families import build
 from pimlab.analog.devices.programming import Defects, ProgrammingError
-from pimlab.analog.devices.read_noise import CurveReadNoise, FlickerNoise, GaussianReadNoise, LogFlickerNoise, TelegraphNoise
+from pimlab.analog.devices.read_noise import (
+    CurveReadNoise,
+    FlickerNoise,
+    GaussianReadNoise,
+    LogFlickerNoise,
+    TelegraphNoise,
+)
 
 
 def device(name: str | Path) -> Device:
-    """The memory cell of the catalogue called `name`, or of a user's own TOML file (a path ending in .toml).
+    """The memory cell of the catalogue called `name`, or of a user's own TOML file (a path ending
+    in .toml).
 
-    `vocabulary` lists what such a file may hold. A user's own class derives from `Device` and overrides `program` or `drifted`.
-    ValueError with the nearest name when there is none; CatalogueError for a file with a constant or unit that no device has.
+    `vocabulary` lists what such a file may hold. A user's own class derives from `Device` and
+    overrides `program` or `drifted`. ValueError with the nearest name when there is none;
+    CatalogueError for a file with a constant or unit that no device has.
 
     >>> cell = pim.device("pcm-joshi2020")
     >>> written = cell.program(np.full((2, 3), 10e-6), key=0)  # siemens

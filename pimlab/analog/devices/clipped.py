@@ -1,7 +1,9 @@
-"""Which mean and variance has a Gaussian that is cut off at zero? What a cell's conductance noise really is.
+"""Which mean and variance has a Gaussian that is cut off at zero? What a cell's conductance noise
+really is.
 
-A conductance g + sigma z cannot be negative: values below zero are zero. At on/off 100 and sigma 2 % the plain
-variance is wrong by a quarter at the off state, so every output-referred noise uses these moments instead.
+A conductance g + sigma z cannot be negative: values below zero are zero. At on/off 100 and sigma 2
+% the plain variance is wrong by a quarter at the off state, so every output-referred noise uses
+these moments instead.
 """
 
 from __future__ import annotations
@@ -11,20 +13,34 @@ from scipy.special import ndtr
 
 
 def moments(g: np.ndarray, sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance of max(g + sigma z, 0), z standard normal. g, sigma, results: float64, S and S^2.
+    """Mean and variance of max(g + sigma z, 0), z standard normal. g, sigma, results: float64, S
+    and S^2.
 
-    With a = g / sigma: E = g Phi(a) + sigma phi(a), E[x^2] = (g^2 + sigma^2) Phi(a) + g sigma phi(a).
-    Cells with a > 8 are returned unclipped (the error is below 1e-15), and sigma = 0 is exact.
+    With a = g / sigma: E = g Phi(a) + sigma phi(a), E[x^2] = (g^2 + sigma^2) Phi(a) + g sigma
+    phi(a). Cells with a > 8 are returned unclipped (the error is below 1e-15), and sigma = 0 is
+    exact.
     """
-    mean, variance, touched = np.array(g, float), np.array(np.square(sigma), float), _touched(g, sigma)
+    mean, variance, touched = (
+        np.array(g, float),
+        np.array(np.square(sigma), float),
+        _touched(g, sigma),
+    )
     first, second = _raw(mean[touched], np.asarray(sigma, float)[touched], 2)
     mean[touched], variance[touched] = first, np.maximum(second - first**2, 0.0)
     return mean, variance
 
 
-def cumulants(g: np.ndarray, sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The first four cumulants of max(g + sigma z, 0) (S to S^4): `moments`, and two that are zero without clipping."""
-    mean, variance, touched = np.array(g, float), np.array(np.square(sigma), float), _touched(g, sigma)
+def cumulants(
+    g: np.ndarray, sigma: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The first four cumulants of max(g + sigma z, 0) (S to S^4): `moments`, and two that are zero
+    without clipping.
+    """
+    mean, variance, touched = (
+        np.array(g, float),
+        np.array(np.square(sigma), float),
+        _touched(g, sigma),
+    )
     m1, m2, m3, m4 = _raw(mean[touched], np.asarray(sigma, float)[touched], 4)
     square, third, fourth = m1 * m1, np.zeros(touched.shape), np.zeros(touched.shape)
     spread = m2 - square
@@ -40,8 +56,12 @@ def _touched(g: np.ndarray, sigma: np.ndarray) -> np.ndarray:
 
 
 def _raw(g: np.ndarray, sigma: np.ndarray, order: int) -> list[np.ndarray]:
-    """Raw moments 1..order by m_n = g m_(n-1) + (n-1) sigma^2 m_(n-2), with sigma phi(a) from the edge for n = 1."""
-    a = g / np.maximum(np.maximum(sigma, g / 38.0), 1e-300)  # beyond 38 the density is below the smallest float
+    """Raw moments 1..order by m_n = g m_(n-1) + (n-1) sigma^2 m_(n-2), with sigma phi(a) from the
+    edge for n = 1.
+    """
+    a = g / np.maximum(
+        np.maximum(sigma, g / 38.0), 1e-300
+    )  # beyond 38 the density is below the smallest float
     density = np.exp(-0.5 * a * a) / np.sqrt(2 * np.pi)
     raw = [ndtr(a)]
     for n in range(1, order + 1):

@@ -8,9 +8,11 @@ from pimlab.values import Value
 
 
 class CubicCurrent(Value):
-    """I = G V + N2(G) V^2 sign(V) + N3(G) V^3, with N2 and N3 polynomials of log10(G / 1 S), lowest power first.
+    """I = G V + N2(G) V^2 sign(V) + N3(G) V^3, with N2 and N3 polynomials of log10(G / 1 S), lowest
+    power first.
 
-    Units: A/V^2 and A/V^3. The even term keeps its sign with V, so that a cell conducts alike both ways.
+    Units: A/V^2 and A/V^3. The even term keeps its sign with V, so that a cell conducts alike both
+    ways.
     """
 
     second: tuple[float, ...] = ()
@@ -22,7 +24,9 @@ class CubicCurrent(Value):
         """Coefficients are finite and the limit is above 0 V."""
         for name in ("second", "third"):
             if not np.isfinite(getattr(self, name)).all():
-                raise ValueError(f"CubicCurrent {name}={getattr(self, name)}; allowed: finite numbers")
+                raise ValueError(
+                    f"CubicCurrent {name}={getattr(self, name)}; allowed: finite numbers"
+                )
         if not self.limit > 0:
             raise ValueError(f"CubicCurrent limit={self.limit} V; allowed: above 0 V")
 
@@ -30,10 +34,19 @@ class CubicCurrent(Value):
         """(power of V, coefficient of every cell) beyond the linear one, float64, shape of g."""
         decade = np.log10(np.maximum(g, 1e-12))
         named = ((2, self.second), (3, self.third))
-        return [(power, np.polynomial.polynomial.polyval(decade, row)) for power, row in named if row]
+        return [
+            (power, np.polynomial.polynomial.polyval(decade, row)) for power, row in named if row
+        ]
 
     def current(self, g: np.ndarray, v: np.ndarray) -> np.ndarray:
-        """Amperes through cells g (S) at v (V), broadcast; ValueError beyond the fit's largest voltage."""
+        """Amperes through cells g (S) at v (V), broadcast; ValueError beyond the fit's largest
+        voltage.
+        """
         if np.abs(v).max(initial=0.0) > self.limit:
-            raise ValueError(f"read voltage {np.abs(v).max()} V is outside -{self.limit}..{self.limit} V, where this I-V curve was fitted")
-        return g * v + sum(coefficient * np.abs(v) ** (power - 1) * v for power, coefficient in self.terms(g))
+            raise ValueError(
+                f"read voltage {np.abs(v).max()} V is outside -{self.limit}..{self.limit} V, where "
+                "this I-V curve was fitted"
+            )
+        return g * v + sum(
+            coefficient * np.abs(v) ** (power - 1) * v for power, coefficient in self.terms(g)
+        )

@@ -1,4 +1,6 @@
-"""How does a device parameter depend on conductance? The shapes that published fits use, of g / g_max."""
+"""How does a device parameter depend on conductance? The shapes that published fits use, of g /
+g_max.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +9,15 @@ import numpy as np
 from pimlab.values import Value, number, part
 
 _SMALLEST = 1e-7
-"""g / g_max below this counts as this in a logarithm or a negative power: the fits say nothing there."""
+"""g / g_max below this counts as this in a logarithm or a negative power: the fits say nothing
+there.
+"""
 
 
 class Polynomial(Value):
-    """c0 + c1 u + c2 u^2 + ... of u, in the unit of the coefficients, never below `low`; beyond `until` it stays constant."""
+    """c0 + c1 u + c2 u^2 + ... of u, in the unit of the coefficients, never below `low`; beyond
+    `until` it stays constant.
+    """
 
     coefficients: tuple[float, ...]
     low: float = -np.inf
@@ -20,19 +26,27 @@ class Polynomial(Value):
     def check(self) -> None:
         """Coefficients are finite; `low` and `until` are numbers."""
         if not self.coefficients or not np.isfinite(self.coefficients).all():
-            raise ValueError(f"Polynomial coefficients={self.coefficients}; allowed: one finite number or more")
+            raise ValueError(
+                f"Polynomial coefficients={self.coefficients}; allowed: one finite number or more"
+            )
         for name in ("low", "until"):
             if np.isnan(getattr(self, name)):
-                raise ValueError(f"Polynomial {name}=nan is not a number; for no bound leave it out")
+                raise ValueError(
+                    f"Polynomial {name}=nan is not a number; for no bound leave it out"
+                )
 
     def __call__(self, u: np.ndarray) -> np.ndarray:
         """float64, shape of u."""
-        return np.maximum(np.polynomial.polynomial.polyval(np.minimum(u, self.until), self.coefficients), self.low)
+        return np.maximum(
+            np.polynomial.polynomial.polyval(np.minimum(u, self.until), self.coefficients), self.low
+        )
 
 
 def _in_order(curve: ClippedLog | ClippedPower) -> None:
     if curve.low > curve.high:
-        raise ValueError(f"{type(curve).__name__} low={curve.low} high={curve.high}; allowed: low <= high")
+        raise ValueError(
+            f"{type(curve).__name__} low={curve.low} high={curve.high}; allowed: low <= high"
+        )
 
 
 class ClippedLog(Value):
@@ -49,7 +63,9 @@ class ClippedLog(Value):
 
     def __call__(self, u: np.ndarray) -> np.ndarray:
         """float64, shape of u."""
-        return np.clip(self.slope * np.log(np.maximum(u, _SMALLEST)) + self.offset, self.low, self.high)
+        return np.clip(
+            self.slope * np.log(np.maximum(u, _SMALLEST)) + self.offset, self.low, self.high
+        )
 
 
 class ClippedPower(Value):

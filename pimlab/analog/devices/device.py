@@ -1,4 +1,5 @@
-"""What is a memory cell? A conductance range and what programming, time, temperature and reading do to a conductance in it.
+"""What is a memory cell? A conductance range and what programming, time, temperature and reading do
+to a conductance in it.
 
 Every part that is None is ideal. All arrays are in siemens, all times in seconds after programming.
 """
@@ -20,35 +21,55 @@ from pimlab.values import Value, integer, part, quantity, unknown
 
 
 class Device(Value):
-    """A memory cell: range, programming error, drift, read noise and the rest; an absent part is ideal."""
+    """A memory cell: range, programming error, drift, read noise and the rest; an absent part is
+    ideal.
+    """
 
     name: str
     g_min: float = quantity("S", low=0)
     g_max: float = quantity("S", above=0)
-    levels: int | None = integer(2, default=None, doc="states a cell can be put in; None: any conductance")
+    levels: int | None = integer(
+        2, default=None, doc="states a cell can be put in; None: any conductance"
+    )
     programming: ProgrammingError | None = part(ProgrammingError, default=None)
     defects: Defects | None = part(Defects, default=None)
     drift: Drift | None = part(*DRIFTS, default=None)
     temperature: Arrhenius | None = part(Arrhenius, default=None)
     read_noise: ReadNoise | None = part(*READ_NOISES, default=None)
-    current: CubicCurrent | None = part(CubicCurrent, default=None, doc="I-V curve; None: a straight line")
+    current: CubicCurrent | None = part(
+        CubicCurrent, default=None, doc="I-V curve; None: a straight line"
+    )
     facts: tuple[tuple[str, Constant], ...] = ()
-    """What else is published: "write_energy" (J), "write_time" (s), "endurance" (writes), "read_voltage" (V), ..."""
+    """What else is published: "write_energy" (J), "write_time" (s), "endurance" (writes),
+    "read_voltage" (V), ...
+    """
     sources: tuple[str, ...] = ()
 
     def check(self) -> None:
         """g_min < g_max."""
         if not self.g_min < self.g_max:
-            raise ValueError(f"Device {self.name} g_min={self.g_min} S is not below g_max={self.g_max} S")
+            raise ValueError(
+                f"Device {self.name} g_min={self.g_min} S is not below g_max={self.g_max} S"
+            )
 
     @property
     def varies(self) -> bool:
-        """Whether any part is random or changes with time; a class that overrides `program` or `drifted` is taken to be."""
-        own = any(getattr(type(self), name) is not getattr(Device, name) for name in ("program", "drifted"))
-        return own or any(part is not None for part in (self.programming, self.defects, self.drift, self.read_noise))
+        """Whether any part is random or changes with time; a class that overrides `program` or
+        `drifted` is taken to be.
+        """
+        own = any(
+            getattr(type(self), name) is not getattr(Device, name)
+            for name in ("program", "drifted")
+        )
+        return own or any(
+            part is not None
+            for part in (self.programming, self.defects, self.drift, self.read_noise)
+        )
 
     def fact(self, name: str) -> Constant:
-        """The published number called `name`; KeyError with the nearest name when this device has none."""
+        """The published number called `name`; KeyError with the nearest name when this device has
+        none.
+        """
         facts = dict(self.facts)
         if name not in facts:
             raise KeyError(f"{self.name}: {unknown('fact', name, facts)}")
@@ -57,32 +78,52 @@ class Device(Value):
     def program(self, g_target: np.ndarray, key: int | Key = 0) -> np.ndarray:
         """Conductances after programming `g_target`, S, float64, same shape; one draw a cell.
 
-        Targets go to the nearest of the cell's levels, if it has levels. ValueError for a target outside g_min..g_max.
+        Targets go to the nearest of the cell's levels, if it has levels. ValueError for a target
+        outside g_min..g_max.
         """
         g, key = self.nearest_level(self.checked(g_target)), as_key(key)
         if self.programming is not None:
-            g = np.maximum(g + self.programming.spread(g) * normals(key.child("programming"), g.shape), 0.0)
-        return g if self.defects is None else self.defects.applied(g, self.g_min, self.g_max, key.child("defects"))
+            g = np.maximum(
+                g + self.programming.spread(g) * normals(key.child("programming"), g.shape), 0.0
+            )
+        return (
+            g
+            if self.defects is None
+            else self.defects.applied(g, self.g_min, self.g_max, key.child("defects"))
+        )
 
-    def drifted(self, g: np.ndarray, at: str | float, key: int | Key = 0, target: np.ndarray | None = None) -> np.ndarray:
-        """Conductances `at` seconds (or text) after programming, at the device's temperature, without read noise, S, float64.
+    def drifted(
+        self, g: np.ndarray, at: str | float, key: int | Key = 0, target: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Conductances `at` seconds (or text) after programming, at the device's temperature,
+        without read noise, S, float64.
 
-        g : programmed conductances, S. target : what they were programmed to (default: g itself), on which drift depends.
+        g : programmed conductances, S. target : what they were programmed to (default: g itself),
+        on which drift depends.
         """
         seconds, g = units.seconds(at), np.asarray(g, float)
         if self.drift is not None:
-            g = self.drift.after(g, seconds, as_key(key).child("drift"), g if target is None else np.asarray(target, float))
+            g = self.drift.after(
+                g,
+                seconds,
+                as_key(key).child("drift"),
+                g if target is None else np.asarray(target, float),
+            )
         return g if self.temperature is None else g * self.temperature.factor
 
     def read(self, g: np.ndarray, at: str | float = 0.0, key: int | Key = 0) -> np.ndarray:
-        """Conductances seen by one read of programmed cells `g`, `at` seconds (or text) after programming; S, float64.
+        """Conductances seen by one read of programmed cells `g`, `at` seconds (or text) after
+        programming; S, float64.
 
-        The same key gives each cell the same drift and the same noise; another key is another set of cells.
-        ValueError for a negative conductance or a time before programming.
+        The same key gives each cell the same drift and the same noise; another key is another set
+        of cells. ValueError for a negative conductance or a time before programming.
         """
         g = numbers(g, f"{self.name}: g")
         if not (np.isfinite(g).all() and (g >= 0).all()):
-            raise ValueError(f"{self.name}: conductances to read must be finite and 0 S or more; smallest is {g.min()}")
+            raise ValueError(
+                f"{self.name}: conductances to read must be finite and 0 S or more; smallest is "
+                f"{g.min()}"
+            )
         now = self.drifted(g, at, key)
         if self.read_noise is None:
             return now
@@ -90,17 +131,24 @@ class Device(Value):
         return self.read_noise.seen(now, spread, normals(as_key(key).child("read noise"), g.shape))
 
     def checked(self, g: np.ndarray) -> np.ndarray:
-        """Targets as float64; ValueError naming the first that is outside g_min..g_max (1e-6 of g_max is rounding)."""
+        """Targets as float64; ValueError naming the first that is outside g_min..g_max (1e-6 of
+        g_max is rounding).
+        """
         g = numbers(g, f"{self.name}: g_target")
         slack = 1e-6 * self.g_max
         outside = ~((g >= self.g_min - slack) & (g <= self.g_max + slack))
         if outside.any():
             bad = g[outside].flat[0]
-            raise ValueError(f"{self.name}: target {bad} S is outside {units.si(self.g_min, 'S')}..{units.si(self.g_max, 'S')}")
+            raise ValueError(
+                f"{self.name}: target {bad} S is outside "
+                f"{units.si(self.g_min, 'S')}..{units.si(self.g_max, 'S')}"
+            )
         return np.clip(g, self.g_min, self.g_max)
 
     def nearest_level(self, g: np.ndarray) -> np.ndarray:
-        """The level each target goes to: `levels` conductances, evenly spaced; g itself without levels."""
+        """The level each target goes to: `levels` conductances, evenly spaced; g itself without
+        levels.
+        """
         if self.levels is None:
             return g.copy()
         step = (self.g_max - self.g_min) / (self.levels - 1)

@@ -1,4 +1,6 @@
-"""How does a conductance change after programming? Power-law drift, relaxation, leaking charge, and temperature."""
+"""How does a conductance change after programming? Power-law drift, relaxation, leaking charge, and
+temperature.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ BOLTZMANN = 1.380649e-23
 class PowerLawDrift(Value):
     """g(t) = g (1 + t / t0)^-nu with one exponent a cell, nu = |N(mean(g), sigma(g))|.
 
-    Ielmini et al., IEEE Trans. Electron Devices 54, 308 (2007); spread over cells: Nandakumar et al., ICECS 2019.
+    Ielmini et al., IEEE Trans. Electron Devices 54, 308 (2007); spread over cells: Nandakumar et
+    al., ICECS 2019.
     """
 
     time: float = quantity("s", above=0)
@@ -36,11 +39,13 @@ class PowerLawDrift(Value):
 
 
 class Relaxation(Value):
-    """The spread around the target grows and its centre moves: measured at some times, interpolated between them.
+    """The spread around the target grows and its centre moves: measured at some times, interpolated
+    between them.
 
-    `spreads` (and `shifts`) give siemens of target / g_reference at `times`, the first being programming itself. A cell
-    gets one draw for good, whose weight sqrt(sigma(t)^2 - sigma(0)^2) makes the spread around the target the measured one.
-    Interpolation is linear in t or in ln t (`scale`); after the last time its values hold, for want of any later ones.
+    `spreads` (and `shifts`) give siemens of target / g_reference at `times`, the first being
+    programming itself. A cell gets one draw for good, whose weight sqrt(sigma(t)^2 - sigma(0)^2)
+    makes the spread around the target the measured one. Interpolation is linear in t or in ln t
+    (`scale`); after the last time its values hold, for want of any later ones.
     """
 
     times: tuple[float, ...]
@@ -51,14 +56,23 @@ class Relaxation(Value):
 
     def check(self) -> None:
         """Times ascend; one spread (and one shift, if any) a time; ln t needs times above zero."""
-        if len(self.times) < 2 or list(self.times) != sorted(set(self.times)) or len(self.spreads) != len(self.times):
+        if (
+            len(self.times) < 2
+            or list(self.times) != sorted(set(self.times))
+            or len(self.spreads) != len(self.times)
+        ):
             raise ValueError(
-                f"Relaxation times={self.times} with {len(self.spreads)} spreads: needs 2 ascending times or more, one spread each"
+                f"Relaxation times={self.times} with {len(self.spreads)} spreads: needs 2 "
+                "ascending times or more, one spread each"
             )
         if self.shifts and len(self.shifts) != len(self.times):
-            raise ValueError(f"Relaxation has {len(self.shifts)} shifts for {len(self.times)} times")
+            raise ValueError(
+                f"Relaxation has {len(self.shifts)} shifts for {len(self.times)} times"
+            )
         if self.scale == "log" and self.times[0] <= 0:
-            raise ValueError(f"Relaxation scale='log' cannot start at {self.times[0]} s; allowed: above 0")
+            raise ValueError(
+                f"Relaxation scale='log' cannot start at {self.times[0]} s; allowed: above 0"
+            )
 
     def spread(self, target: np.ndarray, seconds: float) -> np.ndarray:
         """Standard deviation around the target at that time, before the cut at zero, S, float64."""
@@ -70,7 +84,11 @@ class Relaxation(Value):
 
     def _at(self, curves: tuple[Curve, ...], target: np.ndarray, seconds: float) -> np.ndarray:
         axis = np.log(self.times) if self.scale == "log" else np.array(self.times)
-        now = np.clip(np.log(max(seconds, self.times[0])) if self.scale == "log" else seconds, axis[0], axis[-1])
+        now = np.clip(
+            np.log(max(seconds, self.times[0])) if self.scale == "log" else seconds,
+            axis[0],
+            axis[-1],
+        )
         right = int(np.clip(np.searchsorted(axis, now), 1, len(axis) - 1))
         share = (now - axis[right - 1]) / (axis[right] - axis[right - 1])
         u = np.asarray(target) / self.g_reference
@@ -84,22 +102,33 @@ class Relaxation(Value):
 
 
 class LogRelaxation(Value):
-    """The centre moves by `shift_rate` ln t and each cell by (`spread_rate` ln t + `spread`) z, t in seconds, from 1 s on."""
+    """The centre moves by `shift_rate` ln t and each cell by (`spread_rate` ln t + `spread`) z, t
+    in seconds, from 1 s on.
+    """
 
     shift_rate: float = quantity("S")
     spread_rate: float = quantity("S", low=0)
     spread: float = quantity("S", low=0)
 
     def after(self, g: np.ndarray, seconds: float, key: Key, target: np.ndarray) -> np.ndarray:
-        """Conductance `seconds` after programming, cut at zero, S, float64; unchanged before 1 s, where nothing was measured."""
+        """Conductance `seconds` after programming, cut at zero, S, float64; unchanged before 1 s,
+        where nothing was measured.
+        """
         if seconds < 1:
             return g
         age = np.log(seconds)
-        return np.maximum(g + self.shift_rate * age + (self.spread_rate * age + self.spread) * normals(key, g.shape), 0.0)
+        return np.maximum(
+            g
+            + self.shift_rate * age
+            + (self.spread_rate * age + self.spread) * normals(key, g.shape),
+            0.0,
+        )
 
 
 class Leak(Value):
-    """Charge leaks away: g(t) = rest + (g - rest) exp(-t / time), the same in every cell; what a capacitor cell does."""
+    """Charge leaks away: g(t) = rest + (g - rest) exp(-t / time), the same in every cell; what a
+    capacitor cell does.
+    """
 
     time: float = quantity("s", above=0)
     rest: float = quantity("S", low=0, default=0.0)

@@ -1,15 +1,38 @@
-"""How does a catalogue file become a device? Each part by the numbers the publication gives; what it does not give is absent."""
+"""How does a catalogue file become a device? Each part by the numbers the publication gives; what
+it does not give is absent.
+"""
 
 from __future__ import annotations
 
 import math
 
 from pimlab.analog.devices.current import CubicCurrent
-from pimlab.analog.devices.curves import ClippedLog, ClippedPower, Curve, Polynomial, Saturating, Split
+from pimlab.analog.devices.curves import (
+    ClippedLog,
+    ClippedPower,
+    Curve,
+    Polynomial,
+    Saturating,
+    Split,
+)
 from pimlab.analog.devices.device import Device
-from pimlab.analog.devices.drift import Arrhenius, Drift, Leak, LogRelaxation, PowerLawDrift, Relaxation
+from pimlab.analog.devices.drift import (
+    Arrhenius,
+    Drift,
+    Leak,
+    LogRelaxation,
+    PowerLawDrift,
+    Relaxation,
+)
 from pimlab.analog.devices.programming import Defects, ProgrammingError
-from pimlab.analog.devices.read_noise import CurveReadNoise, FlickerNoise, GaussianReadNoise, LogFlickerNoise, ReadNoise, TelegraphNoise
+from pimlab.analog.devices.read_noise import (
+    CurveReadNoise,
+    FlickerNoise,
+    GaussianReadNoise,
+    LogFlickerNoise,
+    ReadNoise,
+    TelegraphNoise,
+)
 from pimlab.analog.devices.vocabulary import FACTS, refuse_unknown, refuse_unused
 from pimlab.catalogue import CatalogueError, Entry
 from pimlab.constants import Constant
@@ -30,9 +53,13 @@ class _Reading(Entry):
 
 
 def build(name: str, entry: Entry) -> Device:
-    """The device of a catalogue entry; CatalogueError for an unknown family, constant or unit, and for what makes no part of it."""
+    """The device of a catalogue entry; CatalogueError for an unknown family, constant or unit, and
+    for what makes no part of it.
+    """
     if entry.meta.get("model") not in FAMILIES:
-        raise CatalogueError(f"{entry.name}: model={entry.meta.get('model')!r} is not one of {', '.join(FAMILIES)}")
+        raise CatalogueError(
+            f"{entry.name}: model={entry.meta.get('model')!r} is not one of {', '.join(FAMILIES)}"
+        )
     refuse_unknown(entry)
     reading = _Reading(entry)
     made = _parts(name, reading)
@@ -59,7 +86,9 @@ def _parts(name: str, entry: Entry) -> Device:
 def _sources(entry: Entry) -> tuple[str, ...]:
     """Keys of every number's source and of the papers that first showed them."""
     papers = {paper.strip() for paper in entry.meta.get("paper", "").split(",") if paper.strip()}
-    return tuple(sorted(papers | {source for constant in entry.values() for source in constant.sources}))
+    return tuple(
+        sorted(papers | {source for constant in entry.values() for source in constant.sources})
+    )
 
 
 def _has(entry: Entry, row: str) -> bool:
@@ -72,11 +101,15 @@ def _has_curve(entry: Entry, name: str) -> bool:
 
 def _reference(entry: Entry, name: str) -> float:
     """Conductance the fit called `name` was normalised by: its own, or g_max."""
-    return entry[f"{name}_reference"].value if f"{name}_reference" in entry else entry["g_max"].value
+    return (
+        entry[f"{name}_reference"].value if f"{name}_reference" in entry else entry["g_max"].value
+    )
 
 
 def _curve(entry: Entry, name: str) -> Curve:
-    """The curve called `name`: a row of coefficients, a saturating exponential, a clipped power, or a clipped logarithm."""
+    """The curve called `name`: a row of coefficients, a saturating exponential, a clipped power, or
+    a clipped logarithm.
+    """
     if _has(entry, name):
         return Polynomial(coefficients=entry.row(name))
     if _has(entry, f"{name}_saturating"):
@@ -90,7 +123,11 @@ def _curve(entry: Entry, name: str) -> Curve:
     below = ClippedLog(slope=slope, offset=offset, low=low, high=high)
     if f"{name}_split" not in entry:
         return below
-    return Split(at=entry[f"{name}_split"].value, below=below, above=Polynomial(coefficients=entry.row(f"{name}_high")))
+    return Split(
+        at=entry[f"{name}_split"].value,
+        below=below,
+        above=Polynomial(coefficients=entry.row(f"{name}_high")),
+    )
 
 
 def _programming(entry: Entry) -> ProgrammingError | None:
@@ -98,8 +135,17 @@ def _programming(entry: Entry) -> ProgrammingError | None:
     if not _has_curve(entry, name):
         return None
     other = f"{name}_other"
-    second = (_curve(entry, other), _reference(entry, other)) if _has_curve(entry, other) else (None, None)
-    return ProgrammingError(sigma=_curve(entry, name), g_reference=_reference(entry, name), other=second[0], other_reference=second[1])
+    second = (
+        (_curve(entry, other), _reference(entry, other))
+        if _has_curve(entry, other)
+        else (None, None)
+    )
+    return ProgrammingError(
+        sigma=_curve(entry, name),
+        g_reference=_reference(entry, name),
+        other=second[0],
+        other_reference=second[1],
+    )
 
 
 def _defects(entry: Entry) -> Defects | None:
@@ -111,7 +157,12 @@ def _drift(entry: Entry) -> Drift | None:
     g_max = entry["g_max"].value
     if "drift_time" in entry:
         sigma = _curve(entry, "drift_sigma") if _has_curve(entry, "drift_sigma") else None
-        return PowerLawDrift(time=entry["drift_time"].value, mean=_curve(entry, "drift_mean"), sigma=sigma, g_reference=g_max)
+        return PowerLawDrift(
+            time=entry["drift_time"].value,
+            mean=_curve(entry, "drift_mean"),
+            sigma=sigma,
+            g_reference=g_max,
+        )
     if _has(entry, "relaxation_times"):
         return _relaxation(entry)
     if "leak_time" in entry:
@@ -124,7 +175,11 @@ def _drift(entry: Entry) -> Drift | None:
 
 def _temperature(entry: Entry) -> Arrhenius | None:
     """At which temperature the cell is used, where the file says so; None: at that of its fits."""
-    names = {"energy": "activation_energy", "temperature": "temperature", "reference": "temperature_reference"}
+    names = {
+        "energy": "activation_energy",
+        "temperature": "temperature",
+        "reference": "temperature_reference",
+    }
     if "activation_energy" not in entry or "temperature" not in entry:
         return None
     return Arrhenius(**{part: entry[name].value for part, name in names.items() if name in entry})
@@ -134,26 +189,54 @@ def _relaxation(entry: Entry) -> Relaxation:
     times = entry.row("relaxation_times")
     spreads = tuple(_curve(entry, f"relaxation_sigma_{i}") for i in range(len(times)))
     until = entry["relaxation_shift_until"].value if "relaxation_shift_until" in entry else math.inf
-    rows = [entry.row(f"relaxation_shift_{i}") for i in range(len(times))] if _has(entry, "relaxation_shift_0") else []
+    rows = (
+        [entry.row(f"relaxation_shift_{i}") for i in range(len(times))]
+        if _has(entry, "relaxation_shift_0")
+        else []
+    )
     shifts = tuple(Polynomial(coefficients=row, until=until) for row in rows)
     scale = entry.meta.get("relaxation_scale", "linear")
-    return Relaxation(times=times, spreads=spreads, shifts=shifts, scale=scale, g_reference=_reference(entry, "relaxation"))
+    return Relaxation(
+        times=times,
+        spreads=spreads,
+        shifts=shifts,
+        scale=scale,
+        g_reference=_reference(entry, "relaxation"),
+    )
 
 
 def _read_noise(entry: Entry) -> ReadNoise | None:
     if "read_time" in entry and "read_log_factor" in entry:
-        return LogFlickerNoise(factor=entry["read_log_factor"].value, read_time=entry["read_time"].value)
+        return LogFlickerNoise(
+            factor=entry["read_log_factor"].value, read_time=entry["read_time"].value
+        )
     if "read_time" in entry:
-        return FlickerNoise(strength=_curve(entry, "read"), read_time=entry["read_time"].value, start=entry["drift_time"].value,
-                            g_reference=entry["g_max"].value)  # fmt: skip
+        return FlickerNoise(
+            strength=_curve(entry, "read"),
+            read_time=entry["read_time"].value,
+            start=entry["drift_time"].value,
+            g_reference=entry["g_max"].value,
+        )
     if _has_curve(entry, "read_sigma"):
-        return CurveReadNoise(sigma=_curve(entry, "read_sigma"), g_reference=_reference(entry, "read_sigma"))
+        return CurveReadNoise(
+            sigma=_curve(entry, "read_sigma"), g_reference=_reference(entry, "read_sigma")
+        )
     if "telegraph_depth" in entry and "telegraph_share" in entry:
-        return TelegraphNoise(depth=entry["telegraph_depth"].value, share=entry["telegraph_share"].value)
-    amounts = {part: entry[f"read_{part}"].value for part in ("absolute", "relative") if f"read_{part}" in entry}
+        return TelegraphNoise(
+            depth=entry["telegraph_depth"].value, share=entry["telegraph_share"].value
+        )
+    amounts = {
+        part: entry[f"read_{part}"].value
+        for part in ("absolute", "relative")
+        if f"read_{part}" in entry
+    }
     return GaussianReadNoise(**amounts) if amounts else None
 
 
 def _current(entry: Entry) -> CubicCurrent | None:
-    rows = {part: entry.row(f"current_{part}") for part in ("second", "third") if _has(entry, f"current_{part}")}
+    rows = {
+        part: entry.row(f"current_{part}")
+        for part in ("second", "third")
+        if _has(entry, f"current_{part}")
+    }
     return CubicCurrent(limit=entry["current_limit"].value, **rows) if rows else None

@@ -1,4 +1,6 @@
-"""How far apart are two reads of the same cell? 1/f, Gaussian and telegraph noise, all cut at zero conductance."""
+"""How far apart are two reads of the same cell? 1/f, Gaussian and telegraph noise, all cut at zero
+conductance.
+"""
 
 from __future__ import annotations
 
@@ -39,9 +41,11 @@ class _GaussianNoise(Value):
 
 
 class FlickerNoise(_GaussianNoise):
-    """1/f noise accumulated since programming: sigma = g Q sqrt(ln((t + t0 + t_read) / (2 t_read))).
+    """1/f noise accumulated since programming: sigma = g Q sqrt(ln((t + t0 + t_read) / (2
+    t_read))).
 
-    Nandakumar et al., ICECS 2019; Joshi et al. 2020, Methods. `strength` is Q of target / g_reference.
+    Nandakumar et al., ICECS 2019; Joshi et al. 2020, Methods. `strength` is Q of target /
+    g_reference.
     """
 
     slow: ClassVar[bool] = True
@@ -55,11 +59,17 @@ class FlickerNoise(_GaussianNoise):
     def spread(self, g: np.ndarray, seconds: float, target: np.ndarray) -> np.ndarray:
         """Standard deviation of one read before the cut at zero, S, float64."""
         age = seconds + self.start
-        return g * self.strength(target / self.g_reference) * np.sqrt(np.log(max((age + self.read_time) / (2 * self.read_time), 1.0)))
+        return (
+            g
+            * self.strength(target / self.g_reference)
+            * np.sqrt(np.log(max((age + self.read_time) / (2 * self.read_time), 1.0)))
+        )
 
 
 class LogFlickerNoise(_GaussianNoise):
-    """sigma = factor log10(g / 1 uS) sqrt(ln((t + t_read) / (2 t_read))), zero below 1 uS and at time 0."""
+    """sigma = factor log10(g / 1 uS) sqrt(ln((t + t_read) / (2 t_read))), zero below 1 uS and at
+    time 0.
+    """
 
     slow: ClassVar[bool] = True
 
@@ -95,7 +105,9 @@ class GaussianReadNoise(_GaussianNoise):
 
 
 class TelegraphNoise(Value):
-    """A read finds the cell at g, or, with probability `share`, at g (1 - depth): random telegraph noise, two levels."""
+    """A read finds the cell at g, or, with probability `share`, at g (1 - depth): random telegraph
+    noise, two levels.
+    """
 
     slow: ClassVar[bool] = True
 
@@ -116,9 +128,15 @@ class TelegraphNoise(Value):
         return g - self.share * step, self.share * (1 - self.share) * np.square(step)
 
     def cumulants(self, g: np.ndarray, step: np.ndarray) -> Cumulants:
-        """The first four cumulants of one read: those of a Bernoulli variable, S to S^4, float64."""
+        """The first four cumulants of one read: those of a Bernoulli variable, S to S^4,
+        float64.
+        """
         variance = self.share * (1 - self.share)
-        return *self.moments(g, step), -variance * (1 - 2 * self.share) * step**3, variance * (1 - 6 * variance) * step**4
+        return (
+            *self.moments(g, step),
+            -variance * (1 - 2 * self.share) * step**3,
+            variance * (1 - 6 * variance) * step**4,
+        )
 
     def seen(self, g: np.ndarray, step: np.ndarray, z: np.ndarray) -> np.ndarray:
         """One read, with standard normals z, S, float64."""

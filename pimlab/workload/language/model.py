@@ -1,8 +1,10 @@
-"""How does a language model run on a machine? Token by token, with every product handed to whoever executes it.
+"""How does a language model run on a machine? Token by token, with every product handed to whoever
+executes it.
 
-One inference is one decoding step (see `shape`): the operators and their counts are of a step at the model's `point`,
-a context length and a batch. Values need no decoding step each: the text is read in windows (prefill), which gives
-the same numbers, and `prefill`, `decode_step` and `generate` run the same network with a key-value cache.
+One inference is one decoding step (see `shape`): the operators and their counts are of a step at
+the model's `point`, a context length and a batch. Values need no decoding step each: the text is
+read in windows (prefill), which gives the same numbers, and `prefill`, `decode_step` and `generate`
+run the same network with a key-value cache.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from typing import Any, Self
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from pimlab.protocol import MacOp
+from pimlab.machine.protocol import MacOp
 from pimlab.workload.language.decoder import Cache, hidden_states
 from pimlab.workload.language.shape import DecoderShape, mac_ops, vector_ops
 from pimlab.workload.language.tokens import Tokenizer
@@ -23,15 +25,21 @@ from pimlab.workload.model import Model, ModelError, Multiply
 
 ROWS = 2048
 """Token rows that run through the layers together, and
-LOGITS = 2**26 logits at most at a time: they bound memory and change no result beyond float rounding."""
+LOGITS = 2**26 logits at most at a time: they bound memory and change no result beyond float
+rounding.
+"""
 LOGITS = 2**26
 THREADED = 2**26
-"""Multiply-accumulates of one matrix product from which BLAS gets several threads: below, waiting for a busy second
-core costs more (measured 0.3 s against 1.3 to 8 s for the small model's products on two loaded cores)."""
+"""Multiply-accumulates of one matrix product from which BLAS gets several threads: below, waiting
+for a busy second core costs more (measured 0.3 s against 1.3 to 8 s for the small model's products
+on two loaded cores).
+"""
 
 
 class Tokens(np.ndarray):
-    """Tokens that know which tokenizer made them, so that a model with another one refuses them; slices know it too."""
+    """Tokens that know which tokenizer made them, so that a model with another one refuses them;
+    slices know it too.
+    """
 
     tokenizer: str | None
 
@@ -47,13 +55,25 @@ class Tokens(np.ndarray):
 class LanguageModel(Model):
     """A LLaMA-style decoder with weights.
 
-    weights : operator name -> float32 (1, k, n).  parameters : embedding (vocabulary, width) and norm gains.
-    blocks : operator name -> the weights as a GGUF file holds them (`gguf_model.BlockWeights`), where they are quantised.
-    context, batch : the decoding step that `mac_ops` and `vector_ops` count; `at(context=, batch=)` gives another.
+    weights : operator name -> float32 (1, k, n).  parameters : embedding (vocabulary, width) and
+    norm gains.
+    blocks : operator name -> the weights as a GGUF file holds them (`gguf_model.BlockWeights`),
+    where they are quantised.
+    context, batch : the decoding step that `mac_ops` and `vector_ops` count; `at(context=, batch=)`
+    gives another.
     """
 
-    def __init__(self, *, name: str, sha256: str, shape: DecoderShape, tokenizer: Tokenizer, weights: Mapping[str, np.ndarray],
-                 parameters: Mapping[str, np.ndarray], blocks: Mapping[str, Any] | None = None):  # fmt: skip
+    def __init__(
+        self,
+        *,
+        name: str,
+        sha256: str,
+        shape: DecoderShape,
+        tokenizer: Tokenizer,
+        weights: Mapping[str, np.ndarray],
+        parameters: Mapping[str, np.ndarray],
+        blocks: Mapping[str, Any] | None = None,
+    ):
         self.name, self.sha256, self.shape, self.tokenizer = name, sha256, shape, tokenizer
         self.weights, self.parameters, self.blocks = weights, parameters, blocks or {}
         self.biases, self.stored, self.rectified = {}, {}, frozenset()
@@ -62,13 +82,20 @@ class LanguageModel(Model):
 
     def _count(self, context: int, batch: int) -> None:
         self.context, self.batch = context, batch
-        self.mac_ops, self.vector_ops = mac_ops(self.shape, context, batch), vector_ops(self.shape, context, batch)
+        self.mac_ops, self.vector_ops = (
+            mac_ops(self.shape, context, batch),
+            vector_ops(self.shape, context, batch),
+        )
         self._ops = {op.name: op for op in self.mac_ops}
 
     def at(self, *, context: int | None = None, batch: int | None = None) -> Self:
-        """The same model with costs counted at another context length or batch; ValueError outside the model's context."""
+        """The same model with costs counted at another context length or batch; ValueError outside
+        the model's context.
+        """
         other = copy.copy(self)
-        other._count(self.context if context is None else context, self.batch if batch is None else batch)
+        other._count(
+            self.context if context is None else context, self.batch if batch is None else batch
+        )
         return other
 
     def rows(self, inputs: np.ndarray) -> int:
@@ -76,17 +103,22 @@ class LanguageModel(Model):
         return inputs.shape[0] * (inputs.shape[1] - 1)
 
     def execute(self, inputs: np.ndarray, multiply: Multiply, first: int = 0) -> np.ndarray:
-        """Surprise of each next token, -ln p, float32 (windows, context), of int tokens (windows, context + 1).
+        """Surprise of each next token, -ln p, float32 (windows, context), of int tokens (windows,
+        context + 1).
 
-        Window i reads its first `context` tokens from an empty cache and is scored on its last `context` tokens.
-        first : index of the first window in the whole data set; row indices given to `multiply` follow from it.
+        Window i reads its first `context` tokens from an empty cache and is scored on its last
+        `context` tokens.
+        first : index of the first window in the whole data set; row indices given to `multiply`
+        follow from it.
         """
         tokens = self._checked_tokens(inputs, extra=1)
         out = np.empty((len(tokens), tokens.shape[1] - 1), np.float32)
         for start, states in self._states(tokens[:, :-1], multiply, first):
             targets = tokens[start : start + len(states), 1:].reshape(-1)
-            surprise = [_surprise(logits, targets[i : i + len(logits)])
-                        for i, logits in self._heads(states, multiply, (first + start) * out.shape[1])]  # fmt: skip
+            surprise = [
+                _surprise(logits, targets[i : i + len(logits)])
+                for i, logits in self._heads(states, multiply, (first + start) * out.shape[1])
+            ]
             out[start : start + len(states)] = np.concatenate(surprise).reshape(len(states), -1)
         return out
 
@@ -94,15 +126,23 @@ class LanguageModel(Model):
         """The `multiply` of an ideal machine: float32 products."""
         return product(x, self.weights[op.name] if w is None else w)
 
-    def logits(self, inputs: np.ndarray, multiply: Multiply | None = None, first: int = 0) -> np.ndarray:
+    def logits(
+        self, inputs: np.ndarray, multiply: Multiply | None = None, first: int = 0
+    ) -> np.ndarray:
         """Logits float32 (windows, context, vocabulary) of int tokens (windows, context)."""
         tokens, multiply = self._checked_tokens(inputs), multiply or self.exact
-        parts = [logits for start, states in self._states(tokens, multiply, first)
-                 for _, logits in self._heads(states, multiply, (first + start) * tokens.shape[1])]  # fmt: skip
+        parts = [
+            logits
+            for start, states in self._states(tokens, multiply, first)
+            for _, logits in self._heads(states, multiply, (first + start) * tokens.shape[1])
+        ]
         return np.concatenate(parts).reshape(*tokens.shape, -1)
 
-    def prefill(self, tokens: np.ndarray, multiply: Multiply | None = None, capacity: int | None = None) -> tuple[np.ndarray, Cache]:
-        """Logits float32 (batch, vocabulary) after int tokens (batch, count), and the cache that decoding continues.
+    def prefill(
+        self, tokens: np.ndarray, multiply: Multiply | None = None, capacity: int | None = None
+    ) -> tuple[np.ndarray, Cache]:
+        """Logits float32 (batch, vocabulary) after int tokens (batch, count), and the cache that
+        decoding continues.
 
         capacity : tokens a sequence may grow to; the model's context unless given.
         """
@@ -113,12 +153,22 @@ class LanguageModel(Model):
         cache = Cache(self.shape, len(tokens), capacity)
         return self._continue(tokens, cache, multiply or self.exact), cache
 
-    def decode_step(self, tokens: np.ndarray, cache: Cache, multiply: Multiply | None = None) -> np.ndarray:
-        """Logits float32 (batch, vocabulary) after one more token (batch,) of each cached sequence."""
-        return self._continue(self._checked_tokens(np.asarray(tokens)[:, None]), cache, multiply or self.exact)
+    def decode_step(
+        self, tokens: np.ndarray, cache: Cache, multiply: Multiply | None = None
+    ) -> np.ndarray:
+        """Logits float32 (batch, vocabulary) after one more token (batch,) of each cached
+        sequence.
+        """
+        return self._continue(
+            self._checked_tokens(np.asarray(tokens)[:, None]), cache, multiply or self.exact
+        )
 
-    def generate(self, prompt: np.ndarray, count: int, multiply: Multiply | None = None) -> np.ndarray:
-        """int32 (batch, count): the likeliest next tokens after int tokens (batch, length), one after the other."""
+    def generate(
+        self, prompt: np.ndarray, count: int, multiply: Multiply | None = None
+    ) -> np.ndarray:
+        """int32 (batch, count): the likeliest next tokens after int tokens (batch, length), one
+        after the other.
+        """
         if isinstance(count, bool) or not hasattr(count, "__index__") or count < 1:
             raise ValueError(f"generate count={count!r}; allowed: an integer, 1 or more")
         logits, cache = self.prefill(prompt, multiply, capacity=np.shape(prompt)[1] + count)
@@ -130,20 +180,40 @@ class LanguageModel(Model):
     def _continue(self, tokens: np.ndarray, cache: Cache, multiply: Multiply) -> np.ndarray:
         longest = min(cache.capacity, self.shape.context)
         if cache.length + tokens.shape[1] > longest:
-            raise ModelError(f"{self.name}: {cache.length} cached + {tokens.shape[1]} tokens exceed the context of {longest}")
+            raise ModelError(
+                f"{self.name}: {cache.length} cached + {tokens.shape[1]} tokens exceed the context "
+                f"of {longest}"
+            )
         row = cache.length * len(tokens)
         states = hidden_states(self.shape, self.parameters, self._ops, tokens, cache, multiply, row)
         return multiply(self._ops["head"], states[None, :, -1], None, row)[0]
 
-    def _states(self, tokens: np.ndarray, multiply: Multiply, first: int) -> Iterator[tuple[int, np.ndarray]]:
-        """(index of the first window, states (windows, context, width)) of a few windows at a time."""
+    def _states(
+        self, tokens: np.ndarray, multiply: Multiply, first: int
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        """(index of the first window, states (windows, context, width)) of a few windows at a
+        time.
+        """
         windows, length = max(1, ROWS // tokens.shape[1]), tokens.shape[1]
         for start in range(0, len(tokens), windows):
             part = tokens[start : start + windows]
             cache = Cache(self.shape, len(part), length)
-            yield start, hidden_states(self.shape, self.parameters, self._ops, part, cache, multiply, (first + start) * length)
+            yield (
+                start,
+                hidden_states(
+                    self.shape,
+                    self.parameters,
+                    self._ops,
+                    part,
+                    cache,
+                    multiply,
+                    (first + start) * length,
+                ),
+            )
 
-    def _heads(self, states: np.ndarray, multiply: Multiply, first: int) -> Iterator[tuple[int, np.ndarray]]:
+    def _heads(
+        self, states: np.ndarray, multiply: Multiply, first: int
+    ) -> Iterator[tuple[int, np.ndarray]]:
         """(index of the first row, logits (rows, vocabulary)) of a few rows at a time."""
         rows, flat = max(1, LOGITS // self.shape.vocabulary), states.reshape(-1, self.shape.width)
         for i in range(0, len(flat), rows):
@@ -152,17 +222,29 @@ class LanguageModel(Model):
     def _checked_tokens(self, tokens: np.ndarray, extra: int = 0) -> np.ndarray:
         maker = getattr(tokens, "tokenizer", None)
         if maker not in (None, self.tokenizer.name):
-            raise ModelError(f"{self.name}: tokens of the tokenizer {maker!r}; allowed: {self.tokenizer.name!r}, the model's own")
+            raise ModelError(
+                f"{self.name}: tokens of the tokenizer {maker!r}; allowed: "
+                f"{self.tokenizer.name!r}, the model's own"
+            )
         tokens = np.asarray(tokens)
         if tokens.ndim != 2 or not np.issubdtype(tokens.dtype, np.integer) or 0 in tokens.shape:
-            raise ModelError(f"{self.name}: tokens have shape {tokens.shape}, {tokens.dtype}; allowed: integers (windows, tokens)")
+            raise ModelError(
+                f"{self.name}: tokens have shape {tokens.shape}, {tokens.dtype}; allowed: integers "
+                "(windows, tokens)"
+            )
         if tokens.shape[1] - extra > self.shape.context or tokens.shape[1] <= extra:
             window = tokens.shape[1] - extra
-            raise ModelError(f"{self.name}: a window of {window} tokens; allowed: 1..{self.shape.context}, the model's context")
+            raise ModelError(
+                f"{self.name}: a window of {window} tokens; allowed: 1..{self.shape.context}, the "
+                "model's context"
+            )
         if tokens.min() < 0 or tokens.max() >= self.shape.vocabulary:
             found = tokens.min() if tokens.min() < 0 else tokens.max()
-            raise ModelError(f"{self.name}: token {found} is outside its vocabulary 0..{self.shape.vocabulary - 1}; "
-                             f"were the tokens made with the tokenizer {self.tokenizer.name!r}?")  # fmt: skip
+            raise ModelError(
+                f"{self.name}: token {found} is outside its vocabulary "
+                f"0..{self.shape.vocabulary - 1}; "
+                f"were the tokens made with the tokenizer {self.tokenizer.name!r}?"
+            )
         return tokens
 
 
@@ -180,27 +262,45 @@ def _blas() -> ThreadpoolController:
 
 
 def _surprise(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """-ln softmax(logits)[target], float32 (rows,) of logits (rows, vocabulary); ValueError where logits are not finite."""
+    """-ln softmax(logits)[target], float32 (rows,) of logits (rows, vocabulary); ValueError where
+    logits are not finite.
+    """
     top = logits.max(axis=-1)
     if not np.isfinite(top).all():
-        raise ModelError(f"logits of {np.count_nonzero(~np.isfinite(top))} tokens are not finite; the products overflowed")
+        raise ModelError(
+            f"logits of {np.count_nonzero(~np.isfinite(top))} tokens are not finite; the products "
+            "overflowed"
+        )
     spread = logits - top[:, None]
     total = np.exp(spread, out=spread).sum(axis=-1)
     return top + np.log(total) - logits[np.arange(len(targets)), targets]
 
 
 def _check_arrays(model: LanguageModel) -> None:
-    """Every operator has finite weights of its shape, every norm its gain, and the tokenizer fits the vocabulary."""
+    """Every operator has finite weights of its shape, every norm its gain, and the tokenizer fits
+    the vocabulary.
+    """
     shape = model.shape
-    gains = ["norm", *(f"layer{i}.{kind}_norm" for i in range(shape.layers) for kind in ("attention", "ffn"))]
-    wanted: dict[str, tuple[int, ...]] = {op.name: (1, op.k, op.n) for op in model.mac_ops if op.kind == "weights"}
+    gains = [
+        "norm",
+        *(f"layer{i}.{kind}_norm" for i in range(shape.layers) for kind in ("attention", "ffn")),
+    ]
+    wanted: dict[str, tuple[int, ...]] = {
+        op.name: (1, op.k, op.n) for op in model.mac_ops if op.kind == "weights"
+    }
     wanted |= {"embedding": (shape.vocabulary, shape.width), **dict.fromkeys(gains, (shape.width,))}
     for name, size in wanted.items():
         array = model.weights.get(name, model.parameters.get(name))
         if array is None or array.shape != size:
-            raise ModelError(f"{model.name}: {name!r} has shape {None if array is None else array.shape}, needed {size}")
+            raise ModelError(
+                f"{model.name}: {name!r} has shape {None if array is None else array.shape}, "
+                f"needed {size}"
+            )
         if not np.isfinite(array).all():
-            raise ModelError(f"{model.name}: {name!r} holds {np.count_nonzero(~np.isfinite(array))} values that are not finite")
+            raise ModelError(
+                f"{model.name}: {name!r} holds {np.count_nonzero(~np.isfinite(array))} values that "
+                "are not finite"
+            )
     if model.tokenizer.size != shape.vocabulary:
         told = f"tokenizer {model.tokenizer.name!r} has {model.tokenizer.size} tokens"
         raise ModelError(f"{model.name}: {told}, its embedding {shape.vocabulary}")

@@ -1,4 +1,6 @@
-"""How well does a language model predict a text? By its perplexity, with an interval over blocks of tokens."""
+"""How well does a language model predict a text? By its perplexity, with an interval over blocks of
+tokens.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,9 @@ import numpy as np
 from pimlab.workload.metrics import Z95, Metric
 
 BLOCK = 32
-"""Neighbouring tokens counted as one observation of the interval, since their surprises are not independent."""
+"""Neighbouring tokens counted as one observation of the interval, since their surprises are not
+independent.
+"""
 
 
 class Perplexity(Metric):
@@ -20,10 +24,14 @@ class Perplexity(Metric):
     def contributions(self, outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """float64 (blocks, 2): summed surprise and scored tokens of each block of a window.
 
-        outputs : float (windows, context), -ln p of each next token.  labels : bool (windows, context), True where scored.
+        outputs : float (windows, context), -ln p of each next token.  labels : bool (windows,
+        context), True where scored.
         """
         if outputs.shape != labels.shape:
-            raise ValueError(f"perplexity: outputs have shape {outputs.shape}, labels {labels.shape}; allowed: the same (windows, context)")
+            raise ValueError(
+                f"perplexity: outputs have shape {outputs.shape}, labels {labels.shape}; allowed: "
+                "the same (windows, context)"
+            )
         spare = ((0, 0), (0, -outputs.shape[1] % BLOCK))
         scored = np.pad(labels.astype(np.float64), spare).reshape(-1, BLOCK)
         surprise = np.pad(np.where(labels, outputs, 0).astype(np.float64), spare).reshape(-1, BLOCK)
@@ -31,29 +39,38 @@ class Perplexity(Metric):
         return blocks[blocks[:, 1] > 0]
 
     def summarise(self, contributions: np.ndarray) -> tuple[float, float, float]:
-        """(perplexity, low, high): ratio of sums, with the normal approximation for a ratio over blocks in ln p.
+        """(perplexity, low, high): ratio of sums, with the normal approximation for a ratio over
+        blocks in ln p.
 
-        The variance is n/(n-1) sum(s - m c)**2 / sum(c)**2 (Cochran 1977, eq. 2.39); dependence between blocks is left out.
-        One block alone has no interval: low and high are then NaN.
+        The variance is n/(n-1) sum(s - m c)**2 / sum(c)**2 (Cochran 1977, eq. 2.39); dependence
+        between blocks is left out. One block alone has no interval: low and high are then NaN.
         """
         surprise, scored = np.asarray(contributions, dtype=np.float64).T
         mean, n = surprise.sum() / scored.sum(), len(scored)
         if n < 2:
             return float(np.exp(mean)), float("nan"), float("nan")
-        error = Z95 * np.sqrt(n / (n - 1) * np.square(surprise - mean * scored).sum()) / scored.sum()
+        error = (
+            Z95 * np.sqrt(n / (n - 1) * np.square(surprise - mean * scored).sum()) / scored.sum()
+        )
         return float(np.exp(mean)), float(np.exp(mean - error)), float(np.exp(mean + error))
 
 
 def windows_of(tokens: np.ndarray, context: int) -> tuple[np.ndarray, np.ndarray]:
-    """Windows int32 (windows, context + 1) of int tokens (count,), and which of their next tokens count, bool (windows, context).
+    """Windows int32 (windows, context + 1) of int tokens (count,), and which of their next tokens
+    count, bool (windows, context).
 
-    Every token but the first is predicted once; windows share one token. A last, shorter window is padded with its
-    last token, which is read by nothing that counts. ValueError for a text shorter than two tokens.
+    Every token but the first is predicted once; windows share one token. A last, shorter window is
+    padded with its last token, which is read by nothing that counts. ValueError for a text shorter
+    than two tokens.
     """
     if len(tokens) < 2:
-        raise ValueError(f"a text of {len(tokens)} tokens predicts nothing; allowed: two tokens or more")
+        raise ValueError(
+            f"a text of {len(tokens)} tokens predicts nothing; allowed: two tokens or more"
+        )
     predicted = len(tokens) - 1
     windows = -(-predicted // context)
-    padded = np.pad(np.asarray(tokens, dtype=np.int32), (0, windows * context - predicted), mode="edge")
+    padded = np.pad(
+        np.asarray(tokens, dtype=np.int32), (0, windows * context - predicted), mode="edge"
+    )
     at = np.arange(windows)[:, None] * context
     return padded[at + np.arange(context + 1)], (at + np.arange(context)) < predicted

@@ -1,7 +1,9 @@
-"""Which integers stand for a text? Byte-pair encoding: every text is tokens, and the tokens are the text again.
+"""Which integers stand for a text? Byte-pair encoding: every text is tokens, and the tokens are the
+text again.
 
-`BytePairs` is the project's own (merges learnt by datasets/train/train_small_lm.py); `gguf_tokenizer` in `gguf_model`
-builds the one a GGUF file describes. Both have `name`, `size`, `encode(text)` and `decode(tokens)`.
+`BytePairs` is the project's own (merges learnt by datasets/train/train_small_lm.py);
+`gguf_tokenizer` in `gguf_model` builds the one a GGUF file describes. Both have `name`, `size`,
+`encode(text)` and `decode(tokens)`.
 """
 
 from __future__ import annotations
@@ -15,7 +17,9 @@ from typing import Protocol
 import numpy as np
 
 _WORD = re.compile(r" ?[A-Za-z]+| ?[0-9]| ?[^\sA-Za-z0-9]+|\s")
-"""A merge never crosses these pieces: a word with the space before it, a digit, a run of marks, one white space."""
+"""A merge never crosses these pieces: a word with the space before it, a digit, a run of marks, one
+white space.
+"""
 
 
 class Tokenizer(Protocol):
@@ -32,20 +36,30 @@ class Tokenizer(Protocol):
 
 
 class BytePairs:
-    """Byte-level byte-pair encoding: tokens 0..255 are bytes, token 256 + i joins the pair `merges[i]`.
+    """Byte-level byte-pair encoding: tokens 0..255 are bytes, token 256 + i joins the pair
+    `merges[i]`.
 
     name : names the vocabulary, so that data made with another one is refused.
     merges : int (merges, 2), earlier merges apply first (Sennrich et al. 2016, algorithm 1).
     """
 
     def __init__(self, name: str, merges: np.ndarray):
-        self.name, self.merges, self.size = name, np.asarray(merges, dtype=np.int32).reshape(-1, 2), 256 + len(merges)
+        self.name, self.merges, self.size = (
+            name,
+            np.asarray(merges, dtype=np.int32).reshape(-1, 2),
+            256 + len(merges),
+        )
         self._pieces = [bytes([b]) for b in range(256)]
         for new, (left, right) in enumerate(self.merges.tolist(), start=256):
             if max(left, right) >= new or min(left, right) < 0:
-                raise ValueError(f"tokenizer {name!r}: merge {new - 256} joins {left} and {right}; allowed: tokens 0..{new - 1}")
+                raise ValueError(
+                    f"tokenizer {name!r}: merge {new - 256} joins {left} and {right}; allowed: "
+                    f"tokens 0..{new - 1}"
+                )
             self._pieces.append(self._pieces[left] + self._pieces[right])
-        self._rank = {(left, right): rank for rank, (left, right) in enumerate(self.merges.tolist())}
+        self._rank = {
+            (left, right): rank for rank, (left, right) in enumerate(self.merges.tolist())
+        }
         self._word = lru_cache(maxsize=65536)(self._encode_word)
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -53,16 +67,23 @@ class BytePairs:
 
     def encode(self, text: str) -> np.ndarray:
         """int32 (tokens,) of a text; `decode` gives the text back."""
-        return np.array([token for piece in _WORD.findall(text) for token in self._word(piece)], dtype=np.int32)
+        return np.array(
+            [token for piece in _WORD.findall(text) for token in self._word(piece)], dtype=np.int32
+        )
 
     def decode(self, tokens: np.ndarray) -> str:
         """The text of int (tokens,); bytes that are no UTF-8 become the replacement character."""
-        return b"".join(self._pieces[int(token)] for token in tokens).decode("utf-8", errors="replace")
+        return b"".join(self._pieces[int(token)] for token in tokens).decode(
+            "utf-8", errors="replace"
+        )
 
     def _encode_word(self, word: str) -> tuple[int, ...]:
         tokens = list(word.encode("utf-8"))
         while len(tokens) > 1:
-            rank, place = min((self._rank.get(pair, len(self._rank)), i) for i, pair in enumerate(pairwise(tokens)))
+            rank, place = min(
+                (self._rank.get(pair, len(self._rank)), i)
+                for i, pair in enumerate(pairwise(tokens))
+            )
             if rank == len(self._rank):
                 break
             tokens[place : place + 2] = [256 + rank]
@@ -70,7 +91,8 @@ class BytePairs:
 
 
 def learn_merges(text: str, count: int) -> np.ndarray:
-    """int32 (count, 2): the merges that byte-pair encoding learns from a text, most frequent pair first.
+    """int32 (count, 2): the merges that byte-pair encoding learns from a text, most frequent pair
+    first.
 
     Ties go to the smaller pair of token numbers. Fewer come back when no pair occurs twice.
     """
@@ -89,7 +111,9 @@ def learn_merges(text: str, count: int) -> np.ndarray:
     return np.array(merges, dtype=np.int32).reshape(-1, 2)
 
 
-def _joined(words: dict[tuple[int, ...], int], pair: tuple[int, int], new: int) -> dict[tuple[int, ...], int]:
+def _joined(
+    words: dict[tuple[int, ...], int], pair: tuple[int, int], new: int
+) -> dict[tuple[int, ...], int]:
     return {_merge(word, pair, new) if pair[0] in word else word: n for word, n in words.items()}
 
 

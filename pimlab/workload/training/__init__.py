@@ -1,4 +1,6 @@
-"""How do a model's weights have to change for a smaller loss? Gradients through its graph, an optimiser, the model with new weights."""
+"""How do a model's weights have to change for a smaller loss? Gradients through its graph, an
+optimiser, the model with new weights.
+"""
 
 from pimlab.workload.training.graph import Graph, Operands
 from pimlab.workload.training.loss import cross_entropy

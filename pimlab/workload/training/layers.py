@@ -1,6 +1,8 @@
-"""How does a change of an operator's output reach its inputs? The derivative of each operator the project's networks use.
+"""How does a change of an operator's output reach its inputs? The derivative of each operator the
+project's networks use.
 
-A layer keeps what its last `forward` saw; `backward` answers with one gradient an input, None for a constant.
+A layer keeps what its last `forward` saw; `backward` answers with one gradient an input, None for a
+constant.
 """
 
 from __future__ import annotations
@@ -12,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from pimlab.kernels.blas import one_thread
-from pimlab.workload import windows
+from pimlab.workload.importers import im2col
+from pimlab.workload.importers.im2col import Window
+from pimlab.workload.importers.products import Call, Convolution, Product, WeightProduct
 from pimlab.workload.model import ModelError
-from pimlab.workload.products import Call, Convolution, Product, WeightProduct
-from pimlab.workload.windows import Window
 
 Gradients = list[np.ndarray | None]
 
@@ -47,9 +49,13 @@ class Relu(Layer):
 
 
 class Reshaped(Layer):
-    """Flatten, Reshape, Identity, Dropout after training: the same elements; `shape` of one sample, None for the input's own."""
+    """Flatten, Reshape, Identity, Dropout after training: the same elements; `shape` of one sample,
+    None for the input's own.
+    """
 
-    def __init__(self, name: str, inputs: tuple[str, ...], output: str, shape: tuple[int, ...] | None):
+    def __init__(
+        self, name: str, inputs: tuple[str, ...], output: str, shape: tuple[int, ...] | None
+    ):
         super().__init__(name, inputs, output)
         self.shape = shape
 
@@ -98,7 +104,15 @@ class Softmax(Layer):
 class Pool(Layer):
     """MaxPool and AveragePool: one value of each window of each channel."""
 
-    def __init__(self, name: str, inputs: tuple[str, ...], output: str, window: Window, largest: bool, padded: bool):
+    def __init__(
+        self,
+        name: str,
+        inputs: tuple[str, ...],
+        output: str,
+        window: Window,
+        largest: bool,
+        padded: bool,
+    ):
         super().__init__(name, inputs, output)
         self.window, self.largest, self.padded = window, largest, padded
 
@@ -112,20 +126,24 @@ class Pool(Layer):
         else:
             self.share = 1 / self._counts(x).astype(np.float32)
             y = columns.sum(axis=-1) * self.share
-        return windows.images(y.reshape(channels, -1, 1), batch, self.window.outputs(self.sizes))
+        return im2col.images(y.reshape(channels, -1, 1), batch, self.window.outputs(self.sizes))
 
     def _columns(self, x: np.ndarray) -> np.ndarray:
         """(channels, batch * pixels, offsets); padding never is the largest."""
         if not self.largest or not any(map(any, self.window.pads)):
-            return windows.columns(x, self.window, x.shape[1])
+            return im2col.columns(x, self.window, x.shape[1])
         wide = np.pad(x, ((0, 0), (0, 0), *self.window.pads), constant_values=-np.inf)
-        return windows.columns(wide, self.window._replace(pads=((0, 0),) * len(self.sizes)), x.shape[1])
+        return im2col.columns(
+            wide, self.window._replace(pads=((0, 0),) * len(self.sizes)), x.shape[1]
+        )
 
     def _counts(self, x: np.ndarray) -> np.ndarray:
         """How many values each average is over; padding counts where the node says so."""
         if self.padded:
             return np.full(1, len(self.window.offsets()))
-        return windows.columns(np.ones((len(x), 1, *self.sizes), np.float32), self.window, 1)[0].sum(axis=-1)
+        return im2col.columns(np.ones((len(x), 1, *self.sizes), np.float32), self.window, 1)[0].sum(
+            axis=-1
+        )
 
     def backward(self, dy: np.ndarray) -> Gradients:
         batch, channels = dy.shape[:2]
@@ -135,7 +153,11 @@ class Pool(Layer):
             spread = rows[..., None] * (self.chosen[..., None] == offsets)
         else:
             spread = np.broadcast_to((rows * self.share)[..., None], (*rows.shape, len(offsets)))
-        return [windows.scattered(spread, batch, self.window, self.window.outputs(self.sizes), self.sizes)]
+        return [
+            im2col.scattered(
+                spread, batch, self.window, self.window.outputs(self.sizes), self.sizes
+            )
+        ]
 
 
 class Mac(Layer):
@@ -167,7 +189,11 @@ class Mac(Layer):
         groups, rows, _ = self.x.shape
         n = self.weights.shape[2]
         spatial = isinstance(self.made, Convolution)
-        d = np.moveaxis(dy.reshape(len(dy), groups, n, -1), (1, 3), (0, 2)).reshape(groups, rows, n) if spatial else dy.reshape(1, rows, n)
+        d = (
+            np.moveaxis(dy.reshape(len(dy), groups, n, -1), (1, 3), (0, 2)).reshape(groups, rows, n)
+            if spatial
+            else dy.reshape(1, rows, n)
+        )
         self.operands = self.x, np.ascontiguousarray(d)
         if not self.needed:
             return [None]
@@ -175,31 +201,55 @@ class Mac(Layer):
             return [self._images(d) if spatial else (d[0] @ self.weights[0].T).reshape(self.shape)]
 
     def _images(self, d: np.ndarray) -> np.ndarray:
-        """Gradient of the images a convolution reads: each window's gradient added where the window was taken."""
+        """Gradient of the images a convolution reads: each window's gradient added where the window
+        was taken.
+        """
         groups, k, n = self.weights.shape
-        window = convolution_window(self.made.attributes, self.made.kernel)  # type: ignore[attr-defined]
+        window = convolution_window(self.made.attributes, self.made.kernel)  # type: ignore
         offsets = len(window.offsets())
-        by_offset = np.swapaxes(self.weights.reshape(groups, k // offsets, offsets, n), 1, 2).reshape(groups, k, n)
+        by_offset = np.swapaxes(
+            self.weights.reshape(groups, k // offsets, offsets, n), 1, 2
+        ).reshape(groups, k, n)
         spread = np.matmul(d, np.swapaxes(by_offset, 1, 2))
         sizes = self.shape[2:]
-        return windows.scattered(spread, self.shape[0], window, window.outputs(sizes), sizes)
+        return im2col.scattered(spread, self.shape[0], window, window.outputs(sizes), sizes)
 
 
 def convolution_window(attributes: Mapping[str, Any], kernel: tuple[int, ...]) -> Window:
     """The window of a node whose padding is written out (auto_pad NOTSET or VALID)."""
     axes = len(kernel)
     pads = attributes.get("pads", [0] * 2 * axes)
-    return Window(tuple(kernel), tuple(attributes.get("strides", [1] * axes)), tuple(attributes.get("dilations", [1] * axes)),
-                  tuple(zip(pads[:axes], pads[axes:], strict=True)))  # fmt: skip
+    return Window(
+        tuple(kernel),
+        tuple(attributes.get("strides", [1] * axes)),
+        tuple(attributes.get("dilations", [1] * axes)),
+        tuple(zip(pads[:axes], pads[axes:], strict=True)),
+    )
 
 
 def mac(made: Product, file: str) -> Mac:
-    """The layer of a product; ModelError for one without constant weights, or laid out in a way that has no derivative here."""
-    plain = type(made) is WeightProduct and not made.flipped and made.batch == 0 and len(made.right) == 1
+    """The layer of a product; ModelError for one without constant weights, or laid out in a way
+    that has no derivative here.
+    """
+    plain = (
+        type(made) is WeightProduct
+        and not made.flipped
+        and made.batch == 0
+        and len(made.right) == 1
+    )
     if not plain and type(made) is not Convolution:
         kind = type(made).__name__
-        raise ModelError(f"{file}: node {made.name!r} is a {kind}, which cannot be trained; allowed: Conv, and Gemm or MatMul "
-                         "with one constant right operand")  # fmt: skip
-    if isinstance(made, Convolution) and made.attributes.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID"):
-        raise ModelError(f"{file}: node {made.name!r} has auto_pad={made.attributes['auto_pad']!r}; for training write its pads out")
+        raise ModelError(
+            f"{file}: node {made.name!r} is a {kind}, which cannot be trained; allowed: Conv, and "
+            "Gemm or MatMul "
+            "with one constant right operand"
+        )
+    if isinstance(made, Convolution) and made.attributes.get("auto_pad", b"NOTSET") not in (
+        b"NOTSET",
+        b"VALID",
+    ):
+        raise ModelError(
+            f"{file}: node {made.name!r} has auto_pad={made.attributes['auto_pad']!r}; for "
+            "training write its pads out"
+        )
     return Mac(made)

@@ -6,14 +6,21 @@ import numpy as np
 
 
 def cross_entropy(outputs: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(loss float64 (n,) in nat, its gradient float32 (n, classes)) of each sample, by the softmax of outputs (n, classes).
+    """(loss float64 (n,) in nat, its gradient float32 (n, classes)) of each sample, by the softmax
+    of outputs (n, classes).
 
     labels : integers (n,). ValueError where the shapes do not fit or a label is no class.
     """
     if outputs.ndim != 2 or labels.shape != outputs.shape[:1]:
-        raise ValueError(f"cross entropy: outputs {outputs.shape} and labels {labels.shape}; allowed: (n, classes) and (n,)")
+        raise ValueError(
+            f"cross entropy: outputs {outputs.shape} and labels {labels.shape}; allowed: (n, "
+            "classes) and (n,)"
+        )
     if labels.min() < 0 or labels.max() >= outputs.shape[1]:
-        raise ValueError(f"cross entropy: labels {labels.min()}..{labels.max()}; allowed: 0..{outputs.shape[1] - 1}")
+        raise ValueError(
+            f"cross entropy: labels {labels.min()}..{labels.max()}; allowed: "
+            f"0..{outputs.shape[1] - 1}"
+        )
     shifted = outputs.astype(np.float64) - outputs.max(axis=1, keepdims=True)
     powers = np.exp(shifted)
     shares = powers / powers.sum(axis=1, keepdims=True)

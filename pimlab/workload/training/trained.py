@@ -1,4 +1,6 @@
-"""How does a trained model come back? As the same ONNX graph with other numbers in its initialisers."""
+"""How does a trained model come back? As the same ONNX graph with other numbers in its
+initialisers.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +10,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from pimlab.workload.importers.onnx_split import OnnxModel
+from pimlab.workload.importers.products import Product
 from pimlab.workload.model import ModelError
-from pimlab.workload.onnx_split import OnnxModel
-from pimlab.workload.products import Product
 
 
 class Trained(OnnxModel):
@@ -23,32 +25,57 @@ class Trained(OnnxModel):
 
 
 def places(model: OnnxModel) -> dict[str, tuple[str, str]]:
-    """Operator name -> names of the initialisers that hold its weights and its bias ("" where it has none).
+    """Operator name -> names of the initialisers that hold its weights and its bias ("" where it
+    has none).
 
-    ModelError where what is trained could not be put back: a weight or bias that is no initialiser, stands there scaled
-    or as integers, or is shared by two operators.
+    ModelError where what is trained could not be put back: a weight or bias that is no initialiser,
+    stands there scaled or as integers, or is shared by two operators.
     """
-    tensors, makers = _tensors(model.whole), {output: node for node in model.whole.graph.node for output in node.output}
+    tensors, makers = (
+        _tensors(model.whole),
+        {output: node for node in model.whole.graph.node for output in node.output},
+    )
     found: dict[str, tuple[str, str]] = {}
     for made in model.parts.products:
-        weight, bias = made.origin, _bias(makers.get(made.output), tensors) if made.name in model.biases else ""
-        if made.name in model.weights and not _holds(tensors.get(weight), made.laid_out, model.weights[made.name]):
+        weight, bias = (
+            made.origin,
+            _bias(makers.get(made.output), tensors) if made.name in model.biases else "",
+        )
+        if made.name in model.weights and not _holds(
+            tensors.get(weight), made.laid_out, model.weights[made.name]
+        ):
             raise ModelError(
-                f"{model.file}: weights of {made.name!r} are not one float initialiser as it stands; trained ones have no place"
+                f"{model.file}: weights of {made.name!r} are not one float initialiser as it "
+                "stands; trained ones have no place"
             )
-        if made.name in model.biases and not _holds(tensors.get(bias), np.ravel, model.biases[made.name]):
-            raise ModelError(f"{model.file}: bias of {made.name!r} is not one float initialiser as it stands; a trained one has no place")
+        if made.name in model.biases and not _holds(
+            tensors.get(bias), np.ravel, model.biases[made.name]
+        ):
+            raise ModelError(
+                f"{model.file}: bias of {made.name!r} is not one float initialiser as it stands; a "
+                "trained one has no place"
+            )
         found[made.name] = weight, bias
     named = [name for pair in found.values() for name in pair if name]
     shared = next((name for name in named if named.count(name) > 1), None)
     if shared is not None:
-        raise ModelError(f"{model.file}: initialiser {shared!r} serves two operators; for training give each its own")
+        raise ModelError(
+            f"{model.file}: initialiser {shared!r} serves two operators; for training give each "
+            "its own"
+        )
     return found
 
 
-def trained(model: OnnxModel, weights: Mapping[str, np.ndarray], biases: Mapping[str, np.ndarray], name: str,
-            history: xr.Dataset) -> Trained:  # fmt: skip
-    """`model` with other weights, float32 (groups, k, n) by operator, and biases, float32 (groups * n,). ModelError as in `places`."""
+def trained(
+    model: OnnxModel,
+    weights: Mapping[str, np.ndarray],
+    biases: Mapping[str, np.ndarray],
+    name: str,
+    history: xr.Dataset,
+) -> Trained:
+    """`model` with other weights, float32 (groups, k, n) by operator, and biases, float32 (groups *
+    n,). ModelError as in `places`.
+    """
     import onnx
 
     proto = onnx.ModelProto()
@@ -56,7 +83,9 @@ def trained(model: OnnxModel, weights: Mapping[str, np.ndarray], biases: Mapping
     products, tensors = {made.name: made for made in model.parts.products}, _tensors(proto)
     for op, (weight, bias) in places(model).items():
         if op in weights:
-            _write(tensors[weight], _laid_back(products[op], weights[op], tuple(tensors[weight].dims)))
+            _write(
+                tensors[weight], _laid_back(products[op], weights[op], tuple(tensors[weight].dims))
+            )
         if op in biases:
             _write(tensors[bias], biases[op])
     for value in proto.graph.output:
@@ -90,7 +119,9 @@ def _laid_back(made: Product, matrix: np.ndarray, shape: tuple[int, ...]) -> np.
 
 
 def _bias(maker: Any, tensors: Mapping[str, Any]) -> str:
-    """The tensor that the node which makes a product's output adds: the last input of a Conv or Gemm, the constant of an Add."""
+    """The tensor that the node which makes a product's output adds: the last input of a Conv or
+    Gemm, the constant of an Add.
+    """
     if maker is None:
         return ""
     return next((name for name in reversed(maker.input) if name in tensors), "")
@@ -99,4 +130,8 @@ def _bias(maker: Any, tensors: Mapping[str, Any]) -> str:
 def _write(tensor: Any, values: np.ndarray) -> None:
     from onnx import numpy_helper
 
-    tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(values.reshape(tuple(tensor.dims)), np.float32), tensor.name))
+    tensor.CopyFrom(
+        numpy_helper.from_array(
+            np.ascontiguousarray(values.reshape(tuple(tensor.dims)), np.float32), tensor.name
+        )
+    )

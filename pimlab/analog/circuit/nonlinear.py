@@ -1,0 +1,131 @@
+"""Which currents flow when the cells of a crossbar with wires are not linear? Newton's method on
+the same circuits.
+
+The cell law is I = g d + a2 d^2 + a3 d^3 at d volts from its input (or supply) line to its output
+line: the form that measured I-V curves are fitted with, and with a2 = 0, a3 = -c g the cubic cell I
+= g (d - c d^3). Cells that conduct alike both ways have a2 d |d| in its place.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from pimlab.analog.circuit.nodes import Nodes, gated_nodes, solve_nodes
+from pimlab.analog.circuit.wires import Wires, cell_lines, inputs
+
+Solver = Callable[[np.ndarray, np.ndarray], Nodes]
+
+
+def nonlinear_currents(
+    g: np.ndarray,
+    v: np.ndarray,
+    wires: Wires,
+    a2: np.ndarray | float = 0.0,
+    a3: np.ndarray | float = 0.0,
+    g_negative: np.ndarray | None = None,
+    supply: float = 1.0,
+    tolerance: float = 1e-12,
+    iterations: int = 50,
+    odd: bool = False,
+) -> np.ndarray:
+    """Sense currents of a crossbar of cells with I = g d + a2 d^2 + a3 d^3, each input vector
+    solved by itself.
+
+    g, g_negative : float64 (M, N), S;  v : float64 (M,) or (batch, M), V for A and C, 0 or 1 for B
+    and D
+    a2, a3 : A/V^2 and A/V^3, numbers or arrays that broadcast to (lines, M, N), line 1 being
+    g_negative's
+    supply : V of the supply lines of B and D
+    tolerance : largest difference between a cell's law and its current in the circuit, over the
+    largest cell current
+    odd : the quadratic term is a2 d |d|, so that a cell conducts alike both ways
+    (`devices.CubicCurrent`)
+    Returns float64 (N,) or (batch, N), A. Each Newton step of A and C costs one elimination, of B
+    and D one sweep.
+    Raises ValueError where a cell's current falls with voltage (the circuit may then have several
+    solutions), and where `iterations` steps do not reach `tolerance`, naming the residual.
+    """
+    lines = cell_lines(wires, g, g_negative)
+    v, single = inputs(wires, v, lines.shape[1])
+    laws = [np.broadcast_to(np.asarray(a, np.float64), lines.shape) for a in (a2, a3)]
+    if not (math.isfinite(supply) and all(np.isfinite(a).all() for a in laws)):
+        raise ValueError(f"a2, a3 and supply={supply!r} must be finite")
+    out = np.empty((v.shape[0], lines.shape[2]))
+    for t, row in enumerate(v):
+        solver, start = _circuit(wires, row, lines.shape, supply)
+        gate = 1.0 if wires.linear else row[:, None]
+        law = Law(lines * gate, laws[0] * gate, laws[1] * gate, odd)
+        out[t] = _newton(solver, start, law, tolerance, iterations).sum(axis=(0, 1))
+    return out[0] if single else out
+
+
+def _circuit(
+    wires: Wires, row: np.ndarray, shape: tuple[int, ...], supply: float
+) -> tuple[Solver, np.ndarray]:
+    """The linear solver of one input vector, and volts across the cells if wires were ideal."""
+    if wires.linear:
+        start = np.broadcast_to(wires.signs[:, None, None] * row[:, None], shape)
+        return lambda slope, source: solve_nodes(wires, slope, row[None], source), start
+    volts = supply * wires.signs
+    return lambda slope, source: gated_nodes(
+        wires, slope, row[None], volts, source
+    ), np.broadcast_to(volts[:, None, None], shape)
+
+
+class Law(NamedTuple):
+    """Current and slope of every cell, float64 (lines, M, N): S, A/V^2, A/V^3."""
+
+    g: np.ndarray
+    a2: np.ndarray
+    a3: np.ndarray
+    odd: bool
+
+    def current(self, drop: np.ndarray) -> np.ndarray:
+        """A at `drop` volts."""
+        return drop * (self.g + self._even(drop) * self.a2 + drop * drop * self.a3)
+
+    def slope(self, drop: np.ndarray) -> np.ndarray:
+        """dI/dV in S at `drop` volts."""
+        return self.g + 2 * self._even(drop) * self.a2 + 3 * drop * drop * self.a3
+
+    def _even(self, drop: np.ndarray) -> np.ndarray:
+        return np.abs(drop) if self.odd else drop
+
+
+def _newton(
+    solver: Solver, drop: np.ndarray, law: Law, tolerance: float, iterations: int
+) -> np.ndarray:
+    """float64 (lines, M, N), A: cell currents that obey Kirchhoff's laws, and the cells' law within
+    `tolerance`.
+    """
+    residual = np.inf
+    for _ in range(iterations):
+        slope = law.slope(drop)
+        _refuse_falling(slope, drop)
+        source = law.current(drop) - slope * drop
+        drop = solver(slope, source).drop[0]
+        current = slope * drop + source
+        largest = np.abs(current).max()
+        residual = np.abs(law.current(drop) - current).max()
+        if residual <= tolerance * largest:
+            return current
+        if not np.isfinite(residual):
+            break
+    raise ValueError(
+        f"Newton did not converge in {iterations} iterations: residual {residual:.3g} A, allowed "
+        f"{tolerance * largest:.3g} A"
+    )
+
+
+def _refuse_falling(slope: np.ndarray, drop: np.ndarray) -> None:
+    if slope.min() < 0:
+        where = np.unravel_index(slope.argmin(), slope.shape)
+        place = f"line {where[0]}, cell [{where[1]}, {where[2]}]"
+        raise ValueError(
+            f"{place}: dI/dV={slope[where]:.3g} S at {drop[where]:.3g} V; the current must rise "
+            "with voltage, lower the input"
+        )

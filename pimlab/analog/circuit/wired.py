@@ -1,0 +1,277 @@
+"""What becomes of a tile's conductances when its wires have resistance? A matrix, its noise, and
+its power, array by array.
+
+Input lines that carry the current (A and C) are linear: one matrix for any input. Where inputs gate
+the cells (B and D) each pattern of bits is a circuit of its own, and reads go through `Gated`;
+where the cells' I-V curves bend, each input is, and reads go through `Curved`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from pimlab.analog.circuit.noise import read_variance, variance_matrix
+from pimlab.analog.circuit.nonlinear import nonlinear_currents
+from pimlab.analog.circuit.power import dissipation, power_matrices
+from pimlab.analog.circuit.wires import Wires
+
+_PATTERNS = 16
+"""Patterns of bits whose node voltages are held at a time."""
+Polarities = list[tuple[float, np.ndarray]]
+"""(sign, conductances (k, n), S) of each polarity of a tile."""
+
+
+def arrays(columns: int, cols: int) -> Iterator[slice]:
+    """Columns of each array that a tile `columns` wide takes."""
+    for first in range(0, columns, cols):
+        yield slice(first, min(first + cols, columns))
+
+
+def effective(wires: Wires, cols: int, polarities: Polarities) -> np.ndarray:
+    """What the tile's wires make of its signed conductances, S, float64 (k, n)."""
+    return _joined(cols, polarities, lambda one: _circuit(wires, one, wires.conductance))
+
+
+def variance(
+    wires: Wires, cols: int, polarities: Polarities, sigmas: list[np.ndarray], positive: bool
+) -> np.ndarray:
+    """Variance of a read per squared input, S^2, float64 (k, n), of independent cells of standard
+    deviation `sigmas`, S.
+
+    positive : inputs have one sign, so that what the wires take is that of a read with all inputs
+    at half of full scale.
+    """
+    k, n = polarities[0][1].shape
+    typical = np.full(k, 0.5) if positive else None
+    out = np.empty((k, n))
+    for part in arrays(n, cols):
+        g, sigma = [a[:, part] for _, a in polarities], [a[:, part] for a in sigmas]
+        if wires.differential:
+            out[:, part] = variance_matrix(
+                g[0], sigma[0], wires, typical, *_second(wires, g), *_second(wires, sigma)
+            )
+        else:
+            out[:, part] = sum(
+                variance_matrix(a, s, wires, typical) for a, s in zip(g, sigma, strict=True)
+            )
+    return out
+
+
+def power(wires: Wires, cols: int, polarities: Polarities) -> tuple[np.ndarray, np.ndarray]:
+    """(cells, wires and drivers), S, float64 (k, k): inputs v give v @ matrix @ v watts."""
+    k, n = polarities[0][1].shape
+    cells, lines = np.zeros((k, k)), np.zeros((k, k))
+    for part in arrays(n, cols):
+        g = [a[:, part] for _, a in polarities]
+        circuits = (
+            [power_matrices(g[0], wires, *_second(wires, g))]
+            if wires.differential
+            else [power_matrices(a, wires) for a in g]
+        )
+        for found in circuits:
+            cells += found["cells"]
+            lines += found["sources"] - found["cells"]
+    return cells, lines
+
+
+def gated_power(
+    wires: Wires, cols: int, polarities: Polarities, bits: np.ndarray
+) -> tuple[float, float]:
+    """(cells, wires and supplies), W at 1 V of supply, summed over reads `bits` (batch, k) of -1,
+    0, 1, which switch the cells (B, D).
+    """
+    cells = lines = 0.0
+    for sign in (1.0, -1.0):
+        patterns, counts = np.unique(bits == sign, axis=0, return_counts=True)
+        for part in arrays(polarities[0][1].shape[1], cols):
+            g = [a[:, part] for _, a in polarities]
+            circuits = [(g[0], *_second(wires, g))] if wires.differential else [(a,) for a in g]
+            for first in range(0, len(patterns), _PATTERNS):
+                on, times = (
+                    patterns[first : first + _PATTERNS].astype(np.float64),
+                    counts[first : first + _PATTERNS],
+                )
+                for one in circuits:
+                    found = dissipation(one[0], on, wires, *one[1:])
+                    cells += float(times @ found["cells"])
+                    lines += float(times @ (found["sources"] - found["cells"]))
+    return cells, lines
+
+
+@dataclass(frozen=True)
+class Gated:
+    """A tile whose inputs switch its cells: every pattern of bits is solved (equal patterns
+    once).
+    """
+
+    wires: Wires
+    cols: int
+    polarities: Polarities
+    sigmas: list[np.ndarray] | None
+    span: float
+
+    def read(self, bits: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Currents and their variance, float32 (batch, n), relative to the range; bits float32
+        (batch, k) of -1, 0, 1.
+
+        A negative bit is a second read whose result is subtracted.
+        """
+        rows, back = np.unique(bits, axis=0, return_inverse=True)
+        currents, noise = self._read(rows)
+        return currents[back.reshape(-1)], None if noise is None else noise[back.reshape(-1)]
+
+    def _read(self, bits: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        total, spread = np.zeros(1), np.zeros(1)
+        for sign in (1.0, -1.0):
+            on = (bits == sign).astype(np.float64)
+            if on.any():
+                total = total + sign * self._currents(on)
+                if self.sigmas is not None:
+                    spread = spread + self._variance(on)
+        shape = (len(bits), self.polarities[0][1].shape[1])
+        noise = (
+            None
+            if self.sigmas is None
+            else np.broadcast_to(spread / self.span**2, shape).astype(np.float32)
+        )
+        return np.broadcast_to(total / self.span, shape).astype(np.float32), noise
+
+    def _currents(self, on: np.ndarray) -> np.ndarray:
+        def solve(g: np.ndarray, g_negative: np.ndarray | None = None) -> np.ndarray:
+            return self.wires.currents(g, on, g_negative)
+
+        return _joined(self.cols, self.polarities, lambda one: _circuit(self.wires, one, solve))
+
+    def _variance(self, on: np.ndarray) -> np.ndarray:
+        assert self.sigmas is not None
+        n = self.polarities[0][1].shape[1]
+        out = np.empty((len(on), n))
+        for part in arrays(n, self.cols):
+            g, sigma = [a[:, part] for _, a in self.polarities], [a[:, part] for a in self.sigmas]
+            if self.wires.differential:
+                out[:, part] = read_variance(
+                    g[0],
+                    sigma[0],
+                    on,
+                    self.wires,
+                    *_second(self.wires, g),
+                    *_second(self.wires, sigma),
+                )
+            else:
+                out[:, part] = sum(
+                    read_variance(a, s, on, self.wires) for a, s in zip(g, sigma, strict=True)
+                )
+        return out
+
+
+@dataclass(frozen=True)
+class Curved:
+    """A tile of cells with bent I-V curves behind wires: every input is solved by Newton's method
+    (equal inputs once).
+
+    terms : for each polarity the coefficients (k, n) beyond the linear one, A/V^2 and A/V^3.
+    volts, drive : voltage and code of a full input;  width : codes are pulse widths, so each time
+    slot is a pattern of its own.
+    noise : variance of a read per squared code, relative to the range, float32 (k, n), as with
+    straight cells, or None.
+    """
+
+    wires: Wires
+    cols: int
+    polarities: Polarities
+    terms: list[tuple[np.ndarray, np.ndarray]]
+    volts: float
+    drive: float
+    width: bool
+    span: float
+    noise: np.ndarray | None
+
+    def read(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Currents and their variance, float32 (batch, n), relative to the range; codes float32
+        (batch, k).
+        """
+        rows, back = np.unique(codes, axis=0, return_inverse=True)
+        currents = np.stack([self._row(row) for row in rows.astype(np.float64)])
+        noise = None if self.noise is None else np.square(codes) @ self.noise
+        return (currents[back.reshape(-1)] / (self.volts * self.span)).astype(np.float32), noise
+
+    def _row(self, codes: np.ndarray) -> np.ndarray:
+        """Current times code of one input, A."""
+        if not codes.any():
+            return np.zeros(self.polarities[0][1].shape[1])
+        return sum((weight * self._solved(v) for weight, v in self._patterns(codes)), np.zeros(1))
+
+    def _patterns(self, codes: np.ndarray) -> Iterator[tuple[float, np.ndarray]]:
+        """(weight, what the lines are driven with) of each circuit that one input is."""
+        if not self.wires.linear:
+            yield from (
+                (sign, (codes == sign).astype(float))
+                for sign in (1.0, -1.0)
+                if (codes == sign).any()
+            )
+        elif not self.width:
+            yield self.drive, codes * (self.volts / self.drive)
+        else:
+            ends = np.unique(np.abs(codes[codes != 0]))
+            for slot, end in zip(np.diff(ends, prepend=0.0), ends, strict=True):
+                yield float(slot), np.sign(codes) * (np.abs(codes) >= end) * self.volts
+
+    def _solved(self, v: np.ndarray) -> np.ndarray:
+        return np.concatenate(
+            [self._array(part, v) for part in arrays(self.polarities[0][1].shape[1], self.cols)]
+        )
+
+    def _array(self, part: slice, v: np.ndarray) -> np.ndarray:
+        cells = [g[:, part] for _, g in self.polarities]
+        laws = [[term[:, part] for term in terms] for terms in self.terms]
+        if self.wires.differential:
+            both = np.array(laws)
+            return self._newton(cells[0], v, both[:, 0], both[:, 1], *_second(self.wires, cells))
+        solved = (
+            sign * self._newton(g, v, *law)
+            for (sign, _), g, law in zip(self.polarities, cells, laws, strict=True)
+        )
+        return sum(solved, np.zeros(1))
+
+    def _newton(
+        self,
+        g: np.ndarray,
+        v: np.ndarray,
+        a2: np.ndarray,
+        a3: np.ndarray,
+        g_negative: np.ndarray | None = None,
+    ) -> np.ndarray:
+        return nonlinear_currents(g, v, self.wires, a2, a3, g_negative, supply=self.volts, odd=True)
+
+
+Solved = Gated | Curved
+"""Tiles whose reads are circuits solved input by input."""
+
+
+def _joined(
+    cols: int, polarities: Polarities, solve: Callable[[Polarities], np.ndarray]
+) -> np.ndarray:
+    """`solve` of every array of the tile, side by side."""
+    n = polarities[0][1].shape[1]
+    return np.hstack(
+        [solve([(sign, g[:, part]) for sign, g in polarities]) for part in arrays(n, cols)]
+    )
+
+
+def _circuit(wires: Wires, polarities: Polarities, solve: Callable[..., np.ndarray]) -> np.ndarray:
+    """One circuit for both polarities (C, D), or one each, subtracted at the sense nodes (A, B)."""
+    if wires.differential:
+        return solve(polarities[0][1], *_second(wires, [g for _, g in polarities]))
+    return sum((sign * solve(g) for sign, g in polarities), np.zeros(1))
+
+
+def _second(wires: Wires, both: list[np.ndarray]) -> tuple[np.ndarray, ...]:
+    if len(both) != 2:
+        raise ValueError(
+            f"Wires topology={wires.topology!r} needs differential pairs subtracted in the array; "
+            "for single cells write 'A' or 'B'"
+        )
+    return (both[1],)

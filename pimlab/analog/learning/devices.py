@@ -1,0 +1,236 @@
+"""What does one pulse do to a cell? A step that depends on the state, differs from cell to cell and
+from pulse to pulse.
+
+States are in units of a weight: a catalogue file says which range the publication scaled to. The
+formulas are those of aihwkit's documentation (Rasch et al., arXiv:2104.02184), from which the
+presets are read.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pimlab import catalogue
+from pimlab.analog.draws import normals
+from pimlab.catalogue import Entry
+from pimlab.constants import Constant
+from pimlab.keys import Key
+from pimlab.values import Value, choice, number, part
+
+FACTS = ("write_energy", "write_time", "endurance")
+
+
+class ExponentialStep(Value):
+    """Size of a step relative to dw_min: 1 - A exp(+-gamma z), z = 2 a w / (w_max - w_min) + b; +
+    for upward pulses.
+    """
+
+    a: float = number()
+    b: float = number()
+    a_up: float = number(doc="A of upward pulses")
+    gamma_up: float = number()
+    a_down: float = number(doc="A of downward pulses")
+    gamma_down: float = number()
+
+    @property
+    def curve(self) -> np.ndarray:
+        """float32 (6,), as `kernels.pulses.response` takes it."""
+        return np.array(
+            [self.a, self.b, self.a_up, self.gamma_up, self.a_down, self.gamma_down], np.float32
+        )
+
+
+class LinearStep(Value):
+    """Size of a step relative to dw_min: 1 - gamma w / w_max upwards, 1 - gamma w / w_min
+    downwards; gamma 0: constant, 1: soft bounds.
+    """
+
+    gamma_up: float = number(low=0, high=1, default=0.0)
+    gamma_down: float = number(low=0, high=1, default=0.0)
+    gamma_up_spread: float = number(low=0, default=0.0)
+    gamma_down_spread: float = number(low=0, default=0.0)
+    bound: str = choice(
+        "own",
+        "mean",
+        default="own",
+        doc="whether gamma refers to the cell's own bounds or to their mean",
+    )
+
+
+class UpdateDevice(Value):
+    """A cell that learns by pulses. Spreads are relative standard deviations over cells, `cycle`
+    one over pulses.
+    """
+
+    name: str
+    dw_min: float = number(above=0, doc="mean step of one pulse at state 0")
+    w_min: float = number(high=0, doc="lowest state, mean over cells")
+    w_max: float = number(above=0, doc="highest state, mean over cells")
+    step: LinearStep | ExponentialStep = part(LinearStep, ExponentialStep, default=LinearStep())
+    up_down: float = number(low=-1, high=1, default=0.0, doc="steps are dw_min (1 +- up_down)")
+    up_down_spread: float = number(low=0, default=0.0)
+    dw_min_spread: float = number(low=0, default=0.0)
+    dw_min_law: str = choice("normal", "log-normal", default="normal")
+    w_min_spread: float = number(low=0, default=0.0)
+    w_max_spread: float = number(low=0, default=0.0)
+    cycle: float = number(
+        low=0, default=0.0, doc="spread of a step from pulse to pulse, relative to it"
+    )
+    cycle_of: str = choice(
+        "step",
+        "dw_min",
+        default="step",
+        doc="what `cycle` is relative to: the step at this state, or at state 0",
+    )
+    write_noise: float = number(
+        low=0, default=0.0, doc="what a read sees beside the state, drawn at each write, in dw_min"
+    )
+    one_sided: bool = False
+    """Whether pulses only raise the state: a weight is then the difference of two cells, reset when
+    one is full.
+    """
+    reset: float = number(low=0, default=0.0, doc="state after a reset, mean")
+    reset_spread: float = number(
+        low=0, default=0.0, doc="standard deviation of the state after a reset"
+    )
+    facts: tuple[tuple[str, Constant], ...] = ()
+    """What is published of "write_energy" (J a pulse), "write_time" (s a pulse) and "endurance"
+    (pulses).
+    """
+    sources: tuple[str, ...] = ()
+
+    def check(self) -> None:
+        """A two-sided cell can go below 0, and a range holds two steps or more."""
+        if self.w_min == 0 and not self.one_sided:
+            raise ValueError(
+                f"UpdateDevice {self.name} w_min=0 but one_sided=False: such a cell holds no "
+                "negative weight"
+            )
+        if 2 * self.dw_min > self.w_max - self.w_min:
+            raise ValueError(
+                f"UpdateDevice {self.name} dw_min={self.dw_min} is more than half of the range "
+                f"{self.w_min}..{self.w_max}"
+            )
+
+    @property
+    def states(self) -> float:
+        """Steps from one bound to the other at the step of state 0: the publications' "number of
+        states".
+        """
+        return (self.w_max - self.w_min) / self.dw_min
+
+    @property
+    def granularity(self) -> float:
+        """Mean step of an upward and a downward pulse at state 0; of a one-sided cell the upward
+        one in the middle of its range.
+        """
+        if not isinstance(self.step, ExponentialStep):
+            return self.dw_min
+        law, z = (
+            self.step,
+            self.step.b
+            + self.step.a * (self.w_max / (self.w_max - self.w_min) if self.one_sided else 0.0),
+        )
+        up = max(0.0, 1 - law.a_up * math.exp(law.gamma_up * z)) * (1 + self.up_down)
+        down = max(0.0, 1 - law.a_down * math.exp(-law.gamma_down * z)) * (1 - self.up_down)
+        return self.dw_min * (up if self.one_sided else (up + down) / 2)
+
+    @property
+    def curve(self) -> np.ndarray:
+        """float32 (6,) of an exponential step, (0,) of a linear one."""
+        return (
+            self.step.curve if isinstance(self.step, ExponentialStep) else np.empty(0, np.float32)
+        )
+
+    @property
+    def noise(self) -> np.ndarray:
+        """float32 (3,), as `kernels.pulses.pulse` takes it."""
+        of_step = self.cycle_of == "step"
+        return np.array(
+            [
+                self.cycle if of_step else 0,
+                0 if of_step else self.cycle,
+                self.write_noise * self.dw_min,
+            ],
+            np.float32,
+        )
+
+    def cells(self, shape: tuple[int, int], key: Key) -> np.ndarray:
+        """float32 (6, k, n) of freshly made cells: step up, step down, lowest, highest state, slope
+        up, slope down.
+        """
+
+        def drawn(cause: str, spread: float) -> np.ndarray:
+            return (
+                spread * normals(key.child(cause), shape) if spread else np.zeros(shape, np.float32)
+            )
+
+        size = drawn("step", self.dw_min_spread)
+        bias = self.up_down + drawn("up-down", self.up_down_spread)
+        factors = (
+            np.exp(size) * np.stack([1 + bias, 1 - bias])
+            if self.dw_min_law == "log-normal"
+            else 1 + size + np.stack([bias, -bias])
+        )
+        low = self.w_min * np.abs(1 + drawn("lowest", self.w_min_spread))
+        high = self.w_max * np.abs(1 + drawn("highest", self.w_max_spread))
+        slopes = self._slopes(low, high, drawn)
+        return np.stack([*(self.dw_min * np.abs(factors)), low, high, *slopes]).astype(np.float32)
+
+    def _slopes(
+        self, low: np.ndarray, high: np.ndarray, drawn: object
+    ) -> tuple[np.ndarray, np.ndarray]:
+        if not isinstance(self.step, LinearStep):
+            return np.zeros_like(low), np.zeros_like(low)
+        law = self.step
+        up = np.abs(law.gamma_up + drawn("slope up", law.gamma_up_spread))  # type: ignore[operator]
+        down = np.abs(law.gamma_down + drawn("slope down", law.gamma_down_spread))  # type: ignore
+        if law.bound == "own":
+            return up / np.maximum(high, 1e-6), down / np.minimum(low, -1e-6)
+        return up / self.w_max, down / self.w_min
+
+
+def update_device(name: str | Path) -> UpdateDevice:
+    """The cell of the catalogue's `updates` called `name`, or of a user's own TOML file (a path
+    ending in .toml).
+
+    ValueError with the nearest name when there is none.
+    """
+    if str(name).endswith(".toml"):
+        return build(Path(name).stem, catalogue.load(name))
+    return build(str(name), catalogue.entry("updates", str(name)))
+
+
+def update_device_names() -> tuple[str, ...]:
+    """Names of the cells in the catalogue."""
+    return catalogue.names("updates")
+
+
+def build(name: str, entry: Entry) -> UpdateDevice:
+    """The cell of a catalogue entry: `model` names the law of its step; what a file does not give
+    is ideal.
+    """
+    plain: dict[str, Any] = {one: entry[one].value for one in UpdateDevice.fields() if one in entry}
+    texts: dict[str, Any] = {
+        one: entry.meta[one] for one in ("dw_min_law", "cycle_of") if one in entry.meta
+    }
+    law = ExponentialStep if entry.meta.get("model") == "exponential" else LinearStep
+    shape: dict[str, Any] = {one: entry[one].value for one in law.fields() if one in entry}
+    if "bound" in entry.meta:
+        shape["bound"] = entry.meta["bound"]
+    papers = {paper.strip() for paper in entry.meta.get("paper", "").split(",") if paper.strip()}
+    return UpdateDevice(
+        name=name,
+        step=law(**shape),
+        one_sided=entry.meta.get("one_sided") == "yes",
+        **plain,
+        **texts,
+        facts=tuple((fact, entry[fact]) for fact in FACTS if fact in entry),
+        sources=tuple(
+            sorted(papers | {source for constant in entry.values() for source in constant.sources})
+        ),
+    )

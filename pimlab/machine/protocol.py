@@ -1,0 +1,326 @@
+"""What does a machine have to answer? The small protocol that all three stages speak.
+
+Shapes: `x (batch, k)`, `w (k, n)`, `y = x @ w + bias (batch, n)`, float32 at the boundary. A
+machine that cannot do something names the machine that can in `host`, and the answer keeps the two
+apart.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from pimlab.cost import Prices
+from pimlab.keys import Key, as_key
+from pimlab.values import Value, choice, integer, truth
+
+
+class MacOp(Value):
+    """One multiply-accumulate operator of a workload: `groups` independent products (m, k) @ (k, n)
+    an inference.
+    """
+
+    name: str
+    m: int = integer(1)
+    k: int = integer(1)
+    n: int = integer(1)
+    groups: int = integer(1, default=1)
+    kind: str = choice("weights", "activations", default="weights")
+    """`weights`: the right operand is constant. `activations`: both operands are computed
+    (attention).
+    """
+    cached: bool = False
+    """Whether the computed right operand is kept from one inference to the next, as a decoder's
+    keys and values are.
+    """
+    distinct: int | None = integer(
+        1, default=None, hint="where all inputs are distinct write distinct=None"
+    )
+    """Distinct values among the `groups` m k inputs (None: all are). The windows of a convolution
+    overlap: each pixel is several inputs.
+    """
+
+    def check(self) -> None:
+        """No more inputs are distinct than there are; weights are no cache."""
+        if truth(f"MacOp {self.name}: cached", self.cached) and self.kind == "weights":
+            raise ValueError(
+                f"MacOp {self.name}: cached=True with kind='weights'; allowed: kind='activations'"
+            )
+        if self.distinct is not None and self.distinct > self.groups * self.m * self.k:
+            raise ValueError(
+                f"MacOp {self.name}: distinct={self.distinct} is outside "
+                f"1..{self.groups * self.m * self.k}, all its inputs"
+            )
+
+    @property
+    def inputs(self) -> int:
+        """Distinct input values an inference."""
+        return self.groups * self.m * self.k if self.distinct is None else self.distinct
+
+    def batched(self, count: int) -> Self:
+        """This operator for `count` inferences at once: they share the weights; products of
+        activations stand side by side.
+        """
+        _counted(count)
+        distinct = None if self.distinct is None else count * self.distinct
+        if self.kind == "activations":
+            return self.but(groups=count * self.groups, distinct=distinct)
+        return self.but(m=count * self.m, distinct=distinct)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates an inference."""
+        return self.groups * self.m * self.k * self.n
+
+
+class VectorOp(Value):
+    """One operator that is no MAC (activation, pooling, softmax, ...): `elements` outputs an
+    inference.
+    """
+
+    name: str
+    kind: str
+    """The operator type, as ONNX names it, in lower case: "relu", "maxpool", "softmax", ..."""
+    elements: int = integer(0)
+
+    def batched(self, count: int) -> Self:
+        """This operator for `count` inferences at once."""
+        _counted(count)
+        return self.but(elements=count * self.elements)
+
+
+def _counted(count: int) -> None:
+    if isinstance(count, bool) or not hasattr(count, "__index__") or count < 1:
+        raise ValueError(f"batched count={count!r}; allowed: an integer, 1 or more")
+
+
+class Range(Value):
+    """An interval [low, high] of activations, found by calibration."""
+
+    low: float
+    high: float
+
+    def check(self) -> None:
+        """Both ends are finite and low <= high."""
+        if not (np.isfinite(self.low) and np.isfinite(self.high) and self.low <= self.high):
+            raise ValueError(
+                f"Range low={self.low} high={self.high}: both must be finite, low <= high"
+            )
+
+
+class Calibration:
+    """What is known of one operator's operands from the calibration split, never from the test
+    split.
+
+    x, y : Range of the inputs and of the outputs (after bias).
+    sample : float32 (rows, k), some input rows, for targets that choose converter ranges by data.
+    rule : the name of the rule that chose the ranges.
+    rectified : whether a Relu alone reads the outputs, so that a machine may drop negative ones;
+    `y` is then of what is left.
+    """
+
+    def __init__(
+        self, *, x: Range, y: Range, sample: np.ndarray, rule: str, rectified: bool = False
+    ):
+        self.x, self.y, self.sample, self.rule, self.rectified = x, y, sample, rule, rectified
+
+
+class Programmed(ABC):
+    """Weights as they stand in a target: quantised, laid out in banks, or written to cells."""
+
+    @abstractmethod
+    def matmul(self, x: np.ndarray, key: int | Key = 0, at: str | float = 0.0) -> np.ndarray:
+        """y float32 (batch, n) of x float32 (batch, k) (plus bias), `at` seconds (or text) after
+        programming.
+
+        `key` keys what is random in a read; `key.row` is the index of x's first row in the whole
+        batch.
+        """
+
+    def counted(
+        self, x: np.ndarray, key: int | Key = 0, at: str | float = 0.0
+    ) -> tuple[np.ndarray, Mapping[str, int]]:
+        """`matmul(x, key, at)`, and how many values left their range on the way: event -> count,
+        summed over rows.
+
+        Events are named as a reader would, such as "inputs clipped", "sums overflowed", "outputs
+        clipped"; counts of batches add up. {} is the answer of a machine in which nothing clips or
+        overflows, or that does not count it.
+        """
+        return self.matmul(x, key, at), {}
+
+    def integrals(self, x: np.ndarray) -> Mapping[str, float]:
+        """Value-dependent physical integrals of reading x (say V^2 S s = J), summed over rows:
+        event -> SI amount.
+        """
+        return {}
+
+
+class Target(Value, ABC):
+    """One machine of one roadmap stage: arithmetic, organisation and prices."""
+
+    stage: ClassVar[int]
+
+    name: str
+    host: Any = None
+    """The Target that does what this one cannot (None: it does everything itself)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.name, str) or not self.name:
+            raise TypeError(f"{type(self).__name__} name={self.name!r} is not a text")
+        if not (self.host is None or isinstance(self.host, Target)):
+            raise TypeError(
+                f"{type(self).__name__} {self.name}: host={self.host!r} is not a Target; write for "
+                "example pimlab.target('warboy')"
+            )
+
+    @abstractmethod
+    def serves(self, op: MacOp | VectorOp) -> bool:
+        """Whether this machine executes `op` itself; if not, `host` does."""
+
+    @abstractmethod
+    def program(
+        self,
+        w: np.ndarray,
+        key: int | Key = 0,
+        *,
+        bias: np.ndarray | None = None,
+        calibration: Calibration | None = None,
+    ) -> Programmed:
+        """Weights w float32 (k, n) and bias float32 (n,) as this machine holds them.
+
+        Without `calibration` each input row is scaled by its own largest magnitude (dynamic
+        scaling). ValueError for weights that are not finite, two-dimensional or that do not fit.
+        """
+
+    def product(self, x: np.ndarray, w: np.ndarray, key: int | Key = 0) -> np.ndarray:
+        """y float32 (b, m, n) of b products of two activations, x float32 (b, m, k) and w float32
+        (b, k, n).
+
+        Both operands are scaled dynamically. Product i reads with the key's row `key.row + i`.
+        """
+        return self.counted_product(x, w, key)[0]
+
+    def counted_product(
+        self, x: np.ndarray, w: np.ndarray, key: int | Key = 0
+    ) -> tuple[np.ndarray, Mapping[str, int]]:
+        """`product(x, w, key)`, and how many values left their range on the way, as
+        `Programmed.counted` says.
+        """
+        key, counts, parts = as_key(key), Counter[str](), []
+        for i in range(len(x)):
+            y, found = self.program(w[i], key).counted(x[i], key.rows(key.row + i))
+            counts.update(found)
+            parts.append(y)
+        return np.stack(parts), dict(counts)
+
+    def placed(self, ops: tuple[MacOp, ...]) -> Self:
+        """This machine with its data where they live when it executes all of `ops`, the operators
+        of one model, in turn.
+
+        A machine whose weights all stay in one memory answers with itself; one with a cache decides
+        here whether the weights of the whole model stay in it (each operator alone might fit, all
+        of them together not).
+        """
+        return self
+
+    def filled(self, op: MacOp | VectorOp) -> float:
+        """Share of this machine's memory that `op` takes up for good, because its weights (or its
+        cache) are computed with where they lie: what all operators of a machine take up is at most
+        1. 0 where operands come from a memory without a stated size.
+        """
+        return 0.0
+
+    @abstractmethod
+    def events(self, op: MacOp | VectorOp) -> Mapping[str, int]:
+        """Exact event counts of one inference of `op`, every event a name in `prices`."""
+
+    @abstractmethod
+    def latency(self, op: MacOp | VectorOp) -> Mapping[str, float]:
+        """Seconds of one inference of `op` (batch 1) by phase; phases add up."""
+
+    @property
+    @abstractmethod
+    def prices(self) -> Prices:
+        """Energy of one event, with interval, component and source."""
+
+    @property
+    def standing(self) -> Mapping[str, float]:
+        """Events charged a second of total latency (leakage, refresh): event -> amount a second,
+        each in `prices`.
+        """
+        return {}
+
+    @property
+    def codes(self) -> str:
+        """The integer format that activations are coded in: calibration rules such as "mse" choose
+        their ranges for its codes.
+        """
+        return "int8"
+
+    @property
+    def varies(self) -> bool:
+        """Whether values depend on the key or on the time after programming; if not, every seed and
+        time gives the same bits.
+        """
+        return False
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """Names of the non-idealities this machine has, in the order a waterfall shows them."""
+        return ()
+
+    def with_causes(self, causes: tuple[str, ...]) -> Self:
+        """This machine with only the named non-idealities; all others ideal. ValueError for an
+        unknown name.
+        """
+        if causes:
+            raise ValueError(
+                f"{type(self).__name__} {self.name} has no non-ideality {causes[0]!r} (it has none)"
+            )
+        return self
+
+
+def checked_operands(x: np.ndarray, k: int, what: str) -> np.ndarray:
+    """x as C-contiguous float32 (batch, k); ValueError naming `what` for wrong shape or non-finite
+    values.
+    """
+    with np.errstate(over="ignore"):
+        x = np.ascontiguousarray(x, dtype=np.float32)
+    if x.ndim != 2 or x.shape[1] != k:
+        raise ValueError(f"{what}: x has shape {x.shape}, allowed (batch, {k})")
+    if not np.isfinite(x).all():
+        raise ValueError(
+            f"{what}: x holds {np.count_nonzero(~np.isfinite(x))} non-finite values; allowed: "
+            "finite float32"
+        )
+    return x
+
+
+def checked_weights(
+    w: np.ndarray, bias: np.ndarray | None, what: str
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """w as C-contiguous float32 (k, n) and bias as float32 (n,); ValueError naming `what` where
+    they are not.
+    """
+    with np.errstate(over="ignore"):
+        w = np.ascontiguousarray(w, dtype=np.float32)
+    if w.ndim != 2 or 0 in w.shape:
+        raise ValueError(f"{what}: weights have shape {w.shape}, allowed (k, n) with k, n >= 1")
+    if not np.isfinite(w).all():
+        raise ValueError(
+            f"{what}: weights hold {np.count_nonzero(~np.isfinite(w))} non-finite values; allowed: "
+            "finite float32"
+        )
+    if bias is not None:
+        bias = np.ascontiguousarray(bias, dtype=np.float32)
+        if bias.shape != (w.shape[1],) or not np.isfinite(bias).all():
+            raise ValueError(
+                f"{what}: bias has shape {bias.shape}, allowed ({w.shape[1]},) with finite values"
+            )
+    return w, bias

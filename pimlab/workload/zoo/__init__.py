@@ -1,0 +1,1 @@
+"""Which models and texts come with the project, or with an optional package?"""

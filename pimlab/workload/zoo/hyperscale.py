@@ -1,0 +1,80 @@
+"""What does a token of a hyperscale model cost, when nobody has its weights? Its shape tells
+operators and bytes.
+
+Shapes come from `catalogue/shapes`. Accuracy is absent: executing such a model is refused, not
+invented.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from typing import NoReturn, Self
+
+from pimlab import catalogue
+from pimlab.workload.language.shape import DecoderShape, mac_ops, vector_ops
+from pimlab.workload.model import Model, ModelError
+
+UNPUBLISHED = {
+    "hyperclova-204b": "no division of it into layers, width and heads was found in print "
+    "(searched in 2026), so it has no costs here; "
+    "known of the family is the 82-billion-parameter model, total published and division assumed: "
+    "'hyperclova-82b'",
+}
+"""Models that were announced without a shape, and what is known instead."""
+
+
+class HyperscaleModel(Model):
+    """The shape of a published decoder as a workload: operators of one decoding step, no weights.
+
+    context, batch : the decoding step that is counted; `at(context=, batch=)` gives another.
+    """
+
+    def __init__(self, name: str, shape: DecoderShape, context: int | None = None, batch: int = 1):
+        self.name, self.shape = name, shape
+        self.sha256 = hashlib.sha256(repr(shape).encode()).hexdigest()
+        self.weights, self.biases, self.stored, self.rectified = {}, {}, {}, frozenset()
+        self._count(shape.context if context is None else context, batch)
+
+    def _count(self, context: int, batch: int) -> None:
+        self.context, self.batch = context, batch
+        self.mac_ops, self.vector_ops = (
+            mac_ops(self.shape, context, batch),
+            vector_ops(self.shape, context, batch),
+        )
+
+    def at(self, *, context: int | None = None, batch: int | None = None) -> Self:
+        """The same shape at another context length or batch; ValueError outside the model's
+        context.
+        """
+        other = copy.copy(self)
+        other._count(
+            self.context if context is None else context, self.batch if batch is None else batch
+        )
+        return other
+
+    def execute(self, *_: object, **__: object) -> NoReturn:
+        """ModelError: nobody gave weights, so there are no outputs."""
+        raise ModelError(
+            f"{self.name}: its weights are not here, so it has costs and no accuracy; "
+            "for a language model that executes write load_model('small-lm')"
+        )
+
+
+def hyperscale(name: str) -> HyperscaleModel:
+    """The shape `name` of the catalogue, such as "llama2-70b"; ValueError with the nearest name, or
+    why there is none.
+    """
+    if name in UNPUBLISHED:
+        raise ModelError(f"{name}: {UNPUBLISHED[name]}")
+    entry = catalogue.entry("shapes", name)
+    sizes = {
+        field: int(entry[field].value)
+        for field in ("vocabulary", "width", "layers", "heads", "kv_heads", "hidden", "context")
+    }
+    shape = DecoderShape(
+        **sizes,
+        head_width=sizes["width"] // sizes["heads"],
+        feed_forward=entry.meta["feed_forward"],
+    )
+    return HyperscaleModel(name, shape)

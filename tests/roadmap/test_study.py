@@ -1,0 +1,57 @@
+"""Does the roadmap study tell the three stages apart, go on where it stopped, and say what it found?"""
+
+import functools
+
+import pandas as pd
+import pytest
+
+from pimlab.roadmap import reproduce as command
+from pimlab.roadmap import study
+
+TINY = study.Size(
+    samples=20, files=2, windows=1, seeds=2, explained=20, chips=2, times=("0 s", "1 year")
+)
+
+
+@pytest.fixture(scope="module")
+def found():
+    return study.compute(TINY, workloads=("digits-mlp", "llama2-7b"), progress=False)
+
+
+def test_machines_that_draw_nothing_are_the_same_for_every_seed(found):
+    accuracy = found.accuracy.sel(workload="digits-mlp", target=["warboy", "hbm-pim"])
+    assert (accuracy == accuracy.isel(seed=0, at=0)).all()
+    cells = found.energy.sel(workload="digits-mlp", target="pcm-hermes", component="cells")
+    assert float(cells[0]) != float(cells[1])
+
+
+def test_summary_has_a_row_a_time_only_where_time_matters(found):
+    table = study.summary(found)
+    rows = table.groupby(["workload", "target"]).size()
+    assert rows["digits-mlp", "pcm-hermes"] == 2
+    assert rows["digits-mlp", "warboy"] == rows["llama2-7b", "pcm-hermes"] == 1
+    scored = table[table.metric == "accuracy"]
+    assert (scored.accuracy_low <= scored.accuracy).all()
+    assert (scored.accuracy <= scored.accuracy_high).all()
+    assert table[table.workload == "llama2-7b"][["accuracy", "perplexity"]].isna().all(axis=None)
+    assert (table.energy_low_J < table.energy_J).all()
+    assert (table.energy_J < table.energy_high_J).all()
+
+
+def test_reproduce_writes_store_table_and_figures_and_goes_on(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(study, "QUICK", TINY)
+    monkeypatch.setattr(
+        study, "compute", functools.partial(study.compute, workloads=("digits-mlp", "llama2-7b"))
+    )
+    table = command.reproduce(tmp_path, quick=True)
+    folder = tmp_path / "quick"
+    written = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    assert {
+        f"{name}.{kind}"
+        for name in ("accuracy_against_energy", "energy_breakdown", "waterfall")
+        for kind in ("svg", "png")
+    } < set(written)
+    assert len(pd.read_csv(folder / "roadmap.csv")) == len(table)
+    assert "absent: no weights" in capsys.readouterr().out
+    command.reproduce(tmp_path, quick=True)
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == written
