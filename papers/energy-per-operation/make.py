@@ -94,12 +94,12 @@ def _scaling() -> tuple[list[int], np.ndarray]:
 
 def _power(npu: Npu) -> tuple[float, float, float]:
     """Watts (low, nominal, high) of a product of 8192 x 8192 matrices that keeps the arrays busy,
-    standing power included.
+    static power included.
     """
     op = MacOp(name="gemm", m=8192, k=8192, n=8192)
     seconds = sum(npu.latency(op).values())
     energy = price(
-        {**npu.events(op), **{event: rate * seconds for event, rate in npu.standing.items()}},
+        {**npu.events(op), **{event: rate * seconds for event, rate in npu.static.items()}},
         npu.prices,
     )
     low, nominal, high = (
@@ -228,7 +228,7 @@ def draw(ds: xr.Dataset) -> Figure:
     right.set(
         xscale="log",
         xlabel="energy of one inference (uJ)",
-        title="Fashion-MNIST CNN, one input at a time: standing power\nleads, then weights that "
+        title="Fashion-MNIST CNN, one input at a time: static power\nleads, then weights that "
         "are fetched, then SRAM",
     )
     right.legend(frameon=False, fontsize=8, loc="lower right")

@@ -223,7 +223,7 @@ class AimPim(Banks):
         reads[-1] = -(-(inputs - (whole - 1) * self.inputs_per_tile) // self.lanes)
         return groups, reads
 
-    def filled(self, outputs: int, inputs: int) -> float:
+    def occupancy(self, outputs: int, inputs: int) -> float:
         """Share of the rows that a matrix takes up."""
         return -(-outputs // self.outputs_per_tile) * -(-inputs // self.inputs_per_tile) / self.rows
 

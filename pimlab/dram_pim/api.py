@@ -225,7 +225,7 @@ def _answer(
     """also : (machine, components) -> more variables."""
     seconds = timed.cycles * machine.organisation.cycle(machine.timing)
     energy = price(
-        {**events, **{name: rate * seconds for name, rate in machine.standing.items()}},
+        {**events, **{name: rate * seconds for name, rate in machine.static.items()}},
         machine.prices,
     )
     counts, phases = timed.counts(), timed.phases()

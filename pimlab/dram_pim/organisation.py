@@ -148,7 +148,7 @@ class BankPim(Banks):
         out, ins = -(-outputs // self.outputs_per_tile), -(-inputs // self.inputs_per_tile)
         return -(-out * -(-ins // 2) * self.reads_per_tile // self.columns)
 
-    def filled(self, outputs: int, inputs: int) -> float:
+    def occupancy(self, outputs: int, inputs: int) -> float:
         """Share of the rows for weights that a matrix takes up."""
         return self._rows_of(outputs, inputs) / (self.rows // 2)
 

@@ -109,13 +109,13 @@ class DramPim(Target):
             return False
         return op.kind == "weights" or self.attention == "banks"
 
-    def filled(self, op: MacOp | VectorOp) -> float:
+    def occupancy(self, op: MacOp | VectorOp) -> float:
         """Share of the banks that the weights of `op`, or its cache, take up."""
         if not isinstance(op, MacOp) or not self.serves(op):
             return 0.0
         if op.kind == "activations":
-            return self.organisation.filled(op.n * op.groups, op.k)
-        return op.groups * self.organisation.filled(op.n, op.k)
+            return self.organisation.occupancy(op.n * op.groups, op.k)
+        return op.groups * self.organisation.occupancy(op.n, op.k)
 
     def program(
         self,
@@ -204,7 +204,7 @@ class DramPim(Target):
         return self.energies
 
     @property
-    def standing(self) -> Mapping[str, float]:
+    def static(self) -> Mapping[str, float]:
         """All-bank refreshes of every channel and rank, and standby, a second."""
         rates = {events.BACKGROUND: 1.0}
         if events.REFRESH in self.energies:
@@ -218,7 +218,7 @@ class DramPim(Target):
         counts, cycles = self.organisation.all_banks(self.timing)
         seconds = cycles * self.organisation.cycle(self.timing)
         return price(
-            {**{name: count / seconds for name, count in counts.items()}, **self.standing},
+            {**{name: count / seconds for name, count in counts.items()}, **self.static},
             self.prices,
         )
 

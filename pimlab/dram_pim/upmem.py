@@ -79,14 +79,14 @@ class Dpus(Value):
     def rows(self, outputs: int, inputs: int) -> int:
         """Outputs of the busiest core; ValueError when its bank does not hold their weights."""
         rows = -(-outputs // self.channels)
-        if self.filled(outputs, inputs) > 1:
+        if self.occupancy(outputs, inputs) > 1:
             raise ValueError(
                 f"a {inputs} x {outputs} matrix needs {rows * inputs * self.operand_bytes} bytes a "
                 f"bank; there are {self.bank_bytes}"
             )
         return rows
 
-    def filled(self, outputs: int, inputs: int) -> float:
+    def occupancy(self, outputs: int, inputs: int) -> float:
         """Share of the busiest core's bank that a matrix takes up."""
         return -(-outputs // self.channels) * inputs * self.operand_bytes / self.bank_bytes
 

@@ -24,9 +24,9 @@ class FloatAccumulator(Value):
     nearest even.
 
     order : "sequence" adds product after product to an accumulator that starts at zero; "chunks"
-    sums `chunk` products in
-        float32, in sequence from zero, and adds that sum to the accumulator; "tree" adds neighbours
-        pair by pair, level by level, an odd last one passing up unchanged.
+        sums `chunk` products in float32, in sequence from zero, and adds that sum to the
+        accumulator; "tree" adds neighbours pair by pair, level by level, an odd last one passing up
+        unchanged.
     products : "exact" are formed in float32 (exact for operands of at most 12 significant bits);
     "rounded" then go to `format`. With products="rounded" each step is a correctly rounded
     operation of `format` (24 >= 2 * 11 + 2; Figueroa 1995).

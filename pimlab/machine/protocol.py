@@ -229,7 +229,7 @@ class Target(Value, ABC):
         """
         return self
 
-    def filled(self, op: MacOp | VectorOp) -> float:
+    def occupancy(self, op: MacOp | VectorOp) -> float:
         """Share of this machine's memory that `op` takes up for good, because its weights (or its
         cache) are computed with where they lie: what all operators of a machine take up is at most
         1. 0 where operands come from a memory without a stated size.
@@ -250,7 +250,7 @@ class Target(Value, ABC):
         """Energy of one event, with interval, component and source."""
 
     @property
-    def standing(self) -> Mapping[str, float]:
+    def static(self) -> Mapping[str, float]:
         """Events charged a second of total latency (leakage, refresh): event -> amount a second,
         each in `prices`.
         """

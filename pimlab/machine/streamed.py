@@ -64,9 +64,9 @@ class Streamed(Target):
         """The streamed machine with its data where they live."""
         return self.but(machine=self.machine.placed(ops))
 
-    def filled(self, op: MacOp | VectorOp) -> float:
+    def occupancy(self, op: MacOp | VectorOp) -> float:
         """Share of the machine's memory."""
-        return self.machine.filled(op)
+        return self.machine.occupancy(op)
 
     @property
     def codes(self) -> str:
@@ -87,9 +87,9 @@ class Streamed(Target):
         return self.machine.prices
 
     @property
-    def standing(self) -> Mapping[str, float]:
+    def static(self) -> Mapping[str, float]:
         """What the machine is charged by the second."""
-        return self.machine.standing
+        return self.machine.static
 
     @property
     def sources(self) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ def chip(name: str, format: str | None = None) -> Npu:
         sources=_cited(entry),
         arithmetic=Arithmetic(weights=chosen, activations=chosen, outputs=chosen),
         memory=Memory(sram=entry["sram"].value, bandwidth=entry["dram_bandwidth"].value),
-        energy=memory_prices(node, voltage, entry.meta["dram"], entry["power_standing"]),
+        energy=memory_prices(node, voltage, entry.meta["dram"], entry["power_static"]),
     )
 
 

@@ -12,9 +12,9 @@ from pimlab.cost.technology import scaled
 _PRINTED = {"fp16": "fp16", "fp32": "fp32"}
 
 
-def memory_prices(node: float, voltage: float, dram: str, standing: Constant) -> Prices:
+def memory_prices(node: float, voltage: float, dram: str, static: Constant) -> Prices:
     """Prices of everything but MACs for a machine at `node` (m) and `voltage` (V), a DRAM type and
-    its standing power.
+    its static power.
     """
     outside = catalogue.entry("energy", "memory")[dram]
     read, write, psum = (
@@ -32,7 +32,7 @@ def memory_prices(node: float, voltage: float, dram: str, standing: Constant) ->
         "dram.write": (outside, "DRAM"),
         "dram.index": (outside, "DRAM"),
         "vector.op": (_from_45nm(vector_op(), node, voltage), "vector"),
-        "standing": (standing, "leakage"),
+        "static": (static, "leakage"),
     }
     return Prices(
         {

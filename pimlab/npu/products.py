@@ -26,16 +26,14 @@ def matmul(
     """y (batch, n) of x (batch, k) @ w (k, n), each in its format.
 
     x, w : both arrays of integers and both formats too: they are codes, and y holds the
-    accumulator's integers (int32, or int64 above
-        32 bits). Or real numbers: integer formats scale a row of x and a column of w to their
-        largest magnitude, float and block formats cast as they are, saturating; y is float32.
+        accumulator's integers (int32, or int64 above 32 bits). Or real numbers: integer formats
+        scale a row of x and a column of w to their largest magnitude, float and block formats cast
+        as they are, saturating; y is float32.
     accumulator : for two integer formats an `Accumulator` or "int32" (it wraps; any "int<bits>");
-    else a
-        `pimlab.formats.FloatAccumulator` or the name of its format, "fp32", "fp16" or "bf16" (sums
-        in sequence).
-    `counts` of the result: "x_clipped", "w_clipped", "overflowed" (outputs that accumulator
-    overflow changed). ValueError for unknown formats, codes outside their format, non-finite
-    values, and an accumulator of the other kind.
+        else a `pimlab.formats.FloatAccumulator` or the name of its format, "fp32", "fp16" or "bf16"
+        (sums in sequence). `counts` of the result: "x_clipped", "w_clipped", "overflowed" (outputs
+        that accumulator overflow changed). ValueError for unknown formats, codes outside their
+        format, non-finite values, and an accumulator of the other kind.
 
     >>> pim.npu.matmul(np.array([[1, 2]]), np.array([[3], [4]]), "int8", "int8", "int32")
     Counted([[11]], dtype=int32)

@@ -46,12 +46,10 @@ def requantize(
     scale : input scale x weight scale / output scale, one number or (n,), positive and finite.
     zero_point : the output code of 0.
     rule : "onnx", QLinearMatMul: sat(rint_even(f32(acc) f32(scale)) + zero_point); "gemmlowp": the
-    scale as a 31-bit
-        mantissa and a shift, saturating rounding doubling high multiplication, rounding right shift
-        with ties away.
-    `counts["saturated"]` of the result says how many codes were clipped. ValueError for a scale
-    that is zero, negative or not finite, a zero point no code has, an unknown rule; TypeError for
-    sums that are no 32-bit integers.
+        scale as a 31-bit mantissa and a shift, saturating rounding doubling high multiplication,
+        rounding right shift with ties away. `counts["saturated"]` of the result says how many codes
+        were clipped. ValueError for a scale that is zero, negative or not finite, a zero point no
+        code has, an unknown rule; TypeError for sums that are no 32-bit integers.
 
     >>> pim.npu.requantize(np.array([-1000, 3, 70000], np.int32), 0.01, 5)
     Counted([ -5,   5, 127], dtype=int8)

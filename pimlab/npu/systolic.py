@@ -25,12 +25,10 @@ where that is a fault:
 - the sums of "os" take R cycles to leave each fold (SCALE-Sim: none);
 - "os" writes m n results (SCALE-Sim adds R + C a fold);
 - partial sums of "ws" and "is" are read back as well as written (SCALE-Sim: written only), and go
-to DRAM only when
-  the tile in work exceeds half the ofmap buffer (SCALE-Sim: always);
+  to DRAM only when the tile in work exceeds half the ofmap buffer (SCALE-Sim: always);
 - an operand that is needed again stays when it fits in half its buffer, and is fetched again when
-it does not.
-  SCALE-Sim forgets its whole buffer each time 50 sets of floor(words / 100) distinct words have
-  been seen, so an operand streamed tile by tile is fetched in part twice;
+  it does not. SCALE-Sim forgets its whole buffer each time 50 sets of floor(words / 100) distinct
+  words have been seen, so an operand streamed tile by tile is fetched in part twice;
 - DRAM writes are the words written (SCALE-Sim counts the padding of the first line that a full
 buffer cuts off, C - 1).
 """

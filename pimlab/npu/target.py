@@ -138,9 +138,9 @@ class Npu(Target):
         )
 
     @property
-    def standing(self) -> Mapping[str, float]:
+    def static(self) -> Mapping[str, float]:
         """Leakage and idle power: one second of it a second."""
-        return {"standing": 1.0}
+        return {"static": 1.0}
 
     @property
     def codes(self) -> str:

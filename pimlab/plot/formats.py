@@ -16,13 +16,13 @@ def by_format(ds: xr.Dataset, metric: str = "accuracy") -> Figure:
     by component.
 
     ds : a sweep over `format` with `metric`, its interval and energy (format, layer, component) in
-    J; standing power
+    J; static power
         is left out, for it follows from latency, not from the format.
     """
     fig = figure(11, 4.4)
     left, right = fig.subplots(1, 2)
     spent = {
-        part: _without_standing(ds[part]).sum("layer") * 1e6
+        part: _without_static(ds[part]).sum("layer") * 1e6
         for part in ("energy", "energy_low", "energy_high")
     }
     total = spent["energy"].sum("component")
@@ -78,7 +78,7 @@ def _cheapest(ds: xr.Dataset, metric: str, total: xr.DataArray) -> str:
     return f"{name} is the cheapest format within the best one's interval"
 
 
-def _without_standing(energy: xr.DataArray) -> xr.DataArray:
+def _without_static(energy: xr.DataArray) -> xr.DataArray:
     return energy.sel(
-        layer=[layer for layer in energy.layer.values if not str(layer).startswith("standing ")]
+        layer=[layer for layer in energy.layer.values if not str(layer).startswith("static ")]
     )

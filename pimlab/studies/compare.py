@@ -17,7 +17,7 @@ from pimlab.studies.sweep import study, sweep
 from pimlab.values import unknown
 from pimlab.workload.zoo.pairs import DATA
 
-HOST_WORK, HOST_STANDING = "host: operators", "host: standing power"
+HOST_WORK, HOST_STATIC = "host: operators", "host: static power"
 """Components that hold all energy of machines other than the target itself."""
 
 
@@ -119,7 +119,7 @@ def condensed(result: xr.Dataset, metrics: Sequence[str], at: Times) -> xr.Datas
     component, latency.
 
     Energy of machines other than the target is in the components "host: operators" and "host:
-    standing power".
+    static power".
     """
     kept = xr.Dataset(
         {
@@ -162,11 +162,11 @@ def _score(result: xr.Dataset, name: str, at: Times) -> xr.DataArray:
 def _components(result: xr.Dataset) -> np.ndarray:
     """(layer, component) -> name of the component a reader of the target's energy wants to see."""
     own = result.executor.values == result.attrs["target"]
-    standing = np.char.startswith(result.layer.values.astype(str), "standing ")
+    static = np.char.startswith(result.layer.values.astype(str), "static ")
     named = np.broadcast_to(
         result.component.values.astype(str), (len(own), result.sizes["component"])
     ).astype(object)
-    named[~own & standing], named[~own & ~standing] = HOST_STANDING, HOST_WORK
+    named[~own & static], named[~own & ~static] = HOST_STATIC, HOST_WORK
     return named
 
 

@@ -14,8 +14,8 @@ from pimlab.cost import Energy, price
 from pimlab.machine.protocol import Target
 from pimlab.studies.execution import machines, owner, placed
 
-STANDING = "standing"
-"""The pseudo-layers "standing <machine>" hold what each machine is charged by the second: leakage,
+STATIC = "static"
+"""The pseudo-layers "static <machine>" hold what each machine is charged by the second: leakage,
 refresh, idle power.
 """
 _ENERGIES = (
@@ -26,9 +26,9 @@ _ENERGIES = (
 
 
 def costs(model: Any, target: Target, integrals: Mapping[str, Mapping[str, float]]) -> xr.Dataset:
-    """Dataset with count (layer, event), energy, energy_low, energy_high (layer, component) in J,
+    """Dataset with events (layer, event), energy, energy_low, energy_high (layer, component) in J,
     latency (layer) in s, phase_latency (layer, phase) in s, executor (layer) and the scalar
-    assumed_share; all for one inference. filled (layer): where the layers of one executor take up
+    assumed_share; all for one inference. occupancy (layer): where the layers of one executor take up
     more than 1 of its banks, the model needs that many such machines.
 
     integrals : operator name -> value-dependent amounts of one inference, priced like counts.
@@ -44,8 +44,8 @@ def costs(model: Any, target: Target, integrals: Mapping[str, Mapping[str, float
     total = sum(sum(part.values()) for part in phases.values())
     executor = {name: machine.name for name, machine in owners.items()}
     for machine in machines(target):
-        layer = f"{STANDING} {machine.name}"
-        energies[layer], executor[layer] = _standing(machine, total), machine.name
+        layer = f"{STATIC} {machine.name}"
+        energies[layer], executor[layer] = _static(machine, total), machine.name
     layers = list(energies)
     macs = {op.name: op.macs for op in model.mac_ops}
     answer = xr.Dataset(coords={"layer": ("layer", layers, {"long_name": "operator"})})
@@ -54,7 +54,7 @@ def costs(model: Any, target: Target, integrals: Mapping[str, Mapping[str, float
         [executor[name] for name in layers],
         {"long_name": "machine that executes the operator"},
     )
-    answer["count"] = _table(counts, layers, "event", "count of events in one inference", "1")
+    answer["events"] = _table(counts, layers, "event", "count of events in one inference", "1")
     for name, part, text in _ENERGIES:
         answer[name] = _table(
             {layer: getattr(e, part) for layer, e in energies.items()},
@@ -72,13 +72,13 @@ def costs(model: Any, target: Target, integrals: Mapping[str, Mapping[str, float
         [macs.get(name, 0) for name in layers],
         {"units": "1", "long_name": "multiply-accumulates of one inference"},
     )
-    filled = {op.name: owners[op.name].filled(op) for op in operators}
+    occupancy = {op.name: owners[op.name].occupancy(op) for op in operators}
     text = (
         "share of the executor's banks that the operator takes up (0: its operands lie elsewhere)"
     )
-    answer["filled"] = (
+    answer["occupancy"] = (
         "layer",
-        [filled.get(name, 0.0) for name in layers],
+        [occupancy.get(name, 0.0) for name in layers],
         {"units": "1", "long_name": text},
     )
     answer["assumed_share"] = (
@@ -89,10 +89,8 @@ def costs(model: Any, target: Target, integrals: Mapping[str, Mapping[str, float
     return answer.set_coords("executor")
 
 
-def _standing(machine: Target, seconds: float) -> Energy:
-    return price(
-        {event: rate * seconds for event, rate in machine.standing.items()}, machine.prices
-    )
+def _static(machine: Target, seconds: float) -> Energy:
+    return price({event: rate * seconds for event, rate in machine.static.items()}, machine.prices)
 
 
 def _assumed_share(energies: Mapping[str, Energy]) -> float:

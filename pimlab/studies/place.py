@@ -2,10 +2,10 @@
 and why.
 
 Operators run one after another, so a placement costs the sum of its operators and of the transfers
-over the links between them; a machine that is used also costs its standing power all the while. The
+over the links between them; a machine that is used also costs its static power all the while. The
 search is exact (the cheapest machine of each operator, for each set of machines), and placements on
 one machine are among those searched: the answer is never worse. Weights that are computed with
-where they lie fill a machine's memory (`Target.filled`): no placement fills it more than once.
+where they lie fill a machine's memory (`Target.occupancy`): no placement fills it more than once.
 """
 
 from __future__ import annotations
@@ -75,9 +75,9 @@ class Share(Target):
         """The operators of this share, as far as the machine serves them."""
         return op.name in self.operators and self.machine.serves(op)
 
-    def filled(self, op: Op) -> float:
+    def occupancy(self, op: Op) -> float:
         """As the machine, the operators of this share."""
-        return self.machine.filled(op) if op.name in self.operators else 0.0
+        return self.machine.occupancy(op) if op.name in self.operators else 0.0
 
     def program(
         self,
@@ -122,9 +122,9 @@ class Share(Target):
         )
 
     @property
-    def standing(self) -> Mapping[str, float]:
+    def static(self) -> Mapping[str, float]:
         """As the machine, if it has anything to do."""
-        return self.machine.standing if self.operators else {}
+        return self.machine.static if self.operators else {}
 
     @property
     def varies(self) -> bool:
@@ -177,7 +177,7 @@ class Placement(Value):
     """Machine -> the objective with everything it serves on it, the rest on the first machine;
     infinite where that does not fit.
     """
-    filled: Mapping[str, float]
+    occupancy: Mapping[str, float]
     """Machine -> share of its memory that the operators placed on it take up for good."""
     accuracy: float | None = None
 
@@ -205,13 +205,13 @@ class Placement(Value):
                 )
         return lines + [
             f"the memory of {name} is {share:.1%} full"
-            for name, share in self.filled.items()
+            for name, share in self.occupancy.items()
             if share
         ]
 
 
 def _costs(machine: Share, op: Op) -> tuple[float, float]:
-    """(J without standing power, s) of one operator."""
+    """(J without static power, s) of one operator."""
     share = machine.but(operators=frozenset([op.name]))
     return sum(price(share.events(op), share.prices).nominal.values()), sum(
         share.latency(op).values()
@@ -219,7 +219,7 @@ def _costs(machine: Share, op: Op) -> tuple[float, float]:
 
 
 def _watts(machine: Target) -> float:
-    return sum(price(machine.standing, machine.prices).nominal.values())
+    return sum(price(machine.static, machine.prices).nominal.values())
 
 
 def _tables(
@@ -229,12 +229,12 @@ def _tables(
     serve or hold an operator.
     """
     energy = np.full((len(operators), len(shares)), np.nan)
-    latency, filled = np.full_like(energy, np.nan), np.zeros_like(energy)
+    latency, occupancy = np.full_like(energy, np.nan), np.zeros_like(energy)
     for (i, op), (j, share) in itertools.product(enumerate(operators), enumerate(shares)):
-        if share.machine.serves(op) and share.machine.filled(op) <= 1:
+        if share.machine.serves(op) and share.machine.occupancy(op) <= 1:
             energy[i, j], latency[i, j] = _costs(share, op)
-            filled[i, j] = share.machine.filled(op)
-    return energy, latency, filled
+            occupancy[i, j] = share.machine.occupancy(op)
+    return energy, latency, occupancy
 
 
 class _Search:
@@ -246,14 +246,14 @@ class _Search:
         self,
         energy: np.ndarray,
         latency: np.ndarray,
-        filled: np.ndarray,
+        occupancy: np.ndarray,
         watts: np.ndarray,
         objective: str,
     ):
-        self.energy, self.latency, self.filled, self.watts, self.objective = (
+        self.energy, self.latency, self.occupancy, self.watts, self.objective = (
             energy,
             latency,
-            filled,
+            occupancy,
             watts,
             objective,
         )
@@ -287,19 +287,19 @@ class _Search:
             return None
         chosen = masked.argmin(axis=1)
         if not self.fits(np.array(some)[chosen]):
-            chosen = _packed(masked, self.filled[:, some])
+            chosen = _packed(masked, self.occupancy[:, some])
         return None if chosen is None else np.array(some)[chosen]
 
     def loads(self, placed: np.ndarray) -> np.ndarray:
         """Share of each machine's memory that a placement fills."""
-        return _loads(placed, self.filled)
+        return _loads(placed, self.occupancy)
 
     def fits(self, placed: np.ndarray) -> bool:
         """Whether no memory overflows."""
         return bool((self.loads(placed) <= 1 + ROUNDING).all())
 
     def cost(self, placed: np.ndarray) -> tuple[float, float]:
-        """(J, s) of a placement, standing power of the machines in use included."""
+        """(J, s) of a placement, static power of the machines in use included."""
         rows = np.arange(len(placed))
         seconds = float(self.latency[rows, placed].sum())
         return float(self.energy[rows, placed].sum()) + seconds * float(
@@ -319,56 +319,59 @@ class _Search:
         return np.where(served[:, machine], machine, served.argmax(axis=1))
 
 
-def _loads(placed: np.ndarray, filled: np.ndarray) -> np.ndarray:
+def _loads(placed: np.ndarray, occupancy: np.ndarray) -> np.ndarray:
     return np.bincount(
-        placed, weights=filled[np.arange(len(placed)), placed], minlength=filled.shape[1]
+        placed, weights=occupancy[np.arange(len(placed)), placed], minlength=occupancy.shape[1]
     )
 
 
-def _packed(cost: np.ndarray, filled: np.ndarray) -> np.ndarray | None:
+def _packed(cost: np.ndarray, occupancy: np.ndarray) -> np.ndarray | None:
     """int (operators,): the cheapest machines whose memories hold everything; exact for few
     placements, else by exchange.
 
     cost : (operators, machines), infinite where not allowed. Only operators that take up memory and
     have a choice compete for it.
     """
-    rivals = np.flatnonzero((filled > 0).any(axis=1) & (np.isfinite(cost).sum(axis=1) > 1))
+    rivals = np.flatnonzero((occupancy > 0).any(axis=1) & (np.isfinite(cost).sum(axis=1) > 1))
     options = [np.flatnonzero(np.isfinite(cost[i])) for i in rivals]
     if math.prod(len(machines) for machines in options) > EXACT:
-        return _exchanged(cost, filled)
+        return _exchanged(cost, occupancy)
     best, least = None, math.inf
     for owners in itertools.product(*options):
         placed = cost.argmin(axis=1)
         placed[rivals] = owners
         total = cost[np.arange(len(placed)), placed].sum()
-        if total < least and (_loads(placed, filled) <= 1 + ROUNDING).all():
+        if total < least and (_loads(placed, occupancy) <= 1 + ROUNDING).all():
             best, least = placed, total
     return best
 
 
-def _exchanged(cost: np.ndarray, filled: np.ndarray) -> np.ndarray | None:
+def _exchanged(cost: np.ndarray, occupancy: np.ndarray) -> np.ndarray | None:
     """As `_packed`: from the cheapest machines, what loses least for the room it makes moves out of
     the fullest memory, until nothing overflows; then what gains most moves back while there is
     room.
     """
     placed, rows = cost.argmin(axis=1), np.arange(len(cost))
-    while (loads := _loads(placed, filled)).max() > 1 + ROUNDING:
+    while (loads := _loads(placed, occupancy)).max() > 1 + ROUNDING:
         full = int(loads.argmax())
         movable = (
             (placed == full)[:, None]
-            & (filled[:, [full]] > 0)
-            & (loads + filled <= 1 + ROUNDING)
+            & (occupancy[:, [full]] > 0)
+            & (loads + occupancy <= 1 + ROUNDING)
             & (np.arange(len(loads)) != full)
         )
         lost = np.where(movable, cost, np.inf) - cost[rows, placed][:, None]
-        loss = lost / np.maximum(filled[:, [full]], ROUNDING)
+        loss = lost / np.maximum(occupancy[:, [full]], ROUNDING)
         i, j = np.unravel_index(loss.argmin(), loss.shape)
         if np.isinf(loss[i, j]):
             return None
         placed[i] = j
     for i in np.argsort(cost.min(axis=1) - cost[rows, placed], kind="stable"):
         wish = int(cost[i].argmin())
-        if wish != placed[i] and _loads(placed, filled)[wish] + filled[i, wish] <= 1 + ROUNDING:
+        if (
+            wish != placed[i]
+            and _loads(placed, occupancy)[wish] + occupancy[i, wish] <= 1 + ROUNDING
+        ):
             placed[i] = wish
     return placed
 
@@ -419,7 +422,7 @@ def place(
     operators = (*model.mac_ops, *model.vector_ops)
     targets = [t.placed(tuple(op for op in model.mac_ops if t.serves(op))) for t in targets]
     shares = [Share(name=t.name, machine=t, link=(links or {}).get(t.name)) for t in targets]
-    energy, latency, filled = _tables(operators, shares)
+    energy, latency, occupancy = _tables(operators, shares)
     homeless = [
         op.name for op, row in zip(operators, energy, strict=True) if not np.isfinite(row).any()
     ]
@@ -428,13 +431,13 @@ def place(
             f"operators {homeless[:3]} are served by none of {[t.name for t in targets]}, or "
             "exceed their memories"
         )
-    search = _Search(energy, latency, filled, np.array([_watts(t) for t in targets]), objective)
+    search = _Search(energy, latency, occupancy, np.array([_watts(t) for t in targets]), objective)
     allowed, accuracy = np.ones(energy.shape, bool), None
     placed = search.best(allowed)
     if placed is None:
         needed = {
             t.name: round(float(share), 2)
-            for t, share in zip(targets, filled.sum(axis=0), strict=True)
+            for t, share in zip(targets, occupancy.sum(axis=0), strict=True)
             if share
         }
         raise ValueError(
@@ -454,7 +457,7 @@ def place(
         table=_labelled(energy, latency, operators, targets),
         alone={t.name: search.total(search.alone(j)) for j, t in enumerate(targets)},
         accuracy=accuracy,
-        filled={
+        occupancy={
             t.name: float(share) for t, share in zip(targets, search.loads(placed), strict=True)
         },
     )
@@ -515,7 +518,7 @@ def _joined(shares: Sequence[Share], operators: Sequence[Op], placed: np.ndarray
 def _labelled(
     energy: np.ndarray, latency: np.ndarray, operators: Sequence[Op], targets: Sequence[Target]
 ) -> xr.Dataset:
-    text = "of one inference of the operator, without standing power"
+    text = "of one inference of the operator, without static power"
     return xr.Dataset(
         {
             "energy": (

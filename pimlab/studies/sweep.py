@@ -84,13 +84,11 @@ def sweep(
 
     coordinates : name -> values: numbers, text, or values with a name (targets, devices).
     store : a path ending in .zarr; every point is kept as it comes, a sweep begun before goes on,
-    and the joined
-        Dataset is written there at the end. Without it the sweep lives in memory. A store keeps the
-        points of one study: more values of its coordinates may be asked later, and a study whose
-        code or data changed is refused.
+        and the joined Dataset is written there at the end. Without it the sweep lives in memory. A
+        store keeps the points of one study: more values of its coordinates may be asked later, and
+        a study whose code or data changed is refused.
     workers : how many Dask worker processes compute (needs the extra `dask`); without it, this
-    process. The numbers
-        are the same either way.
+        process. The numbers are the same either way.
     progress : show a progress bar.
     Scalars that say the same at every point (target, at, ...) stay scalar coordinates; what differs
     becomes a coordinate along the swept dimensions.

@@ -71,12 +71,11 @@ def calibrate(
     float32.
 
     data : a Data with a calibration split; its test samples are not looked at.  rule : "minmax",
-    "percentile", "mse" or
-        "entropy" (`pimlab.formats.calibration`); format : the integers that "mse" and "entropy"
-        choose a range for.
-    x covers the inputs of the operator (a padded convolution reads zeros); y its outputs after the
-    bias, and after the Relu where nothing but a Relu reads them. `sample` holds at most 512 input
-    rows, evenly spaced over all rows; with groups they take turns. ValueError for an unknown rule.
+        "percentile", "mse" or "entropy" (`pimlab.formats.calibration`); format : the integers that
+        "mse" and "entropy" choose a range for. x covers the inputs of the operator (a padded
+        convolution reads zeros); y its outputs after the bias, and after the Relu where nothing but
+        a Relu reads them. `sample` holds at most 512 input rows, evenly spaced over all rows; with
+        groups they take turns. ValueError for an unknown rule.
     """
     if rule not in RULES:
         raise ValueError(unknown("calibration rule", rule, RULES))

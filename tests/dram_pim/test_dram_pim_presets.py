@@ -16,7 +16,7 @@ OP = MacOp(name="fc", m=3, k=300, n=700)
 @pytest.mark.parametrize("name", sorted(pim.TARGETS))
 def test_every_preset_answers(name):
     target = pim.TARGETS[name]()
-    energy = price({**target.events(OP), **target.standing}, target.prices)
+    energy = price({**target.events(OP), **target.static}, target.prices)
     assert all(energy.low[c] <= energy.nominal[c] <= energy.high[c] for c in energy.nominal)
     assert sum(target.latency(OP).values()) > 0
     assert float(pim.host_read(target, 10**6).seconds) > 0

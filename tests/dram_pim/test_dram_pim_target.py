@@ -22,16 +22,16 @@ def test_serves_constant_weights_only():
 @pytest.mark.parametrize("name", list(TARGETS))
 def test_what_an_operator_fills_is_what_the_machine_refuses_beyond(name):
     machine = TARGETS[name]().but(widest=None)
-    share = machine.filled(SQUARE)
+    share = machine.occupancy(SQUARE)
     assert 0 < share < 1
-    assert machine.filled(SQUARE.but(groups=3)) == pytest.approx(3 * share)
-    assert machine.filled(VectorOp(name="relu", kind="relu", elements=8)) == 0
-    assert machine.filled(SQUARE.but(kind="activations")) == 0
+    assert machine.occupancy(SQUARE.but(groups=3)) == pytest.approx(3 * share)
+    assert machine.occupancy(VectorOp(name="relu", kind="relu", elements=8)) == 0
+    assert machine.occupancy(SQUARE.but(kind="activations")) == 0
     held = SQUARE.but(n=int(4096 / share))
-    assert machine.filled(held) <= 1
+    assert machine.occupancy(held) <= 1
     assert machine.latency(held)
     beyond = SQUARE.but(n=int(2 * 4096 / share))
-    assert machine.filled(beyond) > 1
+    assert machine.occupancy(beyond) > 1
     with pytest.raises(ValueError, match="matrix needs"):
         machine.latency(beyond)
 
@@ -68,7 +68,7 @@ def test_counts_and_time_scale_with_rows_and_groups():
 
 
 def test_every_event_has_a_price_and_energy_is_a_band():
-    for counts in (TARGET.events(SQUARE), TARGET.standing):
+    for counts in (TARGET.events(SQUARE), TARGET.static):
         energy = price(counts, TARGET.prices)
         assert all(energy.low[c] <= energy.nominal[c] <= energy.high[c] for c in energy.nominal)
     assert "oconnor2017" in TARGET.prices.sources

@@ -160,7 +160,7 @@ def test_every_event_has_a_price(warboy):
     ):
         energy = price(warboy.events(op), warboy.prices)
         assert all(energy.low[c] <= energy.nominal[c] <= energy.high[c] for c in energy.nominal)
-    price(warboy.standing, warboy.prices)
+    price(warboy.static, warboy.prices)
 
 
 def test_a_model_larger_than_the_sram_is_fetched(warboy):

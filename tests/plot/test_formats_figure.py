@@ -25,7 +25,7 @@ def test_the_title_names_the_cheapest_good_format(metric, values, cheapest):
         },
         coords={
             "format": ["fp16", "int8", "int4"],
-            "layer": ["fc", "standing warboy"],
+            "layer": ["fc", "static warboy"],
             "component": ["SRAM", "MAC"],
         },
     )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import pimlab as pim
-from pimlab.studies.compare import HOST_STANDING, HOST_WORK
+from pimlab.studies.compare import HOST_STATIC, HOST_WORK
 from pimlab.studies.run import calibrations
 
 MODELS, TARGETS = ["digits-mlp", "small-lm", "llama2-7b"], ["warboy", "pcm-hermes"]
@@ -27,10 +27,10 @@ def test_each_cell_is_what_run_says(compared):
     assert float(cell.energy.sum()) == pytest.approx(float(one.energy.sum()), rel=1e-12)
     assert float(cell.latency) == pytest.approx(float(one.latency.sum()), rel=1e-12)
     hosted = one.energy.where(one.executor == "warboy").sum("component")
-    standing = float(hosted.sel(layer="standing warboy"))
-    assert float(cell.energy.sel(component=HOST_STANDING)) == pytest.approx(standing)
+    static = float(hosted.sel(layer="static warboy"))
+    assert float(cell.energy.sel(component=HOST_STATIC)) == pytest.approx(static)
     assert float(cell.energy.sel(component=HOST_WORK)) == pytest.approx(
-        float(hosted.sum()) - standing
+        float(hosted.sum()) - static
     )
 
 

@@ -42,9 +42,7 @@ def _brute_force(objective):
                 joules += sum(price(share.events(op), share.prices).nominal.values())
                 seconds += sum(share.latency(op).values())
         joules += sum(
-            seconds * sum(price(s.standing, s.prices).nominal.values())
-            for s in shares
-            if s.operators
+            seconds * sum(price(s.static, s.prices).nominal.values()) for s in shares if s.operators
         )
         best = min(best, joules if objective == "energy" else seconds)
     return best
@@ -70,7 +68,7 @@ class Priced(Target):
     watts: float = 0.0
     shares: Any = None
 
-    def filled(self, op):
+    def occupancy(self, op):
         return (self.shares or {}).get(op.name, 0.0)
 
     def serves(self, op):
@@ -94,7 +92,7 @@ class Priced(Target):
         return Prices({"joule": one, "idle": one})
 
     @property
-    def standing(self):
+    def static(self):
         return {"idle": self.watts}
 
 
@@ -181,7 +179,7 @@ def test_no_memory_is_filled_twice(data, objective, operators, exact):
         found = place(_graph(operators), built, objective)
     value = found.energy if objective == "energy" else found.latency
     assert value == pytest.approx(least, rel=1e-12) if exact else value >= least * (1 - 1e-12)
-    assert max(found.filled.values()) <= 1
+    assert max(found.occupancy.values()) <= 1
     assert all(value <= alone * (1 + 1e-12) for alone in found.alone.values())
 
 
@@ -195,7 +193,7 @@ def test_what_does_not_fit_in_the_banks_runs_elsewhere_or_is_refused():
     )
     found = place(model, [NPU, small], "latency")
     assert sorted(found.owners.values()) == ["hbm-pim"] * 4 + ["warboy"] * 2
-    assert found.filled == {"warboy": 0.0, "hbm-pim": 1.0}
+    assert found.occupancy == {"warboy": 0.0, "hbm-pim": 1.0}
     assert "the memory of hbm-pim is 100.0% full" in found.why
     assert found.alone["hbm-pim"] == np.inf
     with pytest.raises(

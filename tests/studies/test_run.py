@@ -90,14 +90,14 @@ def test_latency_is_the_sum_of_its_phases(result):
 
 def test_counts_and_macs_are_the_models(result, loaded):
     model = loaded[result.attrs["model"]][0]
-    assert result["count"].dtype.kind == "i"
-    assert (result["count"] >= 0).all()
+    assert result.events.dtype.kind == "i"
+    assert (result.events >= 0).all()
     assert {
         str(name): int(value)
         for name, value in zip(result.layer.values, result.macs.values, strict=True)
         if value
     } == {op.name: op.macs for op in model.mac_ops}
-    named = [name for name in result.layer.values if not name.startswith("standing ")]
+    named = [name for name in result.layer.values if not name.startswith("static ")]
     assert named == [op.name for op in (*model.mac_ops, *model.vector_ops)]
     assert (
         result.executor.sel(
@@ -304,6 +304,6 @@ def test_a_model_larger_than_the_banks_says_so():
         vector_ops=[],
     )
     ds = costs(model, banks, {})
-    assert float(ds.filled.sel(layer="fc3")) == banks.filled(model.mac_ops[3])
-    assert 1 < float(ds.filled.where(ds.executor == "hbm-pim").sum()) < 2
-    assert not float(ds.filled.where(ds.executor != "hbm-pim").sum())
+    assert float(ds.occupancy.sel(layer="fc3")) == banks.occupancy(model.mac_ops[3])
+    assert 1 < float(ds.occupancy.where(ds.executor == "hbm-pim").sum()) < 2
+    assert not float(ds.occupancy.where(ds.executor != "hbm-pim").sum())

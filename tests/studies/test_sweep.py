@@ -102,10 +102,10 @@ def test_values_with_names_label_a_dimension():
     npu = pim.target("warboy")
 
     @pim.study
-    def standing(machine):
+    def watts(machine):
         return xr.Dataset({"stage": machine.stage})
 
-    ds = quiet(standing, machine=[npu, npu.but(name="other", host=None), pim.target("hbm-pim")])
+    ds = quiet(watts, machine=[npu, npu.but(name="other", host=None), pim.target("hbm-pim")])
     assert ds.machine.values.tolist() == ["warboy", "other", "hbm-pim"]
     assert ds.stage.values.tolist() == [1, 1, 2]
 

@@ -183,7 +183,7 @@ def test_a_cache_larger_than_the_chip_is_read_from_its_dram_every_token(target, 
         pim.load_model("llama2-7b").at(context=context, batch=batch),
         pim.target(target),
     )
-    counts = pim.run(model, machine)["count"].sel(event="dram.read")
+    counts = pim.run(model, machine).events.sel(event="dram.read")
     assert int(counts.sum()) == 8 * (
         model.shape.weight_bytes(1) + model.shape.kv_bytes(context, batch, 1)
     )

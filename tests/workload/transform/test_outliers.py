@@ -179,7 +179,7 @@ def test_a_streamed_machine_is_the_machine(name):
         assert few.serves(op) == machine.serves(op)
         assert few.events(op) == machine.events(op)
         assert few.latency(op) == machine.latency(op)
-        assert few.filled(op) == machine.filled(op)
+        assert few.occupancy(op) == machine.occupancy(op)
     assert few.codes == machine.codes
     ops = (MacOp(name="a", m=2, k=4096, n=4096), MacOp(name="b", m=2, k=4096, n=16384))
     assert few.placed(ops).machine == machine.placed(ops)
@@ -190,11 +190,11 @@ def test_a_streamed_machine_is_the_machine(name):
     np.testing.assert_array_equal(
         few.product(x[None], w[None], 1), machine.product(x[None], w[None], 1)
     )
-    assert (few.name, few.host, few.stage, few.standing, few.causes) == (
+    assert (few.name, few.host, few.stage, few.static, few.causes) == (
         machine.name,
         machine.host,
         machine.stage,
-        machine.standing,
+        machine.static,
         machine.causes,
     )
     assert few.with_causes(()).causes == ()
