@@ -28,8 +28,8 @@ _ENERGIES = (
 def costs(model: Any, target: Target, integrals: Mapping[str, Mapping[str, float]]) -> xr.Dataset:
     """Dataset with events (layer, event), energy, energy_low, energy_high (layer, component) in J,
     latency (layer) in s, phase_latency (layer, phase) in s, executor (layer) and the scalar
-    assumed_share; all for one inference. occupancy (layer): where the layers of one executor take up
-    more than 1 of its banks, the model needs that many such machines.
+    assumed_share; all for one inference. occupancy (layer): where the layers of one executor take
+    up more than 1 of its banks, the model needs that many such machines.
 
     integrals : operator name -> value-dependent amounts of one inference, priced like counts.
     """

@@ -18,13 +18,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import xarray as xr
 
-from pimlab.catalogue import entry
-from pimlab.constants import Constant
 from pimlab.cost import Prices, price
 from pimlab.cost.prices import Price
 from pimlab.keys import Key
+from pimlab.machine.links import Link
 from pimlab.machine.protocol import Calibration, MacOp, Programmed, Target, VectorOp
-from pimlab.values import Value, integer, part, quantity, unknown
+from pimlab.values import Value, part, unknown
 
 Op = MacOp | VectorOp
 OBJECTIVES = ("energy", "latency")
@@ -36,31 +35,6 @@ EXACT = 4096
 be tried against an accuracy bound until one meets it; of more, operators move back one at a time.
 Also those tried where a memory would overflow.
 """
-
-
-class Link(Value):
-    """What lies between the first machine and another: CXL, PCIe, a board trace. No link (None)
-    costs nothing.
-    """
-
-    name: str
-    bandwidth: float = quantity("bit/s", above=0)
-    delay: float = quantity("s", low=0, doc="time of one transfer before its data")
-    bit: Constant = part(Constant, doc="energy of one bit")
-    word: int = integer(1, 64, default=16, doc="bits of one activation")
-
-
-def link(name: str) -> Link:
-    """The link `name` of catalogue room `links`, such as "cxl" or "smartssd"; ValueError with the
-    nearest name.
-    """
-    table = entry("links", name)
-    return Link(
-        name=name,
-        bandwidth=table["bandwidth"].value,
-        delay=table["delay"].value,
-        bit=table["energy.bit"].but(unit="J"),
-    )
 
 
 class Share(Target):
@@ -415,8 +389,7 @@ def place(
     for name, given in (links or {}).items():
         if not isinstance(given, Link):
             raise TypeError(
-                f"links[{name!r}]={given!r:.80} is not a Link, such as "
-                "pimlab.studies.place.link('cxl')"
+                f"links[{name!r}]={given!r:.80} is not a Link, such as pimlab.link('cxl')"
             )
     _checked(targets, objective, accuracy_drop, data, (*(links or {}), *shared))
     operators = (*model.mac_ops, *model.vector_ops)

@@ -58,11 +58,11 @@ def run(
 
     Variables: the data's metric (say accuracy, with accuracy_low and accuracy_high, a 95 % interval
     over samples), energy, energy_low, energy_high (layer, component) in J an inference; latency
-    (layer) in s at batch 1; events (layer, event); macs (layer); occupancy (layer), the share of its
-    machine's banks that a layer takes up: where those of one executor add up to more than 1, the
-    model needs as many machines, and this is the cost of them in turn; clipped (layer, overrun),
-    values that left their range over all samples; assumed_share. Attributes name model, data,
-    version, commit, lock and sources.
+    (layer) in s at batch 1; events (layer, event); macs (layer); occupancy (layer), the share of
+    its machine's banks that a layer takes up: where those of one executor add up to more than 1,
+    the model needs as many machines, and this is the cost of them in turn; clipped (layer,
+    overrun), values that left their range over all samples; assumed_share. Attributes name model,
+    data, version, commit, lock and sources.
     Raises ValueError for an empty data set, a batch below 1, a bad time or seed; TypeError where an
     argument is of another kind.
 

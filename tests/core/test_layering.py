@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "formats": GROUND | {"kernels"},
     "catalogue": GROUND,
     "cost": GROUND | {"catalogue"},
-    "machine": GROUND | {"cost"},
+    "machine": GROUND | {"catalogue", "cost"},
     "npu": MATERIAL,
     "dram_pim": MATERIAL,
     "analog": MATERIAL,

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 import pimlab as pim
 from pimlab.constants import assumed
 from pimlab.cost import Price, Prices, price
+from pimlab.machine.links import link
 from pimlab.machine.protocol import MacOp, Target, VectorOp
 from pimlab.studies import place as module
-from pimlab.studies.place import Placement, Share, link, place
+from pimlab.studies.place import Placement, Share, place
 
 NPU, PIM = pim.target("warboy"), pim.target("gddr6-aim").but(widest=None)
 OPS = [

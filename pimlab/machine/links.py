@@ -1,0 +1,48 @@
+"""What joins two machines, and what does one transfer over it cost? Seconds and joules of a link.
+
+A message of `n` bytes takes `delay + 8 n / bandwidth` seconds: the alpha-beta model of Hockney
+(1994), alpha being the delay and beta the time of one bit.
+"""
+
+from __future__ import annotations
+
+from pimlab import catalogue
+from pimlab.constants import Constant
+from pimlab.values import Value, integer, part, quantity
+
+
+class Link(Value):
+    """What lies between two machines: PCIe, CXL, NVLink, Ethernet, a board trace."""
+
+    name: str
+    bandwidth: float = quantity("bit/s", above=0, doc="in one direction")
+    delay: float = quantity("s", low=0, doc="time of one transfer before its data")
+    bit: Constant = part(Constant, doc="energy of one bit that crosses, both ends counted")
+    word: int = integer(1, 64, default=16, doc="bits of one activation")
+
+    def seconds(self, message: float) -> float:
+        """Seconds until a message of `message` bytes has crossed: delay + 8 message / bandwidth."""
+        return self.delay + 8 * message / self.bandwidth
+
+
+def link(name: str) -> Link:
+    """The link `name` of catalogue room `links`, such as "pcie5-x16" or "nvlink4"; ValueError with
+    the nearest name.
+
+    >>> pim.link("pcie5-x16").seconds(1e6) > pim.link("nvlink4").seconds(1e6)
+    True
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"link {name!r} is not a name; write for example pimlab.link('pcie5-x16')")
+    table = catalogue.entry("links", name)
+    return Link(
+        name=name,
+        bandwidth=table["bandwidth"].value,
+        delay=table["delay"].value,
+        bit=table["energy.bit"].but(unit="J"),
+    )
+
+
+def links() -> tuple[str, ...]:
+    """Names that `link` knows."""
+    return catalogue.names("links")
