@@ -6,7 +6,7 @@ import numpy as np
 
 from benchmarks.cases import Case
 from pimlab.dram_pim import engine, streams
-from pimlab.dram_pim.target import build
+from pimlab.dram_pim.presets import build
 from pimlab.dram_pim.timing import timing
 from pimlab.kernels import dram_timing as kernels
 from pimlab.reference import dram_timing as reference

@@ -19,8 +19,10 @@ from pimlab.dram_pim.api import (
 )
 from pimlab.dram_pim.arithmetic import AnyFormat, BrainTree, FixedPoint, HalfLanes
 from pimlab.dram_pim.decode import decode_layer
-from pimlab.dram_pim.organisation import BankPim
-from pimlab.dram_pim.target import TARGETS, DramPim
+from pimlab.dram_pim.hbm_pim import BankPim
+from pimlab.dram_pim.machine import Organisation
+from pimlab.dram_pim.presets import TARGETS
+from pimlab.dram_pim.target import DramPim
 from pimlab.dram_pim.timing import AimTiming, Timing, timing
 from pimlab.dram_pim.upmem import Dpus
 from pimlab.dram_pim.validator import TraceError, validate
@@ -37,6 +39,7 @@ __all__ = [
     "FixedPoint",
     "HalfLanes",
     "LookUp",
+    "Organisation",
     "Timing",
     "TraceError",
     "activate",

@@ -7,16 +7,16 @@ whole timing model.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
 from pimlab.dram_pim import prices as event
 from pimlab.dram_pim.activation import FUNCTIONS
-from pimlab.dram_pim.engine import Summary, stretched
-from pimlab.dram_pim.organisation import Banks
+from pimlab.dram_pim.machine import NOTHING, Summary, Table, stretched, summary
+from pimlab.dram_pim.pins import PinnedBanks
 from pimlab.dram_pim.timing import AimTiming, Timing
 from pimlab.kernels import dram_timing as kernel
 from pimlab.values import choice, integer, unknown
@@ -98,38 +98,33 @@ def gaps(t: AimTiming) -> np.ndarray:
 @dataclass(frozen=True)
 class AimRun:
     """What was issued on one channel: commands int64 (n,) and their cycles (n,), cycles to the end
-    of the last one, and the row that each ACT16 opens, in order.
+    of the last one, the row that each ACT16 opens, in order, and the events over all channels.
     """
 
     commands: np.ndarray
     issued: np.ndarray
     cycles: int
     opened: np.ndarray
+    events: Mapping[str, int] = field(default_factory=dict)
 
     def counts(self) -> dict[str, int]:
         """Commands by type."""
-        found = np.bincount(self.commands, minlength=len(COMMANDS))
-        return {name: int(count) for name, count in zip(COMMANDS, found, strict=True)}
+        number = np.bincount(self.commands, minlength=len(COMMANDS))
+        return {name: int(count) for name, count in zip(COMMANDS, number, strict=True)}
 
     def phases(self) -> dict[str, int]:
         """Cycles by phase: each command ends a span that is its own."""
         spans = np.diff(self.issued, prepend=0)
         spans[-1] += self.cycles - self.issued[-1]
-        found = np.bincount(self.commands, weights=spans, minlength=len(COMMANDS))
+        total = np.bincount(self.commands, weights=spans, minlength=len(COMMANDS))
         phases: dict[str, int] = {}
-        for name, cycles in zip(_PHASES, found, strict=True):
+        for name, cycles in zip(_PHASES, total, strict=True):
             if cycles:
                 phases[name] = phases.get(name, 0) + int(cycles)
         return phases
 
-    def table(
-        self,
-    ) -> tuple[
-        tuple[str, ...], np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray
-    ]:
-        """Command names, and int64 (commands,) each of cycle, command, bank, row, column and mode
-        (1: all banks).
-        """
+    def table(self) -> Table:
+        """The commands of the channel, all of them to all banks."""
         none = np.zeros_like(self.commands)
         opens, computes, fills = (
             self.commands == ACT16,
@@ -138,7 +133,7 @@ class AimRun:
         )
         row = self.opened[np.maximum(np.cumsum(opens) - 1, 0)] if opens.any() else none
         column = _since(computes, opens) + _since(fills, ~fills)
-        return COMMANDS, self.issued, self.commands, none, row, column, none + 1
+        return Table(COMMANDS, self.issued, self.commands, none, row, column, none + 1)
 
 
 def _since(counted: np.ndarray, starts: np.ndarray) -> np.ndarray:
@@ -163,7 +158,7 @@ def issue(commands: np.ndarray, opened: np.ndarray, t: AimTiming, refresh: bool)
     return AimRun(every[order], when[order], int(when.max()) + t.tREG, opened)
 
 
-class AimPim(Banks):
+class AimPim(PinnedBanks):
     """Banks with `lanes` multipliers and an adder tree each; a global buffer holds the inputs of
     one row.
 
@@ -180,8 +175,14 @@ class AimPim(Banks):
         "read", "look up", default="read", doc="what follows a group's last product"
     )
 
-    def bandwidth_ratio(self, t: Timing) -> float:
+    def check_timing(self, t: Timing | None) -> None:
+        """Banks that compute together need an `AimTiming`."""
+        super().check_timing(t)
+        _checked(t)
+
+    def bandwidth_ratio(self, t: Timing | None) -> float:
         """Bits a cycle that all banks of a channel read, over bits a cycle through its pins."""
+        t = _checked(t)
         return self.banks * t.tCCDS / t.tCCDL
 
     @property
@@ -281,39 +282,42 @@ class AimPim(Banks):
         return np.tile(rows, batch)
 
     def gemv(
-        self, t: Timing, outputs: int, inputs: int, batch: int, refresh: bool, compat: str | None
+        self,
+        t: Timing | None,
+        outputs: int,
+        inputs: int,
+        batch: int,
+        refresh: bool,
+        compat: str | None,
     ) -> AimRun:
         """The whole schedule of `batch` products on one channel; `compat="aim_simulator"` never
         refreshes.
         """
-        commands, opened = (
-            self.commands(outputs, inputs, batch),
-            self.opened(outputs, inputs, batch),
-        )
-        return issue(commands, opened, _checked(t), refresh and _refreshes(compat))
+        commands = self.commands(outputs, inputs, batch)
+        return self._run(commands, self.opened(outputs, inputs, batch), t, refresh, compat)
 
     def gemv_summary(
-        self, t: Timing, outputs: int, inputs: int, batch: int, refresh: bool, compat: str | None
+        self,
+        t: Timing | None,
+        outputs: int,
+        inputs: int,
+        batch: int,
+        refresh: bool,
+        compat: str | None,
     ) -> Summary:
         """What `batch` products cost; many equal ones are scheduled in part and repeated."""
-        return _gemv_summary(
-            self, _checked(t), outputs, inputs, batch, refresh and _refreshes(compat)
-        )
+        refresh = refresh and _refreshes(compat)
+        return _gemv_summary(self, _checked(t), outputs, inputs, batch, refresh)
 
     def elementwise(
-        self, t: Timing, op: str, elements: int, refresh: bool, compat: str | None
+        self, t: Timing | None, op: str, elements: int, refresh: bool, compat: str | None
     ) -> AimRun:
         """The schedule of an element-wise operator. A product: a row is opened, its columns
         multiplied, the row closed.
         """
         if op in FUNCTIONS:
             commands = self.look_ups(_checked(t), elements)
-            return issue(
-                commands,
-                np.full(len(commands), self.rows - 1),
-                _checked(t),
-                refresh and _refreshes(compat),
-            )
+            return self._run(commands, np.full(len(commands), self.rows - 1), t, refresh, compat)
         columns = self.elements_done(elements) // (self.channels * self.bank_groups * self.lanes)
         rows = np.full(-(-columns // self.columns), self.columns)
         rows[-1] = columns - (len(rows) - 1) * self.columns
@@ -323,12 +327,19 @@ class AimPim(Banks):
                 "the vectors"
             )
         body = np.concatenate([np.r_[PREA, ACT16, [EWMUL] * n] for n in rows])
-        return issue(
-            _without_first_precharge(body),
-            np.arange(len(rows)),
-            _checked(t),
-            refresh and _refreshes(compat),
-        )
+        commands = _without_first_precharge(body)
+        return self._run(commands, np.arange(len(rows)), t, refresh, compat)
+
+    def _run(
+        self,
+        commands: np.ndarray,
+        opened: np.ndarray,
+        t: Timing | None,
+        refresh: bool,
+        compat: str | None,
+    ) -> AimRun:
+        done = issue(commands, opened, _checked(t), refresh and _refreshes(compat))
+        return replace(done, events=self._caused(done))
 
     def look_ups(self, t: AimTiming, elements: int) -> np.ndarray:
         """int64 (n,), the commands of an activation function: the accumulators are written, looked
@@ -345,10 +356,8 @@ class AimPim(Banks):
         ]
         return _without_first_precharge(np.concatenate(body))
 
-    def events(self, done: Any) -> dict[str, int]:
+    def _caused(self, done: AimRun) -> dict[str, int]:
         """Events over all channels of a run: rows, bits by path, register bits and arithmetic."""
-        if not isinstance(done, AimRun):
-            return super().events(done)
         n, every = done.counts(), self.channels * self.banks
         accesses = n["WRGB"] + n["WRMAC16"] + n["RDMAC16"] + n["RDAF16"]
         return {
@@ -362,7 +371,7 @@ class AimPim(Banks):
             event.IO_BIT: accesses * self.channels * self.access_bits,
         }
 
-    def all_banks(self, t: Timing) -> tuple[dict[str, int], int]:
+    def all_banks(self, t: Timing | None) -> tuple[dict[str, int], int]:
         """(events over all channels, cycles) of one row's life in all banks: opened, every column
         multiplied, closed.
         """
@@ -375,9 +384,9 @@ class AimPim(Banks):
         }
         return events, aim.tRCDMAC + (self.columns - 1) * aim.tCCDL + aim.tRTPL + aim.tRP
 
-    def results(self, t: Timing, outputs: int, inputs: int, batch: int) -> Summary:
+    def results(self, t: Timing | None, outputs: int, inputs: int, batch: int) -> Summary:
         """Results come back through the accumulators within the product."""
-        return Summary(0, {}, {}, {})
+        return NOTHING
 
 
 def _without_first_precharge(commands: np.ndarray) -> np.ndarray:
@@ -385,10 +394,11 @@ def _without_first_precharge(commands: np.ndarray) -> np.ndarray:
     return np.delete(commands, np.flatnonzero(commands == PREA)[0])
 
 
-def _checked(t: Timing) -> AimTiming:
+def _checked(t: Timing | None) -> AimTiming:
     if not isinstance(t, AimTiming):
         raise TypeError(
-            f"GDDR6-AiM timing={t.name!r} is not an AimTiming, such as timing('gddr6-aim')"
+            f"GDDR6-AiM timing={t.name if t else None!r} is not an AimTiming, such as "
+            "timing('gddr6-aim')"
         )
     return t
 
@@ -406,12 +416,6 @@ def _gemv_summary(
     one = 2 * org.macs_done(outputs, inputs, 1) // (org.outputs_per_tile * org.lanes)
     many = max(LONGEST // one, 4)
     if batch <= many:
-        return _summary(org, org.gemv(t, outputs, inputs, batch, refresh, None))
-    few, most = (
-        _summary(org, org.gemv(t, outputs, inputs, n, refresh, None)) for n in (many // 2, many)
-    )
+        return summary(org.gemv(t, outputs, inputs, batch, refresh, None))
+    few, most = (org.gemv(t, outputs, inputs, n, refresh, None) for n in (many // 2, many))
     return stretched(few, most, (many // 2, many), batch)
-
-
-def _summary(org: AimPim, done: AimRun) -> Summary:
-    return Summary(done.cycles, done.counts(), done.phases(), org.events(done))

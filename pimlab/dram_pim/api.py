@@ -5,7 +5,7 @@ Datasets.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 import xarray as xr
@@ -14,7 +14,10 @@ from pimlab.cost import price
 from pimlab.dram_pim import layout
 from pimlab.dram_pim.activation import LookUp
 from pimlab.dram_pim.aim import AimPim
-from pimlab.dram_pim.target import DramPim, build
+from pimlab.dram_pim.machine import Schedule, Traced
+from pimlab.dram_pim.pins import PinnedBanks
+from pimlab.dram_pim.presets import build
+from pimlab.dram_pim.target import DramPim
 from pimlab.kernels import fp16
 from pimlab.kernels.dram_timing import READ, WRITE
 from pimlab.machine.protocol import Target
@@ -94,7 +97,6 @@ def gemv(
     return _answer(
         machine,
         timed,
-        timed.events,
         {"m": m, "k": k, "batch": batch, "refresh": int(refresh)},
         useful,
         _powers,
@@ -116,10 +118,10 @@ def _looking_up(machine: DramPim, activation: str | None) -> DramPim:
 def _powers(machine: DramPim, components: list[str]) -> dict[str, Any]:
     """Power of all banks at once by component, and what the packages may dissipate."""
     power = machine.all_bank_power()
-    found: dict[str, Any] = {}
+    variables: dict[str, Any] = {}
     for name, part in (("", power.nominal), ("_low", power.low), ("_high", power.high)):
         values = [part.get(c, 0.0) for c in components]
-        found[f"all_bank_power{name}"] = (
+        variables[f"all_bank_power{name}"] = (
             "component",
             values,
             {"units": "W", "long_name": "power while every bank streams"},
@@ -132,8 +134,8 @@ def _powers(machine: DramPim, components: list[str]) -> dict[str, Any]:
             "low": limit.low,
             "high": limit.high,
         }
-        found["package_limit"] = ((), limit.value, {**text, "status": limit.status})
-    return found
+        variables["package_limit"] = ((), limit.value, {**text, "status": limit.status})
+    return variables
 
 
 def elementwise(
@@ -159,7 +161,6 @@ def elementwise(
     return _answer(
         machine,
         timed,
-        machine.organisation.events(timed),
         {"op": op, "n": n, "refresh": int(refresh)},
         n / machine.organisation.elements_done(n, op),
     )
@@ -211,18 +212,18 @@ def _host(
     accesses = -(-amount * 8 // (org.access_bits * org.channels))
     timed = org.host_summary(machine.timing, accesses, kind, refresh, compat)
     useful = amount * 8 / (accesses * org.access_bits * org.channels)
-    return _answer(machine, timed, timed.events, {"bytes": amount, "refresh": int(refresh)}, useful)
+    return _answer(machine, timed, {"bytes": amount, "refresh": int(refresh)}, useful)
 
 
 def _answer(
     machine: DramPim,
-    timed: Any,
-    events: dict[str, int],
+    timed: Schedule,
     asked: dict[str, Any],
     useful: float,
     also: Callable[[DramPim, list[str]], dict[str, Any]] | None = None,
 ) -> xr.Dataset:
     """also : (machine, components) -> more variables."""
+    events = timed.events
     seconds = timed.cycles * machine.organisation.cycle(machine.timing)
     energy = price(
         {**events, **{name: rate * seconds for name, rate in machine.static.items()}},
@@ -278,7 +279,7 @@ def _answer(
     return xr.Dataset(
         variables,
         coordinates,
-        {"target": machine.name, **asked, "sources": ", ".join(machine.prices.sources)},
+        {"target": machine.name, **asked, "sources": ",".join(machine.sources)},
     )
 
 
@@ -300,7 +301,7 @@ def trace(
     ['ACT', 'ACT', 'ACT', 'ACT', 'RD']
     """
     machine = machine_of(target)
-    if machine.timing is None:
+    if not isinstance(machine.organisation, PinnedBanks):
         raise ValueError(
             f"trace of {machine.name}: scalar cores issue no DRAM commands; allowed: targets with "
             "a timing table"
@@ -316,7 +317,9 @@ def trace(
         raise TypeError(
             f"trace of {op}: {name}={placed[name]} and {name}={sizes[name]} are both given"
         )
-    return _table(machine, _traced(machine, op, _refresh(refresh), compat, {**placed, **sizes}))
+    wanted = {**placed, **sizes}
+    done = _traced(machine, machine.organisation, op, _refresh(refresh), compat, wanted)
+    return _table(machine, machine.organisation, done)
 
 
 def _sizes(machine: DramPim, op: str) -> tuple[str, ...]:
@@ -332,9 +335,13 @@ def _sizes(machine: DramPim, op: str) -> tuple[str, ...]:
 
 
 def _traced(
-    machine: DramPim, op: str, refresh: bool, compat: str | None, sizes: dict[str, int]
-) -> Any:
-    org = machine.organisation
+    machine: DramPim,
+    org: PinnedBanks,
+    op: str,
+    refresh: bool,
+    compat: str | None,
+    sizes: dict[str, int],
+) -> Traced:
     wanted = _sizes(machine, op)
     for name in sizes:
         if name not in wanted:
@@ -355,7 +362,7 @@ def _traced(
     return org.elementwise(machine.timing, op, sizes["n"], refresh, compat)
 
 
-def _refuse_beyond(op: str, summary: Any) -> None:
+def _refuse_beyond(op: str, summary: Schedule) -> None:
     commands = sum(summary.counts().values())
     if commands > LONGEST_TRACE:
         raise ValueError(
@@ -365,15 +372,15 @@ def _refuse_beyond(op: str, summary: Any) -> None:
         )
 
 
-def _table(machine: DramPim, run: Any) -> xr.Dataset:
-    names, cycle, command, bank, row, column, mode = run.table()
-    one = {
-        "cycle": cycle,
-        "command": np.array(names)[command],
-        "bank": bank,
-        "row": row,
-        "column": column,
-        "mode": mode,
+def _table(machine: DramPim, org: PinnedBanks, done: Traced) -> xr.Dataset:
+    lines = done.table()
+    columns = {
+        "cycle": lines.cycle,
+        "command": np.array(lines.names)[lines.command],
+        "bank": lines.bank,
+        "row": lines.row,
+        "column": lines.column,
+        "mode": lines.mode,
     }
     texts = {
         "cycle": "memory cycle of issue",
@@ -382,12 +389,15 @@ def _table(machine: DramPim, run: Any) -> xr.Dataset:
     table = xr.Dataset(
         {
             name: ("index", values, {"long_name": texts.get(name, name)})
-            for name, values in one.items()
+            for name, values in columns.items()
         }
     )
-    org = machine.organisation
     return table.assign_attrs(
-        target=machine.name, banks=org.banks, bank_groups=org.bank_groups, commands=", ".join(names)
+        target=machine.name,
+        banks=org.banks,
+        bank_groups=org.bank_groups,
+        commands=",".join(lines.names),
+        sources=",".join(machine.sources),
     )
 
 
@@ -426,7 +436,21 @@ def activate(op: str, x: np.ndarray, table: LookUp | None = None) -> np.ndarray:
     return (table or LookUp())(op, x)
 
 
-def matmul(x: np.ndarray, w: np.ndarray, target: DramPim | str, return_lanes: bool = False) -> Any:
+@overload
+def matmul(
+    x: np.ndarray, w: np.ndarray, target: DramPim | str, return_lanes: Literal[False] = False
+) -> np.ndarray: ...
+
+
+@overload
+def matmul(
+    x: np.ndarray, w: np.ndarray, target: DramPim | str, return_lanes: Literal[True]
+) -> tuple[np.ndarray, np.ndarray]: ...
+
+
+def matmul(
+    x: np.ndarray, w: np.ndarray, target: DramPim | str, return_lanes: bool = False
+) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
     """The product that the machine computes: x (batch, k) or (k,), w (k, n) -> float32 (batch, n),
     bit for bit.
 

@@ -5,11 +5,14 @@ wished-for) unit.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from pimlab.dram_pim import layout
+from pimlab.dram_pim.geometry import BankPairs
+from pimlab.dram_pim.machine import Organisation
 from pimlab.formats import (
     FloatAccumulator,
     FloatFormat,
@@ -23,6 +26,20 @@ from pimlab.formats import (
 from pimlab.kernels import bf16_tree
 from pimlab.machine.protocol import Calibration
 from pimlab.values import Value, choice, integer, part
+
+
+@dataclass(frozen=True)
+class Laid:
+    """Weights as they lie in the banks.
+
+    w : float32 or int32, in the arrangement of the arithmetic.  order : int64 (lanes, steps), the
+    input that each lane multiplies at each step; None where the order of a sum does not matter.
+    reach : the largest input expected; None where inputs are scaled as they come.
+    """
+
+    w: np.ndarray
+    order: np.ndarray | None = None
+    reach: float | None = None
 
 
 class Arithmetic(Value):
@@ -39,22 +56,22 @@ class Arithmetic(Value):
             name for name, (field, exact) in self.rounded.items() if getattr(self, field) != exact
         )
 
-    def with_causes(self, causes: tuple[str, ...]) -> Self:
+    def with_causes(self, causes: tuple[str, ...]) -> Arithmetic:
         """Only the named roundings, the others in float32."""
         off = {field: exact for name, (field, exact) in self.rounded.items() if name not in causes}
         return self.but(**off)
 
-    def lay(self, w: np.ndarray, org: Any, calibration: Calibration | None) -> Any:
+    def lay(self, w: np.ndarray, org: Organisation, calibration: Calibration | None) -> Laid:
         """Weights float32 (k, n) as they lie in the banks; ValueError where they do not fit the
         format.
         """
         raise NotImplementedError
 
-    def multiply(self, x: np.ndarray, laid: Any) -> np.ndarray:
+    def multiply(self, x: np.ndarray, laid: Laid) -> np.ndarray:
         """y float32 (batch, n) of x float32 (batch, k)."""
         raise NotImplementedError
 
-    def lanes(self, x: np.ndarray, laid: Any) -> np.ndarray:
+    def lanes(self, x: np.ndarray, laid: Laid) -> np.ndarray:
         """float32 (batch, n, lanes), what each lane holds before lanes are added; ValueError where
         there are none.
         """
@@ -91,9 +108,9 @@ class HalfLanes(Arithmetic):
     def _grid(self, a: np.ndarray) -> np.ndarray:
         return layout.to_half(a) if self.operands == "fp16" else a
 
-    def lay(self, w: np.ndarray, org: Any, calibration: Calibration | None) -> Any:
-        """(lane order, weights by lane and step), or (None, weights) where float32 sums need no
-        order; ValueError beyond 65504.
+    def lay(self, w: np.ndarray, org: Organisation, calibration: Calibration | None) -> Laid:
+        """Weights by lane and step, or as they are where float32 sums need no order; ValueError
+        beyond 65504, and for an organisation without lanes of registers.
         """
         w = self._grid(w)
         if not np.isfinite(w).all():
@@ -102,31 +119,33 @@ class HalfLanes(Arithmetic):
                 "65504"
             )
         if self.accumulation == "float32":
-            return None, w
+            return Laid(w)
+        if not isinstance(org, BankPairs):
+            raise ValueError(
+                f"HalfLanes adds in lanes of registers, which {type(org).__name__} has not; "
+                "allowed: a BankPim, or accumulation='float32'"
+            )
         order = layout.lane_order(w.shape[0], org)
         order = order[:, (order < w.shape[0]).any(axis=0)]
-        return order, layout.laid_out(w, order, 0)
+        return Laid(layout.laid_out(w, order, 0), order)
 
-    def multiply(self, x: np.ndarray, laid: Any) -> np.ndarray:
+    def multiply(self, x: np.ndarray, laid: Laid) -> np.ndarray:
         """Lane sums added in lane order; a sum beyond binary16's range is infinite."""
-        order, w = laid
         x = self._grid(x)
-        return (
-            _exact_product(x, w)
-            if order is None
-            else layout.product(layout.laid_out(x, order, 1), w)
-        )
+        if laid.order is None:
+            return _exact_product(x, laid.w)
+        return layout.product(layout.laid_out(x, laid.order, 1), laid.w)
 
-    def lanes(self, x: np.ndarray, laid: Any) -> np.ndarray:
+    def lanes(self, x: np.ndarray, laid: Laid) -> np.ndarray:
         """The sixteen partial sums of each output; ValueError where sums are exact, which no lane
         holds.
         """
-        order, w = laid
-        if order is None:
+        if laid.order is None:
             raise ValueError(
                 "HalfLanes accumulation='float32' has no lanes; allowed: accumulation='fp16'"
             )
-        return layout.lane_partials(layout.laid_out(self._grid(x), order, 1), w).transpose(0, 2, 1)
+        by_lane = layout.laid_out(self._grid(x), laid.order, 1)
+        return layout.lane_partials(by_lane, laid.w).transpose(0, 2, 1)
 
 
 class BrainTree(Arithmetic):
@@ -156,22 +175,21 @@ class BrainTree(Arithmetic):
     def _grid(self, a: np.ndarray) -> np.ndarray:
         return layout.to_brain(a) if self.operands == "bf16" else a
 
-    def lay(self, w: np.ndarray, org: Any, calibration: Calibration | None) -> Any:
+    def lay(self, w: np.ndarray, org: Organisation, calibration: Calibration | None) -> Laid:
         """Weights float32 (steps, 16, n), zero beyond k."""
         steps = -(-w.shape[0] // 16)
         padded = np.zeros((steps * 16, w.shape[1]), np.float32)
         padded[: w.shape[0]] = self._grid(w)
-        return padded.reshape(steps, 16, -1)
+        return Laid(padded.reshape(steps, 16, -1))
 
-    def multiply(self, x: np.ndarray, laid: Any) -> np.ndarray:
+    def multiply(self, x: np.ndarray, laid: Laid) -> np.ndarray:
         """One accumulator an output, sixteen products at a time."""
-        padded = np.zeros((x.shape[0], laid.shape[0] * 16), np.float32)
+        w = laid.w
+        padded = np.zeros((x.shape[0], w.shape[0] * 16), np.float32)
         padded[:, : x.shape[1]] = self._grid(x)
-        out = np.empty((x.shape[0], laid.shape[2]), np.float32)
+        out = np.empty((x.shape[0], w.shape[2]), np.float32)
         blocks = np.ascontiguousarray(padded.reshape(x.shape[0], -1, 16))
-        bf16_tree.matmul(
-            blocks, laid, int(self.tree == "bf16"), int(self.accumulator == "bf16"), out
-        )
+        bf16_tree.matmul(blocks, w, int(self.tree == "bf16"), int(self.accumulator == "bf16"), out)
         return layout.to_brain(out) if self.readout == "bf16" else out
 
 
@@ -188,7 +206,7 @@ class FixedPoint(Arithmetic):
         """The format as a whole."""
         return ("fixed-point operands",)
 
-    def with_causes(self, causes: tuple[str, ...]) -> Any:
+    def with_causes(self, causes: tuple[str, ...]) -> Arithmetic:
         """All of it, or none (float32)."""
         return self if causes else HalfLanes(operands="float32", accumulation="float32")
 
@@ -202,16 +220,16 @@ class FixedPoint(Arithmetic):
             )
         return codes.astype(np.int32)
 
-    def lay(self, w: np.ndarray, org: Any, calibration: Calibration | None) -> Any:
+    def lay(self, w: np.ndarray, org: Organisation, calibration: Calibration | None) -> Laid:
         """int32 codes (k, n); ValueError for weights beyond 32 bits."""
-        return self._codes(w)
+        return Laid(self._codes(w))
 
-    def multiply(self, x: np.ndarray, laid: Any) -> np.ndarray:
+    def multiply(self, x: np.ndarray, laid: Laid) -> np.ndarray:
         """Sums modulo 2**32 of products modulo 2**32, as float32."""
         # wrapping is a ring homomorphism: sums of 64 bits, cut to 32 at the end, are those of
         # 32-bit registers
         return (
-            (self._codes(x).astype(np.int64) @ laid.astype(np.int64)).astype(np.int32)
+            (self._codes(x).astype(np.int64) @ laid.w.astype(np.int64)).astype(np.int32)
             / 4.0**self.fraction
         ).astype(np.float32)
 
@@ -249,26 +267,23 @@ class AnyFormat(Arithmetic):
         """The formats as a whole."""
         return (f"{format(self.weights).name} operands",)
 
-    def with_causes(self, causes: tuple[str, ...]) -> Any:
+    def with_causes(self, causes: tuple[str, ...]) -> Arithmetic:
         """All of it, or none (float32)."""
         return self if causes else HalfLanes(operands="float32", accumulation="float32")
 
-    def lay(self, w: np.ndarray, org: Any, calibration: Calibration | None) -> Any:
+    def lay(self, w: np.ndarray, org: Organisation, calibration: Calibration | None) -> Laid:
         """Values of the weights on their grid, and the largest input expected."""
         reach = (
             None if calibration is None else max(abs(calibration.x.low), abs(calibration.x.high))
         )
-        return _on_grid(w, self.weights, 1, None), reach
+        return Laid(_on_grid(w, self.weights, 1, None), reach=reach)
 
-    def multiply(self, x: np.ndarray, laid: Any) -> np.ndarray:
+    def multiply(self, x: np.ndarray, laid: Laid) -> np.ndarray:
         """The product of values on the two grids."""
-        w, reach = laid
-        x = _on_grid(x, self.inputs, 0, reach)
-        return (
-            _exact_product(x, w)
-            if self.accumulator is None
-            else accumulated(x, w, self.accumulator)
-        )
+        x = _on_grid(x, self.inputs, 0, laid.reach)
+        if self.accumulator is None:
+            return _exact_product(x, laid.w)
+        return accumulated(x, laid.w, self.accumulator)
 
 
 def _on_grid(

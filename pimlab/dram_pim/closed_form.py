@@ -8,20 +8,20 @@ scheduler needs no such condition.
 
 from __future__ import annotations
 
-from pimlab.dram_pim.organisation import BankPim
+from pimlab.dram_pim.geometry import BankPairs
 from pimlab.dram_pim.timing import Timing
 
 MODE, INPUT, MAC, RESULT = "mode switching", "input broadcast", "in-bank MAC", "result write"
 
 
-def park(t: Timing, org: BankPim) -> int:
+def park(t: Timing, org: BankPairs) -> int:
     """Cycles from the first activate to the last read when every bank is opened once, the last one
     alone.
     """
     return (org.banks - 2) * max(t.tRRDS, -(-t.tXAW // t.XAW)) + 2 * t.tRCDRD + 1
 
 
-def _mode(t: Timing, org: BankPim) -> int:
+def _mode(t: Timing, org: BankPairs) -> int:
     enter = t.read_to_write + 2 * t.tCCDS + t.write_to_precharge + t.tRP + 2 * t.tRCDWR + 1
     leave = (
         2 * t.tRCDWR + 1 + t.write_to_precharge + t.tRP + 1 + t.tRCDWR + t.write_to_precharge + 1
@@ -29,12 +29,12 @@ def _mode(t: Timing, org: BankPim) -> int:
     return 2 * park(t, org) + enter + leave + t.RL + t.burst + 3
 
 
-def _reads(t: Timing, org: BankPim) -> int:
+def _reads(t: Timing, org: BankPairs) -> int:
     rows = -(-org.reads_per_tile // org.columns)
     return (org.reads_per_tile - rows) * t.tCCDL + (rows - 1) * t.row_to_row
 
 
-def gemv_cycles(t: Timing, org: BankPim, outputs: int, inputs: int, batch: int) -> dict[str, int]:
+def gemv_cycles(t: Timing, org: BankPairs, outputs: int, inputs: int, batch: int) -> dict[str, int]:
     """Memory cycles by phase, without refresh, of `batch` products with an `inputs` x `outputs`
     matrix.
 

@@ -83,6 +83,4 @@ def decode_layer(
     )
     answer.attrs = {}
     sizes = {"width": width, "hidden": hidden, "heads": heads, "context": context, "batch": batch}
-    return answer.assign_attrs(
-        target=machine.name, **sizes, sources=", ".join(machine.prices.sources)
-    )
+    return answer.assign_attrs(target=machine.name, **sizes, sources=",".join(machine.sources))

@@ -4,18 +4,17 @@ one scheduler run.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from pimlab.dram_pim.geometry import Banks
+from pimlab.dram_pim.machine import Table
 from pimlab.dram_pim.streams import PHASES, Stream
 from pimlab.dram_pim.timing import Timing
 from pimlab.kernels import dram_timing as kernel
 from pimlab.values import unknown
-
-if TYPE_CHECKING:
-    from pimlab.dram_pim.organisation import Banks
 
 COMMANDS = ("RD", "WR", "ACT", "PRE", "REF")
 DEPTH, SIGHT = 32, 64
@@ -29,29 +28,25 @@ _FAR = 1 << 60
 @dataclass(frozen=True)
 class Run:
     """What the scheduler did: trace int64 (commands, 6) as `pimlab.kernels.dram_timing`, the
-    stream, cycles to the last data.
+    stream, cycles to the last data; and the events over all channels, which the organisation
+    counts.
     """
 
     stream: Stream
     trace: np.ndarray
     cycles: int
+    events: Mapping[str, int] = field(default_factory=dict)
 
-    def table(
-        self,
-    ) -> tuple[
-        tuple[str, ...], np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray
-    ]:
-        """Command names, and int64 (commands,) each of cycle, command, bank, row, column and
-        mode.
-        """
+    def table(self) -> Table:
+        """The commands of the channel."""
         cycle, command, bank, row, request, mode = self.trace.T
         column = np.where(request >= 0, self.stream.column[request], 0)
-        return COMMANDS, cycle, command, bank, row, column, mode
+        return Table(COMMANDS, cycle, command, bank, row, column, mode)
 
     def counts(self) -> dict[str, int]:
         """Commands by type."""
-        found = np.bincount(self.trace[:, 1], minlength=len(COMMANDS))
-        return {name: int(found[code]) for code, name in enumerate(COMMANDS)}
+        number = np.bincount(self.trace[:, 1], minlength=len(COMMANDS))
+        return {name: int(number[code]) for code, name in enumerate(COMMANDS)}
 
     def phases(self) -> dict[str, int]:
         """Cycles by phase: each column command ends a span that belongs to its phase; a refresh
@@ -71,46 +66,6 @@ class Run:
             for name, cycles in zip((*PHASES, "refresh"), totals, strict=True)
             if cycles
         }
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What a run cost, without its trace: cycles, commands of one channel, cycles by phase, events
-    over all channels.
-    """
-
-    cycles: int
-    commands: dict[str, int]
-    spans: dict[str, int]
-    events: dict[str, int]
-
-    def counts(self) -> dict[str, int]:
-        """Commands by type."""
-        return dict(self.commands)
-
-    def phases(self) -> dict[str, int]:
-        """Cycles by phase."""
-        return dict(self.spans)
-
-
-def stretched(short: Summary, long: Summary, passes: tuple[int, int], wanted: int) -> Summary:
-    """The summary of `wanted` equal passes, from those of fewer: what lies between the two
-    repeats.
-    """
-    (few, many), factor = passes, wanted - passes[1]
-
-    def on(a: int, b: int) -> int:
-        return b + round((b - a) * factor / (many - few))
-
-    def each(a: dict[str, int], b: dict[str, int]) -> dict[str, int]:
-        return {name: on(a.get(name, 0), count) for name, count in b.items()}
-
-    return Summary(
-        on(short.cycles, long.cycles),
-        each(short.commands, long.commands),
-        each(short.spans, long.spans),
-        each(short.events, long.events),
-    )
 
 
 def spacings(t: Timing, org: Banks, refresh: bool, compat: str | None) -> np.ndarray:

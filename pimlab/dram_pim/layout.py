@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from pimlab.dram_pim.organisation import BankPim
+from pimlab.dram_pim.geometry import BankPairs
 from pimlab.kernels import bf16_tree, fp16
 
 
-def lane_order(inputs: int, org: BankPim) -> np.ndarray:
+def lane_order(inputs: int, org: BankPairs) -> np.ndarray:
     """int64 (lanes, steps): the input that each lane multiplies at each step; `inputs` and above
     are zero padding.
 

@@ -4,7 +4,7 @@ high.
 
 from __future__ import annotations
 
-from pimlab.catalogue import Entry, entry
+from pimlab.catalogue import Entry
 from pimlab.constants import Constant, derive
 from pimlab.cost import Price, Prices
 
@@ -53,19 +53,16 @@ _PARTS = {
 }
 
 
-def package_limit(name: str) -> Constant | None:
-    """Power (W) that the packages of the memory `name` may dissipate; None where the catalogue has
-    no such number.
+def package_limit(table: Entry) -> Constant | None:
+    """Power (W) that the packages of a memory may dissipate; None where its file has no such
+    number.
     """
-    return entry("pim", name).get("power.package")
+    return table.get("power.package")
 
 
-def prices(name: str) -> Prices:
-    """Prices of the memory `name` of catalogue room `pim`: those events that it has; ValueError
-    with the nearest name.
-    """
-    table = entry("pim", name)
-    found = {
+def prices(table: Entry) -> Prices:
+    """Prices of a memory of catalogue room `pim`: those events that it has."""
+    by_event = {
         event: Price(constant=_per_bit(table[key]), component=part)
         for event, (key, part) in _PARTS.items()
         if key in table
@@ -73,8 +70,8 @@ def prices(name: str) -> Prices:
     background = derive(
         "background", lambda watt: watt, table["power.background"], unit="J", reason="power x 1 s"
     )
-    found[BACKGROUND] = Price(constant=background, component="background")
+    by_event[BACKGROUND] = Price(constant=background, component="background")
     if "refresh_commands" in table:
         refresh = refresh_energy(table, int(table["rows"].value), int(table["banks"].value))
-        found[REFRESH] = Price(constant=refresh, component="refresh")
-    return Prices(found)
+        by_event[REFRESH] = Price(constant=refresh, component="refresh")
+    return Prices(by_event)

@@ -8,14 +8,11 @@ banks of one parity have scope 1 and bank 0 (even) or 1 (odd).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pimlab.dram_pim.geometry import BankPairs, Banks
 from pimlab.kernels.dram_timing import READ, WRITE
-
-if TYPE_CHECKING:
-    from pimlab.dram_pim.organisation import BankPim, Banks
 
 MODE, INPUT, MAC, RESULT, HOST = (
     "mode switching",
@@ -83,16 +80,16 @@ def _repeat(one: Stream, times: int, row: np.ndarray, moved: np.ndarray) -> Stre
     return Stream(requests, np.tile(one.column, times), np.tile(one.phase, times))
 
 
-def _bank_order(org: BankPim) -> np.ndarray:
+def _bank_order(org: BankPairs) -> np.ndarray:
     """Banks with the groups interleaved, so that neighbours never share one."""
     return np.arange(org.banks).reshape(org.bank_groups, -1).T.reshape(-1)
 
 
-def _park(org: BankPim) -> Stream:
+def _park(org: BankPairs) -> Stream:
     return _block(READ, _bank_order(org), org.rows // 4, 0, 0, MODE, org.banks)
 
 
-def _enter(org: BankPim) -> Stream:
+def _enter(org: BankPairs) -> Stream:
     """All banks closed, into all-bank mode, program the units, start them."""
     last = org.rows - 1
     half = org.banks // 2
@@ -102,13 +99,13 @@ def _enter(org: BankPim) -> Stream:
     return _join([_park(org), switch, program, _block(WRITE, 0, last, 0, 1, MODE, 1)])
 
 
-def _leave(org: BankPim) -> Stream:
+def _leave(org: BankPairs) -> Stream:
     stop = _block(WRITE, 0, org.rows - 1, 0, 1, MODE, 1)
     switch = _block(WRITE, np.array([0, 1]), org.rows // 2 - 1, org.columns - 1, 1, MODE, 2)
     return _join([stop, switch, _park(org)])
 
 
-def _columns(kind: int, bank: int, first: int, count: int, org: BankPim, phase: str) -> Stream:
+def _columns(kind: int, bank: int, first: int, count: int, org: BankPairs, phase: str) -> Stream:
     """`count` columns of all banks of one parity from linear column `first`, a barrier after every
     register's worth.
     """
@@ -116,13 +113,13 @@ def _columns(kind: int, bank: int, first: int, count: int, org: BankPim, phase: 
     return _block(kind, bank, at // org.columns, at % org.columns, 1, phase, org.registers)
 
 
-def _load_inputs(org: BankPim) -> Stream:
+def _load_inputs(org: BankPairs) -> Stream:
     return _block(
         WRITE, 1, org.rows - 1, org.registers + np.arange(org.registers), 1, INPUT, org.registers
     )
 
 
-def _tiles(org: BankPim, parity: int, count: int) -> Stream:
+def _tiles(org: BankPairs, parity: int, count: int) -> Stream:
     """Inputs broadcast and weights read of `count` tiles in the banks of one parity."""
     one = _join([_load_inputs(org), _columns(READ, parity, 0, org.reads_per_tile, org, MAC)])
     reads = one.phase == PHASES.index(MAC)
@@ -135,7 +132,7 @@ def _tiles(org: BankPim, parity: int, count: int) -> Stream:
     return Stream(requests, column, np.tile(one.phase, count))
 
 
-def gemv(org: BankPim, outputs: int, inputs: int, batch: int) -> Stream:
+def gemv(org: BankPairs, outputs: int, inputs: int, batch: int) -> Stream:
     """`batch` products with an `inputs` x `outputs` matrix that lies in the banks, parking and mode
     switches included.
 
@@ -167,18 +164,11 @@ writes.
 """
 
 
-def elements_per_step(org: BankPim) -> int:
-    """Elements that one pass over the registers of every unit computes, even and odd banks
-    together.
-    """
-    return 2 * org.channels * org.units * org.lanes * org.registers
-
-
-def elementwise(org: BankPim, op: str, elements: int) -> Stream:
+def elementwise(org: BankPairs, op: str, elements: int) -> Stream:
     """`op` on `elements` numbers whose operands lie row by row in the banks, parking and mode
     switches included.
     """
-    steps = -(-elements // elements_per_step(org))
+    steps = -(-elements // org.elements_per_step)
     vector = org.rows // 128
     if -(-steps * org.registers // org.columns) > vector:
         raise ValueError(

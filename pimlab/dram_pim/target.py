@@ -5,21 +5,16 @@ rest.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 
 from pimlab.constants import Constant
 from pimlab.cost import Energy, Prices, price
 from pimlab.dram_pim import prices as events
-from pimlab.dram_pim.aim import AimPim
-from pimlab.dram_pim.arithmetic import Arithmetic, FixedPoint
-from pimlab.dram_pim.engine import Summary
-from pimlab.dram_pim.machines import known, organisation
-from pimlab.dram_pim.organisation import BankPim
-from pimlab.dram_pim.timing import AimTiming, Timing, timing
-from pimlab.dram_pim.upmem import Dpus
+from pimlab.dram_pim.arithmetic import Arithmetic
+from pimlab.dram_pim.machine import NOTHING, Organisation, Schedule, Summary
+from pimlab.dram_pim.timing import Timing
 from pimlab.kernels.dram_timing import WRITE
 from pimlab.keys import Key
 from pimlab.machine.protocol import (
@@ -53,13 +48,13 @@ class DramPim(Target):
 
     stage: ClassVar[int] = 2
 
-    organisation: Any = part(
-        BankPim, AimPim, Dpus, doc="banks, units and registers, or scalar cores"
+    organisation: Organisation = part(
+        Organisation, doc="banks, units and registers, or scalar cores"
     )
-    timing: Any = part(
+    timing: Timing | None = part(
         Timing, default=None, doc="DRAM timing table; None where cores count their own clock"
     )
-    arithmetic: Any = part(Arithmetic, doc="what the banks compute with")
+    arithmetic: Arithmetic = part(Arithmetic, doc="what the banks compute with")
     energies: Prices = part(Prices, doc="energy of each event")
 
     package: Constant | None = part(
@@ -77,21 +72,11 @@ class DramPim(Target):
     )
 
     def check(self) -> None:
-        """Banks need a timing table; scalar cores have their own clock."""
-        if (self.timing is None) != isinstance(self.organisation, Dpus):
-            needed = (
-                "timing=None (cores have their own clock)"
-                if self.timing
-                else "a timing table, such as timing('hbm2')"
-            )
-            raise ValueError(
-                f"DramPim {self.name}: {type(self.organisation).__name__} needs {needed}"
-            )
-        if isinstance(self.organisation, AimPim) and not isinstance(self.timing, AimTiming):
-            raise TypeError(
-                f"DramPim {self.name} timing={self.timing.name!r} is not an AimTiming, such as "
-                "timing('gddr6-aim')"
-            )
+        """The organisation works by the timing table, and has what it is asked to compute."""
+        try:
+            self.organisation.check_timing(self.timing)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"DramPim {self.name}: {error}") from None
         if self.activations == "banks" and not self.organisation.activations:
             raise ValueError(
                 f"DramPim {self.name} activations='banks': {type(self.organisation).__name__} has "
@@ -139,16 +124,15 @@ class DramPim(Target):
         included.
         """
         if isinstance(op, VectorOp):
-            return self.organisation.events(self._looked_up(op))
+            return self._looked_up(op).events
         product, read, append, times = self._parts(op)
         total = dict(product.events)
         for more in (read, append):
             for name, count in more.events.items():
                 total[name] = total.get(name, 0) + count
         if events.HOST_ADD in self.energies:
-            total[events.HOST_ADD] = (
-                op.m * op.n * op.groups // times * (self.organisation.lanes - 1)
-            )  # type: ignore[union-attr]
+            outputs = op.n * op.groups // times
+            total[events.HOST_ADD] = self.organisation.host_additions(outputs, op.m)
         return {name: count * times for name, count in total.items()}
 
     def latency(self, op: MacOp | VectorOp) -> Mapping[str, float]:
@@ -166,19 +150,19 @@ class DramPim(Target):
                 cycles[name] = cycles.get(name, 0) + more.cycles
         return {phase: times * count * each for phase, count in cycles.items()}
 
-    def _looked_up(self, op: VectorOp) -> Any:
+    def _looked_up(self, op: VectorOp) -> Schedule:
         """The schedule of an activation function by table."""
         self._refuse(op)
         return self.organisation.elementwise(self.timing, op.kind, op.elements, True, None)
 
-    def _parts(self, op: Any) -> tuple[Summary, Summary, Summary, int]:
+    def _parts(self, op: MacOp) -> tuple[Summary, Summary, Summary, int]:
         """The product, reading its results, appending to the cache, and how often all of it
         happens.
         """
         self._refuse(op)
         together = op.groups if op.kind == "activations" else 1
         outputs, org, t = op.n * together, self.organisation, self.timing
-        append = Summary(0, {}, {}, {})
+        append = NOTHING
         if op.kind == "activations":
             bits = together * min(op.k, op.n) * _CACHE_BITS
             append = org.host_summary(
@@ -202,6 +186,16 @@ class DramPim(Target):
     def prices(self) -> Prices:
         """Energy of one event (catalogue room `pim`)."""
         return self.energies
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Keys in `sources.bib` behind the organisation, the timing table, the prices and the
+        package.
+        """
+        keys = {*self.organisation.sources, *self.energies.sources}
+        keys.update(() if self.timing is None else self.timing.sources)
+        keys.update(() if self.package is None else self.package.sources)
+        return tuple(sorted(keys))
 
     @property
     def static(self) -> Mapping[str, float]:
@@ -279,39 +273,3 @@ class BankWeights(Programmed):
         return self.target.arithmetic.lanes(
             checked_operands(x, self.inputs, self.target.name), self.laid
         )
-
-
-def build(name: str = "hbm-pim") -> DramPim:
-    """The preset `name` of catalogue room `pim`, or "upmem-int32", without a host."""
-    if name in _VARIANTS:
-        return _VARIANTS[name]()
-    table = known(name)
-    org, arithmetic = organisation(table)
-    clock = timing(table.meta["dram"]) if "dram" in table.meta else None
-    widest = int(org.bandwidth_ratio(clock)) if clock is not None else None
-    energies, package = events.prices(name), events.package_limit(name)
-    return DramPim(
-        name=name,
-        organisation=org,
-        timing=clock,
-        arithmetic=arithmetic,
-        energies=energies,
-        package=package,
-        widest=widest,
-    )
-
-
-def _upmem_int32() -> DramPim:
-    """UPMEM's cores on 32-bit fixed point: four bytes an operand, a multiplication in software,
-    sums up to 2**31 / 4**10 = 2048.
-    """
-    cores, instructions = build("upmem"), known("upmem")["mac_instructions_int32"].value
-    wide = cores.organisation.but(operand_bytes=4, mac_instructions=int(instructions))
-    return cores.but(name="upmem-int32", organisation=wide, arithmetic=FixedPoint(fraction=10))
-
-
-_VARIANTS = {"upmem-int32": _upmem_int32}
-TARGETS = {
-    **{name: partial(build, name) for name in ("hbm-pim", "gddr6-aim", "lpddr-pim", "upmem")},
-    **_VARIANTS,
-}

@@ -19,6 +19,8 @@ class Timing(Value):
     """
 
     name: str
+    sources: tuple[str, ...] = ()
+    """Keys in `sources.bib` of the publications behind the table."""
     tCK: float = quantity("s", above=0, doc="clock period")
     BL: int = integer(2, 64, doc="burst length, in half cycles")
     RL: int = integer(1, _CYCLES, doc="read command to first data")
@@ -169,8 +171,10 @@ def timing(name: str) -> Timing:
     """
     table = entry("dram", name)
     kind = AimTiming if "tRCDMAC" in table else Timing
+    papers = {key for constant in table.values() for key in constant.sources}
     return kind(
         name=name,
+        sources=tuple(sorted(papers)),
         tCK=table["tCK"].value,
         read_precharge=table.meta["read_precharge"],
         **_symbols(table, kind),
@@ -178,9 +182,5 @@ def timing(name: str) -> Timing:
 
 
 def _symbols(table: Entry, kind: type[Timing]) -> dict[str, int]:
-    fields = [
-        field
-        for field in kind.fields()
-        if field in table and field not in ("name", "tCK", "read_precharge")
-    ]
+    fields = [field for field in kind.fields() if field in table and field != "tCK"]
     return {field: int(table[field].value) for field in fields}

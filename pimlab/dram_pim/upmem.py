@@ -7,20 +7,24 @@ fewer leave it idle.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from pimlab.dram_pim import prices as event
-from pimlab.dram_pim.engine import Summary
+from pimlab.dram_pim.machine import NOTHING, Organisation, Summary, summary
 from pimlab.dram_pim.timing import Timing
-from pimlab.values import Value, integer, number, quantity
+from pimlab.values import integer, number, quantity
 
 
 @dataclass(frozen=True)
 class DpuRun:
-    """What the cores did: cycles by phase (those that overlap are one), and counts by kind."""
+    """What the cores did: cycles by phase (those that overlap are one), counts of one core by kind,
+    and events over all cores.
+    """
 
     spans: dict[str, int]
     done: dict[str, int]
+    events: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def cycles(self) -> int:
@@ -36,7 +40,7 @@ class DpuRun:
         return dict(self.spans)
 
 
-class Dpus(Value):
+class Dpus(Organisation):
     """Scalar cores with a bank each, a scratchpad and a transfer engine between them."""
 
     channels: int = integer(1, 1 << 16, doc="cores")
@@ -55,8 +59,17 @@ class Dpus(Value):
         "bit/s", above=0, doc="bits a second between host and all cores"
     )
 
-    operators = ("add", "mul")
-    activations = ()
+    access_bits: int = integer(8, 8, default=8, doc="a host moves bytes")
+
+    def check_timing(self, t: Timing | None) -> None:
+        """Cores count their own clock."""
+        if t is not None:
+            raise ValueError("Dpus needs timing=None (cores have their own clock)")
+
+    @property
+    def operators(self) -> tuple[str, ...]:
+        """Element-wise operators of the cores."""
+        return ("add", "mul")
 
     def cycle(self, t: Timing | None) -> float:
         """Seconds of one cycle of the cores."""
@@ -113,7 +126,12 @@ class Dpus(Value):
             "transfer": -(-moved // self.transfer_bytes),
             "host byte": host_bytes,
         }
-        return DpuRun({name: cycles for name, cycles in spans.items() if cycles}, done)
+        events = {
+            event.MAC: done["instruction"] * self.channels,
+            event.BANK_BIT: done["transfer"] * self.transfer_bytes * 8 * self.channels,
+            event.IO_BIT: host_bytes * 8,
+        }
+        return DpuRun({name: cycles for name, cycles in spans.items() if cycles}, done, events)
 
     def gemv(
         self,
@@ -143,8 +161,7 @@ class Dpus(Value):
         compat: str | None,
     ) -> Summary:
         """What `batch` products cost."""
-        done = self.gemv(t, outputs, inputs, batch, refresh, compat)
-        return Summary(done.cycles, done.counts(), done.phases(), self.events(done))
+        return summary(self.gemv(t, outputs, inputs, batch, refresh, compat))
 
     def elementwise(
         self, t: Timing | None, op: str, elements: int, refresh: bool, compat: str | None
@@ -157,35 +174,18 @@ class Dpus(Value):
         self, t: Timing | None, accesses: int, kind: int, refresh: bool, compat: str | None
     ) -> Summary:
         """`accesses` bytes a core between host and banks."""
-        done = self._run(0, 0, accesses * self.channels)
-        return Summary(done.cycles, done.counts(), done.phases(), self.events(done))
-
-    def events(self, done: DpuRun) -> dict[str, int]:
-        """Events over all cores: instructions, bits between bank and scratchpad, bits through the
-        pins.
-        """
-        moved = done.done["transfer"] * self.transfer_bytes * 8 * self.channels
-        return {
-            event.MAC: done.done["instruction"] * self.channels,
-            event.BANK_BIT: moved,
-            event.IO_BIT: done.done["host byte"] * 8,
-        }
+        return summary(self._run(0, 0, accesses * self.channels))
 
     def all_banks(self, t: Timing | None) -> tuple[dict[str, int], int]:
         """(events over all cores, cycles) of one block streamed from the bank and multiplied."""
         done = self._run(self.transfer_bytes // self.operand_bytes, self.transfer_bytes, 0)
-        return self.events(done), done.cycles
+        return dict(done.events), done.cycles
 
     def results(self, t: Timing | None, outputs: int, inputs: int, batch: int) -> Summary:
         """Results are fetched within the product."""
-        return Summary(0, {}, {}, {})
+        return NOTHING
 
     @property
     def weight_bits(self) -> int:
         """Bits of one weight as it lies in the banks."""
         return 8 * self.operand_bytes
-
-    @property
-    def access_bits(self) -> int:
-        """A host moves bytes."""
-        return 8

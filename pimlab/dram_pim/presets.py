@@ -1,0 +1,106 @@
+"""Which PIM memories are known by name? From a file of the catalogue to organisation, timing,
+arithmetic and prices.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from pimlab import catalogue
+from pimlab.catalogue import Entry, entry
+from pimlab.dram_pim.aim import AimPim
+from pimlab.dram_pim.arithmetic import AnyFormat, Arithmetic, BrainTree, FixedPoint, HalfLanes
+from pimlab.dram_pim.hbm_pim import BankPim
+from pimlab.dram_pim.machine import Organisation
+from pimlab.dram_pim.prices import package_limit, prices
+from pimlab.dram_pim.target import DramPim
+from pimlab.dram_pim.timing import timing
+from pimlab.dram_pim.upmem import Dpus
+from pimlab.values import unknown
+
+_KINDS: dict[str, tuple[type[Organisation], Arithmetic]] = {
+    "bank pairs": (BankPim, HalfLanes()),
+    "adder trees": (AimPim, BrainTree()),
+    "scalar cores": (Dpus, AnyFormat()),
+}
+"""What the text `kind` of a file may say: the organisation, and what its units compute with."""
+
+
+def table(name: str) -> Entry:
+    """The constants of the memory `name` of catalogue room `pim`; ValueError with the nearest name.
+
+    A file may name another in its text `base`: it has all the constants of that file but those it
+    gives itself.
+    """
+    own = entry("pim", name)
+    if "base" not in own.meta:
+        return own
+    base = table(own.meta["base"])
+    return Entry(own.name, {**base.meta, **own.meta}, {**base, **own})
+
+
+def organisation(described: Entry) -> Organisation:
+    """The organisation that a file of catalogue room `pim` describes; its `kind` says which."""
+    kind, _ = _kind(described)
+    kinds = {field.name: field.metadata.get("kind") for field in dataclasses.fields(kind)}
+    constants = {name: described[name] for name in kind.fields() if name in described}
+    values: dict[str, Any] = {
+        name: int(constant.value) if kinds[name] == "integer" else constant.value
+        for name, constant in constants.items()
+    }
+    papers = {key for constant in constants.values() for key in constant.sources}
+    return kind(**values, sources=tuple(sorted(papers)))
+
+
+def arithmetic(described: Entry) -> Arithmetic:
+    """What the units of a file of catalogue room `pim` compute with: that of their kind, or 32-bit
+    fixed point where the file has a `fraction`.
+    """
+    if "fraction" in described:
+        return FixedPoint(fraction=int(described["fraction"].value))
+    return _kind(described)[1]
+
+
+def _kind(described: Entry) -> tuple[type[Organisation], Arithmetic]:
+    kind = described.meta.get("kind")
+    if kind not in _KINDS:
+        raise ValueError(unknown(f"{described.name}: kind", kind, _KINDS))
+    return _KINDS[kind]
+
+
+def build(name: str = "hbm-pim") -> DramPim:
+    """The preset `name` of catalogue room `pim`, without a host."""
+    described = table(name)
+    banks = organisation(described)
+    clock = timing(described.meta["dram"]) if "dram" in described.meta else None
+    ratio = banks.bandwidth_ratio(clock)
+    return DramPim(
+        name=name,
+        organisation=banks,
+        timing=clock,
+        arithmetic=arithmetic(described),
+        energies=prices(described),
+        package=package_limit(described),
+        widest=None if ratio is None else int(ratio),
+    )
+
+
+class _Registry(Mapping[str, Callable[[], DramPim]]):
+    """Name -> builder of every file in the catalogue's room `pim`, as it is now."""
+
+    def __getitem__(self, name: str) -> Callable[[], DramPim]:
+        if name not in catalogue.names("pim"):
+            raise KeyError(unknown("PIM memory", name, self))
+        return partial(build, name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(catalogue.names("pim"))
+
+    def __len__(self) -> int:
+        return len(catalogue.names("pim"))
+
+
+TARGETS: Mapping[str, Callable[[], DramPim]] = _Registry()
