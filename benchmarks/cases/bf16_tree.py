@@ -15,10 +15,10 @@ _SIZES = {"tiny": 37, "small": 4000, "large": 2**22}
 def _operands(tree, accumulator):
     def make(rng, size):
         batch, steps, n = _SHAPES[size]
-        x = reference.to_brain(rng.standard_normal((batch, steps, 16)).astype(np.float32))
+        x = reference.to_bf16(rng.standard_normal((batch, steps, 16)).astype(np.float32))
         return (
             x,
-            reference.to_brain(rng.standard_normal((steps, 16, n)).astype(np.float32)),
+            reference.to_bf16(rng.standard_normal((steps, 16, n)).astype(np.float32)),
             tree,
             accumulator,
         )
@@ -32,9 +32,9 @@ def _matmul(x, w, tree, accumulator):
     return out
 
 
-def _to_brain(x):
+def _to_bf16(x):
     out = np.empty_like(x)
-    kernels.to_brain(x, out)
+    kernels.to_bf16(x, out)
     return out
 
 
@@ -54,7 +54,7 @@ CASES = {
         for tree in (0, 1)
         for accumulator in (0, 1)
     },
-    "bf16_tree.to_brain": Case(
-        _to_brain, reference.to_brain, _any_float, covers=("bf16_tree.to_brain",)
+    "bf16_tree.to_bf16": Case(
+        _to_bf16, reference.to_bf16, _any_float, covers=("bf16_tree.to_bf16",)
     ),
 }

@@ -35,7 +35,7 @@ CASES = {
     "half.round_half": Case(
         _whole(fp16.to_half), reference.round_half, _numbers, covers=("half.round_half",)
     ),
-    "half.round_brain": Case(
-        _whole(bf16_tree.to_brain), reference.round_brain, _numbers, covers=("half.round_brain",)
+    "half.round_bf16": Case(
+        _whole(bf16_tree.to_bf16), reference.round_bf16, _numbers, covers=("half.round_bf16",)
     ),
 }

@@ -17,7 +17,7 @@ from pimlab.dram_pim.api import (
     matmul,
     trace,
 )
-from pimlab.dram_pim.arithmetic import AnyFormat, BrainTree, FixedPoint, HalfLanes
+from pimlab.dram_pim.arithmetic import AnyFormat, Bf16Tree, FixedPoint, HalfLanes
 from pimlab.dram_pim.decode import decode_layer
 from pimlab.dram_pim.hbm_pim import BankPim
 from pimlab.dram_pim.machine import Organisation
@@ -33,7 +33,7 @@ __all__ = [
     "AimTiming",
     "AnyFormat",
     "BankPim",
-    "BrainTree",
+    "Bf16Tree",
     "Dpus",
     "DramPim",
     "FixedPoint",

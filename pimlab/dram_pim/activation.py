@@ -55,7 +55,7 @@ class LookUp(Value):
         """float32 (entries,), bfloat16 values of the function `kind`; ValueError with the nearest
         name.
         """
-        return layout.to_brain(_known(kind)[0](self.knots).astype(np.float32))
+        return layout.to_bf16(_known(kind)[0](self.knots).astype(np.float32))
 
     @property
     def knots(self) -> np.ndarray:
@@ -71,7 +71,7 @@ class LookUp(Value):
         NaN.
         """
         _, below, above = _known(kind)
-        x = layout.to_brain(np.asarray(x, dtype=np.float32))
+        x = layout.to_bf16(np.asarray(x, dtype=np.float32))
         table, half = self.table(kind), self.entries // 2
         at = np.nan_to_num(np.clip(x.astype(np.float64), -self.reach, self.reach)) * (
             half / self.reach
@@ -85,7 +85,7 @@ class LookUp(Value):
             np.float32
         )
         y = np.where(beyond == 0, inside, beyond * np.where(beyond == 0, np.float32(0), x))
-        return layout.to_brain(np.where(np.isnan(x), x, y).astype(np.float32))
+        return layout.to_bf16(np.where(np.isnan(x), x, y).astype(np.float32))
 
 
 def _known(kind: str) -> tuple[Callable[[np.ndarray], np.ndarray], float, float]:

@@ -148,7 +148,7 @@ class HalfLanes(Arithmetic):
         return layout.lane_partials(by_lane, laid.w).transpose(0, 2, 1)
 
 
-class BrainTree(Arithmetic):
+class Bf16Tree(Arithmetic):
     """BF16 multipliers and an adder tree of GDDR6-AiM: sums of 16 products, added to one
     accumulator a bank.
 
@@ -173,7 +173,7 @@ class BrainTree(Arithmetic):
     }
 
     def _grid(self, a: np.ndarray) -> np.ndarray:
-        return layout.to_brain(a) if self.operands == "bf16" else a
+        return layout.to_bf16(a) if self.operands == "bf16" else a
 
     def lay(self, w: np.ndarray, org: Organisation, calibration: Calibration | None) -> Laid:
         """Weights float32 (steps, 16, n), zero beyond k."""
@@ -190,7 +190,7 @@ class BrainTree(Arithmetic):
         out = np.empty((x.shape[0], w.shape[2]), np.float32)
         blocks = np.ascontiguousarray(padded.reshape(x.shape[0], -1, 16))
         bf16_tree.matmul(blocks, w, int(self.tree == "bf16"), int(self.accumulator == "bf16"), out)
-        return layout.to_brain(out) if self.readout == "bf16" else out
+        return layout.to_bf16(out) if self.readout == "bf16" else out
 
 
 class FixedPoint(Arithmetic):

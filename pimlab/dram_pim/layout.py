@@ -41,11 +41,11 @@ def to_half(a: np.ndarray) -> np.ndarray:
     return out.reshape(a.shape)
 
 
-def to_brain(a: np.ndarray) -> np.ndarray:
+def to_bf16(a: np.ndarray) -> np.ndarray:
     """a float32 rounded to the nearest bfloat16 (ties to even), as float32."""
     flat = np.ascontiguousarray(a, dtype=np.float32).reshape(-1)
     out = np.empty_like(flat)
-    bf16_tree.to_brain(flat, out)
+    bf16_tree.to_bf16(flat, out)
     return out.reshape(a.shape)
 
 

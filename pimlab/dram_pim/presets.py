@@ -12,7 +12,7 @@ from typing import Any
 from pimlab import catalogue
 from pimlab.catalogue import Entry, entry
 from pimlab.dram_pim.aim import AimPim
-from pimlab.dram_pim.arithmetic import AnyFormat, Arithmetic, BrainTree, FixedPoint, HalfLanes
+from pimlab.dram_pim.arithmetic import AnyFormat, Arithmetic, Bf16Tree, FixedPoint, HalfLanes
 from pimlab.dram_pim.hbm_pim import BankPim
 from pimlab.dram_pim.machine import Organisation
 from pimlab.dram_pim.prices import package_limit, prices
@@ -23,7 +23,7 @@ from pimlab.values import unknown
 
 _KINDS: dict[str, tuple[type[Organisation], Arithmetic]] = {
     "bank pairs": (BankPim, HalfLanes()),
-    "adder trees": (AimPim, BrainTree()),
+    "adder trees": (AimPim, Bf16Tree()),
     "scalar cores": (Dpus, AnyFormat()),
 }
 """What the text `kind` of a file may say: the organisation, and what its units compute with."""

@@ -25,7 +25,7 @@ _SMALL = 2**12
 
 
 @inline
-def _round_brain(value):
+def _round_bf16(value):
     """A float32 to bfloat16, nearest even; a NaN keeps its upper bits, which are not zero for quiet
     NaN.
     """
@@ -55,13 +55,13 @@ def _sum_half(x, w, part):
 
 
 @kernel
-def _sum_brain(x, w, part):
+def _sum_bf16(x, w, part):
     for p in range(w.shape[0]):
         row = w[p]
         for i in range(_ROWS):
             value = x[i, p]
             for j in range(_BLOCK):
-                part[i, j] += _round_brain(value * row[j])
+                part[i, j] += _round_bf16(value * row[j])
 
 
 @kernel
@@ -70,7 +70,7 @@ def _sum(x, w, rounded, part):
     if rounded == 1:
         _sum_half(x, w, part)
     elif rounded == 2:
-        _sum_brain(x, w, part)
+        _sum_bf16(x, w, part)
     else:
         _sum_exact(x, w, part)
 
@@ -83,7 +83,7 @@ def _fold(part, kind, acc):
             sums[j] = round_half(sums[j] + flat[j])
     elif kind == 2:
         for j in range(_ROWS * _BLOCK):
-            sums[j] = _round_brain(sums[j] + flat[j])
+            sums[j] = _round_bf16(sums[j] + flat[j])
     else:
         for j in range(_ROWS * _BLOCK):
             sums[j] = sums[j] + flat[j]
@@ -107,17 +107,17 @@ def _sequence_half(x, w, rounded, acc):
 
 
 @kernel
-def _sequence_brain(x, w, rounded, acc):
+def _sequence_bf16(x, w, rounded, acc):
     for p in range(w.shape[0]):
         row = w[p]
         for i in range(_ROWS):
             value = x[i, p]
             if rounded == 2:
                 for j in range(_BLOCK):
-                    acc[i, j] = _round_brain(acc[i, j] + (_round_brain(value * row[j]) + _ZERO))
+                    acc[i, j] = _round_bf16(acc[i, j] + (_round_bf16(value * row[j]) + _ZERO))
             else:
                 for j in range(_BLOCK):
-                    acc[i, j] = _round_brain(acc[i, j] + (value * row[j] + _ZERO))
+                    acc[i, j] = _round_bf16(acc[i, j] + (value * row[j] + _ZERO))
 
 
 @kernel
@@ -127,7 +127,7 @@ def _chain(x, w, chunk, kind, rounded, part, acc):
         _sequence_half(x, w, rounded, acc)
         return
     if chunk == 1 and kind == 2 and rounded != 1:
-        _sequence_brain(x, w, rounded, acc)
+        _sequence_bf16(x, w, rounded, acc)
         return
     if chunk == 1 and kind == 0:
         _sum(x, w, rounded, acc)
@@ -143,7 +143,7 @@ def _narrow_product(a, b, kind):
     if kind == 1:
         value = round_half(a * b) + _ZERO
     elif kind == 2:
-        value = _round_brain(a * b) + _ZERO
+        value = _round_bf16(a * b) + _ZERO
     return value
 
 
@@ -153,7 +153,7 @@ def _narrow_sum(a, b, kind):
     if kind == 1:
         value = round_half(a + b)
     elif kind == 2:
-        value = _round_brain(a + b)
+        value = _round_bf16(a + b)
     return value
 
 

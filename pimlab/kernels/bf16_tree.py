@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from pimlab.kernels.half import round_brain
+from pimlab.kernels.half import round_bf16
 from pimlab.kernels.jit import kernel, parallel
 
 _BLOCK = 64
@@ -23,7 +23,7 @@ def _products(x, w, tree, nodes):
     for i in range(_WIDTH):
         for j in range(_BLOCK):
             product = x[i] * w[i, j]
-            nodes[i, j] = round_brain(product) if tree == 1 else product
+            nodes[i, j] = round_bf16(product) if tree == 1 else product
 
 
 @kernel
@@ -33,7 +33,7 @@ def _fold(tree, nodes):
         for i in range(half):
             for j in range(_BLOCK):
                 total = nodes[2 * i, j] + nodes[2 * i + 1, j]
-                nodes[i, j] = round_brain(total) if tree == 1 else total
+                nodes[i, j] = round_bf16(total) if tree == 1 else total
         half //= 2
 
 
@@ -50,7 +50,7 @@ def _block(x, w, first, tree, accumulator, out):
             _fold(tree, nodes)
             for j in range(_BLOCK):
                 added = total[j] + nodes[0, j]
-                total[j] = round_brain(added) if accumulator == 1 else added
+                total[j] = round_bf16(added) if accumulator == 1 else added
         out[b, first : first + width] = total[:width]
 
 
@@ -64,7 +64,7 @@ def matmul(x, w, tree, accumulator, out):
 
 
 @parallel
-def to_brain(x, out):
+def to_bf16(x, out):
     """x rounded to the nearest bfloat16, ties to even.  x, out : float32 (size,)."""
     for i in prange(x.size):
-        out[i] = round_brain(x[i])
+        out[i] = round_bf16(x[i])

@@ -55,7 +55,7 @@ def _float(typingctx, value):
 
 
 @kernel
-def _round_brain(value):
+def _round_bf16(value):
     """`value` rounded to the nearest bfloat16, ties to even, as float32; a NaN keeps its upper bits
     and is quiet.
     """
@@ -67,11 +67,11 @@ def _round_brain(value):
     return _float(quiet if value != value else rounded)
 
 
-def _round_brain_plain(value):
+def _round_bf16_plain(value):
     bits = np.float32(value).view(np.uint32)
     if value != value:
         return np.uint32((bits & 0xFFFF0000) | 0x400000).view(np.float32)
     return np.uint32((int(bits) + 0x7FFF + ((int(bits) >> 16) & 1)) & 0xFFFF0000).view(np.float32)
 
 
-round_brain = _round_brain_plain if PURE else _round_brain
+round_bf16 = _round_bf16_plain if PURE else _round_bf16

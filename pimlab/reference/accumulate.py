@@ -8,7 +8,7 @@ import numpy as np
 
 from pimlab.reference import cast
 
-_BRAIN = (
+_BF16 = (
     np.int32(16),
     np.int32(0x00800000),
     np.float32(2.0**-110),
@@ -21,7 +21,7 @@ _BRAIN = (
 def _rounded(values, kind):
     if kind == 1:
         return values.astype(np.float16).astype(np.float32)
-    return cast.nearest(values, *_BRAIN) if kind == 2 else values
+    return cast.nearest(values, *_BF16) if kind == 2 else values
 
 
 def chunks(x, w, chunk, kind, rounded):

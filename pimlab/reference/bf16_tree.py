@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 
-def to_brain(x):
+def to_bf16(x):
     bits = x.view(np.uint32).astype(np.uint64)
     rounded = ((bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000).astype(np.uint32)
     quiet = ((bits & 0xFFFF0000) | 0x400000).astype(np.uint32)
@@ -17,10 +17,10 @@ def matmul(x, w, tree, accumulator):
     with np.errstate(over="ignore", invalid="ignore"):
         for step in range(w.shape[0]):
             nodes = x[:, step, :, None] * w[step]
-            nodes = to_brain(nodes) if tree else nodes
+            nodes = to_bf16(nodes) if tree else nodes
             while nodes.shape[1] > 1:
                 nodes = nodes[:, ::2] + nodes[:, 1::2]
-                nodes = to_brain(nodes) if tree else nodes
+                nodes = to_bf16(nodes) if tree else nodes
             total = total + nodes[:, 0]
-            total = to_brain(total) if accumulator else total
+            total = to_bf16(total) if accumulator else total
     return total

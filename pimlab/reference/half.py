@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pimlab.reference.bf16_tree import to_brain
+from pimlab.reference.bf16_tree import to_bf16
 
 
 def round_half(value):
@@ -12,5 +12,5 @@ def round_half(value):
         return np.float32(value).astype(np.float16).astype(np.float32)
 
 
-def round_brain(value):
-    return to_brain(np.asarray(value, np.float32))
+def round_bf16(value):
+    return to_bf16(np.asarray(value, np.float32))

@@ -21,7 +21,7 @@ X = np.linspace(-12, 12, 4001, dtype=np.float32)
 
 @pytest.mark.parametrize("kind", FUNCTIONS)
 def test_tables_follow_the_function_to_bfloat16(kind):
-    exact = FUNCTIONS[kind][0](bf16_tree.to_brain(X).astype(np.float64))
+    exact = FUNCTIONS[kind][0](bf16_tree.to_bf16(X).astype(np.float64))
     # half a unit of bfloat16 in each of the two entries and once more in the result; the step is 1 / 64
     bound = 2**-8 * np.abs(exact) + 2**-8 * (1 / 64) + 4e-4
     assert (np.abs(pim.activate(kind, X) - exact) <= 1.5 * bound).all()
@@ -29,7 +29,7 @@ def test_tables_follow_the_function_to_bfloat16(kind):
 
 @given(st.floats(width=32, allow_nan=False))
 def test_rectifiers_are_exact(x):
-    brain = bf16_tree.to_brain(np.array([x], np.float32))
+    brain = bf16_tree.to_bf16(np.array([x], np.float32))
     np.testing.assert_array_equal(pim.activate("relu", [x]), np.maximum(brain, 0))
 
 

@@ -107,16 +107,16 @@ def test_values_are_trees_of_sixteen_products():
     x, w = _operands()
     for tree in ("float32", "bf16"):
         for accumulator in ("float32", "bf16"):
-            target = TARGET.but(arithmetic=pim.BrainTree(tree=tree, accumulator=accumulator))
+            target = TARGET.but(arithmetic=pim.Bf16Tree(tree=tree, accumulator=accumulator))
             steps = np.zeros((4, 112), np.float32), np.zeros((112, 20), np.float32)
-            steps[0][:, :100], steps[1][:100] = bf16_tree.to_brain(x), bf16_tree.to_brain(w)
+            steps[0][:, :100], steps[1][:100] = bf16_tree.to_bf16(x), bf16_tree.to_bf16(w)
             expected = bf16_tree.matmul(
                 steps[0].reshape(4, 7, 16),
                 steps[1].reshape(7, 16, 20),
                 tree == "bf16",
                 accumulator == "bf16",
             )
-            np.testing.assert_array_equal(pim.matmul(x, w, target), bf16_tree.to_brain(expected))
+            np.testing.assert_array_equal(pim.matmul(x, w, target), bf16_tree.to_bf16(expected))
 
 
 def test_narrower_accumulators_are_never_better():
