@@ -18,6 +18,13 @@ stationary tiles (or two sets of sums) `overlap`: the next fold follows after ma
 cycles, and only the first and the last pay for filling and draining. Words move: ifmap is x, filter
 is w, ofmap is out.
 
+Several arrays share one product as a compiler would: the streamed values are cut into pieces (each
+array then places the stationary tiles anew), folds along the columns are dealt out, and k is split
+where that is faster, although the arrays then hold partial sums of the same outputs. Those are
+added in the end: each of s arrays takes in the sums of 1/s of the outputs from the s - 1 others,
+one line of C sums a cycle. The division with the fewest cycles is taken, of equal ones that with fewest
+pieces.
+
 `compat="scalesim"` gives what SCALE-Sim 3.0.0 counts without a user bandwidth. The default differs
 where that is a fault:
 
@@ -35,9 +42,16 @@ buffer cuts off, C - 1).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 from pimlab.values import Value, integer, truth, unknown
 
 DATAFLOWS = ("ws", "os", "is")
+_TURNS = 16
+"""Divisions that give each array up to so many pieces are compared: more would shorten a last,
+partly filled turn of at most a sixteenth.
+"""
 LARGEST = 2**31
 """Largest m, n, k, rows or cols accepted: beyond it a shape is a mistake, not a layer."""
 
@@ -59,6 +73,9 @@ class GemmCycles(Value):
     utilisation: float
     """MACs over (MACs of all arrays x cycles), at most 1."""
     folds: int
+    """Stationary tiles placed, on all arrays together."""
+    arrays: int
+    """Arrays that got work."""
     sram_ifmap_reads: int
     sram_filter_reads: int
     sram_ofmap_reads: int
@@ -93,9 +110,9 @@ def gemm_cycles(
     overlap : whether a fold streams while the next one's stationary tile is placed and the last
     one's sums drain.
     buffers : words on chip for each operand; 256, 256 and 128 Ki words unless given.
-    Folds of all groups are dealt out to the arrays; each reads its own operands, so traffic does
-    not depend on `arrays`. ValueError for an unknown dataflow or rule, a size outside 1..2^31, or
-    compat with several arrays, groups or overlap.
+    arrays : how many share the work, each reading its own operands from SRAM: where the streamed
+    operand is cut into pieces, the stationary one is read once a piece. ValueError for an unknown
+    dataflow or rule, a size outside 1..2^31, or compat with several arrays, groups or overlap.
 
     >>> array = dict(rows=32, cols=32, dataflow="ws")
     >>> counted = pim.npu.gemm_cycles(128, 128, 512, **array, compat="scalesim")
@@ -159,33 +176,77 @@ class _Job:
     def folds(self) -> int:
         return self.groups * self.down * self.across
 
-    def answer(self, cycles: int, arrays: int, **words: int) -> GemmCycles:
-        words |= {
-            "sram_ifmap_reads": self.x * self.x_passes,
-            "sram_filter_reads": self.w * self.w_passes,
-        }
+    def answer(self, cycles: int, arrays: int, deal: _Deal, **words: int) -> GemmCycles:
         macs = self.groups * self.m * self.n * self.k
         return GemmCycles(
             total_cycles=cycles,
             utilisation=macs / (self.rows * self.cols * arrays * cycles),
-            folds=self.folds,
+            folds=self.folds * deal.pieces * (deal.parts if self.dataflow == "os" else 1),
+            arrays=min(arrays, self.units * deal.pieces * deal.parts),
             **{name: self.groups * count for name, count in words.items()},
         )
 
+    @property
+    def units(self) -> int:
+        """What one array can finish alone: columns of folds (ws, is), folds (os)."""
+        return self.groups * self.across * (self.down if self.dataflow == "os" else 1)
+
+    @property
+    def sums(self) -> int:
+        """How often k may be split: folds along it (ws, is), or each value (os)."""
+        return self.streamed if self.dataflow == "os" else self.down
+
+    def cycles(self, deal: _Deal, arrays: int, overlap: bool) -> int:
+        """Cycles of the array with most work."""
+        units = -(-self.units * deal.pieces * deal.parts // arrays)
+        if self.dataflow == "os":
+            streamed, folds = -(-self.streamed // deal.parts), units
+        else:
+            streamed = -(-self.streamed // deal.pieces)
+            folds = units * -(-self.down // deal.parts)
+        alone = 2 * self.rows + self.cols + streamed - 2
+        following = max(self.rows, streamed) if overlap else alone
+        lines = units * (self.rows if self.dataflow == "os" else streamed)
+        adding = -(-lines * (deal.parts - 1) // deal.parts)
+        return alone + (folds - 1) * following + adding
+
+
+class _Deal(NamedTuple):
+    """How arrays share a product: `pieces` of the streamed operand, `parts` of k."""
+
+    parts: int = 1
+    pieces: int = 1
+
+
+def _deals(job: _Job, arrays: int) -> Iterator[_Deal]:
+    """The divisions worth trying: as many pieces as fill the arrays once, twice, ... for each
+    number of parts that shortens the longest one.
+    """
+    parts = {-(-job.sums // -(-job.sums // count)) for count in range(1, min(arrays, 256) + 1)}
+    for count in parts if arrays > 1 else (1,):
+        yield _Deal(count)
+        if job.dataflow != "os" and arrays > 1:
+            for turns in range(1, _TURNS + 1):
+                pieces = turns * arrays // (job.units * count)
+                if 1 < pieces <= job.streamed:
+                    yield _Deal(count, pieces)
+
 
 def _corrected(job: _Job, arrays: int, overlap: bool) -> GemmCycles:
-    alone = 2 * job.rows + job.cols + job.streamed - 2
-    following = max(job.rows, job.streamed) if overlap else alone
-    cycles = alone + (-(-job.folds // arrays) - 1) * following
+    cycles, deal = min((job.cycles(deal, arrays, overlap), deal) for deal in _deals(job, arrays))
     half = {name: getattr(job.buffers, name) // 2 for name in Buffers.fields()}
     reused_w = job.k * min(job.cols, job.n) if job.dataflow == "os" else job.w
     tile = job.streamed * min(job.cols, job.on_cols)
     trips = job.y_passes if tile > half["ofmap"] else 1
+    passes = job.y_passes * (deal.parts if job.dataflow == "os" else 1)
     return job.answer(
         cycles,
         arrays,
-        sram_ofmap_reads=job.y * (job.y_passes - 1),
-        sram_ofmap_writes=job.y * job.y_passes,
+        deal,
+        sram_ifmap_reads=job.x * job.x_passes * (deal.pieces if job.dataflow == "is" else 1),
+        sram_filter_reads=job.w * job.w_passes * (deal.pieces if job.dataflow == "ws" else 1),
+        sram_ofmap_reads=job.y * (passes - 1),
+        sram_ofmap_writes=job.y * passes,
         dram_ifmap_reads=job.x * (job.x_passes if job.x > half["ifmap"] else 1),
         dram_filter_reads=job.w * (job.w_passes if reused_w > half["filter"] else 1),
         dram_ofmap_reads=job.y * (trips - 1),
@@ -203,6 +264,9 @@ def _scalesim(job: _Job) -> GemmCycles:
     return job.answer(
         max(cycles, 1),
         1,
+        _Deal(),
+        sram_ifmap_reads=job.x * job.x_passes,
+        sram_filter_reads=job.w * job.w_passes,
         sram_ofmap_reads=0,
         sram_ofmap_writes=written + overcount,
         dram_ifmap_reads=_forgetful(job.x, 1, job.x_passes, seen[0]),

@@ -64,7 +64,7 @@ def test_two_of_four_doubles_the_peak_and_no_layer_passes_it():
     ds = npu.roofline(sparse, iter(ops))
     assert (ds.utilisation <= 1).all()
     assert (ds.achieved <= ds.attainable * (1 + 1e-12)).all()
-    assert float(ds.utilisation.sel(layer="large")) > 0.99
+    assert float(ds.utilisation.sel(layer="large")) > 0.98
     assert sparse.peak(ops[3]) == dense.peak()
 
 

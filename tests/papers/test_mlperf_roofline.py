@@ -38,8 +38,8 @@ def test_warboy_cannot_have_fetched_all_weights_for_every_input(ds):
 
 
 def test_a_batch_fills_the_arrays_until_activations_leave_the_chip(ds):
-    assert float(ds.warboy_array_bound) / 64e12 == pytest.approx(0.759, abs=0.002)
-    assert float(ds.warboy_array_bound_8) / 64e12 == pytest.approx(0.84, abs=0.005)
+    assert float(ds.warboy_array_bound) / 64e12 == pytest.approx(0.788, abs=0.002)
+    assert float(ds.warboy_array_bound_8) / 64e12 == pytest.approx(0.875, abs=0.005)
 
 
 def test_the_figure_draws(make, ds):
