@@ -22,8 +22,8 @@ Several arrays share one product as a compiler would: the streamed values are cu
 array then places the stationary tiles anew), folds along the columns are dealt out, and k is split
 where that is faster, although the arrays then hold partial sums of the same outputs. Those are
 added in the end: each of s arrays takes in the sums of 1/s of the outputs from the s - 1 others,
-one line of C sums a cycle. The division with the fewest cycles is taken, of equal ones that with fewest
-pieces.
+one line of C sums a cycle. The division with the fewest cycles is taken, of equal ones that with
+the fewest pieces.
 
 `compat="scalesim"` gives what SCALE-Sim 3.0.0 counts without a user bandwidth. The default differs
 where that is a fault:
