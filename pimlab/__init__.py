@@ -19,6 +19,10 @@ _EXPORTS = {
     "cite": "pimlab.studies",
     "compare": "pimlab.studies",
     "place": "pimlab.studies.place",
+    "Plan": "pimlab.plan",
+    "summary": "pimlab.result",
+    "link": "pimlab.machine.links",
+    "streamed": "pimlab.machine.streamed",
     "train": "pimlab.studies.training",
     "load_model": "pimlab.workload",
     "load_data": "pimlab.workload",
@@ -34,7 +38,19 @@ _EXPORTS = {
     "Constant": "pimlab.constants",
     "assumed": "pimlab.constants",
 }
-_ROOMS = ("analog", "catalogue", "cost", "dram_pim", "formats", "npu", "plot", "units", "workload")
+_ROOMS = (
+    "analog",
+    "catalogue",
+    "cost",
+    "dram_pim",
+    "formats",
+    "npu",
+    "plan",
+    "plot",
+    "result",
+    "units",
+    "workload",
+)
 
 __all__ = ["__version__", *_EXPORTS, *_ROOMS]
 

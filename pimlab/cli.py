@@ -131,7 +131,7 @@ def _run(options: argparse.Namespace) -> None:
     target, model = pimlab.target(options.target), pimlab.load_model(options.model)
     data = _data(options.data, model.name, options.limit)
     result = pimlab.run(model, target, data, at=options.at, seed=options.seed)
-    print(f"{result}\n\n{_told(result, data)}")
+    print(f"{result}\n\n{pimlab.summary(result).to_string()}")
     if options.out is not None:
         replace(options.out, bytes(result.to_netcdf(engine="h5netcdf")))
 
@@ -149,27 +149,6 @@ def _data(name: str | None, model: str, limit: int | None) -> Any:
     return None if name is None else pimlab.load_data(name, split="test", limit=limit)
 
 
-def _told(result: Any, data: Any) -> str:
-    """The answer in one line."""
-    total = {
-        name: float(result[name].sum())
-        for name in ("energy", "energy_low", "energy_high", "latency")
-    }
-    text = {
-        name: pimlab.units.si(value, "s" if name == "latency" else "J")
-        for name, value in total.items()
-    }
-    costs = (
-        f"energy {text['energy']} ({text['energy_low']} to {text['energy_high']})   latency "
-        f"{text['latency']}   "
-        f"assumed {float(result.assumed_share):.0%} of energy"
-    )
-    if data is None:
-        return costs
-    value, low, high = (float(result[data.metric.name + end]) for end in ("", "_low", "_high"))
-    return f"{data.metric.name} {value:.4g} [{low:.4g}, {high:.4g}]   {costs}"
-
-
 def _reproduce(options: argparse.Namespace) -> None:
     from pimlab.roadmap.reproduce import reproduce
 
@@ -179,25 +158,21 @@ def _reproduce(options: argparse.Namespace) -> None:
 def _cite(options: argparse.Namespace) -> None:
     import xarray as xr
 
-    from pimlab.studies.costs import sources
-
     if options.what in pimlab.targets():
-        found = xr.Dataset(attrs={"sources": ",".join(sources(pimlab.target(options.what)))})
-    elif not Path(options.what).exists():
+        print(pimlab.cite(pimlab.target(options.what)))
+        return
+    if not Path(options.what).exists():
         from pimlab.values import unknown
 
         raise ValueError(f"{unknown('target', options.what, pimlab.targets())}, and no such file")
-    else:
-        try:
-            found = (
-                xr.open_zarr(options.what, consolidated=False)
-                if options.what.endswith(".zarr")
-                else xr.load_dataset(options.what)
-            )
-        except (ValueError, OSError, KeyError):
-            raise ValueError(
-                f"{options.what} is no .nc file or .zarr store that can be read"
-            ) from None
+    try:
+        found = (
+            xr.open_zarr(options.what, consolidated=False)
+            if options.what.endswith(".zarr")
+            else xr.load_dataset(options.what)
+        )
+    except (ValueError, OSError, KeyError):
+        raise ValueError(f"{options.what} is no .nc file or .zarr store that can be read") from None
     print(pimlab.cite(found))
 
 

@@ -21,6 +21,7 @@ import pimlab as pim
 from pimlab.dram_pim import DramPim
 from pimlab.machine.protocol import Target
 from pimlab.npu import Npu
+from pimlab.plan import planned
 from pimlab.plot.style import STAGE_COLOURS, STAGE_MARKERS, figure, save
 from pimlab.studies.costs import costs
 from pimlab.workload.language import hyperscale
@@ -46,7 +47,7 @@ def token(name: str, target: str, context: int, batch: int) -> dict[str, float]:
     """
     model = hyperscale(name).at(context=context, batch=batch)
     machine = everywhere(pim.target(target))
-    ds = costs(model, machine, {})
+    ds = costs(planned(model, machine))
     bandwidth = machine.memory.bandwidth / 8 if isinstance(machine, Npu) else np.nan
     return {
         **{

@@ -23,6 +23,7 @@ from pimlab.cost.technology import relative_energy
 from pimlab.machine.protocol import MacOp
 from pimlab.npu import Npu, chip, chips
 from pimlab.npu.pricing import mac, vector_op
+from pimlab.plan import planned
 from pimlab.plot.style import PARTS, figure, save
 from pimlab.studies.costs import costs
 
@@ -131,7 +132,7 @@ def compute(quick: bool = False) -> xr.Dataset:
     nodes, scaled = _scaling()
     model = pim.load_model("fashion-cnn")
     parts = [
-        costs(model, npu, {})[["energy", "energy_low", "energy_high"]].sum("layer")
+        costs(planned(model, npu))[["energy", "energy_low", "energy_high"]].sum("layer")
         for npu in machines().values()
     ]
     ds = xr.concat(

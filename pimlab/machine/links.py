@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from pimlab import catalogue
 from pimlab.constants import Constant
+from pimlab.machine.protocol import MacOp, VectorOp
 from pimlab.values import Value, integer, part, quantity
+
+LINK_BIT = "link bit"
+"""The event of one bit that crosses a link."""
 
 
 class Link(Value):
@@ -19,6 +23,8 @@ class Link(Value):
     delay: float = quantity("s", low=0, doc="time of one transfer before its data")
     bit: Constant = part(Constant, doc="energy of one bit that crosses, both ends counted")
     word: int = integer(1, 64, default=16, doc="bits of one activation")
+    sources: tuple[str, ...] = ()
+    """Keys of the publications behind bandwidth and delay."""
 
     def seconds(self, message: float) -> float:
         """Seconds until a message of `message` bytes has crossed: delay + 8 message / bandwidth."""
@@ -40,9 +46,22 @@ def link(name: str) -> Link:
         bandwidth=table["bandwidth"].value,
         delay=table["delay"].value,
         bit=table["energy.bit"].but(unit="J"),
+        sources=tuple(sorted({s for constant in table.values() for s in constant.sources})),
     )
 
 
 def links() -> tuple[str, ...]:
     """Names that `link` knows."""
     return catalogue.names("links")
+
+
+def transferred(op: MacOp | VectorOp, between: Link) -> int:
+    """Bits of an operator's activations, in and out."""
+    if isinstance(op, VectorOp):
+        return 2 * op.elements * between.word
+    return op.groups * op.m * (op.k + op.n) * between.word
+
+
+def link_seconds(op: MacOp | VectorOp, between: Link) -> float:
+    """Time of an operator's two transfers over the link, s."""
+    return 2 * between.delay + transferred(op, between) / between.bandwidth

@@ -257,6 +257,20 @@ class Target(Value, ABC):
         return {}
 
     @property
+    def sources(self) -> tuple[str, ...]:
+        """Keys in `sources.bib` behind the machine's organisation and arithmetic; those behind its
+        prices are the prices' own.
+        """
+        return ()
+
+    @property
+    def cited(self) -> tuple[str, ...]:
+        """Keys in `sources.bib` of every publication behind this machine, prices included,
+        sorted.
+        """
+        return tuple(sorted({*self.sources, *self.prices.sources}))
+
+    @property
     def codes(self) -> str:
         """The integer format that activations are coded in: calibration rules such as "mse" choose
         their ranges for its codes.

@@ -11,37 +11,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import ClassVar, Self
 
 import numpy as np
 
-from pimlab.cost import Prices
 from pimlab.keys import Key, as_key
-from pimlab.machine.protocol import Calibration, MacOp, Programmed, Target, VectorOp
-from pimlab.values import integer, part
+from pimlab.machine.protocol import Calibration, Programmed, Target
+from pimlab.machine.wrapped import Wrapped
+from pimlab.values import integer
 
 
-class Streamed(Target):
+class Streamed(Wrapped):
     """`machine` with the weights of at most `columns` outputs programmed at a time."""
 
-    stage: ClassVar[int] = 0
-
-    name: str = "streamed"
-    machine: Target = part(Target)
     columns: int = integer(1, default=1024, doc="outputs whose weights are programmed at once")
     kept: int = integer(
         0, default=32, doc="first rows of a read whose value-dependent integrals are kept"
     )
-
-    def check(self) -> None:
-        """The name and the host are those of the machine."""
-        object.__setattr__(self, "name", self.machine.name)
-        object.__setattr__(self, "host", self.machine.host)
-        object.__setattr__(self, "stage", self.machine.stage)
-
-    def serves(self, op: MacOp | VectorOp) -> bool:
-        """What the machine serves."""
-        return self.machine.serves(op)
 
     def program(
         self,
@@ -53,62 +38,6 @@ class Streamed(Target):
     ) -> StreamedWeights:
         """Weights that are programmed block by block when they are read."""
         return StreamedWeights(self, w, as_key(key), bias, calibration)
-
-    def counted_product(
-        self, x: np.ndarray, w: np.ndarray, key: int | Key = 0
-    ) -> tuple[np.ndarray, Mapping[str, int]]:
-        """As the machine multiplies two activations."""
-        return self.machine.counted_product(x, w, key)
-
-    def placed(self, ops: tuple[MacOp, ...]) -> Self:
-        """The streamed machine with its data where they live."""
-        return self.but(machine=self.machine.placed(ops))
-
-    def occupancy(self, op: MacOp | VectorOp) -> float:
-        """Share of the machine's memory."""
-        return self.machine.occupancy(op)
-
-    @property
-    def codes(self) -> str:
-        """The machine's format of activations."""
-        return self.machine.codes
-
-    def events(self, op: MacOp | VectorOp) -> Mapping[str, int]:
-        """Counts of the machine."""
-        return self.machine.events(op)
-
-    def latency(self, op: MacOp | VectorOp) -> Mapping[str, float]:
-        """Seconds of the machine."""
-        return self.machine.latency(op)
-
-    @property
-    def prices(self) -> Prices:
-        """Prices of the machine."""
-        return self.machine.prices
-
-    @property
-    def static(self) -> Mapping[str, float]:
-        """What the machine is charged by the second."""
-        return self.machine.static
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """Keys in `sources.bib` of the machine."""
-        return getattr(self.machine, "sources", ())
-
-    @property
-    def varies(self) -> bool:
-        """Whether the machine's values depend on key or time."""
-        return self.machine.varies
-
-    @property
-    def causes(self) -> tuple[str, ...]:
-        """Non-idealities of the machine."""
-        return self.machine.causes
-
-    def with_causes(self, causes: tuple[str, ...]) -> Self:
-        """The streamed machine with only the named non-idealities."""
-        return self.but(machine=self.machine.with_causes(causes))
 
 
 class StreamedWeights(Programmed):

@@ -19,7 +19,6 @@ import xarray as xr
 from pimlab import workload
 from pimlab.machine import presets
 from pimlab.studies.compare import condensed
-from pimlab.studies.execution import machines
 from pimlab.studies.explain import explain
 from pimlab.studies.run import run
 from pimlab.studies.sweep import Study, study, sweep
@@ -176,7 +175,7 @@ def scored_by(one: xr.Dataset) -> str | None:
 
 def presets_vary(name: str) -> bool:
     """Whether the preset or its host depends on seed or time."""
-    return any(machine.varies for machine in machines(presets.target(name)))
+    return presets.target(name).varies
 
 
 def quality(one: xr.Dataset, metric: str) -> dict[str, float]:

@@ -12,6 +12,7 @@ import xarray as xr
 from pimlab import units, workload
 from pimlab.machine import presets
 from pimlab.machine.protocol import Target
+from pimlab.result import STATIC
 from pimlab.studies.run import Times, run
 from pimlab.studies.sweep import study, sweep
 from pimlab.values import unknown
@@ -161,8 +162,8 @@ def _score(result: xr.Dataset, name: str, at: Times) -> xr.DataArray:
 
 def _components(result: xr.Dataset) -> np.ndarray:
     """(layer, component) -> name of the component a reader of the target's energy wants to see."""
-    own = result.executor.values == result.attrs["target"]
-    static = np.char.startswith(result.layer.values.astype(str), "static ")
+    own = np.isin(result.executor.values.astype(str), result.attrs["target"].split(" + "))
+    static = np.char.startswith(result.layer.values.astype(str), f"{STATIC} ")
     named = np.broadcast_to(
         result.component.values.astype(str), (len(own), result.sizes["component"])
     ).astype(object)

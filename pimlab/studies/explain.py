@@ -12,21 +12,23 @@ import xarray as xr
 from pimlab import units
 from pimlab.keys import as_key
 from pimlab.machine.protocol import Target
+from pimlab.plan import Plan, planned
+from pimlab.result import finished, variable
 from pimlab.studies.execution import Execution
-from pimlab.studies.run import attributes, calibrations, checked, hosted, named, score
+from pimlab.studies.run import attributes, calibrations, checked, score
 
 
 def explain(
     model: Any,
-    target: Target,
+    target: Target | Plan,
     data: Any,
     *,
     at: str | float = 0.0,
     seed: int = 0,
-    batch: int = 250,
     rule: str = "minmax",
+    chunk: int = 250,
 ) -> xr.Dataset:
-    """Which non-ideality costs how much accuracy: `target.causes`, one at a time.
+    """Which non-ideality costs how much accuracy: `causes` of the machine or plan, one at a time.
 
     Arguments and errors as in `run`; every variant reads the same random numbers, so differences
     are paired.
@@ -44,17 +46,15 @@ def explain(
         raise TypeError(
             "data=None is no data; write for example pimlab.load_data('digits', split='test')"
         )
-    checked(model, target, data, batch)
-    target, time, number = hosted(model, target), units.seconds(at), as_key(seed).seed
-    ranges = calibrations(model, target, data, rule)
+    checked(model, target, data, chunk)
+    plan, time, number = planned(model, target), units.seconds(at), as_key(seed).seed
+    ranges = calibrations(plan, data, rule)
 
     def with_only(causes: tuple[str, ...]) -> xr.Dataset:
-        scored = score(
-            Execution(model, target.with_causes(causes), ranges, number), data, time, batch
-        )
+        scored = score(Execution(plan.with_causes(causes), ranges, number), data, time, chunk)
         return scored.drop_dims("overrun").drop_vars("layer")
 
-    names, known = target.causes, {}
+    names, known = plan.causes, {}
     wanted = (
         {names[:i] for i in range(len(names) + 1)}
         | {(n,) for n in names}
@@ -78,10 +78,9 @@ def explain(
             ),
         ]
     answer = xr.merge(parts, combine_attrs="override").assign_coords(
-        at=time, target=target.name, model=model.name, seed=number
+        at=variable("at", (), time), target=plan.name, model=model.name, seed=number
     )
-    answer.at.attrs.update(units="s", long_name="time after programming")
-    return named(answer).assign_attrs(attributes(model, target, data, seed, rule))
+    return finished(answer.assign_attrs(attributes(plan, data, seed, rule)), plan.cited)
 
 
 def _stack(

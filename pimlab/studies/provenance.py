@@ -13,6 +13,9 @@ import xarray as xr
 
 import pimlab
 from pimlab import catalogue
+from pimlab.machine.protocol import Target
+from pimlab.plan import Plan
+from pimlab.result import sources_of
 
 _ROOT = Path(__file__).parents[2]
 
@@ -51,10 +54,11 @@ def stamp() -> dict[str, str]:
     return {"pimlab": pimlab.__version__, "commit": commit(), "lock": lock()}
 
 
-def cite(result: xr.Dataset) -> str:
-    """BibTeX of every published number behind `result`, from its attribute `sources`.
+def cite(answer: xr.Dataset | Plan | Target) -> str:
+    """BibTeX of every published number behind `answer`: what any function of pimlab returned as a
+    Dataset, a plan, or a machine.
 
-    TypeError for what is no Dataset; ValueError for one that pimlab did not make (no attribute
+    TypeError for anything else; ValueError for a Dataset that pimlab did not make (no attribute
     `sources`), or that names a source this version does not know.
 
     >>> model, data = pim.load_model("digits-mlp"), pim.load_data("digits", limit=50)
@@ -62,17 +66,19 @@ def cite(result: xr.Dataset) -> str:
     >>> print(pim.cite(answer).splitlines()[0])  # one entry a source
     @misc{accelforge,
     """
-    if not isinstance(result, xr.Dataset):
+    if isinstance(answer, (Plan, Target)):
+        return "\n\n".join(map(_bibtex, answer.cited))
+    if not isinstance(answer, xr.Dataset):
         raise TypeError(
-            "cite takes a Dataset that run, sweep, compare or explain returned, not "
-            f"{type(result).__name__}"
+            "cite takes a Dataset that run, sweep, compare or explain returned, a plan or a "
+            f"machine, not {type(answer).__name__}"
         )
-    if "sources" not in result.attrs:
+    if "sources" not in answer.attrs:
         raise ValueError(
             "this Dataset has no attribute 'sources'; cite takes what run, sweep or explain "
             "returned"
         )
-    return "\n\n".join(_bibtex(key) for key in str(result.attrs["sources"]).split(",") if key)
+    return "\n\n".join(map(_bibtex, sources_of(answer)))
 
 
 def _bibtex(key: str) -> str:

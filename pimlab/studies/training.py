@@ -17,8 +17,8 @@ from pimlab.kernels import philox
 from pimlab.kernels.blas import one_thread
 from pimlab.keys import Key, as_key
 from pimlab.machine.protocol import Calibration, MacOp, Programmed, Target
-from pimlab.studies.execution import owner
-from pimlab.studies.run import Times, hosted
+from pimlab.plan import Plan, planned
+from pimlab.studies.run import Times
 from pimlab.values import unknown
 from pimlab.workload import Accuracy, calibrate
 from pimlab.workload.model import Multiply
@@ -38,7 +38,7 @@ DIVERGED = 30.0
 
 def train(
     model: Any,
-    target: Target | UpdateRule,
+    target: Target | Plan | UpdateRule,
     data: Any,
     *,
     epochs: int = 1,
@@ -52,9 +52,9 @@ def train(
     """A network of the same kind as `model`, trained on `data`; its `history` says what happened,
     epoch by epoch.
 
-    target : a machine: each step writes the weights anew with fresh noise, reads them after one of
-    the times `at` in turn (drift-aware training), and follows the loss back through the float
-    weights (straight-through); an NPU gives quantisation-aware training. Or a rule of
+    target : a machine or a plan: each step writes the weights anew with fresh noise, reads them
+    after one of the times `at` in turn (drift-aware training), and follows the loss back through
+    the float weights (straight-through); an NPU gives quantisation-aware training. Or a rule of
     `pimlab.analog.learning` (`SGD`, `MixedPrecision`, `TikiTaka`, `TikiTakaV2`): weights live in
     cells that learn by pulses, sample after sample; biases stay digital.
     data : a training split with class labels.  epochs, batch : passes over it, and samples a step
@@ -91,7 +91,7 @@ def train(
                 "at=[] names no time; allowed: one time or more, such as at=['1 h', '1 month']"
             )
         history = _by_gradients(
-            steps, _Machines(model, graph, hosted(model, target), data, rule, times), rate, key
+            steps, _Machines(planned(model, target), graph, data, rule, times), rate, key
         )
     history.attrs.update(
         model=model.name,
@@ -107,9 +107,9 @@ def train(
 
 
 def _checked(target: Any, data: Any, counts: Mapping[str, int], rate: float, start: str) -> None:
-    if not isinstance(target, (Target, UpdateRule)):
+    if not isinstance(target, (Target, Plan, UpdateRule)):
         raise TypeError(
-            f"target={target!r} is neither a Target nor an UpdateRule; write for example "
+            f"target={target!r} is neither a Target, a Plan nor an UpdateRule; write for example "
             "pimlab.target('pcm-hermes')"
         )
     if not isinstance(getattr(data, "metric", None), Accuracy):
@@ -197,12 +197,10 @@ class _Steps:
 class _Machines:
     """The weights as they stand, written to the target and read at a time."""
 
-    def __init__(
-        self, model: Any, graph: Graph, target: Target, data: Any, rule: str, times: Sequence[float]
-    ):
+    def __init__(self, plan: Plan, graph: Graph, data: Any, rule: str, times: Sequence[float]):
         self.graph, self.data, self.rule, self.times = graph, data, rule, times
-        self.owners = {op.name: owner(target, op) for op in model.mac_ops}
-        self.view = copy.copy(model)
+        self.owners = {op.name: plan.machine(op) for op in plan.model.mac_ops}
+        self.view = copy.copy(plan.model)
         self.view.weights, self.view.biases = graph.weights, graph.biases
         self.calibrations: dict[str, Calibration] = {}
 

@@ -20,10 +20,12 @@ from pimlab.constants import assumed
 from pimlab.cost import Price
 from pimlab.keys import Key
 from pimlab.machine import presets
+from pimlab.machine.links import link
 from pimlab.machine.protocol import MacOp, Range, VectorOp
 from pimlab.machine.streamed import Streamed
+from pimlab.machine.wrapped import Wrapped
+from pimlab.plan import planned
 from pimlab.roadmap import study
-from pimlab.studies import place
 from pimlab.values import Value
 from pimlab.workload.language.shape import DecoderShape
 from pimlab.workload.zoo import services
@@ -44,7 +46,7 @@ def _examples():
         assumed("c", 1.0, "J", "an example"),
         Price(constant=assumed("c", 1.0, "J", "an example"), component="MAC"),
     )
-    yield from (place.link("cxl"), study.QUICK, services.services())
+    yield from (link("cxl"), study.QUICK, services.services())
     yield devices.Relaxation(
         times=(1.0, 2.0),
         spreads=(curves.Polynomial(coefficients=(1e-6,)),) * 2,
@@ -54,7 +56,10 @@ def _examples():
     yield mapping.Slices(bits=8, per_cell=2)
     yield curves.ClippedPower(factor=1, exponent=1, low=0, high=1)
     yield Streamed(machine=pimlab.target("warboy"))
-    yield place.Share(name="d", machine=pimlab.target("hbm-pim"))
+    yield Wrapped(machine=pimlab.target("warboy"))
+    model = pimlab.load_model("digits-mlp")
+    yield planned(model, pimlab.target("hbm-pim"))
+    yield pimlab.place(model, [pimlab.target("warboy")])
     yield DecoderShape(
         vocabulary=9, width=8, layers=1, heads=2, kv_heads=1, head_width=4, hidden=6, context=5
     )

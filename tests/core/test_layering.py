@@ -18,13 +18,14 @@ GROUND = {"units", "values", "keys", "constants"}
 MATERIAL = GROUND | {"kernels", "formats", "catalogue", "cost", "machine"}
 STAGES = {"npu", "dram_pim", "analog"}
 PLANNED = MATERIAL | {"workload"}
-STUDY = PLANNED | STAGES | {"__init__"}
+STUDY = PLANNED | STAGES | {"result", "__init__"}
 EVERY = ROOMS
 MAY_IMPORT = {
     "units": set(),
     "values": {"units"},
     "keys": {"units", "values"},
     "constants": {"units", "values"},
+    "result": {"units", "values"},
     "kernels": set(),
     "reference": {"kernels"},
     "formats": GROUND | {"kernels"},
@@ -35,9 +36,10 @@ MAY_IMPORT = {
     "dram_pim": MATERIAL,
     "analog": MATERIAL,
     "workload": MATERIAL,
-    "studies": STUDY,
-    "plot": GROUND,
-    "roadmap": STUDY | {"studies", "plot"},
+    "plan": PLANNED,
+    "studies": STUDY | {"plan"},
+    "plot": GROUND | {"result"},
+    "roadmap": STUDY | {"plan", "studies", "plot"},
     "__init__": {"values"},
     "cli": EVERY,
     "__main__": {"cli"},

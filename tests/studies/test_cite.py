@@ -5,13 +5,12 @@ import pytest
 import xarray as xr
 
 import pimlab as pim
-from pimlab.studies.costs import sources
 
 
 @pytest.mark.parametrize("target", pim.targets())
 def test_every_source_of_a_target_is_an_entry_that_can_be_found(target):
-    keys = sources(pim.target(target))
-    library = bibtexparser.parse_string(pim.cite(xr.Dataset(attrs={"sources": ",".join(keys)})))
+    keys = pim.target(target).cited
+    library = bibtexparser.parse_string(pim.cite(pim.target(target)))
     assert not library.failed_blocks
     assert [entry.key for entry in library.entries] == list(keys)
     for entry in library.entries:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import pimlab as pim
+from pimlab.plan import planned
 from pimlab.studies.compare import HOST_STATIC, HOST_WORK
 from pimlab.studies.run import calibrations
 
@@ -101,6 +102,6 @@ def test_ranges_are_chosen_for_the_codes_of_the_machine():
     )
     narrow = npu.in_format("int4")
     for rule, same in (("minmax", True), ("mse", False)):
-        wide, few = (calibrations(model, machine, data, rule)["fc1"].y for machine in (npu, narrow))
+        wide, few = (calibrations(planned(model, machine), data, rule)["fc1"].y for machine in (npu, narrow))
         assert (wide == few) == same, rule
     assert float(pim.run(model, narrow, data, rule="mse").accuracy) > 0.8

@@ -15,9 +15,10 @@ from pimlab.constants import assumed
 from pimlab.cost import Price, Prices, price
 from pimlab.machine.links import link
 from pimlab.machine.protocol import MacOp, Target, VectorOp
-from pimlab.studies import place as module
-from pimlab.studies.place import Placement, Share, place
+from pimlab.plan import search
+from pimlab.studies.place import Placement, place
 
+module = importlib.import_module("pimlab.studies.place")
 NPU, PIM = pim.target("warboy"), pim.target("gddr6-aim").but(widest=None)
 OPS = [
     MacOp(name=f"fc{i}", m=m, k=k, n=n)
@@ -33,17 +34,14 @@ def _brute_force(objective):
         names = [
             frozenset(op.name for op, o in zip(OPS, owners, strict=True) if o == j) for j in (0, 1)
         ]
-        shares = [
-            Share(name="npu", machine=NPU, operators=names[0] | {"relu"}),
-            Share(name="pim", machine=PIM, operators=names[1]),
-        ]
+        shares = [(NPU, names[0] | {"relu"}), (PIM, names[1])]
         seconds = joules = 0.0
-        for share in shares:
-            for op in (op for op in (*OPS, *MODEL.vector_ops) if share.serves(op)):
-                joules += sum(price(share.events(op), share.prices).nominal.values())
-                seconds += sum(share.latency(op).values())
+        for machine, mine in shares:
+            for op in (op for op in (*OPS, *MODEL.vector_ops) if op.name in mine):
+                joules += sum(price(machine.events(op), machine.prices).nominal.values())
+                seconds += sum(machine.latency(op).values())
         joules += sum(
-            seconds * sum(price(s.static, s.prices).nominal.values()) for s in shares if s.operators
+            seconds * sum(price(m.static, m.prices).nominal.values()) for m, mine in shares if mine
         )
         best = min(best, joules if objective == "energy" else seconds)
     return best
@@ -176,7 +174,7 @@ def test_no_memory_is_filled_twice(data, objective, operators, exact):
     )
     with pytest.MonkeyPatch.context() as patch:
         if not exact:
-            patch.setattr(module, "EXACT", 0)
+            patch.setattr(search, "EXACT", 0)
         found = place(_graph(operators), built, objective)
     value = found.energy if objective == "energy" else found.latency
     assert value == pytest.approx(least, rel=1e-12) if exact else value >= least * (1 - 1e-12)
@@ -218,18 +216,14 @@ def test_a_bound_on_accuracy_is_kept_at_the_least_cost(data, operators, bound, e
             100 - sum(loss for loss, owner in zip(losses, owners, strict=True) if owner == 1)
         ) / 128
 
-    def run(model, target, data, seed):
-        owners = [0] * operators
-        while target is not None:
-            for name in target.operators:
-                owners[int(name[2:])] = int(target.name[1:])
-            target = target.host
+    def run(model, plan, data, seed):
+        owners = [int(plan.owners[f"op{i}"][1:]) for i in range(operators)]
         return {"accuracy": score(owners)}
 
     limit = 4096 if exact else 0
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(importlib.import_module("pimlab.studies.run"), "run", run)
-        patch.setattr(module, "EXACT", limit)
+        patch.setattr(module, "run", run)
+        patch.setattr(search, "EXACT", limit)
         metric = SimpleNamespace(metric=SimpleNamespace(name="accuracy", better="higher"))
         found = place(_graph(operators), built, "latency", bound / 128, data=metric)
     owners = [int(found.owners[f"op{i}"][1:]) for i in range(operators)]
@@ -248,7 +242,7 @@ def test_a_bound_on_accuracy_is_kept_at_the_least_cost(data, operators, bound, e
 
 
 def test_twelve_operators_are_exact_within_an_accuracy_bound():
-    assert 2**12 <= module.EXACT < 2**13
+    assert 2**12 <= search.EXACT < 2**13
 
 
 def test_machines_work_at_once_unless_they_share_a_memory():
@@ -286,7 +280,7 @@ def test_weights_that_lie_beyond_a_link_are_multiplied_there(name):
     found = place(MODEL, [slow, near], "latency", links={"near-memory": link(name)})
     assert found.owners["fc0"] == "near-memory"  # 16 MiB of weights, 8 KiB of activations
     assert found.latency < min(found.alone["warboy"], found.alone["near-memory"]) * (1 + 1e-12)
-    ds = pim.studies.costs.costs(MODEL, found.target, {})
+    ds = pim.studies.costs.costs(found)
     assert float(ds.latency.sum()) == pytest.approx(found.latency)
     assert float(ds.energy.sum()) == pytest.approx(found.energy)
     crossed = [op for op in OPS if found.owners[op.name] == "near-memory"]
@@ -300,7 +294,7 @@ def test_weights_that_lie_beyond_a_link_are_multiplied_there(name):
 def test_a_placement_runs_and_costs_what_it_says():
     model, data = pim.load_model("digits-mlp"), pim.load_data("digits", split="test", limit=60)
     found = pim.place(model, [NPU, PIM], "latency", accuracy_drop=0.05, data=data)
-    ds = pim.run(model, found.target, data)
+    ds = pim.run(model, found, data)
     assert isinstance(found, Placement)
     assert float(ds.accuracy) == pytest.approx(found.accuracy)
     assert float(ds.energy.sum()) == pytest.approx(found.energy)

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 import pimlab as pim
 from pimlab.machine.protocol import MacOp
+from pimlab.plan import planned
 from pimlab.studies import provenance
 from pimlab.studies.costs import costs
 
@@ -111,7 +112,7 @@ def test_every_variable_says_its_name_and_unit(result):
     for name, variable in result.variables.items():
         assert variable.attrs.get("long_name"), name
         if name in result.data_vars or name in ("at", "seed"):
-            assert variable.attrs.get("units") in ("1", "J", "s"), name
+            assert variable.attrs.get("units") in ("1", "J", "s", "1/s"), name
     assert {name for name in result.data_vars if result[name].attrs["units"] == "J"} == {
         "energy",
         "energy_low",
@@ -159,7 +160,7 @@ def test_chunks_and_threads_do_not_change_a_bit(loaded, name, target):
     model, data = loaded[name]
 
     def asked(batch):
-        return pim.run(model, pim.target(target), data, at=["1 h", "1 year"], seed=1, batch=batch)
+        return pim.run(model, pim.target(target), data, at=["1 h", "1 year"], seed=1, chunk=batch)
 
     whole = asked(250)
     for batch in (1, 7):
@@ -236,7 +237,7 @@ def test_a_machine_without_host_gets_one(digits):
         (
             {"target": "warboy"},
             TypeError,
-            ("target='warboy' is not a Target", "pimlab.target('warboy')"),
+            ("target='warboy' is neither a Target nor a Plan", "pimlab.target('warboy')"),
         ),
         ({"model": "digits-mlp"}, TypeError, ("model='digits-mlp' is no model", "load_model")),
         ({"model": None}, TypeError, ("model=None is no model",)),
@@ -255,9 +256,11 @@ def test_a_machine_without_host_gets_one(digits):
         ({"seed": -1}, ValueError, ("seed=-1 is outside 0..",)),
         ({"seed": 1.5}, TypeError, ("seed=1.5 is not an integer",)),
         ({"seed": "a"}, TypeError, ("seed='a' is not an integer",)),
-        ({"batch": 0}, ValueError, ("batch=0; allowed: an integer, 1 or more",)),
-        ({"batch": 2.5}, ValueError, ("batch=2.5",)),
-        ({"batch": True}, ValueError, ("batch=True",)),
+        ({"chunk": 0}, ValueError, ("chunk=0; allowed: an integer, 1 or more",)),
+        ({"chunk": 2.5}, ValueError, ("chunk=2.5",)),
+        ({"chunk": True}, ValueError, ("chunk=True",)),
+        ({"batch": 0}, ValueError, ("batch=0 is outside 1..",)),
+        ({"batch": 2.5}, TypeError, ("batch=2.5 is not an integer",)),
         ({"rule": "minmix"}, ValueError, ("'minmix'", "did you mean 'minmax'?")),
     ],
     ids=str,
@@ -303,7 +306,7 @@ def test_a_model_larger_than_the_banks_says_so():
         mac_ops=[MacOp(name=f"fc{i}", m=1, k=16384, n=16384) for i in range(20)],
         vector_ops=[],
     )
-    ds = costs(model, banks, {})
+    ds = costs(planned(model, banks))
     assert float(ds.occupancy.sel(layer="fc3")) == banks.occupancy(model.mac_ops[3])
     assert 1 < float(ds.occupancy.where(ds.executor == "hbm-pim").sum()) < 2
     assert not float(ds.occupancy.where(ds.executor != "hbm-pim").sum())

@@ -1,0 +1,108 @@
+"""How does a machine that changes one thing about another answer for the rest? By handing it on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, Self
+
+import numpy as np
+
+from pimlab.cost import Prices
+from pimlab.keys import Key
+from pimlab.machine.protocol import Calibration, MacOp, Programmed, Target, VectorOp
+from pimlab.values import part
+
+
+class Wrapped(Target):
+    """`machine`, with whatever a subclass changes; every other answer is the machine's own.
+
+    A test holds that each member of the protocol is handed on, so that a member added to `Target`
+    cannot be forgotten here.
+    """
+
+    stage: ClassVar[int] = 0
+
+    name: str = ""
+    machine: Target = part(Target)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.machine, Target):
+            object.__setattr__(self, "stage", self.machine.stage)
+            object.__setattr__(self, "name", self.name or self.machine.name)
+            object.__setattr__(self, "host", self.host or self.machine.host)
+        super().__post_init__()
+
+    def serves(self, op: MacOp | VectorOp) -> bool:
+        """What the machine serves."""
+        return self.machine.serves(op)
+
+    def program(
+        self,
+        w: np.ndarray,
+        key: int | Key = 0,
+        *,
+        bias: np.ndarray | None = None,
+        calibration: Calibration | None = None,
+    ) -> Programmed:
+        """Weights w float32 (k, n) and bias float32 (n,) as the machine holds them."""
+        return self.machine.program(w, key, bias=bias, calibration=calibration)
+
+    def product(self, x: np.ndarray, w: np.ndarray, key: int | Key = 0) -> np.ndarray:
+        """y float32 (b, m, n) of two activations, as the machine multiplies them."""
+        return self.machine.product(x, w, key)
+
+    def counted_product(
+        self, x: np.ndarray, w: np.ndarray, key: int | Key = 0
+    ) -> tuple[np.ndarray, Mapping[str, int]]:
+        """`product` and what left its range, as the machine counts it."""
+        return self.machine.counted_product(x, w, key)
+
+    def placed(self, ops: tuple[MacOp, ...]) -> Self:
+        """The machine with its data where they live."""
+        return self.but(machine=self.machine.placed(ops))
+
+    def occupancy(self, op: MacOp | VectorOp) -> float:
+        """Share of the machine's memory."""
+        return self.machine.occupancy(op)
+
+    def events(self, op: MacOp | VectorOp) -> Mapping[str, int]:
+        """Counts of the machine."""
+        return self.machine.events(op)
+
+    def latency(self, op: MacOp | VectorOp) -> Mapping[str, float]:
+        """Seconds of the machine, by phase."""
+        return self.machine.latency(op)
+
+    @property
+    def prices(self) -> Prices:
+        """Prices of the machine."""
+        return self.machine.prices
+
+    @property
+    def static(self) -> Mapping[str, float]:
+        """What the machine is charged by the second."""
+        return self.machine.static
+
+    @property
+    def cited(self) -> tuple[str, ...]:
+        """Keys in `sources.bib` of the machine."""
+        return self.machine.cited
+
+    @property
+    def codes(self) -> str:
+        """The machine's format of activations."""
+        return self.machine.codes
+
+    @property
+    def varies(self) -> bool:
+        """Whether the machine's values depend on key or time."""
+        return self.machine.varies
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """Non-idealities of the machine."""
+        return self.machine.causes
+
+    def with_causes(self, causes: tuple[str, ...]) -> Self:
+        """The wrapped machine with only the named non-idealities."""
+        return self.but(machine=self.machine.with_causes(causes))

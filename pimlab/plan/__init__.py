@@ -1,0 +1,7 @@
+"""Which machine runs which operator of a model? Plans, and the search for the cheapest one."""
+
+from __future__ import annotations
+
+from pimlab.plan.plan import Op, Plan, planned
+
+__all__ = ["Op", "Plan", "planned"]

@@ -1,0 +1,252 @@
+"""Which machine runs which operator of a model? One value says it for accuracy, energy and time.
+
+A plan is what `run`, `explain`, `place` and every search share: the machines, with their data where
+they live when each runs its own operators; the operators of one batch; and the links between the
+first machine and the others. A machine alone is the trivial plan: it runs what it serves, and its
+hosts run the rest.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any, Self
+
+from pimlab.cost import Prices
+from pimlab.cost.prices import Price
+from pimlab.machine import presets
+from pimlab.machine.links import LINK_BIT, Link, link_seconds, transferred
+from pimlab.machine.protocol import MacOp, Target, VectorOp
+from pimlab.values import Value, integer, nearest, unknown
+
+Op = MacOp | VectorOp
+
+
+class Plan(Value):
+    """Which machine runs which operator of `model`, in batches of `batch` inferences.
+
+    machines : one or more, each with its own name; the first is the one that links lead to;
+    `placed` are the same machines with their data where they live.
+    owners : operator -> name of the machine that runs it; operators that are not named run on the
+    first machine that serves them.  links : machine -> what lies between it and the first machine,
+    crossed by each operator it runs; no link costs nothing.  shared : names of machines on one DRAM
+    (an NPU and the PIM that is its memory): one computes while the other waits.
+    name : what results call the plan; else the names of its machines, joined by " + ".
+    Raises ValueError for machines of one name, owners that are not there or do not serve their
+    operator, operators that nobody serves; TypeError for what is no model or no machine.
+
+    >>> model = pim.load_model("digits-mlp")
+    >>> npu, banks = pim.target("warboy"), pim.target("gddr6-aim")
+    >>> plan = pim.Plan(model=model, machines=[npu, banks], owners={"gemm_1": "gddr6-aim"})
+    >>> {op.name: plan.machine(op).name for op in model.mac_ops}
+    {'gemm_1': 'gddr6-aim', 'gemm_2': 'warboy'}
+    """
+
+    model: Any
+    machines: Sequence[Target]
+    owners: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    batch: int = integer(1, default=1)
+    links: Mapping[str, Link] = dataclasses.field(default_factory=dict)
+    shared: Sequence[str] = ()
+    name: str = ""
+    explained: str | None = None
+    """The machine whose non-idealities `causes` names; None: those of all machines."""
+
+    def check(self) -> None:
+        """Every operator has one machine, which serves it; every machine holds its own data."""
+        if not all(hasattr(self.model, word) for word in ("mac_ops", "vector_ops")):
+            raise TypeError(
+                f"model={self.model!r:.80} is no model; write for example "
+                "pimlab.load_model('fashion-cnn')"
+            )
+        checked_machines("machines", self.machines)
+        names = [machine.name for machine in self.machines]
+        for place in (*self.links, *self.shared, *self.owners.values()):
+            if place not in names:
+                raise ValueError(unknown("plan: machine", place, names))
+        for name, between in self.links.items():
+            checked_link(name, between)
+        known = [op.name for op in (*self.model.mac_ops, *self.model.vector_ops)]
+        for op in self.owners:
+            if op not in known:
+                raise ValueError(f"plan: {op!r} is no operator of the model{nearest(op, known)}")
+        owners = {op.name: self._owner(op) for op in (*self.model.mac_ops, *self.model.vector_ops)}
+        object.__setattr__(self, "owners", owners)
+        object.__setattr__(self, "machines", tuple(self.machines))
+        object.__setattr__(self, "name", self.name or " + ".join(names))
+
+    def _owner(self, op: Op) -> str:
+        wanted = self.owners.get(op.name)
+        for machine in self.machines:
+            if machine.name == wanted or (wanted is None and machine.serves(op)):
+                if not machine.serves(op):
+                    raise ValueError(f"plan: {machine.name} does not execute {op.name!r} ({op})")
+                return machine.name
+        names = " and ".join(machine.name for machine in self.machines)
+        raise ValueError(f"{names} do not execute {op.name!r} ({op}); add a machine that does")
+
+    @cached_property
+    def operators(self) -> tuple[Op, ...]:
+        """Operators of one batch: MAC operators in order of execution, then the others."""
+        return tuple(
+            op.batched(self.batch) if self.batch > 1 else op
+            for op in (*self.model.mac_ops, *self.model.vector_ops)
+        )
+
+    @cached_property
+    def placed(self) -> dict[str, Target]:
+        """Name -> machine with its data where they live when it runs all its operators in turn."""
+        mine: dict[str, list[MacOp]] = {machine.name: [] for machine in self.machines}
+        for op in self.operators:
+            if isinstance(op, MacOp):
+                mine[self.owners[op.name]].append(op)
+        return {m.name: m.placed(tuple(mine[m.name])) for m in self.machines}
+
+    def machine(self, op: Op | str) -> Target:
+        """The machine that runs the operator (or the operator of that name); KeyError for one that
+        the model does not have.
+        """
+        name = op if isinstance(op, str) else op.name
+        if name not in self.owners:
+            raise KeyError(
+                f"plan: {name!r} is no operator of the model{nearest(name, self.owners)}"
+            )
+        return self.placed[self.owners[name]]
+
+    @property
+    def stage(self) -> int:
+        """The latest roadmap stage among the machines that multiply and accumulate."""
+        macs = [self.machine(op).stage for op in self.model.mac_ops]
+        return max([self.machines[0].stage, *macs])
+
+    def counts(self, op: Op) -> dict[str, int]:
+        """Counts of one batch of `op`, one of `operators`; bits over its machine's link among
+        them.
+        """
+        machine = self.machine(op)
+        between = self.links.get(machine.name)
+        crossing = {LINK_BIT: transferred(op, between)} if between else {}
+        return {**machine.events(op), **crossing}
+
+    def phases(self, op: Op) -> dict[str, float]:
+        """Seconds of one batch of `op` by phase, the link's transfers among them."""
+        machine = self.machine(op)
+        between = self.links.get(machine.name)
+        crossing = {"link": link_seconds(op, between)} if between else {}
+        return {**machine.latency(op), **crossing}
+
+    def prices(self, machine: str) -> Prices:
+        """Prices of the machine of that name, and of its link."""
+        own, between = self.placed[machine].prices, self.links.get(machine)
+        if between is None:
+            return own
+        return Prices({**own, LINK_BIT: Price(constant=between.bit, component="link")})
+
+    @property
+    def occupancy(self) -> dict[str, float]:
+        """Machine -> share of its memory that its operators take up for good; above 1 the model
+        needs as many such machines.
+        """
+        total = dict.fromkeys(self.placed, 0.0)
+        for op in self.operators:
+            total[self.owners[op.name]] += self.machine(op).occupancy(op)
+        return total
+
+    @property
+    def cited(self) -> tuple[str, ...]:
+        """Keys in `sources.bib` of every publication behind machines and links, sorted."""
+        found = {key for machine in self.machines for key in machine.cited}
+        for between in self.links.values():
+            found.update((*between.sources, *between.bit.sources))
+        return tuple(sorted(found))
+
+    @property
+    def varies(self) -> bool:
+        """Whether values depend on the key or on the time after programming."""
+        return any(machine.varies for machine in self.machines)
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """Names of the non-idealities, in the order a waterfall shows them."""
+        shown = [m for m in self.machines if self.explained in (None, m.name)]
+        return tuple(dict.fromkeys(cause for machine in shown for cause in machine.causes))
+
+    def with_causes(self, causes: tuple[str, ...]) -> Self:
+        """This plan with only the named non-idealities, of the machines that `causes` speaks of."""
+        for cause in causes:
+            if cause not in self.causes:
+                raise ValueError(unknown(f"{self.name}: non-ideality", cause, self.causes))
+        kept = [
+            m.with_causes(tuple(c for c in m.causes if c in causes))
+            if self.explained in (None, m.name)
+            else m
+            for m in self.machines
+        ]
+        return self.but(machines=kept)
+
+
+def checked_machines(what: str, machines: Any) -> None:
+    """TypeError or ValueError unless `machines` are one or more machines, each with its own
+    name.
+    """
+    listed = isinstance(machines, Sequence) and not isinstance(machines, str)
+    if not listed or not all(isinstance(m, Target) for m in machines):
+        raise TypeError(
+            f"{what}={machines!r:.80}; allowed: a list of machines, such as "
+            "[pimlab.target('warboy'), pimlab.target('hbm-pim')]"
+        )
+    names = [machine.name for machine in machines]
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"{what}={names}: allowed: one machine or more, each with its own name")
+
+
+def checked_link(name: str, between: Any) -> None:
+    """TypeError unless `between`, what leads to the machine `name`, is a Link."""
+    if not isinstance(between, Link):
+        raise TypeError(
+            f"links[{name!r}]={between!r:.80} is not a Link, such as pimlab.link('cxl')"
+        )
+
+
+def planned(model: Any, target: Plan | Target, batch: int = 1) -> Plan:
+    """`target` as the plan of `model`: a plan stays (in batches of `batch`, if that is not 1), a
+    machine runs what it serves and its hosts the rest.
+
+    A machine without a host that lacks an operator of the model gets the preset "warboy" as host.
+    Raises TypeError for what is neither, ValueError for the plan of another model.
+    """
+    if isinstance(target, Plan):
+        if target.model is not model:
+            raise ValueError(
+                f"plan {target.name!r} is for the model {getattr(target.model, 'name', '?')!r}, "
+                f"not for {getattr(model, 'name', '?')!r}; write plan.model as the model"
+            )
+        return target if batch == 1 else target.but(batch=batch)
+    if not isinstance(target, Target):
+        raise TypeError(
+            f"target={target!r:.80} is neither a Target nor a Plan; write for example "
+            "pimlab.target('warboy')"
+        )
+    chain = [target]
+    while chain[-1].host is not None:
+        chain.append(chain[-1].host)
+    operators = (*model.mac_ops, *model.vector_ops)
+    if len(chain) == 1 and not all(target.serves(op) for op in operators):
+        chain.append(presets.target(presets.HOST))
+    return Plan(
+        model=model,
+        machines=[_own_name(machine, chain[:i]) for i, machine in enumerate(chain)],
+        batch=batch,
+        name=target.name,
+        explained=target.name,
+    )
+
+
+def _own_name(machine: Target, before: Sequence[Target]) -> Target:
+    """The machine, called "<name> (host)" where a machine before it has its name."""
+    taken = {other.name for other in before}
+    name = machine.name
+    while name in taken:
+        name += " (host)"
+    return machine if name == machine.name else machine.but(name=name)

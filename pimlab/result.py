@@ -1,0 +1,238 @@
+"""What does a Dataset of pimlab say, and in which words? Names, units, bounds, sources, directions.
+
+Every room takes its words from here, so that one notebook reads the answer of another room. An
+interval is three variables, `energy`, `energy_low` and `energy_high`, and not a dimension `bound`:
+with a dimension, the sum a reader writes first, `out.energy.sum()`, would add low, nominal and high
+to three times the energy without a word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pimlab import units
+from pimlab.values import nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+LOW, HIGH = "_low", "_high"
+"""What the names of an interval's ends add to the name of its variable."""
+STATIC = "static"
+"""Pseudo-layers "static <machine>" hold what a machine draws by the second: leakage, refresh, idle
+power.
+"""
+SEPARATOR = ","
+"""Between the keys of the attribute `sources`."""
+
+
+class Word(NamedTuple):
+    """The unit of a variable or coordinate, and what it means."""
+
+    unit: str
+    meaning: str
+
+
+WORDS = {
+    "energy": Word("J", "energy of one inference"),
+    "latency": Word("s", "time from the input to the answer, of one batch"),
+    "phase_latency": Word("s", "time of one batch by phase"),
+    "throughput": Word("1/s", "inferences a second when one batch follows another"),
+    "events": Word("1", "count of events in one batch"),
+    "macs": Word("1", "multiply-accumulates of one inference"),
+    "occupancy": Word("1", "share of its machine's memory that an operator takes up for good"),
+    "assumed_share": Word("1", "share of energy that rests on assumed prices"),
+    "clipped": Word("1", "values that left their range, over all samples"),
+    "interval": Word("s", "time between answers in steady state"),
+    "power": Word("W", "mean power"),
+    "utilisation": Word("1", "share of time or of work that is used"),
+    "samples": Word("1", "test samples"),
+    "stage": Word("1", "roadmap stage"),
+    "executor": Word("", "machine that executes the operator"),
+    "layer": Word("", "operator"),
+    "event": Word("", "what is counted"),
+    "component": Word("", "part of the machine that spends"),
+    "phase": Word("", "part of the time"),
+    "overrun": Word("", "range that was left"),
+    "step": Word("", "non-idealities, added one after another"),
+    "cause": Word("", "non-ideality"),
+    "target": Word("", "machine"),
+    "model": Word("", "trained model"),
+    "at": Word("s", "time after programming"),
+    "seed": Word("1", "seed of everything random"),
+}
+"""Variable or coordinate -> unit and meaning."""
+
+
+def attrs(name: str, meaning: str | None = None, unit: str | None = None) -> dict[str, str]:
+    """The attributes `units` and `long_name` of the variable `name`; of an interval's end as well.
+
+    meaning, unit : where they are not those of `WORDS` (names that are not there need both).
+    KeyError with the nearest word for a name that nobody defined.
+    """
+    base, end = _parted(name)
+    word = WORDS.get(base)
+    if word is None and (meaning is None or unit is None):
+        raise KeyError(f"result {name!r} has no unit and meaning{nearest(base, WORDS)}")
+    text = meaning if meaning is not None else word.meaning if word else ""
+    text += {LOW: ", lower end", HIGH: ", upper end", "": ""}[end]
+    shown = unit if unit is not None else word.unit if word else ""
+    return {**({"units": shown} if shown else {}), "long_name": text}
+
+
+def _parted(name: str) -> tuple[str, str]:
+    for end in (LOW, HIGH):
+        if name.endswith(end):
+            return name.removesuffix(end), end
+    return name, ""
+
+
+def variable(
+    name: str, dims: str | tuple[str, ...], values: Any, **other: str
+) -> tuple[str | tuple[str, ...], Any, dict[str, str]]:
+    """(dims, values, attributes) of the variable `name`, as xarray takes them; `other` as `attrs`
+    takes it.
+    """
+    return dims, values, attrs(name, **other)
+
+
+def finished(answer: xr.Dataset, sources: Iterable[str] = ()) -> xr.Dataset:
+    """`answer` as it leaves pimlab: words on its coordinates, text that files can hold, sources.
+
+    sources : keys of `sources.bib`, added to those it has. ValueError for a variable that hides
+    behind a method of a Dataset (`answer.count` is xarray's, whatever a variable is called).
+    """
+    import xarray as xr
+
+    hidden = [name for name in answer.variables if hasattr(xr.Dataset, str(name))]
+    if hidden:
+        raise ValueError(f"result variable {hidden[0]!r} is a method of Dataset; choose another")
+    texts = {
+        name: answer[name].astype(object)
+        for name in answer.coords
+        if answer[name].dtype.kind == "U"
+    }
+    answer = answer.assign_coords(texts)
+    for name in answer.coords:
+        if name in WORDS:
+            for key, text in attrs(str(name)).items():
+                answer[name].attrs.setdefault(key, text)
+    return answer.assign_attrs(sources=joined([*sources_of(answer), *sources]))
+
+
+def joined(sources: Iterable[str]) -> str:
+    """Keys of sources as the attribute `sources` holds them: sorted, each once.
+
+    >>> from pimlab import result
+    >>> result.joined(["b2001", "a1999", "b2001"])
+    'a1999,b2001'
+    """
+    return SEPARATOR.join(sorted({key for key in sources if key}))
+
+
+def sources_of(answer: xr.Dataset) -> tuple[str, ...]:
+    """Keys of the sources behind `answer`, sorted; () where it has no attribute `sources`."""
+    text = str(answer.attrs.get("sources", ""))
+    return tuple(sorted({key.strip() for key in text.split(SEPARATOR) if key.strip()}))
+
+
+def better(answer: xr.Dataset, metric: str) -> str:
+    """ "higher" or "lower": which is better of the variable `metric`, as its attribute says.
+
+    KeyError for a variable that is not there; ValueError for one that is no metric.
+    """
+    if metric not in answer:
+        raise KeyError(f"no variable {metric!r}{nearest(metric, map(str, answer.data_vars))}")
+    said = answer[metric].attrs.get("better")
+    if said not in ("higher", "lower"):
+        raise ValueError(f"{metric!r} is no metric: nothing says whether more of it is better")
+    return str(said)
+
+
+def metrics(answer: xr.Dataset) -> tuple[str, ...]:
+    """Names of the variables that are metrics of quality: those that say which way is better."""
+    return tuple(
+        str(name)
+        for name, values in answer.data_vars.items()
+        if "better" in values.attrs and not _parted(str(name))[1]
+    )
+
+
+def summary(answer: xr.Dataset) -> pd.DataFrame:
+    """A table to read: one row a machine, model, time and seed of `answer`; text with intervals.
+
+    answer : what `run`, `compare`, `explain` or a sweep of them returned. Columns: each metric with
+    its 95 % interval over samples, energy (J an inference, nominal and range of its prices),
+    latency (s), assumed (share of the energy that rests on assumed prices), as far as `answer` has
+    them. Metrics and energies are summed over layers and components; other dimensions are rows.
+
+    >>> mlp, npu = pim.load_model("digits-mlp"), pim.target("warboy")
+    >>> pim.summary(pim.run(mlp, npu, pim.load_data("digits", limit=50))).columns.tolist()
+    ['accuracy', 'energy', 'latency', 'assumed']
+    """
+    import pandas as pd
+    import xarray as xr
+
+    if not isinstance(answer, xr.Dataset):
+        raise TypeError(f"summary takes a Dataset of pimlab, not {type(answer).__name__}")
+    parts = _columns(answer)
+    if not parts:
+        raise ValueError(
+            "summary: this Dataset has neither a metric nor energy nor latency; allowed: what run, "
+            "compare or explain returned"
+        )
+    dims = list(dict.fromkeys(d for columns in parts.values() for one in columns for d in one.dims))
+    rows, index = [], []
+    for where in _places(answer, dims):
+        at = {d: i for d, (i, _) in where.items()}
+        rows.append({name: _shown(name, columns, at) for name, columns in parts.items()})
+        index.append(tuple(label for _, label in where.values()))
+    if not dims:
+        return pd.DataFrame(rows, index=pd.Index([str(answer.attrs.get("target", ""))]))
+    return pd.DataFrame(rows, index=pd.MultiIndex.from_tuples(index, names=dims))
+
+
+_SUMMED = ("layer", "component", "phase", "event", "overrun")
+
+
+def _columns(answer: xr.Dataset) -> dict[str, list[xr.DataArray]]:
+    """Column -> its value, and the ends of its interval where there is one."""
+    wanted = {name: name for name in metrics(answer)}
+    wanted |= {name: name for name in ("energy", "latency") if name in answer}
+    wanted |= {"assumed": "assumed_share"} if "assumed_share" in answer else {}
+    found = {}
+    for column, name in wanted.items():
+        ends = [name + end for end in ("", LOW, HIGH) if name + end in answer]
+        found[column] = [_total(answer[one]) for one in ends]
+    return found
+
+
+def _total(values: xr.DataArray) -> xr.DataArray:
+    return values.sum([d for d in values.dims if d in _SUMMED], keep_attrs=True, skipna=False)
+
+
+def _places(answer: xr.Dataset, dims: list[Hashable]) -> Iterable[dict[Hashable, tuple[int, Any]]]:
+    """Every combination of indices and labels of `dims`."""
+    import itertools
+
+    labels = [answer[d].values.tolist() for d in dims]
+    for indices in itertools.product(*[range(len(each)) for each in labels]):
+        yield {d: (i, labels[n][i]) for n, (d, i) in enumerate(zip(dims, indices, strict=True))}
+
+
+def _shown(name: str, columns: list[xr.DataArray], at: Mapping[Hashable, int]) -> str:
+    value, *ends = [
+        float(one.isel({d: i for d, i in at.items() if d in one.dims})) for one in columns
+    ]
+    if value != value:
+        return "-"
+    if name == "assumed":
+        return f"{value:.0%}"
+    unit = columns[0].attrs.get("units", "1")
+    shown = f"{value:.4g}" if unit == "1" else units.si(value, unit)
+    if len(ends) < 2:
+        return shown
+    low, high = (f"{end:.4g}" if unit == "1" else units.si(end, unit) for end in ends)
+    return f"{shown} [{low}, {high}]"
