@@ -26,7 +26,6 @@ _EXPORTS = {
     "train": "pimlab.studies.training",
     "load_model": "pimlab.workload",
     "load_data": "pimlab.workload",
-    "link": "pimlab.machine.links",
     "target": "pimlab.machine.presets",
     "targets": "pimlab.machine.presets",
     "device": "pimlab.analog",

@@ -115,5 +115,9 @@ class StreamedWeights(Programmed):
 def streamed(machine: Target, columns: int = 1024) -> Streamed:
     """`machine` with at most `columns` outputs' weights programmed at a time: the same costs, less
     memory, more time.
+
+    >>> few = pim.streamed(pim.target("pcm-hermes"), columns=256)
+    >>> few.name, few.columns
+    ('pcm-hermes', 256)
     """
     return Streamed(machine=machine, columns=columns)

@@ -38,9 +38,9 @@ class Plan(Value):
 
     >>> model = pim.load_model("digits-mlp")
     >>> npu, banks = pim.target("warboy"), pim.target("gddr6-aim")
-    >>> plan = pim.Plan(model=model, machines=[npu, banks], owners={"gemm_1": "gddr6-aim"})
+    >>> plan = pim.Plan(model=model, machines=[npu, banks], owners={"fc2": "gddr6-aim"})
     >>> {op.name: plan.machine(op).name for op in model.mac_ops}
-    {'gemm_1': 'gddr6-aim', 'gemm_2': 'warboy'}
+    {'fc1': 'warboy', 'fc2': 'gddr6-aim'}
     """
 
     model: Any

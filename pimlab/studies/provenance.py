@@ -66,7 +66,9 @@ def cite(answer: xr.Dataset | Plan | Target) -> str:
     >>> print(pim.cite(answer).splitlines()[0])  # one entry a source
     @misc{accelforge,
     """
-    if isinstance(answer, (Plan, Target)):
+    if isinstance(answer, Target):
+        return "\n\n".join(map(_bibtex, _with_hosts(answer)))
+    if isinstance(answer, Plan):
         return "\n\n".join(map(_bibtex, answer.cited))
     if not isinstance(answer, xr.Dataset):
         raise TypeError(
@@ -79,6 +81,15 @@ def cite(answer: xr.Dataset | Plan | Target) -> str:
             "returned"
         )
     return "\n\n".join(map(_bibtex, sources_of(answer)))
+
+
+def _with_hosts(machine: Target | None) -> tuple[str, ...]:
+    """Keys of the sources of a machine and of the hosts it names, sorted."""
+    keys: set[str] = set()
+    while machine is not None:
+        keys.update(machine.cited)
+        machine = machine.host
+    return tuple(sorted(keys))
 
 
 def _bibtex(key: str) -> str:

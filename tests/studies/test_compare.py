@@ -102,6 +102,8 @@ def test_ranges_are_chosen_for_the_codes_of_the_machine():
     )
     narrow = npu.in_format("int4")
     for rule, same in (("minmax", True), ("mse", False)):
-        wide, few = (calibrations(planned(model, machine), data, rule)["fc1"].y for machine in (npu, narrow))
+        wide, few = (
+            calibrations(planned(model, machine), data, rule)["fc1"].y for machine in (npu, narrow)
+        )
         assert (wide == few) == same, rule
     assert float(pim.run(model, narrow, data, rule="mse").accuracy) > 0.8

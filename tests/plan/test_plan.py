@@ -1,0 +1,125 @@
+"""Does one plan say who runs what, for accuracy, energy and time alike?"""
+
+import numpy as np
+import pytest
+
+import pimlab as pim
+from pimlab.plan import Plan, planned
+
+MODEL = pim.load_model("digits-mlp")
+NPU, BANKS, PCM = pim.target("warboy"), pim.target("gddr6-aim"), pim.target("pcm-hermes")
+FIRST, SECOND = (op.name for op in MODEL.mac_ops)
+
+
+def test_a_machine_alone_is_the_trivial_plan():
+    plan = planned(MODEL, PCM)
+    assert [m.name for m in plan.machines] == ["pcm-hermes", "warboy"]
+    assert plan.owners[FIRST] == plan.owners[SECOND] == "pcm-hermes"
+    assert {plan.owners[op.name] for op in MODEL.vector_ops} == {"warboy"}
+    assert (plan.name, plan.stage, plan.causes) == ("pcm-hermes", 3, PCM.causes)
+    bare = planned(MODEL, PCM.but(host=None))
+    assert [m.name for m in bare.machines] == ["pcm-hermes", "warboy"]
+
+
+def test_run_answers_the_same_for_a_machine_and_for_its_plan():
+    data = pim.load_data("digits", limit=20)
+    alone, by_plan = pim.run(MODEL, PCM, data), pim.run(MODEL, planned(MODEL, PCM), data)
+    assert alone.drop_attrs().identical(by_plan.drop_attrs())
+
+
+def test_an_operator_runs_where_the_plan_says_for_values_and_costs():
+    data = pim.load_data("digits", limit=50)
+    plan = Plan(model=MODEL, machines=[NPU, PCM], owners={SECOND: "pcm-hermes"})
+    answer = pim.run(MODEL, plan, data, at="1 year", seed=3)
+    assert answer.executor.sel(layer=[FIRST, SECOND]).values.tolist() == ["warboy", "pcm-hermes"]
+    assert float(answer.energy.sel(layer=SECOND, component="cells")) > 0
+    assert float(answer.energy.sel(layer=FIRST, component="cells")) == 0
+    again = pim.run(MODEL, plan, data, at="1 year", seed=4)
+    assert plan.varies
+    assert float(answer.energy.sel(layer=SECOND, component="cells")) != float(
+        again.energy.sel(layer=SECOND, component="cells")
+    )
+    assert answer.attrs["target"] == "warboy + pcm-hermes"
+    assert answer.attrs["stage"] == 3
+    assert set(PCM.cited) | set(NPU.cited) == set(answer.attrs["sources"].split(","))
+
+
+def test_explain_takes_a_plan_and_shows_the_causes_of_all_its_machines():
+    data = pim.load_data("digits", limit=20)
+    plan = Plan(model=MODEL, machines=[NPU, PCM], owners={SECOND: "pcm-hermes"})
+    assert set(plan.causes) == {*NPU.causes, *PCM.causes}
+    story = pim.explain(MODEL, plan, data)
+    assert story.step.values.tolist() == ["ideal", *(f"+ {cause}" for cause in plan.causes)]
+    assert plan.with_causes(("drift",)).causes == ("drift",)
+    with pytest.raises(ValueError, match="did you mean 'drift'"):
+        plan.with_causes(("drif",))
+
+
+@pytest.mark.parametrize("machine", [NPU, BANKS.but(host=NPU), PCM], ids=lambda m: m.name)
+def test_a_batch_shares_the_weights_and_costs_no_more_an_inference(machine):
+    one, eight = (pim.run(MODEL, machine, batch=batch) for batch in (1, 8))
+    assert float(eight.energy.sum()) <= float(one.energy.sum()) * (1 + 1e-12)
+    assert float(one.latency.sum()) <= float(eight.latency.sum())
+    assert float(eight.latency.sum()) <= 8 * float(one.latency.sum()) * (1 + 1e-12)
+    seconds = float(eight.latency.sum())
+    assert float(eight.throughput) == pytest.approx(8 / seconds)
+    assert (eight.macs == one.macs).all()
+    static = [layer for layer in eight.layer.values if layer.startswith("static ")]
+    assert static
+    for layer in static:  # watts times the batch's seconds, shared by its inferences
+        watts = float(one.energy.sel(layer=layer).sum()) / float(one.latency.sum())
+        assert float(eight.energy.sel(layer=layer).sum()) == pytest.approx(watts * seconds / 8)
+
+
+def test_links_are_crossed_by_the_operators_beyond_them():
+    near = NPU.but(name="near", host=None)
+    between = pim.link("cxl")
+    plan = Plan(model=MODEL, machines=[NPU, near], owners={FIRST: "near"}, links={"near": between})
+    answer = pim.run(MODEL, plan)
+    op = MODEL.mac_ops[0]
+    bits = op.m * (op.k + op.n) * between.word
+    assert int(answer.events.sel(layer=FIRST, event="link bit")) == bits
+    assert float(answer.phase_latency.sel(layer=FIRST, phase="link")) == pytest.approx(
+        2 * between.delay + bits / between.bandwidth
+    )
+    assert float(answer.energy.sel(component="link").sum()) == pytest.approx(
+        bits * between.bit.value
+    )
+    assert set(between.bit.sources) <= set(answer.attrs["sources"].split(","))
+
+
+def test_occupancy_adds_up_over_the_operators_of_a_machine():
+    plan = planned(MODEL, BANKS.but(widest=None))
+    shares = [BANKS.occupancy(op) for op in MODEL.mac_ops]
+    assert plan.occupancy["gddr6-aim"] == pytest.approx(sum(shares))
+    assert np.isclose(plan.occupancy["warboy"], 0) or "warboy" in plan.occupancy
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "text"),
+    [
+        ({"machines": []}, ValueError, "one machine or more"),
+        ({"machines": NPU}, TypeError, "allowed: a list of machines"),
+        ({"machines": [NPU, NPU]}, ValueError, "each with its own name"),
+        ({"machines": [NPU], "owners": {FIRST: "warbi"}}, ValueError, "did you mean 'warboy'"),
+        ({"machines": [NPU], "owners": {"fc0": "warboy"}}, ValueError, "'fc0' is no operator"),
+        ({"machines": [PCM]}, ValueError, "pcm-hermes do not execute"),
+        ({"machines": [NPU], "links": {"warboy": "cxl"}}, TypeError, "is not a Link"),
+        ({"machines": [NPU], "shared": ["x"]}, ValueError, "'x' is not known"),
+        ({"machines": [NPU], "batch": 0}, ValueError, "batch=0 is outside 1.."),
+        ({"machines": [NPU], "model": 3}, TypeError, "model=3 is no model"),
+    ],
+)
+def test_bad_plans_are_refused_by_name(fields, error, text):
+    with pytest.raises(error, match=text):
+        Plan(**{"model": MODEL, **fields})
+
+
+def test_a_plan_is_of_one_model_and_names_its_operators():
+    plan = planned(MODEL, NPU)
+    with pytest.raises(ValueError, match="is for the model 'digits-mlp', not for 'cancer-mlp'"):
+        pim.run(pim.load_model("cancer-mlp"), plan)
+    with pytest.raises(KeyError, match="is no operator of the model"):
+        plan.machine("fc99")
+    with pytest.raises(TypeError, match="neither a Target nor a Plan"):
+        planned(MODEL, "warboy")
