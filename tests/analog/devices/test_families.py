@@ -19,7 +19,7 @@ from pimlab.analog.devices import (
 )
 from pimlab.analog.devices.conformance import ConformanceError
 
-DATA = Path(__file__).parents[2] / "datasets" / "reference" / "analog"
+DATA = Path(__file__).parents[3] / "datasets" / "reference" / "analog"
 G = np.array([0, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0])
 
 
