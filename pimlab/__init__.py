@@ -17,6 +17,7 @@ _EXPORTS = {
     "study": "pimlab.studies",
     "explain": "pimlab.studies",
     "cite": "pimlab.studies",
+    "target_of": "pimlab.studies",
     "compare": "pimlab.studies",
     "place": "pimlab.studies.place",
     "Plan": "pimlab.plan",

@@ -17,6 +17,10 @@ from functools import lru_cache
 from typing import Any, Self, dataclass_transform
 
 from pimlab import units
+from pimlab.canonical import canonical as canonical
+from pimlab.canonical import digest as digest
+from pimlab.canonical import from_canonical as from_canonical
+from pimlab.canonical import register
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:
@@ -169,6 +173,22 @@ _CHECKS = {
 
 
 @lru_cache(maxsize=512)
+def _defaults(cls: type) -> dict[str, str]:
+    """Field -> repr of its default as it stands in a value (text with a unit became a float)."""
+    usual = {}
+    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+        if field.default is not dataclasses.MISSING:
+            check = _CHECKS.get(field.metadata.get("kind", ""))
+            keep = check is None or field.default is None
+            usual[field.name] = repr(
+                field.default
+                if keep
+                else check(cls.__name__, field.name, field.default, dict(field.metadata))  # type: ignore[misc]
+            )
+    return usual
+
+
+@lru_cache(maxsize=512)
 def _names(cls: type) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(cls))  # type: ignore[arg-type]
 
@@ -185,7 +205,7 @@ class Value:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        dataclasses.dataclass(frozen=True, kw_only=True)(cls)
+        dataclasses.dataclass(frozen=True, kw_only=True, repr=False)(cls)
         plain = cls.__init__
 
         def init(self: Any, *args: Any, **given: Any) -> None:
@@ -203,6 +223,7 @@ class Value:
                 )
             plain(self, **given)
 
+        register(cls)
         init.__wrapped__ = plain  # type: ignore[attr-defined]  # inspect.signature shows the fields
         cls.__init__ = init  # type: ignore[method-assign]
 
@@ -217,6 +238,13 @@ class Value:
                     check(type(self).__name__, field.name, value, dict(field.metadata)),
                 )
         self.check()
+
+    def __repr__(self) -> str:
+        """The fields that are not at their default; `canonical` writes all of them."""
+        cls, usual = type(self), _defaults(type(self))  # type: ignore[arg-type]
+        parts = {name: repr(getattr(self, name)) for name in cls.fields()}
+        told = [f"{name}={text}" for name, text in parts.items() if usual.get(name) != text]
+        return f"{cls.__name__}({', '.join(told)})"
 
     def check(self) -> None:
         """Rules that join several fields; a subclass raises ValueError naming the rule, the values

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from pimlab.constants import Constant
-from pimlab.values import Value, unknown
+from pimlab.values import Value, digest, unknown
 
 
 class Price(Value):
@@ -61,6 +61,13 @@ class Prices(Mapping[str, Price]):
 
     def __hash__(self) -> int:
         return hash(tuple(self._prices.items()))
+
+    def __repr__(self) -> str:
+        return f"<Prices of {len(self)} events, {digest(self)[:12]}>"
+
+    def canonical_fields(self) -> dict[str, dict[str, Price]]:
+        """What `Prices` is built of, for its canonical form."""
+        return {"prices": self._prices}
 
     def with_price(self, event: str, constant: Constant) -> Prices:
         """A copy in which `event` costs `constant` (a user's own number:

@@ -141,7 +141,7 @@ def condensed(result: xr.Dataset, metrics: Sequence[str], at: Times) -> xr.Datas
         result.attrs.get("samples", 0),
         {"units": "1", "long_name": "test samples"},
     )
-    told = ("calibration", "seed", "pimlab", "commit", "lock", "sources")
+    told = ("machine", "calibration", "seed", "pimlab", "commit", "lock", "sources")
     return kept.reset_coords(drop=True).assign_attrs(
         {name: result.attrs[name] for name in told if name in result.attrs}
     )

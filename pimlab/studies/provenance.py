@@ -5,17 +5,22 @@ BibTeX.
 from __future__ import annotations
 
 import hashlib
+import json
 import subprocess
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import xarray as xr
 
 import pimlab
 from pimlab import catalogue
 from pimlab.machine.protocol import Target
-from pimlab.plan import Plan
+from pimlab.plan import Plan, planned
 from pimlab.result import sources_of
+from pimlab.values import canonical, from_canonical
 
 _ROOT = Path(__file__).parents[2]
 
@@ -52,6 +57,81 @@ def lock() -> str:
 def stamp() -> dict[str, str]:
     """The attributes every Dataset carries: version, commit and lock hash."""
     return {"pimlab": pimlab.__version__, "commit": commit(), "lock": lock()}
+
+
+def machine_text(plan: Plan) -> str:
+    """What the attribute `machine` of a result says: the canonical form of the machine it was asked
+    for, or of the plan (all of it but the model, which the attribute `model_sha256` names).
+    """
+    if planned(plan.model, plan.machines[0], plan.batch) == plan:
+        return canonical(plan.machines[0])
+    return canonical({name: getattr(plan, name) for name in Plan.fields() if name != "model"})
+
+
+def target_of(result: xr.Dataset, model: Any = None) -> Any:
+    """The machine (or plan) that computed `result`, built again: it equals the one that `run` was
+    given.
+
+    result : what run, explain, compare or sweep returned, or the same read back from a file. One of
+    several machines is chosen first: `pim.target_of(ds.isel(adc_bits=0))`.  model : the model of a
+    result that was computed on a plan; a plan says which machine runs which of its operators.
+    TypeError for what is no Dataset; ValueError for one that names no machine, or several, one
+    whose classes are not known here, and a plan without its model.
+
+    >>> machine = pim.target("pcm-hermes").but(adc=pim.ADC(bits=4))
+    >>> answer = pim.run(pim.load_model("digits-mlp"), machine, None)
+    >>> pim.target_of(answer) == machine
+    True
+    """
+    if not isinstance(result, xr.Dataset):
+        raise TypeError(
+            "target_of takes a Dataset that run, sweep, compare or explain returned, not "
+            f"{type(result).__name__}"
+        )
+    built = from_canonical(_machine_of(result))
+    if not isinstance(built, dict):
+        return built
+    wanted = result.attrs.get("model_sha256")
+    if model is None or wanted not in (None, model.sha256):
+        raise ValueError(
+            f"target_of model={model!r}: this result was computed on a plan of the model "
+            f"{result.attrs.get('model', '?')!r} (sha256 {wanted}); give that model"
+        )
+    return Plan(model=model, **built)
+
+
+def _machine_of(result: xr.Dataset) -> str:
+    """The canonical form of the one machine that `result` names."""
+    if "machine" in result.attrs:
+        return str(result.attrs["machine"])
+    if "machine" not in result.coords or "machines" not in result.attrs:
+        raise ValueError(
+            "this Dataset has no attribute 'machine'; target_of takes what run, sweep, compare or "
+            "explain returned"
+        )
+    labels = sorted(set(np.ravel(result.machine.values).tolist()))
+    if len(labels) != 1:
+        dims = ", ".join(f"{dim}=0" for dim in result.machine.dims)
+        raise ValueError(
+            f"this Dataset holds {len(labels)} machines; select one first, such as "
+            f"pimlab.target_of(result.isel({dims}))"
+        )
+    return str(json.loads(result.attrs["machines"])[labels[0]])
+
+
+def with_machines(results: Sequence[xr.Dataset]) -> tuple[list[xr.Dataset], dict[str, str]]:
+    """Results of several machines, each with a scalar coordinate `machine` that names its own by
+    the first digits of its digest; and the attribute `machines` (JSON: name -> canonical form) of
+    what they are joined to.
+
+    Results of one machine, and those that name none, stay as they are.
+    """
+    forms = [result.attrs.get("machine") for result in results]
+    if len(set(forms)) < 2 or None in forms:
+        return list(results), {}
+    names = [hashlib.sha256(str(form).encode()).hexdigest()[:12] for form in forms]
+    named = [r.assign_coords(machine=name) for r, name in zip(results, names, strict=True)]
+    return named, {"machines": json.dumps(dict(zip(names, forms, strict=True)))}
 
 
 def cite(answer: xr.Dataset | Plan | Target) -> str:

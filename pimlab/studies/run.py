@@ -195,6 +195,7 @@ def attributes(plan: Plan, data: Any, seed: int, rule: str) -> dict[str, Any]:
         "model_sha256": plan.model.sha256,
         **about_data,
         "target": plan.name,
+        "machine": provenance.machine_text(plan),
         "stage": plan.stage,
         "batch": plan.batch,
         "seed": as_key(seed).seed,

@@ -21,6 +21,7 @@ import numpy as np
 import xarray as xr
 
 from pimlab.studies.identity import digest
+from pimlab.studies.provenance import with_machines
 from pimlab.studies.store import Store
 from pimlab.values import Value, unknown
 
@@ -219,6 +220,7 @@ def _progress(
 
 def _join(results: list[xr.Dataset], values: dict[str, list[Any]]) -> xr.Dataset:
     labels = {name: [_label(name, value) for value in given] for name, given in values.items()}
+    results, machines = with_machines(results)
     order = {
         dim: _first_seen(results, dim)
         for dim in dict.fromkeys(d for r in results for d in r.dims if d in r.coords)
@@ -241,10 +243,21 @@ def _join(results: list[xr.Dataset], values: dict[str, list[Any]]) -> xr.Dataset
     joined = joined.set_coords(list(told)).assign_coords(
         {name: value for name, value in same.items() if name not in labels}
     )
-    joined.attrs = _common([result.attrs for result in results])
+    joined.attrs = {**_common([result.attrs for result in results]), **machines}
+    if machines:
+        joined = joined.assign_coords(machine=_narrow(joined.machine))
     for name, attributes in about.items():
         joined[name].attrs.update(attributes)
     return joined.transpose(*labels, ...)
+
+
+def _narrow(label: xr.DataArray) -> xr.DataArray:
+    """`label` without the dimensions along which it says the same."""
+    for dim in label.dims:
+        first = label.isel({dim: 0}, drop=True)
+        if bool((label == first).all()):
+            label = first
+    return label.astype(object).assign_attrs(long_name="machine, as `pimlab.target_of` builds it")
 
 
 def _about(name: str, result: xr.Dataset) -> dict[Any, Any]:

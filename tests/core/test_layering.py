@@ -14,7 +14,7 @@ ROOMS = {
     path.stem for path in ROOT.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
 }
 
-GROUND = {"units", "values", "keys", "constants"}
+GROUND = {"units", "canonical", "values", "keys", "constants"}
 MATERIAL = GROUND | {"kernels", "formats", "catalogue", "cost", "machine"}
 STAGES = {"npu", "dram_pim", "analog"}
 PLANNED = MATERIAL | {"workload"}
@@ -22,7 +22,8 @@ STUDY = PLANNED | STAGES | {"result", "__init__"}
 EVERY = ROOMS
 MAY_IMPORT = {
     "units": set(),
-    "values": {"units"},
+    "canonical": set(),
+    "values": {"units", "canonical"},
     "keys": {"units", "values"},
     "constants": {"units", "values"},
     "result": {"units", "values"},
