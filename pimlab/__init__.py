@@ -23,6 +23,7 @@ _EXPORTS = {
     "Plan": "pimlab.plan",
     "summary": "pimlab.result",
     "link": "pimlab.machine.links",
+    "network": "pimlab.cluster",
     "streamed": "pimlab.machine.streamed",
     "train": "pimlab.studies.training",
     "load_model": "pimlab.workload",
@@ -41,6 +42,7 @@ _EXPORTS = {
 _ROOMS = (
     "analog",
     "catalogue",
+    "cluster",
     "cost",
     "dram_pim",
     "formats",

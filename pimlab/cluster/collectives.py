@@ -1,6 +1,6 @@
 """How long does a collective of many chips take? Rounds of messages, each a delay and a transfer.
 
-An algorithm is a list of rounds. In a round workers send a share of the message to workers `distance`
+An algorithm is a list of rounds. In a round workers send a share of the message to workers some
 ranks away, and wait for what they receive:
 
     T = launch + sum over rounds of  hops delay + crowding share 8 message / (efficiency bandwidth)

@@ -81,9 +81,7 @@ class Network(Value):
         names = (algorithm,) if algorithm else self.algorithms
         if operation == "all-to-all" and algorithm is None:
             names = ("ring",)
-        found = [
-            (self._seconds(operation, message, workers, one, on_board), one) for one in names
-        ]
+        found = [(self._seconds(operation, message, workers, one, on_board), one) for one in names]
         return min(found, key=lambda pair: pair[0])
 
     def _seconds(

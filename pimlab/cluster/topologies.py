@@ -6,6 +6,7 @@ messages at once, not taken from a formula.
 
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
 from functools import lru_cache
 
@@ -46,7 +47,7 @@ class Ring(Topology):
         ahead = (end - start) % workers
         step, count = (1, ahead) if 2 * ahead <= workers else (-1, workers - ahead)
         places = [(start + step * i) % workers for i in range(count + 1)]
-        return tuple(zip(places, places[1:], strict=False))
+        return tuple(itertools.pairwise(places))
 
 
 class Mesh(Topology):
@@ -78,7 +79,7 @@ class Mesh(Topology):
         while row != last_row:
             row += 1 if last_row > row else -1
             places.append((row, column))
-        return tuple(zip(places, places[1:], strict=False))
+        return tuple(itertools.pairwise(places))
 
 
 class FatTree(Topology):

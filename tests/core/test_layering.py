@@ -38,6 +38,7 @@ MAY_IMPORT = {
     "analog": MATERIAL,
     "workload": MATERIAL,
     "plan": PLANNED,
+    "cluster": PLANNED | {"plan", "result"},
     "studies": STUDY | {"plan"},
     "plot": GROUND | {"result"},
     "roadmap": STUDY | {"plan", "studies", "plot"},
