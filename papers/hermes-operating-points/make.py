@@ -24,8 +24,8 @@ from pimlab.plot.style import PARTS, figure, save
 OUT = Path("results") / "hermes-operating-points"
 TARGETS = Path(__file__).with_name("targets.csv")
 MODES = {
-    "four-phase": ("pcm-hermes", "hermes", 4),
-    "one-phase": ("pcm-hermes-one-phase", "hermes-one-phase", 1),
+    "four-phase": ("pcm-hermes", "pcm-hermes", 4),
+    "one-phase": ("pcm-hermes-one-phase", "pcm-hermes-one-phase", 1),
 }
 """Mode -> (target, catalogue entry, phases)."""
 CORE = MacOp(name="one core", m=1, k=256, n=256)
@@ -74,7 +74,7 @@ def compute(quick: bool = False) -> xr.Dataset:
     phases = np.array([MODES[mode][2] for mode in modes])
     phase = (seconds[0] - seconds[1]) / (phases[0] - phases[1])
     watts = printed["throughput"] / printed["efficiency"]
-    core = catalogue.entry("analog", "hermes-one-phase")["core_efficiency"].value
+    core = catalogue.entry("analog", "pcm-hermes-one-phase")["core_efficiency"].value
     return xr.Dataset(
         {
             "throughput": ("mode", throughput, {"units": "TOPS"}),

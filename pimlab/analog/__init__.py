@@ -20,9 +20,10 @@ _HOMES = {
     "devices": ("Device", "check", "device", "device_names"),
     "energy": ("adc_energy", "adc_price", "lifetime", "programming_energy"),
     "mapping": ("Slices",),
+    "non_ideal": ("NonIdeal",),
     "physics": ("sampled_voltage", "sampling_energy", "shot_current", "thermal_current"),
     "programmed": ("ProgrammedCrossbar",),
-    "targets": ("TARGETS",),
+    "targets": ("TARGETS", "target"),
     "learning": (
         "SGD",
         "MixedPrecision",

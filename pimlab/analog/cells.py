@@ -8,13 +8,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pimlab.analog.circuit.wired import Curved, Gated, Polarities, Solved, effective, variance
+from pimlab.analog.circuit.wired import (
+    Gated,
+    NonlinearWires,
+    Polarities,
+    Solved,
+    effective,
+    variance,
+)
 from pimlab.analog.circuit.wires import Wires
 from pimlab.analog.devices import CubicCurrent, Device
 from pimlab.keys import Key
 
-Bent = list[tuple[int, np.ndarray]]
-"""(power of the input, coefficients (k, n)) of each term of a curved I-V beyond the linear one."""
+NonlinearTerms = list[tuple[int, np.ndarray]]
+"""(power of the input, coefficients (k, n)) of each term of a nonlinear I-V beyond the linear
+one.
+"""
 SKEWED_FROM = 32
 """Active inputs asked for by a plain Gaussian above which skewness is worth a product of its
 own.
@@ -26,7 +35,7 @@ without per-cell draws.
 
 
 @dataclass(frozen=True)
-class CellSpread:
+class CellDraws:
     """Cells of a tile as a single draw sees them, for outputs whose noise is not Gaussian: float32
     (k, n), in `Reading.unit`.
 
@@ -41,12 +50,12 @@ class CellSpread:
     minus_sigma: np.ndarray
     devices: int
     flip: float
-    """Telegraph noise: standard normals above this find a cell lower by its sigma; inf: Gaussian
+    """Telegraph noise: standard normals above this lower a cell by its sigma; inf: Gaussian
     noise.
     """
 
 
-class Bank:
+class CellArray:
     """Cells of one polarity: targets (k, n), S, and `devices` cells that share each of them,
     (devices, k, n), S.
 
@@ -70,11 +79,11 @@ class Bank:
             else cell.defects.applied(g, cell.g_min, cell.g_max, site.child("defects"))
         )
 
-    def at(self, seconds: float, cool: bool = False) -> np.ndarray:
-        """Conductances at that time without read noise, S, float64 (devices, k, n); `cool`: at the
-        temperature of programming.
+    def at(self, seconds: float, programming_temperature: bool = False) -> np.ndarray:
+        """Conductances at that time without read noise, S, float64 (devices, k, n), at the
+        temperature of use or of programming.
         """
-        cell = self.cell.but(temperature=None) if cool else self.cell
+        cell = self.cell.but(temperature=None) if programming_temperature else self.cell
         return np.stack(
             [
                 cell.drifted(g, seconds, self.key.child(d), self.target)
@@ -100,25 +109,25 @@ class Bank:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What one read of a tile sees, in `Reading.unit`.
+class TileMoments:
+    """Mean and noise of one read of a tile's cells, in `Reading.unit`.
 
-    mean : float64 (k, n);  bent : (power of the input, float64 (k, n)) of each term beyond the
+    mean : float64 (k, n);  nonlinear : (power of the input, float64 (k, n)) of each term beyond the
     linear one;
     variance : float64 (k, n) or None without read noise;  cells : for single draws, or None.
     """
 
     mean: np.ndarray
-    bent: Bent
+    nonlinear: NonlinearTerms
     variance: np.ndarray | None
-    cells: CellSpread | None
+    cells: CellDraws | None
     third: np.ndarray | None = None
     """float64 (k, n): third cumulants, where noise is drawn with its skewness."""
     solved: Solved | None = None
-    """Wires whose inputs switch the cells, or with bent I-V curves: reads are solved input by
+    """Wires whose inputs switch the cells, or cells of nonlinear I-V: reads are solved input by
     input, and `mean` is zero.
 
-    `variance` is then that of ideal wires (or of straight cells): what steps of an input have in
+    `variance` is then that of ideal wires (or of linear cells): what steps of an input have in
     common.
     """
 
@@ -144,23 +153,23 @@ class Reading:
     unit: float
 
 
-def seen(
-    banks: list[tuple[float, Bank]], nows: list[np.ndarray], part: slice, how: Reading
-) -> Seen:
-    """One tile of a plane whose signed `banks` have the conductances `nows` at that time."""
-    cell, seconds = banks[0][1].cell, how.seconds
+def tile_moments(
+    signed: list[tuple[float, CellArray]], nows: list[np.ndarray], part: slice, how: Reading
+) -> TileMoments:
+    """One tile of a plane whose `signed` cells have the conductances `nows` at that time."""
+    cell, seconds = signed[0][1].cell, how.seconds
     span = how.unit
-    bent = _bent(banks, nows, part, how.volts, span)
+    nonlinear = _nonlinear(signed, nows, part, how.volts, span)
     if how.wires is not None:
-        return _through_wires(banks, nows, part, how)
+        return _through_wires(signed, nows, part, how)
     if cell.read_noise is None:
         mean = sum(
-            sign * now[:, part].mean(axis=0) for (sign, _), now in zip(banks, nows, strict=True)
+            sign * now[:, part].mean(axis=0) for (sign, _), now in zip(signed, nows, strict=True)
         )
-        return Seen(np.asarray(mean) / span, bent, None, None)
+        return TileMoments(np.asarray(mean) / span, nonlinear, None, None)
     drawn = []
-    for (sign, bank), now in zip(banks, nows, strict=True):
-        sigma = bank.spread(now, seconds)
+    for (sign, held), now in zip(signed, nows, strict=True):
+        sigma = held.spread(now, seconds)
         assert sigma is not None
         drawn.append((sign, now[:, part], sigma[:, part]))
     shape = drawn[0][1].shape[1:]
@@ -172,97 +181,105 @@ def seen(
         spread += second.sum(axis=0) / len(g) ** 2
         higher.append((sign, second / len(g) ** 2, third / len(g) ** 3, fourth / len(g) ** 4))
     edges = edgeworth(higher)
-    cells = (
+    draws = (
         _single_draws(drawn, edges.needed, cell.read_noise.flip, span)
         if edges.needed.any()
         else None
     )
     skew = None if edges.third is None else edges.third / span**3
-    return Seen(mean / span, bent, spread / span**2, cells, third=skew)
+    return TileMoments(mean / span, nonlinear, spread / span**2, draws, third=skew)
 
 
 def _through_wires(
-    banks: list[tuple[float, Bank]], nows: list[np.ndarray], part: slice, how: Reading
-) -> Seen:
-    """As `seen`, solved with the wires of each array; the devices of one weight conduct side by
-    side.
+    signed: list[tuple[float, CellArray]], nows: list[np.ndarray], part: slice, how: Reading
+) -> TileMoments:
+    """As `tile_moments`, solved with the wires of each array; the devices of one weight conduct
+    side by side.
     """
     assert how.wires is not None
-    cell, devices = banks[0][1].cell, len(nows[0])
+    cell, devices = signed[0][1].cell, len(nows[0])
     span = devices * how.unit
     polarities, spreads = [], None if cell.read_noise is None else list[np.ndarray]()
-    for (sign, bank), now in zip(banks, nows, strict=True):
-        mean, sigma = now[:, part], bank.spread(now, how.seconds)
+    for (sign, cells), now in zip(signed, nows, strict=True):
+        mean, sigma = now[:, part], cells.spread(now, how.seconds)
         if sigma is not None and spreads is not None:
-            mean, second = bank.cell_moments(mean, sigma[:, part])
+            mean, second = cells.cell_moments(mean, sigma[:, part])
             spreads.append(np.sqrt(second.sum(axis=0)))
         polarities.append((sign, mean.sum(axis=0)))
     if cell.current is not None:
-        return _curved(cell.current, polarities, spreads, [now[:, part] for now in nows], how)
+        return _nonlinear_wires(
+            cell.current, polarities, spreads, [now[:, part] for now in nows], how
+        )
     if not how.wires.linear:
         shape = polarities[0][1].shape
-        return Seen(
+        return TileMoments(
             np.zeros(shape),
             [],
-            _straight(spreads, span),
+            _ideal_wires_variance(spreads, span),
             None,
             solved=Gated(how.wires, how.cols, polarities, spreads, span),
         )
     matrix = effective(how.wires, how.cols, polarities) / span
     if spreads is None:
-        return Seen(matrix, [], None, None)
-    return Seen(
+        return TileMoments(matrix, [], None, None)
+    return TileMoments(
         matrix, [], variance(how.wires, how.cols, polarities, spreads, how.positive) / span**2, None
     )
 
 
-def _curved(
+def _nonlinear_wires(
     curve: CubicCurrent,
     polarities: Polarities,
     spreads: list[np.ndarray] | None,
     nows: list[np.ndarray],
     how: Reading,
-) -> Seen:
-    """Bent cells behind wires; their noise is that of straight cells of the same conductances."""
+) -> TileMoments:
+    """Nonlinear cells behind wires; their noise is that of linear cells of the same
+    conductances.
+    """
     assert how.wires is not None
     shape, span = polarities[0][1].shape, len(nows[0]) * how.unit
     noise: np.ndarray | None
     if spreads is not None and how.wires.linear:
         noise = variance(how.wires, how.cols, polarities, spreads, how.positive) / span**2
     else:
-        noise = _straight(spreads, span)
+        noise = _ideal_wires_variance(spreads, span)
     terms = []
     for now in nows:
-        found = {power: coefficient.sum(axis=0) for power, coefficient in curve.terms(now)}
-        terms.append((found.get(2, np.zeros(shape)), found.get(3, np.zeros(shape))))
+        by_power = {power: term.sum(axis=0) for power, term in curve.terms(now)}
+        terms.append((by_power.get(2, np.zeros(shape)), by_power.get(3, np.zeros(shape))))
     kept = None if noise is None else noise.astype(np.float32)
-    solved = Curved(
+    solved = NonlinearWires(
         how.wires, how.cols, polarities, terms, how.volts, how.drive, how.width, span, kept
     )
-    return Seen(np.zeros(shape), [], noise, None, solved=solved)
+    return TileMoments(np.zeros(shape), [], noise, None, solved=solved)
 
 
-def _straight(spreads: list[np.ndarray] | None, span: float) -> np.ndarray | None:
+def _ideal_wires_variance(spreads: list[np.ndarray] | None, span: float) -> np.ndarray | None:
     """Variance of a read per squared input if wires were ideal, float64 (k, n), relative."""
     return None if spreads is None else np.sum(np.square(spreads), axis=0) / span**2
 
 
-def _bent(
-    banks: list[tuple[float, Bank]], nows: list[np.ndarray], part: slice, volts: float, span: float
-) -> Bent:
-    """What a curved I-V adds: coefficient times volts^(power - 1), so that it multiplies the
+def _nonlinear(
+    signed: list[tuple[float, CellArray]],
+    nows: list[np.ndarray],
+    part: slice,
+    volts: float,
+    span: float,
+) -> NonlinearTerms:
+    """What a nonlinear I-V adds: coefficient times volts^(power - 1), so that it multiplies the
     relative input like a conductance.
     """
-    curve = banks[0][1].cell.current
+    curve = signed[0][1].cell.current
     if curve is None:
         return []
     if volts > curve.limit:
         raise ValueError(
-            f"{banks[0][1].cell.name}: read voltage {volts} V is outside its I-V curve; allowed: "
+            f"{signed[0][1].cell.name}: read voltage {volts} V is outside its I-V curve; allowed: "
             f"up to {curve.limit} V"
         )
     total: dict[int, np.ndarray] = {}
-    for (sign, _), now in zip(banks, nows, strict=True):
+    for (sign, _), now in zip(signed, nows, strict=True):
         for power, coefficient in curve.terms(now[:, part]):
             total[power] = (
                 total.get(power, 0.0)
@@ -273,7 +290,7 @@ def _bent(
 
 def _single_draws(
     drawn: list[tuple[float, np.ndarray, np.ndarray]], needed: np.ndarray, flip: float, span: float
-) -> CellSpread:
+) -> CellDraws:
     flat = [
         (a.reshape(-1, a.shape[-1]) / span).astype(np.float32)
         for _, g, sigma in drawn
@@ -281,7 +298,7 @@ def _single_draws(
     ]
     if len(flat) == 2:
         flat += [np.zeros((0, flat[0].shape[1]), np.float32)] * 2
-    return CellSpread(needed, flat[0], flat[1], flat[2], flat[3], len(drawn[0][1]), flip)
+    return CellDraws(needed, flat[0], flat[1], flat[2], flat[3], len(drawn[0][1]), flip)
 
 
 @dataclass(frozen=True)

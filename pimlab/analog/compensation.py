@@ -1,47 +1,84 @@
-"""How is drift made up for? Digital gains and offsets from reading known inputs again, or writing
+"""How is drift compensated? Digital gains and offsets from reading known inputs again, or writing
 the weights anew.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import ClassVar, Protocol
 
 import numpy as np
 
+from pimlab.analog.devices import Device
 from pimlab.analog.draws import uniforms
 from pimlab.kernels.blas import one_thread
 from pimlab.keys import Key
 from pimlab.values import Value, choice, integer, quantity
 
-if TYPE_CHECKING:
-    from pimlab.analog.programmed import ProgrammedCrossbar
-
 Correction = tuple[np.ndarray, np.ndarray]
 """(gain, offset) of every output: y becomes gain y + offset; float32 () or (n,)."""
+
+
+class Readable(Protocol):
+    """What a rule needs of programmed weights: `ProgrammedCrossbar` has it."""
+
+    key: Key
+    k: int
+    input_scale: np.float32 | None
+    sample: np.ndarray | None
+    """float32 (rows, k), calibration rows, or None."""
+    weights: np.ndarray | None
+    """float32 (k, n), for rules that compare with them."""
+
+    @property
+    def name(self) -> str:
+        """The machine's name, for errors."""
+
+    @property
+    def cell(self) -> Device:
+        """The memory cell."""
+
+    @property
+    def signed_inputs(self) -> bool:
+        """Whether the drivers can give negative inputs."""
+
+    @property
+    def unmoved(self) -> bool:
+        """Whether cells are used at the temperature at which they were programmed."""
+
+    def age(self, seconds: float) -> tuple[int, float]:
+        """(how often the weights have been written again, seconds since the last time)."""
+
+    def reference_read(self, seconds: float, x: np.ndarray) -> np.ndarray:
+        """A read of reference inputs at that time, float32 (rows, n)."""
+
+    def baseline_read(self, x: np.ndarray) -> np.ndarray:
+        """The same right after programming, at the temperature of programming."""
 
 
 class DriftCompensation(Value):
     """Gains from mean |y| of reference inputs right after programming over mean |y| now.
 
     "Right after programming" is also at the temperature of programming, so what heat does to all
-    cells alike is made up for. Both reads go through the same noisy cells and converters as any
+    cells alike is compensated too. Both reads go through the same noisy cells and converters as any
     other read. One gain a layer is the "global drift compensation" of Joshi et al., Nat. Commun.
     11, 2473 (2020), Methods; one a column also follows the columns' own drift.
     """
+
+    sources: ClassVar[tuple[str, ...]] = ("joshi2020",)
 
     per: str = choice("layer", "column", default="layer")
     vectors: int = integer(
         1, 4096, default=64, doc="reference input rows, spread evenly over the input range"
     )
 
-    def correction(self, programmed: ProgrammedCrossbar, seconds: float) -> Correction | None:
+    def correction(self, programmed: Readable, seconds: float) -> Correction | None:
         """Gain `seconds` after programming, without offset; None at the time and temperature of
         programming.
         """
         if seconds == 0 and programmed.unmoved:
             return None
         x = uniforms(Key(seed=0).child("reference inputs"), (self.vectors, programmed.k))
-        if programmed.machine.signed_inputs:
+        if programmed.signed_inputs:
             x = 2.0 * x - np.float32(1.0)
         axis = 0 if self.per == "column" else None
         reads = programmed.baseline_read(x), programmed.reference_read(seconds, x)
@@ -59,22 +96,25 @@ class StatisticsCompensation(Value):
     right after programming.
     """
 
+    sources: ClassVar[tuple[str, ...]] = ("joshi2020",)
+
     rows: int = integer(
         2, 4096, default=256, doc="calibration rows read, as many as there are at most"
     )
 
-    def correction(self, programmed: ProgrammedCrossbar, seconds: float) -> Correction:
+    def correction(self, programmed: Readable, seconds: float) -> Correction:
         """Gain and offset of every output `seconds` after programming; ValueError without a
         calibration sample.
         """
         if programmed.sample is None:
             raise ValueError(
-                f"{programmed.machine.name}: StatisticsCompensation needs program(..., "
+                f"{programmed.name}: StatisticsCompensation needs program(..., "
                 "calibration=...) with sample rows"
             )
         x = programmed.sample[: self.rows]
         with one_thread():
-            exact = x @ programmed.weights
+            exact = x @ np.asarray(programmed.weights)
+        assert programmed.input_scale is not None
         seen = (
             programmed.reference_read(seconds, x / programmed.input_scale) * programmed.input_scale
         )
@@ -96,16 +136,18 @@ class ReferenceColumns(Value):
     weights.
     """
 
+    sources: ClassVar[tuple[str, ...]] = ()
+
     count: int = integer(1, 256, default=1)
 
-    def correction(self, programmed: ProgrammedCrossbar, seconds: float) -> Correction | None:
+    def correction(self, programmed: Readable, seconds: float) -> Correction | None:
         """Gain `seconds` after programming, without offset; None at the time and temperature of
         programming.
         """
         if seconds == 0 and programmed.unmoved:
             return None
         cycle, age = programmed.age(seconds)
-        cell, key = programmed.machine.pair_cell, programmed.key.child("reference columns")
+        cell, key = programmed.cell, programmed.key.child("reference columns")
         target = np.full((programmed.k, self.count), (cell.g_min + cell.g_max) / 2)
         written = cell.program(target, key.child("refresh", cycle) if cycle else key)
         before = cell.but(temperature=None).read(written, 0.0, key.child("read", 0)).mean()

@@ -5,11 +5,13 @@ errors and noise.
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import numpy as np
 
+from pimlab.analog.non_ideal import NonIdeal
 from pimlab.analog.physics import count
-from pimlab.values import Value, choice, integer, number, quantity
+from pimlab.values import choice, integer, number, quantity
 
 _MOST_LEVELS = 2**16 - 1
 """Levels of a converter above which they are not drawn one by one: a table of all of them is kept
@@ -17,7 +19,7 @@ for each converter.
 """
 
 
-class DAC(Value):
+class DAC(NonIdeal):
     """Input drivers. Full scale is the largest calibrated input. No converter is `dac=None`.
 
     encoding: "amplitude", a voltage in one step; "pulse width", full voltage for a time; "bit
@@ -27,6 +29,8 @@ class DAC(Value):
     (it has no zero).
     """
 
+    cause: ClassVar[str] = "dac"
+
     bits: int = integer(1, 16, hint="for no converter write dac=None")
     encoding: str = choice("amplitude", "pulse width", "bit serial", default="amplitude")
     codes: str = choice("symmetric", "complement", "unsigned", "offset binary", default="symmetric")
@@ -34,10 +38,10 @@ class DAC(Value):
     gain_error: float = number(low=0, default=0.0, doc="standard deviation over drivers, relative")
     offset_error: float = number(low=0, default=0.0, doc="standard deviation over drivers, codes")
     dnl: float = number(
-        low=0, high=1, default=0.0, doc="standard deviation of a code's step, codes"
+        low=0, high=1, default=0.0, doc="DNL: standard deviation of a code's step, codes"
     )
     inl: float = number(
-        low=0, default=0.0, doc="standard deviation over drivers of the height of a bow, codes"
+        low=0, default=0.0, doc="standard deviation over drivers of the INL at mid-range, codes"
     )
 
     def check(self) -> None:
@@ -100,8 +104,8 @@ class DAC(Value):
         return self.drive if self.encoding == "pulse width" else 1
 
     @property
-    def uneven(self) -> bool:
-        """Whether drivers differ from what they are told, each in its own way."""
+    def varies(self) -> bool:
+        """Whether drivers have gain, offset, DNL or INL errors, drawn once for each of them."""
         return max(self.gain_error, self.offset_error) > 0 or (
             max(self.dnl, self.inl) > 0 and self.drive > 1
         )
@@ -125,7 +129,7 @@ class DAC(Value):
         return [*steps, (-float(half), (codes < 0).astype(np.float32))]
 
 
-class ADC(Value):
+class ADC(NonIdeal):
     """Column converter: mid-tread, codes clip at both ends. No converter is `adc=None`.
 
     `range` names the rule that finds the full scale of a column's current from calibration rows
@@ -137,6 +141,8 @@ class ADC(Value):
     weights and inputs only). `enob` below `bits` adds the white noise that leaves that many
     effective bits.
     """
+
+    cause: ClassVar[str] = "adc"
 
     bits: int = integer(1, 24, hint="for no converter write adc=None")
     range: str = choice(
@@ -153,10 +159,10 @@ class ADC(Value):
     gain_error: float = number(low=0, default=0.0, doc="standard deviation over columns, relative")
     offset_error: float = number(low=0, default=0.0, doc="standard deviation over columns, codes")
     dnl: float = number(
-        low=0, high=1, default=0.0, doc="standard deviation of a code's width, codes"
+        low=0, high=1, default=0.0, doc="DNL: standard deviation of a code's width, codes"
     )
     inl: float = number(
-        low=0, default=0.0, doc="standard deviation over converters of the height of a bow, codes"
+        low=0, default=0.0, doc="standard deviation over converters of the INL at mid-range, codes"
     )
     columns: int = integer(
         1, 2**16, default=1, doc="columns that share one converter, one after the other"
@@ -188,8 +194,13 @@ class ADC(Value):
         return 0.0 if self.enob is None else math.sqrt((4.0 ** (self.bits - self.enob) - 1) / 12)
 
     @property
-    def uneven(self) -> bool:
-        """Whether converters differ, each with its own errors."""
+    def varies(self) -> bool:
+        """Whether converters add noise, or have errors drawn once for each of them."""
+        return self.noise > 0 or self.mismatched
+
+    @property
+    def mismatched(self) -> bool:
+        """Whether converters have gain, offset, DNL or INL errors."""
         return max(self.gain_error, self.offset_error) > 0 or (
             max(self.dnl, self.inl) > 0 and self.high - self.low > 2
         )

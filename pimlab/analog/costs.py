@@ -31,6 +31,10 @@ COMPONENTS = {
 all others in events.
 """
 
+_TIMES = ("read_voltage", "integration_time", "read_time", "node")
+COST_TABLES = (*_TIMES, *("energy." + event.replace(" ", "_") for event in COMPONENTS))
+"""Tables of a macro's file that hold its costs."""
+
 
 class MacroCosts(Value):
     """Times and prices of a macro."""
@@ -49,6 +53,13 @@ class MacroCosts(Value):
     node: float = quantity("m", above=0, default=22e-9)
     constants: tuple[tuple[str, Constant], ...] = ()
     """Price of each event; events without one cost nothing apart from what others hold."""
+    cited: tuple[str, ...] = ()
+    """Keys in `sources.bib` behind the times and the voltage."""
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Keys in `sources.bib` behind the times, the voltage and the prices."""
+        return tuple(sorted({*self.cited, *(s for _, c in self.constants for s in c.sources)}))
 
     def with_price(self, event: str, constant: Constant) -> MacroCosts:
         """A copy in which `event` costs `constant` (a user's own number: `pim.assumed`); KeyError
@@ -85,13 +96,18 @@ def macro(name: str) -> MacroCosts:
     """The macro of `catalogue/analog/<name>.toml`; ValueError with the nearest name when there is
     none.
     """
-    entry = catalogue.entry("analog", name)
+    return macro_costs(name, catalogue.entry("analog", name))
+
+
+def macro_costs(name: str, entry: Entry) -> MacroCosts:
+    """The costs that the file of a macro or of a whole machine holds."""
     return MacroCosts(
         name=name,
         read_voltage=entry["read_voltage"].value,
         integration_time=entry["integration_time"].value,
         read_time=entry["read_time"].value,
         constants=_constants(entry),
+        cited=tuple(sorted({s for key in _TIMES if key in entry for s in entry[key].sources})),
         **({"node": entry["node"].value} if "node" in entry else {}),
     )
 

@@ -105,11 +105,13 @@ def planes(
             _digits(np.maximum(whole, 0), slices, digit),
             _digits(np.maximum(-whole, 0), slices, digit),
         )
-        made = [
+        pairs = [
             Plane(weight, plus, minus, 0.0, digit)
             for (weight, plus), (_, minus) in zip(positive, negative, strict=True)
         ]
-        return made if subtract == "analog" else [half for plane in made for half in _halves(plane)]
+        return (
+            pairs if subtract == "analog" else [half for plane in pairs for half in _halves(plane)]
+        )
     if coding == "complement":
         return _complement(whole, slices, background, digit)
     return _shifted(whole, coding, slices, cols, background, digit)

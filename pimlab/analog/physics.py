@@ -21,20 +21,20 @@ def amount(value: str | float, unit: str, name: str, least: float = 0.0) -> floa
     """SI float of `value`, text or a number in `unit`; ValueError naming it when it is below
     `least` or not finite.
     """
-    found = units.parse(value, unit, name)
-    if not least <= found < math.inf:
+    size = units.parse(value, unit, name)
+    if not least <= size < math.inf:
         raise ValueError(
             f"{name}={value!r} is outside {least:g}..inf {unit}".rstrip() + " (and must be finite)"
         )
-    return found
+    return size
 
 
 def some(value: str | float, unit: str, name: str) -> float:
     """As `amount`, for what cannot be zero."""
-    found = amount(value, unit, name)
-    if not found:
+    size = amount(value, unit, name)
+    if not size:
         raise ValueError(f"{name}={value!r}; allowed: above 0 {unit}".rstrip())
-    return found
+    return size
 
 
 def count(value: int, name: str, least: int = 1) -> int:
@@ -52,12 +52,12 @@ def numbers(array: Any, name: str) -> np.ndarray:
     """float64 of an array of real numbers; TypeError naming it for anything else, such as text with
     a unit.
     """
-    found = np.asarray(array)
-    if found.dtype.kind not in "biuf":
+    held = np.asarray(array)
+    if held.dtype.kind not in "biuf":
         raise TypeError(
-            f"{name} is {found.dtype} {array!r:.60}; allowed: an array of real numbers in SI units"
+            f"{name} is {held.dtype} {array!r:.60}; allowed: an array of real numbers in SI units"
         )
-    return found.astype(np.float64, copy=False)
+    return held.astype(np.float64, copy=False)
 
 
 def thermal_current(

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
-from pimlab.analog.cells import CellSpread
+from pimlab.analog.cells import CellDraws
 from pimlab.analog.circuit.wired import Solved
+from pimlab.analog.converter_errors import ConverterErrors, DriverErrors
 from pimlab.analog.converters import ADC, DAC
 from pimlab.analog.steps import StepNoise, least_active
-from pimlab.analog.uneven import Drivers, Errors
 from pimlab.kernels import converter, crossbar
 from pimlab.kernels.blas import one_thread
 from pimlab.keys import Key
@@ -42,20 +42,20 @@ class Tile:
     cells have, or None.
     lsb : float32 (n,), size of an ADC code, or None;  value : float32 (n,), what a code (without
     ADC: a unit) stands for.
-    bent : (power, float32 (k, n)) of each term of a curved I-V beyond the linear one.
+    nonlinear : (power, float32 (k, n)) of each term of a nonlinear I-V beyond the linear one.
     third : float32 (k, n), third cumulants of the cells, where noise is drawn with its skewness.
     """
 
     rows: slice
     mean: np.ndarray
     variance: np.ndarray | float | None
-    cells: CellSpread | None
-    bent: list[tuple[int, np.ndarray]]
+    cells: CellDraws | None
+    nonlinear: list[tuple[int, np.ndarray]]
     solved: Solved | None
     third: np.ndarray | None
     value: np.ndarray
     lsb: np.ndarray | None = None
-    errors: Errors | None = None
+    errors: ConverterErrors | None = None
 
 
 @dataclass(frozen=True)
@@ -86,19 +86,19 @@ class Reader:
 
     scale : float32 (n,), weight of code 1 (or of a full cell)
     references : column of each output, and of its reference, int (n,) each, or None.
-    codes : what sums are divided by at the very end, so that integer weights and inputs give exact
-    integers until then.
+    divisor : what sums are divided by at the very end, so that integer weights and inputs give
+    exact integers until then.
     """
 
     planes: list[PlaneTiles]
     scale: np.ndarray
     references: tuple[np.ndarray, np.ndarray] | None
-    codes: int
+    divisor: int
     dac: DAC | None
     adc: ADC | None
-    drivers: Drivers | None = None
-    """None: they all do as told."""
-    slow: bool = False
+    drivers: DriverErrors | None = None
+    """None: drivers without errors."""
+    noise_spans_steps: bool = False
     """Whether the noise of the cells is common to the steps of a read."""
 
     @property
@@ -122,7 +122,7 @@ class Reader:
         """
         y = np.empty((x.shape[0], self.scale.size), np.float32)
         words, block = key.words, self.block
-        unit = full_scale / np.float32(self.codes)
+        unit = full_scale / np.float32(self.divisor)
         starts = range(key.row - key.row % block, key.row + x.shape[0], block)
 
         def one(start: int) -> int:
@@ -144,23 +144,23 @@ class Reader:
         out = np.zeros((len(codes), self.scale.size), np.float32)
         current = np.empty((len(codes), self.planes[0].tiles[0].mean.shape[1]), np.float32)
         steps = [(1.0, codes)] if self.dac is None else self.dac.phases(codes)
-        if self.slow:
-            self._slow_block(steps, current, out, at)
+        if self.noise_spans_steps:
+            self._block_of_common_noise(steps, current, out, at)
             return out
         lane = 0
-        for weight, told in steps:
-            step = self._driven(told)
+        for weight, step_codes in steps:
+            step = self._driven(step_codes)
             squares = self._squares(step)
             for plane in self.planes:
                 read = np.zeros_like(current)
                 for tile in plane.tiles:
                     self._tile(tile, lane, step[:, tile.rows], squares, current, at)
-                    self._finish(tile, lane, plane.offset, told, current, read, at)
+                    self._finish(tile, lane, plane.offset, step_codes, current, read, at)
                     lane += 1
                 _gather(read, self.references, weight * plane.weight, out)
         return out
 
-    def _slow_block(
+    def _block_of_common_noise(
         self, steps: list[tuple[float, np.ndarray]], current: np.ndarray, out: np.ndarray, at: Block
     ) -> None:
         """As `_block`, for cells whose noise is the same in all steps; lanes are numbered as
@@ -170,32 +170,32 @@ class Reader:
         first = 0
         for plane in self.planes:
             reads = [np.zeros_like(current) for _ in steps]
-            told = [(codes, read) for (_, codes), read in zip(steps, reads, strict=True)]
+            pairs = [(codes, read) for (_, codes), read in zip(steps, reads, strict=True)]
             for tile in plane.tiles:
-                self._slow_tile(
-                    tile, plane.offset, told, range(first, first + count * len(steps), count), at
+                self._tile_of_common_noise(
+                    tile, plane.offset, pairs, range(first, first + count * len(steps), count), at
                 )
                 first += 1
             for (weight, _), read in zip(steps, reads, strict=True):
                 _gather(read, self.references, weight * plane.weight, out)
 
-    def _slow_tile(
+    def _tile_of_common_noise(
         self,
         tile: Tile,
         offset: float,
-        told: list[tuple[np.ndarray, np.ndarray]],
+        pairs: list[tuple[np.ndarray, np.ndarray]],
         lanes: range,
         at: Block,
     ) -> None:
         """All steps of one tile, (codes, what their reads add up in) each, with their lanes."""
-        own = [np.ascontiguousarray(self._driven(codes)[:, tile.rows]) for codes, _ in told]
+        own = [np.ascontiguousarray(self._driven(codes)[:, tile.rows]) for codes, _ in pairs]
         noise = (
             None
             if tile.variance is None
             else StepNoise(tile.variance, tile.third, at.words, at.start)
         )
-        active, current = least_active(own), np.empty_like(told[0][1])
-        for step, (codes, read), lane in zip(own, told, lanes, strict=True):
+        active, current = least_active(own), np.empty_like(pairs[0][1])
+        for step, (codes, read), lane in zip(own, pairs, lanes, strict=True):
             if tile.solved is not None:
                 current[:], spread = tile.solved.read(step)
                 if noise is not None and spread is not None:
@@ -208,15 +208,15 @@ class Reader:
                     _few(tile.cells, lanes[0], step, active, current, at)
             self._finish(tile, lane, offset, codes, current, read, at)
 
-    def _driven(self, told: np.ndarray) -> np.ndarray:
-        return told if self.drivers is None else self.drivers.driven(told)
+    def _driven(self, codes: np.ndarray) -> np.ndarray:
+        return codes if self.drivers is None else self.drivers.driven(codes)
 
     def _finish(
         self,
         tile: Tile,
         lane: int,
         offset: float,
-        told: np.ndarray,
+        codes: np.ndarray,
         current: np.ndarray,
         read: np.ndarray,
         at: Block,
@@ -226,11 +226,11 @@ class Reader:
         """
         self._convert(tile, lane, current, read, at)
         if offset and self.references is None:
-            self._remove(tile, offset * told[:, tile.rows].sum(axis=1, dtype=np.float64), read)
+            self._remove(tile, offset * codes[:, tile.rows].sum(axis=1, dtype=np.float64), read)
 
     def _mean(self, tile: Tile, codes: np.ndarray, current: np.ndarray) -> None:
         np.matmul(codes, tile.mean, out=current)
-        for power, matrix in tile.bent:
+        for power, matrix in tile.nonlinear:
             current += (codes * np.abs(codes / self.drive) ** (power - 1)) @ matrix
 
     def _squares(self, step: np.ndarray) -> np.ndarray | None:
@@ -315,9 +315,7 @@ class Reader:
 
 
 def encode(dac: DAC | None, x: np.ndarray, full_scale: np.ndarray, codes: np.ndarray) -> None:
-    """Writes what the input drivers are told: codes of the DAC, or x relative to full scale without
-    one.
-    """
+    """Writes the codes of the input drivers, or x relative to full scale without a DAC."""
     if dac is None:
         converter.scaled(x, full_scale, codes)
     elif dac.codes == "offset binary":
@@ -332,7 +330,7 @@ def encode(dac: DAC | None, x: np.ndarray, full_scale: np.ndarray, codes: np.nda
 
 
 def _few(
-    cells: CellSpread,
+    cells: CellDraws,
     lane: int,
     codes: np.ndarray,
     active: np.ndarray,
@@ -369,9 +367,7 @@ def _gather(
 
 
 def _each(work: Callable[[int], int], items: Iterable[int]) -> list[int]:
-    """`work` of every item, on as many threads as kernels may use; errors come out as they went
-    in.
-    """
+    """`work` of every item, on as many threads as kernels may use; exceptions reach the caller."""
     items = list(items)
     threads = min(numba.get_num_threads(), len(items))
     if threads <= 1:

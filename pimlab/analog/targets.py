@@ -1,42 +1,141 @@
-"""Which published analog machines are there? Named crossbars whose numbers come from the
-catalogue.
+"""Which published analog machines are there? Crossbars built from catalogue files that name a
+cell.
 """
 
 from __future__ import annotations
 
-from pimlab.analog.compensation import DriftCompensation
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pimlab import catalogue
+from pimlab.analog.compensation import (
+    Compensation,
+    DriftCompensation,
+    ReferenceColumns,
+    StatisticsCompensation,
+)
 from pimlab.analog.converters import ADC, DAC
-from pimlab.analog.costs import macro
+from pimlab.analog.costs import COST_TABLES, macro_costs
 from pimlab.analog.crossbar import Crossbar
 from pimlab.analog.devices import device
+from pimlab.analog.mapping import Slices
+from pimlab.catalogue import CatalogueError, Entry
+from pimlab.values import nearest
+
+_COMPENSATIONS: dict[str, Compensation] = {
+    "drift": DriftCompensation(),
+    "drift per column": DriftCompensation(per="column"),
+    "statistics": StatisticsCompensation(),
+    "reference columns": ReferenceColumns(),
+}
+_PARTS: dict[str, type] = {"dac": DAC, "adc": ADC, "slices": Slices}
+_NUMBERS = ("rows", "cols", "devices", "bias_rows", "capacity")
+_CHOICES = ("coding", "subtract", "scaling")
+_TEXTS = {"title", "source", "paper", "note", "cell", "compensation", *_CHOICES}
+_FACTS = ("throughput", "efficiency", "cores", "core_efficiency", "core_density")
+"""Published numbers of a whole chip, for papers to compare with."""
 
 
-def pcm_hermes() -> Crossbar:
-    """IBM HERMES project chip, 14 nm, in four-phase (high-precision) mode, 8-bit inputs and
-    outputs.
+def target(name: str | Path) -> Crossbar:
+    """The machine of the catalogue's `analog/<name>.toml`, or of a user's own TOML file (a path
+    ending in .toml).
 
-    256 x 256 weights an array, each of two PCM devices a polarity; the digital rest runs on the
-    host. Le Gallo et al., Nature Electronics 6, 680 (2023).
+    Such a file holds the texts `cell` (a device), `compensation`, `coding`, `subtract`, `scaling`;
+    tables `rows`, `cols`, `devices`; tables of parts such as `dac.bits`, `adc.bits`,
+    `slices.per_cell`, with texts of parts such as `dac_encoding`; and the costs that `macro` reads.
+    ValueError with the nearest name when there is none; CatalogueError for what no machine has.
+
+    >>> machine = pim.analog.target("pcm-hermes")
+    >>> machine.rows, machine.cell.name, machine.adc.bits
+    (256, 'pcm-hermes-pair', 8)
     """
+    if str(name).endswith(".toml"):
+        return build(Path(name).stem, catalogue.load(name))
+    return build(str(name), catalogue.entry("analog", str(name)))
+
+
+def build(name: str, entry: Entry) -> Crossbar:
+    """The machine of a catalogue entry; CatalogueError for one that names no cell, and for texts
+    and tables that no machine has.
+    """
+    if "cell" not in entry.meta:
+        raise CatalogueError(f"{entry.name}: no text `cell`; a machine names its device, such as "
+                             "cell = \"pcm-hermes-pair\"")  # fmt: skip
+    _refuse_unknown(entry)
+    fields: dict[str, Any] = {one: int(entry[one].value) for one in _NUMBERS if one in entry}
+    fields |= {one: entry.meta[one] for one in _CHOICES if one in entry.meta}
+    fields |= {one: _part(one, kind, entry) for one, kind in _PARTS.items()}
+    rule = entry.meta.get("compensation")
+    if rule is not None and rule not in _COMPENSATIONS:
+        raise CatalogueError(
+            f"{entry.name}: compensation={rule!r} is not one of "
+            f"{', '.join(_COMPENSATIONS)}{nearest(rule, _COMPENSATIONS)}"
+        )
     return Crossbar(
-        name="pcm-hermes",
-        rows=256,
-        cols=256,
-        cell=device("pcm-hermes-pair"),
-        dac=DAC(bits=8),
-        adc=ADC(bits=8),
-        compensation=DriftCompensation(),
-        costs=macro("hermes"),
+        name=name,
+        cell=device(entry.meta["cell"]),
+        compensation=None if rule is None else _COMPENSATIONS[rule],
+        costs=macro_costs(name, entry),
+        **fields,
     )
 
 
-def pcm_hermes_fast() -> Crossbar:
-    """The same chip in one-phase (low-precision) mode: four times the throughput and efficiency.
+def _part(name: str, kind: type, entry: Entry) -> Any:
+    """The part of the tables `name.*` and the texts `name_*`; None where there is none of them."""
+    tables = {
+        key.removeprefix(f"{name}."): entry[key] for key in entry if key.startswith(f"{name}.")
+    }
+    texts = {
+        key.removeprefix(f"{name}_"): text
+        for key, text in entry.meta.items()
+        if key.startswith(f"{name}_")
+    }
+    numbers = {
+        key: int(one.value) if float(one.value).is_integer() and not one.unit else one.value
+        for key, one in tables.items()
+    }
+    if not numbers and not texts:
+        return None
+    try:
+        return kind(**numbers, **texts)
+    except (TypeError, ValueError) as error:
+        raise CatalogueError(f"{entry.name}: {error}") from None
 
-    What the mode costs in precision is not published as numbers: the noise here is that of
-    four-phase reads, a lower bound.
-    """
-    return pcm_hermes().but(name="pcm-hermes-one-phase", costs=macro("hermes-one-phase"))
+
+def _refuse_unknown(entry: Entry) -> None:
+    parts = tuple(f"{name}_" for name in _PARTS)
+    for text in entry.meta:
+        if text not in _TEXTS and not text.startswith(parts):
+            raise CatalogueError(
+                f"{entry.name}: {text}={entry.meta[text]!r} is not known{nearest(text, _TEXTS)}"
+            )
+    known = {*_NUMBERS, *COST_TABLES, *_FACTS}
+    for key in entry:
+        if key not in known and key.partition(".")[0] not in (*_PARTS, "area", "power"):
+            raise CatalogueError(
+                f"{entry.name}: [{key}] is no constant of a machine{nearest(key, known)}"
+            )
 
 
-TARGETS = {"pcm-hermes": pcm_hermes, "pcm-hermes-one-phase": pcm_hermes_fast}
+class _Machines(Mapping[str, Callable[[], Crossbar]]):
+    """Name -> builder of every machine in the catalogue: files of `analog` that name a cell."""
+
+    def __getitem__(self, name: str) -> Callable[[], Crossbar]:
+        if name not in set(self):
+            raise KeyError(name)
+        return partial(target, name)
+
+    def __iter__(self) -> Iterator[str]:
+        return (
+            name
+            for name in catalogue.names("analog")
+            if "cell" in catalogue.entry("analog", name).meta
+        )
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+TARGETS: Mapping[str, Callable[[], Crossbar]] = _Machines()

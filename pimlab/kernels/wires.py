@@ -89,38 +89,40 @@ def gated_single(g, active, r_in, r_first, r_out, r_last, out):
     sense
     out : float64 (patterns, N), A
 
-    Everything above a row is kept in hybrid form, supply line w = e - z i_w + a b and output line
-    i_b = u - y b - a i_w (a reciprocal two-port has the same a in both; c = 1 - a is kept beside
-    it, uncancelled).
+    All cells above a row are one two-port in hybrid form. With the voltage V_s of the supply line
+    and the current I_s drawn from it, and V_o and I_o of the output line:
+    V_s = open_volts - series I_s + ratio V_o and I_o = injected - shunt V_o - ratio I_s. A
+    reciprocal two-port has the same ratio in both; `loss` = 1 - ratio is kept beside it, so that no
+    digits cancel.
     """
     rows, n = g.shape
-    for p in prange(active.shape[0]):
-        e, z, a = np.ones(n), np.zeros(n), np.zeros(n)
-        c, y, u = np.ones(n), np.zeros(n), np.zeros(n)
+    for pattern in prange(active.shape[0]):
+        open_volts, series, ratio = np.ones(n), np.zeros(n), np.zeros(n)
+        loss, shunt, injected = np.ones(n), np.zeros(n), np.zeros(n)
         before = -1
         for i in range(rows):
-            if not active[p, i]:
+            if not active[pattern, i]:
                 continue
             supply = r_in * (i - before) if before >= 0 else r_first + r_in * i
-            r = r_out * (i - before) if before >= 0 else 0.0
+            output = r_out * (i - before) if before >= 0 else 0.0
             before = i
             for j in range(n):
-                q = 1.0 / (1.0 + r * y[j])
-                uq, aq = u[j] * q, a[j] * q
-                cq = (c[j] + r * y[j]) * q
-                zq = z[j] + supply + a[j] * r * aq
-                eq = e[j] + a[j] * r * uq
-                k = 1.0 / (1.0 + zq * g[i, j])
-                drawn = g[i, j] * k * cq
-                u[j] = uq + drawn * eq
-                y[j] = y[j] * q + drawn * cq
-                e[j] = eq * k
-                a[j] = (aq + zq * g[i, j]) * k
-                c[j] = cq * k
-                z[j] = zq * k
+                passed = 1.0 / (1.0 + output * shunt[j])
+                injected_next, ratio_next = injected[j] * passed, ratio[j] * passed
+                loss_next = (loss[j] + output * shunt[j]) * passed
+                series_next = series[j] + supply + ratio[j] * output * ratio_next
+                volts_next = open_volts[j] + ratio[j] * output * injected_next
+                share = 1.0 / (1.0 + series_next * g[i, j])
+                drawn = g[i, j] * share * loss_next
+                injected[j] = injected_next + drawn * volts_next
+                shunt[j] = shunt[j] * passed + drawn * loss_next
+                open_volts[j] = volts_next * share
+                ratio[j] = (ratio_next + series_next * g[i, j]) * share
+                loss[j] = loss_next * share
+                series[j] = series_next * share
         rest = r_last + r_out * (rows - 1 - before) if before >= 0 else 0.0
         for j in range(n):
-            out[p, j] = u[j] / (1.0 + rest * y[j])
+            out[pattern, j] = injected[j] / (1.0 + rest * shunt[j])
 
 
 @parallel
@@ -129,50 +131,62 @@ def gated_pair(g, active, r_in, r_first, r_out, r_last, out):
     pattern.
 
     g : float64 (2, M, N), S, cells of the +1 V and of the -1 V line;  the rest as `gated_single`.
-    The hybrid form has two supply lines: z is a symmetric 2 x 2 matrix, e and a are pairs.
+    The hybrid form has two supply lines, called plus and minus: `series` is a symmetric 2 x 2
+    matrix (plus, mutual, minus); open_volts, ratio and loss are pairs.
     """
     rows, n = g.shape[1], g.shape[2]
-    for p in prange(active.shape[0]):
-        e, f, u, y = np.ones(n), -np.ones(n), np.zeros(n), np.zeros(n)
-        z, x, s = np.zeros(n), np.zeros(n), np.zeros(n)
-        a, b, c, d = np.zeros(n), np.zeros(n), np.ones(n), np.ones(n)
+    for pattern in prange(active.shape[0]):
+        volts_plus, volts_minus = np.ones(n), -np.ones(n)
+        injected, shunt = np.zeros(n), np.zeros(n)
+        series_plus, mutual, series_minus = np.zeros(n), np.zeros(n), np.zeros(n)
+        ratio_plus, ratio_minus = np.zeros(n), np.zeros(n)
+        loss_plus, loss_minus = np.ones(n), np.ones(n)
         before = -1
         for i in range(rows):
-            if not active[p, i]:
+            if not active[pattern, i]:
                 continue
             supply = r_in * (i - before) if before >= 0 else r_first + r_in * i
-            r = r_out * (i - before) if before >= 0 else 0.0
+            output = r_out * (i - before) if before >= 0 else 0.0
             before = i
             for j in range(n):
-                q = 1.0 / (1.0 + r * y[j])
-                uq, yq, aq, bq = u[j] * q, y[j] * q, a[j] * q, b[j] * q
-                cq, dq = (c[j] + r * y[j]) * q, (d[j] + r * y[j]) * q
-                eq, fq = e[j] + a[j] * r * uq, f[j] + b[j] * r * uq
-                zq = z[j] + supply + a[j] * r * aq
-                xq = x[j] + a[j] * r * bq
-                sq = s[j] + supply + b[j] * r * bq
-                k = 1.0 / (1.0 + zq * g[0, i, j])
-                drawn = g[0, i, j] * k
-                uq += drawn * cq * eq
-                yq += drawn * cq * cq
-                fq -= drawn * xq * eq
-                bq += drawn * xq * cq
-                dq -= drawn * xq * cq
-                sq -= drawn * xq * xq
-                eq, aq, cq, zq, xq = eq * k, (aq + zq * g[0, i, j]) * k, cq * k, zq * k, xq * k
-                k = 1.0 / (1.0 + sq * g[1, i, j])
-                drawn = g[1, i, j] * k
-                u[j] = uq + drawn * dq * fq
-                y[j] = yq + drawn * dq * dq
-                e[j] = eq - drawn * xq * fq
-                a[j] = aq + drawn * xq * dq
-                c[j] = cq - drawn * xq * dq
-                z[j] = zq - drawn * xq * xq
-                f[j], b[j], d[j] = fq * k, (bq + sq * g[1, i, j]) * k, dq * k
-                s[j], x[j] = sq * k, xq * k
+                # the segments of all three lines
+                passed = 1.0 / (1.0 + output * shunt[j])
+                u, y = injected[j] * passed, shunt[j] * passed
+                lost_plus = (loss_plus[j] + output * shunt[j]) * passed
+                lost_minus = (loss_minus[j] + output * shunt[j]) * passed
+                to_plus, to_minus = ratio_plus[j] * passed, ratio_minus[j] * passed
+                v_plus = volts_plus[j] + ratio_plus[j] * output * u
+                v_minus = volts_minus[j] + ratio_minus[j] * output * u
+                z_plus = series_plus[j] + supply + ratio_plus[j] * output * to_plus
+                z_mutual = mutual[j] + ratio_plus[j] * output * to_minus
+                z_minus = series_minus[j] + supply + ratio_minus[j] * output * to_minus
+                # the cell of the +1 V line
+                share = 1.0 / (1.0 + z_plus * g[0, i, j])
+                drawn = g[0, i, j] * share
+                u += drawn * lost_plus * v_plus
+                y += drawn * lost_plus * lost_plus
+                v_minus -= drawn * z_mutual * v_plus
+                to_minus += drawn * z_mutual * lost_plus
+                lost_minus -= drawn * z_mutual * lost_plus
+                z_minus -= drawn * z_mutual * z_mutual
+                to_plus = (to_plus + z_plus * g[0, i, j]) * share
+                v_plus, lost_plus = v_plus * share, lost_plus * share
+                z_plus, z_mutual = z_plus * share, z_mutual * share
+                # the cell of the -1 V line
+                share = 1.0 / (1.0 + z_minus * g[1, i, j])
+                drawn = g[1, i, j] * share
+                injected[j] = u + drawn * lost_minus * v_minus
+                shunt[j] = y + drawn * lost_minus * lost_minus
+                volts_plus[j] = v_plus - drawn * z_mutual * v_minus
+                ratio_plus[j] = to_plus + drawn * z_mutual * lost_minus
+                loss_plus[j] = lost_plus - drawn * z_mutual * lost_minus
+                series_plus[j] = z_plus - drawn * z_mutual * z_mutual
+                volts_minus[j], loss_minus[j] = v_minus * share, lost_minus * share
+                ratio_minus[j] = (to_minus + z_minus * g[1, i, j]) * share
+                series_minus[j], mutual[j] = z_minus * share, z_mutual * share
         rest = r_last + r_out * (rows - 1 - before) if before >= 0 else 0.0
         for j in range(n):
-            out[p, j] = u[j] / (1.0 + rest * y[j])
+            out[pattern, j] = injected[j] / (1.0 + rest * shunt[j])
 
 
 @parallel
@@ -186,61 +200,63 @@ def gated_voltages(g, source, supply, r_in, r_first, r_out, r_last, w, b):
     r_in, r_first, r_out, r_last : ohm, as in `gated_single`
     w : float64 (lines, M, N), V, supply-line nodes;  b : float64 (M, N), V, output-line nodes; both
     replaced
+
+    The hybrid form of `gated_single`, kept of every row on the way down; voltages follow on the way
+    up.
     """
     lines, rows, n = g.shape
     for j in prange(n):
-        e, a, c, z = (
-            np.empty((rows, lines)),
-            np.empty((rows, lines)),
-            np.ones(lines),
-            np.empty((rows, lines, lines)),
-        )
-        before_y, before_u = np.empty(rows), np.empty(rows)
-        now_e, now_a, now_z = supply.copy(), np.zeros(lines), np.zeros((lines, lines))
-        y, u = 0.0, 0.0
+        open_volts, ratio = np.empty((rows, lines)), np.empty((rows, lines))
+        series, loss = np.empty((rows, lines, lines)), np.ones(lines)
+        shunt_above, injected_above = np.empty(rows), np.empty(rows)
+        volts_now, ratio_now = supply.copy(), np.zeros(lines)
+        series_now = np.zeros((lines, lines))
+        shunt, injected = 0.0, 0.0
         for i in range(rows):
-            r = r_out if i else 0.0
-            q = 1.0 / (1.0 + r * y)
+            output = r_out if i else 0.0
+            passed = 1.0 / (1.0 + output * shunt)
             for p in range(lines):
-                now_e[p] += now_a[p] * r * u * q
-                c[p] = (c[p] + r * y) * q
-                for o in range(lines):
-                    now_z[p, o] += now_a[p] * r * now_a[o] * q
+                volts_now[p] += ratio_now[p] * output * injected * passed
+                loss[p] = (loss[p] + output * shunt) * passed
+                for other in range(lines):
+                    series_now[p, other] += ratio_now[p] * output * ratio_now[other] * passed
             for p in range(lines):
-                now_a[p] *= q
-                now_z[p, p] += r_in if i else r_first
-            y, u = y * q, u * q
+                ratio_now[p] *= passed
+                series_now[p, p] += r_in if i else r_first
+            shunt, injected = shunt * passed, injected * passed
             for p in range(lines):
-                k = 1.0 / (1.0 + now_z[p, p] * g[p, i, j])
-                drive = (g[p, i, j] * now_e[p] + source[p, i, j]) * k
-                drawn = g[p, i, j] * k * c[p]
-                u += c[p] * drive
-                y += c[p] * drawn
-                column = now_z[:, p].copy()
-                for o in range(lines):
-                    now_e[o] -= column[o] * drive
-                    now_a[o] += column[o] * drawn
-                    if o != p:
-                        c[o] -= column[o] * drawn
-                    for m in range(lines):
-                        now_z[o, m] -= column[o] * column[m] * g[p, i, j] * k
-                c[p] *= k
-            e[i], a[i], z[i] = now_e, now_a, now_z
-            before_y[i], before_u[i] = y, u
-        b[rows - 1, j] = u / (1.0 + r_last * y) * r_last
+                share = 1.0 / (1.0 + series_now[p, p] * g[p, i, j])
+                drive = (g[p, i, j] * volts_now[p] + source[p, i, j]) * share
+                drawn = g[p, i, j] * share * loss[p]
+                injected += loss[p] * drive
+                shunt += loss[p] * drawn
+                column = series_now[:, p].copy()
+                for other in range(lines):
+                    volts_now[other] -= column[other] * drive
+                    ratio_now[other] += column[other] * drawn
+                    if other != p:
+                        loss[other] -= column[other] * drawn
+                    for third in range(lines):
+                        series_now[other, third] -= (
+                            column[other] * column[third] * g[p, i, j] * share
+                        )
+                loss[p] *= share
+            open_volts[i], ratio[i], series[i] = volts_now, ratio_now, series_now
+            shunt_above[i], injected_above[i] = shunt, injected
+        b[rows - 1, j] = injected / (1.0 + r_last * shunt) * r_last
         beyond = np.zeros(lines)
         for i in range(rows - 1, -1, -1):
             for p in range(lines):
-                w[p, i, j] = e[i, p] + a[i, p] * b[i, j]
-                for o in range(lines):
-                    w[p, i, j] -= z[i, p, o] * beyond[o]
+                w[p, i, j] = open_volts[i, p] + ratio[i, p] * b[i, j]
+                for other in range(lines):
+                    w[p, i, j] -= series[i, p, other] * beyond[other]
             for p in range(lines):
                 beyond[p] += g[p, i, j] * (w[p, i, j] - b[i, j]) + source[p, i, j]
             if i:
-                flow = before_u[i - 1]
+                flow = injected_above[i - 1]
                 for p in range(lines):
-                    flow -= a[i - 1, p] * beyond[p]
-                b[i - 1, j] = (b[i, j] + r_out * flow) / (1.0 + r_out * before_y[i - 1])
+                    flow -= ratio[i - 1, p] * beyond[p]
+                b[i - 1, j] = (b[i, j] + r_out * flow) / (1.0 + r_out * shunt_above[i - 1])
 
 
 @inline

@@ -29,7 +29,7 @@ from pimlab.analog import (
 
 PCM = device("pcm-joshi2020")
 W, X, G = np.ones((3, 2), np.float32), np.ones((1, 3), np.float32), np.full((3, 2), 1e-5)
-BENT = Crossbar(
+NONLINEAR = Crossbar(
     cell=device("reram-milo2021"), costs=macro("generic-22nm").but(read_voltage="0.8 V")
 )
 
@@ -86,7 +86,7 @@ CASES = {
         "must rise with voltage",
     ),
     "a voltage outside the I-V curve": (
-        lambda: BENT.program(W).matmul(X),
+        lambda: NONLINEAR.program(W).matmul(X),
         "0.8 V is outside its I-V curve; allowed: up to 0.5 V",
     ),
     "negative inputs on unsigned drivers": (

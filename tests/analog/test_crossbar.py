@@ -74,12 +74,12 @@ def test_lossless_adc_is_integer_matmul():
 @pytest.mark.parametrize("noise", ["catalogue", "one sigma", "clipped"])
 def test_threads_and_chunks_do_not_matter(hermes, operands, noise):
     w, x = operands
-    made = {
+    noises = {
         "catalogue": hermes.cell.read_noise,
         "one sigma": GaussianReadNoise(absolute=1e-9),
         "clipped": GaussianReadNoise(absolute=4e-7),
     }
-    machine = hermes.but(cell=hermes.cell.but(read_noise=made[noise]))
+    machine = hermes.but(cell=hermes.cell.but(read_noise=noises[noise]))
     programmed = machine.program(w, 1)
     x = x.copy()
     x[40:60, 3:] = 0
@@ -99,7 +99,7 @@ def test_one_noise_off_leaves_the_others_where_they_are(hermes, operands):
     w, x = operands
     still = hermes.with_causes(("programming", "read noise")).program(w, 1)
     both = hermes.with_causes(("programming", "drift", "read noise")).program(w, 1)
-    assert np.array_equal(still.banks[0][0][1].programmed, both.banks[0][0][1].programmed)
+    assert np.array_equal(still.polarities[0][0][1].programmed, both.polarities[0][0][1].programmed)
     assert np.array_equal(still.matmul(x, 2), both.matmul(x, 2))
 
 
@@ -306,9 +306,9 @@ VARIANTS = {
     "driver offset": {"dac": DAC(bits=4, offset_error=0.3)},
     "ADC gain": {"adc": ADC(bits=6, gain_error=0.05)},
     "ADC offset": {"adc": ADC(bits=6, offset_error=2)},
-    "driver bow": {"dac": DAC(bits=4, inl=0.5)},
-    "one-bit bow": {"dac": DAC(bits=4, encoding="bit serial", inl=0.5)},
-    "ADC bow": {"adc": ADC(bits=6, inl=1.0)},
+    "driver INL": {"dac": DAC(bits=4, inl=0.5)},
+    "one-bit INL": {"dac": DAC(bits=4, encoding="bit serial", inl=0.5)},
+    "ADC INL": {"adc": ADC(bits=6, inl=1.0)},
     "ADC of few codes": {"adc": ADC(bits=2, inl=1.0)},
     "ADC steps": {"adc": ADC(bits=6, dnl=0.5)},
     "ADC noise": {"adc": ADC(bits=6, enob=4)},

@@ -109,7 +109,7 @@ def test_a_full_hermes_read_costs_what_the_chip_states():
 
 
 def test_one_phase_reads_are_faster_and_cheaper():
-    fast, slow = macro("hermes-one-phase"), macro("hermes")
+    fast, slow = macro("pcm-hermes-one-phase"), macro("pcm-hermes")
     assert fast.read_time < slow.read_time / 3
     assert dict(fast.constants)["array read"].value < dict(slow.constants)["array read"].value / 3
 
@@ -150,7 +150,7 @@ def test_bent_cells_burn_their_own_current(encoding):
     programmed = machine.program(np.array([[1.0, -0.5], [0.25, 0.75]], np.float32))
     codes = np.array([127, -64])
     joules = 0.0
-    for _, bank in programmed.banks[0]:
+    for _, bank in programmed.polarities[0]:
         for code, g in zip(codes, bank.programmed[0], strict=True):
             volts = 0.5 if encoding == "pulse width" else 0.5 * abs(code) / 127
             share = abs(code) / 127 if encoding == "pulse width" else 1.0

@@ -125,7 +125,7 @@ def test_counts_of_slices_by_hand():
         cols=64,
         dac=DAC(bits=9, encoding="bit serial"),
         adc=ADC(bits=8),
-        costs=macro("hermes"),
+        costs=macro("pcm-hermes"),
         slices=Slices(bits=9, per_cell=2),
     )
     op = MacOp(name="fc", m=3, k=100, n=20)
@@ -144,7 +144,7 @@ def test_each_plane_converts_its_own_references():
         rows=64, cols=64, adc=ADC(bits=8), coding="offset column", slices=Slices(bits=8, per_cell=4)
     )
     op = MacOp(name="fc", m=3, k=100, n=70)
-    held = machine.program(np.ones((100, 70), np.float32)).planes
+    held = machine.program(np.ones((100, 70), np.float32)).written.planes
     assert [plane.plus.shape for plane in held] == [(100, 72)] * 2
     assert machine.events(op)["ADC conversion"] == 3 * 2 * 2 * 72
 

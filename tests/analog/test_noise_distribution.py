@@ -36,12 +36,12 @@ def _ours(programmed, x):
 
 def _compare(cell, w, x):
     programmed = Crossbar(cell=cell, scaling="layer").program(w.astype(np.float32)[:, None], 1)
-    unit = float(programmed.scale.max()) / (cell.g_max - cell.g_min)
+    unit = float(programmed.written.scale.max()) / (cell.g_max - cell.g_min)
 
     def spread(g):
         return cell.read_noise.spread(g, 0.0, g)
 
-    plus, minus = (bank.programmed[0, :, 0] for _, bank in programmed.banks[0])
+    plus, minus = (bank.programmed[0, :, 0] for _, bank in programmed.polarities[0])
     brute = unit * _brute(plus, minus, spread, x, READS)
     ours = _ours(programmed, x)
     error = brute.std() / np.sqrt(READS)
@@ -81,11 +81,11 @@ def test_skewed_columns_of_single_cells(active):
         cell=CUT, coding="complement", slices=Slices(bits=2, per_cell=1), scaling="layer"
     )
     programmed = machine.program(w[:, None], 1)
-    plus = programmed.banks[0][0][1].programmed[0, :, 0]
+    plus = programmed.polarities[0][0][1].programmed[0, :, 0]
     background = CUT.g_min * x.sum()
     span = CUT.g_max - CUT.g_min
     sign = _brute(
-        programmed.banks[1][0][1].programmed[0, :, 0],
+        programmed.polarities[1][0][1].programmed[0, :, 0],
         np.zeros(200),
         lambda g: 2e-7 * (g > 0),
         x,
@@ -99,7 +99,7 @@ def test_skewed_columns_of_single_cells(active):
     assert abs(ours.std() / brute.std() - 1) < 5 / np.sqrt(READS)
     assert stats.ks_2samp(ours, brute).pvalue > 1e-3
     if active == 200:
-        assert programmed._reader(0.0).planes[1].tiles[0].third is not None
+        assert programmed.readers.at(0.0).planes[1].tiles[0].third is not None
 
 
 def test_plain_variance_would_be_wrong():

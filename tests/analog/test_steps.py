@@ -27,11 +27,11 @@ def _operands(k, active, seed=0):
 
 def _brute(programmed, x):
     """READS reads with one draw a cell and read, each step converted as the machine does."""
-    rng, reader = np.random.default_rng(3), programmed._reader(0.0)
+    rng, reader = np.random.default_rng(3), programmed.readers.at(0.0)
     total = np.zeros(READS)
-    for plane, banks in zip(reader.planes, programmed.banks, strict=True):
+    for plane, banks in zip(reader.planes, programmed.polarities, strict=True):
         tile, cell = plane.tiles[0], programmed.machine.pair_cell
-        unit = (cell.g_max - cell.g_min) / programmed.planes[0].digit
+        unit = (cell.g_max - cell.g_min) / programmed.written.planes[0].digit
         drawn = []
         for sign, bank in banks:
             g = bank.programmed[0, :, :1]
@@ -44,7 +44,7 @@ def _brute(programmed, x):
             if tile.lsb is not None:
                 current = np.clip(np.rint(current / tile.lsb[0]), reader.adc.low, reader.adc.high)
             total += weight * plane.weight * current * tile.value[0]
-    return total * 31 / reader.codes * reader.scale[0]
+    return total * 31 / reader.divisor * reader.scale[0]
 
 
 @pytest.mark.parametrize(

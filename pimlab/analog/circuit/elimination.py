@@ -1,5 +1,5 @@
-"""How are the node voltages of a crossbar of crossing lines found? By eliminating its output nodes
-row by row.
+"""How are the node voltages of a crossbar of crossing lines computed? By eliminating its output
+nodes row by row.
 
 The nodes of one row's output lines are one dense block; rows touch only through the output segments
 between them, so the nodal matrix is block tridiagonal and M inversions of N x N blocks solve it
@@ -254,11 +254,11 @@ class Grid:
         self, rows: range, state: Any, v: np.ndarray, source: np.ndarray | None
     ) -> list[tuple[int, Any, np.ndarray]]:
         """(i, inv(I + r S), currents) of some rows, from the state before the first of them."""
-        found = []
+        states = []
         for i in rows:
             *state, passed, currents = self._forward(i, state[0], state[1], v, source)
-            found.append((i, passed, currents))
-        return found
+            states.append((i, passed, currents))
+        return states
 
     def _with_row(
         self,

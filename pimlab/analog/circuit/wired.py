@@ -3,7 +3,7 @@ its power, array by array.
 
 Input lines that carry the current (A and C) are linear: one matrix for any input. Where inputs gate
 the cells (B and D) each pattern of bits is a circuit of its own, and reads go through `Gated`;
-where the cells' I-V curves bend, each input is, and reads go through `Curved`.
+where the cells' I-V curves are nonlinear, each input is, and reads go through `NonlinearWires`.
 """
 
 from __future__ import annotations
@@ -71,9 +71,9 @@ def power(wires: Wires, cols: int, polarities: Polarities) -> tuple[np.ndarray, 
             if wires.differential
             else [power_matrices(a, wires) for a in g]
         )
-        for found in circuits:
-            cells += found["cells"]
-            lines += found["sources"] - found["cells"]
+        for watts in circuits:
+            cells += watts["cells"]
+            lines += watts["sources"] - watts["cells"]
     return cells, lines
 
 
@@ -95,9 +95,9 @@ def gated_power(
                     counts[first : first + _PATTERNS],
                 )
                 for one in circuits:
-                    found = dissipation(one[0], on, wires, *one[1:])
-                    cells += float(times @ found["cells"])
-                    lines += float(times @ (found["sources"] - found["cells"]))
+                    watts = dissipation(one[0], on, wires, *one[1:])
+                    cells += float(times @ watts["cells"])
+                    lines += float(times @ (watts["sources"] - watts["cells"]))
     return cells, lines
 
 
@@ -168,15 +168,15 @@ class Gated:
 
 
 @dataclass(frozen=True)
-class Curved:
-    """A tile of cells with bent I-V curves behind wires: every input is solved by Newton's method
-    (equal inputs once).
+class NonlinearWires:
+    """A tile of cells with nonlinear I-V curves behind wires: every input is solved by Newton's
+    method (equal inputs once).
 
     terms : for each polarity the coefficients (k, n) beyond the linear one, A/V^2 and A/V^3.
     volts, drive : voltage and code of a full input;  width : codes are pulse widths, so each time
     slot is a pattern of its own.
     noise : variance of a read per squared code, relative to the range, float32 (k, n), as with
-    straight cells, or None.
+    linear cells, or None.
     """
 
     wires: Wires
@@ -247,7 +247,7 @@ class Curved:
         return nonlinear_currents(g, v, self.wires, a2, a3, g_negative, supply=self.volts, odd=True)
 
 
-Solved = Gated | Curved
+Solved = Gated | NonlinearWires
 """Tiles whose reads are circuits solved input by input."""
 
 

@@ -57,19 +57,20 @@ from __future__ import annotations
 
 import math
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, ClassVar
 
 import numba
 import numpy as np
 
 from pimlab import units
 from pimlab.analog.circuit.elimination import Grid, Ohms, one_blas_thread
+from pimlab.analog.non_ideal import NonIdeal
 from pimlab.analog.physics import amount, count, numbers
 from pimlab.kernels import wires as kernels
-from pimlab.values import Value, choice, quantity
+from pimlab.values import choice, quantity
 
 
-class Wires(Value):
+class Wires(NonIdeal):
     """The wires of an array and how inputs drive them; the module draws the four topologies.
 
     r_in, r_out : ohm a segment of the input (or supply) and of the output lines
@@ -79,12 +80,19 @@ class Wires(Value):
     sense : "last", at row M-1, or "first", at row 0 (drivers stay at column 0, supplies at row 0)
     """
 
+    cause: ClassVar[str] = "wires"
+
     r_in: float = quantity("ohm", low=0.0)
     r_out: float = quantity("ohm", low=0.0)
     rs_in: float = quantity("ohm", low=0.0, default=0.0)
     rs_out: float = quantity("ohm", low=0.0, default=0.0)
     topology: str = choice("A", "B", "C", "D", default="A")
     sense: str = choice("last", "first", default="last")
+
+    @property
+    def varies(self) -> bool:
+        """Resistances are the same in every array and at any time."""
+        return False
 
     @property
     def linear(self) -> bool:

@@ -10,7 +10,14 @@ from pimlab import catalogue
 from pimlab.analog.devices.conformance import check
 from pimlab.analog.devices.current import CubicCurrent
 from pimlab.analog.devices.device import Device
-from pimlab.analog.devices.drift import Arrhenius, Leak, LogRelaxation, PowerLawDrift, Relaxation
+from pimlab.analog.devices.drift import (
+    Arrhenius,
+    Drift,
+    Leak,
+    LogRelaxation,
+    PowerLawDrift,
+    Relaxation,
+)
 from pimlab.analog.devices.families import build
 from pimlab.analog.devices.programming import Defects, ProgrammingError
 from pimlab.analog.devices.read_noise import (
@@ -18,6 +25,7 @@ from pimlab.analog.devices.read_noise import (
     FlickerNoise,
     GaussianReadNoise,
     LogFlickerNoise,
+    ReadNoise,
     TelegraphNoise,
 )
 
@@ -51,6 +59,7 @@ __all__ = [
     "CurveReadNoise",
     "Defects",
     "Device",
+    "Drift",
     "FlickerNoise",
     "GaussianReadNoise",
     "Leak",
@@ -58,6 +67,7 @@ __all__ = [
     "LogRelaxation",
     "PowerLawDrift",
     "ProgrammingError",
+    "ReadNoise",
     "Relaxation",
     "TelegraphNoise",
     "check",

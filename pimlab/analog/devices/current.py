@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
-from pimlab.values import Value
+from pimlab.analog.non_ideal import NonIdeal
 
 
-class CubicCurrent(Value):
+class CubicCurrent(NonIdeal):
     """I = G V + N2(G) V^2 sign(V) + N3(G) V^3, with N2 and N3 polynomials of log10(G / 1 S), lowest
     power first.
 
     Units: A/V^2 and A/V^3. The even term keeps its sign with V, so that a cell conducts alike both
     ways.
     """
+
+    cause: ClassVar[str] = "nonlinear I-V"
 
     second: tuple[float, ...] = ()
     third: tuple[float, ...] = ()
@@ -29,6 +33,11 @@ class CubicCurrent(Value):
                 )
         if not self.limit > 0:
             raise ValueError(f"CubicCurrent limit={self.limit} V; allowed: above 0 V")
+
+    @property
+    def varies(self) -> bool:
+        """The curve of a cell is the same in every read."""
+        return False
 
     def terms(self, g: np.ndarray) -> list[tuple[int, np.ndarray]]:
         """(power of V, coefficient of every cell) beyond the linear one, float64, shape of g."""

@@ -10,10 +10,11 @@ import numpy as np
 
 from pimlab import units
 from pimlab.analog.devices.current import CubicCurrent
-from pimlab.analog.devices.drift import DRIFTS, Arrhenius, Drift
+from pimlab.analog.devices.drift import Arrhenius, Drift
 from pimlab.analog.devices.programming import Defects, ProgrammingError
-from pimlab.analog.devices.read_noise import READ_NOISES, ReadNoise
+from pimlab.analog.devices.read_noise import ReadNoise
 from pimlab.analog.draws import normals
+from pimlab.analog.non_ideal import NonIdeal, non_idealities, part_fields
 from pimlab.analog.physics import numbers
 from pimlab.constants import Constant
 from pimlab.keys import Key, as_key
@@ -23,6 +24,9 @@ from pimlab.values import Value, integer, part, quantity, unknown
 class Device(Value):
     """A memory cell: range, programming error, drift, read noise and the rest; an absent part is
     ideal.
+
+    A subclass may add parts of its own: fields made with `values.part(..., default=None)` whose
+    classes derive from `NonIdeal`. `varies`, `causes` and a machine's `with_causes` then know them.
     """
 
     name: str
@@ -31,14 +35,14 @@ class Device(Value):
     levels: int | None = integer(
         2, default=None, doc="states a cell can be put in; None: any conductance"
     )
+    current: CubicCurrent | None = part(
+        CubicCurrent, default=None, doc="nonlinear I-V curve; None: I = g V"
+    )
     programming: ProgrammingError | None = part(ProgrammingError, default=None)
     defects: Defects | None = part(Defects, default=None)
-    drift: Drift | None = part(*DRIFTS, default=None)
+    drift: Drift | None = part(Drift, default=None)
     temperature: Arrhenius | None = part(Arrhenius, default=None)
-    read_noise: ReadNoise | None = part(*READ_NOISES, default=None)
-    current: CubicCurrent | None = part(
-        CubicCurrent, default=None, doc="I-V curve; None: a straight line"
-    )
+    read_noise: ReadNoise | None = part(ReadNoise, default=None)
     facts: tuple[tuple[str, Constant], ...] = ()
     """What else is published: "write_energy" (J), "write_time" (s), "endurance" (writes),
     "read_voltage" (V), ...
@@ -46,25 +50,38 @@ class Device(Value):
     sources: tuple[str, ...] = ()
 
     def check(self) -> None:
-        """g_min < g_max."""
+        """g_min < g_max; every part says whether it varies and what it is called."""
         if not self.g_min < self.g_max:
             raise ValueError(
                 f"Device {self.name} g_min={self.g_min} S is not below g_max={self.g_max} S"
             )
+        for name, held in part_fields(self).items():
+            if not isinstance(held, NonIdeal):
+                raise TypeError(
+                    f"Device {self.name} {name}={held!r} does not say whether it varies; allowed: "
+                    "parts whose class derives from pimlab.analog.NonIdeal"
+                )
+
+    @property
+    def parts(self) -> dict[str, NonIdeal]:
+        """Field -> the non-ideal part it holds, in the order in which `causes` names them."""
+        return non_idealities(self)
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """What the non-idealities of this cell are called, each once."""
+        return tuple(dict.fromkeys(held.cause for held in self.parts.values()))
 
     @property
     def varies(self) -> bool:
         """Whether any part is random or changes with time; a class that overrides `program` or
-        `drifted` is taken to be.
+        `drifted` is taken to do so.
         """
         own = any(
             getattr(type(self), name) is not getattr(Device, name)
             for name in ("program", "drifted")
         )
-        return own or any(
-            part is not None
-            for part in (self.programming, self.defects, self.drift, self.read_noise)
-        )
+        return own or any(held.varies for held in self.parts.values())
 
     def fact(self, name: str) -> Constant:
         """The published number called `name`; KeyError with the nearest name when this device has

@@ -4,18 +4,33 @@ temperature.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from pimlab.analog.devices.curves import CURVES, Curve
 from pimlab.analog.draws import normals
+from pimlab.analog.non_ideal import NonIdeal
+from pimlab.analog.physics import BOLTZMANN
 from pimlab.keys import Key
-from pimlab.values import Value, choice, part, quantity
-
-BOLTZMANN = 1.380649e-23
-"""J/K, exact (SI Brochure, 9th edition, 2019)."""
+from pimlab.values import choice, part, quantity
 
 
-class PowerLawDrift(Value):
+class Drift(NonIdeal):
+    """How conductances change between programming and a read; a user's own law derives from this
+    class.
+    """
+
+    cause: ClassVar[str] = "drift"
+
+    def after(self, g: np.ndarray, seconds: float, key: Key, target: np.ndarray) -> np.ndarray:
+        """Conductance `seconds` after programming, S, float64, of cells programmed to `target` that
+        stand at `g`, S.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say how cells drift")
+
+
+class PowerLawDrift(Drift):
     """g(t) = g (1 + t / t0)^-nu with one exponent a cell, nu = |N(mean(g), sigma(g))|.
 
     Ielmini et al., IEEE Trans. Electron Devices 54, 308 (2007); spread over cells: Nandakumar et
@@ -38,7 +53,7 @@ class PowerLawDrift(Value):
         return g if seconds == 0 else g * (1 + seconds / self.time) ** -self.exponent(target, key)
 
 
-class Relaxation(Value):
+class Relaxation(Drift):
     """The spread around the target grows and its centre moves: measured at some times, interpolated
     between them.
 
@@ -101,7 +116,7 @@ class Relaxation(Value):
         return np.maximum(g + self.shift(target, seconds) + grown * normals(key, g.shape), 0.0)
 
 
-class LogRelaxation(Value):
+class LogRelaxation(Drift):
     """The centre moves by `shift_rate` ln t and each cell by (`spread_rate` ln t + `spread`) z, t
     in seconds, from 1 s on.
     """
@@ -125,7 +140,7 @@ class LogRelaxation(Value):
         )
 
 
-class Leak(Value):
+class Leak(Drift):
     """Charge leaks away: g(t) = rest + (g - rest) exp(-t / time), the same in every cell; what a
     capacitor cell does.
     """
@@ -139,8 +154,10 @@ class Leak(Value):
         return self.rest + (g - self.rest) * np.exp(-seconds / self.time)
 
 
-class Arrhenius(Value):
+class Arrhenius(NonIdeal):
     """Thermally activated conduction: g(T) = g exp(-E / k (1/T - 1/T0))."""
+
+    cause: ClassVar[str] = "temperature"
 
     energy: float = quantity("J", low=0)
     """Activation energy; text such as "0.2 eV"."""
@@ -153,6 +170,7 @@ class Arrhenius(Value):
         """g(T) / g(T0)."""
         return float(np.exp(-self.energy / BOLTZMANN * (1 / self.temperature - 1 / self.reference)))
 
-
-Drift = PowerLawDrift | Relaxation | LogRelaxation | Leak
-DRIFTS = (PowerLawDrift, Relaxation, LogRelaxation, Leak)
+    @property
+    def varies(self) -> bool:
+        """One factor for every cell, key and time."""
+        return False

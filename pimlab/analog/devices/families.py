@@ -62,9 +62,9 @@ def build(name: str, entry: Entry) -> Device:
         )
     refuse_unknown(entry)
     reading = _Reading(entry)
-    made = _parts(name, reading)
+    device = _parts(name, reading)
     refuse_unused(entry, reading.taken)
-    return made.but(sources=_sources(entry))
+    return device.but(sources=_sources(entry))
 
 
 def _parts(name: str, entry: Entry) -> Device:
@@ -96,7 +96,7 @@ def _has(entry: Entry, row: str) -> bool:
 
 
 def _has_curve(entry: Entry, name: str) -> bool:
-    return any(_has(entry, name + form) for form in ("", "_saturating", "_bounds"))
+    return name in entry or any(_has(entry, name + form) for form in ("", "_saturating", "_bounds"))
 
 
 def _reference(entry: Entry, name: str) -> float:
@@ -107,9 +107,11 @@ def _reference(entry: Entry, name: str) -> float:
 
 
 def _curve(entry: Entry, name: str) -> Curve:
-    """The curve called `name`: a row of coefficients, a saturating exponential, a clipped power, or
-    a clipped logarithm.
+    """The curve called `name`: one number, a row of coefficients, a saturating exponential, a
+    clipped power, or a clipped logarithm.
     """
+    if name in entry:
+        return Polynomial(coefficients=(entry[name].value,))
     if _has(entry, name):
         return Polynomial(coefficients=entry.row(name))
     if _has(entry, f"{name}_saturating"):

@@ -4,15 +4,18 @@ not follow at all.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from pimlab.analog.devices.curves import CURVES, Curve
 from pimlab.analog.draws import uniforms
+from pimlab.analog.non_ideal import NonIdeal
 from pimlab.keys import Key
-from pimlab.values import Value, number, part, quantity
+from pimlab.values import number, part, quantity
 
 
-class ProgrammingError(Value):
+class ProgrammingError(NonIdeal):
     """Programming leaves g_target + sigma(g_target) z in a cell, z standard normal, cut off at
     zero.
 
@@ -20,6 +23,8 @@ class ProgrammingError(Value):
     by. Where two readings of the same figure disagree, `other` is the second one (of g /
     other_reference) and `interval` their band.
     """
+
+    cause: ClassVar[str] = "programming"
 
     sigma: Curve = part(*CURVES)
     g_reference: float = quantity("S", above=0)
@@ -41,7 +46,7 @@ class ProgrammingError(Value):
         return np.minimum(first, second), np.maximum(first, second)
 
 
-class Defects(Value):
+class Defects(NonIdeal):
     """Cells that stay where they are, whatever is written: a share at the lower end of the range, a
     share at the upper.
     """

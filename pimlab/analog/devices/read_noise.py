@@ -11,15 +11,22 @@ from scipy.special import ndtri
 
 from pimlab.analog.devices import clipped
 from pimlab.analog.devices.curves import CURVES, Curve
-from pimlab.values import Value, number, part, quantity
+from pimlab.analog.non_ideal import NonIdeal
+from pimlab.values import number, part, quantity
 
 Cumulants = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
-class _GaussianNoise(Value):
-    """Noise of one normal draw a cell and read; subclasses give its `spread`."""
+class ReadNoise(NonIdeal):
+    """How reads of one cell differ: one standard normal a cell and read, scaled by `spread` and cut
+    at zero. A user's own noise derives from this class.
+    """
 
+    cause: ClassVar[str] = "read noise"
     flip: ClassVar[float] = np.inf
+    """Telegraph noise: standard normals above this take a cell to its lower level; inf: Gaussian
+    noise.
+    """
     slow: ClassVar[bool] = False
     """Whether a cell's noise stays the same over the steps of one read."""
 
@@ -40,7 +47,7 @@ class _GaussianNoise(Value):
         return np.maximum(g + sigma * z, 0.0)
 
 
-class FlickerNoise(_GaussianNoise):
+class FlickerNoise(ReadNoise):
     """1/f noise accumulated since programming: sigma = g Q sqrt(ln((t + t0 + t_read) / (2
     t_read))).
 
@@ -66,7 +73,7 @@ class FlickerNoise(_GaussianNoise):
         )
 
 
-class LogFlickerNoise(_GaussianNoise):
+class LogFlickerNoise(ReadNoise):
     """sigma = factor log10(g / 1 uS) sqrt(ln((t + t_read) / (2 t_read))), zero below 1 uS and at
     time 0.
     """
@@ -82,7 +89,7 @@ class LogFlickerNoise(_GaussianNoise):
         return self.factor * np.log10(np.maximum(np.asarray(g) * 1e6, 1.0)) * growth
 
 
-class CurveReadNoise(_GaussianNoise):
+class CurveReadNoise(ReadNoise):
     """sigma is a curve of g / g_reference, in siemens, the same at any time."""
 
     sigma: Curve = part(*CURVES)
@@ -93,7 +100,7 @@ class CurveReadNoise(_GaussianNoise):
         return np.maximum(self.sigma(np.asarray(g) / self.g_reference), 0.0)
 
 
-class GaussianReadNoise(_GaussianNoise):
+class GaussianReadNoise(ReadNoise):
     """Every read sees g + sigma z, sigma = absolute + relative g; cut off at zero."""
 
     absolute: float = quantity("S", low=0, default=0.0)
@@ -104,7 +111,7 @@ class GaussianReadNoise(_GaussianNoise):
         return self.absolute + self.relative * np.asarray(g)
 
 
-class TelegraphNoise(Value):
+class TelegraphNoise(ReadNoise):
     """A read finds the cell at g, or, with probability `share`, at g (1 - depth): random telegraph
     noise, two levels.
     """
@@ -115,7 +122,7 @@ class TelegraphNoise(Value):
     share: float = number(above=0, high=0.999)
 
     @property
-    def flip(self) -> float:
+    def flip(self) -> float:  # type: ignore[override]
         """Standard normals above this find the cell low."""
         return float(ndtri(1 - self.share))
 
@@ -141,7 +148,3 @@ class TelegraphNoise(Value):
     def seen(self, g: np.ndarray, step: np.ndarray, z: np.ndarray) -> np.ndarray:
         """One read, with standard normals z, S, float64."""
         return g - step * (z > self.flip)
-
-
-ReadNoise = FlickerNoise | LogFlickerNoise | CurveReadNoise | GaussianReadNoise | TelegraphNoise
-READ_NOISES = (FlickerNoise, LogFlickerNoise, CurveReadNoise, GaussianReadNoise, TelegraphNoise)

@@ -1,7 +1,8 @@
 """Which constants may a device's file hold, and in which units? What is misspelt, or of another
 unit, is refused by name.
 
-A curve `name` is a row of polynomial coefficients `name`, or `name_saturating` (top, width), or
+A curve `name` is one number, or a row of polynomial coefficients `name`, or `name_saturating`
+(top, width), or
 `name_bounds` with `name_power` (factor, exponent) or with `name_low` (slope, offset in ln), which
 `name_split` and `name_high` (polynomial above it) may follow. `name_reference` is the conductance
 it was normalised by, where that is not g_max.
@@ -95,7 +96,12 @@ def table(key: str) -> str:
 
 def refuse_unknown(entry: Entry) -> None:
     """CatalogueError for the first text, constant or unit that no device has."""
-    for text in entry.meta:
+    for text, value in entry.meta.items():
+        if text in _KNOWN:
+            raise CatalogueError(
+                f"{entry.name}: {text} = {value!r} stands by itself; write a table [{text}] with "
+                f"value = {value!r} and its status, and source and where, or reason"
+            )
         if text not in _TEXTS:
             raise CatalogueError(
                 f"{entry.name}: {text}={entry.meta[text]!r} is not known{nearest(text, _TEXTS)}"

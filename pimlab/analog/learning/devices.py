@@ -160,7 +160,7 @@ class UpdateDevice(Value):
         )
 
     def cells(self, shape: tuple[int, int], key: Key) -> np.ndarray:
-        """float32 (6, k, n) of freshly made cells: step up, step down, lowest, highest state, slope
+        """float32 (6, k, n) of new cells: step up, step down, lowest, highest state, slope
         up, slope down.
         """
 

@@ -114,14 +114,14 @@ class Tile:
         self._watch(wanted, rate, name)
         length = np.clip(np.ceil(wanted), 1, LONGEST).astype(np.int64)
         largest = np.sqrt(np.minimum(wanted / length, 1.0))
-        made = []
+        drawn = []
         for lane, (values, top) in enumerate(((x, top_x), (d, top_d))):
             p = (np.abs(values) * (largest / np.where(top > 0, top, 1))[:, None]).astype(np.float32)
             out = np.empty(p.shape, np.uint32)
             pulses.trains(p, length, *self._train_words, self.trains, lane, out)
-            made.append(out)
+            drawn.append(out)
         self.trains += len(x)
-        return made[0], made[1]
+        return drawn[0], drawn[1]
 
     trains = 0
     """Rows for which trains have been drawn."""

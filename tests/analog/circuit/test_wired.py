@@ -22,14 +22,14 @@ def operands():
 
 def _expected(programmed, x, solve):
     """Sum of the tiles' solved currents, in units of the weights."""
-    (_, plus), (_, minus) = programmed.banks[0]
+    (_, plus), (_, minus) = programmed.polarities[0]
     total = np.zeros((len(x), programmed.n))
     for rows in (slice(0, 12), slice(12, 20)):
         for cols in (slice(0, 5), slice(5, 9)):
             total[:, cols] += solve(
                 plus.programmed[0, rows, cols], minus.programmed[0, rows, cols], x[:, rows]
             )
-    return total / (CELL.g_max - CELL.g_min) * programmed.scale
+    return total / (CELL.g_max - CELL.g_min) * programmed.written.scale
 
 
 @pytest.mark.parametrize("topology", ["A", "C"])
@@ -140,7 +140,7 @@ def test_switched_cells_dissipate_what_their_circuits_do(topology):
         rows=12, cols=5, cell=CELL, wires=wires, dac=DAC(bits=3, encoding="bit serial")
     )
     programmed = machine.program(w)
-    (_, plus), (_, minus) = programmed.banks[0]
+    (_, plus), (_, minus) = programmed.polarities[0]
     expected = dict.fromkeys(("cells", "sources"), 0.0)
     for rows in (slice(0, 12), slice(12, 20)):
         for cols in (slice(0, 5), slice(5, 9)):
@@ -173,7 +173,7 @@ def test_reference_columns_stand_in_their_arrays():
     x[:, 0] = 1
     ohms = {"r_in": 100.0, "r_out": 50.0}
     programmed = Crossbar(cols=3, cell=CELL, coding="offset column", wires=Wires(**ohms)).program(w)
-    ((_, bank),) = programmed.banks[0]
+    ((_, bank),) = programmed.polarities[0]
     assert bank.programmed.shape == (1, 10, 7 + 3)
     expected = []
     for first, count in ((0, 4), (4, 4), (8, 2)):
@@ -208,7 +208,7 @@ def test_errors_teach():
         )
 
 
-BENT = CELL.but(current=CubicCurrent(second=(2e-6,), third=(3e-5,), limit=0.5))
+NONLINEAR = CELL.but(current=CubicCurrent(second=(2e-6,), third=(3e-5,), limit=0.5))
 ENCODINGS = {
     "A": [
         None,
@@ -222,11 +222,11 @@ ENCODINGS |= {"C": ENCODINGS["A"], "D": ENCODINGS["B"]}
 
 
 def _bent_currents(plus, minus, x, topology, volts=0.2):
-    """Currents of bent cells over volts, of amplitudes (A, C) or bits (B, D), each tile by itself."""
+    """Currents of nonlinear cells over volts, of amplitudes (A, C) or bits (B, D), each tile by itself."""
     wires = Wires(topology=topology, **OHMS)
     laws = [
         np.full((len(g), *plus.shape), row[0])
-        for g, row in (([0], BENT.current.second), ([0], BENT.current.third))
+        for g, row in (([0], NONLINEAR.current.second), ([0], NONLINEAR.current.third))
     ]
     if wires.differential:
         pair = [np.concatenate([law, law]) for law in laws]
@@ -246,7 +246,9 @@ def test_bent_cells_behind_wires_are_solved_input_by_input(operands, topology, d
         .astype(np.float32)
     )
     x[:, 0] = 3
-    machine = Crossbar(rows=12, cols=5, cell=BENT, wires=Wires(topology=topology, **OHMS), dac=dac)
+    machine = Crossbar(
+        rows=12, cols=5, cell=NONLINEAR, wires=Wires(topology=topology, **OHMS), dac=dac
+    )
 
     def solve(plus, minus, codes):
         if dac is None or dac.encoding == "amplitude":
@@ -280,11 +282,11 @@ def test_bent_cells_behind_ideal_wires_are_bent_cells(operands):
     ideal = Wires(r_in=0, r_out=0)
     for dac in (None, DAC(bits=4, encoding="pulse width")):
         wired, plain = (
-            Crossbar(rows=12, cell=BENT, dac=dac, wires=wires).program(w).matmul(x)
+            Crossbar(rows=12, cell=NONLINEAR, dac=dac, wires=wires).program(w).matmul(x)
             for wires in (ideal, None)
         )
         np.testing.assert_allclose(wired, plain, atol=2e-6 * np.abs(plain).max())
-    noisy = BENT.but(read_noise=GaussianReadNoise(absolute="0.5 uS"))
+    noisy = NONLINEAR.but(read_noise=GaussianReadNoise(absolute="0.5 uS"))
     seen = (
         Crossbar(rows=12, cell=noisy, wires=ideal)
         .program(w)

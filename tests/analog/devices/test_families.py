@@ -154,7 +154,7 @@ def test_telegraph_noise_in_both_regimes(active):
         assert len(np.unique(np.round(y, 4))) == 4
 
 
-def test_bent_currents_matter_to_voltages_not_to_pulses():
+def test_nonlinear_currents_matter_to_voltages_not_to_pulses():
     from pimlab.analog import DAC
 
     cell = device("reram-milo2021").but(programming=None)
@@ -172,12 +172,12 @@ def test_bent_currents_matter_to_voltages_not_to_pulses():
 
 
 def test_cubic_current_by_hand():
-    bent = CubicCurrent(second=(0.0,), third=(-2e-5,), limit=0.5)
-    assert bent.current(np.array(1e-4), np.array([-0.2, 0.2])) == pytest.approx(
+    curve = CubicCurrent(second=(0.0,), third=(-2e-5,), limit=0.5)
+    assert curve.current(np.array(1e-4), np.array([-0.2, 0.2])) == pytest.approx(
         np.array([-1, 1]) * (1e-4 * 0.2 - 2e-5 * 0.008)
     )
     with pytest.raises(ValueError, match=r"outside -0\.5\.\.0\.5 V"):
-        bent.current(np.array(1e-4), np.array(0.6))
+        curve.current(np.array(1e-4), np.array(0.6))
 
 
 def test_a_users_own_file(tmp_path):
@@ -259,6 +259,19 @@ def test_a_file_may_hold_any_part(tmp_path):
     assert mine.drift == Leak(time="1 day")
     assert mine.defects == Defects(stuck_low=0.01)
     assert check(mine)
+
+
+def test_a_spread_may_be_one_number(tmp_path):
+    mine = device(_file(tmp_path, programming_sigma="1.2 uS", read_sigma="0.1 uS"))
+    assert mine.programming.spread(np.array([1e-6, 5e-6])) == pytest.approx([1.2e-6, 1.2e-6])
+    assert mine.read_noise.spread(np.array([1e-6]), 0.0, np.array([1e-6])) == pytest.approx([1e-7])
+    path = _file(tmp_path)
+    path.write_text('programming_sigma = "1.2 uS"\n' + path.read_text())
+    with pytest.raises(
+        catalogue.CatalogueError,
+        match=r"programming_sigma = '1.2 uS' stands by itself; write a table \[programming_sigma\]",
+    ):
+        device(path)
 
 
 def test_only_devices_are_checked():

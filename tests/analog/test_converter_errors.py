@@ -1,56 +1,57 @@
-"""Uneven converters: tables by hand, end points, spreads, and what they do to a product."""
+"""Converters with DNL and INL: tables by hand, end points, spreads, and what they do to a product."""
 
 import numpy as np
 import pytest
 
 from pimlab.analog import ADC, DAC, Crossbar, Wires
-from pimlab.analog.uneven import converters, drivers
+from pimlab.analog.converter_errors import converter_errors, driver_errors
 from pimlab.keys import Key
 
 KEY = Key(seed=4)
 
 
-def test_even_converters_have_no_tables():
-    assert drivers(None, KEY, 3) is None
-    assert drivers(DAC(bits=8), KEY, 3) is None
-    assert drivers(DAC(bits=8, encoding="bit serial", inl=1, dnl=0.5), KEY, 3) is None
-    assert converters(ADC(bits=8), KEY, 3) is None
-    assert drivers(DAC(bits=4, gain_error=0.1), KEY, 3).levels is None
+def test_ideal_converters_have_no_tables():
+    assert driver_errors(None, KEY, 3) is None
+    assert driver_errors(DAC(bits=8), KEY, 3) is None
+    assert driver_errors(DAC(bits=8, encoding="bit serial", inl=1, dnl=0.5), KEY, 3) is None
+    assert converter_errors(ADC(bits=8), KEY, 3) is None
+    assert driver_errors(DAC(bits=4, gain_error=0.1), KEY, 3).levels is None
 
 
 @pytest.mark.parametrize("codes", ["symmetric", "unsigned", "offset binary"])
 def test_levels_keep_their_ends_and_have_the_stated_spread(codes):
     dac = DAC(bits=6, codes=codes, dnl=0.2)
-    made = drivers(dac, KEY, 4000)
+    errors = driver_errors(dac, KEY, 4000)
     low = -dac.top if codes == "offset binary" else 0
-    assert np.allclose(made.levels[:, [0, -1]], [low, dac.top], atol=1e-4)
-    steps = np.diff(made.levels, axis=1)
+    assert np.allclose(errors.levels[:, [0, -1]], [low, dac.top], atol=1e-4)
+    steps = np.diff(errors.levels, axis=1)
     assert (steps >= 0).all()
-    assert steps.std() / made.step == pytest.approx(0.2, rel=0.03)
-    bowed = drivers(dac.but(dnl=0.0, inl=0.7), KEY, 4000).levels
-    middle = bowed[:, bowed.shape[1] // 2] - (
-        bowed[0, 0] + (bowed[0, -1] - bowed[0, 0]) * (bowed.shape[1] // 2) / (bowed.shape[1] - 1)
+    assert steps.std() / errors.step == pytest.approx(0.2, rel=0.03)
+    curved = driver_errors(dac.but(dnl=0.0, inl=0.7), KEY, 4000).levels
+    middle = curved[:, curved.shape[1] // 2] - (
+        curved[0, 0]
+        + (curved[0, -1] - curved[0, 0]) * (curved.shape[1] // 2) / (curved.shape[1] - 1)
     )
-    assert middle.std() / made.step == pytest.approx(0.7, rel=0.04)
+    assert middle.std() / errors.step == pytest.approx(0.7, rel=0.04)
     assert (
-        np.diff(bowed, 2, axis=1).max(axis=1) * np.diff(bowed, 2, axis=1).min(axis=1) > -1e-4
+        np.diff(curved, 2, axis=1).max(axis=1) * np.diff(curved, 2, axis=1).min(axis=1) > -1e-4
     ).all()
 
 
 def test_drivers_by_hand():
-    made = drivers(DAC(bits=3, gain_error=0.1, offset_error=0.2, dnl=0.1), KEY, 2)
-    told = np.array([[3, -2], [0, 1]], np.float32)
-    level = np.array([[made.levels[0, 3], -made.levels[1, 2]], [0, made.levels[1, 1]]])
-    assert np.allclose(made.driven(told), level * made.gain + made.shift)
-    binary = drivers(DAC(bits=2, codes="offset binary", dnl=0.3), KEY, 2)
+    errors = driver_errors(DAC(bits=3, gain_error=0.1, offset_error=0.2, dnl=0.1), KEY, 2)
+    codes = np.array([[3, -2], [0, 1]], np.float32)
+    level = np.array([[errors.levels[0, 3], -errors.levels[1, 2]], [0, errors.levels[1, 1]]])
+    assert np.allclose(errors.driven(codes), level * errors.gain + errors.shift)
+    binary = driver_errors(DAC(bits=2, codes="offset binary", dnl=0.3), KEY, 2)
     assert np.allclose(
         binary.driven(np.array([[-3, 1]], np.float32)), [[binary.levels[0, 0], binary.levels[1, 2]]]
     )
 
 
-def test_a_bow_moves_code_edges_and_leaves_the_ends():
+def test_inl_moves_code_edges_and_leaves_the_ends():
     adc = ADC(bits=8, inl=2.0)
-    edges = converters(adc, KEY, 3000).thresholds
+    edges = converter_errors(adc, KEY, 3000).thresholds
     ideal = np.arange(adc.low, adc.high) + 0.5
     assert np.allclose(edges[:, [0, -1]], ideal[[0, -1]])
     assert (edges[:, 127] - ideal[127]).std() == pytest.approx(2.0, rel=0.04)
@@ -65,7 +66,7 @@ def test_a_bow_moves_code_edges_and_leaves_the_ends():
         DAC(bits=6, encoding="bit serial", slice_bits=5, inl=0.5),
     ],
 )
-def test_uneven_drivers_bend_a_product_and_repeat(dac):
+def test_driver_errors_change_a_product_and_repeat(dac):
     rng = np.random.default_rng(0)
     w, x = (
         rng.standard_normal((40, 6)).astype(np.float32),

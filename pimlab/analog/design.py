@@ -1,0 +1,220 @@
+"""What is an analog machine made of? Arrays of cells, converters at their edges, a way of coding
+weights, and the prices of a read.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from pimlab.analog.circuit.wires import Wires
+from pimlab.analog.compensation import COMPENSATIONS, Compensation, Refresh
+from pimlab.analog.converters import ADC, DAC
+from pimlab.analog.costs import MacroCosts, macro
+from pimlab.analog.devices import Device
+from pimlab.analog.mapping import Slices
+from pimlab.machine.protocol import MacOp, Target, VectorOp
+from pimlab.values import choice, integer, number, part
+
+SUM_BITS = 16
+"""Bits of a partial sum as it moves between arrays and buffer."""
+IDEAL_CELL = Device(name="ideal", g_min=0.0, g_max=1e-5)
+"""Takes any conductance in its range exactly and keeps it."""
+
+
+class ArrayDesign(Target):
+    """The parts of a `Crossbar` and what follows from them alone; `Crossbar` says what they
+    mean.
+    """
+
+    stage: ClassVar[int] = 3
+
+    name: str = "crossbar"
+    rows: int = integer(1, 2**16, default=256, doc="word lines: inputs an array takes at once")
+    cols: int = integer(
+        1, 2**16, default=256, doc="columns: outputs of one weight plane an array gives at once"
+    )
+    cell: Device | None = part(Device, default=None)
+    dac: DAC | None = part(DAC, default=None)
+    wires: Wires | None = part(Wires, default=None)
+    adc: ADC | None = part(ADC, default=None)
+    coding: str = choice(
+        "differential", "offset", "offset column", "complement", default="differential"
+    )
+    subtract: str = choice(
+        "analog", "digital", default="analog", doc="where a differential pair is subtracted"
+    )
+    slices: Slices | None = part(
+        Slices, default=None, doc="integer weights spread over cells; None: analog weights"
+    )
+    devices: int = integer(1, 64, default=1, doc="cells side by side that share each conductance")
+    scaling: str = choice(
+        "layer", "tile", "column", default="column", doc="which weights share the full-scale weight"
+    )
+    coverage: float = number(
+        above=0,
+        high=1,
+        default=1.0,
+        doc="quantile of |w| that becomes full scale; larger ones saturate",
+    )
+    bias_rows: int | None = integer(
+        1, default=None, doc="word lines that hold the bias, driven at full scale; None: digital"
+    )
+    capacity: int | None = integer(
+        1, default=None, doc="arrays there are; None: as many as a layer takes"
+    )
+    compensation: Compensation | None = part(*COMPENSATIONS, default=None)
+    refresh: Refresh | None = part(Refresh, default=None, doc="None: weights are written once")
+    costs: MacroCosts = part(
+        MacroCosts, default=macro("generic-22nm"), doc="a published macro, or parts put together"
+    )
+
+    def check(self) -> None:
+        """Two's complement holds integers; digital subtraction is of pairs."""
+        if self.coding == "complement" and self.slices is None:
+            raise ValueError(
+                f"{self.name}: coding='complement' needs integer weights; write "
+                "slices=Slices(bits=8, per_cell=1)"
+            )
+        levels = self.pair_cell.levels
+        if levels is not None and (self.slices is None or self.slices.largest_digit >= levels):
+            asked = (
+                "any conductance (slices=None)"
+                if self.slices is None
+                else f"{self.slices.largest_digit + 1} (slices={self.slices})"
+            )
+            bits = levels.bit_length() - 1
+            raise ValueError(
+                f"{self.name}: cell {self.pair_cell.name} holds {levels} levels, not {asked}; "
+                "write for example "
+                f"slices=Slices(bits=8, per_cell={bits})"
+            )
+        if (
+            self.wires is not None
+            and not self.wires.linear
+            and (self.dac is None or self.dac.drive != 1)
+        ):
+            raise ValueError(
+                f"{self.name}: wires of topology {self.wires.topology!r} switch cells by single "
+                "bits; write "
+                "dac=DAC(bits=8, encoding='bit serial')"
+            )
+        if (
+            self.wires is not None
+            and self.wires.differential
+            and (self.coding != "differential" or self.subtract != "analog")
+        ):
+            raise ValueError(
+                f"{self.name}: wires of topology {self.wires.topology!r} carry pairs; write "
+                "coding='differential', "
+                "subtract='analog', or topology 'A' or 'B'"
+            )
+        if self.subtract == "digital" and self.coding != "differential":
+            raise ValueError(
+                f"{self.name}: subtract='digital' is for coding='differential', not {self.coding!r}"
+            )
+
+    @property
+    def pair_cell(self) -> Device:
+        """The cell, or the ideal one."""
+        return IDEAL_CELL if self.cell is None else self.cell
+
+    @property
+    def background(self) -> float:
+        """What an empty cell conducts, relative to the conductance range."""
+        return self.pair_cell.g_min / (self.pair_cell.g_max - self.pair_cell.g_min)
+
+    @property
+    def signed_inputs(self) -> bool:
+        """Whether the drivers can give negative inputs."""
+        return self.dac is None or self.dac.codes != "unsigned"
+
+    @property
+    def array_columns(self) -> int:
+        """Columns on the input lines of one array: `cols`, and its reference column where there is
+        one.
+        """
+        return self.cols + (self.coding == "offset column")
+
+    @property
+    def gated(self) -> bool:
+        """Whether inputs switch cells, so that what drivers add to their level does not matter."""
+        return self.wires is not None and not self.wires.linear
+
+    @property
+    def steps(self) -> int:
+        """Reads an input takes."""
+        return 1 if self.dac is None else self.dac.steps
+
+    @property
+    def pulse_width(self) -> bool:
+        """Whether inputs are pulses of full voltage."""
+        return self.dac is not None and self.dac.encoding == "pulse width"
+
+    @property
+    def drive(self) -> int:
+        """Code of a full input in one step; 1 without a DAC."""
+        return 1 if self.dac is None else self.dac.drive
+
+    @property
+    def input_top(self) -> int:
+        """Code of a full input; 1 without a DAC."""
+        return 1 if self.dac is None else self.dac.top
+
+    @property
+    def weight_top(self) -> int:
+        """Code of a full-scale weight; 1 for analog weights."""
+        return 1 if self.slices is None else self.slices.top
+
+    @property
+    def final_divisor(self) -> int:
+        """What sums are divided by at the end of a read: `input_top` where weights are integers, so
+        that sums of integer products stay integers until then; 1 for analog weights.
+        """
+        return 1 if self.slices is None else self.input_top
+
+    @property
+    def noise_spans_steps(self) -> bool:
+        """Whether the read noise of a cell is common to the several steps of a read."""
+        noise = self.pair_cell.read_noise
+        return noise is not None and noise.slow and self.steps > 1
+
+    def phases(self, codes: np.ndarray) -> list[tuple[float, np.ndarray]]:
+        """(weight, codes) of each step of a read, whose weighted sum is `codes`, float32 (batch,
+        k).
+        """
+        return [(1.0, codes)] if self.dac is None else self.dac.phases(codes)
+
+    @property
+    def input_bits(self) -> int:
+        """Bits of one input as it is stored; 16 where there is no DAC."""
+        return SUM_BITS if self.dac is None else self.dac.bits
+
+    @property
+    def read_voltage(self) -> float:
+        """Voltage of a full input, V."""
+        return self.costs.read_voltage
+
+    @property
+    def columns_a_weight(self) -> int:
+        """Converted columns each weight column takes."""
+        if self.slices is None:
+            count = 1
+        elif self.coding == "complement":
+            count = 1 - (-(self.slices.bits - 1) // self.slices.per_cell)
+        else:
+            count = -(-(self.slices.bits - (self.coding == "differential")) // self.slices.per_cell)
+        return 2 * count if self.subtract == "digital" else count
+
+    def serves(self, op: MacOp | VectorOp) -> bool:
+        """Products with constant weights; everything else is the host's."""
+        return isinstance(op, MacOp) and op.kind == "weights"
+
+    def word_lines(self, op: MacOp) -> int:
+        """Inputs of one product, bias rows included."""
+        return op.k + (self.bias_rows or 0)
+
+    def arrays(self, op: MacOp) -> tuple[int, int]:
+        """How many arrays one group's weights take along inputs and along outputs."""
+        return -(-self.word_lines(op) // self.rows), -(-op.n * self.columns_a_weight // self.cols)

@@ -1,0 +1,59 @@
+"""Which current is an ADC's full scale? Chosen from calibration rows, or from the weights, before
+the first read.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pimlab.analog.design import ArrayDesign
+from pimlab.analog.draws import uniforms
+from pimlab.analog.mapping import Plane, tiles
+from pimlab.analog.read import encode
+from pimlab.kernels.blas import one_thread
+from pimlab.keys import Key
+
+_ROWS = 256
+"""Input rows that stand for a calibration where there is none."""
+
+
+def code_sizes(
+    design: ArrayDesign, planes: list[Plane], k: int, calibration: np.ndarray | None
+) -> list[list[np.ndarray]] | None:
+    """Size of one ADC code for every plane, tile and column, in cells at full drive and full
+    conductance: float64 (n,) each; None without an ADC.
+
+    calibration : float32 (rows, k), input rows relative to full scale; None: inputs spread evenly
+    over the drivers' range.
+    """
+    if design.adc is None:
+        return None
+    x = _spread_inputs(design, k) if calibration is None else calibration
+    codes = np.empty_like(x)
+    encode(design.dac, x, np.ones(len(x), np.float32), codes)
+    driven = [step / np.float32(design.drive) for _, step in design.phases(codes)]
+    return [_plane(design, plane, k, driven) for plane in planes]
+
+
+def _plane(design: ArrayDesign, plane: Plane, k: int, driven: list[np.ndarray]) -> list[np.ndarray]:
+    assert design.adc is not None
+    relative = plane.plus + (design.background if plane.minus is None else -plane.minus)
+    parts = tiles(k, design.rows)
+    with one_thread():
+        sums = [np.vstack([step[:, part] @ relative[part] for step in driven]) for part in parts]
+    integers = design.dac is not None and design.slices is not None
+    return design.adc.step(
+        sums,
+        [np.abs(relative[part]).sum(axis=0) for part in parts],
+        1.0 / (design.drive * plane.digit) if integers else None,
+    )
+
+
+def _spread_inputs(design: ArrayDesign, k: int) -> np.ndarray:
+    """float32 (256, k), relative to full scale: the first half of both signs (where drivers give
+    negative inputs), the second half positive.
+    """
+    x = uniforms(Key(seed=0).child("range"), (_ROWS, k))
+    if design.signed_inputs:
+        x[: _ROWS // 2] = 2.0 * x[: _ROWS // 2] - 1.0
+    return x

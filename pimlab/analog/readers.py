@@ -1,0 +1,141 @@
+"""How do written cells become something that can be read at a given time? Conductances, noise and
+converters of every tile.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import lru_cache
+
+import numpy as np
+
+from pimlab.analog.cells import Reading, TileMoments, tile_moments
+from pimlab.analog.converter_errors import converter_errors, driver_errors
+from pimlab.analog.design import ArrayDesign
+from pimlab.analog.mapping import reference_columns, tiles
+from pimlab.analog.read import PlaneTiles, Reader, Tile
+from pimlab.analog.written import WrittenCells
+
+
+class Readers:
+    """Readers of the same cells at different times.
+
+    code_sizes : from `ranges.code_sizes`;  positive : the inputs have one sign.
+    """
+
+    def __init__(
+        self,
+        design: ArrayDesign,
+        written: WrittenCells,
+        code_sizes: list[list[np.ndarray]] | None,
+        positive: bool,
+    ):
+        self.design, self.written = design, written
+        self.code_sizes, self.positive = code_sizes, positive
+        self.at = lru_cache(maxsize=4)(self._reader)
+
+    def _reader(self, seconds: float, programming_temperature: bool = False) -> Reader:
+        """The reader `seconds` after programming, at the temperature of use (or of programming)."""
+        design, key = self.design, self.written.key
+        references = None
+        if design.coding == "offset column":
+            references = reference_columns(self.written.n, design.cols)
+        return Reader(
+            planes=[
+                self._plane(index, seconds, programming_temperature)
+                for index in range(len(self.written.planes))
+            ],
+            scale=self._shared_scale(),
+            references=references,
+            divisor=design.final_divisor,
+            dac=design.dac,
+            adc=design.adc,
+            drivers=None
+            if design.gated  # a switch is open or closed, whatever its driver's errors
+            else driver_errors(design.dac, key.child("dac"), self.written.k),
+            noise_spans_steps=design.noise_spans_steps,
+        )
+
+    def _shared_scale(self) -> np.ndarray:
+        """Weight of code 1 of each output where all tiles have the same; ones where each tile
+        brings its own.
+        """
+        if self.design.scaling == "tile":
+            return np.ones(self.written.n, np.float32)
+        scale = np.broadcast_to(self.written.scale, (1, self.written.n))[0]
+        return (scale / self.design.weight_top).astype(np.float32)
+
+    def _plane(self, index: int, seconds: float, programming_temperature: bool) -> PlaneTiles:
+        design, plane = self.design, self.written.planes[index]
+        cycle, age = self.written.age(seconds)
+        signed = self.written.polarities(cycle)[index]
+        now = [cells.at(age, programming_temperature) for _, cells in signed]
+        cell = design.pair_cell
+        reading = Reading(
+            seconds=age,
+            volts=design.read_voltage,
+            wires=design.wires,
+            cols=design.array_columns,
+            positive=self.positive,
+            drive=design.drive,
+            width=design.pulse_width,
+            unit=(cell.g_max - cell.g_min) / plane.digit,
+        )
+        return PlaneTiles(
+            weight=plane.weight * design.weight_top / plane.digit,
+            offset=plane.offset * plane.digit,
+            tiles=[
+                self._tile(index, number, part, tile_moments(signed, now, part, reading))
+                for number, part in enumerate(tiles(self.written.k, design.rows))
+            ],
+        )
+
+    def _tile(self, plane: int, number: int, part: slice, moments: TileMoments) -> Tile:
+        design = self.design
+        own = 1.0
+        if design.scaling == "tile":
+            own = self.written.scale[part][0, 0] / design.weight_top
+        own *= design.final_divisor / design.input_top
+        mean, nonlinear = self._currents(moments)
+        tile = Tile(
+            rows=part,
+            mean=mean,
+            variance=_variance(moments),
+            cells=moments.cells,
+            nonlinear=nonlinear,
+            solved=moments.solved,
+            third=None if moments.third is None else moments.third.astype(np.float32),
+            value=np.full(mean.shape[1], own, np.float32),
+        )
+        if self.code_sizes is None:
+            return tile
+        digit = self.written.planes[plane].digit
+        lsb = self.code_sizes[plane][number] * (design.drive * digit)
+        errors = converter_errors(
+            design.adc, self.written.key.child("adc", plane, number), lsb.size
+        )
+        return dataclasses.replace(
+            tile, lsb=lsb.astype(np.float32), value=(lsb * own).astype(np.float32), errors=errors
+        )
+
+    def _currents(self, moments: TileMoments) -> tuple[np.ndarray, list[tuple[int, np.ndarray]]]:
+        """Linear term and higher powers of the input. Where every active input is at full voltage
+        (bits, pulses), all powers are the same and add to one matrix.
+        """
+        bits = self.design.dac is not None and self.design.drive == 1
+        if bits or self.design.pulse_width:
+            total = moments.mean + sum(term for _, term in moments.nonlinear)
+            return np.asarray(total).astype(np.float32), []
+        return moments.mean.astype(np.float32), [
+            (power, term.astype(np.float32)) for power, term in moments.nonlinear
+        ]
+
+
+def _variance(moments: TileMoments) -> np.ndarray | float | None:
+    """float32 (k, n), or the one value all cells have (a matrix product less), or None."""
+    if moments.variance is None:
+        return None
+    first = moments.variance.flat[0]
+    if moments.third is None and (moments.variance == first).all():
+        return float(first)
+    return moments.variance.astype(np.float32)
