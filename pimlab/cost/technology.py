@@ -16,6 +16,8 @@ from pimlab import catalogue
 from pimlab.constants import Constant, assumed, derive
 
 _ENTRY = ("technology", "stillmaker-baas")
+_SUPPLY = (0.5, 1.5)
+"""Supply voltages in V between which the polynomials are published."""
 
 
 @lru_cache(maxsize=1)
@@ -34,12 +36,13 @@ def relative_energy(node: float, voltage: float) -> float:
     """
     if not 2 <= node <= nodes()[-1]:
         raise ValueError(
-            f"node={node} nm is outside 2..{nodes()[-1]:g} nm, where the scaling is published "
+            f"node={node:g} nm is outside 2..{nodes()[-1]:g} nm, where the scaling is published "
             f"(below {nodes()[0]:g}: continued)"
         )
-    if not 0.5 <= voltage <= 1.5:
+    if not _SUPPLY[0] <= voltage <= _SUPPLY[1]:
         raise ValueError(
-            f"voltage={voltage} V is outside 0.5..1.5 V, where the scaling polynomials hold"
+            f"voltage={voltage:g} V is outside {_SUPPLY[0]:g}..{_SUPPLY[1]:g} V, where the scaling "
+            "polynomials hold"
         )
     below = max([n for n in nodes()[:-1] if n <= node], default=nodes()[0])
     above = nodes()[nodes().index(below) + 1]
@@ -61,8 +64,9 @@ def scaled(
     """`constant` (J), measured at `from_node` nm and `from_voltage` V, at `node` nm and `voltage`
     V.
 
-    The interval spans `voltage` -+ `spread` (V): the supply of a product is seldom published.
-    Derived, or assumed where `node` lies below the last published polynomial.
+    The interval spans `voltage` -+ `spread` (V), as far as the polynomials hold: the supply of a
+    product is seldom published. Derived, or assumed where `node` lies below the last published
+    polynomial. ValueError outside 2..130 nm and 0.5..1.5 V.
     """
     base = relative_energy(from_node, from_voltage)
     ratio = _ratio(node, voltage, spread, base)
@@ -76,13 +80,14 @@ def scaled(
 
 
 def _ratio(node: float, voltage: float, spread: float, base: float) -> Constant:
-    low, value, high = (
-        relative_energy(node, v) / base for v in (voltage - spread, voltage, voltage + spread)
-    )
+    nominal = relative_energy(node, voltage) / base
+    supplies = (max(_SUPPLY[0], voltage - spread), min(_SUPPLY[1], voltage + spread))
+    ends = [nominal, *(relative_energy(node, supply) / base for supply in supplies)]
+    low, high = min(ends), max(ends)
     if node < nodes()[0]:
         return assumed(
             "technology ratio",
-            value,
+            nominal,
             "",
             f"no polynomial below {nodes()[0]:g} nm: the slope from 10 to 7 nm continued",
             low,
@@ -90,11 +95,11 @@ def _ratio(node: float, voltage: float, spread: float, base: float) -> Constant:
         )
     return Constant(
         name="technology ratio",
-        value=value,
+        value=nominal,
         low=low,
         high=high,
         unit="",
-        printed=f"{value:.4g}",
+        printed=f"{nominal:.4g}",
         status="derived",
         sources=("stillmaker2017", "hwcomponents"),
         where="energy polynomials",

@@ -129,6 +129,13 @@ class FloatFormat(NumberFormat):
         return float(self.width)
 
     @property
+    def is_scaled(self) -> bool:
+        """Whether values are scaled to the range before they are cast: so formats of at most 8 bits
+        are used, while wider ones hold values as they are.
+        """
+        return self.width <= 8
+
+    @property
     def bias(self) -> int:
         """Exponent bias, 2**(exponent - 1) - 1."""
         return 2 ** (self.exponent - 1) - 1

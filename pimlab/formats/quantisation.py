@@ -23,10 +23,6 @@ from pimlab.formats.grids import format as format_named
 from pimlab.formats.weight_blocks import RULES
 from pimlab.values import truth
 
-SCALED_BITS = 8
-"""Float formats of at most this width are scaled to their range; wider ones hold values as they
-are.
-"""
 _TINY = float(np.finfo(np.float32).tiny)
 
 
@@ -284,7 +280,7 @@ def _quantize_floats(x: np.ndarray, grid: FloatFormat, where: Layout, given: Giv
     blocks = x.reshape(where.split_shape)
     if given.scale is not None:
         scales = _given_scale(given.scale, where)
-    elif grid.width <= SCALED_BITS:
+    elif grid.is_scaled:
         largest = np.abs(blocks).max(axis=where.reduced, keepdims=True).astype(np.float64)
         scales = np.where(
             largest > 0,

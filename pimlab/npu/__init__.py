@@ -11,26 +11,9 @@ from pimlab.npu.products import matmul
 from pimlab.npu.requantisation import requantize
 from pimlab.npu.roofline import attainable, ridge, roofline
 from pimlab.npu.systolic import Buffers, GemmCycles, gemm_cycles
-from pimlab.npu.target import MacArray, Memory, Npu
+from pimlab.npu.target import MacArray, Memory, Npu, Origin
 
-TARGETS = {
-    name: partial(chip, name)
-    for name in (
-        "warboy",
-        "rngd",
-        "atom",
-        "atom-max",
-        "rebel",
-        "x220",
-        "x330",
-        "dx-m1",
-        "t4",
-        "a100",
-        "h100",
-        "l40s",
-        "tpu-v4i",
-    )
-}
+TARGETS = {name: partial(chip, name) for name in chips()}
 
 __all__ = [
     "TARGETS",
@@ -41,6 +24,7 @@ __all__ = [
     "MacArray",
     "Memory",
     "Npu",
+    "Origin",
     "attainable",
     "chip",
     "chips",

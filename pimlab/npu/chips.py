@@ -4,11 +4,13 @@ for.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from operator import attrgetter
+
 from pimlab import catalogue
 from pimlab.catalogue import Entry
 from pimlab.npu.arithmetic import Arithmetic
-from pimlab.npu.pricing import memory_prices
-from pimlab.npu.target import MacArray, Memory, Npu
+from pimlab.npu.target import MacArray, Memory, Npu, Origin
 from pimlab.values import unknown
 
 
@@ -32,18 +34,44 @@ def chip(name: str, format: str | None = None) -> Npu:
         dataflow=entry.meta["dataflow"],
         rate=peaks(entry)[chosen] / peaks(entry)[first],
     )
-    node, voltage = entry["node"].value, entry["voltage"].value
-    return Npu(
+    machine = Npu(
         name=name,
         array=array,
         lanes=_count(entry, "lanes"),
-        node=node,
-        voltage=voltage,
-        sources=_cited(entry),
+        node=entry["node"].value,
+        voltage=entry["voltage"].value,
         arithmetic=Arithmetic(weights=chosen, activations=chosen, outputs=chosen),
-        memory=Memory(sram=entry["sram"].value, bandwidth=entry["dram_bandwidth"].value),
-        energy=memory_prices(node, voltage, entry.meta["dram"], entry["power_static"]),
+        memory=Memory(
+            sram=entry["sram"].value,
+            dram=entry.meta["dram"],
+            bandwidth=entry["dram_bandwidth"].value,
+        ),
+        static_power=entry["power_static"],
     )
+    return machine.but(origins=tuple(_origins(entry, chosen, machine)))
+
+
+_FIELDS = {
+    "node": "node",
+    "voltage": "voltage",
+    "lanes": "lanes",
+    "power_static": "static_power",
+    "sram": "memory.sram",
+    "dram_bandwidth": "memory.bandwidth",
+    "clock": "array.clock",
+    "rows": "array.rows",
+    "cols": "array.cols",
+    "arrays": "array.count",
+}
+"""Constant of an entry -> the field of a machine that holds it."""
+
+
+def _origins(entry: Entry, format: str, machine: Npu) -> Iterator[Origin]:
+    """What each field of `machine` was taken from; the peaks stand behind the whole array."""
+    behind = _FIELDS | {f"peak.{entry.meta['format']}": "array", f"peak.{format}": "array"}
+    for name, field in behind.items():
+        yield Origin(field=field, value=attrgetter(field)(machine), sources=entry[name].sources)
+    yield Origin(field="memory.dram", value=entry.meta["dram"], sources=(entry.meta["source"],))
 
 
 def chips() -> tuple[str, ...]:
@@ -62,7 +90,3 @@ def peaks(entry: Entry) -> dict[str, float]:
 
 def _count(entry: Entry, key: str) -> int:
     return round(entry[key].value)
-
-
-def _cited(entry: Entry) -> tuple[str, ...]:
-    return tuple(sorted({source for constant in entry.values() for source in constant.sources}))

@@ -12,11 +12,6 @@ from pimlab import formats
 from pimlab.formats import IntegerFormat
 from pimlab.kernels import int8 as kernels
 
-SCALED_BITS = 8
-"""Float formats of at most this width are scaled to their range; wider ones hold values as they
-are.
-"""
-
 
 def is_integer(name: str | None) -> bool:
     """Whether `name` is a plain integer format."""
@@ -101,7 +96,7 @@ def rounded(x: np.ndarray, name: str, largest: float | None) -> tuple[np.ndarray
 
 def _is_scaled(name: str) -> bool:
     grid = formats.format(name)
-    return isinstance(grid, formats.FloatFormat) and grid.bits <= SCALED_BITS
+    return isinstance(grid, formats.FloatFormat) and grid.is_scaled
 
 
 def placed(rows: np.ndarray, name: str, largest: np.ndarray | None) -> tuple[np.ndarray, int]:

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from functools import lru_cache
 
 from pimlab import catalogue, formats
 from pimlab.constants import Constant, assumed, derive
 from pimlab.cost import Price, Prices
 from pimlab.cost.technology import scaled
+from pimlab.values import unknown
 
 _PRINTED = {"fp16": "fp16", "fp32": "fp32"}
 
 
-def memory_prices(node: float, voltage: float, dram: str, static: Constant) -> Prices:
-    """Prices of everything but MACs for a machine at `node` (m) and `voltage` (V), a DRAM type and
-    its static power.
+def dram_types() -> tuple[str, ...]:
+    """DRAM types with a price, such as "hbm2"."""
+    table = catalogue.entry("energy", "memory")
+    return tuple(sorted(name for name in table if not name.startswith(("cache", "sram"))))
+
+
+@lru_cache(maxsize=256)
+def memory_prices(node: float, voltage: float, dram: str, sram: float) -> Prices:
+    """Prices of everything but MACs and static power for a machine at `node` (m) and `voltage` (V),
+    with a DRAM type and `sram` bits on chip.
+
+    ValueError for an unknown DRAM type, and outside the nodes and voltages that can be scaled to.
     """
+    if dram not in dram_types():
+        raise ValueError(unknown("DRAM type", dram, dram_types()))
     outside = catalogue.entry("energy", "memory")[dram]
-    read, write, psum = (
-        _sram("read", node, voltage),
-        _sram("write", node, voltage),
-        _psum(node, voltage),
-    )
+    at = (node, voltage, sram)
+    read, write, psum = (_sram("read", *at), _sram("write", *at), _psum(*at))
     costs = {
         "sram.read": (read, "SRAM"),
         "sram.write": (write, "SRAM"),
@@ -32,7 +43,6 @@ def memory_prices(node: float, voltage: float, dram: str, static: Constant) -> P
         "dram.write": (outside, "DRAM"),
         "dram.index": (outside, "DRAM"),
         "vector.op": (_from_45nm(vector_op(), node, voltage), "vector"),
-        "static": (static, "leakage"),
     }
     return Prices(
         {
@@ -40,6 +50,27 @@ def memory_prices(node: float, voltage: float, dram: str, static: Constant) -> P
             for event, (constant, component) in costs.items()
         }
     )
+
+
+def static_price(power: Constant, ratio: float) -> Price:
+    """Price of a second of static power (W), which a technology ratio may have moved.
+
+    No law of leakage and idle power from node to node was found: a ratio other than 1 moves it as
+    the energy of an operation moves, the interval reaches to power that does not move at all, and
+    the price counts as assumed.
+    """
+    if ratio == 1:
+        return Price(constant=power, component="static")
+    ends = sorted((1.0, ratio))
+    reason = (
+        f"{power.printed} at the node and voltage of the product, moved as Stillmaker and Baas' "
+        "energies; the interval reaches to power that does not move"
+    )
+    moved = assumed(
+        f"{power.name}, moved", power.value * ratio, "W", reason, power.low * ends[0],
+        power.high * ends[1],
+    )  # fmt: skip
+    return Price(constant=moved.but(sources=power.sources), component="static")
 
 
 @lru_cache(maxsize=256)
@@ -132,37 +163,59 @@ def between(name: str, low: Constant, high: Constant) -> Constant:
     return mean.but(low=low.low, high=high.high)
 
 
-def _sram(access: str, node: float, voltage: float) -> Constant:
+_SLICE, _SMALL, _LARGE = 4 * 2**23, 8 * 2**13, 128 * 2**23
+"""Bits of the memories with a printed energy: 4 MB, 8 kB and 128 MB."""
+
+
+def _sram(access: str, node: float, voltage: float, sram: float) -> Constant:
+    """An access to slices of 4 MB, or to the whole memory where it is smaller.
+
+    Between printed sizes the logarithm of energy is interpolated in that of size, and the power law
+    is continued below 8 kB and above 128 MB. Low: banks of 8 kB; high: one memory of `sram` bits.
+    """
     table = catalogue.entry("energy", "memory")
     small = _from_45nm(table["cache_8kB_45nm"], node, voltage)
     medium, large = (
         _from_7nm(table[f"sram_{size}_{access}_7nm"], node, voltage) for size in ("4MB", "128MB")
     )
+    nominal = _at_size(min(_SLICE, sram))
     return derive(
-        f"SRAM {access}, 4 MB slices",
-        lambda s, m, b: m,
+        f"SRAM {access}",
+        nominal,
         small,
         medium,
         large,
         unit=medium.unit,
-        reason="a 4 MB memory; low: banks of 8 kB; high: one memory of 128 MB",
-    ).but(low=small.low, high=large.high)
-
-
-def _psum(node: float, voltage: float) -> Constant:
-    table = catalogue.entry("energy", "memory")
-    small, large = (
-        _from_45nm(table["cache_8kB_45nm"], node, voltage),
-        _from_7nm(table["sram_4MB_write_7nm"], node, voltage),
+        reason="slices of 4 MB, or one smaller memory; low: banks of 8 kB; high: one memory",
+    ).but(
+        low=min(small.low, nominal(small.low, medium.low, large.low)),
+        high=_at_size(max(_SMALL, sram))(small.high, medium.high, large.high),
     )
+
+
+def _at_size(bits: float) -> Callable[[float, float, float], float]:
+    """Energy of an access to a memory of `bits` from those to 8 kB, 4 MB and 128 MB."""
+
+    def energy(small: float, medium: float, large: float) -> float:
+        if bits <= _SLICE:
+            slope = math.log(medium / small) / math.log(_SLICE / _SMALL)
+        else:
+            slope = math.log(large / medium) / math.log(_LARGE / _SLICE)
+        return medium * (bits / _SLICE) ** slope
+
+    return energy
+
+
+def _psum(node: float, voltage: float, sram: float) -> Constant:
+    small = _from_45nm(catalogue.entry("energy", "memory")["cache_8kB_45nm"], node, voltage)
+    written = _sram("write", node, voltage, sram)
     return derive(
         "accumulator access, 8 kB banks",
-        lambda s, b: s,
+        lambda s: s,
         small,
-        large,
         unit=small.unit,
-        reason="banks of 8 kB beside the array; high: in the 4 MB slices",
-    ).but(high=large.high)
+        reason="banks of 8 kB beside the array; high: in the slices of the SRAM",
+    ).but(high=max(small.high, written.value))
 
 
 def _from_45nm(constant: Constant, node: float, voltage: float) -> Constant:

@@ -18,17 +18,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar, Self
+from operator import attrgetter
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from pimlab import formats
+from pimlab import formats, units
+from pimlab.constants import Constant, assumed
 from pimlab.cost import Prices
+from pimlab.cost.technology import relative_energy
 from pimlab.keys import Key
 from pimlab.machine.protocol import Calibration, MacOp, Target, VectorOp
 from pimlab.npu.arithmetic import Arithmetic, MacProgrammed
 from pimlab.npu.operands import is_integer
-from pimlab.npu.pricing import mac_price
+from pimlab.npu.pricing import dram_types, mac_price, memory_prices, static_price
 from pimlab.npu.sparsity import check_two_of_four, kept
 from pimlab.npu.systolic import GemmCycles, gemm_cycles
 from pimlab.npu.tiling import Operands, fetches
@@ -78,13 +81,37 @@ class Memory(Value):
     """On-chip SRAM, DRAM behind it, and where data live between operators."""
 
     sram: float = quantity("bit", above=0)
+    dram: str = "lpddr4"
+    """Type of the DRAM, one that has a price: "lpddr4", "gddr6", "hbm2", "hbm3", ..."""
     bandwidth: float = quantity("bit/s", above=0, doc="of DRAM")
     weights_in: str = choice("sram", "dram", default="sram")
     activations_in: str = choice("sram", "dram", default="sram")
 
+    def check(self) -> None:
+        """The DRAM type has a price."""
+        if self.dram not in dram_types():
+            raise ValueError(unknown("Memory dram", self.dram, dram_types()))
+
+
+class Origin(Value):
+    """Where the value of one field of a published machine comes from: it is cited while the field
+    holds that value.
+    """
+
+    field: str
+    """Name of the field, of a part's field after a dot, such as "array.clock"."""
+    value: Any
+    sources: tuple[str, ...]
+    """Keys of publications in `sources.bib`."""
+
 
 class Npu(Target):
-    """One digital NPU (stage 1)."""
+    """One digital NPU (stage 1).
+
+    Energies follow from `node`, `voltage`, `memory` and the format of the MACs; what `energy`
+    prices is taken from there instead. Static power is given for a node and a voltage: where those
+    of `origins` are changed it moves with the energy of an operation, and counts as assumed.
+    """
 
     stage: ClassVar[int] = 1
 
@@ -94,15 +121,41 @@ class Npu(Target):
     lanes: int = integer(1, 2**20, doc="elementary vector operations a cycle")
     node: float = quantity("m", above=0, doc="technology node, such as '14 nm'")
     voltage: float = quantity("V", above=0)
-    energy: Prices = part(Prices)
-    """Prices of everything but MACs, and of MACs where they are not to follow from node and
-    voltage.
+    static_power: Constant = part(Constant)
+    """Leakage and idle power, W; a number or a text such as "5 W" counts as assumed."""
+    energy: Prices = part(Prices, default=Prices({}))
+    """Prices of the user's own, by event; the others follow from node, voltage, memory and
+    format.
     """
     sparsity: str | None = choice(
         "2:4", default=None, doc="structured sparsity of weights that the arrays skip"
     )
-    sources: tuple[str, ...] = ()
-    """Keys of the publications behind the machine's organisation."""
+    origins: tuple[Origin, ...] = ()
+    """Where the fields of a published machine come from."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "static_power", _as_power(self.static_power))
+        super().__post_init__()
+
+    def check(self) -> None:
+        """Node and voltage are such that energies can be scaled to them."""
+        try:
+            relative_energy(self.node * 1e9, self.voltage)
+        except ValueError as error:
+            raise ValueError(f"Npu {self.name}: {error}") from None
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Keys of the publications behind those fields that hold what was published."""
+        kept = (one.sources for one in self.origins if self._field(one.field) == one.value)
+        return tuple(sorted({key for keys in kept for key in keys}))
+
+    def _field(self, path: str) -> Any:
+        return attrgetter(path)(self)
+
+    def _published(self, path: str) -> Any:
+        """What a field held when it was published; its present value for a machine of one's own."""
+        return next((one.value for one in self.origins if one.field == path), self._field(path))
 
     def serves(self, op: MacOp | VectorOp) -> bool:
         """Every operator."""
@@ -127,15 +180,26 @@ class Npu(Target):
 
     @property
     def prices(self) -> Prices:
-        """`energy`, with the MAC of the machine's format priced from node and voltage where it is
-        not given.
+        """Prices of every event: those of `energy`, the others from node, voltage, memory and
+        format.
         """
-        event = f"mac.{self.arithmetic.mac}"
-        if event in self.energy:
-            return self.energy
+        derived = memory_prices(self.node, self.voltage, self.memory.dram, self.memory.sram)
+        mac = self.arithmetic.mac
         return Prices(
-            {**self.energy, event: mac_price(self.arithmetic.mac, self.node, self.voltage)}
+            {
+                **derived,
+                f"mac.{mac}": mac_price(mac, self.node, self.voltage),
+                "static": static_price(self.static_power, self._power_ratio()),
+                **self.energy,
+            }
         )
+
+    def _power_ratio(self) -> float:
+        """By how much static power moved with node and voltage since it was published."""
+        if self.static_power != self._published("static_power"):
+            return 1.0
+        node, voltage = self._published("node"), self._published("voltage")
+        return relative_energy(self.node * 1e9, self.voltage) / relative_energy(node * 1e9, voltage)
 
     @property
     def static(self) -> Mapping[str, float]:
@@ -326,6 +390,16 @@ class Npu(Target):
         if not _lasts(op):
             return activations and right + live <= self.memory.sram, activations
         return self.memory.weights_in == "sram" and right <= self.memory.sram, activations
+
+
+def _as_power(given: Any) -> Any:
+    """A number of watts, or a text, as an assumed constant; anything else as it is."""
+    if isinstance(given, Constant) or not (isinstance(given, str) or hasattr(given, "__float__")):
+        return given
+    watts = units.parse(given if isinstance(given, str) else float(given), "W", "Npu static_power")
+    if not 0 <= watts < math.inf:
+        raise ValueError(f"Npu static_power={given!r} is outside 0..inf W (and must be finite)")
+    return assumed("static power", watts, "W", "set by the user")
 
 
 def _lasts(op: MacOp) -> bool:

@@ -36,3 +36,10 @@ def test_a_scaled_constant_keeps_its_source_and_widens_its_interval():
 def test_where_nothing_is_published_is_refused(node, voltage):
     with pytest.raises(ValueError, match="outside"):
         relative_energy(node, voltage)
+
+
+def test_the_interval_stays_where_the_polynomials_hold():
+    add = catalogue.entry("energy", "arithmetic-45nm")["int32_add"]
+    for voltage in (0.5, 0.55, 1.5):
+        there = scaled(add, from_node=45, from_voltage=0.9, node=14, voltage=voltage)
+        assert there.low <= there.value <= there.high

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pimlab import catalogue, formats, npu
 from pimlab.constants import assumed
 from pimlab.cost import price
+from pimlab.cost.technology import relative_energy
 from pimlab.machine.protocol import Calibration, MacOp, Range, VectorOp
 from pimlab.npu import integers
 from pimlab.npu.accumulators import integer_product
@@ -492,3 +493,52 @@ def test_what_a_fused_relu_drops_does_not_count_as_clipped():
     assert np.array_equal(plain[0], fused[0])
     assert plain[1]["outputs clipped"] > 0
     assert fused[1] == {"inputs clipped": 0, "sums overflowed": 0, "outputs clipped": 0}
+
+
+def test_prices_follow_node_voltage_memory_and_format(warboy):
+    """Every scaled energy moves by the ratio of Stillmaker and Baas' polynomials, not the MAC's alone."""
+    old = warboy.prices
+    for changed, at in (({"node": "45 nm"}, (45, 0.8)), ({"voltage": "0.5 V"}, (14, 0.5))):
+        ratio = relative_energy(*at) / relative_energy(14, 0.8)
+        new = warboy.but(**changed).prices
+        for event in ("mac.int8", "sram.read", "sram.write", "psum.read", "vector.op", "static"):
+            assert new[event].constant.value == pytest.approx(ratio * old[event].constant.value)
+        assert new["dram.read"] == old["dram.read"]
+        assert new["static"].constant.status == "assumed"
+    small = warboy.but(memory=warboy.memory.but(sram="64 kB", dram="hbm3")).prices
+    assert small["dram.read"].constant == catalogue.entry("energy", "memory")["hbm3"]
+    assert small["sram.read"].constant.value < old["sram.read"].constant.value / 4
+    assert small["sram.read"].constant.high < old["sram.read"].constant.value
+    assert "mac.fp16" in warboy.in_format("fp16").prices
+    assert warboy.but(node="45 nm").but(node="14 nm").prices == old
+
+
+def test_static_power_of_ones_own_does_not_move(warboy):
+    mine = warboy.but(node="45 nm", static_power="12 W").prices["static"].constant
+    assert (mine.value, mine.low, mine.high, mine.status) == (12.0, 12.0, 12.0, "assumed")
+    for bad, words in (("-1 W", "outside 0..inf W"), ("a lot", "W"), (None, "static_power=None")):
+        with pytest.raises((TypeError, ValueError), match=words):
+            warboy.but(static_power=bad)
+
+
+def test_a_changed_machine_no_longer_cites_its_vendor_for_what_was_changed(warboy):
+    assert {"furiosa-warboy", "samnews2023warboy"} <= set(warboy.sources)
+    assert "samnews2023warboy" not in warboy.but(node="45 nm").sources
+    other = warboy.but(
+        array=warboy.array.but(rows=32, cols=32, count=1, clock="1 GHz"),
+        memory=npu.Memory(sram="1 MB", dram="hbm3", bandwidth="100 GB/s"),
+    )
+    assert other.sources == ("google-tpu-v4", "samnews2023warboy")
+    assert other.but(node="7 nm", static_power="1 W").sources == ()
+    assert npu.chip("t4", "fp16").sources == npu.chip("t4").sources
+
+
+def test_what_cannot_be_scaled_to_is_refused_by_its_own_value(warboy):
+    for changed, words in (
+        ({"voltage": "0.45 V"}, "Npu warboy: voltage=0.45 V is outside 0.5..1.5 V"),
+        ({"node": "1 nm"}, "Npu warboy: node=1 nm is outside 2..130 nm"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            warboy.but(**changed)
+    with pytest.raises(ValueError, match="DRAM type|dram 'hbm5' is not known; did you mean 'hbm3'"):
+        npu.Memory(sram="1 MB", dram="hbm5", bandwidth="1 GB/s")
