@@ -1,6 +1,8 @@
 # make reproduce   the main job: the roadmap study (table, figures, results/)
 # make test        lint, format, types, tests
 # make test-full   the larger runs as well (before closing an issue)
+# make coverage    lines that the tests run, kernels uncompiled; prints the share
+# make mutation    mutates 100 places and says which the tests notice (an hour of one core)
 # make bench       each kernel's time as a ratio to sgemm of the same shape
 # make lock        write requirements.lock anew from pyproject.toml
 SHELL := /bin/bash
@@ -16,7 +18,7 @@ export PYTHONHASHSEED ?= 0
 # Empty: keep compiled bytecode. Without it every process compiles all that it imports, for seconds.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: reproduce quick test test-full lint bench lab lock clean
+.PHONY: reproduce quick test test-full coverage mutation lint bench lab lock clean
 reproduce: $(READY)
 	$(BIN)/python -m pimlab reproduce
 
@@ -34,11 +36,26 @@ test: lint
 test-full: lint
 	$(SPARING) $(BIN)/python -m pytest $(SHARED) -m "$$($(BIN)/python tests/optional_packages.py)"
 
+# Compiled kernels are not seen line by line, so their tests run once more as plain Python, on tiny inputs.
+coverage: $(READY)
+	mkdir -p .cache/coverage
+	$(BIN)/coverage erase
+	$(SPARING) $(BIN)/coverage run -m pytest $(SHARED) -m "not full" tests
+	$(SPARING) PIMLAB_PURE=1 $(BIN)/coverage run -m pytest $(SHARED) tests/test_kernels.py -k tiny
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+mutation: $(READY)
+	$(SPARING) $(BIN)/python tests/mutation.py
+
 bench: $(READY)
 	$(BIN)/python -m benchmarks
 
+# Notebooks read and write below the repository, which is therefore the root; no news is fetched.
 lab: $(READY)
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/jupyter lab --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks \
+	  --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
+	  $(if $(filter 0,$(shell id -u)),--allow-root)
 
 # uv installs the same hashed lock in seconds; where it cannot be had, pip does.
 $(READY): requirements.lock requirements-uv.lock pyproject.toml

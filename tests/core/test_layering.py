@@ -147,6 +147,58 @@ def test_heavy_packages_load_where_they_are_used():
     assert not _breaches(lambda path, tree: foreign(tree, HEAVY, only_on_loading=True))
 
 
+def modules():
+    """Dotted name -> syntax tree of every module of the package."""
+    return {
+        ".".join(("pimlab", *path.with_suffix("").parts)).removesuffix(".__init__"): tree
+        for path, tree in TREES.items()
+    }
+
+
+def depends(trees):
+    """Module -> the modules that it imports anywhere: on loading, in functions, under TYPE_CHECKING."""
+    found = {}
+    for module, tree in trees.items():
+        found[module] = set()
+        for name, _, _ in imported(tree):
+            while name and name not in trees:
+                name = name.rpartition(".")[0]
+            found[module] |= {name} - {module, ""}
+    return found
+
+
+def circles(graph):
+    """Groups of modules that import each other, however far round."""
+    reached = {}
+    for module in graph:
+        seen, waiting = set(), list(graph[module])
+        while waiting:
+            other = waiting.pop()
+            if other not in seen:
+                seen.add(other)
+                waiting += graph[other]
+        reached[module] = seen
+    return sorted(
+        {
+            tuple(sorted(other for other in reached[module] if module in reached[other]))
+            for module in graph
+            if module in reached[module]
+        }
+    )
+
+
+def test_a_circle_is_seen_wherever_the_import_stands():
+    sources = {
+        "pimlab.a": "def f():\n    from pimlab.b import g",
+        "pimlab.b": "if TYPE_CHECKING:\n    from pimlab.c import h",
+        "pimlab.c": "import pimlab.a",
+        "pimlab.d": "from pimlab import a",
+    }
+    trees = {name: ast.parse(source) for name, source in sources.items()}
+    assert circles(depends(trees)) == [("pimlab.a", "pimlab.b", "pimlab.c")]
+    assert not circles(depends({"pimlab.a": trees["pimlab.a"], "pimlab.b": ast.parse("")}))
+
+
 def test_one_room_draws():
     assert not _breaches(
         lambda path, tree: (
