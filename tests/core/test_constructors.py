@@ -16,6 +16,7 @@ import pimlab
 from pimlab import formats
 from pimlab.analog import devices, mapping
 from pimlab.analog.devices import curves
+from pimlab.cluster import FatTree, Mesh, network, rounds
 from pimlab.constants import assumed
 from pimlab.cost import Price
 from pimlab.keys import Key
@@ -47,6 +48,12 @@ def _examples():
         Price(constant=assumed("c", 1.0, "J", "an example"), component="MAC"),
     )
     yield from (link("cxl"), study.QUICK, services.services())
+    yield from (
+        *rounds("all-reduce", "ring", 2),
+        network("dgx-a100"),
+        Mesh(columns=2),
+        FatTree(leaf=4),
+    )
     yield devices.Relaxation(
         times=(1.0, 2.0),
         spreads=(curves.Polynomial(coefficients=(1e-6,)),) * 2,
