@@ -11,19 +11,20 @@ import numpy as np
 
 def list_schedule(resource, seconds, capacity, first, follower, lag, arrival, start, finish):
     """As `pimlab.kernels.schedule.list_schedule`: at each moment every task is looked at."""
-    before = {}
+    before: dict[int, list[tuple[int, int]]] = {}
     everything = list(itertools.product(range(arrival.size), range(seconds.size)))
     for task in range(seconds.size):
         for edge in range(first[task], first[task + 1]):
             before.setdefault(int(follower[edge]), []).append((task, int(lag[edge])))
-    ended = {}
+    ended: dict[tuple[int, int], float] = {}
 
     def may_start(i, task, now):
         needs = [(i - back, t) for t, back in before.get(task, []) if back <= i]
         in_time = any(j == i for j, _ in needs) or arrival[i] <= now
         return in_time and all(ended.get(need, np.inf) <= now for need in needs)
 
-    waiting, running = list(everything), {}
+    waiting = list(everything)
+    running: dict[tuple[int, int], float] = {}
     moments = {float(time) for time in arrival}
     while moments:
         now = min(moments)

@@ -6,12 +6,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
 from pimlab.kernels.blas import one_thread
 from pimlab.machine.protocol import MacOp, VectorOp
+from pimlab.workload.graph import Graph, chain
 
 Multiply = Callable[[MacOp, np.ndarray, np.ndarray | None, int], np.ndarray]
 """multiply(op, x, w, first) -> y, called for every MAC operator.
@@ -58,6 +60,13 @@ class Model(ABC):
     biases: Mapping[str, np.ndarray]
     stored: Mapping[str, Stored]
     rectified: frozenset[str]
+
+    @cached_property
+    def graph(self) -> Graph:
+        """Which operator needs what of another; each all of the one before it, in the order of
+        `mac_ops` and then `vector_ops`, where a model does not say more.
+        """
+        return chain((*self.mac_ops, *self.vector_ops))
 
     @abstractmethod
     def execute(self, inputs: np.ndarray, multiply: Multiply, first: int = 0) -> np.ndarray:

@@ -16,6 +16,7 @@ import numpy as np
 
 from pimlab.machine.protocol import MacOp, VectorOp
 from pimlab.workload.importers import onnx_file
+from pimlab.workload.importers.edges import edges
 from pimlab.workload.importers.onnx_file import MAC_TYPES
 from pimlab.workload.importers.products import (
     ActivationProduct,
@@ -129,7 +130,10 @@ class OnnxModel(Model):
     ) -> None:
         self._ops = {made.name: _measured(made, traces, self._statics) for made in self._products}
         self.mac_ops = tuple(self._ops.values())
-        self.vector_ops = tuple(_vector_ops(nodes, traces))
+        others = dict(_vector_ops(nodes, traces))
+        self.vector_ops = tuple(others.values())
+        names = {tensor: op.name for tensor, op in others.items()}
+        self.graph = edges(nodes, names, self._products, traces)
         self.weights = {
             made.name: made.weights for made in self._products if made.weights is not None
         }
@@ -426,19 +430,17 @@ def _sizes(made: Product, values: list[np.ndarray], file: str) -> tuple[int, ...
     return groups, m, k, n
 
 
-def _vector_ops(nodes: list[Any], traces: Traces) -> Iterable[VectorOp]:
-    """Operators that compute elements of each sample; what does not grow with the batch is
-    arithmetic on shapes.
+def _vector_ops(nodes: list[Any], traces: Traces) -> Iterable[tuple[str, VectorOp]]:
+    """First output -> operator of the nodes that compute elements of each sample; what does not
+    grow with the batch is arithmetic on shapes.
     """
     taken: set[str] = set()
     for node in nodes:
         name = next((output for output in node.output if output), "")
         if name and node.op_type not in SHAPE_ONLY and traces.growth(name) > 0:
-            yield VectorOp(
-                name=_unique(node.name or name, taken),
-                kind=node.op_type.lower(),
-                elements=traces.growth(name),
-            )
+            unique = _unique(node.name or name, taken)
+            kind, elements = node.op_type.lower(), traces.growth(name)
+            yield name, VectorOp(name=unique, kind=kind, elements=elements)
 
 
 def _stored(

@@ -19,7 +19,7 @@ from threadpoolctl import ThreadpoolController
 
 from pimlab.machine.protocol import MacOp
 from pimlab.workload.language.decoder import Cache, hidden_states
-from pimlab.workload.language.shape import DecoderShape, mac_ops, vector_ops
+from pimlab.workload.language.shape import DecoderShape, graph, mac_ops, vector_ops
 from pimlab.workload.language.tokens import Tokenizer
 from pimlab.workload.model import Model, ModelError, Multiply
 
@@ -87,6 +87,7 @@ class LanguageModel(Model):
             vector_ops(self.shape, context, batch),
         )
         self._ops = {op.name: op for op in self.mac_ops}
+        self.graph = graph(self.shape)
 
     def at(self, *, context: int | None = None, batch: int | None = None) -> Self:
         """The same model with costs counted at another context length or batch; ValueError outside

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from pimlab.machine.protocol import MacOp, VectorOp
 from pimlab.values import Value, choice, integer, number
+from pimlab.workload.graph import Edge, Graph
 
 
 class DecoderShape(Value):
@@ -173,25 +174,54 @@ def vector_ops(shape: DecoderShape, context: int, batch: int = 1) -> tuple[Vecto
     batch.
     """
     checked_point(shape, context, batch)
+    gated = shape.feed_forward == "swiglu"
+    norm, hidden = "rmsnormalization" if gated else "layernormalization", shape.hidden
     turned = (shape.heads + shape.kv_heads) * shape.head_width
-    activation = (
-        {"swish": shape.hidden, "mul": shape.hidden}
-        if shape.feed_forward == "swiglu"
-        else {"gelu": shape.hidden}
-    )
-    norm = "rmsnormalization" if shape.feed_forward == "swiglu" else "layernormalization"
-    rotary = [("rotaryembedding", turned)] if shape.feed_forward == "swiglu" else []
+    rotary = [("rotaryembedding", "rotaryembedding", turned)] if gated else []
+    activation = [("swish", "swish", hidden), ("mul", "mul", hidden)]
     each = [
-        (norm, 2 * shape.width),
+        ("attention_norm", norm, shape.width),
         *rotary,
-        ("softmax", shape.heads * context),
-        *activation.items(),
-        ("add", 2 * shape.width),
+        ("softmax", "softmax", shape.heads * context),
+        ("attention_add", "add", shape.width),
+        ("ffn_norm", norm, shape.width),
+        *(activation if gated else [("gelu", "gelu", hidden)]),
+        ("ffn_add", "add", shape.width),
     ]
     ops = [VectorOp(name="embedding", kind="gather", elements=batch * shape.width)]
     ops += [
-        VectorOp(name=f"layer{i}.{kind}", kind=kind, elements=batch * n)
+        VectorOp(name=f"layer{i}.{name}", kind=kind, elements=batch * n)
         for i in range(shape.layers)
-        for kind, n in each
+        for name, kind, n in each
     ]
     return (*ops, VectorOp(name="norm", kind=norm, elements=batch * shape.width))
+
+
+def graph(shape: DecoderShape) -> Graph:
+    """What each operator of a decoding step needs: the chain of layers, the residual connections
+    around attention and feed-forward, and keys and values that go into the cache before it is read.
+    """
+    pairs: list[tuple[str, str]] = []
+    x = "embedding"
+    for i in range(shape.layers):
+        layer = f"layer{i}."
+        pairs += [(x, layer + "attention_norm"), (x, layer + "attention_add")]
+        pairs += [(layer + a, layer + b) for a, b in _within_layer(shape)]
+        x = layer + "ffn_add"
+    pairs += [(x, "norm"), ("norm", "head")]
+    return Graph(edges=tuple(Edge(maker=a, reader=b) for a, b in pairs), rows={})
+
+
+def _within_layer(shape: DecoderShape) -> list[tuple[str, str]]:
+    gated = shape.feed_forward == "swiglu"
+    rotary = [("q", "rotaryembedding"), ("k", "rotaryembedding"), ("rotaryembedding", "scores")]
+    pairs = [("attention_norm", name) for name in "qkv"]
+    pairs += rotary if gated else [("q", "scores"), ("k", "scores")]
+    pairs += [("scores", "softmax"), ("softmax", "values"), ("v", "values"), ("values", "o")]
+    pairs += [("o", "attention_add"), ("attention_add", "ffn_norm"), ("ffn_norm", "up")]
+    if gated:
+        pairs += [("ffn_norm", "gate"), ("gate", "swish"), ("swish", "mul"), ("up", "mul")]
+        pairs += [("mul", "down")]
+    else:
+        pairs += [("up", "gelu"), ("gelu", "down")]
+    return [*pairs, ("down", "ffn_add"), ("attention_add", "ffn_add")]

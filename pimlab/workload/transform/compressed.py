@@ -30,6 +30,7 @@ class Lightweight(Model):
         self.model, self.layers, self.name = model, layers, name
         self.biases, self.stored, self.rectified = model.biases, {}, model.rectified
         self.mac_ops, self.vector_ops = model.mac_ops, model.vector_ops
+        self.graph = model.graph
         self.weights = {
             key: layers[key].w[None] if key in layers else w for key, w in model.weights.items()
         }

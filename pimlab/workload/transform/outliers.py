@@ -23,6 +23,7 @@ import numpy as np
 
 from pimlab.machine.protocol import MacOp, VectorOp
 from pimlab.workload.calibration import calibrate
+from pimlab.workload.graph import Edge, Graph
 from pimlab.workload.language.model import product
 from pimlab.workload.model import Model, ModelError, Multiply
 
@@ -42,6 +43,23 @@ class Layout(NamedTuple):
     kept: np.ndarray
     digital: np.ndarray
     centre: np.ndarray
+
+
+def _with_parts(graph: Graph, names: set[str]) -> Graph:
+    """The graph of the original with the operators "x.centred", which x waits for, and "x.digital",
+    which runs beside x.
+    """
+    edges = [
+        edge.but(maker=maker, reader=reader)
+        for edge in graph.edges
+        for maker in (edge.maker, f"{edge.maker}.digital")
+        for reader in (edge.reader, f"{edge.reader}.digital", f"{edge.reader}.centred")
+        if (maker == edge.maker or maker in names) and (reader == edge.reader or reader in names)
+    ]
+    made = sorted(name for name in names if name.endswith(".centred"))
+    edges += [Edge(maker=name, reader=name.removesuffix(".centred"), whole=False) for name in made]
+    rows = {name: graph.rows.get(name.rpartition(".")[0], 1) for name in names - {*graph.rows}}
+    return Graph(edges=tuple(edges), rows={**graph.rows, **rows})
 
 
 class OutlierAware(Model):
@@ -78,6 +96,9 @@ class OutlierAware(Model):
         self.vector_ops = (*model.vector_ops, *centred)
         self.mac_ops = tuple(part for op in model.mac_ops for part in self._parts(op))
         self.weights = {name: self._weights(name, w) for name, w in model.weights.items()}
+        self.graph = _with_parts(
+            model.graph, {op.name for op in self.mac_ops} | {op.name for op in centred}
+        )
 
     def _parts(self, op: MacOp) -> tuple[MacOp, ...]:
         layout = self.layouts.get(op.name)

@@ -12,7 +12,7 @@ import hashlib
 from typing import NoReturn, Self
 
 from pimlab import catalogue
-from pimlab.workload.language.shape import DecoderShape, mac_ops, vector_ops
+from pimlab.workload.language.shape import DecoderShape, graph, mac_ops, vector_ops
 from pimlab.workload.model import Model, ModelError
 
 UNPUBLISHED = {
@@ -42,6 +42,7 @@ class HyperscaleModel(Model):
             mac_ops(self.shape, context, batch),
             vector_ops(self.shape, context, batch),
         )
+        self.graph = graph(self.shape)
 
     def at(self, *, context: int | None = None, batch: int | None = None) -> Self:
         """The same shape at another context length or batch; ValueError outside the model's
