@@ -16,6 +16,7 @@ import numpy as np
 
 from pimlab.cost import Prices
 from pimlab.keys import Key, as_key
+from pimlab.machine.stored import StoredProduct
 from pimlab.values import Value, choice, integer, truth
 
 
@@ -121,12 +122,39 @@ class Calibration:
     rule : the name of the rule that chose the ranges.
     rectified : whether a Relu alone reads the outputs, so that a machine may drop negative ones;
     `y` is then of what is left.
+    stored : the codes in which the model's file holds this product, None where it holds floats.
     """
 
     def __init__(
-        self, *, x: Range, y: Range, sample: np.ndarray, rule: str, rectified: bool = False
+        self,
+        *,
+        x: Range,
+        y: Range,
+        sample: np.ndarray,
+        rule: str,
+        rectified: bool = False,
+        stored: StoredProduct | None = None,
     ):
         self.x, self.y, self.sample, self.rule, self.rectified = x, y, sample, rule, rectified
+        self.stored = stored
+
+    def group(self, index: int) -> Calibration:
+        """That of one group of the product: the ranges are shared, the codes are its own."""
+        return self._with(None if self.stored is None else self.stored.group(index))
+
+    def columns(self, columns: slice) -> Calibration:
+        """That of some outputs."""
+        return self._with(None if self.stored is None else self.stored.columns(columns))
+
+    def _with(self, stored: StoredProduct | None) -> Calibration:
+        return Calibration(
+            x=self.x,
+            y=self.y,
+            sample=self.sample,
+            rule=self.rule,
+            rectified=self.rectified,
+            stored=stored,
+        )
 
 
 class Programmed(ABC):

@@ -71,7 +71,7 @@ class StreamedWeights(Programmed):
                     self._w[:, block],
                     self._key.child("columns", start),
                     bias=bias,
-                    calibration=self._calibration,
+                    calibration=self._calibration and self._calibration.columns(block),
                 ),
             )
 

@@ -5,7 +5,8 @@ Integer machines (Jacob et al., CVPR 2018): weights symmetric with one scale a c
 with one scale and zero point from calibration, bias and zero-point correction in the accumulator
 before the first product, sums of stated width, results requantised to codes. Without calibration
 each input row is scaled by its own largest magnitude, in signed codes, and the sums leave as
-float32.
+float32. A product that the model's file holds in codes runs on those codes, with the file's scales
+and zero points, where the machine's formats are as wide (ONNX's QLinearConv and QLinearMatMul).
 
 Float machines: operands of at most 8 bits are scaled like integers and cast, wider ones are cast as
 they are; sums are rounded in the order `floats` states, so a row's bits depend on that row and the
@@ -19,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from pimlab import formats
-from pimlab.formats import FloatAccumulator
+from pimlab.formats import FloatAccumulator, IntegerFormat
 from pimlab.keys import Key
 from pimlab.machine.protocol import (
     Calibration,
@@ -28,6 +29,7 @@ from pimlab.machine.protocol import (
     checked_operands,
     checked_weights,
 )
+from pimlab.machine.stored import Affine, StoredProduct
 from pimlab.npu.accumulators import Accumulator, integer_product
 from pimlab.npu.operands import Weights, grid_of, is_integer, quantised, rounded
 from pimlab.npu.requantisation import codes_of
@@ -111,7 +113,12 @@ class MacProgrammed(Programmed):
             calibration,
             what,
         )
-        self.weights = Weights(w, arithmetic.weights)
+        self.stored = _as_stored(calibration, w, arithmetic)
+        self.weights = (
+            Weights(w, arithmetic.weights)
+            if self.stored is None
+            else Weights.of_codes(self.stored.codes[0], self.stored.scale[0, 0])
+        )
 
     def matmul(self, x: np.ndarray, key: int | Key = 0, at: str | float = 0.0) -> np.ndarray:
         """y float32 (batch, n) of x float32 (batch, k); the same bits for every key and time."""
@@ -124,6 +131,8 @@ class MacProgrammed(Programmed):
         clipped on the way.
         """
         x = checked_operands(x, self.shape[0], self.what)
+        if self.stored is not None:
+            return self._stored(x, self.stored, self.weights.integers)
         if is_integer(self.arithmetic.activations) and self.weights.codes is not None:
             return self._integers(x, self.weights.codes)
         x, clipped = self._values(x)
@@ -153,6 +162,27 @@ class MacProgrammed(Programmed):
         )
         return (q.astype(np.float32) - middle) * step, _faults(clipped, changed, lost)
 
+    def _stored(
+        self, x: np.ndarray, stored: StoredProduct, codes: np.ndarray
+    ) -> tuple[np.ndarray, dict[str, int]]:
+        scale, zero = np.float32(stored.x.scale), stored.x.zero_point
+        q, clipped = quantised(x, np.full(len(x), scale), zero, _grid(stored.x))
+        steps = scale * self.weights.scale
+        start = -zero * self.weights.sums
+        if stored.bias is not None:
+            start = start + stored.bias[0]
+        elif self.bias is not None and stored.y is not None:
+            start = start + _in_steps(self.bias, steps)
+        acc, changed = integer_product(q, codes, start, self.arithmetic.accumulator)
+        acc = self._rectified(acc)
+        if stored.y is None:
+            y = acc.astype(np.float32) * steps
+            added = self.bias is not None and stored.bias is None
+            return y + self.bias if added else y, _faults(clipped, changed, 0)
+        step, middle = np.float32(stored.y.scale), stored.y.zero_point
+        q, lost = codes_of(acc, steps / step, middle, _grid(stored.y), self.arithmetic.rule)
+        return (q.astype(np.float32) - middle) * step, _faults(clipped, changed, lost)
+
     def _rectified(self, y: np.ndarray) -> np.ndarray:
         """Sums with the Relu that alone reads them: fused, so that what it drops does not count as
         clipped.
@@ -177,8 +207,7 @@ class MacProgrammed(Programmed):
         start = -zero * self.weights.sums
         if self.bias is None or self.calibration is None:
             return start
-        step = np.float64(scale[0, 0]) * self.weights.scale
-        return start + np.clip(np.rint(self.bias / step), *_INT32).astype(np.int64)
+        return start + _in_steps(self.bias, np.float64(scale[0, 0]) * self.weights.scale)
 
     def _values(self, x: np.ndarray) -> tuple[np.ndarray, int]:
         name = self.arithmetic.activations
@@ -199,6 +228,37 @@ class MacProgrammed(Programmed):
         step, zero, grid = span_codes(self.calibration.y, name, self.arithmetic.zero_point)
         q, clipped = quantised(y, np.full(len(y), step, np.float32), zero, grid)
         return (q.astype(np.float32) - zero) * step, clipped
+
+
+def _as_stored(
+    calibration: Calibration | None, w: np.ndarray, arithmetic: Arithmetic
+) -> StoredProduct | None:
+    """The codes of a file for weights w (k, n), where `arithmetic` holds them; else None."""
+    stored = None if calibration is None else calibration.stored
+    if stored is None or not stored.holds(w):
+        return None
+    tensors = [(arithmetic.activations, stored.x)]
+    tensors += [] if stored.y is None else [(arithmetic.outputs, stored.y)]
+    for name, codes in tensors:
+        if not is_integer(name) or grid_of(name).width < codes.bits:
+            return None
+        if arithmetic.zero_point == "symmetric" and not codes.is_symmetric:
+            return None
+    if not is_integer(arithmetic.weights):
+        return None
+    grid, found = grid_of(arithmetic.weights), stored.codes
+    # Codes of 8 bits less a zero point may need 9: the machine takes the zero point off by itself.
+    fits = found.max() - found.min() < 2**grid.width
+    return stored if fits else None
+
+
+def _grid(codes: Affine) -> IntegerFormat:
+    return IntegerFormat(width=codes.bits, signed=codes.signed)
+
+
+def _in_steps(bias: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """int64 (n,): bias (n,) in steps of the sums, in the range of 32 bits."""
+    return np.clip(np.rint(bias / np.asarray(steps, np.float64)), *_INT32).astype(np.int64)
 
 
 def _faults(inputs: int, sums: int, outputs: int) -> dict[str, int]:

@@ -52,6 +52,19 @@ class Weights:
             columns = np.abs(w).max(axis=0) if _is_scaled(name) else None
             self._values = placed(w.T, name, columns)[0].T.copy()
 
+    @classmethod
+    def of_codes(cls, codes: np.ndarray, scale: np.ndarray) -> Weights:
+        """Weights that stand as codes (k, n), integers of at most 17 bits, with scale float32 (n,).
+
+        Codes that a byte holds become bytes, which multiply fastest.
+        """
+        made = cls(np.empty(codes.shape, np.float32), None)
+        byte = codes.min() >= -128 and codes.max() <= 127
+        made.codes = np.ascontiguousarray(codes, dtype=np.int8 if byte else np.int32)
+        made.scale, made.sums = scale, codes.sum(axis=0, dtype=np.int64)
+        made._values = None
+        return made
+
     @property
     def integers(self) -> np.ndarray:
         """`codes`, for a format known to be a plain integer."""

@@ -44,7 +44,7 @@ class Execution:
                 self.model.weights[op.name][g],
                 self.key.child(op.name, g),
                 bias=parts[g],
-                calibration=calibration,
+                calibration=calibration and calibration.group(g),
             )
             for g in range(op.groups)
         ]

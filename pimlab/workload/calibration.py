@@ -104,6 +104,7 @@ def calibrate(
             sample=one.rows,
             rule=rule,
             rectified=name in model.rectified,
+            stored=model.quantised.get(name),
         )
         for name, one in seen.items()
     }

@@ -7,12 +7,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 
 from pimlab.kernels.blas import one_thread
 from pimlab.machine.protocol import MacOp, VectorOp
+from pimlab.machine.stored import StoredProduct
 from pimlab.workload.graph import Graph, chain
 
 Multiply = Callable[[MacOp, np.ndarray, np.ndarray | None, int], np.ndarray]
@@ -50,6 +52,8 @@ class Model(ABC):
     adds it.
     stored : operator name -> `Stored`, for weights that the file holds as integers.
     rectified : names of the operators whose result goes straight into a Relu and nowhere else.
+    quantised : operator name -> `StoredProduct`, for products whose inputs, weights and outputs the
+    file holds in codes.
     """
 
     name: str
@@ -60,6 +64,7 @@ class Model(ABC):
     biases: Mapping[str, np.ndarray]
     stored: Mapping[str, Stored]
     rectified: frozenset[str]
+    quantised: Mapping[str, StoredProduct] = MappingProxyType({})
 
     @cached_property
     def graph(self) -> Graph:

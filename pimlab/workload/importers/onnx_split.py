@@ -26,6 +26,7 @@ from pimlab.workload.importers.products import (
     WeightProduct,
     product,
 )
+from pimlab.workload.importers.quantised import CONVERSIONS, quantised
 from pimlab.workload.importers.segments import segments
 from pimlab.workload.importers.traces import Traces
 from pimlab.workload.model import Model, ModelError, Multiply, Stored
@@ -119,7 +120,7 @@ class OnnxModel(Model):
         self._statics = {
             name: found[name] for made in self._products for name in made.inputs if name in found
         }
-        self._describe(nodes, codes, graph, traces)
+        self._describe(nodes, {**codes, **onnx_file.stored_codes(graph)}, graph, traces)
 
     def _describe(
         self,
@@ -130,7 +131,12 @@ class OnnxModel(Model):
     ) -> None:
         self._ops = {made.name: _measured(made, traces, self._statics) for made in self._products}
         self.mac_ops = tuple(self._ops.values())
-        others = dict(_vector_ops(nodes, traces))
+        self.stored = dict(_stored(self._products, codes))
+        outputs = [value.name for value in graph.output]
+        self.quantised = quantised(
+            self._products, nodes, outputs, self.parts.constants, self.stored
+        )
+        others = dict(_vector_ops(nodes, traces, bool(self.quantised)))
         self.vector_ops = tuple(others.values())
         names = {tensor: op.name for tensor, op in others.items()}
         self.graph = edges(nodes, names, self._products, traces)
@@ -139,7 +145,6 @@ class OnnxModel(Model):
         }
         self.biases = {made.name: made.bias for made in self._products if made.bias is not None}
         _refuse_non_finite(self, self.parts.constants)
-        self.stored = dict(_stored(self._products, codes))
         self.rectified = frozenset(_rectified(self._products, nodes, graph))
         largest = max(
             [
@@ -430,14 +435,20 @@ def _sizes(made: Product, values: list[np.ndarray], file: str) -> tuple[int, ...
     return groups, m, k, n
 
 
-def _vector_ops(nodes: list[Any], traces: Traces) -> Iterable[tuple[str, VectorOp]]:
+def _vector_ops(
+    nodes: list[Any], traces: Traces, quantised: bool
+) -> Iterable[tuple[str, VectorOp]]:
     """First output -> operator of the nodes that compute elements of each sample; what does not
     grow with the batch is arithmetic on shapes.
+
+    quantised : whether the file holds its products in codes: operators then read and write codes,
+    and the nodes that say in which ones cost nothing.
     """
     taken: set[str] = set()
+    free = {*SHAPE_ONLY, *(CONVERSIONS if quantised else ())}
     for node in nodes:
         name = next((output for output in node.output if output), "")
-        if name and node.op_type not in SHAPE_ONLY and traces.growth(name) > 0:
+        if name and node.op_type not in free and traces.growth(name) > 0:
             unique = _unique(node.name or name, taken)
             kind, elements = node.op_type.lower(), traces.growth(name)
             yield name, VectorOp(name=unique, kind=kind, elements=elements)

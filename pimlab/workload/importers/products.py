@@ -33,6 +33,8 @@ class Product(ABC):
     """The tensor of the file that `weights` holds, when they are that tensor laid out anew and
     nothing more.
     """
+    bias_origin: str = ""
+    """The tensor of the file that `bias` holds."""
 
     def __init__(self, name: str, inputs: tuple[str, ...], output: str):
         self.name, self.inputs, self.output = name, inputs, output
@@ -301,12 +303,14 @@ def _convolution(node: Any, name: str, found: dict[str, np.ndarray], label: str)
     if has_bias and node.input[2] not in found:
         raise ModelError(f"{label} has a computed bias {node.input[2]!r}; allowed: a constant bias")
     kind = Convolution if node.op_type == "Conv" else TransposedConvolution
-    return kind(
+    made = kind(
         node,
         name,
         found[node.input[1]],
         found[node.input[2]].astype(np.float32) if has_bias else None,
     )
+    made.bias_origin = node.input[2] if has_bias else ""
+    return made
 
 
 def _gemm(node: Any, name: str, found: dict[str, np.ndarray], label: str) -> Product:
@@ -334,6 +338,7 @@ def _gemm(node: Any, name: str, found: dict[str, np.ndarray], label: str) -> Pro
         made.bias = np.ascontiguousarray(
             np.broadcast_to(found[addend].reshape(-1) * beta, (n,)), dtype=np.float32
         )
+        made.bias_origin = addend if beta == 1 else ""
         return made
     return Biased(made, addend, float(beta))
 

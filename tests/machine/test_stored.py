@@ -1,0 +1,33 @@
+"""Codes of a file: bounds of a zero point, and parts of a product."""
+
+import numpy as np
+import pytest
+
+from pimlab.machine.stored import Affine, StoredProduct
+
+
+def test_a_zero_point_is_a_code():
+    for signed, zero, fits in (
+        (True, -128, True), (True, 128, False), (False, 255, True), (False, -1, False),
+    ):  # fmt: skip
+        if fits:
+            assert Affine(signed=signed, scale=0.1, zero_point=zero).zero_point == zero
+        else:
+            with pytest.raises(ValueError, match=f"zero_point={zero} is outside"):
+                Affine(signed=signed, scale=0.1, zero_point=zero)
+    with pytest.raises(ValueError, match=r"scale=0\.0 is outside above 0"):
+        Affine(scale=0.0)
+    assert Affine(signed=False, scale=1.0, zero_point=128).is_symmetric
+    assert not Affine(scale=1.0, zero_point=5).is_symmetric
+
+
+def test_a_part_is_cut_from_every_array():
+    codes = np.arange(2 * 3 * 4).reshape(2, 3, 4)
+    scale = np.arange(1, 9, dtype=np.float32).reshape(2, 1, 4)
+    whole = StoredProduct(codes, scale, Affine(scale=1.0), None, np.arange(8).reshape(2, 4))
+    part = whole.group(1).columns(slice(1, 3))
+    assert np.array_equal(part.codes, codes[1:2, :, 1:3])
+    assert np.array_equal(part.scale, [[[6, 7]]])
+    assert np.array_equal(part.bias, [[5, 6]])
+    assert part.holds(codes[1, :, 1:3].astype(np.float32) * [[6, 7]])
+    assert not part.holds(codes[1, :, 1:3].astype(np.float32))
