@@ -16,6 +16,7 @@ from pimlab.analog.programmed import ProgrammedCrossbar
 from pimlab.cost import Prices
 from pimlab.keys import Key, as_key
 from pimlab.machine.protocol import Calibration, MacOp, VectorOp, checked_weights
+from pimlab.machine.work import ARRAY
 from pimlab.values import unknown
 
 
@@ -105,6 +106,38 @@ class Crossbar(ArrayDesign):
         if self.adc is not None and self.adc.clock is not None:
             phases["ADC conversion"] = op.m * self.steps * self.adc.conversion_time
         return phases
+
+    def resources(self, op: MacOp | VectorOp) -> Mapping[str, str]:
+        """Weights stay, so each operator has arrays and converters of its own."""
+        units = {"array read": f"arrays of {op.name}", "ADC conversion": f"ADCs of {op.name}"}
+        return {phase: units[phase] for phase in self.latency(op)}
+
+    def streams(self, op: MacOp | VectorOp) -> bool:
+        """The rows of an operator follow each other through its arrays."""
+        return True
+
+    @property
+    def array_count(self) -> int | None:
+        """`capacity`."""
+        return self.capacity
+
+    def arrays_of(self, op: MacOp | VectorOp) -> int:
+        """Arrays of all groups of `op`."""
+        if not isinstance(op, MacOp) or not self.serves(op):
+            return 0
+        down, across = self.arrays(op)
+        return op.groups * down * across
+
+    def occupancy(self, op: MacOp | VectorOp) -> float:
+        """Share of the chip's arrays that the weights of `op` take up; 0 where their number is not
+        stated.
+        """
+        return 0.0 if self.capacity is None else self.arrays_of(op) / self.capacity
+
+    @property
+    def static_owners(self) -> Mapping[str, str]:
+        """Arrays and their converters."""
+        return dict.fromkeys(self.static, ARRAY)
 
     @property
     def prices(self) -> Prices:

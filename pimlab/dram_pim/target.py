@@ -26,6 +26,7 @@ from pimlab.machine.protocol import (
     checked_operands,
     checked_weights,
 )
+from pimlab.machine.work import DRAM, MEMORY
 from pimlab.values import choice, integer, part, unknown
 
 _CACHE_BITS = 16
@@ -181,6 +182,15 @@ class DramPim(Target):
                 f"{', '.join(self.organisation.activations) or 'nothing else'}; the host does the "
                 "rest"
             )
+
+    def resources(self, op: MacOp | VectorOp) -> Mapping[str, str]:
+        """Every phase blocks the DRAM channels, since all banks of a channel work together."""
+        return dict.fromkeys(self.latency(op), DRAM)
+
+    @property
+    def static_owners(self) -> Mapping[str, str]:
+        """Refresh and standby are the memory's."""
+        return dict.fromkeys(self.static, MEMORY)
 
     @property
     def prices(self) -> Prices:

@@ -17,6 +17,7 @@ import numpy as np
 from pimlab.cost import Prices
 from pimlab.keys import Key, as_key
 from pimlab.machine.stored import StoredProduct
+from pimlab.machine.work import CHIP, Work, in_turn
 from pimlab.values import Value, choice, integer, truth
 
 
@@ -272,6 +273,40 @@ class Target(Value, ABC):
     def latency(self, op: MacOp | VectorOp) -> Mapping[str, float]:
         """Seconds of one inference of `op` (batch 1) by phase; phases add up."""
 
+    def resources(self, op: MacOp | VectorOp) -> Mapping[str, str]:
+        """Phase of `latency(op)` -> the resource of this machine that it occupies, such as "arrays"
+        or "DRAM channel"; a resource serves one operator at a time. One for everything unless a
+        machine says more.
+        """
+        return dict.fromkeys(self.latency(op), "everything")
+
+    def work(self, op: MacOp | VectorOp) -> tuple[Work, ...]:
+        """What one inference of `op` keeps busy: its phases in turn, with what a resource does
+        unseen under another one's phase beside it.
+
+        Alone it takes at most as long as `latency`.
+        """
+        return in_turn(self.latency(op), self.resources(op))
+
+    def streams(self, op: MacOp | VectorOp) -> bool:
+        """Whether the rows of `op` leave one after another, so that the next operator can begin
+        with the first.
+        """
+        return False
+
+    @property
+    def array_count(self) -> int | None:
+        """Arrays that hold weights for good, as they stand on the machine; None: it has none, or
+        as many as are needed.
+        """
+        return None
+
+    def arrays_of(self, op: MacOp | VectorOp) -> int:
+        """Arrays that the weights of `op` take up for good; on as many more they can stand again,
+        and half of the rows go there.
+        """
+        return 0
+
     @property
     @abstractmethod
     def prices(self) -> Prices:
@@ -283,6 +318,11 @@ class Target(Value, ABC):
         each in `prices`.
         """
         return {}
+
+    @property
+    def static_owners(self) -> Mapping[str, str]:
+        """Event of `static` -> who draws it: "array", "chip" or "memory"."""
+        return dict.fromkeys(self.static, CHIP)
 
     @property
     def sources(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import numpy as np
 from pimlab.cost import Prices
 from pimlab.keys import Key
 from pimlab.machine.protocol import Calibration, MacOp, Programmed, Target, VectorOp
+from pimlab.machine.work import Work
 from pimlab.values import part
 
 
@@ -72,6 +73,32 @@ class Wrapped(Target):
     def latency(self, op: MacOp | VectorOp) -> Mapping[str, float]:
         """Seconds of the machine, by phase."""
         return self.machine.latency(op)
+
+    def resources(self, op: MacOp | VectorOp) -> Mapping[str, str]:
+        """Resources of the machine, by phase."""
+        return self.machine.resources(op)
+
+    def work(self, op: MacOp | VectorOp) -> tuple[Work, ...]:
+        """What the machine keeps busy."""
+        return self.machine.work(op)
+
+    def streams(self, op: MacOp | VectorOp) -> bool:
+        """Whether rows leave the machine one after another."""
+        return self.machine.streams(op)
+
+    @property
+    def array_count(self) -> int | None:
+        """Arrays of the machine."""
+        return self.machine.array_count
+
+    def arrays_of(self, op: MacOp | VectorOp) -> int:
+        """Arrays of the machine that `op` takes up."""
+        return self.machine.arrays_of(op)
+
+    @property
+    def static_owners(self) -> Mapping[str, str]:
+        """Who draws the machine's static power."""
+        return self.machine.static_owners
 
     @property
     def prices(self) -> Prices:

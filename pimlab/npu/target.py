@@ -29,6 +29,7 @@ from pimlab.cost import Prices
 from pimlab.cost.technology import relative_energy
 from pimlab.keys import Key
 from pimlab.machine.protocol import Calibration, MacOp, Target, VectorOp
+from pimlab.machine.work import DRAM, Work
 from pimlab.npu.arithmetic import Arithmetic, MacProgrammed
 from pimlab.npu.operands import is_integer
 from pimlab.npu.pricing import dram_types, mac_price, memory_prices, static_price
@@ -256,6 +257,33 @@ class Npu(Target):
         )
         fill = min(tile, transfer)
         return {"compute": compute, "fill": fill, "memory": max(0.0, transfer - fill - compute)}
+
+    def resources(self, op: MacOp | VectorOp) -> dict[str, str]:
+        """Arrays compute, the vector unit does the rest, and operands come over the DRAM
+        channel.
+        """
+        units = {"compute": "arrays", "vector": "vector unit"}
+        return {phase: units.get(phase, DRAM) for phase in self.latency(op)}
+
+    def work(self, op: MacOp | VectorOp) -> tuple[Work, ...]:
+        """The first tile comes over the DRAM channel; then the arrays compute while the channel
+        brings the rest, also what of it hides under the computation.
+        """
+        if isinstance(op, VectorOp):
+            return super().work(op)
+        phases = self.latency(op)
+        transfer = sum(self._off_chip(op).values()) / self.memory.bandwidth
+        compute, rest = phases["compute"], transfer - phases["fill"]
+        if transfer <= 0:
+            return (Work("arrays", compute),)
+        beside = (Work(DRAM, rest, (0,)),) if rest > 0 else ()
+        return (Work(DRAM, phases["fill"]), Work("arrays", compute, (0,)), *beside)
+
+    def streams(self, op: MacOp | VectorOp) -> bool:
+        """The vector unit goes row by row; arrays have all of an operator's results together,
+        since each stationary tile meets every row.
+        """
+        return isinstance(op, VectorOp)
 
     def cycles(self, op: MacOp) -> GemmCycles:
         """Cycles and SRAM words of the whole operator on the arrays; k counts the weights that are

@@ -33,14 +33,17 @@ def test_a_wrapped_machine_answers_as_the_machine(name):
             narrow.name,
             narrow.host,
         )
-        for member in ("codes", "causes", "varies", "cited", "static", "prices"):
+        own = ("codes", "causes", "varies", "cited", "static", "static_owners", "prices")
+        for member in (*own, "array_count"):
             assert getattr(wrapped, member) == getattr(narrow, member), member
         for op in (MacOp(name="a", m=1, k=64, n=64), VectorOp(name="b", kind="relu", elements=4)):
-            for member in ("serves", "occupancy"):
+            for member in ("serves", "occupancy", "streams", "arrays_of"):
                 assert getattr(wrapped, member)(op) == getattr(narrow, member)(op)
             if narrow.serves(op):
                 assert wrapped.events(op) == narrow.events(op)
                 assert wrapped.latency(op) == narrow.latency(op)
+                assert wrapped.resources(op) == narrow.resources(op)
+                assert wrapped.work(op) == narrow.work(op)
         assert wrapped.with_causes(()).causes == ()
 
 
