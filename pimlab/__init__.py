@@ -24,6 +24,8 @@ _EXPORTS = {
     "summary": "pimlab.result",
     "link": "pimlab.machine.links",
     "network": "pimlab.cluster",
+    "Cluster": "pimlab.cluster",
+    "parallelise": "pimlab.cluster",
     "streamed": "pimlab.machine.streamed",
     "train": "pimlab.studies.training",
     "load_model": "pimlab.workload",

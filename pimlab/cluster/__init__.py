@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from pimlab.cluster.cluster import Cluster
 from pimlab.cluster.collectives import ALGORITHMS, OPERATIONS, Round, rounds
 from pimlab.cluster.networks import Network, network, networks
+from pimlab.cluster.plans import ParallelPlan
+from pimlab.cluster.search import parallelise
+from pimlab.cluster.shards import Work
+from pimlab.cluster.steps import Degrees, Step
 from pimlab.cluster.topologies import FatTree, Mesh, Ring, Switch, Topology
 
 __all__ = [
     "ALGORITHMS",
     "OPERATIONS",
+    "Cluster",
+    "Degrees",
     "FatTree",
     "Mesh",
     "Network",
+    "ParallelPlan",
     "Ring",
     "Round",
+    "Step",
     "Switch",
     "Topology",
+    "Work",
     "network",
     "networks",
+    "parallelise",
     "rounds",
 ]

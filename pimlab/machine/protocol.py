@@ -339,6 +339,16 @@ class Target(Value, ABC):
         return tuple(sorted({*self.sources, *self.prices.sources}))
 
     @property
+    def weight_bits(self) -> float:
+        """Bits that one weight takes in the memory it is stored in."""
+        return 16.0
+
+    @property
+    def activation_bits(self) -> float:
+        """Bits that one activation, or one value of a decoder's cache, takes in memory."""
+        return 16.0
+
+    @property
     def codes(self) -> str:
         """The integer format that activations are coded in: calibration rules such as "mse" choose
         their ranges for its codes.

@@ -116,6 +116,16 @@ class Wrapped(Target):
         return self.machine.cited
 
     @property
+    def weight_bits(self) -> float:
+        """Bits of one weight in the machine's memory."""
+        return self.machine.weight_bits
+
+    @property
+    def activation_bits(self) -> float:
+        """Bits of one activation in the machine's memory."""
+        return self.machine.activation_bits
+
+    @property
     def codes(self) -> str:
         """The machine's format of activations."""
         return self.machine.codes

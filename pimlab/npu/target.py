@@ -208,6 +208,16 @@ class Npu(Target):
         return {"static": 1.0}
 
     @property
+    def weight_bits(self) -> float:
+        """Bits of the format of weights."""
+        return self._bits("weights")
+
+    @property
+    def activation_bits(self) -> float:
+        """Bits of the format of activations."""
+        return self._bits("activations")
+
+    @property
     def codes(self) -> str:
         """The format of activations where it is one of integers, else "int8"."""
         name = self.arithmetic.activations

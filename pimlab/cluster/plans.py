@@ -1,0 +1,156 @@
+"""What does a parallel plan say? Degrees, layers and memory of each chip, time, energy, and why."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+from pimlab import units
+from pimlab.cluster.cluster import Cluster
+from pimlab.cluster.memory import Held
+from pimlab.cluster.shards import Work
+from pimlab.cluster.steps import Degrees, Pricer, Step
+from pimlab.values import Value
+from pimlab.workload.language.shape import DecoderShape
+
+PHASES = ("decode", "prefill")
+OBJECTIVES = {"latency": "s", "throughput": "1/s", "energy": "J", "cost": "1"}
+"""Objective -> unit: seconds of a step, tokens a second, joules a token, price of a token."""
+
+
+class ParallelPlan(Value):
+    """One model on one cluster: how it is cut, what a step costs, and what else was tried.
+
+    step : time and energy of one step of the whole batch.  memory : what each machine of the chip
+    holds that is filled most.  bound : the objective if links took no time and no energy, which no
+    plan of the cluster beats; gap : how far the plan is from it, 0 at the bound.
+    alternatives : Dataset over everything that was tried, the best first, by degree; NaN where it
+    does not fit.
+    """
+
+    name: str
+    shape: DecoderShape
+    cluster: Cluster
+    objective: str
+    phase: str
+    work: Work
+    degrees: Degrees
+    step: Step
+    memory: tuple[Held, ...]
+    bound: float
+    alternatives: Any = dataclasses.field(compare=False, repr=False)
+
+    @property
+    def latency(self) -> float:
+        """Seconds of one step: the time of one output token, or of the prompt."""
+        return self.step.seconds
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of one step: one a sequence when decoding, the prompts otherwise."""
+        return self.work.tokens
+
+    @property
+    def throughput(self) -> float:
+        """Tokens a second."""
+        return self.tokens / self.step.seconds
+
+    @property
+    def energy(self) -> float:
+        """Joules a token, static power of every chip that takes part included."""
+        return self.step.joules / self.tokens
+
+    @property
+    def cost(self) -> float:
+        """Price of a token in the currency of the chips' price; NaN without one."""
+        return price_a_token(self.cluster, self.degrees, self.step, self.tokens)
+
+    @property
+    def value(self) -> float:
+        """The objective."""
+        return float(getattr(self, self.objective))
+
+    @property
+    def gap(self) -> float:
+        """How far the objective is from its bound, relative to the bound."""
+        return abs(self.value / self.bound - 1) if self.bound else 0.0
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """Layers of each stage, in order."""
+        return self.step.layers
+
+    @property
+    def stages(self) -> tuple[tuple[range, range], ...]:
+        """(layers, chips of the first replica) of each stage."""
+        found, layer, t = [], 0, self.degrees.tensor
+        for stage, count in enumerate(self.layers):
+            found.append((range(layer, layer + count), range(stage * t, (stage + 1) * t)))
+            layer += count
+        return tuple(found)
+
+    def at(self, *, batch: int | None = None, context: int | None = None) -> Step:
+        """One step of the same plan with another batch or context; what `serving` builds on."""
+        length = self.work.context if context is None else context
+        queries = length if self.phase == "prefill" else 1
+        size = self.work.batch if batch is None else batch
+        work = Work(batch=size, context=length, queries=queries)
+        return Pricer(self.shape, self.cluster).step(work, self.degrees)
+
+    @property
+    def why(self) -> list[str]:
+        """Sentences: what limits the step, what the nearest other plans would cost, what does not
+        fit.
+        """
+        unit = OBJECTIVES[self.objective]
+        tried = self.alternatives.sizes["plan"]
+        lines = [
+            f"{self.degrees}: {_shown(self.value, unit)}, the best of {tried} plans; "
+            f"{self.gap:.1%} from the bound {_shown(self.bound, unit)} of links that cost nothing",
+            self._shares(),
+            *[self._other(name) for name in ("tensor", "pipeline", "data")],
+            *[_full(one) for one in self.memory if not math.isnan(one.share)],
+        ]
+        return [line for line in lines if line]
+
+    def _shares(self) -> str:
+        loop = self.step.loop
+        parts = ("compute", "exchange", "send")
+        names = ("computing", "collectives", "sends between stages")
+        shares = [
+            f"{getattr(self.step, part) / loop:.0%} {name}"
+            for part, name in zip(parts, names, strict=True)
+        ]
+        return f"one pass of the stages takes {units.si(loop, 's')}: {', '.join(shares)}"
+
+    def _other(self, name: str) -> str:
+        """What the best plan with another degree `name` costs."""
+        table = self.alternatives
+        mine = int(getattr(self.degrees, name))
+        others = table.where(table[name] != mine, drop=True)
+        fitting = others.where(others.fits.astype(bool), drop=True)
+        if not fitting.sizes["plan"]:
+            return f"no plan with another {name} degree fits" if others.sizes["plan"] else ""
+        best = fitting.isel(plan=0)
+        value = float(best[self.objective])
+        worse = self.value / value if self.objective == "throughput" else value / self.value
+        return (
+            f"{name} {int(best[name])} instead of {mine}: "
+            f"{_shown(value, OBJECTIVES[self.objective])} at best, {worse:.3g} times as bad"
+        )
+
+
+def _full(one: Held) -> str:
+    return f"the memory of {one.machine} is {one.share:.1%} full ({units.si(one.total, 'B')})"
+
+
+def _shown(value: float, unit: str) -> str:
+    return f"{value:.4g}" if unit == "1" else units.si(value, unit)
+
+
+def price_a_token(cluster: Cluster, degrees: Degrees, step: Step, tokens: int) -> float:
+    """Price of the chips' time for one token; NaN where the chips have no price."""
+    if cluster.price is None:
+        return math.nan
+    return cluster.price * degrees.chips * step.seconds / 3600 / tokens

@@ -1,0 +1,317 @@
+"""How is a model best cut over equal chips? Every combination of degrees is priced, the best kept.
+
+The search is exhaustive over tensor degrees that divide heads and feed-forward width, pipelines up
+to the number of layers, replicas and microbatches, as far as the chips go; the layers of a pipeline
+are dealt out exactly. What does not fit into the memory of a chip stays in the table as such.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from pimlab import result, units
+from pimlab.cluster.cluster import Cluster, memory_bytes
+from pimlab.cluster.memory import Held, held
+from pimlab.cluster.plans import OBJECTIVES, PHASES, ParallelPlan, price_a_token
+from pimlab.cluster.shards import Work, check_tensor, tensor_degrees
+from pimlab.cluster.steps import Degrees, Pricer, Step, part_of
+from pimlab.values import unknown
+from pimlab.workload.language.shape import DecoderShape
+
+DEGREES = ("tensor", "pipeline", "data", "microbatches")
+
+
+def parallelise(
+    model: Any,
+    cluster: Cluster,
+    objective: str = "latency",
+    *,
+    batch: int = 1,
+    context: int | None = None,
+    phase: str = "decode",
+    within: str | float | None = None,
+    **degrees: int,
+) -> ParallelPlan:
+    """The plan of `model` on `cluster` that is best by `objective`, and why.
+
+    model : what `load_model` gives for a language model, or its DecoderShape.  objective :
+    "latency" (s of a step), "throughput" (tokens/s), "energy" (J a token) or "cost" (price of a
+    token; needs `Cluster(price=...)`).  batch : sequences at once; context : tokens of each, new
+    ones included (the model's longest unless given).  phase : "decode" (one token a sequence) or
+    "prefill" (all tokens of the prompts).  within : no step may take longer.  degrees : `tensor`,
+    `pipeline`, `data`, `microbatches` that are to be kept.
+
+    Raises ValueError where the cluster cannot hold the model (by how much, and how many chips
+    could), a degree does not divide the heads or the layers, no plan meets `within`, or an
+    objective or phase is not known.
+
+    >>> rack = pim.Cluster(chip=pim.target("rngd"), chips=8, link=pim.link("pcie5-x16"))
+    >>> plan = pim.parallelise(pim.load_model("llama2-70b"), rack, batch=16, context=4096)
+    >>> plan.degrees.tensor
+    8
+    """
+    shape, name = _shape(model)
+    work = _work(shape, batch, context, phase)
+    _check(shape, cluster, work, objective, degrees)
+    pricer = Pricer(shape, cluster)
+    tried = _tried(pricer, work, candidates(shape, cluster.chips, work, degrees))
+    fitting = [one for one in tried if one[2]]
+    if not fitting:
+        raise ValueError(_too_small(name, shape, cluster, work))
+    limit = math.inf if within is None else units.seconds(within, "within")
+    inside = [one for one in fitting if one[1].seconds <= limit]
+    if not inside:
+        fastest = min(step.seconds for _, step, *_ in fitting)
+        raise ValueError(
+            f"within={within!r}: no plan takes a step of {name} in {units.si(limit, 's')}; the "
+            f"fastest takes {units.si(fastest, 's')}"
+        )
+    best = min(inside, key=lambda one: _order(cluster, objective, work, *one[:2]))
+    chosen, step, _, memory = best
+    return ParallelPlan(
+        name=name,
+        shape=shape,
+        cluster=cluster,
+        objective=objective,
+        phase=phase,
+        work=work,
+        degrees=chosen,
+        step=step,
+        memory=memory,
+        bound=_bound(pricer, work, objective, [one[0] for one in inside]),
+        alternatives=_table(cluster, objective, work, tried),
+    )
+
+
+Tried = tuple[Degrees, Step, bool, tuple[Held, ...]]
+
+
+def _shape(model: Any) -> tuple[DecoderShape, str]:
+    shape = model if isinstance(model, DecoderShape) else getattr(model, "shape", None)
+    if not isinstance(shape, DecoderShape):
+        raise TypeError(
+            f"parallelise: model={model!r:.60} has no decoder shape; write for example "
+            "pimlab.load_model('llama2-70b')"
+        )
+    return shape, getattr(model, "name", "the model")
+
+
+def _work(shape: DecoderShape, batch: int, context: int | None, phase: str) -> Work:
+    if phase not in PHASES:
+        raise ValueError(unknown("phase", phase, PHASES))
+    length = shape.context if context is None else context
+    if isinstance(length, int) and length > shape.context:
+        raise ValueError(
+            f"context={length} is outside 1..{shape.context}, what the model was trained for"
+        )
+    work = Work(batch=batch, context=length)
+    return work.but(queries=work.context) if phase == "prefill" else work
+
+
+def _check(
+    shape: DecoderShape, cluster: Cluster, work: Work, objective: str, degrees: dict[str, int]
+) -> None:
+    if not isinstance(cluster, Cluster):
+        raise TypeError(
+            f"parallelise: cluster={cluster!r:.60} is not a Cluster; write for example "
+            "pimlab.Cluster(chip=pimlab.target('rngd'), chips=8, link=pimlab.link('pcie5-x16'))"
+        )
+    if objective not in OBJECTIVES:
+        raise ValueError(unknown("objective", objective, OBJECTIVES))
+    if objective == "cost" and cluster.price is None:
+        raise ValueError("objective='cost' needs the price of a chip: Cluster(price=...) an hour")
+    for name in degrees:
+        if name not in DEGREES:
+            raise TypeError(unknown("parallelise: degree", name, DEGREES))
+    given = Degrees().but(**degrees)
+    check_tensor(shape, given.tensor)
+    if shape.layers % given.pipeline:
+        allowed = [p for p in range(1, shape.layers + 1) if shape.layers % p == 0]
+        raise ValueError(
+            f"pipeline={given.pipeline} does not divide {shape.layers} layers; allowed: "
+            f"{', '.join(map(str, allowed))}"
+        )
+    if given.chips > cluster.chips:
+        raise ValueError(f"{given} needs {given.chips} chips; the cluster has {cluster.chips}")
+    if given.data * given.microbatches > work.batch:
+        raise ValueError(
+            f"data={given.data} x microbatches={given.microbatches} is more than batch={work.batch}"
+        )
+
+
+def candidates(
+    shape: DecoderShape, chips: int, work: Work, fixed: dict[str, int]
+) -> Iterator[Degrees]:
+    """Every combination of degrees on up to `chips` chips, those in `fixed` kept."""
+    for tensor in [fixed["tensor"]] if "tensor" in fixed else tensor_degrees(shape, chips):
+        stages = range(1, min(shape.layers, chips // tensor) + 1)
+        for pipeline in [fixed["pipeline"]] if "pipeline" in fixed else stages:
+            replicas = range(1, min(work.batch, chips // (tensor * pipeline)) + 1)
+            for data in [fixed["data"]] if "data" in fixed else replicas:
+                each = -(-work.batch // data)
+                parts = _parts(each, pipeline)
+                for m in [fixed["microbatches"]] if "microbatches" in fixed else parts:
+                    yield Degrees(tensor=tensor, pipeline=pipeline, data=data, microbatches=m)
+
+
+def _parts(batch: int, pipeline: int) -> list[int]:
+    """Numbers of microbatches worth trying: powers of two up to the batch, and one a stage."""
+    if pipeline == 1:
+        return [1]
+    powers = itertools.takewhile(lambda m: m <= batch, (1 << i for i in itertools.count()))
+    return sorted({*powers, *([pipeline] if pipeline <= batch else [])})
+
+
+def _tried(pricer: Pricer, work: Work, degrees: Iterator[Degrees]) -> list[Tried]:
+    found: list[Tried] = []
+    sizes: dict[tuple[object, ...], tuple[Held, ...]] = {}
+    for one in degrees:
+        part = part_of(work, one)
+        step = pricer.step(work, one)
+        key = part, one.tensor, max(step.layers), one.microbatches, one.pipeline == 1
+        if key not in sizes:
+            sizes[key] = _held(pricer.shape, pricer.rack, part, one, max(step.layers))
+        memory = sizes[key]
+        found.append((one, step, _fits(memory), memory))
+    return found
+
+
+def _held(
+    shape: DecoderShape, cluster: Cluster, part: Work, one: Degrees, layers: int
+) -> tuple[Held, ...]:
+    """The fuller of the first and the last stage."""
+    sides = [(True, True)] if one.pipeline == 1 else [(True, False), (False, True)]
+    found = [
+        held(
+            shape,
+            cluster,
+            part,
+            one.tensor,
+            layers,
+            first=first,
+            last=last,
+            microbatches=one.microbatches,
+        )
+        for first, last in sides
+    ]
+    return max(found, key=lambda machines: max(np.nan_to_num(m.share) for m in machines))
+
+
+def _fits(memory: tuple[Held, ...]) -> bool:
+    return all(math.isnan(one.share) or one.share <= 1 for one in memory)
+
+
+def _value(cluster: Cluster, objective: str, work: Work, degrees: Degrees, step: Step) -> float:
+    if objective == "latency":
+        return step.seconds
+    if objective == "throughput":
+        return work.tokens / step.seconds
+    if objective == "energy":
+        return step.joules / work.tokens
+    return price_a_token(cluster, degrees, step, work.tokens)
+
+
+def _order(
+    cluster: Cluster, objective: str, work: Work, degrees: Degrees, step: Step
+) -> tuple[float, ...]:
+    """What the best plan is the least of; of equal ones that with the fewest chips."""
+    value = _value(cluster, objective, work, degrees, step)
+    sign = -1 if objective == "throughput" else 1
+    return (sign * value, degrees.chips, degrees.tensor, degrees.pipeline, degrees.microbatches)
+
+
+def _bound(pricer: Pricer, work: Work, objective: str, degrees: list[Degrees]) -> float:
+    """The best objective of the same plans if links took neither time nor energy."""
+    free = _free(pricer.rack)
+    ideal = Pricer(pricer.shape, free, like=pricer)
+    steps = [(one, ideal.step(work, one)) for one in degrees]
+    best = min(steps, key=lambda pair: _order(free, objective, work, *pair))
+    return _value(free, objective, work, *best)
+
+
+def _free(cluster: Cluster) -> Cluster:
+    if cluster.count == 1:
+        return cluster
+    link = cluster.inner.link
+    ideal = link.but(bandwidth=1e30, delay=0.0, bit=link.bit.but(value=0.0, low=0.0, high=0.0))
+    return cluster.but(link=ideal, between=None)
+
+
+def _table(cluster: Cluster, objective: str, work: Work, tried: list[Tried]) -> Any:
+    import xarray as xr
+
+    ordered = sorted(
+        tried, key=lambda one: (not one[2], _order(cluster, objective, work, one[0], one[1]))
+    )
+    texts = {
+        "latency": "time of one step of the batch",
+        "throughput": "tokens a second",
+        "energy": "energy of one token",
+        "cost": "price of one token",
+    }
+    values: dict[str, Any] = {
+        name: ("plan", [_value(cluster, name, work, d, s) for d, s, *_ in ordered],
+               result.attrs(name, meaning=text, unit=OBJECTIVES[name]))
+        for name, text in texts.items()
+    }  # fmt: skip
+    shares = [max(np.nan_to_num(m.share) for m in memory) for *_, memory in ordered]
+    values["occupancy"] = result.variable(
+        "occupancy", "plan", shares, meaning="share of the fullest memory of a chip that is taken"
+    )
+    values["fits"] = ("plan", [fits for _, _, fits, _ in ordered], {"units": "1"})
+    degrees = {name: ("plan", [getattr(d, name) for d, *_ in ordered]) for name in DEGREES}
+    return result.finished(xr.Dataset(values, coords=degrees), cluster.cited)
+
+
+def _too_small(name: str, shape: DecoderShape, cluster: Cluster, work: Work) -> str:
+    """What the fullest memory would hold at best, and what would hold it."""
+    best, share = None, math.inf
+    for one in candidates(shape, cluster.chips, work, {}):
+        memory = _held(shape, cluster, part_of(work, one), one, -(-shape.layers // one.pipeline))
+        fullest = max(memory, key=lambda m: np.nan_to_num(m.share))
+        if fullest.share < share:
+            best, share = fullest, fullest.share
+    assert best is not None
+    size = memory_bytes(cluster)
+    over = f"{units.si(best.total, 'B')} on a chip"
+    over += f" of {units.si(size, 'B')}" if size else ""
+    text = (
+        f"{name} with batch={work.batch} at context={work.context} does not fit on "
+        f"{cluster.chips} chips {cluster.chip.name}: at best {over}, {share - 1:.0%} too much"
+    )
+    batch = _largest_batch(shape, cluster, work)
+    if batch:
+        return f"{text}; the cache allows batch={batch} at most"
+    return f"{text}; {_chips_needed(shape, cluster, work)} chips would hold it"
+
+
+def _largest_batch(shape: DecoderShape, cluster: Cluster, work: Work) -> int:
+    """The largest batch that fits, 0 where none does (the weights alone are too large)."""
+    low, high = 0, work.batch
+    while high - low > 1:
+        middle = (low + high) // 2
+        fits = _holds(shape, cluster, work.but(batch=middle))
+        low, high = (middle, high) if fits else (low, middle)
+    return low
+
+
+def _chips_needed(shape: DecoderShape, cluster: Cluster, work: Work) -> str:
+    for chips in itertools.chain(range(cluster.chips + 1, 65), (1 << i for i in range(6, 21))):
+        if chips > cluster.chips and _holds(shape, cluster.but(chips=chips, board=None), work):
+            return f"{chips}" if chips < 65 else f"at most {chips}"
+    return "more than a million"
+
+
+def _holds(shape: DecoderShape, cluster: Cluster, work: Work) -> bool:
+    """Whether any plan without replicas fits: the smallest share of a chip decides."""
+    for tensor in tensor_degrees(shape, cluster.chips):
+        pipeline = min(shape.layers, cluster.chips // tensor)
+        one = Degrees(tensor=tensor, pipeline=pipeline)
+        if _fits(_held(shape, cluster, part_of(work, one), one, -(-shape.layers // pipeline))):
+            return True
+    return False

@@ -1,0 +1,143 @@
+"""Which operators does one chip run when a layer is cut among several? The shards of a decoder.
+
+Tensor parallelism as in Megatron-LM (Shoeybi et al. 2019): query, key, value, gate and up matrices
+are cut by columns, the output and down matrices by rows, heads are dealt out; after each of the two
+halves of a layer the partial sums are added over the chips (one all-reduce). Where there are fewer
+key-value heads than chips, the heads are held more than once. The embedding and the head of the
+model are cut by vocabulary.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from pimlab.machine.protocol import MacOp, VectorOp
+from pimlab.values import Value, integer
+from pimlab.workload.language.shape import DecoderShape
+
+Op = MacOp | VectorOp
+
+
+class Work(Value):
+    """What one step does: `batch` sequences bring `queries` new tokens each and look back on
+    `context` tokens, the new ones included.
+    """
+
+    batch: int = integer(1)
+    queries: int = integer(1, default=1)
+    context: int = integer(1)
+
+    def check(self) -> None:
+        """The new tokens are part of the context."""
+        if self.queries > self.context:
+            raise ValueError(
+                f"Work queries={self.queries} are more than context={self.context}, which holds "
+                "them"
+            )
+
+    @property
+    def tokens(self) -> int:
+        """New tokens of the step."""
+        return self.batch * self.queries
+
+    @property
+    def seen(self) -> int:
+        """Keys that a query looks at, on average: the causal mask leaves out those behind it."""
+        return -(-(2 * self.context - self.queries + 1) // 2)
+
+
+def tensor_degrees(shape: DecoderShape, most: int) -> tuple[int, ...]:
+    """The tensor degrees up to `most` that divide the query heads and the feed-forward width."""
+    return tuple(t for t in range(1, most + 1) if shape.heads % t == 0 and shape.hidden % t == 0)
+
+
+def check_tensor(shape: DecoderShape, tensor: int) -> None:
+    """ValueError where `tensor` chips do not share the heads and the feed-forward width evenly."""
+    for what, size in (("heads", shape.heads), ("hidden", shape.hidden)):
+        if size % tensor:
+            allowed = ", ".join(map(str, tensor_degrees(shape, size)[:12]))
+            raise ValueError(
+                f"tensor={tensor} does not divide {size} {what} of the model; allowed: {allowed}"
+            )
+
+
+@lru_cache(maxsize=16384)
+def layer_macs(shape: DecoderShape, work: Work, tensor: int = 1) -> tuple[MacOp, ...]:
+    """The MAC operators of one layer on one of `tensor` chips, in the order they run."""
+    held = max(1, shape.kv_heads // tensor)
+    heads, size, m = shape.heads // tensor, shape.head_width, work.tokens
+    cut = {"q": heads * size, "k": held * size, "v": held * size}
+    cut |= dict.fromkeys(("gate", "up"), shape.hidden // tensor)
+    ops = {
+        name: MacOp(name=name, m=m, k=k, n=cut.get(name, n))
+        for name, (k, n) in shape.matrices.items()
+    }
+    ops["o"] = ops["o"].but(k=heads * size)
+    ops["down"] = ops["down"].but(k=shape.hidden // tensor)
+    cached = MacOp(
+        name="scores",
+        k=size,
+        n=work.seen,
+        m=work.queries * heads // held,
+        groups=work.batch * held,
+        kind="activations",
+        cached=True,
+    )
+    values = cached.but(name="values", k=work.seen, n=size)
+    first = [ops.pop(name) for name in ("q", "k", "v")]
+    return (*first, cached, values, *ops.values())
+
+
+@lru_cache(maxsize=16384)
+def layer_vectors(
+    shape: DecoderShape, work: Work, tensor: int = 1, sequence: bool = False
+) -> tuple[VectorOp, ...]:
+    """The operators of one layer that are no MAC, on one of `tensor` chips.
+
+    sequence : norms and residual additions are cut by tokens as well (sequence parallelism,
+    Korthikanti et al. 2022); else every chip does them for all tokens.
+    """
+    m, whole = work.tokens, -(-work.tokens // tensor) if sequence else work.tokens
+    heads, held = shape.heads // tensor, max(1, shape.kv_heads // tensor)
+    gated = shape.feed_forward == "swiglu"
+    hidden = shape.hidden // tensor
+    kinds = {"rmsnormalization" if gated else "layernormalization": 2 * shape.width * whole}
+    if gated:
+        kinds["rotaryembedding"] = (heads + held) * shape.head_width * m
+    kinds["softmax"] = heads * work.seen * m
+    kinds |= {"swish": hidden * m, "mul": hidden * m} if gated else {"gelu": hidden * m}
+    kinds["add"] = 2 * shape.width * whole
+    return tuple(VectorOp(name=kind, kind=kind, elements=n) for kind, n in kinds.items())
+
+
+@lru_cache(maxsize=16384)
+def first_ops(shape: DecoderShape, work: Work) -> tuple[Op, ...]:
+    """What the first stage does before its layers: look the tokens up."""
+    return (VectorOp(name="embedding", kind="gather", elements=work.tokens * shape.width),)
+
+
+@lru_cache(maxsize=16384)
+def last_ops(shape: DecoderShape, work: Work, tensor: int = 1) -> tuple[Op, ...]:
+    """What the last stage does after its layers, for the last token of every sequence: the norm and
+    the head of the model.
+    """
+    gated = shape.feed_forward == "swiglu"
+    norm = "rmsnormalization" if gated else "layernormalization"
+    head = MacOp(name="head", m=work.batch, k=shape.width, n=-(-shape.vocabulary // tensor))
+    return (VectorOp(name="norm", kind=norm, elements=work.batch * shape.width), head)
+
+
+def layer_weight_count(shape: DecoderShape, tensor: int = 1) -> int:
+    """Weights of one layer on one of `tensor` chips, heads that are held twice counted twice."""
+    work = Work(batch=1, context=1)
+    return sum(op.k * op.n for op in layer_macs(shape, work, tensor) if op.kind == "weights")
+
+
+def vocabulary_weight_count(shape: DecoderShape, tensor: int = 1) -> int:
+    """Weights of the embedding, or of the head, on one of `tensor` chips."""
+    return shape.width * -(-shape.vocabulary // tensor)
+
+
+def cache_values(shape: DecoderShape, tensor: int = 1) -> int:
+    """Cached values of one token and layer on one of `tensor` chips."""
+    return 2 * max(1, shape.kv_heads // tensor) * shape.head_width

@@ -1,0 +1,197 @@
+"""How long does one step of a decoder take on chips that share it, and what does it cost?
+
+A replica is a pipeline of stages; a stage is `tensor` chips that share each of its layers. The
+batch of a replica passes the stages in `microbatches` parts, one behind the other:
+
+    loop     = sum over stages of (compute + all-reduces + send)        one part, once through
+    beat     = the longest of a stage's time and a send
+    step     = max(loop, microbatches beat)                            every sequence, one step on
+
+Chips are charged static power for the whole step, links the bits that cross them.
+"""
+
+from __future__ import annotations
+
+import heapq
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from pimlab.cluster.cluster import Cluster
+from pimlab.cluster.costs import Cost, cost, placed, static_watts
+from pimlab.cluster.memory import stage_operators
+from pimlab.cluster.shards import Work, first_ops, last_ops, layer_macs, layer_vectors
+from pimlab.values import Value, integer, truth
+from pimlab.workload.language.shape import DecoderShape
+
+
+class Degrees(Value):
+    """How often a model is cut, and in which way: `tensor` chips a stage, `pipeline` stages a
+    replica, `data` replicas, `microbatches` parts of a replica's batch.
+
+    sequence : norms and additions of a stage cut by tokens (sequence parallelism).
+    """
+
+    tensor: int = integer(1, default=1)
+    pipeline: int = integer(1, default=1)
+    data: int = integer(1, default=1)
+    microbatches: int = integer(1, default=1)
+    sequence: bool = False
+
+    def check(self) -> None:
+        """`sequence` is a bool."""
+        truth("Degrees: sequence", self.sequence)
+
+    @property
+    def chips(self) -> int:
+        """Chips of all replicas."""
+        return self.tensor * self.pipeline * self.data
+
+    def __str__(self) -> str:
+        text = f"tensor {self.tensor} x pipeline {self.pipeline} x data {self.data}"
+        parts = f", {self.microbatches} microbatches" if self.microbatches > 1 else ""
+        return text + parts + (", sequence parallel" if self.sequence else "")
+
+
+class Step(NamedTuple):
+    """Time and energy of one step of all replicas, and where they go.
+
+    seconds : until every sequence has taken its step.  loop, beat : as the module says.
+    compute, exchange, send : seconds of one part's loop in chips, in collectives, between stages.
+    joules : of the step, all chips; dynamic, static (chips by the second) and link.
+    layers : layers of each stage.
+    """
+
+    seconds: float
+    loop: float
+    beat: float
+    compute: float
+    exchange: float
+    send: float
+    dynamic: float
+    static: float
+    link: float
+    layers: tuple[int, ...]
+
+    @property
+    def joules(self) -> float:
+        """Energy of the step, J."""
+        return self.dynamic + self.static + self.link
+
+
+def part_of(work: Work, degrees: Degrees) -> Work:
+    """The work of one microbatch of one replica; the largest where they are uneven."""
+    return work.but(batch=-(-work.batch // (degrees.data * degrees.microbatches)))
+
+
+@lru_cache(maxsize=4096)
+def balanced(layers: int, stages: int, each: float, first: float, last: float) -> tuple[int, ...]:
+    """Layers of each stage, 1 at least, so that the slowest stage is as fast as it can be; layers
+    take `each`, the first and the last stage something more.
+
+    One layer after another goes to the stage that is the fastest with it: exact for equal layers.
+    """
+    extra = [0.0] * stages
+    extra[0] += first
+    extra[-1] += last
+    counts = [1] * stages
+    heap = [(extra[s] + 2 * each, s) for s in range(stages)]
+    heapq.heapify(heap)
+    for _ in range(layers - stages):
+        seconds, stage = heapq.heappop(heap)
+        counts[stage] += 1
+        heapq.heappush(heap, (seconds + each, stage))
+    return tuple(counts)
+
+
+class Pricer:
+    """Steps of one model on one rack; layers and collectives that come again are computed once.
+
+    like : a pricer of the same model and chips over other links, whose layers are taken over.
+    """
+
+    def __init__(self, shape: DecoderShape, rack: Cluster, like: Pricer | None = None):
+        self.shape, self.rack = shape, rack
+        self.watts = static_watts(rack.chip)
+        self._chips: dict[tuple[Any, ...], tuple[Cost, Cost, Cost]] = like._chips if like else {}
+        self._links: dict[tuple[Any, ...], tuple[float, float]] = {}
+
+    def chip(self, part: Work, degrees: Degrees, layers: int) -> tuple[Cost, Cost, Cost]:
+        """One layer of a stage of `layers`, and what the first and the last stage do besides, on
+        one chip.
+        """
+        key = part.batch, part.queries, part.context, degrees.tensor, degrees.sequence, layers
+        if key not in self._chips:
+            self._chips[key] = self._chip(part, degrees, layers)
+        return self._chips[key]
+
+    def _chip(self, part: Work, degrees: Degrees, layers: int) -> tuple[Cost, Cost, Cost]:
+        chip, tensor, shape = self.rack.chip, degrees.tensor, self.shape
+        where = placed(chip, stage_operators(shape, part, tensor, layers, True, True))
+        vectors = layer_vectors(shape, part, tensor, degrees.sequence)
+        layer = cost(chip, where, (*layer_macs(shape, part, tensor), *vectors))
+        first = cost(chip, where, first_ops(shape, part))
+        return layer, first, cost(chip, where, last_ops(shape, part, tensor))
+
+    def exchange(self, operation: str, message: float, workers: int) -> tuple[float, float]:
+        """(seconds, J over the links) of a collective among neighbouring chips."""
+        return self._crossing(operation, message, workers, 1)
+
+    def send(self, message: float, degrees: Degrees) -> tuple[float, float]:
+        """(seconds, J over the links) of handing activations on to the next stage: every chip sends
+        its part of them to its counterpart.
+        """
+        if degrees.pipeline == 1:
+            return 0.0, 0.0
+        seconds, joules = self._crossing("send", message / degrees.tensor, 2, degrees.tensor)
+        return seconds, degrees.tensor * joules
+
+    def _crossing(
+        self, operation: str, message: float, workers: int, stride: int
+    ) -> tuple[float, float]:
+        if workers == 1:
+            return 0.0, 0.0
+        key = operation, message, workers, stride
+        if key not in self._links:
+            bits = self.rack.bits(operation, message, workers, stride)
+            seconds = self.rack.seconds(operation, message, workers, stride)
+            self._links[key] = seconds, bits * self.rack.bit_energy(workers, stride)
+        return self._links[key]
+
+    def step(self, work: Work, degrees: Degrees) -> Step:
+        """One step of `work` under `degrees`."""
+        part, shape = part_of(work, degrees), self.shape
+        deepest = -(-shape.layers // degrees.pipeline)
+        layer, first, last = self.chip(part, degrees, deepest)
+        word = self.rack.chip.activation_bits / 8
+        message = part.tokens * shape.width * max(word, 2.0)
+        reduce, reduce_joules = self.exchange("all-reduce", message, degrees.tensor)
+        gather, gather_joules = self.exchange(
+            "all-gather", part.batch * shape.vocabulary * 2.0, degrees.tensor
+        )
+        send, send_joules = self.send(message, degrees)
+        each = layer.seconds + 2 * reduce
+        layers = balanced(
+            shape.layers, degrees.pipeline, each, first.seconds, last.seconds + gather
+        )
+        stages = [count * each for count in layers]
+        stages[0] += first.seconds
+        stages[-1] += last.seconds + gather
+        hops = degrees.pipeline if degrees.pipeline > 1 else 0
+        loop, beat = sum(stages) + hops * send, max(*stages, send)
+        seconds = max(loop, degrees.microbatches * beat)
+        passes = degrees.data * degrees.microbatches
+        dynamic = layer.times(shape.layers).plus(first).plus(last).joules * degrees.tensor
+        links = 2 * shape.layers * reduce_joules + gather_joules + hops * send_joules
+        exchange = 2 * shape.layers * reduce + gather
+        return Step(
+            seconds=seconds,
+            loop=loop,
+            beat=beat,
+            compute=sum(stages) - exchange,
+            exchange=exchange,
+            send=hops * send,
+            dynamic=passes * dynamic,
+            static=degrees.chips * self.watts * seconds,
+            link=passes * links,
+            layers=layers,
+        )

@@ -1,0 +1,87 @@
+"""Do the shards of a layer add up to the layer, and does one chip run what the workload says?"""
+
+import pytest
+from cluster_examples import SMALL
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pimlab.cluster import Work
+from pimlab.cluster.shards import (
+    cache_values,
+    check_tensor,
+    first_ops,
+    last_ops,
+    layer_macs,
+    layer_vectors,
+    layer_weight_count,
+    tensor_degrees,
+    vocabulary_weight_count,
+)
+from pimlab.workload.language.shape import mac_ops, vector_ops
+
+
+def plain(ops):
+    return [op.but(name=op.name.removeprefix("layer0.")) for op in ops]
+
+
+@given(batch=st.integers(1, 5), context=st.integers(1, 128))
+def test_one_chip_decodes_what_the_workload_says(batch, context):
+    work = Work(batch=batch, context=context)
+    whole = mac_ops(SMALL, context, batch)
+    assert list(layer_macs(SMALL, work)) == plain(whole[: len(whole) // SMALL.layers])
+    vectors = vector_ops(SMALL, context, batch)
+    each = [op for op in vectors if op.name.startswith("layer0.")]
+    assert list(layer_vectors(SMALL, work)) == plain(each)
+    assert first_ops(SMALL, work) == vectors[:1]
+    assert last_ops(SMALL, work) == (vectors[-1], whole[-1])
+
+
+@pytest.mark.parametrize("tensor", [1, 2, 4])
+@pytest.mark.parametrize("queries", [1, 8])
+def test_shards_add_up_to_the_layer(tensor, queries):
+    work = Work(batch=3, queries=queries, context=64)
+    macs = [sum(op.macs for op in layer_macs(SMALL, work, t)) for t in (1, tensor)]
+    assert tensor * macs[1] == macs[0]
+    assert tensor * layer_weight_count(SMALL, tensor) == layer_weight_count(SMALL)
+    assert tensor * cache_values(SMALL, tensor) == cache_values(SMALL)
+
+
+def test_heads_are_held_twice_where_there_are_fewer_than_chips():
+    assert cache_values(SMALL, 8) == cache_values(SMALL, 4) == 2 * 8
+    names = {op.name: op for op in layer_macs(SMALL, Work(batch=1, context=64), 8)}
+    assert names["k"].n == 8
+    assert names["scores"].groups == names["scores"].m == 1
+
+
+def test_a_prompt_looks_at_half_of_itself():
+    """64 queries over 64 keys: query i sees i + 1 of them, 32.5 on average."""
+    names = {op.name: op for op in layer_macs(SMALL, Work(batch=1, queries=64, context=64))}
+    assert names["scores"].n == names["values"].k == 33
+    assert names["q"].m == 64
+
+
+def test_sequence_parallelism_cuts_norms_by_tokens():
+    work = Work(batch=8, context=16)
+    plain, cut = (layer_vectors(SMALL, work, 4, sequence) for sequence in (False, True))
+    for a, b in zip(plain, cut, strict=True):
+        shared = a.kind in ("rmsnormalization", "add")
+        assert a.elements == (4 if shared else 1) * b.elements
+
+
+def test_degrees_divide_heads_and_hidden():
+    assert tensor_degrees(SMALL, 100) == (1, 2, 4, 8)
+    with pytest.raises(
+        ValueError, match="tensor=3 does not divide 8 heads of the model; allowed: 1, 2"
+    ):
+        check_tensor(SMALL, 3)
+    with pytest.raises(ValueError, match="tensor=8 does not divide 92 hidden"):
+        check_tensor(SMALL.but(hidden=92), 8)
+
+
+def test_the_vocabulary_is_cut_upwards():
+    assert vocabulary_weight_count(SMALL.but(vocabulary=97), 8) == 64 * 13
+
+
+def test_a_step_brings_no_more_than_it_looks_at():
+    with pytest.raises(ValueError, match="Work queries=5 are more than context=4"):
+        Work(batch=1, queries=5, context=4)
