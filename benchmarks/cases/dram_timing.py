@@ -38,12 +38,47 @@ def _random(compat):
     return make
 
 
+def _options(rng, size):
+    """Any request stream of a host, under any controller and any occupation of the command bus."""
+    requests, _ = _random(None)(rng, size)
+    requests[:, kernels.SCOPE] = 0
+    requests[:, kernels.BANK] = rng.integers(0, 16, len(requests))
+    one_bank = bool(rng.integers(0, 2))
+    table = timing("hbm2").but(
+        tREFI=int(rng.integers(1600, 2600)),
+        tRFC=90,
+        tRFCpb=50,
+        tRREFD=8,
+        tPBR2PBR=12,
+        tPPD=int(rng.integers(1, 5)),
+        act_cycles=int(rng.integers(1, 4)),
+        column_cycles=int(rng.integers(1, 4)),
+        buses=str(rng.choice(["one", "row and column"])),
+    )
+    high = int(rng.integers(2, 20))
+    queue = engine.WriteQueue(depth=20, high=high, low=int(rng.integers(0, high)))
+    controller = engine.Controller(
+        depth=int(rng.integers(1, 33)),
+        refresh="one bank" if one_bank else "all banks",
+        writes=queue if rng.integers(0, 2) else None,
+    )
+    org = build("hbm-pim").organisation
+    return requests, engine.spacings(table, org, True, None, controller)
+
+
 def _gemv(rng, size):
     org = build("hbm-pim").organisation
     stream = streams.gemv(
         org, *{"tiny": (16, 16, 1), "small": (64, 300, 2), "large": (4096, 4096, 8)}[size]
     )
     return stream.requests, _spacing(rng, None)
+
+
+def _seeded(seed):
+    def make(rng, size):
+        return _options(np.random.default_rng([seed, int(rng.integers(0, 1 << 30))]), size)
+
+    return make
 
 
 def _schedule(requests, spacing):
@@ -74,6 +109,12 @@ CASES = {
         _schedule, _reference, _random("pimsimulator"), covers=_COVERS
     ),
     "dram_timing.schedule.gemv": Case(_schedule, _reference, _gemv, covers=_COVERS),
+    **{
+        f"dram_timing.schedule.options.{seed}": Case(
+            _schedule, _reference, _seeded(seed), covers=_COVERS
+        )
+        for seed in range(6)
+    },
     "dram_timing.in_order": Case(
         _in_order, reference.in_order, _commands, covers=("dram_timing.in_order",)
     ),

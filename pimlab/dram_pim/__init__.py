@@ -19,6 +19,7 @@ from pimlab.dram_pim.api import (
 )
 from pimlab.dram_pim.arithmetic import AnyFormat, Bf16Tree, FixedPoint, HalfLanes
 from pimlab.dram_pim.decode import decode_layer
+from pimlab.dram_pim.engine import Controller, WriteQueue
 from pimlab.dram_pim.hbm_pim import BankPim
 from pimlab.dram_pim.machine import Organisation
 from pimlab.dram_pim.presets import TARGETS
@@ -34,6 +35,7 @@ __all__ = [
     "AnyFormat",
     "BankPim",
     "Bf16Tree",
+    "Controller",
     "Dpus",
     "DramPim",
     "FixedPoint",
@@ -42,6 +44,7 @@ __all__ = [
     "Organisation",
     "Timing",
     "TraceError",
+    "WriteQueue",
     "activate",
     "combine",
     "decode_layer",

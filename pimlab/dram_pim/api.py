@@ -318,8 +318,9 @@ def trace(
             f"trace of {op}: {name}={placed[name]} and {name}={sizes[name]} are both given"
         )
     wanted = {**placed, **sizes}
-    done = _traced(machine, machine.organisation, op, _refresh(refresh), compat, wanted)
-    return _table(machine, machine.organisation, done)
+    refresh = _refresh(refresh)
+    done = _traced(machine, machine.organisation, op, refresh, compat, wanted)
+    return _table(machine, machine.organisation, done).assign_attrs(refresh=int(refresh))
 
 
 def _sizes(machine: DramPim, op: str) -> tuple[str, ...]:
@@ -396,6 +397,8 @@ def _table(machine: DramPim, org: PinnedBanks, done: Traced) -> xr.Dataset:
         target=machine.name,
         banks=org.banks,
         bank_groups=org.bank_groups,
+        rows=org.rows,
+        columns=org.columns,
         commands=",".join(lines.names),
         sources=",".join(machine.sources),
     )

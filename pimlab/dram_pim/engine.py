@@ -14,15 +14,44 @@ from pimlab.dram_pim.machine import Table
 from pimlab.dram_pim.streams import PHASES, Stream
 from pimlab.dram_pim.timing import Timing
 from pimlab.kernels import dram_timing as kernel
-from pimlab.values import unknown
+from pimlab.values import Value, choice, integer, part, unknown
 
-COMMANDS = ("RD", "WR", "ACT", "PRE", "REF")
-DEPTH, SIGHT = 32, 64
-"""Requests a channel's scheduler may serve out of order, and requests it looks at before it closes
-a row.
-"""
+COMMANDS = ("RD", "WR", "ACT", "PRE", "REF", "REFPB")
 COMPAT = ("pimsimulator",)
 _FAR = 1 << 60
+
+
+class WriteQueue(Value):
+    """Writes wait in a queue of their own until `high` of them do (or no read waits), then are
+    served until `low` are left.
+    """
+
+    depth: int = integer(1, 4096, default=32, doc="writes that may wait")
+    high: int = integer(1, 4096, default=26, doc="waiting writes at which they are served")
+    low: int = integer(0, 4095, default=6, doc="waiting writes at which reads are served again")
+
+    def check(self) -> None:
+        """low < high <= depth."""
+        if not self.low < self.high <= self.depth:
+            raise ValueError(
+                f"WriteQueue low={self.low} high={self.high} depth={self.depth}; allowed: low < "
+                "high <= depth"
+            )
+
+
+class Controller(Value):
+    """How a channel's memory controller orders the requests of a host."""
+
+    depth: int = integer(1, 4096, default=32, doc="requests that may be served out of order")
+    sight: int = integer(
+        0, 1 << 16, default=64, doc="requests it looks at before it closes a row that none wants"
+    )
+    refresh: str = choice(
+        "all banks", "one bank", default="all banks", doc="what one refresh command refreshes"
+    )
+    writes: WriteQueue | None = part(
+        WriteQueue, default=None, doc="the queue of writes; None: one queue for all requests"
+    )
 
 
 @dataclass(frozen=True)
@@ -46,7 +75,11 @@ class Run:
     def counts(self) -> dict[str, int]:
         """Commands by type."""
         number = np.bincount(self.trace[:, 1], minlength=len(COMMANDS))
-        return {name: int(number[code]) for code, name in enumerate(COMMANDS)}
+        return {
+            name: int(number[code])
+            for code, name in enumerate(COMMANDS)
+            if code <= kernel.REFRESH or number[code]
+        }
 
     def phases(self) -> dict[str, int]:
         """Cycles by phase: each column command ends a span that belongs to its phase; a refresh
@@ -68,20 +101,25 @@ class Run:
         }
 
 
-def spacings(t: Timing, org: Banks, refresh: bool, compat: str | None) -> np.ndarray:
+def spacings(
+    t: Timing,
+    org: Banks,
+    refresh: bool,
+    compat: str | None,
+    controller: Controller = Controller(),
+) -> np.ndarray:
     """int64 row of cycle counts the scheduler obeys. `compat="pimsimulator"` repeats that tool's
     deviations from JEDEC: no activate window, refresh one cycle after precharge and starved by
     writes, all-bank commands that look at one bank.
     """
     if compat is not None and compat not in COMPAT:
         raise ValueError(unknown("compat", compat, COMPAT))
-    row = np.zeros(kernel.SPACINGS, np.int64)
-    strict = compat is None
-    for place, value in {
+    row, strict = np.zeros(kernel.SPACINGS, np.int64), compat is None
+    table = {
         kernel.BANKS: org.banks,
         kernel.GROUPS: org.bank_groups,
-        kernel.DEPTH: DEPTH,
-        kernel.SIGHT: SIGHT,
+        kernel.DEPTH: controller.depth,
+        kernel.SIGHT: controller.sight,
         kernel.CCD_S: t.tCCDS,
         kernel.CCD_L: t.tCCDL,
         kernel.CCD_LW: t.write_to_write,
@@ -98,18 +136,52 @@ def spacings(t: Timing, org: Banks, refresh: bool, compat: str | None) -> np.nda
         kernel.RD_PRE: t.read_to_precharge,
         kernel.WR_PRE: t.write_to_precharge,
         kernel.XAW_WINDOW: t.tXAW if strict else 0,
-        kernel.REFI: t.tREFI,
-        kernel.RFC: t.tRFC,
         kernel.RD_END: t.RL + t.burst + 2,
         kernel.WR_END: t.WL + t.burst + 2,
-        kernel.FIRST_REFRESH: t.tREFI // org.ranks if refresh else _FAR,
         kernel.REFRESH_GAP: t.tRP if strict else 1,
-        kernel.POSTPONE: t.tREFI,
         kernel.EAGER_REFRESH: 0 if strict else 1,
         kernel.WHOLE_PARITY: 1 if strict else 0,
-    }.items():
+        kernel.PPD: t.tPPD,
+        kernel.ACT_CYCLES: t.act_cycles,
+        kernel.COLUMN_CYCLES: t.column_cycles,
+        kernel.SPLIT_BUS: t.buses == "row and column",
+        kernel.ACT_REF: t.tRC if strict else 0,
+    }
+    if controller.writes is not None:
+        table[kernel.WRITE_DEPTH] = controller.writes.depth
+        table[kernel.WRITE_HIGH] = controller.writes.high
+        table[kernel.WRITE_LOW] = controller.writes.low
+    for place, value in (table | _refreshes(t, org, refresh, controller)).items():
         row[place] = value
     return row
+
+
+def _refreshes(t: Timing, org: Banks, refresh: bool, controller: Controller) -> dict[int, int]:
+    """When refreshes are due, and what they keep apart."""
+    one = controller.refresh == "one bank"
+    interval = t.tREFI // org.banks if one else t.tREFI
+    table = {
+        kernel.REFI: interval,
+        kernel.FIRST_REFRESH: interval // org.ranks if refresh else _FAR,
+        kernel.POSTPONE: interval,
+        kernel.RFC: t.tRFC,
+        kernel.REF_ACT_ANY: t.tRFC,
+        kernel.REF_REF_ANY: t.tRFC,
+    }
+    if not one:
+        return table
+    if t.tRFCpb is None or t.tRREFD is None:
+        raise ValueError(
+            f"timing {t.name!r} has no refresh of one bank (tRFCpb, tRREFD); allowed: "
+            "Controller(refresh='all banks')"
+        )
+    return table | {
+        kernel.PER_BANK: 1,
+        kernel.RFC: t.tRFCpb,
+        kernel.REF_ACT_ANY: t.tRREFD,
+        kernel.REF_REF_ANY: t.tPBR2PBR or t.tRREFD,
+        kernel.ACT_REF_ANY: t.tRRDS,
+    }
 
 
 def issue(requests: np.ndarray, spacing: np.ndarray, activates: int) -> tuple[np.ndarray, int]:
@@ -119,9 +191,10 @@ def issue(requests: np.ndarray, spacing: np.ndarray, activates: int) -> tuple[np
     activates : how many single-bank activates one window tXAW allows.
     """
     banks, groups = int(spacing[kernel.BANKS]), int(spacing[kernel.GROUPS])
-    ready = np.zeros((banks + groups + 1, 5), np.int64)
+    ready = np.zeros((banks + groups + 1, kernel.STATES), np.int64)
     ready[:banks, kernel.OPEN] = -1
-    ready[-1, kernel.OPEN] = 1
+    # time begins at cycle 1
+    ready[-1] = 1
     trace = np.empty((3 * len(requests) + 1024, 6), np.int64)
     while True:
         issued, cycles = kernel.schedule(
@@ -139,8 +212,18 @@ def issue(requests: np.ndarray, spacing: np.ndarray, activates: int) -> tuple[np
 
 
 def run(
-    stream: Stream, t: Timing, org: Banks, refresh: bool = True, compat: str | None = None
+    stream: Stream,
+    t: Timing,
+    org: Banks,
+    refresh: bool = True,
+    compat: str | None = None,
+    controller: Controller = Controller(),
 ) -> Run:
-    """Schedule `stream` on one channel from cycle 0, everything queued."""
-    trace, cycles = issue(stream.requests, spacings(t, org, refresh, compat), t.XAW)
+    """Schedule `stream` on one channel from cycle 0, everything queued. All-bank commands are
+    refreshed all banks at once, whatever the controller does.
+    """
+    if (stream.requests[:, kernel.SCOPE] == 1).any():
+        controller = controller.but(refresh="all banks")
+    rules = spacings(t, org, refresh, compat, controller)
+    trace, cycles = issue(stream.requests, rules, t.XAW)
     return Run(stream, trace, cycles)

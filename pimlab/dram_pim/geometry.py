@@ -53,6 +53,11 @@ class BankPairs(Banks):
                 f"{type(self).__name__} units={self.units} with banks={self.banks}; allowed: one "
                 "unit for each pair of banks"
             )
+        if self.access_bits % self.lanes:
+            raise ValueError(
+                f"{type(self).__name__} lanes={self.lanes} with access_bits={self.access_bits}; "
+                "allowed: lanes that divide the bits of an access"
+            )
 
     @property
     def outputs_per_tile(self) -> int:

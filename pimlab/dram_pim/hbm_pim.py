@@ -80,7 +80,7 @@ class BankPim(BankPairs, PinnedBanks):
     def _run(
         self, stream: streams.Stream, t: Timing | None, refresh: bool, compat: str | None
     ) -> Run:
-        done = run(stream, timed(t, "BankPim"), self, refresh, compat)
+        done = run(stream, timed(t, "BankPim"), self, refresh, compat, self.controller)
         return replace(done, events=self._caused(done))
 
     def _caused(self, done: Run) -> dict[str, int]:

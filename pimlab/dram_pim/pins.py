@@ -10,11 +10,12 @@ from functools import lru_cache
 
 from pimlab.dram_pim import prices as event
 from pimlab.dram_pim import streams
-from pimlab.dram_pim.engine import Run, run
+from pimlab.dram_pim.engine import Controller, Run, run
 from pimlab.dram_pim.geometry import Banks
 from pimlab.dram_pim.machine import Organisation, Summary, Traced, stretched, summary
 from pimlab.dram_pim.timing import Timing
 from pimlab.kernels.dram_timing import ACTIVATE, WRITE
+from pimlab.values import part
 
 LONGEST = 60_000
 """Requests that are scheduled one by one; beyond, equal passes repeat (within 0.05 % of the whole
@@ -31,6 +32,10 @@ def timed(t: Timing | None, owner: str) -> Timing:
 
 class PinnedBanks(Banks, Organisation):
     """Banks that compute, behind pins through which a host reads and writes them."""
+
+    controller: Controller = part(
+        Controller, default=Controller(), doc="how a host's requests are ordered"
+    )
 
     def check_timing(self, t: Timing | None) -> None:
         """Banks need a timing table."""
@@ -68,7 +73,7 @@ class PinnedBanks(Banks, Organisation):
     ) -> Run:
         """The schedule of consecutive accesses by a host through the pins."""
         t = timed(t, type(self).__name__)
-        done = run(streams.host(self, accesses, kind), t, self, refresh, compat)
+        done = run(streams.host(self, accesses, kind), t, self, refresh, compat, self.controller)
         return replace(done, events=self._moved(done))
 
     def host_summary(

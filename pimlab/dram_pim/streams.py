@@ -95,7 +95,7 @@ def _enter(org: BankPairs) -> Stream:
     half = org.banks // 2
     keys = np.array([0, half, 1, half + 1]) if half > 1 else np.array([0, 1])
     switch = _block(WRITE, keys, 3 * org.rows // 8 - 1, org.columns - 1, 0, MODE, len(keys))
-    program = _block(WRITE, 1, last, 4, 1, MODE, 1)
+    program = _block(WRITE, 1, last, 4 % org.columns, 1, MODE, 1)
     return _join([_park(org), switch, program, _block(WRITE, 0, last, 0, 1, MODE, 1)])
 
 
@@ -114,9 +114,9 @@ def _columns(kind: int, bank: int, first: int, count: int, org: BankPairs, phase
 
 
 def _load_inputs(org: BankPairs) -> Stream:
-    return _block(
-        WRITE, 1, org.rows - 1, org.registers + np.arange(org.registers), 1, INPUT, org.registers
-    )
+    # the registers answer to columns of the last row
+    column = (org.registers + np.arange(org.registers)) % org.columns
+    return _block(WRITE, 1, org.rows - 1, column, 1, INPUT, org.registers)
 
 
 def _tiles(org: BankPairs, parity: int, count: int) -> Stream:

@@ -52,6 +52,29 @@ class Timing(Value):
         hint="for one symbol for both directions write tCCDLW=None",
         doc="write to write, same bank group; None: tCCDL holds for both directions",
     )
+    BL_group: int | None = integer(
+        2,
+        128,
+        default=None,
+        doc="burst as its bank group holds it, at least BL, in half cycles; None: BL",
+    )
+    tPPD: int = integer(1, _CYCLES, default=1, doc="precharge to precharge, any banks")
+    tRFCpb: int | None = integer(
+        1, _CYCLES, default=None, doc="refresh of one bank to any command to it; None: not given"
+    )
+    tRREFD: int | None = integer(
+        1, _CYCLES, default=None, doc="refresh of one bank to activate of another"
+    )
+    tPBR2PBR: int | None = integer(
+        1, _CYCLES, default=None, doc="refresh of one bank to that of another; None: tRREFD"
+    )
+    act_cycles: int = integer(1, 8, default=1, doc="cycles that an activate occupies its bus")
+    column_cycles: int = integer(
+        1, 8, default=1, doc="cycles that a read or a write occupies its bus"
+    )
+    buses: str = choice(
+        "one", "row and column", default="one", doc="command buses: one, or one for each kind"
+    )
     read_precharge: str = choice(
         "command",
         "burst",
@@ -68,7 +91,10 @@ class Timing(Value):
                 self.tRC >= self.tRAS + self.tRP,
                 f"tRC={self.tRC}, tRAS={self.tRAS}, tRP={self.tRP}",
             ),
+            ("BL is even", self.BL % 2 == 0, f"BL={self.BL}"),
             ("tRAS >= tRCDRD", self.tRAS >= self.tRCDRD, f"tRAS={self.tRAS}, tRCDRD={self.tRCDRD}"),
+            ("tRAS >= tRCDWR", self.tRAS >= self.tRCDWR, f"tRAS={self.tRAS}, tRCDWR={self.tRCDWR}"),
+            ("tXAW >= tRRDS", self.tXAW >= self.tRRDS, f"tXAW={self.tXAW}, tRRDS={self.tRRDS}"),
             ("tCCDL >= tCCDS", self.tCCDL >= self.tCCDS, f"tCCDL={self.tCCDL}, tCCDS={self.tCCDS}"),
             (
                 "tCCDLW >= tCCDS",
@@ -94,7 +120,7 @@ class Timing(Value):
     @property
     def burst(self) -> int:
         """Cycles that one burst holds the data bus: BL / 2 (double data rate)."""
-        return (self.BL + 1) // 2
+        return self.BL // 2
 
     @property
     def write_to_write(self) -> int:
@@ -108,8 +134,10 @@ class Timing(Value):
 
     @property
     def write_to_read(self) -> int:
-        """Write command to read command, same bank group: WL + BL/2 + tWTRL."""
-        return self.WL + self.burst + self.tWTRL
+        """Write command to read command, same bank group: WL + BL/2 + tWTRL, with the burst as the
+        group holds it.
+        """
+        return self.WL + max(self.BL_group or 0, self.BL) // 2 + self.tWTRL
 
     @property
     def write_to_read_other(self) -> int:
@@ -177,6 +205,7 @@ def timing(name: str) -> Timing:
         sources=tuple(sorted(papers)),
         tCK=table["tCK"].value,
         read_precharge=table.meta["read_precharge"],
+        buses=table.meta.get("buses", "one"),
         **_symbols(table, kind),
     )
 

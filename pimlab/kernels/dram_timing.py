@@ -1,10 +1,17 @@
 """When does each command of one DRAM channel go out? An event-skipping scheduler over bank,
 bank-group and channel state.
 
-Time is in cycles; one command a cycle. Within a window, requests whose next command is ready are
+Time is in cycles; a command stands at the cycle in which the memory has received the last of it,
+so that spacings hold from command to command as a data sheet prints them, and a command of several
+cycles only occupies its bus for longer. Within a window, requests whose next command is ready are
 served: reads and writes before activates, the oldest first (FR-FCFS). A request with a barrier is
 seen only at the head of the queue, and its data command comes before those of all later ones. A
-bank closes as soon as no request in sight wants its open row. A due refresh lets no new row open.
+bank closes as soon as no request in sight wants its open row, or none of them can be served while
+it stays open. A due refresh lets no new row open.
+
+Writes may have a queue of their own: then only reads are served until WRITE_HIGH writes wait or no
+read does, and only writes until WRITE_LOW are left; a request whose row is already being opened for
+it is served in either state.
 """
 
 from __future__ import annotations
@@ -13,7 +20,7 @@ import numpy as np
 
 from pimlab.kernels.jit import kernel
 
-READ, WRITE, ACTIVATE, PRECHARGE, REFRESH = 0, 1, 2, 3, 4
+READ, WRITE, ACTIVATE, PRECHARGE, REFRESH, REFRESH_BANK = range(6)
 """Command codes; requests are reads and writes."""
 
 KIND, BANK, ROW, SCOPE, BARRIER, HOLD = range(6)
@@ -52,20 +59,40 @@ cycles (a change of mode is not interrupted).
     POSTPONE,
     EAGER_REFRESH,
     WHOLE_PARITY,
-) = range(29)
+    PPD,
+    ACT_CYCLES,
+    COLUMN_CYCLES,
+    SPLIT_BUS,
+    ACT_REF,
+    ACT_REF_ANY,
+    REF_ACT_ANY,
+    REF_REF_ANY,
+    PER_BANK,
+    WRITE_DEPTH,
+    WRITE_HIGH,
+    WRITE_LOW,
+) = range(41)
 """Rows of `spacing`: banks, bank groups, requests that may be served and requests in sight of an
 open row, then cycles. RD_END, WR_END: command to end of data. FIRST_REFRESH: when the first is due.
 REFRESH_GAP: precharge to refresh. POSTPONE: how long a due refresh waits for open rows to drain.
 EAGER_REFRESH: 1 where a due refresh closes rows as soon as they may close, while other commands go
-on. WHOLE_PARITY: 1 where all-bank mode waits for every bank, 0 for banks 0 and 1 only.
+on. WHOLE_PARITY: 1 where all-bank mode waits for every bank, 0 for banks 0 and 1 only. PPD:
+precharge to precharge of any banks. ACT_CYCLES, COLUMN_CYCLES: cycles that an activate, and a read
+or a write, occupy their bus. SPLIT_BUS: 1 where row and column commands have a bus each. ACT_REF:
+activate to refresh of the same bank; ACT_REF_ANY, REF_ACT_ANY, REF_REF_ANY: of any two banks (RFC
+holds for the same bank). PER_BANK: 1 where a refresh is of one bank, in turn. WRITE_DEPTH: writes
+that wait in their own queue (0: one queue for all); WRITE_HIGH, WRITE_LOW: when they are served.
 """
-SPACINGS = 29
+SPACINGS = 41
 
-OPEN, ACT, RD, WR, PRE = range(5)
+OPEN, ACT, RD, WR, PRE, REF = range(6)
 """Columns of `ready`, one row a bank, then a bank group, then the channel: the open row (-1:
-closed; for the channel, the next free command cycle), then the earliest cycle of each command. In
-all-bank mode banks 0 and 1 stand for all.
+closed; for the channel, the earliest cycle of any command), then the earliest cycle of each
+command. In all-bank mode banks 0 and 1 stand for all.
 """
+STATES = 6
+ANY = -1
+"""In place of a bank or a kind of request: all of them."""
 _NEVER = np.int64(1) << np.int64(62)
 STUCK = 20_000
 """Commands without data after which rows only open and close for refreshes."""
@@ -77,7 +104,7 @@ def _change_mode(mode, ready, spacing):
     closed.
     """
     banks, groups = spacing[BANKS], spacing[GROUPS]
-    for command in range(ACT, PRE + 1):
+    for command in range(ACT, REF + 1):
         if spacing[WHOLE_PARITY] == 1:
             for b in range(2, banks):
                 if mode == 0:
@@ -135,43 +162,97 @@ def _issue_activate(bank, row, now, ready, spacing):
     _at_least(ready, bank, WR, now + spacing[RCD_WR])
     _at_least(ready, bank, PRE, now + spacing[RAS])
     _at_least(ready, bank, ACT, now + spacing[RC])
+    _at_least(ready, bank, REF, now + spacing[ACT_REF])
     _at_least(ready, group, ACT, now + spacing[RRD_L])
     _at_least(ready, -1, ACT, now + spacing[RRD_S])
+    _at_least(ready, -1, REF, now + spacing[ACT_REF_ANY])
     return np.int64(0)
 
 
 @kernel
-def _fill(window, count, following, requests):
-    """Requests that may be served, oldest first; a barrier only at the head."""
-    while count < window.size and following < requests.shape[0]:
-        if requests[following, BARRIER] == 1 and count > 0:
-            break
-        window[count] = following
-        count += 1
-        following += 1
-    return count, following
+def _occupy(command, now, ready, spacing):
+    """The bus of `command` is taken until `now`: what comes after needs its own cycles."""
+    is_row, split = command >= ACTIVATE, spacing[SPLIT_BUS] == 1
+    if is_row or not split:
+        _at_least(ready, -1, ACT, now + spacing[ACT_CYCLES])
+        _at_least(ready, -1, PRE, now + 1)
+        _at_least(ready, -1, REF, now + 1)
+    if not is_row or not split:
+        _at_least(ready, -1, RD, now + spacing[COLUMN_CYCLES])
+        _at_least(ready, -1, WR, now + spacing[COLUMN_CYCLES])
+    ready[-1, OPEN] = now if split else now + 1
 
 
 @kernel
-def _wanted(bank, row, mode, window, count, following, requests, sight):
+def _fill(window, opened, count, following, requests, spacing):
+    """Requests that may be served, oldest first; a barrier only at the head. Where writes have a
+    queue of their own, the next request waits for room in its queue.
+    """
+    reads, writes = 0, 0
+    for i in range(count):
+        writes += requests[window[i], KIND]
+    reads = count - writes
+    while following < requests.shape[0]:
+        kind = requests[following, KIND]
+        if spacing[WRITE_DEPTH] == 0:
+            full = count >= spacing[DEPTH]
+        else:
+            full = (writes >= spacing[WRITE_DEPTH]) if kind == WRITE else (reads >= spacing[DEPTH])
+        if full or (requests[following, BARRIER] == 1 and count > 0):
+            break
+        window[count], opened[count] = following, 0
+        count += 1
+        writes += kind
+        reads = count - writes
+        following += 1
+    return count, following, reads, writes
+
+
+@kernel
+def _may_serve(r, opened, active, requests):
+    """Whether the queue of request `r` is being served, or its row was opened for it."""
+    return active == ANY or opened == 1 or requests[r, KIND] == active
+
+
+@kernel
+def _wants(r, bank, row, mode, requests):
+    return requests[r, BANK] == bank and requests[r, ROW] == row and requests[r, SCOPE] == mode
+
+
+@kernel
+def _wanted(bank, row, mode, window, opened, count, following, requests, sight, active):
     """Whether a request in sight wants the open `row` of `bank`."""
     for i in range(count):
         r = window[i]
-        if requests[r, BANK] == bank and requests[r, ROW] == row and requests[r, SCOPE] == mode:
+        if _wants(r, bank, row, mode, requests) and _may_serve(r, opened[i], active, requests):
             return True
     for r in range(following, min(following + sight - count, requests.shape[0])):
         if requests[r, BARRIER] == 1:
             return False
-        if requests[r, BANK] == bank and requests[r, ROW] == row and requests[r, SCOPE] == mode:
+        if _wants(r, bank, row, mode, requests) and _may_serve(r, 0, active, requests):
             return True
     return False
 
 
 @kernel
-def _best_request(window, count, requests, may_activate, may_column, mode, ready, oldest, spacing):
+def _best_request(
+    window,
+    opened,
+    count,
+    requests,
+    may_activate,
+    may_column,
+    only,
+    active,
+    mode,
+    ready,
+    oldest,
+    spacing,
+):
     """(cycle, position in the window, command) of the request whose next command is ready first; on
     a tie a read or write before an activate, and the older before the younger.
 
+    may_activate, may_column : hold for bank `only` (ANY: for all).
     oldest : cycle of the first activate in the window of XAW single-bank activates.
     """
     best, position, command = _NEVER, -1, -1
@@ -179,12 +260,14 @@ def _best_request(window, count, requests, may_activate, may_column, mode, ready
         r = window[i]
         bank, row = requests[r, BANK], ready[requests[r, BANK], OPEN]
         when, what = _NEVER, -1
-        if requests[r, SCOPE] != mode:
+        if requests[r, SCOPE] != mode or not _may_serve(r, opened[i], active, requests):
             continue
-        if row == requests[r, ROW] and may_column and (i == 0 or requests[window[0], BARRIER] == 0):
-            what = requests[r, KIND]
-            when = _earliest(ready, bank, RD if what == READ else WR, spacing)
-        elif row < 0 and may_activate:
+        free = only != ANY and bank != only
+        if row == requests[r, ROW]:
+            if (may_column or free) and (i == 0 or requests[window[0], BARRIER] == 0):
+                what = requests[r, KIND]
+                when = _earliest(ready, bank, RD if what == READ else WR, spacing)
+        elif row < 0 and (may_activate or free):
             what, when = ACTIVATE, _earliest(ready, bank, ACT, spacing)
             if mode == 0:
                 when = max(when, oldest + spacing[XAW_WINDOW])
@@ -197,18 +280,34 @@ def _best_request(window, count, requests, may_activate, may_column, mode, ready
 
 @kernel
 def _best_precharge(
-    before, window, count, following, requests, forced, sight, mode, ready, spacing
+    before,
+    window,
+    opened,
+    count,
+    following,
+    requests,
+    forced,
+    late,
+    only,
+    sight,
+    active,
+    mode,
+    ready,
+    spacing,
 ):
     """(cycle, bank) of the open row that closes first, not after `before`: one that nobody wants,
-    or any when `forced`.
+    or any when `forced`. While a refresh is `late`, only requests that can still be served keep a
+    row open. `forced` and `late` hold for bank `only` (ANY: for all).
     """
     best, bank = before + 1, -1
     for b in range(2 if mode == 1 else spacing[BANKS]):
-        when = max(ready[b, PRE], ready[-1, OPEN])
+        when = max(max(ready[b, PRE], ready[-1, PRE]), ready[-1, OPEN])
         if ready[b, OPEN] < 0 or when >= best:
             continue
-        if forced or not _wanted(
-            b, ready[b, OPEN], mode, window, count, following, requests, sight
+        here = only == ANY or b == only
+        seen = 0 if late and here else sight
+        if (forced and here) or not _wanted(
+            b, ready[b, OPEN], mode, window, opened, count, following, requests, seen, active
         ):
             best, bank = when, b
     return best if bank >= 0 else _NEVER, bank
@@ -236,19 +335,32 @@ def _note(trace, at, cycle, command, bank, row, request, mode):
 
 
 @kernel
-def _refresh(closed, ready, spacing):
-    """Refresh all banks once they are closed for REFRESH_GAP; returns its cycle."""
-    when = max(closed + spacing[REFRESH_GAP], ready[-1, OPEN])
+def _refresh_ready(bank, ready, spacing):
+    """When the refresh of `bank` (ANY: of all banks, which are closed) may go out."""
+    when = max(ready[-1, REF], ready[-1, OPEN])
+    if bank != ANY:
+        return max(when, ready[bank, REF])
     for b in range(spacing[BANKS]):
-        _at_least(ready, b, ACT, when + spacing[RFC])
-    ready[-1, OPEN] = when + 1
+        when = max(when, ready[b, REF])
     return when
+
+
+@kernel
+def _refresh(bank, when, ready, spacing):
+    """Refresh `bank` (ANY: all banks) at cycle `when`."""
+    first, beyond = (0, spacing[BANKS]) if bank == ANY else (bank, bank + 1)
+    for b in range(first, beyond):
+        _at_least(ready, b, ACT, when + spacing[RFC])
+        _at_least(ready, b, REF, when + spacing[RFC])
+    _at_least(ready, -1, ACT, when + spacing[REF_ACT_ANY])
+    _at_least(ready, -1, REF, when + spacing[REF_REF_ANY])
+    _occupy(REFRESH, when, ready, spacing)
 
 
 @kernel
 def _issue(command, bank, row, now, ready, spacing):
     """Issue a command; returns the cycle its data end, 0 where it has none."""
-    ready[-1, OPEN] = now + 1
+    _occupy(command, now, ready, spacing)
     if command == READ:
         return _issue_read(bank, now, ready, spacing)
     if command == WRITE:
@@ -257,14 +369,36 @@ def _issue(command, bank, row, now, ready, spacing):
         return _issue_activate(bank, row, now, ready, spacing)
     ready[bank, OPEN] = -1
     _at_least(ready, bank, ACT, now + spacing[RP])
+    _at_least(ready, bank, REF, now + spacing[REFRESH_GAP])
+    _at_least(ready, -1, PRE, now + spacing[PPD])
     return np.int64(0)
 
 
 @kernel
-def _remove(window, count, position):
+def _remove(window, opened, count, position):
     for i in range(position, count - 1):
-        window[i] = window[i + 1]
+        window[i], opened[i] = window[i + 1], opened[i + 1]
     return count - 1
+
+
+@kernel
+def _served(active, reads, writes, spacing):
+    """The kind of request that is served next, of writes with a queue of their own; ANY without."""
+    if spacing[WRITE_DEPTH] == 0:
+        return ANY
+    if active == WRITE:
+        return READ if writes <= spacing[WRITE_LOW] and reads > 0 else WRITE
+    return WRITE if writes >= spacing[WRITE_HIGH] or reads == 0 else READ
+
+
+@kernel
+def _in_stream_order(window, count, requests, mode):
+    """Whether the oldest request may not wait for its queue: one with a barrier, and in all-bank
+    mode any.
+    """
+    if mode == 1:
+        return True
+    return count > 0 and (requests[window[0], BARRIER] == 1 or requests[window[0], SCOPE] == 1)
 
 
 @kernel
@@ -274,58 +408,97 @@ def schedule(requests, spacing, ready, recent, trace):
     for data.
 
     requests : int64 (requests, 6).  spacing : int64 (SPACINGS,).  ready : int64 (banks + groups +
-    1, 5), all banks closed.
+    1, STATES), all banks closed.
     recent : int64 (XAW,), cycles of the last activates, long past.
     trace : int64 (room, 6): cycle, command, bank, row, request (-1 for precharge and refresh),
     mode.
     """
-    window = np.empty(spacing[DEPTH], np.int64)
+    window = np.empty(spacing[DEPTH] + spacing[WRITE_DEPTH], np.int64)
+    opened = np.zeros_like(window)
     count, following, issued, mode, last = 0, 0, 0, 0, 0
-    end, closed, due = np.int64(0), np.int64(0), spacing[FIRST_REFRESH]
-    fruitful = 0
+    end, due, turn = np.int64(0), spacing[FIRST_REFRESH], 0
+    queue, fruitful = READ, 0
     while True:
         if issued > fruitful + STUCK:
             return -1, end
-        count, following = _fill(window, count, following, requests)
+        count, following, reads, writes = _fill(window, opened, count, following, requests, spacing)
+        queue = _served(queue, reads, writes, spacing)
         idle = _all_closed(ready, mode, spacing)
         if idle and count == 0:
             return issued, end
-        now = ready[-1, OPEN]
+        now, only = ready[-1, OPEN], turn if spacing[PER_BANK] == 1 else ANY
         over, eager = now >= due + spacing[POSTPONE], now >= due and spacing[EAGER_REFRESH] == 1
         held = (
             now >= due and not over and not eager and count > 0 and requests[window[0], HOLD] == 1
         )
         late = now >= due and not held
-        if late and idle:
-            when = _refresh(closed, ready, spacing)
-            issued = _note(trace, issued, when, REFRESH, 0, 0, -1, mode)
-            closed = when + spacing[RFC] - spacing[REFRESH_GAP]
-            due += spacing[REFI]
-            continue
-        if idle and requests[window[0], SCOPE] != mode:
+        refreshes = _NEVER
+        if late and (idle if only == ANY else ready[only, OPEN] < 0):
+            refreshes = _refresh_ready(only, ready, spacing)
+        if idle and requests[window[0], SCOPE] != mode and refreshes == _NEVER:
             mode = _change_mode(mode, ready, spacing)
+        active = ANY if _in_stream_order(window, count, requests, mode) else queue
         cycle, position, command = _best_request(
             window,
+            opened,
             count,
             requests,
             eager or not late,
             eager or not over,
+            only,
+            active,
             mode,
             ready,
             recent[last],
             spacing,
         )
-        # while a refresh waits, only requests that can still be served keep a row open
-        sight = 0 if late else spacing[SIGHT]
         close, bank = _best_precharge(
-            cycle, window, count, following, requests, eager or over, sight, mode, ready, spacing
+            cycle,
+            window,
+            opened,
+            count,
+            following,
+            requests,
+            eager or over,
+            late,
+            only,
+            spacing[SIGHT],
+            active,
+            mode,
+            ready,
+            spacing,
         )
+        stuck = cycle == _NEVER and close == _NEVER and refreshes == _NEVER and not idle
+        if stuck and (only != ANY or not late):
+            # open rows are kept for requests that wait behind one that needs another row
+            barred = count > 0 and requests[window[0], BARRIER] == 1
+            close, bank = _best_precharge(
+                cycle,
+                window,
+                opened,
+                min(count, 1) if barred else count,
+                following,
+                requests,
+                False,
+                True,
+                ANY,
+                0,
+                active,
+                mode,
+                ready,
+                spacing,
+            )
         limit = due + spacing[POSTPONE] if late or held else due
-        if not over and min(cycle, close) >= limit:
+        if refreshes != _NEVER and (only == ANY or refreshes <= min(cycle, close)):
+            what = REFRESH if only == ANY else REFRESH_BANK
+            issued = _note(trace, issued, refreshes, what, max(only, 0), 0, -1, mode)
+            _refresh(only, refreshes, ready, spacing)
+            due += spacing[REFI]
+            turn = (turn + 1) % spacing[BANKS]
+        elif not over and min(cycle, close) >= limit:
             ready[-1, OPEN] = limit
         elif close < cycle or (close == cycle and eager):
             issued = _note(trace, issued, close, PRECHARGE, bank, ready[bank, OPEN], -1, mode)
-            closed = close
             end = max(end, _issue(PRECHARGE, bank, -1, close, ready, spacing))
         else:
             r = window[position]
@@ -336,11 +509,13 @@ def schedule(requests, spacing, ready, recent, trace):
                 end, _issue(command, requests[r, BANK], requests[r, ROW], cycle, ready, spacing)
             )
             if command != ACTIVATE:
-                count = _remove(window, count, position)
+                count = _remove(window, opened, count, position)
                 fruitful = issued
-            elif mode == 0:
-                recent[last] = cycle
-                last = (last + 1) % recent.size
+            else:
+                opened[position] = 1
+                if mode == 0:
+                    recent[last] = cycle
+                    last = (last + 1) % recent.size
 
 
 @kernel

@@ -12,7 +12,7 @@ _LONG_AGO = -(1 << 60)
 
 
 def _rules(spacing):
-    """(earlier command, where: bank, group or channel) -> [(later command, spacing)]."""
+    """(earlier command, where: bank, group or channel, later command, spacing)."""
     s = {
         name: spacing[getattr(k, name)]
         for name in vars(k)
@@ -23,10 +23,17 @@ def _rules(spacing):
         (k.ACTIVATE, "bank", k.WRITE, s["RCD_WR"]),
         (k.ACTIVATE, "bank", k.PRECHARGE, s["RAS"]),
         (k.ACTIVATE, "bank", k.ACTIVATE, s["RC"]),
+        (k.ACTIVATE, "bank", k.REFRESH, s["ACT_REF"]),
         (k.ACTIVATE, "group", k.ACTIVATE, s["RRD_L"]),
         (k.ACTIVATE, "all", k.ACTIVATE, s["RRD_S"]),
+        (k.ACTIVATE, "all", k.REFRESH, s["ACT_REF_ANY"]),
         (k.PRECHARGE, "bank", k.ACTIVATE, s["RP"]),
-        (k.REFRESH, "all", k.ACTIVATE, s["RFC"]),
+        (k.PRECHARGE, "bank", k.REFRESH, s["REFRESH_GAP"]),
+        (k.PRECHARGE, "all", k.PRECHARGE, s["PPD"]),
+        (k.REFRESH, "bank", k.ACTIVATE, s["RFC"]),
+        (k.REFRESH, "bank", k.REFRESH, s["RFC"]),
+        (k.REFRESH, "all", k.ACTIVATE, s["REF_ACT_ANY"]),
+        (k.REFRESH, "all", k.REFRESH, s["REF_REF_ANY"]),
         (k.READ, "bank", k.PRECHARGE, s["RD_PRE"]),
         (k.READ, "group", k.READ, s["CCD_L"]),
         (k.READ, "all", k.READ, s["CCD_S"]),
@@ -43,23 +50,29 @@ class _Channel:
     def __init__(self, spacing, xaw):
         self.spacing, self.rules, self.history, self.xaw = spacing, _rules(spacing), {}, xaw
         self.open = dict.fromkeys(range(spacing[k.BANKS]))
-        self.activates, self.mode, self.closed = [], 0, 0
+        self.activates, self.mode, self.bus = [], 0, {}
 
-    def met(self, bank):
+    def met(self, bank, command=None):
+        if bank == k.ANY:
+            return range(self.spacing[k.BANKS])
         if self.mode == 1 and self.spacing[k.WHOLE_PARITY] == 1:
             return range(bank, self.spacing[k.BANKS], 2)
         return (bank,)
 
     def groups(self, bank):
         every = range(self.spacing[k.GROUPS])
-        return (
-            every if self.mode == 1 else (bank * self.spacing[k.GROUPS] // self.spacing[k.BANKS],)
-        )
+        together = self.mode == 1 or bank == k.ANY
+        return every if together else (bank * self.spacing[k.GROUPS] // self.spacing[k.BANKS],)
+
+    def on_bus(self, command):
+        return command >= k.ACTIVATE and self.spacing[k.SPLIT_BUS] == 1
 
     def ready(self, command, bank):
-        when = 0
+        held = {k.ACTIVATE: k.ACT_CYCLES, k.READ: k.COLUMN_CYCLES, k.WRITE: k.COLUMN_CYCLES}
+        taken = self.spacing[held[command]] if command in held else 1
+        when = self.bus.get(self.on_bus(command), _LONG_AGO) + taken
         if command == k.ACTIVATE and self.mode == 0 and len(self.activates) >= self.xaw:
-            when = self.activates[-self.xaw] + self.spacing[k.XAW_WINDOW]
+            when = max(when, self.activates[-self.xaw] + self.spacing[k.XAW_WINDOW])
         for earlier, where, later, gap in self.rules:
             if later == command:
                 places = {"bank": self.met(bank), "group": self.groups(bank), "all": ("all",)}[
@@ -88,102 +101,204 @@ class _Channel:
             self.open[b] = row if command == k.ACTIVATE else None
         if command == k.ACTIVATE and self.mode == 0:
             self.activates.append(now)
-        if command == k.PRECHARGE:
-            self.closed = now
-        if command == k.REFRESH:
-            self.closed = now + self.spacing[k.RFC] - self.spacing[k.REFRESH_GAP]
+        self.bus[self.on_bus(command)] = now
 
     @property
     def idle(self):
         return all(row is None for row in self.open.values())
 
 
-def _beyond(rest, limit, requests):
-    seen: list[int] = []
-    for r in rest:
-        if len(seen) >= limit or requests[r, k.BARRIER]:
-            break
-        seen.append(r)
-    return seen
+class _Queue:
+    """Requests in order of arrival, those that may be served first in `window`."""
+
+    def __init__(self, requests, spacing):
+        self.requests, self.spacing = requests, spacing
+        self.window, self.rest, self.opened = [], list(range(len(requests))), set()
+        self.active = k.READ
+
+    def fill(self):
+        depths = {k.READ: self.spacing[k.DEPTH], k.WRITE: self.spacing[k.WRITE_DEPTH]}
+        apart = self.spacing[k.WRITE_DEPTH] > 0
+        while self.rest:
+            r = self.rest[0]
+            same = [q for q in self.window if not apart or self.kind(q) == self.kind(r)]
+            full = len(same) >= (depths[self.kind(r)] if apart else self.spacing[k.DEPTH])
+            if full or (self.window and self.requests[r, k.BARRIER]):
+                break
+            self.window.append(self.rest.pop(0))
+        reads = sum(self.kind(r) == k.READ for r in self.window)
+        writes = len(self.window) - reads
+        if not apart:
+            self.active = k.ANY
+        elif self.active == k.WRITE:
+            done = writes <= self.spacing[k.WRITE_LOW] and reads > 0
+            self.active = k.READ if done else k.WRITE
+        else:
+            begin = writes >= self.spacing[k.WRITE_HIGH] or reads == 0
+            self.active = k.WRITE if begin else k.READ
+
+    def kind(self, r):
+        return int(self.requests[r, k.KIND])
+
+    def served(self, r, mode):
+        head = self.window[0] if self.window else None
+        ordered = head is not None and (
+            self.requests[head, k.BARRIER] or self.requests[head, k.SCOPE]
+        )
+        if mode or ordered:
+            return True
+        return self.active == k.ANY or r in self.opened or self.kind(r) == self.active
+
+    def barred(self, r):
+        head = self.window[0]
+        return r != head and bool(self.requests[head, k.BARRIER])
+
+    def beyond(self, sight):
+        """Requests after the window, `sight` of both together, up to the next barrier."""
+        seen: list[int] = []
+        for r in self.rest:
+            if len(seen) >= sight - len(self.window) or self.requests[r, k.BARRIER]:
+                break
+            seen.append(r)
+        return seen
 
 
-def _served(pending, depth, requests):
-    seen: list[int] = []
-    for r in pending:
-        if len(seen) == depth or (seen and requests[r, k.BARRIER]):
-            break
-        seen.append(r)
-    return seen
-
-
-def _request_now(channel, window, requests, now, may_activate, may_column):
-    activate = None
-    for place, r in enumerate(window):
-        kind, bank, row, scope, *_ = requests[r]
-        if scope != channel.mode:
+def _request_now(channel, queue, now, may_activate, may_column, only):
+    """(request, command) that goes out now, or None; and whether any could go out later."""
+    activate, possible = None, False
+    for r in queue.window:
+        kind, bank, row, scope, *_ = queue.requests[r]
+        free = only not in (k.ANY, bank)
+        if scope != channel.mode or not queue.served(r, channel.mode):
             continue
         if channel.open[bank] == row:
-            barred = place > 0 and requests[window[0], k.BARRIER]
-            if may_column and not barred and channel.ready(kind, bank) <= now:
-                return r, kind
-        elif channel.open[bank] is None and may_activate and channel.ready(k.ACTIVATE, bank) <= now:
-            activate = activate or (r, k.ACTIVATE)
-    return activate
+            if (may_column or free) and not queue.barred(r):
+                possible = True
+                if channel.ready(kind, bank) <= now:
+                    return (r, kind), True
+        elif channel.open[bank] is None and (may_activate or free):
+            possible = True
+            if channel.ready(k.ACTIVATE, bank) <= now:
+                activate = activate or (r, k.ACTIVATE)
+    return activate, possible
 
 
-def _precharge_now(channel, seen, requests, now, forced):
-    wanted = {
-        (requests[r, k.BANK], requests[r, k.ROW])
-        for r in seen
-        if requests[r, k.SCOPE] == channel.mode
-    }
+def _precharge_now(channel, queue, requests_seen, now, forced):
+    """The bank that closes now, or None; and whether any could close later.
+
+    requests_seen : bank -> requests that keep its row open.  forced : bank -> bool.
+    """
+    possible, first = False, None
     for bank in range(2 if channel.mode else channel.spacing[k.BANKS]):
         row = channel.open[bank]
-        if (
-            row is not None
-            and (forced or (bank, row) not in wanted)
-            and channel.ready(k.PRECHARGE, bank) <= now
-        ):
-            return bank
-    return None
+        wanted = any(
+            queue.requests[r, k.BANK] == bank
+            and queue.requests[r, k.ROW] == row
+            and queue.requests[r, k.SCOPE] == channel.mode
+            and queue.served(r, channel.mode)
+            for r in requests_seen(bank)
+        )
+        if row is not None and (forced(bank) or not wanted):
+            possible = True
+            if channel.ready(k.PRECHARGE, bank) <= now and first is None:
+                first = bank
+    return first, possible
+
+
+class _Refreshes:
+    """When refreshes are due, and of which bank."""
+
+    def __init__(self, spacing):
+        self.spacing, self.due, self.turn = spacing, spacing[k.FIRST_REFRESH], 0
+
+    @property
+    def only(self):
+        return self.turn if self.spacing[k.PER_BANK] else k.ANY
+
+    def state(self, now, queue):
+        """(over, eager, late) at cycle `now`."""
+        over = now >= self.due + self.spacing[k.POSTPONE]
+        eager = now >= self.due and self.spacing[k.EAGER_REFRESH] == 1
+        holds = bool(queue.window) and queue.requests[queue.window[0], k.HOLD]
+        return over, eager, now >= self.due and (over or eager or not holds)
+
+    def done(self):
+        self.due += self.spacing[k.REFI]
+        self.turn = (self.turn + 1) % self.spacing[k.BANKS]
 
 
 def schedule(requests, spacing, xaw):
     """(trace int64 (commands, 6), cycle after the last data) of the same requests, one cycle at a
     time.
     """
-    channel, pending, end = _Channel(spacing, xaw), list(range(len(requests))), 0
+    channel, queue, refreshes = (
+        _Channel(spacing, xaw),
+        _Queue(requests, spacing),
+        _Refreshes(spacing),
+    )
     trace: list[tuple] = []
-    now, due = 1, spacing[k.FIRST_REFRESH]
-    while pending or not channel.idle:
-        over, eager = now >= due + spacing[k.POSTPONE], now >= due and spacing[k.EAGER_REFRESH] == 1
-        window = _served(pending, spacing[k.DEPTH], requests)
-        late = now >= due and (over or eager or not window or not requests[window[0], k.HOLD])
-        sight = 0 if late else spacing[k.SIGHT]
-        seen = window + _beyond(pending[len(window) :], sight - len(window), requests)
-        if late and channel.idle:
-            if now >= channel.closed + spacing[k.REFRESH_GAP]:
-                channel.issue(k.REFRESH, 0, 0, now)
-                trace.append((now, k.REFRESH, 0, 0, -1, channel.mode))
-                due += spacing[k.REFI]
-            now += 1
-            continue
-        if channel.idle and window and requests[window[0], k.SCOPE] != channel.mode:
-            channel.mode = 1 - channel.mode
-        found = _request_now(channel, window, requests, now, eager or not late, eager or not over)
-        bank = _precharge_now(channel, seen, requests, now, eager or over)
-        if bank is not None and (found is None or eager):
-            trace.append((now, k.PRECHARGE, bank, channel.open[bank], -1, channel.mode))
-            channel.issue(k.PRECHARGE, bank, None, now)
-        elif found is not None:
-            r, command = found
-            trace.append((now, command, requests[r, k.BANK], requests[r, k.ROW], r, channel.mode))
-            channel.issue(command, requests[r, k.BANK], requests[r, k.ROW], now)
-            if command != k.ACTIVATE:
-                pending.remove(r)
-                end = max(end, now + spacing[k.RD_END if command == k.READ else k.WR_END])
-        now += 1
-    return np.array(trace, np.int64), end
+    now, end = 1, 0
+    while True:
+        queue.fill()
+        if channel.idle and not queue.window:
+            return np.array(trace, np.int64), end
+        line = _step(channel, queue, refreshes, now)
+        if line is not None:
+            trace.append(line)
+            if line[1] <= k.WRITE:
+                end = max(end, now + spacing[k.RD_END if line[1] == k.READ else k.WR_END])
+        # on two buses another command may go out in the same cycle
+        now += line is None or spacing[k.SPLIT_BUS] == 0
+
+
+def _step(channel, queue, refreshes, now):
+    """The line of the trace that is issued at `now`, or None."""
+    over, eager, late = refreshes.state(now, queue)
+    only = refreshes.only
+    closed = channel.idle if only == k.ANY else channel.open[only] is None
+    if late and closed:
+        if channel.ready(k.REFRESH, only) <= now:
+            channel.issue(k.REFRESH, only, 0, now)
+            code = k.REFRESH if only == k.ANY else k.REFRESH_BANK
+            refreshes.done()
+            return (now, code, max(only, 0), 0, -1, channel.mode)
+        if only == k.ANY:
+            return None
+    head = queue.window[0] if queue.window else None
+    if channel.idle and head is not None and queue.requests[head, k.SCOPE] != channel.mode:
+        channel.mode = 1 - channel.mode
+    request, can_serve = _request_now(
+        channel, queue, now, eager or not late, eager or not over, only
+    )
+    beyond = queue.beyond(channel.spacing[k.SIGHT])
+
+    def here(bank):
+        return only in (k.ANY, bank)
+
+    def seen(bank):
+        return queue.window + ([] if late and here(bank) else beyond)
+
+    bank, can_close = _precharge_now(
+        channel, queue, seen, now, lambda b: (eager or over) and here(b)
+    )
+    stuck = not (can_serve or can_close or channel.idle or (late and closed))
+    if stuck and (only != k.ANY or not late):
+        narrow = [r for r in queue.window if not queue.barred(r)]
+        bank, _ = _precharge_now(channel, queue, lambda b: narrow, now, lambda b: False)
+    if bank is not None and (request is None or eager):
+        line = (now, k.PRECHARGE, bank, channel.open[bank], -1, channel.mode)
+        channel.issue(k.PRECHARGE, bank, None, now)
+        return line
+    if request is None:
+        return None
+    r, command = request
+    bank, row = (int(value) for value in queue.requests[r, [k.BANK, k.ROW]])
+    channel.issue(command, bank, row, now)
+    if command == k.ACTIVATE:
+        queue.opened.add(r)
+    else:
+        queue.window.remove(r)
+    return (now, command, bank, row, r, channel.mode)
 
 
 def in_order(commands, gaps, opens, refresh, interval):

@@ -57,7 +57,7 @@ def test_a_change_of_mode_is_not_interrupted_but_refresh_is_never_lost():
     short, longer = (pim.elementwise(TARGET, "mul", n) for n in (2097152, 4194304))
     assert int(short.commands.sel(command="REF")) == 1
     assert int(longer.commands.sel(command="REF")) == int(longer.cycles) // TARGET.timing.tREFI
-    endless = np.array([[WRITE, 0, i % 3, 0, 0, 1] for i in range(600)], np.int64)
+    endless = np.array([[WRITE, 0, i % 3, 0, 0, 1] for i in range(6000)], np.int64)
     trace, _ = engine.issue(
         endless, engine.spacings(TARGET.timing, TARGET.organisation, True, None), 4
     )

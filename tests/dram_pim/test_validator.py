@@ -1,7 +1,9 @@
 """Does the validator accept what the scheduler emits, and refuse every broken rule?"""
 
 import contextlib
+import time
 
+import pandas
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -109,7 +111,7 @@ def _tables(draw):
         "tWTRS": wtr,
         "tWTRL": wtr + cycles(0, 15),
         "XAW": cycles(1, 8),
-        "tXAW": cycles(1, 120),
+        "tXAW": rrd + cycles(0, 120),
         "tRTRS": cycles(0, 6),
         "tRFC": rfc,
         "tREFI": rfc + rc + max(rcd, wcd) + 1 + cycles(0, 3000),
@@ -229,13 +231,17 @@ BROKEN = {
     "tREFI": [(0, F, 0, 0), (3900 * 9 + 1, F, 0, 0)],
     "did you mean 'PRE'": [(0, "PREA", 0, 0)],
     "outside 0..15": [(0, A, 16, 0)],
+    "bank 3 is closed already": [(0, P, 3, 0)],
+    "tRC: REF": [(0, A, 0, 5), (33, P, 0, 5), (47, F, 0, 0)],
+    "tPPD": [(0, A, 0, 5), (4, A, 4, 5), (37, P, 0, 5), (38, P, 4, 5)],
+    "open since cycle 400; at most 35100": [(0, F, 0, 0), (400, A, 0, 5), (36000, P, 0, 5)],
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("rule", BROKEN)
 def test_broken_traces_name_the_rule(rule):
     with pytest.raises(pim.TraceError, match=rule):
-        pim.validate(BROKEN[rule], HBM2)
+        pim.validate(BROKEN[rule], HBM2.but(tPPD=2, tRC=48))
 
 
 @pytest.mark.parametrize(
@@ -287,3 +293,61 @@ def test_one_command_removed_or_moved_is_noticed():
     moved.loc[trace.index[trace.command == "RD"][40], "cycle"] -= 2
     with pytest.raises(pim.TraceError, match="tCCDL|tRCDRD|out of order"):
         pim.validate(moved, HBM2)
+
+
+def test_a_trace_without_refresh_is_refused_unless_it_says_so():
+    # 4 MB read by one channel take longer than nine intervals of refreshes
+    size = 64 << 22
+    bare = pim.trace(TARGET, "read", bytes=size, refresh=False)
+    assert int(bare.cycle[-1]) > 9 * HBM2.tREFI
+    assert pim.validate(bare, HBM2) == bare.sizes["index"]  # its attributes say so
+    for trace, options in ((bare, {"refresh": True}), (bare.to_dataframe(), {})):
+        with pytest.raises(
+            pim.TraceError, match="tRAS: .*open since|tREFI: .*after the last refresh"
+        ):
+            pim.validate(trace, HBM2, **options)
+    short = [(0, A, 0, 5), (40, R, 0, 5), (60, P, 0, 5)]
+    assert pim.validate(short, HBM2) == 3
+    with pytest.raises(pim.TraceError, match="tREFI: ACT .* 36000 cycles after the last refresh"):
+        pim.validate([*short, (36000, A, 0, 5)], HBM2)
+
+
+@pytest.mark.parametrize(("field", "beyond"), [("row", 16384), ("column", 32)])
+def test_rows_and_columns_beyond_the_organisation_are_refused(field, beyond):
+    trace = pim.trace(TARGET, "read", bytes=1 << 18)
+    trace[field][5] = beyond
+    with pytest.raises(pim.TraceError, match=f"{field} {beyond} is outside 0..{beyond - 1}"):
+        pim.validate(trace, HBM2)
+    lines = [(0, A, 0, beyond), (40, R, 0, beyond, beyond)]
+    assert pim.validate(lines, HBM2) == 2  # nothing says how many there are
+    with pytest.raises(pim.TraceError, match="outside 0..7"):
+        pim.validate(lines, HBM2, **{f"{field}s": 8})
+
+
+def test_a_precharge_of_closed_banks_is_refused_where_all_compute():
+    machine = pim.TARGETS["gddr6-aim"]()
+    trace = pim.trace(machine, 64, 64).to_dataframe()
+    first = trace[trace.command == "ACT16"].index[0]
+    extra = trace.loc[[first]].assign(command="PREA", cycle=trace.cycle[first] - 1)
+    with pytest.raises(pim.TraceError, match="all banks are closed already"):
+        pim.validate(
+            pandas.concat([trace.loc[: first - 1], extra, trace.loc[first:]]), machine.timing
+        )
+
+
+@pytest.mark.parametrize("name", ["hbm-pim", "gddr6-aim"])
+def test_validating_takes_no_longer_than_three_times_making_the_trace(name):
+    machine = pim.TARGETS[name]()
+
+    def seconds(work):
+        work()
+        times = []
+        for _ in range(3):
+            begin = time.perf_counter()
+            work()
+            times.append(time.perf_counter() - begin)
+        return min(times)
+
+    trace = pim.trace(machine, 4096, 4096, 8)
+    making = seconds(lambda: pim.trace(machine, 4096, 4096, 8))
+    assert seconds(lambda: pim.validate(trace, machine.timing)) < 3 * making
