@@ -161,7 +161,7 @@ def compute(quick: bool = False) -> xr.Dataset:
             "stored": ("format", stored, {"units": "bit", "long_name": "stored bits a number"}),
         },
         coords={"bits": list(BITS), "format": list(BLOCKS)},
-        attrs={"title": "Signal over quantisation noise against bits"},
+        attrs={"title": "Signal over quantisation noise against bits", "sources": "ocp-mx"},
     )
 
 

@@ -5,8 +5,6 @@ arithmetic and prices.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from typing import Any
 
 from pimlab import catalogue
@@ -19,6 +17,7 @@ from pimlab.dram_pim.prices import package_limit, prices
 from pimlab.dram_pim.target import DramPim
 from pimlab.dram_pim.timing import timing
 from pimlab.dram_pim.upmem import Dpus
+from pimlab.machine.registry import Registry
 from pimlab.values import unknown
 
 _KINDS: dict[str, tuple[type[Organisation], Arithmetic]] = {
@@ -88,19 +87,4 @@ def build(name: str = "hbm-pim") -> DramPim:
     )
 
 
-class _Registry(Mapping[str, Callable[[], DramPim]]):
-    """Name -> builder of every file in the catalogue's room `pim`, as it is now."""
-
-    def __getitem__(self, name: str) -> Callable[[], DramPim]:
-        if name not in catalogue.names("pim"):
-            raise KeyError(unknown("PIM memory", name, self))
-        return partial(build, name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(catalogue.names("pim"))
-
-    def __len__(self) -> int:
-        return len(catalogue.names("pim"))
-
-
-TARGETS: Mapping[str, Callable[[], DramPim]] = _Registry()
+TARGETS = Registry(lambda: catalogue.names("pim"), build)

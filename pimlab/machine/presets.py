@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from functools import lru_cache
 
 from pimlab.machine.protocol import Target
+from pimlab.machine.registry import Build
 from pimlab.values import unknown
 
 _ROOMS = ("npu", "dram_pim", "analog")
@@ -13,19 +15,19 @@ HOST = "warboy"
 """The digital machine beside DRAM-PIM and analog presets: it runs what they cannot."""
 
 
-@lru_cache(maxsize=1)
-def _builders() -> dict[str, tuple[str, object]]:
-    rooms = {room: importlib.import_module(f"pimlab.{room}").TARGETS for room in _ROOMS}
-    return {
-        name: (room, builder)
-        for room, builders in rooms.items()
-        for name, builder in builders.items()
-    }
+def _rooms() -> dict[str, str]:
+    """Name of every machine -> its room."""
+    return {name: room for room in _ROOMS for name in _registry(room)}
+
+
+def _registry(room: str) -> Mapping[str, Build]:
+    registry: Mapping[str, Build] = importlib.import_module(f"pimlab.{room}").TARGETS
+    return registry
 
 
 def targets() -> tuple[str, ...]:
     """Names that `target` knows."""
-    return tuple(sorted(_builders()))
+    return tuple(sorted(_rooms()))
 
 
 def target(name: str) -> Target:
@@ -38,13 +40,13 @@ def target(name: str) -> Target:
     """
     if not isinstance(name, str):
         raise TypeError(f"target {name!r} is not a name; write for example pimlab.target('warboy')")
-    if name not in _builders():
-        raise ValueError(unknown("target", name, _builders()))
-    return _built(name)
+    rooms = _rooms()
+    if name not in rooms:
+        raise ValueError(unknown("target", name, rooms))
+    return _built(name, rooms[name])
 
 
-@lru_cache(maxsize=64)
-def _built(name: str) -> Target:
-    room, build = _builders()[name]
-    machine: Target = build()  # type: ignore[operator]
+@lru_cache(maxsize=256)
+def _built(name: str, room: str) -> Target:
+    machine = _registry(room)[name]()
     return machine if room == "npu" or machine.host is not None else machine.but(host=target(HOST))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
-
+from pimlab.machine.registry import Registry
 from pimlab.npu.accumulators import Accumulator
 from pimlab.npu.arithmetic import Arithmetic
 from pimlab.npu.chips import chip, chips
@@ -13,7 +12,7 @@ from pimlab.npu.roofline import attainable, ridge, roofline
 from pimlab.npu.systolic import Buffers, GemmCycles, gemm_cycles
 from pimlab.npu.target import MacArray, Memory, Npu, Origin
 
-TARGETS = {name: partial(chip, name) for name in chips()}
+TARGETS = Registry(chips, chip)
 
 __all__ = [
     "TARGETS",

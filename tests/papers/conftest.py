@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import pimlab
+
 PAPERS = Path(__file__).parents[2] / "papers"
 
 
@@ -29,8 +31,10 @@ def make(request):
 
 @pytest.fixture(scope="module")
 def ds(make):
-    """The paper's Dataset at the quick size."""
-    return make.compute(quick=True)
+    """The paper's Dataset at the quick size; whatever a paper answers can be cited."""
+    found = make.compute(quick=True)
+    assert pimlab.cite(found), "the Dataset names no source"
+    return found
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,90 @@
+"""Can every public answer be cited? A walk over all public functions that return a Dataset."""
+
+import functools
+import importlib
+import inspect
+
+import pytest
+
+import pimlab as pim
+from pimlab.machine.protocol import MacOp
+
+ROOMS = [name for name in pim.__all__ if inspect.ismodule(getattr(pim, name))]
+
+
+@functools.cache
+def mlp():
+    return pim.load_model("digits-mlp"), pim.load_data("digits", limit=10)
+
+
+def small_sweep():
+    @pim.study
+    def one(seed):
+        return pim.run(*mlp_on("pcm-hermes"), seed=seed)[["energy"]]
+
+    return pim.sweep(one, seed=[0, 1], progress=False)
+
+
+def mlp_on(target):
+    model, data = mlp()
+    return model, pim.target(target), data
+
+
+LAYER = dict(width=256, heads=4, head_width=64, hidden=512, context=16)
+ANSWERS = {
+    "run": lambda: pim.run(*mlp_on("hbm-pim")),
+    "explain": lambda: pim.explain(*mlp_on("warboy")),
+    "compare": lambda: pim.compare(["digits-mlp"], ["warboy"], limit=5),
+    "sweep": small_sweep,
+    "npu.roofline": lambda: pim.npu.roofline(pim.target("warboy"), [MacOp(name="a", m=8, k=8, n=8)]),
+    "dram_pim.gemv": lambda: pim.dram_pim.gemv("hbm-pim", 64, 64),
+    "dram_pim.elementwise": lambda: pim.dram_pim.elementwise("gddr6-aim", "mul", 64),
+    "dram_pim.host_read": lambda: pim.dram_pim.host_read("lpddr-pim", 4096),
+    "dram_pim.host_write": lambda: pim.dram_pim.host_write("hbm-pim", 4096),
+    "dram_pim.load": lambda: pim.dram_pim.load("hbm-pim", 64, 64),
+    "dram_pim.combine": lambda: pim.dram_pim.combine(
+        [pim.dram_pim.gemv("hbm-pim", 64, 64), pim.dram_pim.host_read("hbm-pim", 4096)]
+    ),
+    "dram_pim.trace": lambda: pim.dram_pim.trace("hbm-pim", "gemv", m=64, k=64),
+    "dram_pim.decode_layer": lambda: pim.dram_pim.decode_layer("gddr6-aim", **LAYER),
+}
+"""Public function -> a small call of it. One that is missing here fails the first test."""
+
+
+def public():
+    """(name, function) of everything public, room by room."""
+    for name in pim.__all__:
+        yield name, getattr(pim, name)
+    for room in ROOMS:
+        for name in getattr(getattr(pim, room), "__all__", ()):
+            yield f"{room}.{name}", getattr(importlib.import_module(f"pimlab.{room}"), name)
+
+
+def returns_a_dataset(thing):
+    if not inspect.isfunction(thing):
+        return False
+    return "Dataset" in str(inspect.signature(thing).return_annotation)
+
+
+def test_every_function_that_answers_is_walked():
+    found = {name for name, thing in public() if returns_a_dataset(thing)}
+    assert found <= set(ANSWERS), found - set(ANSWERS)
+
+
+@pytest.mark.parametrize("name", sorted(ANSWERS))
+def test_the_answer_can_be_cited(name):
+    answer = ANSWERS[name]()
+    assert pim.cite(answer).startswith("@"), name
+    assert all("," not in key for key in pim.result.sources_of(answer))
+
+
+def test_plans_placements_machines_and_trained_networks_can_be_cited():
+    model, data = mlp()
+    placed = pim.place(model, [pim.target("warboy"), pim.target("hbm-pim")])
+    assert "@" in pim.cite(placed)
+    assert set(pim.target("hbm-pim").cited) <= set(pim.result.sources_of(placed.table))
+    assert pim.cite(pim.target("pcm-hermes")).startswith("@")
+    labelled = pim.load_data("digits", "train", limit=64)
+    trained = pim.train(model, pim.target("pcm-hermes"), labelled)
+    assert pim.cite(trained.history).startswith("@")
+
