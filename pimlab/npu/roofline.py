@@ -44,6 +44,8 @@ def roofline(npu: Npu, ops: Iterable[MacOp]) -> xr.Dataset:
     """
     import xarray as xr
 
+    from pimlab import result
+
     ops = tuple(ops)
     rows = [_layer(npu, op) for op in ops]
     names = [name for name, *_ in rows]
@@ -70,7 +72,9 @@ def roofline(npu: Npu, ops: Iterable[MacOp]) -> xr.Dataset:
         [_bound(npu, op, a) for op, a in zip(ops, limit, strict=True)],
         {"long_name": "what limits the layer"},
     )
-    return ds.assign_attrs(target=npu.name, peak=npu.peak(), ridge=ridge(npu))
+    return result.finished(
+        ds.assign_attrs(target=npu.name, peak=npu.peak(), ridge=ridge(npu)), npu.cited
+    )
 
 
 def _layer(npu: Npu, op: MacOp) -> tuple[str, float, float, float]:

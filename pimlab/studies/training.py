@@ -18,6 +18,7 @@ from pimlab.kernels.blas import one_thread
 from pimlab.keys import Key, as_key
 from pimlab.machine.protocol import Calibration, MacOp, Programmed, Target
 from pimlab.plan import Plan, planned
+from pimlab.result import finished
 from pimlab.studies.run import Times
 from pimlab.values import unknown
 from pimlab.workload import Accuracy, calibrate
@@ -90,9 +91,9 @@ def train(
             raise ValueError(
                 "at=[] names no time; allowed: one time or more, such as at=['1 h', '1 month']"
             )
-        history = _by_gradients(
-            steps, _Machines(planned(model, target), graph, data, rule, times), rate, key
-        )
+        plan = planned(model, target)
+        history = _by_gradients(steps, _Machines(plan, graph, data, rule, times), rate, key)
+        history = finished(history, plan.cited)
     history.attrs.update(
         model=model.name,
         target=target.name,
