@@ -43,7 +43,7 @@ def canonical(value: Any) -> str:
     >>> canonical((1, 2.5, "x"))
     '[1, 2.5, "x"]'
     """
-    return json.dumps(form(value), ensure_ascii=False, allow_nan=False)
+    return json.dumps(Writer().form(value), ensure_ascii=False, allow_nan=False)
 
 
 def from_canonical(text: str) -> Any:
@@ -78,26 +78,20 @@ def path(thing: Any) -> str:
     return f"{thing.__module__}:{thing.__qualname__}"
 
 
-def form(value: Any, other: Callable[[Any], Form] | None = None) -> Form:
-    """What `canonical` writes, as an object of JSON.
+class Writer:
+    """Writes canonical forms; a subclass says what becomes of objects that have none."""
 
-    other : is asked for whatever has no form of its own (of another package, ...).
-    TypeError names what has none, and what refers to itself.
-    """
-    return _Writer(other).form(value)
-
-
-class _Writer:
-    def __init__(self, other: Callable[[Any], Form] | None):
-        self._other, self._open = other, set[int]()
+    def __init__(self) -> None:
+        self._open = set[int]()
 
     def form(self, value: Any) -> Form:
+        """What `canonical` writes, as an object of JSON."""
         if value is None or type(value) in (bool, int, str):
             return value
         if isinstance(value, float) and not _numpy_scalar(value):
             return value if math.isfinite(value) else {"class": "float", "text": repr(value)}
         if id(value) in self._open:
-            raise TypeError(f"a {type(value).__name__} refers to itself: it has no canonical form")
+            return self.cycle(value)
         self._open.add(id(value))
         try:
             return self._object(value)
@@ -111,26 +105,30 @@ class _Writer:
         if plain is not None:
             return plain
         if type(value) in (list, set, frozenset):
-            parts = [self.form(part) for part in value]
-            ordered = parts if type(value) is list else sorted(parts, key=json.dumps)
+            items = [self.form(part) for part in value]
+            ordered = items if type(value) is list else sorted(items, key=json.dumps)
             return {"class": type(value).__name__, "items": ordered}
         if type(value) in (dict, MappingProxyType):
             pairs = [[self.form(key), self.form(part)] for key, part in value.items()]
             return {"class": "dict", "items": pairs}
         if _is_array(value):
             return self._array(value)
-        fields = _fields(value)
-        if fields is not None:
-            return {
-                "class": path(type(value)),
-                **{name: self.form(part) for name, part in fields.items()},
-            }
-        if self._other is not None:
-            return self._other(value)
+        parts = fields(value)
+        if parts is not None:
+            forms = {name: self.form(part) for name, part in parts.items()}
+            return {"class": path(type(value)), **forms}
+        return self.other(value)
+
+    def other(self, value: Any) -> Form:
+        """The form of what has none: TypeError that names it."""
         raise TypeError(
             f"{value!r} ({type(value).__name__}) has no canonical form; allowed: Values, frozen "
             "dataclasses, functions of a module, and containers, arrays and numbers"
         )
+
+    def cycle(self, value: Any) -> Form:
+        """The form of what holds itself: TypeError that names it."""
+        raise TypeError(f"a {type(value).__name__} refers to itself: it has no canonical form")
 
     def _array(self, value: Any) -> Form:
         about = {"class": "array", "dtype": value.dtype.str, "shape": list(value.shape)}
@@ -159,8 +157,8 @@ def _plain(value: Any) -> Form:
     return None
 
 
-def _fields(value: Any) -> dict[str, Any] | None:
-    """Name -> part of an object that can be built from them by keyword."""
+def fields(value: Any) -> dict[str, Any] | None:
+    """Name -> part of an object that can be built from them by keyword; None for another."""
     if hasattr(value, "canonical_fields") and not isinstance(value, type):
         return dict(value.canonical_fields())
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

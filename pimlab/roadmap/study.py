@@ -115,7 +115,11 @@ def compute(
     store, workers, progress : as in `sweep`. The energy of a stage depends on the seed only through
     cell values.
     """
-    coordinates = {"workload": workloads, "target": TARGETS, "seed": range(size.seeds)}
+    coordinates: dict[str, Any] = {
+        "workload": workloads,
+        "target": TARGETS,
+        "seed": range(size.seeds),
+    }
     return sweep(roadmap(size), store=store, workers=workers, progress=progress, **coordinates)
 
 

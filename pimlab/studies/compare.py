@@ -13,6 +13,7 @@ from pimlab import units, workload
 from pimlab.machine import presets
 from pimlab.machine.protocol import Target
 from pimlab.result import STATIC
+from pimlab.studies import provenance
 from pimlab.studies.run import Times, run
 from pimlab.studies.sweep import study, sweep
 from pimlab.values import unknown
@@ -141,7 +142,7 @@ def condensed(result: xr.Dataset, metrics: Sequence[str], at: Times) -> xr.Datas
         result.attrs.get("samples", 0),
         {"units": "1", "long_name": "test samples"},
     )
-    told = ("machine", "calibration", "seed", "pimlab", "commit", "lock", "sources")
+    told = ("machine", "calibration", "seed", "sources", *provenance.stamp())
     return kept.reset_coords(drop=True).assign_attrs(
         {name: result.attrs[name] for name in told if name in result.attrs}
     )

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
 import subprocess
 from collections.abc import Sequence
 from functools import lru_cache
@@ -54,9 +55,46 @@ def lock() -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "unknown"
 
 
+@lru_cache(maxsize=1)
+def blas() -> str:
+    """The kernel of BLAS that NumPy multiplies with, such as "openblas Haswell".
+
+    It is chosen by the processor. Another kernel adds floating-point products in another order:
+    integer results of NPUs and DRAM-PIM are the same to the bit, what goes through float32 products
+    (crossbars, perplexity and other metrics of float outputs, float32 layers) differs in the last
+    digits, and calibrated ranges with it.
+    """
+    from threadpoolctl import threadpool_info
+
+    np.dot(np.ones((2, 2)), np.ones((2, 2)))
+    found = [one for one in threadpool_info() if one["user_api"] == "blas"]
+    own = [one for one in found if "numpy" in one["filepath"]] or found
+    kernels = {f"{one['internal_api']} {one.get('architecture', '')}".strip() for one in own}
+    return ", ".join(sorted(kernels)) or "unknown"
+
+
+@lru_cache(maxsize=1)
+def cpu() -> str:
+    """The processor's name, such as "AMD EPYC 7B13", else its architecture."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine() or "unknown"
+
+
 def stamp() -> dict[str, str]:
-    """The attributes every Dataset carries: version, commit and lock hash."""
-    return {"pimlab": pimlab.__version__, "commit": commit(), "lock": lock()}
+    """The attributes every Dataset carries: version, commit, lock hash, processor and kernel of
+    BLAS.
+    """
+    return {
+        "pimlab": pimlab.__version__,
+        "commit": commit(),
+        "lock": lock(),
+        "cpu": cpu(),
+        "blas": blas(),
+    }
 
 
 def machine_text(plan: Plan) -> str:
@@ -104,14 +142,14 @@ def _machine_of(result: xr.Dataset) -> str:
     """The canonical form of the one machine that `result` names."""
     if "machine" in result.attrs:
         return str(result.attrs["machine"])
-    if "machine" not in result.coords or "machines" not in result.attrs:
+    if "machine_id" not in result.coords or "machines" not in result.attrs:
         raise ValueError(
             "this Dataset has no attribute 'machine'; target_of takes what run, sweep, compare or "
             "explain returned"
         )
-    labels = sorted(set(np.ravel(result.machine.values).tolist()))
+    labels = sorted(set(np.ravel(result.machine_id.values).tolist()))
     if len(labels) != 1:
-        dims = ", ".join(f"{dim}=0" for dim in result.machine.dims)
+        dims = ", ".join(f"{dim}=0" for dim in result.machine_id.dims)
         raise ValueError(
             f"this Dataset holds {len(labels)} machines; select one first, such as "
             f"pimlab.target_of(result.isel({dims}))"
@@ -120,7 +158,7 @@ def _machine_of(result: xr.Dataset) -> str:
 
 
 def with_machines(results: Sequence[xr.Dataset]) -> tuple[list[xr.Dataset], dict[str, str]]:
-    """Results of several machines, each with a scalar coordinate `machine` that names its own by
+    """Results of several machines, each with a scalar coordinate `machine_id` that names its own by
     the first digits of its digest; and the attribute `machines` (JSON: name -> canonical form) of
     what they are joined to.
 
@@ -130,7 +168,7 @@ def with_machines(results: Sequence[xr.Dataset]) -> tuple[list[xr.Dataset], dict
     if len(set(forms)) < 2 or None in forms:
         return list(results), {}
     names = [hashlib.sha256(str(form).encode()).hexdigest()[:12] for form in forms]
-    named = [r.assign_coords(machine=name) for r, name in zip(results, names, strict=True)]
+    named = [r.assign_coords(machine_id=name) for r, name in zip(results, names, strict=True)]
     return named, {"machines": json.dumps(dict(zip(names, forms, strict=True)))}
 
 

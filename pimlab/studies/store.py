@@ -8,26 +8,37 @@ into it, under a name that holds its checksum), so a sweep that was killed goes 
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import io
 import json
 import os
 import shutil
 import tempfile
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 
 import pimlab
+from pimlab.studies import provenance
+from pimlab.values import canonical, truth
 
-FORMAT = 2
+FORMAT = 3
 _CHANGED = {
+    "format": "in another format",
     "study": "by another study",
     "function": "by another form of the study (its code, or a value it refers to, has changed)",
+    "blas": "with another kernel of BLAS",
 }
+_MAY_DIFFER = ("pimlab", "code", "blas")
+"""What `across_versions` lets a store go on across; each change is kept in its identity.json."""
+_NO_NUMBERS = ("plot", "lab", "cli.py", "__main__.py")
+"""What of the package shows numbers and computes none."""
 
 
 class StoreError(OSError):
@@ -38,41 +49,79 @@ class StoreError(OSError):
 
 @lru_cache(maxsize=1)
 def code() -> str:
-    """sha256 over the package's own sources and catalogue: the version that computes the
-    numbers.
+    """sha256 over what of the package computes numbers: its statements and its catalogue, without
+    comments, docstrings and layout, and without what draws figures.
     """
     root, digest = Path(pimlab.__file__).parent, hashlib.sha256()
-    for path in sorted(p for p in root.rglob("*") if p.suffix in (".py", ".toml", ".bib")):
-        digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
+    for path in sorted(p for p in root.rglob("*") if p.suffix in (".py", ".toml")):
+        place = path.relative_to(root)
+        if place.parts[0] not in _NO_NUMBERS:
+            said = meaning(path.suffix, path.read_text(encoding="utf-8"))
+            digest.update(f"{place.as_posix()}\0{said}\0".encode())
     return digest.hexdigest()
 
 
+def meaning(suffix: str, text: str) -> str:
+    """What a source file (".py" or ".toml") says to the machine: without comments, docstrings and
+    layout.
+    """
+    if suffix == ".toml":
+        return canonical(tomllib.loads(text))
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [one for one in body if not _is_text(one)]  # type: ignore[attr-defined]
+    return ast.dump(tree)
+
+
+def _is_text(node: ast.stmt) -> bool:
+    """Whether a statement is a text that stands alone: a docstring."""
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
+
+
 class Store:
-    """The points and the joined result of one study below `path` (a name ending in .zarr).
+    """The points and the joined result of one study below `path` (a name ending in .zarr; a link to
+    such a folder stays a link).
 
     study : its name.  function : a digest of what it computes; a store of another one is refused.
+    across_versions : go on with points that another version of pimlab's code or another kernel of
+    BLAS computed; the change is kept in the store's identity.json.
     """
 
-    def __init__(self, path: str | os.PathLike[str], study: str, function: str = ""):
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        study: str,
+        function: str = "",
+        across_versions: bool = False,
+    ):
         if not isinstance(path, (str, os.PathLike)) or Path(path).suffix != ".zarr":
             raise ValueError(
                 f"store={path if path is None else str(path)!r}; allowed: a path that ends in .zarr"
             )
-        self.path = Path(path)
+        self.path = Path(path).resolve() if Path(path).is_symlink() else Path(path)
         self.points = self.path.with_name(self.path.name + ".points")
         self.identity = {
             "format": FORMAT,
             "study": study,
+            "function": function,
             "pimlab": pimlab.__version__,
             "code": code(),
-            "function": function,
+            "blas": provenance.blas(),
         }
+        may_differ = _MAY_DIFFER if truth("across_versions", across_versions) else ()
         with self._disk():
-            self._claim()
+            self._claim(may_differ)
             self._files = {file.name.partition("-")[0]: file for file in self.points.glob("*-*.nc")}
 
-    def _claim(self) -> None:
+    def _claim(self, may_differ: tuple[str, ...]) -> None:
         mark = self.points / "identity.json"
+        ours = {**self.identity, "commit": provenance.commit(), "cpu": provenance.cpu()}
         if not mark.exists():
             if self.path.exists():
                 raise StoreError(
@@ -80,20 +129,32 @@ class Store:
                     "delete it"
                 )
             self.points.mkdir(parents=True, exist_ok=True)
-            replace(mark, json.dumps(self.identity, indent=1).encode())
+            replace(mark, json.dumps(ours, indent=1).encode())
+        found = self._found(mark)
+        changed = [name for name, value in self.identity.items() if found.get(name) != value]
+        for name in changed:
+            if name not in may_differ:
+                raise StoreError(self._refusal(name, found))
+        if changed:
+            earlier = [*found.pop("earlier", []), found]
+            replace(mark, json.dumps({**ours, "earlier": earlier}, indent=1).encode())
+
+    def _found(self, mark: Path) -> dict[str, Any]:
         try:
             found = json.loads(mark.read_text())
-        except (json.JSONDecodeError, UnicodeDecodeError):
+        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
             found = None
         if not isinstance(found, dict):
             raise StoreError(f"{mark} is damaged; delete {self.points} to compute its points anew")
-        for name, ours in self.identity.items():
-            if found.get(name) != ours:
-                raise StoreError(
-                    f"{self.path} was written {_CHANGED.get(name, 'by another version')}: "
-                    f"{name}={found.get(name)!r}, "
-                    f"here {ours!r}; choose another store, or delete {self.path} and {self.points}"
-                )
+        return found
+
+    def _refusal(self, name: str, found: dict[str, Any]) -> str:
+        on = "go on with across_versions=True, " if name in _MAY_DIFFER else ""
+        return (
+            f"{self.path} was written {_CHANGED.get(name, 'by another version')}: "
+            f"{name}={found.get(name)!r}, here {self.identity[name]!r}; {on}choose another store, "
+            f"or delete {self.path} and {self.points}"
+        )
 
     @staticmethod
     def _name(point: str) -> str:
@@ -112,17 +173,17 @@ class Store:
         file = self.file(point)
         with self._disk():
             content = file.read_bytes()
-        if file.stem.partition("-")[2] != _checksum(content):
+        if file.stem.partition("-")[2] != _checksum(point, content):
             raise StoreError(
-                f"{file} is damaged: its content does not fit the checksum in its name; delete it "
-                f"to compute {point} anew"
+                f"{file} is damaged or another point's: its content does not fit the checksum in "
+                f"its name; delete it to compute {point} anew"
             )
         return xr.load_dataset(io.BytesIO(content), engine="h5netcdf").drop_encoding()
 
     def write(self, point: str, result: xr.Dataset) -> None:
         """Keep the Dataset of that point: whole, or not at all."""
         content = bytes(result.to_netcdf(engine="h5netcdf"))
-        file = self.points / f"{self._name(point)}-{_checksum(content)}.nc"
+        file = self.points / f"{self._name(point)}-{_checksum(point, content)}.nc"
         with self._disk():
             replace(file, content)
         self._files[self._name(point)] = file
@@ -164,5 +225,5 @@ def replace(place: Path, content: bytes) -> None:
         part.unlink(missing_ok=True)
 
 
-def _checksum(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:32]
+def _checksum(point: str, content: bytes) -> str:
+    return hashlib.sha256(point.encode() + b"\0" + content).hexdigest()[:32]

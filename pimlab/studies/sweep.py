@@ -14,13 +14,15 @@ import functools
 import inspect
 import itertools
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from pimlab.studies.identity import digest
+from pimlab.studies import provenance
+from pimlab.studies.identity import digest, label
 from pimlab.studies.provenance import with_machines
 from pimlab.studies.store import Store
 from pimlab.values import Value, unknown
@@ -75,9 +77,10 @@ def study(function: Callable[..., xr.Dataset]) -> Study:
 def sweep(
     study: Study,
     *,
-    store: str | None = None,
+    store: str | os.PathLike[str] | None = None,
     workers: int | None = None,
     progress: bool = True,
+    across_versions: bool = False,
     **coordinates: Iterable[Any],
 ) -> xr.Dataset:
     """The Dataset of `study` at every combination of the coordinates, one dimension each, in the
@@ -87,10 +90,14 @@ def sweep(
     store : a path ending in .zarr; every point is kept as it comes, a sweep begun before goes on,
         and the joined Dataset is written there at the end. Without it the sweep lives in memory. A
         store keeps the points of one study: more values of its coordinates may be asked later, and
-        a study whose code or data changed is refused.
+        a study whose code or data changed is refused. What a study changes while it runs (a list, a
+        counter) changes the study.
     workers : how many Dask worker processes compute (needs the extra `dask`); without it, this
         process. The numbers are the same either way.
     progress : show a progress bar.
+    across_versions : go on with a store whose points another version of pimlab or another kernel of
+        BLAS computed (refused else); the store's identity.json keeps each change of commit, and the
+        answer's attributes name all commits.
     Scalars that say the same at every point (target, at, ...) stay scalar coordinates; what differs
     becomes a coordinate along the swept dimensions.
     Raises TypeError for a misspelt coordinate, ValueError for an empty or repeating one, StoreError
@@ -110,7 +117,7 @@ def sweep(
     values = {name: _values(name, given) for name, given in coordinates.items()}
     points = [dict(zip(values, pick, strict=True)) for pick in itertools.product(*values.values())]
     texts = [_text(study, point) for point in points]
-    kept = Store(store, study.name, digest(study)) if store is not None else None
+    kept = Store(store, study.name, digest(study), across_versions) if store is not None else None
     results: dict[str, xr.Dataset] = {}
     missing = [
         (t, p) for t, p in zip(texts, points, strict=True) if kept is None or not kept.has(t)
@@ -176,10 +183,16 @@ def _label(name: str, value: Any) -> Any:
 
 
 def _text(study: Study, point: dict[str, Any]) -> str:
-    described = ", ".join(
-        f"{n}={v.item() if isinstance(v, np.generic) else v!r}" for n, v in sorted(point.items())
-    )
+    described = ", ".join(f"{name}={_described(value)}" for name, value in sorted(point.items()))
     return f"{study.name}({described})"
+
+
+def _described(value: Any) -> str:
+    """Text of one coordinate's value that is equal for equal values, in every process."""
+    plain = value.item() if isinstance(value, np.generic) else value
+    if isinstance(plain, (str, bool, int, float)):
+        return repr(plain)
+    return f"{getattr(value, 'name', type(value).__name__)} ({label(value)})"
 
 
 def _compute(
@@ -245,7 +258,7 @@ def _join(results: list[xr.Dataset], values: dict[str, list[Any]]) -> xr.Dataset
     )
     joined.attrs = {**_common([result.attrs for result in results]), **machines}
     if machines:
-        joined = joined.assign_coords(machine=_narrow(joined.machine))
+        joined = joined.assign_coords(machine_id=_narrow(joined.machine_id))
     for name, attributes in about.items():
         joined[name].attrs.update(attributes)
     return joined.transpose(*labels, ...)
@@ -323,6 +336,8 @@ def _first_seen(results: list[xr.Dataset], dim: Any) -> list[Any]:
 def _common(attributes: list[dict[str, Any]]) -> dict[str, Any]:
     first = attributes[0]
     same = {k: v for k, v in first.items() if all(_equal(a.get(k), v) for a in attributes)}
+    for name in provenance.stamp().keys() & first.keys() - same.keys():
+        same[name] = "; ".join(sorted({str(a[name]) for a in attributes if name in a}))
     cited = {key for a in attributes for key in str(a.get("sources", "")).split(",") if key}
     return (
         {**same, "sources": ",".join(sorted(cited))}

@@ -32,7 +32,7 @@ def test_a_sweep_over_machines_keeps_each(tmp_path):
 
     store = tmp_path / "s.zarr"
     swept = pim.sweep(converters, adc_bits=[4, 6], trial=[0, 1], progress=False, store=store)
-    assert swept.machine.dims == ("adc_bits",)
+    assert swept.machine_id.dims == ("adc_bits",)
     for found in (swept, xr.open_zarr(store)):
         for bits in (4, 6):
             assert pim.target_of(found.sel(adc_bits=bits)) == PCM.but(adc=pim.ADC(bits=bits))
@@ -48,7 +48,7 @@ def test_a_sweep_of_one_machine_says_it_once():
         return pim.run(model, PCM, None)[["energy"]]
 
     swept = pim.sweep(same, trial=[0, 1], progress=False)
-    assert "machine" not in swept.coords
+    assert "machine_id" not in swept.coords
     assert pim.target_of(swept) == PCM
 
 

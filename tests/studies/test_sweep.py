@@ -146,6 +146,9 @@ class _Marks:
     def __call__(self, mark):
         self.marks.append(mark)
 
+    def __getstate__(self):
+        return None
+
 
 # --- wrong coordinates --------------------------------------------------------------------------------------------------------------
 
@@ -256,9 +259,15 @@ def test_another_study_is_refused_by_name_and_untouched(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("pimlab", "0.0.9"), ("code", "f" * 64), ("format", 99)]
+    ("field", "value", "how"),
+    [
+        ("pimlab", "0.0.9", "by another version"),
+        ("code", "f" * 64, "by another version"),
+        ("format", 99, "in another format"),
+        ("blas", "openblas Katmai", "with another kernel of BLAS"),
+    ],
 )
-def test_another_version_is_refused_by_name_and_untouched(tmp_path, field, value):
+def test_another_version_is_refused_by_name_and_untouched(tmp_path, field, value, how):
     path = tmp_path / "s.zarr"
     quiet(small, x=[1], store=path)
     mark = tmp_path / "s.zarr.points" / "identity.json"
@@ -266,10 +275,104 @@ def test_another_version_is_refused_by_name_and_untouched(tmp_path, field, value
     before = files(tmp_path)
     with pytest.raises(
         StoreError,
-        match=rf"s\.zarr was written by another version: {field}={value!r}, here .*choose another store",
+        match=rf"s\.zarr was written {how}: {field}={value!r}, here .*choose another store",
     ):
         quiet(small, x=[1, 2], store=path)
     assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize("field", ["pimlab", "code", "blas"])
+def test_a_store_goes_on_across_versions_when_asked_and_keeps_the_change(tmp_path, field):
+    path = tmp_path / "s.zarr"
+    quiet(small, x=[1], store=path)
+    mark = tmp_path / "s.zarr.points" / "identity.json"
+    ours = json.loads(mark.read_text())
+    mark.write_text(json.dumps({**ours, field: "other", "commit": "0" * 40}))
+    with pytest.raises(StoreError, match="go on with across_versions=True, choose another store"):
+        quiet(small, x=[1, 2], store=path)
+    quiet(small, x=[1, 2], store=path, across_versions=True)
+    kept = json.loads(mark.read_text())
+    assert kept.pop("earlier") == [{**ours, field: "other", "commit": "0" * 40}]
+    assert kept == ours
+    quiet(small, x=[1, 2], store=path)  # the store is of this version now
+    mark.write_text(json.dumps({**ours, "function": "other"}))
+    with pytest.raises(StoreError, match="another form of the study.*; choose another store"):
+        quiet(small, x=[1], store=path, across_versions=True)
+
+
+def test_what_differs_of_versions_is_listed_in_the_answer():
+    @pim.study
+    def stamped(x):
+        return xr.Dataset({"y": x}).assign_attrs(commit=f"c{x}", blas="openblas A", other=x)
+
+    assert quiet(stamped, x=[2, 1]).attrs == {"commit": "c1; c2", "blas": "openblas A"}
+
+
+def test_points_swapped_by_name_are_refused(tmp_path):
+    path = tmp_path / "s.zarr"
+    quiet(small, x=[1, 2], store=path)
+    one, two = sorted((tmp_path / "s.zarr.points").glob("*.nc"))
+    (name_one, sum_one), (name_two, sum_two) = (f.stem.split("-") for f in (one, two))
+    one.rename(tmp_path / "kept")
+    two.rename(two.with_name(f"{name_one}-{sum_two}.nc"))
+    (tmp_path / "kept").rename(one.with_name(f"{name_two}-{sum_one}.nc"))
+    with pytest.raises(StoreError, match="is damaged or another point's"):
+        quiet(small, x=[1, 2], store=path)
+
+
+def test_a_linked_store_stays_a_link(tmp_path):
+    real, link = tmp_path / "disk" / "real.zarr", tmp_path / "s.zarr"
+    real.parent.mkdir()
+    link.symlink_to(real)
+    first = quiet(small, x=[1], store=link)
+    again = quiet(small, x=[1, 2], store=link)
+    assert link.is_symlink()
+    assert link.resolve() == real
+    assert xr.open_zarr(real).equals(xr.open_zarr(link))
+    assert again["count"].values.tolist() == [*first["count"].values, 7]
+
+
+def test_a_comment_in_a_source_file_leaves_its_meaning():
+    plain = 'def f(x):\n    """Why."""\n    return x + 1\n'
+    other = 'def f(x):\n    """Why\n    not?\n    """\n    # a comment\n    return (\n        x + 1\n    )\n'
+    assert stores.meaning(".py", plain) == stores.meaning(".py", other)
+    assert stores.meaning(".py", plain) != stores.meaning(".py", plain.replace("1", "2"))
+    table = '[a]\nvalue = "1 J"\n'
+    assert stores.meaning(".toml", table) == stores.meaning(".toml", f"# why\n\n{table}")
+    assert stores.meaning(".toml", table) != stores.meaning(".toml", table.replace("1", "2"))
+
+
+README_SWEEP = """
+import sys
+import pimlab as pim
+
+model, data = pim.load_model("digits-mlp"), pim.load_data("digits", limit=4)
+
+def macro(adc_bits, cell):
+    return pim.Crossbar(rows=256, cols=256, cell=pim.device(cell), dac=pim.DAC(bits=8), adc=pim.ADC(bits=adc_bits))
+
+host, hosts = pim.target("warboy"), {"warboy": pim.target("warboy")}
+
+@pim.study
+def converters(adc_bits, cell, machine):
+    print("computed")
+    return pim.run(model, macro(adc_bits, cell).but(host=hosts[host.name]), data)[["accuracy", "energy"]]
+
+pim.sweep(converters, adc_bits=[4, 6], cell=["pcm-joshi2020"], machine=[pim.target("t4")], store=sys.argv[1], progress=False)
+"""
+
+
+def test_the_sweep_of_the_readme_goes_on_in_another_process(tmp_path):
+    script, store = tmp_path / "script.py", tmp_path / "converters.zarr"
+    script.write_text(README_SWEEP)
+    printed = [
+        subprocess.run(
+            [sys.executable, script, store], check=True, capture_output=True, text=True
+        ).stdout
+        for _ in range(2)
+    ]
+    assert printed == ["computed\n" * 2, ""]
+    assert len(points(store)) == 2
 
 
 def test_a_changed_function_or_value_is_another_study(tmp_path, monkeypatch):
@@ -433,7 +536,15 @@ def test_killed_and_started_again_ends_with_the_same_bytes(tmp_path):
     assert kept.items() <= points(broken).items()
 
 
-def test_ctrl_c_keeps_what_is_finished(tmp_path):
+@pytest.fixture
+def sigint():
+    """Ctrl-C as in the foreground: a shell starts jobs in the background with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_keeps_what_is_finished(tmp_path, sigint):
     @pim.study
     def stopped(x):
         if x == 3:
