@@ -100,14 +100,19 @@ def layer_vectors(
     m, whole = work.tokens, -(-work.tokens // tensor) if sequence else work.tokens
     heads, held = shape.heads // tensor, max(1, shape.kv_heads // tensor)
     gated = shape.feed_forward == "swiglu"
-    hidden = shape.hidden // tensor
-    kinds = {"rmsnormalization" if gated else "layernormalization": 2 * shape.width * whole}
-    if gated:
-        kinds["rotaryembedding"] = (heads + held) * shape.head_width * m
-    kinds["softmax"] = heads * work.seen * m
-    kinds |= {"swish": hidden * m, "mul": hidden * m} if gated else {"gelu": hidden * m}
-    kinds["add"] = 2 * shape.width * whole
-    return tuple(VectorOp(name=kind, kind=kind, elements=n) for kind, n in kinds.items())
+    norm, hidden = "rmsnormalization" if gated else "layernormalization", shape.hidden // tensor
+    rotary = ("rotaryembedding", "rotaryembedding", (heads + held) * shape.head_width * m)
+    activation = [("swish", "swish", hidden * m), ("mul", "mul", hidden * m)]
+    each = [
+        ("attention_norm", norm, shape.width * whole),
+        *([rotary] if gated else []),
+        ("softmax", "softmax", heads * work.seen * m),
+        ("attention_add", "add", shape.width * whole),
+        ("ffn_norm", norm, shape.width * whole),
+        *(activation if gated else [("gelu", "gelu", hidden * m)]),
+        ("ffn_add", "add", shape.width * whole),
+    ]
+    return tuple(VectorOp(name=name, kind=kind, elements=n) for name, kind, n in each)
 
 
 @lru_cache(maxsize=16384)
