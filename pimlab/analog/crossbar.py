@@ -12,6 +12,7 @@ import numpy as np
 from pimlab.analog.bias_rows import BiasInRows
 from pimlab.analog.design import SUM_BITS, ArrayDesign
 from pimlab.analog.non_ideal import NonIdeal, non_idealities
+from pimlab.analog.physics import numbers
 from pimlab.analog.programmed import ProgrammedCrossbar
 from pimlab.cost import Prices
 from pimlab.keys import Key, as_key
@@ -53,6 +54,9 @@ class Crossbar(ArrayDesign):
 
         ValueError for weights that are not finite or not two-dimensional.
         """
+        for name, array in (("weights", w), ("bias", bias)):
+            if array is not None:
+                numbers(array, f"{self.name}: {name}")
         w, bias = checked_weights(w, bias, self.name)
         down, across = self.arrays(MacOp(name="weights", m=1, k=w.shape[0], n=w.shape[1]))
         if self.capacity is not None and down * across > self.capacity:

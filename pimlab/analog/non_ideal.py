@@ -8,6 +8,8 @@ import dataclasses
 import re
 from typing import Any, ClassVar
 
+import numpy as np
+
 from pimlab.values import Value
 
 
@@ -37,6 +39,23 @@ class NonIdeal(Value):
     def varies(self) -> bool:
         """Whether values depend on the key or on the time after programming."""
         return True
+
+    def check_over(self, g: np.ndarray, owner: str) -> None:
+        """Refuse numbers that no cell of conductances g (S, float64, over the range of `owner`) can
+        have; ValueError naming owner, part, value and what is allowed.
+        """
+
+
+def check_between(
+    owner: str, what: str, values: np.ndarray, low: float, high: float, unit: str = ""
+) -> None:
+    """ValueError naming `owner` and `what` when any of `values` is outside low..high."""
+    outside = values[~((values >= low * (1 - 1e-9)) & (values <= high * (1 + 1e-9)))]
+    if outside.size:
+        raise ValueError(
+            f"{owner}: {what}={outside.flat[0]:.3g} {unit}".rstrip()
+            + f" somewhere in its range; allowed: {low:g}..{high:.3g} {unit}".rstrip()
+        )
 
 
 def non_idealities(owner: Value) -> dict[str, NonIdeal]:

@@ -305,13 +305,19 @@ class Reader:
             )
 
     def _remove(self, tile: Tile, offset: np.ndarray, read: np.ndarray) -> None:
-        """Takes `offset` (a row) off the plane's sum, in whole codes where there are codes: so a
-        lossless ADC stays exact.
+        """Takes `offset` (a row) off the plane's sum.
+
+        A lossless ADC gives whole sums of digits to which the nearest whole offset belongs: taking
+        that off leaves exact integers. Any other ADC's codes are no sums of digits, and a rounded
+        offset would add an error of up to half a code to all outputs of a row.
         """
-        if tile.lsb is None:
+        if tile.lsb is None or self.adc is None:
             read -= offset[:, None].astype(np.float32) * tile.value
-        else:
-            read -= np.rint(offset[:, None] / tile.lsb).astype(np.float32) * tile.value
+            return
+        codes = offset[:, None] / tile.lsb
+        if self.adc.range == "lossless":
+            codes = np.rint(codes)
+        read -= codes.astype(np.float32) * tile.value
 
 
 def encode(dac: DAC | None, x: np.ndarray, full_scale: np.ndarray, codes: np.ndarray) -> None:

@@ -89,13 +89,14 @@ def pulse(w, seen, counts, cells, curve, noise, k0, k1, row, used):
     w, seen : float32 (k, n), state and what a read sees of it (state plus the last write's noise);
     counts : int32 (k, n);
     cells : float32 (6, k, n), step up, step down, lowest, highest state, slope up, slope down;
-    curve : float32 (6,) a, b, A up, gamma up, A down, gamma down, or (0,);  noise : float32 (3,),
+    curve : float32 (6,) a, b, A up, gamma up, A down, gamma down, or (0,);  noise : float32 (5,),
     spread of a step relative to it, spread of a step relative to the cell's step at 0, spread of
-    what a read sees;  row : index of this update;  used : int64 (k, n), pulses so far, counted on.
+    what a read sees, and a step's spread in units of w: the same at any state, and a state's unit;
+     row : index of this update;  used : int64 (k, n), pulses so far, counted on.
     """
     for i in numba.prange(w.shape[0]):
         low, high = np.uint64(row) & _MASK, (np.uint64(row) >> _HALF) << np.uint64(16)
-        random = noise[0] != 0 or noise[1] != 0 or noise[2] != 0
+        random = (noise != 0).any()
         for j in range(w.shape[1]):
             up = counts[i, j] > 0
             z0, z1 = np.float32(0), np.float32(0)
@@ -116,6 +117,8 @@ def pulse(w, seen, counts, cells, curve, noise, k0, k1, row, used):
                     curve,
                 )
                 moved = w[i, j] + step * (size * (np.float32(1) + noise[0] * z0) + noise[1] * z0)
+                spread = (noise[3] + noise[4] * abs(w[i, j])) * z0
+                moved += spread if up else -spread
                 w[i, j] = min(max(moved, cells[2, i, j]), cells[3, i, j])
                 seen[i, j] = w[i, j] + noise[2] * z1
             used[i, j] += abs(counts[i, j])

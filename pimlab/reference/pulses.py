@@ -56,6 +56,7 @@ def pulse(w, seen, counts, cells, curve, noise, k0, k1, row, used):
         z0, z1 = normal_pair(drawn[..., 0], drawn[..., 1])
         size = response(w, up, slope_up, slope_down, high - low, curve)
         moved = w + np.where(up, step_up, -step_down) * (size * (1 + noise[0] * z0) + noise[1] * z0)
+        moved += np.where(up, 1, -1) * (noise[3] + noise[4] * np.abs(w)) * z0
         on = np.abs(counts) > turn
         w = np.where(on, np.clip(moved, low, high), w)
         seen = np.where(on, w + noise[2] * z1, seen)

@@ -26,6 +26,8 @@ from pimlab.analog import (
     thermal_current,
     wire_currents,
 )
+from pimlab.analog.devices import Device, Relaxation
+from pimlab.analog.devices.curves import Polynomial
 
 PCM = device("pcm-joshi2020")
 W, X, G = np.ones((3, 2), np.float32), np.ones((1, 3), np.float32), np.full((3, 2), 1e-5)
@@ -116,6 +118,39 @@ CASES = {
     "bits that are no number": (lambda: read_time(np.nan, "1 ns"), "bits=nan is outside"),
     "no rows to tell apart": (lambda: lossless_bits(0, 1, 1), "rows=0; allowed: 1 or more"),
     "less than no cells": (lambda: programming_energy(PCM, -1), "cells=-1; allowed: 0 or more"),
+    "a negative programming error": (
+        lambda: PCM.but(programming=PCM.programming.but(sigma=Polynomial(coefficients=(-1e-7,)))),
+        r"pcm-joshi2020: programming sigma=-1e-07 S somewhere in its range; allowed: 0\.\.2.5e-05 S",
+    ),
+    "a programming error beyond the range": (
+        lambda: PCM.but(programming=PCM.programming.but(sigma=Polynomial(coefficients=(0.025,)))),
+        r"programming sigma=0.025 S .* allowed: 0\.\.2.5e-05 S",
+    ),
+    "a drift exponent of 50": (
+        lambda: PCM.but(drift=PCM.drift.but(mean=Polynomial(coefficients=(50.0,)))),
+        r"drift exponent=50 somewhere in its range; allowed: 0\.\.1",
+    ),
+    "a conductance that grows by a power": (
+        lambda: PCM.but(drift=PCM.drift.but(mean=Polynomial(coefficients=(-0.05,)))),
+        "drift exponent=-0.05",
+    ),
+    "1/f noise of nine times the conductance": (
+        lambda: PCM.but(read_noise=PCM.read_noise.but(strength=Polynomial(coefficients=(9.0,)))),
+        "1/f strength=9",
+    ),
+    "a spread that shrinks": (
+        lambda: Device(
+            name="shrinking",
+            g_min=0,
+            g_max=1e-5,
+            drift=Relaxation(
+                times=(0.0, 1.0),
+                spreads=(Polynomial(coefficients=(1e-6,)), Polynomial(coefficients=(1e-7,))),
+                g_reference=1e-5,
+            ),
+        ),
+        "shrinking: Relaxation spread shrinks from 1e-06 S at 0 s to 1e-07 S at 1 s",
+    ),
     "columns without an ADC": (
         lambda: array_area("generic-22nm", 8, 8, 0),
         "columns_an_adc=0; allowed: 1 or more",
@@ -130,6 +165,11 @@ KINDS = {
         lambda: effective_conductance(G * 1j, 1, 1),
         r"(?s)g is complex128 .*; allowed: an array of real numbers",
     ),
+    "complex weights": (
+        lambda: Crossbar().program(np.ones((2, 2), complex)),
+        r"crossbar: weights is complex128",
+    ),
+    "weights as text": (lambda: Crossbar().program([["1"]]), "crossbar: weights is <U1"),
     "half a bit of weight": (lambda: lossless_bits(8, 2.5, 1), "weight_bits=2.5 is not an integer"),
     "no effective bits": (lambda: adc_energy(None, "1 MHz", "22 nm"), "enob=None"),
 }

@@ -83,6 +83,26 @@ def test_lossless_bits(rows, w, x, bits):
     assert lossless_bits(rows, w, x) == bits
 
 
+def test_the_offset_taken_off_digitally_adds_no_error():
+    """8-bit codes of an offset array are off by 1/sqrt(12) of a code, within 2 %; a rounded offset made it 0.40."""
+    rng = np.random.default_rng(2)
+    w, x = rng.uniform(-1, 1, (64, 40)), rng.uniform(-1, 1, (400, 64))
+    machine = Crossbar(
+        rows=64,
+        coding="offset",
+        scaling="layer",
+        adc=ADC(bits=8, range="worst case", share="layer"),
+    )
+    programmed = machine.program(w.astype(np.float32))
+    reader = programmed.readers.at(0.0)
+    plane = reader.planes[0]
+    code = plane.weight * float(plane.tiles[0].value[0]) * reader.scale[0]
+    x = x.astype(np.float32) / np.abs(x).max(axis=1, keepdims=True).astype(np.float32)
+    error = programmed.matmul(x) - machine.but(adc=None).program(w.astype(np.float32)).matmul(x)
+    assert (error / code).std() == pytest.approx(1 / np.sqrt(12), rel=0.02)
+    assert np.abs((error / code).mean(axis=1)).mean() < 0.06
+
+
 @pytest.mark.parametrize("coding", ["differential", "offset", "offset column"])
 def test_analog_weights_in_every_coding(coding):
     rng = np.random.default_rng(2)

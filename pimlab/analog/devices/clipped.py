@@ -50,6 +50,41 @@ def cumulants(
     return mean, variance, third, fourth
 
 
+def bounded_moments(
+    g: np.ndarray, sigma: np.ndarray, low: float, high: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of g + sigma z cut at both `low` and `high`, S and S^2; see
+    `bounded_cumulants`.
+    """
+    upper, distance = _distance(g, low, high)
+    mean, variance = moments(distance, sigma)
+    return np.where(upper, high - mean, low + mean), variance
+
+
+def bounded_cumulants(
+    g: np.ndarray, sigma: np.ndarray, low: float, high: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The first four cumulants of g + sigma z cut at both `low` and `high`, S to S^4.
+
+    Only the nearer end counts: the other is more than half of the range away. high : inf for none.
+    """
+    upper, distance = _distance(g, low, high)
+    mean, variance, third, fourth = cumulants(distance, sigma)
+    return (
+        np.where(upper, high - mean, low + mean),
+        variance,
+        np.where(upper, -third, third),
+        fourth,
+    )
+
+
+def _distance(g: np.ndarray, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
+    """Which cells are nearer to `high`, and how far each is from its nearer end, S."""
+    g = np.asarray(g, float)
+    upper = high - g < g - low
+    return upper, np.where(upper, np.minimum(high, 1e300) - g, g - low)
+
+
 def _touched(g: np.ndarray, sigma: np.ndarray) -> np.ndarray:
     """Cells that a draw can push below zero."""
     return np.asarray(8.0 * np.asarray(sigma) > g)

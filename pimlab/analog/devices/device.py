@@ -43,6 +43,8 @@ class Device(Value):
     drift: Drift | None = part(Drift, default=None)
     temperature: Arrhenius | None = part(Arrhenius, default=None)
     read_noise: ReadNoise | None = part(ReadNoise, default=None)
+    bounded: bool = False
+    """Whether drifted conductances stay within g_min..g_max (else only above 0 S)."""
     facts: tuple[tuple[str, Constant], ...] = ()
     """What else is published: "write_energy" (J), "write_time" (s), "endurance" (writes),
     "read_voltage" (V), ...
@@ -50,7 +52,7 @@ class Device(Value):
     sources: tuple[str, ...] = ()
 
     def check(self) -> None:
-        """g_min < g_max; every part says whether it varies and what it is called."""
+        """g_min < g_max; every part says whether it varies, and its numbers make sense."""
         if not self.g_min < self.g_max:
             raise ValueError(
                 f"Device {self.name} g_min={self.g_min} S is not below g_max={self.g_max} S"
@@ -61,6 +63,7 @@ class Device(Value):
                     f"Device {self.name} {name}={held!r} does not say whether it varies; allowed: "
                     "parts whose class derives from pimlab.analog.NonIdeal"
                 )
+            held.check_over(np.linspace(self.g_min, self.g_max, 65), f"Device {self.name}")
 
     @property
     def parts(self) -> dict[str, NonIdeal]:
@@ -120,12 +123,12 @@ class Device(Value):
         """
         seconds, g = units.seconds(at), np.asarray(g, float)
         if self.drift is not None:
-            g = self.drift.after(
-                g,
-                seconds,
-                as_key(key).child("drift"),
-                g if target is None else np.asarray(target, float),
-            )
+            key, target = as_key(key), g if target is None else np.asarray(target, float)
+            if self.drift.additive and self.programming is not None:
+                g = self.programming.before_cut(g, target, key.child("below zero"))
+            g = self.drift.after(g, seconds, key.child("drift"), target)
+            if self.bounded:
+                g = np.clip(g, self.g_min, self.g_max)
         return g if self.temperature is None else g * self.temperature.factor
 
     def read(self, g: np.ndarray, at: str | float = 0.0, key: int | Key = 0) -> np.ndarray:

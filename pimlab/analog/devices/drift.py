@@ -10,7 +10,7 @@ import numpy as np
 
 from pimlab.analog.devices.curves import CURVES, Curve
 from pimlab.analog.draws import normals
-from pimlab.analog.non_ideal import NonIdeal
+from pimlab.analog.non_ideal import NonIdeal, check_between
 from pimlab.analog.physics import BOLTZMANN
 from pimlab.keys import Key
 from pimlab.values import choice, part, quantity
@@ -22,6 +22,10 @@ class Drift(NonIdeal):
     """
 
     cause: ClassVar[str] = "drift"
+    additive: ClassVar[bool] = False
+    """Whether a random amount is added to the conductance, so that a cell that programming left at
+    0 S can rise again (`Device.drifted` then gives it the negative value that it was cut from).
+    """
 
     def after(self, g: np.ndarray, seconds: float, key: Key, target: np.ndarray) -> np.ndarray:
         """Conductance `seconds` after programming, S, float64, of cells programmed to `target` that
@@ -41,6 +45,13 @@ class PowerLawDrift(Drift):
     mean: Curve = part(*CURVES)
     sigma: Curve | None = part(*CURVES, default=None)
     g_reference: float = quantity("S", above=0)
+
+    def check_over(self, g: np.ndarray, owner: str) -> None:
+        """Exponents and their standard deviations are within 0..1: the largest in print is 0.13."""
+        u = g / self.g_reference
+        check_between(owner, "drift exponent", self.mean(u), 0.0, 1.0)
+        if self.sigma is not None:
+            check_between(owner, "spread of the drift exponent", self.sigma(u), 0.0, 1.0)
 
     def exponent(self, g: np.ndarray, key: Key) -> np.ndarray:
         """nu of every cell, float64, shape of g (the target the cell was programmed to, S)."""
@@ -62,6 +73,8 @@ class Relaxation(Drift):
     makes the spread around the target the measured one. Interpolation is linear in t or in ln t
     (`scale`); after the last time its values hold, for want of any later ones.
     """
+
+    additive: ClassVar[bool] = True
 
     times: tuple[float, ...]
     spreads: tuple[Curve, ...]
@@ -88,6 +101,20 @@ class Relaxation(Drift):
             raise ValueError(
                 f"Relaxation scale='log' cannot start at {self.times[0]} s; allowed: above 0"
             )
+
+    def check_over(self, g: np.ndarray, owner: str) -> None:
+        """Spreads are within 0..g_max and never below the first one."""
+        first = self.spreads[0](g / self.g_reference)
+        for time, curve in zip(self.times, self.spreads, strict=True):
+            now = curve(g / self.g_reference)
+            check_between(owner, f"spread at {time:g} s", now, 0.0, g[-1], "S")
+            if (now < first * (1 - 1e-9)).any():
+                worst = int(np.argmin(now / np.maximum(first, 1e-300)))
+                raise ValueError(
+                    f"{owner}: Relaxation spread shrinks from {first[worst]:.3g} S at "
+                    f"{self.times[0]:g} s to {now[worst]:.3g} S at {time:g} s; allowed: at least "
+                    "the first one, what was drawn once stays"
+                )
 
     def spread(self, target: np.ndarray, seconds: float) -> np.ndarray:
         """Standard deviation around the target at that time, before the cut at zero, S, float64."""
@@ -120,6 +147,8 @@ class LogRelaxation(Drift):
     """The centre moves by `shift_rate` ln t and each cell by (`spread_rate` ln t + `spread`) z, t
     in seconds, from 1 s on.
     """
+
+    additive: ClassVar[bool] = True
 
     shift_rate: float = quantity("S")
     spread_rate: float = quantity("S", low=0)

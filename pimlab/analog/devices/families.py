@@ -72,15 +72,25 @@ def _parts(name: str, entry: Entry) -> Device:
         name=name,
         g_min=entry["g_min"].value,
         g_max=entry["g_max"].value,
-        levels=int(entry["levels"].value) if "levels" in entry else None,
+        levels=_levels(entry),
         programming=_programming(entry),
         defects=_defects(entry),
         drift=_drift(entry),
         temperature=_temperature(entry),
         read_noise=_read_noise(entry),
         current=_current(entry),
+        bounded=_bounded(entry),
         facts=tuple((fact, entry[fact]) for fact in FACTS if fact in entry),
     )
+
+
+def _levels(entry: Entry) -> int | None:
+    if "levels" not in entry:
+        return None
+    value = entry["levels"].value
+    if value != int(value):
+        raise CatalogueError(f"{entry.name}: [levels] {value:g} is not an integer; allowed: 2..")
+    return int(value)
 
 
 def _sources(entry: Entry) -> tuple[str, ...]:
@@ -210,7 +220,13 @@ def _relaxation(entry: Entry) -> Relaxation:
 def _read_noise(entry: Entry) -> ReadNoise | None:
     if "read_time" in entry and "read_log_factor" in entry:
         return LogFlickerNoise(
-            factor=entry["read_log_factor"].value, read_time=entry["read_time"].value
+            factor=entry["read_log_factor"].value,
+            read_time=entry["read_time"].value,
+            **(
+                {"low": entry["g_min"].value, "high": entry["g_max"].value}
+                if _bounded(entry)
+                else {}
+            ),
         )
     if "read_time" in entry:
         return FlickerNoise(
@@ -233,6 +249,13 @@ def _read_noise(entry: Entry) -> ReadNoise | None:
         if f"read_{part}" in entry
     }
     return GaussianReadNoise(**amounts) if amounts else None
+
+
+def _bounded(entry: Entry) -> bool:
+    answer = entry.meta.get("bounded", "no")
+    if answer not in ("yes", "no"):
+        raise CatalogueError(f"{entry.name}: bounded={answer!r} is not one of yes, no")
+    return answer == "yes"
 
 
 def _current(entry: Entry) -> CubicCurrent | None:

@@ -7,10 +7,11 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
+from scipy.special import ndtr, ndtri
 
 from pimlab.analog.devices.curves import CURVES, Curve
 from pimlab.analog.draws import uniforms
-from pimlab.analog.non_ideal import NonIdeal
+from pimlab.analog.non_ideal import NonIdeal, check_between
 from pimlab.keys import Key
 from pimlab.values import number, part, quantity
 
@@ -31,9 +32,36 @@ class ProgrammingError(NonIdeal):
     other: Curve | None = part(*CURVES, default=None)
     other_reference: float | None = quantity("S", above=0, default=None)
 
+    def check_over(self, g: np.ndarray, owner: str) -> None:
+        """Standard deviations are within 0..g_max."""
+        for curve, reference in (
+            (self.sigma, self.g_reference),
+            (self.other, self.other_reference),
+        ):
+            if curve is not None and reference is not None:
+                check_between(owner, "programming sigma", curve(g / reference), 0.0, g[-1], "S")
+
     def spread(self, g: np.ndarray) -> np.ndarray:
         """Standard deviation before the cut, S, float64, shape of g."""
         return np.maximum(self.sigma(np.asarray(g) / self.g_reference), 0.0)
+
+    def before_cut(self, g: np.ndarray, target: np.ndarray, key: Key) -> np.ndarray:
+        """g (S) with what the cut at zero took from cells at exactly 0 S given back: a draw of
+        target + sigma z below zero, S, float64.
+
+        The joint distribution is that of a draw that was never cut. A cell whose target is 0 S and
+        whose sigma is 0 stays at 0 S.
+        """
+        cut = g == 0
+        if not cut.any():
+            return g
+        aim = np.broadcast_to(target, g.shape)[cut]
+        sigma = np.maximum(self.spread(aim), 1e-300)
+        share = 1.0 - uniforms(key, g.shape)[cut].astype(np.float64)  # within 0..1, without 0
+        tail = ndtri(share * ndtr(-aim / sigma))
+        whole = np.array(g, float)
+        whole[cut] = np.where(np.isfinite(tail), np.minimum(aim + sigma * tail, 0.0), 0.0)
+        return whole
 
     def interval(self, g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Smaller and larger of the two readings' standard deviations, S; equal where there is only

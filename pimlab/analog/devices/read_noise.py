@@ -11,7 +11,7 @@ from scipy.special import ndtri
 
 from pimlab.analog.devices import clipped
 from pimlab.analog.devices.curves import CURVES, Curve
-from pimlab.analog.non_ideal import NonIdeal
+from pimlab.analog.non_ideal import NonIdeal, check_between
 from pimlab.values import number, part, quantity
 
 Cumulants = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -30,21 +30,26 @@ class ReadNoise(NonIdeal):
     slow: ClassVar[bool] = False
     """Whether a cell's noise stays the same over the steps of one read."""
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Conductances at which a read is cut, S: 0 and inf, unless a class says otherwise."""
+        return 0.0, np.inf
+
     def spread(self, g: np.ndarray, seconds: float, target: np.ndarray) -> np.ndarray:
         """Standard deviation of one read before the cut at zero, S, float64."""
         raise NotImplementedError
 
     def moments(self, g: np.ndarray, sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and variance of one read, the cut included, S and S^2, float64."""
-        return clipped.moments(g, sigma)
+        return clipped.bounded_moments(g, sigma, *self.ends)
 
     def cumulants(self, g: np.ndarray, sigma: np.ndarray) -> Cumulants:
         """The first four cumulants of one read, the cut included, S to S^4, float64."""
-        return clipped.cumulants(g, sigma)
+        return clipped.bounded_cumulants(g, sigma, *self.ends)
 
     def seen(self, g: np.ndarray, sigma: np.ndarray, z: np.ndarray) -> np.ndarray:
         """One read, with standard normals z, S, float64."""
-        return np.maximum(g + sigma * z, 0.0)
+        return np.clip(g + sigma * z, *self.ends)
 
 
 class FlickerNoise(ReadNoise):
@@ -63,6 +68,10 @@ class FlickerNoise(ReadNoise):
     """Age of the cell at time 0 (the drift reference time)."""
     g_reference: float = quantity("S", above=0)
 
+    def check_over(self, g: np.ndarray, owner: str) -> None:
+        """Strengths are within 0..1: the largest in print is 0.2."""
+        check_between(owner, "1/f strength", self.strength(g / self.g_reference), 0.0, 1.0)
+
     def spread(self, g: np.ndarray, seconds: float, target: np.ndarray) -> np.ndarray:
         """Standard deviation of one read before the cut at zero, S, float64."""
         age = seconds + self.start
@@ -75,13 +84,20 @@ class FlickerNoise(ReadNoise):
 
 class LogFlickerNoise(ReadNoise):
     """sigma = factor log10(g / 1 uS) sqrt(ln((t + t_read) / (2 t_read))), zero below 1 uS and at
-    time 0.
+    time 0; conductances are cut at `low` and `high`.
     """
 
     slow: ClassVar[bool] = True
 
     factor: float = quantity("S", low=0)
     read_time: float = quantity("s", above=0)
+    low: float = quantity("S", low=0, default=0.0)
+    high: float | None = quantity("S", above=0, default=None, doc="None: no upper end")
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Conductances at which a read is cut, S."""
+        return self.low, np.inf if self.high is None else self.high
 
     def spread(self, g: np.ndarray, seconds: float, target: np.ndarray) -> np.ndarray:
         """Standard deviation of one read before the cut at zero, S, float64."""
@@ -94,6 +110,10 @@ class CurveReadNoise(ReadNoise):
 
     sigma: Curve = part(*CURVES)
     g_reference: float = quantity("S", above=0)
+
+    def check_over(self, g: np.ndarray, owner: str) -> None:
+        """Standard deviations are within 0..g_max."""
+        check_between(owner, "read sigma", self.sigma(g / self.g_reference), 0.0, g[-1], "S")
 
     def spread(self, g: np.ndarray, seconds: float, target: np.ndarray) -> np.ndarray:
         """Standard deviation of one read before the cut at zero, S, float64."""

@@ -86,7 +86,7 @@ _KNOWN = _UNITS | {
     for curve, unit in _CURVES.items()
     for form, own in _FORMS.items()
 }
-_TEXTS = ("title", "model", "source", "paper", "note", "relaxation_scale")
+_TEXTS = ("title", "model", "source", "paper", "note", "relaxation_scale", "bounded")
 
 
 def table(key: str) -> str:

@@ -71,7 +71,12 @@ class UpdateDevice(Value):
     w_min: float = number(high=0, doc="lowest state, mean over cells")
     w_max: float = number(above=0, doc="highest state, mean over cells")
     step: LinearStep | ExponentialStep = part(LinearStep, ExponentialStep, default=LinearStep())
-    up_down: float = number(low=-1, high=1, default=0.0, doc="steps are dw_min (1 +- up_down)")
+    up_down: float = number(
+        low=-1,
+        high=1,
+        default=0.0,
+        doc="above 0, downward steps are smaller by this share; below 0, upward ones",
+    )
     up_down_spread: float = number(low=0, default=0.0)
     dw_min_spread: float = number(low=0, default=0.0)
     dw_min_law: str = choice("normal", "log-normal", default="normal")
@@ -85,6 +90,14 @@ class UpdateDevice(Value):
         "dw_min",
         default="step",
         doc="what `cycle` is relative to: the step at this state, or at state 0",
+    )
+    cycle_add: float = number(
+        low=0,
+        default=0.0,
+        doc="added to a step's size before `cycle` multiplies it, in units of a weight",
+    )
+    cycle_slope: float = number(
+        low=0, default=0.0, doc="added likewise, times the magnitude of the state"
     )
     write_noise: float = number(
         low=0, default=0.0, doc="what a read sees beside the state, drawn at each write, in dw_min"
@@ -135,9 +148,18 @@ class UpdateDevice(Value):
             self.step.b
             + self.step.a * (self.w_max / (self.w_max - self.w_min) if self.one_sided else 0.0),
         )
-        up = max(0.0, 1 - law.a_up * math.exp(law.gamma_up * z)) * (1 + self.up_down)
-        down = max(0.0, 1 - law.a_down * math.exp(-law.gamma_down * z)) * (1 - self.up_down)
+        up_bias, down_bias = self.biases
+        up = max(0.0, 1 - law.a_up * math.exp(law.gamma_up * z)) * (1 + up_bias)
+        down = max(0.0, 1 - law.a_down * math.exp(-law.gamma_down * z)) * (1 + down_bias)
         return self.dw_min * (up if self.one_sided else (up + down) / 2)
+
+    @property
+    def biases(self) -> tuple[float, float]:
+        """Relative change of upward and of downward steps that `up_down` makes: only one direction
+        shrinks. aihwkit's documentation writes 1 +- up_down for the two directions, but its code
+        (`PulsedRPUDevice::populate`), with which the presets were fitted, does this.
+        """
+        return min(self.up_down, 0.0), min(-self.up_down, 0.0)
 
     @property
     def curve(self) -> np.ndarray:
@@ -148,13 +170,15 @@ class UpdateDevice(Value):
 
     @property
     def noise(self) -> np.ndarray:
-        """float32 (3,), as `kernels.pulses.pulse` takes it."""
+        """float32 (5,), as `kernels.pulses.pulse` takes it."""
         of_step = self.cycle_of == "step"
         return np.array(
             [
                 self.cycle if of_step else 0,
                 0 if of_step else self.cycle,
                 self.write_noise * self.dw_min,
+                self.cycle * self.cycle_add,
+                self.cycle * self.cycle_slope,
             ],
             np.float32,
         )
@@ -170,12 +194,10 @@ class UpdateDevice(Value):
             )
 
         size = drawn("step", self.dw_min_spread)
-        bias = self.up_down + drawn("up-down", self.up_down_spread)
-        factors = (
-            np.exp(size) * np.stack([1 + bias, 1 - bias])
-            if self.dw_min_law == "log-normal"
-            else 1 + size + np.stack([bias, -bias])
-        )
+        spread = drawn("up-down", self.up_down_spread)
+        bias = np.stack([spread, -spread]) + np.reshape(self.biases, (2, 1, 1))
+        gain = np.exp(size) if self.dw_min_law == "log-normal" else 1 + size
+        factors = gain + bias
         low = self.w_min * np.abs(1 + drawn("lowest", self.w_min_spread))
         high = self.w_max * np.abs(1 + drawn("highest", self.w_max_spread))
         slopes = self._slopes(low, high, drawn)

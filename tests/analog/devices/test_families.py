@@ -17,6 +17,7 @@ from pimlab.analog.devices import (
     TelegraphNoise,
     check,
 )
+from pimlab.analog.devices.clipped import moments
 from pimlab.analog.devices.conformance import ConformanceError
 
 DATA = Path(__file__).parents[3] / "datasets" / "reference" / "analog"
@@ -101,6 +102,59 @@ def test_cmo_selects_the_curve_it_names():
     now = device("reram-cmo").drifted(np.full((400, 400), 50e-6), "1 h", 3)
     assert now.mean() == pytest.approx(50e-6 - 0.08900206e-6 * np.log(3600), abs=5e-9)
     assert now.std() == pytest.approx((0.04201137 * np.log(3600) + 0.41183342) * 1e-6, rel=0.01)
+
+
+def test_sonos_drifts_as_its_authors_last_fit():
+    """CrossSim 3.2.0, day 1: -3.8 nA at 800 nA over 0.1 V (the fit it replaced: -24.9 nA)."""
+    shift = device("sonos-agrawal2022").drift.shift
+    assert shift(np.array(8e-6), 86400.0) == pytest.approx(-0.038e-6, abs=1e-9)
+    day = np.diff(shift(np.linspace(3e-6, 16e-6, 50), 86400.0))
+    assert (day < 0).all()
+    assert day.min() > -5e-9
+
+
+@pytest.mark.parametrize("relative", [0.0, 0.02, 0.2, 1.0])
+def test_relaxation_is_cut_at_zero_once(relative):
+    """ReRAM after a day: max(target + sigma z, 0), as aihwkit draws it; cutting both after programming
+    and after a day shifted the mean of empty cells by 18 %."""
+    cell = device("reram-wan2022").but(g_min=0.0)
+    target = np.full((400, 500), relative * cell.g_max)
+    now = cell.drifted(cell.program(target, 1), 86400.0, 1, target)
+    sigma = cell.drift.spread(target[0, 0], 86400.0)
+    mean, variance = (float(m) for m in moments(target[0, 0], sigma))
+    error = np.sqrt(variance / now.size)
+    assert abs(now.mean() - mean) < 4 * error
+    assert now.std() == pytest.approx(np.sqrt(variance), rel=0.01)
+
+
+def test_cells_written_exactly_stay_where_they_are_until_they_relax():
+    cell = device("reram-wan2022").but(g_min=0.0, programming=None)
+    target = np.zeros((300, 300))
+    assert (cell.drifted(target, 1.0, 1) == 0).all()
+    grown = np.sqrt(cell.drift.spread(0.0, 86400.0) ** 2 - cell.drift.spread(0.0, 1.0) ** 2)
+    assert cell.drifted(target, 86400.0, 1).mean() == pytest.approx(
+        grown / np.sqrt(2 * np.pi), rel=0.02
+    )
+
+
+@pytest.mark.parametrize("end", ["g_min", "g_max"])
+def test_cmo_cells_stay_in_their_range(end):
+    """As aihwkit's reram.py: drifted and noisy conductances are cut at both ends."""
+    cell = device("reram-cmo")
+    target = np.full((400, 400), getattr(cell, end))
+    now = cell.drifted(cell.program(target, 1), "1 day", 1, target)
+    assert now.min() >= cell.g_min
+    assert now.max() <= cell.g_max
+    seen = cell.read(now, 0.0, 1)
+    assert seen.min() >= cell.g_min
+    assert seen.max() <= cell.g_max
+    age = np.log(86400)
+    free = getattr(cell, end) - 0.08900206e-6 * age
+    spread = np.hypot((0.04201137 * age + 0.41183342) * 1e-6, cell.programming.spread(target[0, 0]))
+    z = np.random.default_rng(0).standard_normal(1_000_000)
+    expected = np.clip(free + spread * z, cell.g_min, cell.g_max)
+    assert now.mean() == pytest.approx(expected.mean(), abs=5 * expected.std() / 400)
+    assert check(cell)
 
 
 def test_sonos_read_noise():
@@ -213,6 +267,7 @@ def _file(tmp_path, **tables):
             r"\[programing_sigma\] is no constant of a device; did you mean 'programming_sigma'",
         ),
         ({"programming_sigma": ([0.1], "")}, r"\[programming_sigma.0\] is in no unit; allowed: S"),
+        ({"levels": 2.5}, r"\[levels\] 2.5 is not an integer"),
         ({"g_max": "5 uA"}, r"\[g_max\] is in A; allowed: S"),
         ({"drift_mean": ([0.05], "")}, r"\[drift_mean\] makes no part of the device"),
         (
