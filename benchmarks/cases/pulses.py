@@ -76,12 +76,20 @@ CASES = {
         _coincidences, slow.coincidences, _signed, covers=("pulses.coincidences",)
     ),
     "pulses, linear cells": Case(
-        _pulse, slow.pulse, _cells(_LINEAR, (0.3, 0, 0.02, 0, 0)), rtol=1e-5, atol=1e-5,
-        covers=_COVERS
+        _pulse,
+        slow.pulse,
+        _cells(_LINEAR, (0.3, 0, 0.02, 0, 0)),
+        rtol=1e-5,
+        atol=1e-5,
+        covers=_COVERS,
     ),
     "pulses, exponential cells": Case(
-        _pulse, slow.pulse, _cells(_CURVE, (0, 0.5, 0, 0.01, 0.05)), rtol=1e-5, atol=1e-5,
-        covers=_COVERS
+        _pulse,
+        slow.pulse,
+        _cells(_CURVE, (0, 0.5, 0, 0.01, 0.05)),
+        rtol=1e-5,
+        atol=1e-5,
+        covers=_COVERS,
     ),
     "pulses, silent cells": Case(
         _pulse, slow.pulse, _cells(_LINEAR, (0, 0, 0, 0, 0)), rtol=1e-6, atol=1e-6, covers=_COVERS
