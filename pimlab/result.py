@@ -24,6 +24,8 @@ STATIC = "static"
 """Pseudo-layers "static <machine>" hold what a machine draws by the second: leakage, refresh, idle
 power.
 """
+NORMAL_95 = 1.959963984540054
+"""Half the two-sided 95 % interval of a normal distribution, in standard deviations."""
 SEPARATOR = ","
 """Between the keys of the attribute `sources`."""
 
@@ -160,13 +162,31 @@ def metrics(answer: xr.Dataset) -> tuple[str, ...]:
     )
 
 
+def over_seeds(answer: xr.Dataset, metric: str) -> xr.Dataset:
+    """`metric`, with _low and _high, joined over the dimension `seed`: each seed is one chip.
+
+    The interval joins, in quadrature, the 95 % interval over samples (mean over seeds) and that of
+    the mean over seeds, 1.96 s / sqrt(n) with the standard deviation s (normal distribution).
+    """
+    value, low, high = (answer[metric + end] for end in ("", LOW, HIGH))
+    mean, n = value.mean("seed", keep_attrs=True), answer.sizes["seed"]
+    spread = value.std("seed", ddof=1) if n > 1 else mean * 0
+    of_mean = NORMAL_95 * spread / n**0.5
+    down = ((value - low).mean("seed") ** 2 + of_mean**2) ** 0.5
+    up = ((high - value).mean("seed") ** 2 + of_mean**2) ** 0.5
+    ends = {metric + LOW: mean - down, metric + HIGH: mean + up}
+    joined = {name: one.assign_attrs(answer[name].attrs) for name, one in ends.items()}
+    return answer.drop_dims("seed").assign({metric: mean, **joined})
+
+
 def summary(answer: xr.Dataset) -> pd.DataFrame:
-    """A table to read: one row a machine, model, time and seed of `answer`; text with intervals.
+    """A table to read: one row a machine, model and time of `answer`; text with intervals.
 
     answer : what `run`, `compare`, `explain` or a sweep of them returned. Columns: each metric with
-    its 95 % interval over samples, energy (J an inference, nominal and range of its prices),
-    latency (s), assumed (share of the energy that rests on assumed prices), as far as `answer` has
-    them. Metrics and energies are summed over layers and components; other dimensions are rows.
+    its 95 % interval over samples (and over seeds, where there are several: `over_seeds`), energy
+    (J an inference, nominal and range of its prices), latency (s), assumed (share of the energy
+    that rests on assumed prices), as far as `answer` has them. Energies are summed over layers and
+    components and averaged over seeds; other dimensions are rows.
 
     >>> mlp, npu = pim.load_model("digits-mlp"), pim.target("warboy")
     >>> pim.summary(pim.run(mlp, npu, pim.load_data("digits", limit=50))).columns.tolist()
@@ -205,12 +225,16 @@ def _columns(answer: xr.Dataset) -> dict[str, list[xr.DataArray]]:
     found = {}
     for column, name in wanted.items():
         ends = [name + end for end in ("", LOW, HIGH) if name + end in answer]
-        found[column] = [_total(answer[one]) for one in ends]
+        joined = answer
+        if "better" in answer[name].attrs and len(ends) == 3 and "seed" in answer[name].dims:
+            joined = over_seeds(answer[ends], name)
+        found[column] = [_total(joined[one]) for one in ends]
     return found
 
 
 def _total(values: xr.DataArray) -> xr.DataArray:
-    return values.sum([d for d in values.dims if d in _SUMMED], keep_attrs=True, skipna=False)
+    total = values.sum([d for d in values.dims if d in _SUMMED], keep_attrs=True, skipna=False)
+    return total.mean("seed", keep_attrs=True) if "seed" in total.dims else total
 
 
 def _places(answer: xr.Dataset, dims: list[Hashable]) -> Iterable[dict[Hashable, tuple[int, Any]]]:

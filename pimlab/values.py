@@ -243,8 +243,8 @@ class Value:
         """The fields that are not at their default; `canonical` writes all of them."""
         cls, usual = type(self), _defaults(type(self))  # type: ignore[arg-type]
         parts = {name: repr(getattr(self, name)) for name in cls.fields()}
-        told = [f"{name}={text}" for name, text in parts.items() if usual.get(name) != text]
-        return f"{cls.__name__}({', '.join(told)})"
+        shown = [f"{name}={text}" for name, text in parts.items() if usual.get(name) != text]
+        return f"{cls.__name__}({', '.join(shown)})"
 
     def check(self) -> None:
         """Rules that join several fields; a subclass raises ValueError naming the rule, the values

@@ -67,3 +67,24 @@ def test_summary_of_what_is_not_scored_and_of_what_is_no_answer():
         pim.summary(3)
     with pytest.raises(ValueError, match="neither a metric nor energy"):
         pim.summary(xr.Dataset({"x": ("y", np.zeros(2))}))
+
+
+def test_seeds_are_joined_in_quadrature():
+    values = np.array([0.8, 0.9, 1.0])
+    says = {"units": "1", "better": "higher"}
+    answer = xr.Dataset(
+        {
+            "accuracy": ("seed", values, says),
+            "accuracy_low": ("seed", values - 0.03, says),
+            "accuracy_high": ("seed", values + 0.04, says),
+        },
+        coords={"seed": [0, 1, 2]},
+    )
+    joined = result.over_seeds(answer, "accuracy")
+    of_mean = 1.959963984540054 * values.std(ddof=1) / np.sqrt(3)
+    assert float(joined.accuracy) == pytest.approx(0.9)
+    assert float(joined.accuracy_low) == pytest.approx(0.9 - np.hypot(0.03, of_mean))
+    assert float(joined.accuracy_high) == pytest.approx(0.9 + np.hypot(0.04, of_mean))
+    assert pim.summary(answer).accuracy.iloc[0].startswith("0.9 [")
+    one = answer.isel(seed=[0])
+    assert float(result.over_seeds(one, "accuracy").accuracy_low) == pytest.approx(0.77)

@@ -13,7 +13,7 @@ from pimlab.kernels.jit import kernel
 
 @kernel
 def dac(x, full_scale, top, codes):
-    """codes = clip(rint(x / full_scale * top), -top, top): what the input drivers are told.
+    """codes = clip(rint(x / full_scale * top), -top, top): the codes that the input drivers hold.
 
     x : float32 (batch, k);  full_scale : float32 (batch,), the unit of x, > 0;  top : float32,
     largest code;

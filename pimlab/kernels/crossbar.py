@@ -57,9 +57,9 @@ def add_skewed_noise(current, variance, third, k0, k1, row, tile):
             sigma = np.sqrt(variance[i, j])
             skew = third[i, j] / max(variance[i, j] * sigma, np.float32(1e-30))
             skew = min(max(skew, np.float32(-2)), np.float32(2))
-            bent = z[j] + skew * (z[j] * z[j] - np.float32(1)) * np.float32(1 / 6)
+            skewed = z[j] + skew * (z[j] * z[j] - np.float32(1)) * np.float32(1 / 6)
             current[i, j] += (
-                sigma * bent / np.sqrt(np.float32(1) + skew * skew * np.float32(1 / 18))
+                sigma * skewed / np.sqrt(np.float32(1) + skew * skew * np.float32(1 / 18))
             )
 
 

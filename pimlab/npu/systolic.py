@@ -50,7 +50,7 @@ from pimlab.values import Value, integer, truth, unknown
 DATAFLOWS = ("ws", "os", "is")
 _TURNS = 16
 """Divisions that give each array up to so many pieces are compared: more would shorten a last,
-partly filled turn of at most a sixteenth.
+partly used turn of at most a sixteenth.
 """
 LARGEST = 2**31
 """Largest m, n, k, rows or cols accepted: beyond it a shape is a mistake, not a layer."""

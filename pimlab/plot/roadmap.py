@@ -115,11 +115,11 @@ def _finding(summary: pd.DataFrame) -> str:
         .groupby("stage")
         .workload.agg(list)
     )
-    told = [
+    lines = [
         f"stage {stage} on {', '.join(names) if len(names) < 3 else f'{len(names)} workloads'}"
         for stage, names in cheapest.items()
     ]
-    return f"Lowest nominal energy: {'; '.join(told)}"
+    return f"Lowest nominal energy: {'; '.join(lines)}"
 
 
 def energy_breakdown(ds: xr.Dataset) -> Figure:

@@ -59,12 +59,12 @@ def expected(given: Any, kind: type[Any], names: tuple[str, ...], what: str) -> 
         else [type(given).__name__]
     )
     if lacking:
-        told = (
+        described = (
             f"a {kind.__name__} without {', '.join(map(repr, lacking))}"
             if isinstance(given, kind)
             else f"a {lacking[0]}"
         )
-        raise TypeError(f"{told} cannot be drawn here; allowed: {what}")
+        raise TypeError(f"{described} cannot be drawn here; allowed: {what}")
 
 
 def save(fig: Figure, path: str | os.PathLike[str]) -> tuple[Path, Path]:

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
+import xarray as xr
 
-from pimlab import plot, units
+from pimlab import plot
+from pimlab.result import summary
 from pimlab.roadmap import study
 
 
@@ -23,7 +24,7 @@ def reproduce(
     quick : the small size, written to `results/quick`.  extra : language models of optional
     packages, such as "smollm2-135m", that join at a size of their own (one chip, one window of
     text, two times).
-    Returns the printed table. Raises as `sweep` does; ImportError says what to install for an
+    Returns the table of the CSV. Raises as `sweep` does; ImportError says what to install for an
     extra.
     """
     size, folder = (study.QUICK, results / "quick") if quick else (study.FULL, results)
@@ -43,50 +44,13 @@ def reproduce(
     plot.save(plot.accuracy_against_energy(table), folder / "accuracy_against_energy")
     plot.save(plot.energy_breakdown(ds), folder / "energy_breakdown")
     plot.save(plot.waterfall(explained), folder / "waterfall")
-    show(table)
-    print(f"wrote {folder}/roadmap.zarr, study.csv and three figures (.svg, .png)")
+    show(ds, *more)
+    print(f"wrote {folder}/roadmap.zarr, roadmap.csv and three figures (.svg, .png)")
     return table
 
 
-def show(table: pd.DataFrame) -> None:
-    """Print the summary: accuracy or perplexity with interval, energy per inference with low-high,
-    latency, assumed share.
-    """
-    from rich.console import Console
-    from rich.table import Table
-
-    view = Table(
-        "workload",
-        "stage",
-        "target",
-        "at",
-        "accuracy or perplexity [95 %]",
-        "energy (low - high)",
-        "latency",
-        "assumed",
-        title="three stages: accuracy, energy and latency of one inference (one token of a "
-        "language model)",
-    )
-    for row in table.itertuples():
-        low, high = units.si(row.energy_low_J, "J"), units.si(row.energy_high_J, "J")
-        view.add_row(
-            row.workload,
-            str(row.stage),
-            row.target,
-            plot.roadmap.time_text(row.at_s) if row.metric != "none" else "-",
-            _quality(row),
-            f"{units.si(row.energy_J, 'J')} ({low} - {high})",
-            units.si(row.latency_s, "s"),
-            f"{row.assumed_share:.0%}",
-        )
-    Console(width=150).print(view)
-
-
-def _quality(row: Any) -> str:
-    if row.metric == "none":
-        return "absent: no weights"
-    digits = ".3f" if row.metric == "accuracy" else ".2f"
-    value, low, high = (
-        format(getattr(row, row.metric + end), digits) for end in ("", "_low", "_high")
-    )
-    return f"{value} [{low}, {high}]" + (" perplexity" if row.metric == "perplexity" else "")
+def show(*answers: xr.Dataset) -> None:
+    """Print `pim.summary` of each answer of the study: what is scored, energy, latency."""
+    print("accuracy, energy and latency of one inference (one token of a language model)")
+    for answer in answers:
+        print(summary(answer).to_string())

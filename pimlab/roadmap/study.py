@@ -18,6 +18,7 @@ import xarray as xr
 
 from pimlab import workload
 from pimlab.machine import presets
+from pimlab.result import over_seeds
 from pimlab.studies.compare import condensed
 from pimlab.studies.explain import explain
 from pimlab.studies.run import run
@@ -186,19 +187,14 @@ def quality(one: xr.Dataset, metric: str) -> dict[str, float]:
     """`metric`, its _low, _high and _std_over_seeds of a Dataset with the dimension `seed`
     alone.
     """
-    value, low, high = (one[metric + end] for end in ("", "_low", "_high"))
-    mean = float(value.mean())
-    spread = float(value.std(ddof=1)) if one.sizes["seed"] > 1 else 0.0 * mean
-    of_mean = 1.96 * spread / np.sqrt(one.sizes["seed"])
-    down, up = (
-        np.hypot(float((value - low).mean()), of_mean),
-        np.hypot(float((high - value).mean()), of_mean),
-    )
+    joined = over_seeds(one[[metric + end for end in ("", "_low", "_high")]], metric)
+    value, low, high = (float(joined[metric + end]) for end in ("", "_low", "_high"))
     most = 1.0 if metric == "accuracy" else np.inf
+    spread = float(one[metric].std(ddof=1)) if one.sizes["seed"] > 1 else 0.0 * value
     return {
-        metric: mean,
-        f"{metric}_low": float(np.clip(mean - down, 0.0, most)),
-        f"{metric}_high": float(np.clip(mean + up, 0.0, most)),
+        metric: value,
+        f"{metric}_low": float(np.clip(low, 0.0, most)),
+        f"{metric}_high": float(np.clip(high, 0.0, most)),
         f"{metric}_std_over_seeds": spread,
     }
 

@@ -77,7 +77,7 @@ def compare(
             at,
         )
 
-    told = [
+    described = [
         (
             m.sha256,
             getattr(scored[name], "sha256", ""),
@@ -88,7 +88,7 @@ def compare(
     ]
     point.__name__ = (
         "compare_"
-        + hashlib.sha256(repr((told, machines, at, seed, rule)).encode()).hexdigest()[:12]
+        + hashlib.sha256(repr((described, machines, at, seed, rule)).encode()).hexdigest()[:12]
     )
     found = sweep(
         study(point), store=store, progress=progress, model=list(loaded), target=list(machines)
@@ -142,9 +142,9 @@ def condensed(result: xr.Dataset, metrics: Sequence[str], at: Times) -> xr.Datas
         result.attrs.get("samples", 0),
         {"units": "1", "long_name": "test samples"},
     )
-    told = ("machine", "calibration", "seed", "sources", *provenance.stamp())
+    described = ("machine", "calibration", "seed", "sources", *provenance.stamp())
     return kept.reset_coords(drop=True).assign_attrs(
-        {name: result.attrs[name] for name in told if name in result.attrs}
+        {name: result.attrs[name] for name in described if name in result.attrs}
     )
 
 

@@ -30,7 +30,7 @@ _INSTALLED = tuple(
 
 
 class IdentityError(TypeError):
-    """A study refers to something whose content cannot be told: the message names it and the way
+    """A study refers to something whose content cannot be read: the message names it and the way
     out.
     """
 
@@ -44,7 +44,7 @@ def digest(function: Callable[..., Any]) -> str:
     names of modules outside pimlab that are no installed package. Other objects count by the state
     they pickle. pimlab's own code counts by `store.code`, installed packages by their version.
     Comments, docstrings and the place of a line do not count.
-    IdentityError (a TypeError) names an object whose content cannot be told, such as an open file.
+    IdentityError (a TypeError) names an object whose content cannot be read, such as an open file.
     """
     inner = inspect.unwrap(function)
     try:
@@ -299,7 +299,7 @@ def _state(value: Any) -> tuple[Any, ...]:
     except Exception as error:  # whatever an object raises that cannot be pickled
         raise IdentityError(
             f"a {type(value).__module__}.{type(value).__qualname__} has no content that can be "
-            f"told ({error})"
+            f"read ({error})"
         ) from None
     if isinstance(reduced, str):
         return (reduced,)

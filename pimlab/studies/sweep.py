@@ -241,7 +241,7 @@ def _join(results: list[xr.Dataset], values: dict[str, list[Any]]) -> xr.Dataset
     same = _same_scalars(results)
     about = {name: _about(name, results[0]) for name in labels}
     rows: list[xr.Dataset] = [_bare(result, labels, same) for result in results]
-    told = dict.fromkeys(
+    shared = dict.fromkeys(
         c
         for result in results
         for c in result.coords
@@ -253,7 +253,7 @@ def _join(results: list[xr.Dataset], values: dict[str, list[Any]]) -> xr.Dataset
     joined = rows[0].reindex(
         {dim: _labels(seen) for dim, seen in order.items() if dim not in labels}
     )
-    joined = joined.set_coords(list(told)).assign_coords(
+    joined = joined.set_coords(list(shared)).assign_coords(
         {name: value for name, value in same.items() if name not in labels}
     )
     joined.attrs = {**_common([result.attrs for result in results]), **machines}
@@ -277,8 +277,8 @@ def _about(name: str, result: xr.Dataset) -> dict[Any, Any]:
     """What is said of a swept coordinate: as the study's Dataset says it, else its name in
     words.
     """
-    told = result[name].attrs if name in result.coords else {}
-    return {"long_name": name.replace("_", " "), **told}
+    shared = result[name].attrs if name in result.coords else {}
+    return {"long_name": name.replace("_", " "), **shared}
 
 
 def _same_scalars(results: list[xr.Dataset]) -> dict[Any, xr.DataArray]:

@@ -75,7 +75,7 @@ def _prices(joules):
         Thing(bits=3, g="10 uS", extra=Plain(1, (Thing(bits=2),))),
         _prices(1e-12),
     ],
-    ids=repr,
+    ids=lambda value: getattr(value, "__name__", repr(value)),
 )
 def test_a_value_comes_back_equal_and_of_its_type(value):
     back = from_canonical(canonical(value))

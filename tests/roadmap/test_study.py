@@ -52,6 +52,6 @@ def test_reproduce_writes_store_table_and_figures_and_goes_on(tmp_path, monkeypa
         for kind in ("svg", "png")
     } < set(written)
     assert len(pd.read_csv(folder / "roadmap.csv")) == len(table)
-    assert "absent: no weights" in capsys.readouterr().out
+    assert "llama2-7b" in capsys.readouterr().out
     command.reproduce(tmp_path, quick=True)
     assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == written

@@ -303,5 +303,5 @@ def _check_arrays(model: LanguageModel) -> None:
                 "are not finite"
             )
     if model.tokenizer.size != shape.vocabulary:
-        told = f"tokenizer {model.tokenizer.name!r} has {model.tokenizer.size} tokens"
-        raise ModelError(f"{model.name}: {told}, its embedding {shape.vocabulary}")
+        described = f"tokenizer {model.tokenizer.name!r} has {model.tokenizer.size} tokens"
+        raise ModelError(f"{model.name}: {described}, its embedding {shape.vocabulary}")

@@ -1,4 +1,4 @@
-"""What does a model become when every layer is made light? The same network with compressed
+"""What does a model become when every layer is compressed? The same network with compressed
 weights.
 
 `lightweight(model, data, gptq)` compresses each operator by its own calibration inputs with a
@@ -34,10 +34,10 @@ class Lightweight(Model):
         self.weights = {
             key: layers[key].w[None] if key in layers else w for key, w in model.weights.items()
         }
-        told = b"".join(
+        described = b"".join(
             layers[key].w.tobytes() + layers[key].input_scale.tobytes() for key in sorted(layers)
         )
-        self.sha256 = hashlib.sha256(model.sha256.encode() + told).hexdigest()
+        self.sha256 = hashlib.sha256(model.sha256.encode() + described).hexdigest()
 
     @property
     def sparsity(self) -> float:
@@ -71,5 +71,5 @@ def lightweight(model: Model, data: Any, method: Method, name: str | None = None
     ops = [op for op in model.mac_ops if op.kind == "weights" and op.groups == 1]
     layers = {op.name: method(model.weights[op.name][0], samples[op.name]) for op in ops}
     return Lightweight(
-        model, layers, name or f"{model.name} {getattr(method, '__name__', 'light')}"
+        model, layers, name or f"{model.name} {getattr(method, '__name__', 'compressed')}"
     )

@@ -6,7 +6,7 @@ so one range for all of them wastes converter levels. `outlier_aware` gives the 
 other operands: each input feature is divided, and its weights are multiplied, by a scale
 (SmoothQuant: Xiao et al. 2023, eq. 4), the largest features are multiplied apart, on the digital
 host (as in LLM.int8(): Dettmers et al. 2022, section 3), and each token may be scaled by its own
-largest feature, so that one loud token does not take the levels of all the others.
+largest feature, so that one outlier token does not take the levels of all the others.
 
 Where activations are far from zero on average (after Relu, or batch normalisation), errors of the
 cells meet that average in every sample. Centred inputs, each less its mean over the calibration
@@ -77,8 +77,8 @@ class OutlierAware(Model):
             per_token,
             f"{model.name} outlier-aware",
         )
-        told = b"".join(part.tobytes() for name in sorted(layouts) for part in layouts[name])
-        self.sha256 = hashlib.sha256(f"{model.sha256} {per_token}".encode() + told).hexdigest()
+        described = b"".join(part.tobytes() for name in sorted(layouts) for part in layouts[name])
+        self.sha256 = hashlib.sha256(f"{model.sha256} {per_token}".encode() + described).hexdigest()
         self._added = dict(model.biases) | {
             name: self._sum(name, each) for name, each in layouts.items() if each.centre.any()
         }
