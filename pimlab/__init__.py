@@ -20,6 +20,7 @@ _EXPORTS = {
     "target_of": "pimlab.studies",
     "compare": "pimlab.studies",
     "place": "pimlab.studies.place",
+    "schedule": "pimlab.schedule",
     "Plan": "pimlab.plan",
     "summary": "pimlab.result",
     "link": "pimlab.machine.links",

@@ -22,8 +22,8 @@ from pimlab.dram_pim import DramPim
 from pimlab.machine.protocol import Target
 from pimlab.npu import Npu
 from pimlab.plan import planned
+from pimlab.plan.costs import costs
 from pimlab.plot.style import STAGE_COLOURS, STAGE_MARKERS, figure, save
-from pimlab.studies.costs import costs
 from pimlab.workload.language import hyperscale
 from pimlab.workload.language.shape import attention_intensity, weight_intensity
 

@@ -24,8 +24,8 @@ from pimlab.machine.protocol import MacOp
 from pimlab.npu import Npu, chip, chips
 from pimlab.npu.pricing import mac, vector_op
 from pimlab.plan import planned
+from pimlab.plan.costs import costs
 from pimlab.plot.style import PARTS, figure, save
-from pimlab.studies.costs import costs
 
 OUT = Path("results") / "energy-per-operation"
 REFERENCE = Path(__file__).parents[2] / "datasets" / "reference" / "npu"

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from pimlab.plan.plan import Op, Plan, planned
+from pimlab.plan.plan import Op, Plan, machine_text, planned
 
-__all__ = ["Op", "Plan", "planned"]
+__all__ = ["Op", "Plan", "machine_text", "planned"]

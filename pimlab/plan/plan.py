@@ -18,7 +18,7 @@ from pimlab.cost.prices import Price
 from pimlab.machine import presets
 from pimlab.machine.links import LINK_BIT, Link, link_seconds, transferred
 from pimlab.machine.protocol import MacOp, Target, VectorOp
-from pimlab.values import Value, integer, nearest, unknown
+from pimlab.values import Value, canonical, integer, nearest, unknown
 
 Op = MacOp | VectorOp
 
@@ -250,3 +250,12 @@ def _own_name(machine: Target, before: Sequence[Target]) -> Target:
     while name in taken:
         name += " (host)"
     return machine if name == machine.name else machine.but(name=name)
+
+
+def machine_text(plan: Plan) -> str:
+    """What the attribute `machine` of a result says: the canonical form of the machine it was asked
+    for, or of the plan (all of it but the model, which the attribute `model_sha256` names).
+    """
+    if planned(plan.model, plan.machines[0], plan.batch) == plan:
+        return canonical(plan.machines[0])
+    return canonical({name: getattr(plan, name) for name in Plan.fields() if name != "model"})

@@ -15,10 +15,10 @@ from pimlab.keys import as_key
 from pimlab.machine.links import Link
 from pimlab.machine.protocol import MacOp, Target
 from pimlab.plan import Op, Plan, search
+from pimlab.plan.costs import costs
 from pimlab.plan.plan import checked_link, checked_machines
 from pimlab.plan.search import Search, watts
 from pimlab.result import finished, variable
-from pimlab.studies.costs import costs
 from pimlab.studies.run import run
 from pimlab.values import unknown
 

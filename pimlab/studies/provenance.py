@@ -19,9 +19,9 @@ import xarray as xr
 import pimlab
 from pimlab import catalogue
 from pimlab.machine.protocol import Target
-from pimlab.plan import Plan, planned
+from pimlab.plan import Plan
 from pimlab.result import sources_of
-from pimlab.values import canonical, from_canonical
+from pimlab.values import from_canonical
 
 _ROOT = Path(__file__).parents[2]
 
@@ -95,15 +95,6 @@ def stamp() -> dict[str, str]:
         "cpu": cpu(),
         "blas": blas(),
     }
-
-
-def machine_text(plan: Plan) -> str:
-    """What the attribute `machine` of a result says: the canonical form of the machine it was asked
-    for, or of the plan (all of it but the model, which the attribute `model_sha256` names).
-    """
-    if planned(plan.model, plan.machines[0], plan.batch) == plan:
-        return canonical(plan.machines[0])
-    return canonical({name: getattr(plan, name) for name in Plan.fields() if name != "model"})
 
 
 def target_of(result: xr.Dataset, model: Any = None) -> Any:

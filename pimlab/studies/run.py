@@ -14,10 +14,10 @@ import xarray as xr
 from pimlab import units
 from pimlab.keys import as_key
 from pimlab.machine.protocol import Calibration, Target
-from pimlab.plan import Plan, planned
+from pimlab.plan import Plan, machine_text, planned
+from pimlab.plan.costs import costs
 from pimlab.result import HIGH, LOW, attrs, finished, variable
 from pimlab.studies import provenance
-from pimlab.studies.costs import costs
 from pimlab.studies.execution import SAMPLED, Execution
 
 Times = str | float | Sequence[str | float]
@@ -195,7 +195,7 @@ def attributes(plan: Plan, data: Any, seed: int, rule: str) -> dict[str, Any]:
         "model_sha256": plan.model.sha256,
         **about_data,
         "target": plan.name,
-        "machine": provenance.machine_text(plan),
+        "machine": machine_text(plan),
         "stage": plan.stage,
         "batch": plan.batch,
         "seed": as_key(seed).seed,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pimlab.workload.calibration import RULES, calibrate
     from pimlab.workload.data import Data, DataError, load_data
+    from pimlab.workload.graph import Edge, Graph
     from pimlab.workload.importers.onnx_split import OnnxModel
     from pimlab.workload.importers.torch_trace import TorchModel
     from pimlab.workload.metrics import Accuracy, Metric, PearsonSimilarity
@@ -26,6 +27,8 @@ _EXPORTS = {
     "Accuracy": "metrics",
     "Metric": "metrics",
     "PearsonSimilarity": "metrics",
+    "Edge": "graph",
+    "Graph": "graph",
     "Model": "model",
     "ModelError": "model",
     "load_model": "zoo.models",
@@ -44,6 +47,8 @@ __all__ = [
     "Accuracy",
     "Data",
     "DataError",
+    "Edge",
+    "Graph",
     "Metric",
     "Model",
     "ModelError",

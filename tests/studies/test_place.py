@@ -280,7 +280,7 @@ def test_weights_that_lie_beyond_a_link_are_multiplied_there(name):
     found = place(MODEL, [slow, near], "latency", links={"near-memory": link(name)})
     assert found.owners["fc0"] == "near-memory"  # 16 MiB of weights, 8 KiB of activations
     assert found.latency < min(found.alone["warboy"], found.alone["near-memory"]) * (1 + 1e-12)
-    ds = pim.studies.costs.costs(found)
+    ds = pim.plan.costs.costs(found)
     assert float(ds.latency.sum()) == pytest.approx(found.latency)
     assert float(ds.energy.sum()) == pytest.approx(found.energy)
     crossed = [op for op in OPS if found.owners[op.name] == "near-memory"]

@@ -13,8 +13,8 @@ from threadpoolctl import threadpool_limits
 import pimlab as pim
 from pimlab.machine.protocol import MacOp
 from pimlab.plan import planned
+from pimlab.plan.costs import costs
 from pimlab.studies import provenance
-from pimlab.studies.costs import costs
 
 PAIRS = {
     "fashion-cnn": ("fashion-mnist", 20),

@@ -72,7 +72,7 @@ def test_every_stage_decodes(model, target):
         data.metric.contributions(model.execute(data.inputs, model.exact), data.labels)
     )[0]
     short = pim.run(model.at(context=64), pim.target(target), data, seed=1)
-    long = pim.studies.costs.costs(pim.plan.planned(model.at(context=256), pim.target(target)))
+    long = pim.plan.costs.costs(pim.plan.planned(model.at(context=256), pim.target(target)))
     assert ideal * 0.9 < short.perplexity < ideal * 1.5
     assert short.energy.sum() > 0
     assert long.energy.sum() > short.energy.sum() - short.energy.sel(layer="static warboy").sum(), (

@@ -9,25 +9,28 @@ import xarray as xr
 
 from pimlab.cost import Energy, price
 from pimlab.machine.protocol import Target
-from pimlab.plan import Plan
+from pimlab.plan.plan import Plan
 from pimlab.result import HIGH, LOW, STATIC, attrs, variable
 
 Integrals = Mapping[str, Mapping[str, float]]
 """Operator name -> value-dependent amounts (SI) of one inference, priced like counts."""
 
 
-def costs(plan: Plan, integrals: Integrals | None = None) -> xr.Dataset:
+def costs(
+    plan: Plan, integrals: Integrals | None = None, seconds: float | None = None
+) -> xr.Dataset:
     """Dataset of energy, energy_low, energy_high (layer, component) in J an inference; latency
     (layer) and phase_latency (layer, phase) in s a batch; events (layer, event) of a batch; macs
     (layer) of an inference; occupancy (layer); executor (layer); the scalars throughput, in
     inferences a second when one batch follows another, and assumed_share.
 
     Pseudo-layers "static <machine>" hold what each machine of the plan draws by the second while
-    the operators of a batch run one after another.
+    the operators of a batch run one after another, or in `seconds` (s a batch) where given.
     """
     counts = {op.name: plan.counts(op) for op in plan.operators}
     phases = {op.name: plan.phases(op) for op in plan.operators}
-    seconds = sum(sum(part.values()) for part in phases.values())
+    alone = sum(sum(part.values()) for part in phases.values())
+    seconds = alone if seconds is None else seconds
     energies = _dynamic(plan, counts, integrals or {})
     executor = dict(plan.owners)
     for machine in plan.placed.values():
@@ -44,7 +47,7 @@ def costs(plan: Plan, integrals: Integrals | None = None) -> xr.Dataset:
         answer[name] = _table(name, amounts, layers, "component", float)
     answer["phase_latency"] = _table("phase_latency", phases, layers, "phase", float)
     answer["latency"] = answer.phase_latency.sum("phase").assign_attrs(attrs("latency"))
-    answer["throughput"] = variable("throughput", (), plan.batch / seconds if seconds else np.inf)
+    answer["throughput"] = variable("throughput", (), plan.batch / alone if alone else np.inf)
     answer["macs"] = variable("macs", "layer", [macs.get(name, 0) for name in layers])
     answer["occupancy"] = variable("occupancy", "layer", [held.get(n, 0.0) for n in layers])
     answer["assumed_share"] = variable("assumed_share", (), _assumed_share(energies))
