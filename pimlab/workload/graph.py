@@ -47,8 +47,12 @@ class Graph(Value):
     rows: Mapping[str, int]
 
     def check(self) -> None:
-        """Every operator makes one row or more."""
+        """Edges are edges, and every operator makes one row or more."""
         object.__setattr__(self, "edges", tuple(self.edges))
+        if not all(isinstance(edge, Edge) for edge in self.edges):
+            raise TypeError(f"Graph edges={self.edges!r:.80}; allowed: a tuple of Edge")
+        if not isinstance(self.rows, Mapping):
+            raise TypeError(f"Graph rows={self.rows!r:.80}; allowed: operator -> number of rows")
         for name, count in self.rows.items():
             if isinstance(count, bool) or not hasattr(count, "__index__") or count < 1:
                 raise ValueError(f"Graph rows[{name!r}]={count!r}; allowed: an integer, 1 or more")

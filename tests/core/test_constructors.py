@@ -69,6 +69,7 @@ def _examples():
     yield Streamed(machine=pimlab.target("warboy"))
     yield Wrapped(machine=pimlab.target("warboy"))
     model = pimlab.load_model("digits-mlp")
+    yield model.graph
     yield planned(model, pimlab.target("hbm-pim"))
     yield pimlab.place(model, [pimlab.target("warboy")])
 

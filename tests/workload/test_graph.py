@@ -43,6 +43,8 @@ def test_a_circle_is_refused_by_its_operators():
         (lambda: Edge(maker="a", reader="b", stride=0), "stride=0"),
         (lambda: Edge(maker="a", reader="b", whole="no"), "whole='no'"),
         (lambda: Graph(edges=(), rows={"a": 0}), r"rows\['a'\]=0"),
+        (lambda: Graph(edges=("ab",), rows={}), r"edges=\('ab',\)"),
+        (lambda: Graph(edges=(), rows="a"), "rows='a'"),
         (
             lambda: Graph(edges=(Edge(maker="conv1", reader="conv9"),), rows={}).order(["conv1"]),
             "conv9",
