@@ -36,6 +36,7 @@ def _limits(rng):
             int(rng.integers(1, 3)),
             int(rng.integers(1, 3)),
             int(rng.integers(0, 2)),
+            int(rng.choice([0, 1, 4])),
         ],
         np.int64,
     )

@@ -52,6 +52,7 @@ def _options(rng, size):
         tPBR2PBR=12,
         tPPD=int(rng.integers(1, 5)),
         act_cycles=int(rng.integers(1, 4)),
+        tAAD=None if rng.integers(0, 2) else int(rng.integers(1, 9)),
         column_cycles=int(rng.integers(1, 4)),
         buses=str(rng.choice(["one", "row and column"])),
     )
@@ -113,7 +114,7 @@ CASES = {
         f"dram_timing.schedule.options.{seed}": Case(
             _schedule, _reference, _seeded(seed), covers=_COVERS
         )
-        for seed in range(6)
+        for seed in range(8)
     },
     "dram_timing.in_order": Case(
         _in_order, reference.in_order, _commands, covers=("dram_timing.in_order",)

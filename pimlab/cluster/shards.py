@@ -82,6 +82,7 @@ def layer_macs(shape: DecoderShape, work: Work, tensor: int = 1) -> tuple[MacOp,
         groups=work.batch * held,
         kind="activations",
         cached=True,
+        appended=size,
     )
     values = cached.but(name="values", k=work.seen, n=size)
     first = [ops.pop(name) for name in ("q", "k", "v")]

@@ -15,6 +15,7 @@ from pimlab.dram_pim.api import (
     host_write,
     load,
     matmul,
+    read_results,
     trace,
 )
 from pimlab.dram_pim.arithmetic import AnyFormat, Bf16Tree, FixedPoint, HalfLanes
@@ -54,6 +55,7 @@ __all__ = [
     "host_write",
     "load",
     "matmul",
+    "read_results",
     "timing",
     "trace",
     "validate",

@@ -113,10 +113,14 @@ class AimRun:
         return {name: int(count) for name, count in zip(COMMANDS, number, strict=True)}
 
     def phases(self) -> dict[str, int]:
-        """Cycles by phase: each command ends a span that is its own."""
+        """Cycles by phase: each command ends a span that is its own; what follows a refresh is that
+        of the refresh.
+        """
         spans = np.diff(self.issued, prepend=0)
         spans[-1] += self.cycles - self.issued[-1]
-        total = np.bincount(self.commands, weights=spans, minlength=len(COMMANDS))
+        after = np.concatenate([[False], self.commands[:-1] == REFAB])
+        owner = np.where(after, REFAB, self.commands)
+        total = np.bincount(owner, weights=spans, minlength=len(COMMANDS))
         phases: dict[str, int] = {}
         for name, cycles in zip(_PHASES, total, strict=True):
             if cycles:
@@ -215,18 +219,30 @@ class AimPim(PinnedBanks):
         do not hold them.
         """
         groups, whole = -(-outputs // self.outputs_per_tile), -(-inputs // self.inputs_per_tile)
-        if groups * whole > self.rows:
+        needed = self._rows_of(outputs, inputs)
+        if needed > self.rows:
             raise ValueError(
-                f"a {inputs} x {outputs} matrix needs {groups * whole} rows a bank; there are "
+                f"a {inputs} x {outputs} matrix needs {needed} rows a bank; there are "
                 f"{self.rows} rows a bank"
             )
         reads = np.full(whole, self.columns)
         reads[-1] = -(-(inputs - (whole - 1) * self.inputs_per_tile) // self.lanes)
         return groups, reads
 
+    def groups_per_row(self, inputs: int, compat: str | None = None) -> int:
+        """Groups of outputs whose weights lie in one row: several where half a row holds the inputs
+        (the tool gives each group a row of its own).
+        """
+        return 1 if compat else max(self.columns // -(-inputs // self.lanes), 1)
+
+    def _rows_of(self, outputs: int, inputs: int) -> int:
+        """Rows of each bank that a matrix takes up."""
+        groups, whole = -(-outputs // self.outputs_per_tile), -(-inputs // self.inputs_per_tile)
+        return -(-groups * whole // self.groups_per_row(inputs))
+
     def occupancy(self, outputs: int, inputs: int) -> float:
         """Share of the rows that a matrix takes up."""
-        return -(-outputs // self.outputs_per_tile) * -(-inputs // self.inputs_per_tile) / self.rows
+        return self._rows_of(outputs, inputs) / self.rows
 
     def macs_done(self, outputs: int, inputs: int, batch: int) -> int:
         """Multiply-accumulates of `batch` products, padding included."""
@@ -244,9 +260,14 @@ class AimPim(PinnedBanks):
         )
         return -(-elements // step) * step
 
-    def commands(self, outputs: int, inputs: int, batch: int) -> np.ndarray:
+    def commands(
+        self, outputs: int, inputs: int, batch: int, compat: str | None = None
+    ) -> np.ndarray:
         """int64 (n,), the commands of `batch` products in order."""
         groups, reads = self.chunks(outputs, inputs)
+        together = self.groups_per_row(inputs, compat)
+        if together > 1 and self.after == "read":
+            return self._packed(groups, int(reads[0]), together, batch)
         # partial sums of all but the last chunk are read as they are
         last = [PREA, ACT16, AF16, TMOD, RDAF] if self.after == "look up" else [TMOD, RDMAC]
         ends = [*[[TMOD, RDMAC]] * (len(reads) - 1), last]
@@ -266,18 +287,40 @@ class AimPim(PinnedBanks):
             body = np.tile(np.concatenate(one), batch)
         return _without_first_precharge(np.concatenate([[TMOD], body]))
 
-    def opened(self, outputs: int, inputs: int, batch: int) -> np.ndarray:
-        """int64 (activates,), the row that each opens: the weights of one group and one chunk, or
-        the tables in the last row.
+    def _packed(self, groups: int, reads: int, together: int, batch: int) -> np.ndarray:
+        """The commands where one row holds several groups: it is opened for the first of them."""
+        fill, product = [WRGB] * reads, [*[MAC16] * reads, TMOD, RDMAC]
+        if self.loop == "outputs first":
+            first, later = [WRMAC, *fill, TMOD, PREA, ACT16, *product], [WRMAC, *fill, TMOD]
+        else:
+            first, later = [WRMAC, TMOD, PREA, ACT16, *product], [WRMAC, TMOD]
+        one = [*first, *[*later, *product] * (together - 1)]
+        body = np.tile(np.array(one), groups // together)
+        if left := groups % together:
+            body = np.r_[body, first, [*later, *product] * (left - 1)].astype(np.int64)
+        if self.loop == "inputs first":
+            body = np.r_[fill, body]
+        return _without_first_precharge(np.concatenate([[TMOD], np.tile(body, batch)]))
+
+    def opened(
+        self, outputs: int, inputs: int, batch: int, compat: str | None = None
+    ) -> np.ndarray:
+        """int64 (activates,), the row that each opens: the weights of one chunk of one group or of
+        several groups, or the tables in the last row.
         """
         groups, reads = self.chunks(outputs, inputs)
-        weights = np.arange(groups * len(reads)).reshape(groups, len(reads))
+        together = self.groups_per_row(inputs, compat)
+        if together > 1 and self.after == "read":
+            return np.tile(np.arange(-(-groups // together)), batch)
+        weights = np.arange(groups * len(reads)).reshape(groups, len(reads)) // together
         if self.loop == "inputs first":
             weights = weights.T
         rows = weights.reshape(-1)
         if self.after == "look up":
             # the tables follow the last chunk of each group
-            last = np.flatnonzero(rows % len(reads) == len(reads) - 1)
+            last = np.flatnonzero(np.tile(np.arange(len(reads)), groups) == len(reads) - 1)
+            if self.loop == "inputs first":
+                last = np.arange(rows.size - groups, rows.size)
             rows = np.insert(rows, last + 1, self.rows - 1)
         return np.tile(rows, batch)
 
@@ -293,8 +336,9 @@ class AimPim(PinnedBanks):
         """The whole schedule of `batch` products on one channel; `compat="aim_simulator"` never
         refreshes.
         """
-        commands = self.commands(outputs, inputs, batch)
-        return self._run(commands, self.opened(outputs, inputs, batch), t, refresh, compat)
+        commands = self.commands(outputs, inputs, batch, compat)
+        opened = self.opened(outputs, inputs, batch, compat)
+        return self._run(commands, opened, t, refresh, compat)
 
     def gemv_summary(
         self,
@@ -306,8 +350,8 @@ class AimPim(PinnedBanks):
         compat: str | None,
     ) -> Summary:
         """What `batch` products cost; many equal ones are scheduled in part and repeated."""
-        refresh = refresh and _refreshes(compat)
-        return _gemv_summary(self, _checked(t), outputs, inputs, batch, refresh)
+        _refreshes(compat)
+        return _gemv_summary(self, _checked(t), outputs, inputs, batch, refresh, compat)
 
     def elementwise(
         self, t: Timing | None, op: str, elements: int, refresh: bool, compat: str | None
@@ -411,11 +455,17 @@ def _refreshes(compat: str | None) -> bool:
 
 @lru_cache(maxsize=512)
 def _gemv_summary(
-    org: AimPim, t: AimTiming, outputs: int, inputs: int, batch: int, refresh: bool
+    org: AimPim,
+    t: AimTiming,
+    outputs: int,
+    inputs: int,
+    batch: int,
+    refresh: bool,
+    compat: str | None,
 ) -> Summary:
     one = 2 * org.macs_done(outputs, inputs, 1) // (org.outputs_per_tile * org.lanes)
     many = max(LONGEST // one, 4)
     if batch <= many:
-        return summary(org.gemv(t, outputs, inputs, batch, refresh, None))
-    few, most = (org.gemv(t, outputs, inputs, n, refresh, None) for n in (many // 2, many))
+        return summary(org.gemv(t, outputs, inputs, batch, refresh, compat))
+    few, most = (org.gemv(t, outputs, inputs, n, refresh, compat) for n in (many // 2, many))
     return stretched(few, most, (many // 2, many), batch)

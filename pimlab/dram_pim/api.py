@@ -14,9 +14,10 @@ from pimlab.cost import price
 from pimlab.dram_pim import layout
 from pimlab.dram_pim.activation import LookUp
 from pimlab.dram_pim.aim import AimPim
-from pimlab.dram_pim.machine import Schedule, Traced
+from pimlab.dram_pim.machine import Schedule, Summary, Traced
 from pimlab.dram_pim.pins import PinnedBanks
 from pimlab.dram_pim.presets import build
+from pimlab.dram_pim.prices import HOST_ADD
 from pimlab.dram_pim.target import DramPim
 from pimlab.kernels import fp16
 from pimlab.kernels.dram_timing import READ, WRITE
@@ -202,6 +203,25 @@ def load(
     return answer.assign(utilisation=answer.utilisation * (m * k / stored)).assign_attrs(m=m, k=k)
 
 
+def read_results(target: DramPim | str, m: int, k: int, batch: int = 1) -> xr.Dataset:
+    """A host reads the results of `batch` products with m outputs and k inputs, and adds their
+    lanes where the units leave several; Dataset as `gemv`, nothing of it for machines whose product
+    reads its own results (GDDR6-AiM, UPMEM).
+
+    >>> whole = pim.dram_pim.read_results("hbm-pim", 4096, 4096)
+    >>> float(whole.seconds) > 0, float(pim.dram_pim.read_results("gddr6-aim", 64, 64).seconds)
+    (True, 0.0)
+    """
+    machine = machine_of(target)
+    m, k, batch = _positive("read_results", m=m, k=k, batch=batch)
+    timed = machine.organisation.results(machine.timing, m, k, batch)
+    if HOST_ADD in machine.energies and timed.cycles:
+        added = {HOST_ADD: machine.organisation.host_additions(m, batch)}
+        timed = Summary(timed.cycles, timed.commands, timed.spans, timed.events | added)
+    stored = machine.organisation.macs_done(m, k, 1)
+    return _answer(machine, timed, {"m": m, "k": k, "batch": batch}, m * k / stored)
+
+
 def _host(
     target: DramPim | str, amount: int, kind: int, refresh: bool, compat: str | None
 ) -> xr.Dataset:
@@ -250,7 +270,7 @@ def _answer(
         ),
         "power": (
             (),
-            sum(energy.nominal.values()) / seconds,
+            sum(energy.nominal.values()) / seconds if seconds else 0.0,
             {"units": "W", "long_name": "mean power of all channels"},
         ),
         "utilisation": (

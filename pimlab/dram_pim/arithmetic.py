@@ -71,6 +71,10 @@ class Arithmetic(Value):
         """y float32 (batch, n) of x float32 (batch, k)."""
         raise NotImplementedError
 
+    def overflowed(self, x: np.ndarray, laid: Laid, y: np.ndarray) -> int:
+        """How many sums of y = `multiply(x, laid)` left the range of the format."""
+        return int(np.count_nonzero(~np.isfinite(y)))
+
     def lanes(self, x: np.ndarray, laid: Laid) -> np.ndarray:
         """float32 (batch, n, lanes), what each lane holds before lanes are added; ValueError where
         there are none.
@@ -148,10 +152,18 @@ class HalfLanes(Arithmetic):
         return layout.lane_partials(by_lane, laid.w).transpose(0, 2, 1)
 
 
+_HALVES = np.array([0, 8, 4, 12, 2, 10, 6, 14, 1, 9, 5, 13, 3, 11, 7, 15])
+"""The order in which neighbours of a tree of sixteen are those of a tree of halves (bits
+reversed).
+"""
+
+
 class Bf16Tree(Arithmetic):
     """BF16 multipliers and an adder tree of GDDR6-AiM: sums of 16 products, added to one
     accumulator a bank.
 
+    order : which inputs a tree adds first: "neighbours" 0 + 1, 2 + 3, ..., or "halves" 0 + 8,
+    1 + 9, ... as a folded tree does. No paper says.
     tree, accumulator : the grid of the tree's nodes and of the running sum. The papers give neither
     width nor rounding; "float32" in both is the most exact reading, "bf16" in both the cheapest.
     The result is read out in bfloat16.
@@ -162,6 +174,7 @@ class Bf16Tree(Arithmetic):
         "float32", "bf16", default="float32", doc="grid of products and of the tree's nodes"
     )
     accumulator: str = choice("float32", "bf16", default="float32", doc="grid of the running sum")
+    order: str = choice("neighbours", "halves", default="neighbours", doc="shape of the tree")
     readout: str = choice(
         "bf16", "float32", default="bf16", doc="grid of the result that a host reads"
     )
@@ -180,7 +193,8 @@ class Bf16Tree(Arithmetic):
         steps = -(-w.shape[0] // 16)
         padded = np.zeros((steps * 16, w.shape[1]), np.float32)
         padded[: w.shape[0]] = self._grid(w)
-        return Laid(padded.reshape(steps, 16, -1))
+        blocks = padded.reshape(steps, 16, -1)
+        return Laid(blocks[:, _HALVES] if self.order == "halves" else blocks)
 
     def multiply(self, x: np.ndarray, laid: Laid) -> np.ndarray:
         """One accumulator an output, sixteen products at a time."""
@@ -188,7 +202,8 @@ class Bf16Tree(Arithmetic):
         padded = np.zeros((x.shape[0], w.shape[0] * 16), np.float32)
         padded[:, : x.shape[1]] = self._grid(x)
         out = np.empty((x.shape[0], w.shape[2]), np.float32)
-        blocks = np.ascontiguousarray(padded.reshape(x.shape[0], -1, 16))
+        blocks = padded.reshape(x.shape[0], -1, 16)
+        blocks = np.ascontiguousarray(blocks[:, :, _HALVES] if self.order == "halves" else blocks)
         bf16_tree.matmul(blocks, w, int(self.tree == "bf16"), int(self.accumulator == "bf16"), out)
         return layout.to_bf16(out) if self.readout == "bf16" else out
 
@@ -232,6 +247,11 @@ class FixedPoint(Arithmetic):
             (self._codes(x).astype(np.int64) @ laid.w.astype(np.int64)).astype(np.int32)
             / 4.0**self.fraction
         ).astype(np.float32)
+
+    def overflowed(self, x: np.ndarray, laid: Laid, y: np.ndarray) -> int:
+        """Sums beyond 32 bits, which have wrapped."""
+        exact = self._codes(x).astype(np.float64) @ laid.w.astype(np.float64)
+        return int(np.count_nonzero((exact < -(2.0**31)) | (exact >= 2.0**31)))
 
 
 class AnyFormat(Arithmetic):

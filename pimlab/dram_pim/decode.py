@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import xarray as xr
 
-from pimlab.dram_pim.api import gemv, host_read, host_write, machine_of
+from pimlab.dram_pim.api import gemv, host_read, host_write, machine_of, read_results
 from pimlab.dram_pim.target import DramPim
 
 WAYS = ("in the banks", "through the pins")
@@ -30,11 +30,19 @@ def products(
     }
 
 
+def _inside(machine: DramPim, outputs: int, inputs: int, rows: int) -> xr.Dataset:
+    """A product in the banks and the reading of its results."""
+    product = gemv(machine, outputs, inputs, rows)[["seconds", "energy"]]
+    read = read_results(machine, outputs, inputs, rows)[["seconds", "energy"]]
+    both, more = xr.align(product, read, join="outer", fill_value=0.0)
+    return both + more
+
+
 def decode_layer(
     target: DramPim | str, *, width: int, hidden: int, heads: int, context: int, batch: int = 1
 ) -> xr.Dataset:
     """One decode step of one layer: seconds (way, product) and energy (way, product, component) in
-    J.
+    J. "in the banks" includes what it costs a host to read the results and to add their lanes.
 
     "cache append" is a host's write of one key and one value a sequence, the same either way.
 
@@ -63,7 +71,7 @@ def decode_layer(
         )
     wanted = products(width, hidden, heads, context, batch)
     append = host_write(machine, 2 * 2 * batch * width)
-    inside = [*(gemv(machine, *sizes) for sizes in wanted.values()), append]
+    inside = [*(_inside(machine, *sizes) for sizes in wanted.values()), append]
     outside = [
         *(host_read(machine, 2 * outputs * inputs) for outputs, inputs, _ in wanted.values()),
         append,

@@ -49,6 +49,12 @@ class Controller(Value):
     refresh: str = choice(
         "all banks", "one bank", default="all banks", doc="what one refresh command refreshes"
     )
+    postpone: int | None = integer(
+        0,
+        1 << 40,
+        default=None,
+        doc="cycles that a due refresh waits for open rows to be drained; None: one interval",
+    )
     writes: WriteQueue | None = part(
         WriteQueue, default=None, doc="the queue of writes; None: one queue for all requests"
     )
@@ -145,6 +151,7 @@ def spacings(
         kernel.ACT_CYCLES: t.act_cycles,
         kernel.COLUMN_CYCLES: t.column_cycles,
         kernel.SPLIT_BUS: t.buses == "row and column",
+        kernel.ACT_AHEAD: t.tAAD or 0,
         kernel.ACT_REF: t.tRC if strict else 0,
     }
     if controller.writes is not None:
@@ -163,7 +170,7 @@ def _refreshes(t: Timing, org: Banks, refresh: bool, controller: Controller) -> 
     table = {
         kernel.REFI: interval,
         kernel.FIRST_REFRESH: interval // org.ranks if refresh else _FAR,
-        kernel.POSTPONE: interval,
+        kernel.POSTPONE: interval if controller.postpone is None else controller.postpone,
         kernel.RFC: t.tRFC,
         kernel.REF_ACT_ANY: t.tRFC,
         kernel.REF_REF_ANY: t.tRFC,

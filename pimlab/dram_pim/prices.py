@@ -21,7 +21,7 @@ ACTIVATE, BANK_BIT, MAC, REGISTER_BIT, ARRAY_BIT, IO_BIT, HOST_ADD, REFRESH, BAC
 )
 """Rows opened (one bank each); bits between a bank and its unit; multiply-accumulates; bits written
 to unit registers; bits between a bank and the periphery; bits over the package's pins; additions on
-the host; all-bank refreshes of one channel and rank; seconds of standby.
+the host; all-bank refreshes of one channel and rank; seconds of standby of one channel.
 """
 
 
@@ -67,8 +67,13 @@ def prices(table: Entry) -> Prices:
         for event, (key, part) in _PARTS.items()
         if key in table
     }
+    channels = table["channels"].value
     background = derive(
-        "background", lambda watt: watt, table["power.background"], unit="J", reason="power x 1 s"
+        "background",
+        lambda watt: watt / channels,
+        table["power.background"],
+        unit="J",
+        reason="power x 1 s / channels",
     )
     by_event[BACKGROUND] = Price(constant=background, component="background")
     if "refresh_commands" in table:

@@ -165,7 +165,7 @@ class DramPim(Target):
         outputs, org, t = op.n * together, self.organisation, self.timing
         append = NOTHING
         if op.kind == "activations":
-            bits = together * min(op.k, op.n) * _CACHE_BITS
+            bits = together * _appended(op) * _CACHE_BITS
             append = org.host_summary(
                 t, -(-bits // (org.access_bits * org.channels)), WRITE, True, None
             )
@@ -209,8 +209,8 @@ class DramPim(Target):
 
     @property
     def static(self) -> Mapping[str, float]:
-        """All-bank refreshes of every channel and rank, and standby, a second."""
-        rates = {events.BACKGROUND: 1.0}
+        """All-bank refreshes of every channel and rank, and standby of every channel, a second."""
+        rates = {events.BACKGROUND: float(self.organisation.channels)}
         if events.REFRESH in self.energies:
             rates[events.REFRESH] = self.organisation.refreshes_a_second(self.timing)
         return rates
@@ -242,6 +242,18 @@ class DramPim(Target):
         return self.but(arithmetic=self.arithmetic.with_causes(causes))
 
 
+def _appended(op: MacOp) -> int:
+    """Values that an inference appends to the cache of one group: the width of a head.
+
+    Where the operator does not say, scores grow along n and values along k; of others the shorter
+    side is taken for the head.
+    """
+    if op.appended is not None:
+        return op.appended
+    widths = {"scores": op.k, "qk": op.k, "values": op.n, "pv": op.n}
+    return widths.get(op.name.rsplit(".", 1)[-1], min(op.k, op.n))
+
+
 class BankWeights(Programmed):
     """Weights (k, n) in the banks of a `DramPim`."""
 
@@ -270,11 +282,12 @@ class BankWeights(Programmed):
     def counted(
         self, x: np.ndarray, key: int | Key = 0, at: str | float = 0.0
     ) -> tuple[np.ndarray, Mapping[str, int]]:
-        """`matmul`, and how many sums left the range of the banks' format (they are infinite, or no
-        number after that).
+        """`matmul`, and how many sums left the range of the banks' format: they are infinite, or no
+        number after that, or have wrapped in integer registers.
         """
         y = self.matmul(x, key, at)
-        return y, {"sums overflowed": int(np.count_nonzero(~np.isfinite(y)))}
+        x = checked_operands(x, self.inputs, self.target.name)
+        return y, {"sums overflowed": self.target.arithmetic.overflowed(x, self.laid, y)}
 
     def lanes(self, x: np.ndarray) -> np.ndarray:
         """float32 (batch, n, lanes): what each lane holds before the host adds them; ValueError

@@ -72,6 +72,13 @@ class Timing(Value):
     column_cycles: int = integer(
         1, 8, default=1, doc="cycles that a read or a write occupies its bus"
     )
+    tAAD: int | None = integer(
+        1,
+        60,
+        default=None,
+        doc="cycles by which the first half of an activate may come before the second; None: an "
+        "activate is one command",
+    )
     buses: str = choice(
         "one", "row and column", default="one", doc="command buses: one, or one for each kind"
     )

@@ -15,6 +15,14 @@ from pimlab.dram_pim.machine import NOTHING, Organisation, Summary, summary
 from pimlab.dram_pim.timing import Timing
 from pimlab.values import integer, number, quantity
 
+_MOVED = {"add": 3, "mul": 3, "reduce": 1, "scan": 4, "histogram": 1}
+"""Vectors that an operator reads from and writes to the banks."""
+
+
+def _refuse(compat: str | None) -> None:
+    if compat is not None:
+        raise ValueError(f"compat={compat!r} is not known for scalar cores (known: none)")
+
 
 @dataclass(frozen=True)
 class DpuRun:
@@ -50,6 +58,22 @@ class Dpus(Organisation):
     mac_instructions: int = integer(
         1, 4096, doc="instructions of one multiply-accumulate, loads and loop included"
     )
+    add_instructions: int = integer(
+        1, 4096, doc="instructions of one addition of two vectors, loop included"
+    )
+    mul_instructions: int = integer(
+        1, 4096, doc="instructions of one multiplication of two vectors, loop included"
+    )
+    reduce_instructions: int = integer(
+        1, 4096, doc="instructions of one element of a sum, loop included"
+    )
+    scan_instructions: int = integer(
+        1, 4096, doc="instructions of one element of a prefix sum, both passes"
+    )
+    histogram_instructions: int = integer(
+        1, 4096, doc="instructions of one element of a histogram, loop included"
+    )
+    histogram_bins: int = integer(1, 1 << 14, doc="bins of a histogram")
     operand_bytes: int = integer(1, 4, doc="bytes of a weight and of an input")
     transfer_bytes: int = integer(8, 2048, doc="bytes of one transfer between bank and scratchpad")
     transfer_setup: int = integer(0, 4096, doc="cycles of one transfer before its data")
@@ -68,8 +92,10 @@ class Dpus(Organisation):
 
     @property
     def operators(self) -> tuple[str, ...]:
-        """Element-wise operators of the cores."""
-        return ("add", "mul")
+        """Operators of the cores on vectors: element by element, and three with a result of
+        another shape.
+        """
+        return tuple(_MOVED)
 
     def cycle(self, t: Timing | None) -> float:
         """Seconds of one cycle of the cores."""
@@ -111,8 +137,8 @@ class Dpus(Organisation):
         """Elements of an element-wise operator, padding included."""
         return -(-elements // self.channels) * self.channels
 
-    def _run(self, macs: int, moved: int, host_bytes: int) -> DpuRun:
-        work, dma = self.pipeline(macs * self.mac_instructions), self.transfers(moved)
+    def _run(self, instructions: int, moved: int, host_bytes: int) -> DpuRun:
+        work, dma = self.pipeline(instructions), self.transfers(moved)
         host = round(host_bytes * 8 / self.host_bandwidth * self.clock)
         # transfers of one tasklet run beside instructions of the others; the longer of the two is
         # what is seen
@@ -122,7 +148,7 @@ class Dpus(Organisation):
             "host transfer": host,
         }
         done = {
-            "instruction": macs * self.mac_instructions,
+            "instruction": instructions,
             "transfer": -(-moved // self.transfer_bytes),
             "host byte": host_bytes,
         }
@@ -145,11 +171,10 @@ class Dpus(Organisation):
         """`batch` products: inputs sent to every core, weights streamed from the bank, results
         fetched.
         """
-        if compat is not None:
-            raise ValueError(f"compat={compat!r} is not known for scalar cores (known: none)")
+        _refuse(compat)
         macs = self.rows(outputs, inputs) * inputs * batch
         host_bytes = batch * (inputs * self.operand_bytes * self.channels + outputs * 4)
-        return self._run(macs, macs * self.operand_bytes, host_bytes)
+        return self._run(macs * self.mac_instructions, macs * self.operand_bytes, host_bytes)
 
     def gemv_summary(
         self,
@@ -166,9 +191,16 @@ class Dpus(Organisation):
     def elementwise(
         self, t: Timing | None, op: str, elements: int, refresh: bool, compat: str | None
     ) -> DpuRun:
-        """Two operands read, one written, one operator each."""
+        """An operator on vectors that lie in the banks: "add", "mul" read two and write one,
+        "scan" (a prefix sum) reads and writes one twice, "reduce" (a sum) and "histogram" read one;
+        the host fetches one result of a core of these.
+        """
+        _refuse(compat)
         each = self.elements_done(elements) // self.channels
-        return self._run(each, 3 * each * self.operand_bytes, 0)
+        instructions = each * int(getattr(self, f"{op}_instructions"))
+        results = {"reduce": 1, "scan": 1, "histogram": self.histogram_bins}.get(op, 0)
+        moved = _MOVED[op] * each * self.operand_bytes
+        return self._run(instructions, moved, results * 4 * self.channels)
 
     def host_summary(
         self, t: Timing | None, accesses: int, kind: int, refresh: bool, compat: str | None
@@ -178,7 +210,8 @@ class Dpus(Organisation):
 
     def all_banks(self, t: Timing | None) -> tuple[dict[str, int], int]:
         """(events over all cores, cycles) of one block streamed from the bank and multiplied."""
-        done = self._run(self.transfer_bytes // self.operand_bytes, self.transfer_bytes, 0)
+        macs = self.transfer_bytes // self.operand_bytes
+        done = self._run(macs * self.mac_instructions, self.transfer_bytes, 0)
         return dict(done.events), done.cycles
 
     def results(self, t: Timing | None, outputs: int, inputs: int, batch: int) -> Summary:

@@ -234,6 +234,7 @@ def _limits(t: Timing, banks: int, groups: int, refreshed: bool) -> np.ndarray:
         kernel.ACT_CYCLES: t.act_cycles,
         kernel.COLUMN_CYCLES: t.column_cycles,
         kernel.SPLIT_BUS: t.buses == "row and column",
+        kernel.ACT_AHEAD: t.tAAD or 0,
     }.items():
         limits[place] = value
     return limits

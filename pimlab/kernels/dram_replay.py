@@ -15,14 +15,24 @@ ACT, PRE, RD, WR, REF, REFPB = range(6)
 """Command codes of `replay`. REF is of all banks, REFPB of one."""
 COMMANDS = 6
 
-BANKS, GROUPS, XAW, WINDOW, OPEN_LIMIT, REFRESH_LIMIT, ACT_CYCLES, COLUMN_CYCLES, SPLIT_BUS = range(
-    9
-)
+(
+    BANKS,
+    GROUPS,
+    XAW,
+    WINDOW,
+    OPEN_LIMIT,
+    REFRESH_LIMIT,
+    ACT_CYCLES,
+    COLUMN_CYCLES,
+    SPLIT_BUS,
+    ACT_AHEAD,
+) = range(10)
 """Entries of `limits`: banks, bank groups, activates in WINDOW cycles, cycles a row may stay open
 and a bank may go without a refresh (0: no limit), cycles that an activate, and a read or a write,
-occupy their bus, and 1 where row and column commands have a bus each.
+occupy their bus, 1 where row and column commands have a bus each, and cycles by which the first
+half of an activate may come before the second (0: an activate is one command).
 """
-LIMITS = 9
+LIMITS = 10
 
 LATER, EARLIER, WHERE, LEAST = range(4)
 """Columns of a rule: the later and the earlier command, where both act and how many cycles lie
@@ -55,6 +65,7 @@ FAULT, LINE, RULE, PLACE, BEFORE = range(5)
 and the cycle (WRONG_ROW, ROW_OPEN: the row) that it is measured from.
 """
 _LONG_AGO = -(np.int64(1) << np.int64(60))
+_BITS = (np.int64(1) << np.int64(62)) - np.int64(1)
 
 
 @kernel
@@ -132,7 +143,26 @@ def _note(cycle, command, row, met, state, last, limits):
 
 
 @kernel
-def _in_order(line, cycle, command, bank, now, bus, limits, answer):
+def _half_fits(cycle, command, slots, limits):
+    """Whether an activate's first half has a free slot on the bus in the cycles before; the oldest
+    is taken.
+
+    slots : int64 (2,), cycle of the last command, and the taken cycles up to it as bits.
+    """
+    steps = cycle - slots[0]
+    taken = slots[1] << steps if steps < 62 else np.int64(0)
+    first = 0
+    if command == ACT:
+        for back in range(min(limits[ACT_AHEAD], cycle - 1), 0, -1):
+            if (taken >> back) & 1 == 0:
+                first = back
+                break
+    slots[0], slots[1] = cycle, (taken | 1 | (np.int64(1) << first)) & _BITS
+    return command != ACT or first > 0
+
+
+@kernel
+def _in_order(line, cycle, command, bank, now, bus, slots, limits, answer):
     """The command comes after the one before it, its bus is free and its bank exists."""
     own = 1 if limits[SPLIT_BUS] == 1 and command in (RD, WR) else 0
     if cycle < now or (cycle == now and limits[SPLIT_BUS] == 0):
@@ -143,6 +173,8 @@ def _in_order(line, cycle, command, bank, now, bus, limits, answer):
     elif command in (RD, WR):
         taken = limits[COLUMN_CYCLES]
     if cycle - bus[own] < taken:
+        return _fault(answer, BUS_TAKEN, line, bank, bus[own])
+    if limits[ACT_AHEAD] > 0 and not _half_fits(cycle, command, slots, limits):
         return _fault(answer, BUS_TAKEN, line, bank, bus[own])
     if bank < 0 or bank >= limits[BANKS]:
         return _fault(answer, NO_BANK, line, bank, now)
@@ -175,12 +207,13 @@ def replay(cycle, command, bank, row, mode, rules, starts, limits, answer):
     last = np.full((COMMANDS, banks + limits[GROUPS] + 1), _LONG_AGO, np.int64)
     together = np.zeros(banks, np.int64)
     bus = np.full(2, _LONG_AGO, np.int64)
+    slots = np.zeros(2, np.int64)
     recent = np.full(limits[XAW], _LONG_AGO, np.int64)
     activates, now = 0, np.int64(-1)
     answer[:] = 0
     for line in range(cycle.size):
         when, what = cycle[line], command[line]
-        if not _in_order(line, when, what, bank[line], now, bus, limits, answer):
+        if not _in_order(line, when, what, bank[line], now, bus, slots, limits, answer):
             return
         met = _banks(what, bank[line], mode[line], together, banks)
         if not _rows_fit(line, when, what, row[line], met, state, limits, answer):

@@ -71,7 +71,8 @@ cycles (a change of mode is not interrupted).
     WRITE_DEPTH,
     WRITE_HIGH,
     WRITE_LOW,
-) = range(41)
+    ACT_AHEAD,
+) = range(42)
 """Rows of `spacing`: banks, bank groups, requests that may be served and requests in sight of an
 open row, then cycles. RD_END, WR_END: command to end of data. FIRST_REFRESH: when the first is due.
 REFRESH_GAP: precharge to refresh. POSTPONE: how long a due refresh waits for open rows to drain.
@@ -82,8 +83,10 @@ or a write, occupy their bus. SPLIT_BUS: 1 where row and column commands have a 
 activate to refresh of the same bank; ACT_REF_ANY, REF_ACT_ANY, REF_REF_ANY: of any two banks (RFC
 holds for the same bank). PER_BANK: 1 where a refresh is of one bank, in turn. WRITE_DEPTH: writes
 that wait in their own queue (0: one queue for all); WRITE_HIGH, WRITE_LOW: when they are served.
+ACT_AHEAD: cycles by which the first of an activate's two halves may come before the second, in any
+slot of the bus that is free (0: an activate is one command).
 """
-SPACINGS = 41
+SPACINGS = 42
 
 OPEN, ACT, RD, WR, PRE, REF = range(6)
 """Columns of `ready`, one row a bank, then a bank group, then the channel: the open row (-1:
@@ -169,9 +172,40 @@ def _issue_activate(bank, row, now, ready, spacing):
     return np.int64(0)
 
 
+TAKEN, AT = range(2)
+"""Entries of `slots`: the last 62 cycles of the bus as bits, 1 where a command takes it, and the
+cycle of bit 0.
+"""
+_ALL = (np.int64(1) << np.int64(62)) - np.int64(1)
+
+
 @kernel
-def _occupy(command, now, ready, spacing):
+def _moved(slots, now):
+    """The taken slots as bits, bit 0 for cycle `now`."""
+    steps = now - slots[AT]
+    return (slots[TAKEN] << steps) & _ALL if steps < 62 else np.int64(0)
+
+
+@kernel
+def _first_half(slots, now, ahead):
+    """How many cycles before `now` the oldest free slot for the first half of an activate lies; 0
+    where none of the last `ahead` is free.
+    """
+    taken = _moved(slots, now)
+    for back in range(min(ahead, now - 1), 0, -1):
+        if (taken >> back) & 1 == 0:
+            return back
+    return 0
+
+
+@kernel
+def _occupy(command, now, ready, slots, spacing):
     """The bus of `command` is taken until `now`: what comes after needs its own cycles."""
+    if spacing[ACT_AHEAD] > 0:
+        first = 0
+        if command == ACTIVATE:
+            first = _first_half(slots, now, spacing[ACT_AHEAD])
+        slots[TAKEN], slots[AT] = _moved(slots, now) | 1 | (np.int64(1) << first), now
     is_row, split = command >= ACTIVATE, spacing[SPLIT_BUS] == 1
     if is_row or not split:
         _at_least(ready, -1, ACT, now + spacing[ACT_CYCLES])
@@ -247,6 +281,7 @@ def _best_request(
     mode,
     ready,
     oldest,
+    slots,
     spacing,
 ):
     """(cycle, position in the window, command) of the request whose next command is ready first; on
@@ -271,6 +306,9 @@ def _best_request(
             what, when = ACTIVATE, _earliest(ready, bank, ACT, spacing)
             if mode == 0:
                 when = max(when, oldest + spacing[XAW_WINDOW])
+            ahead = spacing[ACT_AHEAD]
+            if ahead > 0 and _first_half(slots, when, ahead) == 0:
+                when += 1  # the slot before it is free then
         if when < best or (when == best and command == ACTIVATE and what != ACTIVATE):
             best, position, command = when, i, what
             if best == ready[-1, OPEN] and what != ACTIVATE:
@@ -346,7 +384,7 @@ def _refresh_ready(bank, ready, spacing):
 
 
 @kernel
-def _refresh(bank, when, ready, spacing):
+def _refresh(bank, when, ready, slots, spacing):
     """Refresh `bank` (ANY: all banks) at cycle `when`."""
     first, beyond = (0, spacing[BANKS]) if bank == ANY else (bank, bank + 1)
     for b in range(first, beyond):
@@ -354,13 +392,13 @@ def _refresh(bank, when, ready, spacing):
         _at_least(ready, b, REF, when + spacing[RFC])
     _at_least(ready, -1, ACT, when + spacing[REF_ACT_ANY])
     _at_least(ready, -1, REF, when + spacing[REF_REF_ANY])
-    _occupy(REFRESH, when, ready, spacing)
+    _occupy(REFRESH, when, ready, slots, spacing)
 
 
 @kernel
-def _issue(command, bank, row, now, ready, spacing):
+def _issue(command, bank, row, now, ready, slots, spacing):
     """Issue a command; returns the cycle its data end, 0 where it has none."""
-    _occupy(command, now, ready, spacing)
+    _occupy(command, now, ready, slots, spacing)
     if command == READ:
         return _issue_read(bank, now, ready, spacing)
     if command == WRITE:
@@ -418,6 +456,7 @@ def schedule(requests, spacing, ready, recent, trace):
     count, following, issued, mode, last = 0, 0, 0, 0, 0
     end, due, turn = np.int64(0), spacing[FIRST_REFRESH], 0
     queue, fruitful = READ, 0
+    slots = np.zeros(2, np.int64)
     while True:
         if issued > fruitful + STUCK:
             return -1, end
@@ -450,6 +489,7 @@ def schedule(requests, spacing, ready, recent, trace):
             mode,
             ready,
             recent[last],
+            slots,
             spacing,
         )
         close, bank = _best_precharge(
@@ -492,21 +532,22 @@ def schedule(requests, spacing, ready, recent, trace):
         if refreshes != _NEVER and (only == ANY or refreshes <= min(cycle, close)):
             what = REFRESH if only == ANY else REFRESH_BANK
             issued = _note(trace, issued, refreshes, what, max(only, 0), 0, -1, mode)
-            _refresh(only, refreshes, ready, spacing)
+            _refresh(only, refreshes, ready, slots, spacing)
             due += spacing[REFI]
             turn = (turn + 1) % spacing[BANKS]
         elif not over and min(cycle, close) >= limit:
             ready[-1, OPEN] = limit
         elif close < cycle or (close == cycle and eager):
             issued = _note(trace, issued, close, PRECHARGE, bank, ready[bank, OPEN], -1, mode)
-            end = max(end, _issue(PRECHARGE, bank, -1, close, ready, spacing))
+            end = max(end, _issue(PRECHARGE, bank, -1, close, ready, slots, spacing))
         else:
             r = window[position]
             issued = _note(
                 trace, issued, cycle, command, requests[r, BANK], requests[r, ROW], r, mode
             )
             end = max(
-                end, _issue(command, requests[r, BANK], requests[r, ROW], cycle, ready, spacing)
+                end,
+                _issue(command, requests[r, BANK], requests[r, ROW], cycle, ready, slots, spacing),
             )
             if command != ACTIVATE:
                 count = _remove(window, opened, count, position)

@@ -39,6 +39,10 @@ class MacOp(Value):
     """Whether the computed right operand is kept from one inference to the next, as a decoder's
     keys and values are.
     """
+    appended: int | None = integer(1, default=None, hint="where it is not known write None")
+    """Values that one inference appends to each group's right operand: a key or a value of a head,
+    whose width is k where the operand grows along n, and n where it grows along k.
+    """
     distinct: int | None = integer(
         1, default=None, hint="where all inputs are distinct write distinct=None"
     )

@@ -22,7 +22,17 @@ def _met(command, bank, mode, together, banks):
     return list(range(bank % 2, banks, 2)) if parity and command != k.REFPB else [bank]
 
 
-def _check_bus(line, history, command, cycle, limits, now, bank):
+def _half_fits(slots, command, cycle, limits):
+    """Whether an activate's first half finds a free slot; the slots of the command are taken."""
+    before = range(max(1, cycle - limits[k.ACT_AHEAD]), cycle)
+    free = [slot for slot in before if slot not in slots]
+    slots.add(cycle)
+    if command == k.ACT and free:
+        slots.add(free[0])
+    return command != k.ACT or bool(free)
+
+
+def _check_bus(line, history, slots, command, cycle, limits, now, bank):
     split = limits[k.SPLIT_BUS] == 1
     if cycle < now or (cycle == now and not split):
         raise _Fault(k.OUT_OF_ORDER, line, 0, bank, now)
@@ -33,6 +43,8 @@ def _check_bus(line, history, command, cycle, limits, now, bank):
     ]
     if same and cycle - same[-1] < taken.get(command, 1):
         raise _Fault(k.BUS_TAKEN, line, 0, bank, same[-1])
+    if limits[k.ACT_AHEAD] and not _half_fits(slots, command, cycle, limits):
+        raise _Fault(k.BUS_TAKEN, line, 0, bank, same[-1] if same else -(1 << 60))
     if not 0 <= bank < limits[k.BANKS]:
         raise _Fault(k.NO_BANK, line, 0, bank, now)
 
@@ -92,10 +104,11 @@ def _replay(lines, rules, limits):
     history: list[tuple] = []
     open_rows, since, refreshed = dict[int, int](), dict[int, int](), dict[int, int]()
     together: set[int] = set()
+    slots: set[int] = set()
     activates: list[int] = []
     now, line = -1, -1
     for line, (cycle, command, bank, row, mode) in enumerate(lines):
-        _check_bus(line, history, command, cycle, limits, now, bank)
+        _check_bus(line, history, slots, command, cycle, limits, now, bank)
         met = _met(command, bank, mode, together, limits[k.BANKS])
         _check_rows(line, cycle, command, row, met, open_rows, since, refreshed, limits)
         _check_spacing(line, cycle, command, met, rules, history, limits)

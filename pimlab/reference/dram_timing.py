@@ -51,6 +51,7 @@ class _Channel:
         self.spacing, self.rules, self.history, self.xaw = spacing, _rules(spacing), {}, xaw
         self.open = dict.fromkeys(range(spacing[k.BANKS]))
         self.activates, self.mode, self.bus = [], 0, {}
+        self.slots: set[int] = set()
 
     def met(self, bank, command=None):
         if bank == k.ANY:
@@ -89,7 +90,23 @@ class _Channel:
                 )
         return when
 
+    def activate_ready(self, bank, now):
+        """Whether an activate may end at `now`: its first half needs a free slot before that."""
+        if self.ready(k.ACTIVATE, bank) > now:
+            return False
+        return self.spacing[k.ACT_AHEAD] == 0 or bool(self.free_slots(now))
+
+    def free_slots(self, now):
+        return [
+            slot
+            for slot in range(max(1, now - self.spacing[k.ACT_AHEAD]), now)
+            if slot not in self.slots
+        ]
+
     def issue(self, command, bank, row, now):
+        self.slots.add(now)
+        if command == k.ACTIVATE and self.spacing[k.ACT_AHEAD]:
+            self.slots.add(self.free_slots(now)[0])
         for where, places in (
             ("bank", self.met(bank)),
             ("group", self.groups(bank)),
@@ -178,7 +195,7 @@ def _request_now(channel, queue, now, may_activate, may_column, only):
                     return (r, kind), True
         elif channel.open[bank] is None and (may_activate or free):
             possible = True
-            if channel.ready(k.ACTIVATE, bank) <= now:
+            if channel.activate_ready(bank, now):
                 activate = activate or (r, k.ACTIVATE)
     return activate, possible
 

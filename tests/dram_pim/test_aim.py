@@ -166,3 +166,59 @@ def test_a_trace_names_the_rows_and_columns_that_are_read(loop, after):
     fills = table[table.command == "WRGB"].column
     assert (fills.min(), fills.max()) == (0, 63)
     assert table.row.max() < machine.organisation.rows
+
+
+@pytest.mark.parametrize("loop", ["outputs first", "inputs first"])
+def test_short_inputs_share_rows(loop):
+    # keys of 128: eight column accesses, so that a row of 64 holds those of eight groups of 512 outputs
+    machine = TARGET.but(organisation=TARGET.organisation.but(loop=loop))
+    packed, tool = (pim.gemv(machine, 20 * 512, 128, compat=c) for c in (None, "aim_simulator"))
+    assert int(packed.commands.sel(command="ACT16")) == 3
+    assert int(tool.commands.sel(command="ACT16")) == 20
+    for command in ("MAC16", "RDMAC16"):
+        assert int(packed.commands.sel(command=command)) == int(tool.commands.sel(command=command))
+    assert int(tool.cycles) / int(packed.cycles) > (1.5 if loop == "outputs first" else 1.7)
+    assert machine.organisation.occupancy(20 * 512, 128) == 3 / 16384
+    table = pim.trace(machine, 20 * 512, 128)
+    assert pim.validate(table, machine.timing) == table.sizes["index"]
+    macs = table.to_dataframe().query("command == 'MAC16'").groupby("row").column
+    assert macs.max().tolist() == [63, 63, 31]
+    assert macs.count().tolist() == [64, 64, 32]
+
+
+def test_a_cache_of_short_keys_fills_an_eighth_of_the_rows():
+    org = TARGET.organisation
+    # 16,384 rows hold the keys of 16384 x 8 x 512 positions
+    assert org.occupancy(16384 * 8 * 512, 128) == 1
+    with pytest.raises(ValueError, match="needs 16385 rows a bank; there are 16384"):
+        pim.gemv(TARGET, 16384 * 8 * 512 + 1, 128)
+    assert org.occupancy(512, 1024) == org.occupancy(512, 513) == 1 / 16384
+
+
+def test_refresh_has_its_own_phase():
+    right, never = (pim.gemv(TARGET, 4096, 4096, refresh=r) for r in (True, False))
+    spent = int(right.phase_cycles.sel(phase="refresh"))
+    assert "refresh" not in never.phase.values
+    assert spent >= int(right.commands.sel(command="REFAB")) * TARGET.timing.tRFC
+    assert int(right.cycles) - int(never.cycles) == pytest.approx(spent, rel=0.2)
+    for phase in ("row opening", "in-bank MAC", "input broadcast"):
+        assert int(right.phase_cycles.sel(phase=phase)) == pytest.approx(
+            int(never.phase_cycles.sel(phase=phase)), rel=0.13
+        )
+
+
+def test_a_tree_of_halves_adds_what_lies_eight_apart():
+    x, w = _operands()
+    halves = TARGET.but(arithmetic=TARGET.arithmetic.but(order="halves", tree="bf16"))
+    blocks = bf16_tree.to_bf16(np.pad(x, ((0, 0), (0, 12))).reshape(4, 7, 16))
+    weights = bf16_tree.to_bf16(np.pad(w, ((0, 12), (0, 0))).reshape(7, 16, 20))
+    total = np.zeros((4, 20), np.float32)
+    for step in range(7):
+        nodes = bf16_tree.to_bf16(blocks[:, step, :, None] * weights[step])
+        while nodes.shape[1] > 1:
+            half = nodes.shape[1] // 2
+            nodes = bf16_tree.to_bf16(nodes[:, :half] + nodes[:, half:])
+        total += nodes[:, 0]
+    np.testing.assert_array_equal(pim.matmul(x, w, halves), bf16_tree.to_bf16(total))
+    neighbours = TARGET.but(arithmetic=TARGET.arithmetic.but(tree="bf16"))
+    assert (pim.matmul(x, w, neighbours) != pim.matmul(x, w, halves)).any()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import pimlab.dram_pim as pim
+from pimlab.machine.protocol import MacOp
 from pimlab.plot.pim import phases, powers, time_and_energy
 
 LAYER = {"width": 1024, "hidden": 2048, "heads": 8, "context": 256}
@@ -19,6 +20,21 @@ def test_products_are_those_of_gemv_and_host_read():
     )
     cache = pim.host_read("gddr6-aim", 2 * 3 * 8 * 256 * 128)
     assert float(ds.seconds.sel(way="through the pins", product="scores")) == float(cache.seconds)
+
+
+def test_results_are_read_and_their_lanes_added():
+    ds = pim.decode_layer("hbm-pim", **LAYER)
+    product, read = (work("hbm-pim", 2048, 1024) for work in (pim.gemv, pim.read_results))
+    assert float(read.seconds) > 0.04 * float(product.seconds)
+    inside = ds.sel(way="in the banks", product="gate")
+    assert float(inside.seconds) == float(product.seconds) + float(read.seconds)
+    assert float(inside.energy.sum()) == pytest.approx(
+        float(product.energy.sum() + read.energy.sum())
+    )
+    assert float(read.energy.sel(component="host")) == pytest.approx(2048 * 15 * 0.4e-12)
+    machine = pim.TARGETS["hbm-pim"]()
+    op = MacOp(name="gate", m=1, k=1024, n=2048)
+    assert float(inside.seconds) == pytest.approx(sum(machine.latency(op).values()))
 
 
 def test_attention_does_not_gain_from_a_batch():

@@ -48,7 +48,7 @@ def _cycles(run, command):
         ("hbm2", "read_to_precharge", 3),
         ("ddr5", "act_cycles", 2),
         ("ddr5", "column_cycles", 2),
-        ("lpddr5", "act_cycles", 2),
+        ("lpddr5", "tAAD", 8),
         ("hbm3", "act_cycles", 2),
     ],
 )

@@ -51,6 +51,30 @@ def test_attention_in_the_banks_charges_the_append_as_a_phase():
     assert counts["I/O bit"] > appended.events["I/O bit"] == 32 * 128 * 16
 
 
+@pytest.mark.parametrize("context", [16, 128, 512])
+@pytest.mark.parametrize("name", ["scores", "values"])
+def test_a_cache_grows_by_the_width_of_a_head_at_any_context(name, context):
+    k, n = (128, context) if name == "scores" else (context, 128)
+    banks = pim.TARGETS["gddr6-aim"]().but(attention="banks")
+    op = MacOp(name=f"layer0.{name}", m=1, k=k, n=n, groups=32, kind="activations", cached=True)
+    written = banks.organisation.host_summary(
+        banks.timing, 32 * 128 * 16 // (256 * 32), 1, True, None
+    )
+    appended = banks.latency(op)["cache append"]
+    assert written.events["I/O bit"] == 65536
+    assert appended == pytest.approx(written.cycles * banks.timing.tCK)
+    assert banks.latency(op.but(name="other", appended=128))["cache append"] == appended
+
+
+def test_background_power_is_that_of_the_channels_there_are():
+    small = pim.TARGETS["hbm-pim"]()
+    large = small.but(organisation=small.organisation.but(channels=320))
+    powers = [machine.all_bank_power().nominal for machine in (small, large)]
+    for component in powers[0]:
+        assert powers[1][component] == pytest.approx(5 * powers[0][component])
+    assert powers[0]["background"] == pytest.approx(2)  # W, 64 channels
+
+
 def test_wrong_sizes_are_refused():
     with pytest.raises(ValueError, match="load: m=0"):
         pim.load("hbm-pim", 0, 4)

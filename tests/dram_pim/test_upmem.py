@@ -59,3 +59,41 @@ def test_multiplying_in_software_costs_its_instructions():
     spent = [int(ds.phase_cycles.sel(phase="in-bank MAC")) for ds in (narrow, wide)]
     assert spent[1] / spent[0] == pytest.approx(ratio)
     assert int(wide.events.sel(event="bank bit")) == 4 * int(narrow.events.sel(event="bank bit"))
+
+
+def _operations_a_second(name, op):
+    """Of one core, without the transfers between bank and scratchpad, as PrIM's microbenchmark times them."""
+    n = 2560 << 14
+    cycles = int(pim.elementwise(name, op, n).phase_cycles.sel(phase="in-bank MAC"))
+    return (1 << 14) / cycles * 350e6
+
+
+def test_integers_are_added_as_fast_as_measured():
+    # PrIM's repository: 1048576 additions of INT32 in 6.28186e6 cycles, 58.4 million a second
+    assert _operations_a_second("upmem-int32", "add") == pytest.approx(
+        1048576 / 6.28186e6 * 350e6, rel=0.01
+    )
+
+
+def test_multiplying_costs_more_than_adding_where_it_is_software():
+    assert _operations_a_second("upmem-int32", "mul") < 0.2 * _operations_a_second(
+        "upmem-int32", "add"
+    )
+
+
+@pytest.mark.parametrize("op", ["reduce", "scan", "histogram"])
+def test_sums_prefix_sums_and_histograms_are_counted(op):
+    answer, add = (pim.elementwise("upmem", o, 2560 << 12) for o in (op, "add"))
+    vectors = {"reduce": 1, "scan": 4, "histogram": 1}[op]
+    bits = [int(ds.events.sel(event="bank bit")) for ds in (answer, add)]
+    assert bits[0] * 3 == pytest.approx(bits[1] * vectors, rel=0.01)
+    results = {"reduce": 1, "scan": 1, "histogram": 256}[op]
+    assert int(answer.events.sel(event="I/O bit")) == 2560 * 4 * results * 8
+
+
+def test_wrapping_sums_are_counted():
+    x = np.array([[2.0**20, 1.0]], np.float32)
+    w = np.array([[2.0**11, 2.0**10], [0.0, 1.0]], np.float32)  # 2**31 wraps, 2**30 + 1 does not
+    y, events = WIDE.program(w).counted(x)
+    assert events == {"sums overflowed": 1}
+    np.testing.assert_array_equal(y, np.array([[-(2.0**31), 2.0**30]], np.float32))

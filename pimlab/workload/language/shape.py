@@ -155,6 +155,7 @@ def mac_ops(shape: DecoderShape, context: int, batch: int = 1) -> tuple[MacOp, .
             groups=groups,
             kind="activations",
             cached=True,
+            appended=size,
         )
         values = MacOp(
             name=f"layer{i}.values",
@@ -164,6 +165,7 @@ def mac_ops(shape: DecoderShape, context: int, batch: int = 1) -> tuple[MacOp, .
             groups=groups,
             kind="activations",
             cached=True,
+            appended=size,
         )
         ops += [linear.pop("q"), linear.pop("k"), linear.pop("v"), scores, values, *linear.values()]
     return (*ops, MacOp(name="head", m=batch, k=shape.width, n=shape.vocabulary))
