@@ -26,7 +26,7 @@ def write(
     for name, shape in inputs.items():
         element, dims = (
             shape
-            if isinstance(shape[0], int) and isinstance(shape[1], (tuple, list))
+            if len(shape) == 2 and isinstance(shape[1], (tuple, list))
             else (FLOAT, shape)
         )
         given.append(helper.make_tensor_value_info(name, element, dims))

@@ -1,27 +1,24 @@
-"""Is this ONNX file one that can be split? It is read, checked, its batch dimension opened and its
-constants folded.
-"""
+"""Is this ONNX file one that can be split? It is read, checked, and its functions written out."""
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterator, Mapping
+import contextlib
+import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from pimlab.values import nearest
+from pimlab.workload.importers import functions, limits
+from pimlab.workload.importers.host_runtime import first_line
+from pimlab.workload.importers.limits import label, subgraphs
 from pimlab.workload.model import ModelError
 
-MAC_TYPES = ("Conv", "ConvTranspose", "Gemm", "MatMul", "MatMulInteger")
+MAC_TYPES = ("Conv", "ConvInteger", "ConvTranspose", "Gemm", "MatMul", "MatMulInteger")
 """Operator types whose multiply-accumulates a target executes."""
 
 REFUSED = frozenset(
     {
-        "Attention",
-        "ConvInteger",
         "DeformConv",
         "Einsum",
         "GRU",
@@ -33,75 +30,305 @@ REFUSED = frozenset(
 )
 """Standard operator types that hold multiply-accumulates in a form that is not split."""
 
+RANDOM = frozenset(
+    {
+        "Bernoulli",
+        "Multinomial",
+        "RandomNormal",
+        "RandomNormalLike",
+        "RandomUniform",
+        "RandomUniformLike",
+    }
+)
+
+VERSION = 21
+"""The version of the standard that graphs are declared in, where they use nothing newer."""
+
+IR = 10
+"""The version of the file format that graphs are handed on in: every ONNX Runtime here reads it,
+and nothing that it leaves out is used.
+"""
+
+ML_HOST = frozenset(
+    {
+        "ArrayFeatureExtractor",
+        "Binarizer",
+        "FeatureVectorizer",
+        "Imputer",
+        "LabelEncoder",
+        "Normalizer",
+        "OneHotEncoder",
+        "Scaler",
+    }
+)
+"""Operators of ai.onnx.ml that the host runs: they prepare features or name labels."""
+
 _DOMAINS = ("", "ai.onnx")
-_KINDS = {1: np.float32, 10: np.float16, 11: np.float64}
-"""Floats by their number in onnx.TensorProto."""
 
 
-def read(path: Path) -> Any:
-    """The ONNX model in `path`; ModelError when it is missing or damaged."""
+def read(path: Path) -> tuple[Any, str]:
+    """The ONNX model in `path`, and the sha256 of the file and of all files beside it that hold
+    its weights; ModelError when one is missing or damaged.
+    """
     import onnx
     from google.protobuf.message import DecodeError
 
     if not path.is_file():
         raise ModelError(f"{path} is not a file; allowed: the path of an ONNX file")
     try:
-        return onnx.load(path)
+        bare = onnx.load(path, load_external_data=False)
+        beside = sorted({name for tensor in _tensors(bare.graph) for name in _locations(tensor)})
+        model = onnx.load(path) if beside else bare
+        return model, _digest(path, beside)
     except (
         DecodeError,
-        onnx.checker.ValidationError,
         OSError,
-        ValueError,
-    ) as error:  # ValueError: external data cut short
+        RecursionError,
+        UnicodeDecodeError,
+        ValueError,  # external data cut short
+        onnx.checker.ValidationError,
+    ) as error:
         raise ModelError(
             f"{path.name} is damaged or no valid ONNX file ({first_line(error)})"
         ) from error
 
 
-def checked(model: Any, file: str) -> None:
-    """ModelError when the graph is not valid ONNX or holds what no target executes. Outputs without
-    a shape pass.
-    """
-    import onnx
+@contextlib.contextmanager
+def damage_named(file: str) -> Iterator[None]:
+    """Turns what a damaged file makes of its own reading into a ModelError that names it."""
+    from google.protobuf.message import DecodeError, EncodeError
 
-    for value in (
-        model.graph.output
-    ):  # the checker insists on a shape that ONNX Runtime does not need; it is found by running
-        value.type.tensor_type.shape.SetInParent()
+    try:
+        yield
+    except (DecodeError, EncodeError, RecursionError, UnicodeDecodeError) as error:
+        raise ModelError(
+            f"{file} is damaged or no valid ONNX file ({first_line(error)})"
+        ) from error
+
+
+def _digest(path: Path, beside: list[str]) -> str:
+    if not beside:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    total = hashlib.sha256(path.read_bytes())
+    for name in beside:
+        with (path.parent / name).open("rb") as file:
+            total.update(f"\0{name}\0".encode())
+            total.update(hashlib.file_digest(file, "sha256").digest())
+    return total.hexdigest()
+
+
+def _tensors(graph: Any) -> Iterator[Any]:
+    """Every tensor that a graph and the graphs inside it hold."""
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("t"):
+                yield attribute.t
+            yield from attribute.tensors
+        for inner in subgraphs(node):
+            yield from _tensors(inner)
+
+
+def _locations(tensor: Any) -> list[str]:
+    """The file beside the model that holds a tensor's values, if any."""
+    return [entry.value for entry in tensor.external_data if entry.key == "location"]
+
+
+def prepare(model: Any, file: str, output: str | None = None) -> str:
+    """Make a model ready to be split, in place, and name the output that answers; ModelError when
+    it is not valid ONNX or holds what no target executes.
+
+    output : which output; None for the first. With a name, what only others need is left out.
+    """
+    limits.check_nesting(model.graph, file)
+    _drop_listed_constants(model)
+    _check(model, file)
+    name = _chosen(model.graph, output, file)
+    if output is not None:
+        _prune(model.graph, name)
+    functions.write_out(model, file)
+    for node in model.graph.node:
+        _refuse(node, file)
+    _refuse_training(model, file)
+    _lower_version(model)
+    model.ir_version = IR
+    return name
+
+
+def _drop_listed_constants(model: Any) -> None:
+    """Up to IR 3 every constant was listed among the inputs as well, as its default."""
+    constants = {tensor.name for tensor in model.graph.initializer}
+    free = [value for value in model.graph.input if value.name not in constants]
+    del model.graph.input[:]
+    model.graph.input.extend(free)
+    model.ir_version = max(model.ir_version, 4)
+
+
+def _check(model: Any, file: str) -> None:
+    import onnx
+    from google.protobuf.message import EncodeError
+
+    for tensor in _tensors(model.graph):
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            raise ModelError(
+                f"{file}: tensor {tensor.name!r} is in the file {_locations(tensor)}, which was "
+                "not read; give the path of the ONNX file"
+            )
+    for value in model.graph.output:  # the checker insists on a shape that is found by running
+        if value.type.WhichOneof("value") in ("tensor_type", None):
+            value.type.tensor_type.shape.SetInParent()
+    for node in model.graph.node:
+        _refuse_garbled(node, file)
+        _refuse_unknown(node, model, file)
     try:
         onnx.checker.check_model(model)
-    except (onnx.checker.ValidationError, UnicodeDecodeError) as error:
+    except (onnx.checker.ValidationError, UnicodeDecodeError, EncodeError, ValueError) as error:
         raise ModelError(
             f"{file} is damaged or no valid ONNX file ({first_line(error)})"
         ) from error
     if len(model.graph.output) == 0:
         raise ModelError(f"{file} has no output; allowed: a graph with one output or more")
+
+
+def _refuse_garbled(node: Any, file: str) -> None:
+    """ModelError where a node's texts are no UTF-8: they come as bytes then."""
+    texts = [node.op_type, node.domain, node.name, *node.input, *node.output]
+    texts += [attribute.name for attribute in node.attribute]
+    if bad := next((text for text in texts if not isinstance(text, str)), None):
+        raise ModelError(f"{file} is damaged: a node holds the name {bad!r}, which is no text")
+
+
+def _refuse_unknown(node: Any, model: Any, file: str) -> None:
+    """ModelError for an operator of a standard domain that no version of ONNX here defines."""
+    from onnx import defs
+
+    versions = {opset.domain: opset.version for opset in model.opset_import}
+    version = versions.get(node.domain, versions.get("ai.onnx", 1))
+    local = {(f.domain, f.name) for f in model.functions}
+    if node.domain not in (*_DOMAINS, "ai.onnx.ml") or (node.domain, node.op_type) in local:
+        return
+    domain = "" if node.domain == "ai.onnx" else node.domain
+    if not defs.has(node.op_type, version, domain):
+        raise ModelError(
+            f"{file}: node {label(node)!r} is of type {node.op_type!r}, which version {version} "
+            f"of {node.domain or 'ONNX'} does not define (the package onnx here knows versions up "
+            f"to {defs.onnx_opset_version()})"
+        )
+
+
+def _chosen(graph: Any, output: str | None, file: str) -> str:
+    names = [value.name for value in graph.output]
+    if output is not None and output not in names:
+        raise ModelError(
+            f"{file} has no output {output!r}{nearest(output, names)} (outputs: {', '.join(names)})"
+        )
+    value = graph.output[0 if output is None else names.index(output)]
+    if not value.type.HasField("tensor_type"):
+        held = value.type.WhichOneof("value").removesuffix("_type")
+        others = [v.name for v in graph.output if v.type.HasField("tensor_type")]
+        choice = f", such as output={others[0]!r}" if others else ""
+        raise ModelError(
+            f"{file}: output {value.name!r} is a {held}; allowed: a tensor of numbers{choice}"
+        )
+    return str(value.name)
+
+
+def _prune(graph: Any, name: str) -> None:
+    """Keep what the output `name` needs."""
+    wanted, kept = {name}, []
+    for node in reversed(graph.node):
+        if wanted.intersection(node.output):
+            wanted.update(reads(node))
+            kept.append(node)
+    output = next(value for value in graph.output if value.name == name)
+    inputs = [value for value in graph.input if value.name in wanted]
+    tensors = [tensor for tensor in graph.initializer if tensor.name in wanted]
+    for field, values in (
+        (graph.node, kept[::-1]),
+        (graph.input, inputs),
+        (graph.initializer, tensors),
+        (graph.output, [output]),
+    ):
+        copies = [type(value).FromString(value.SerializeToString()) for value in values]
+        del field[:]
+        field.extend(copies)
+
+
+def _lower_version(model: Any) -> None:
+    """Declare the oldest version of the standard that says the same of every operator here: an
+    operator is what it became in the version that changed it last. Programs lag behind versions.
+    """
+    from onnx import defs
+
+    for opset in model.opset_import:
+        if opset.domain in _DOMAINS:
+            kinds = {node.op_type for node in _all_nodes(model.graph) if node.domain in _DOMAINS}
+            since = {defs.get_schema(kind, opset.version, "").since_version for kind in kinds}
+            opset.version = min(opset.version, max(since | {VERSION}))
+
+
+def _all_nodes(graph: Any) -> Iterator[Any]:
+    for node in graph.node:
+        yield node
+        yield from inner_nodes(node)
+
+
+def _refuse_training(model: Any, file: str) -> None:
+    """ModelError for a node that behaves as in training: by chance, or by what is in the batch."""
+    from onnx import TensorProto, numpy_helper
+
+    false = {
+        tensor.name
+        for tensor in model.graph.initializer
+        if tensor.data_type == TensorProto.BOOL and not numpy_helper.to_array(tensor).any()
+    }
+    false |= {
+        node.output[0]
+        for node in model.graph.node
+        if node.op_type == "Constant" and not any(a.t.raw_data.strip(b"\0") for a in node.attribute)
+    }
     for node in model.graph.node:
-        _refuse(node, file)
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error, or its type when it says nothing."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+        flag = any(a.name == "training_mode" and a.i for a in node.attribute)
+        given = (
+            node.op_type == "Dropout" and len(node.input) > 2 and node.input[2] not in ("", *false)
+        )
+        if flag or given:
+            raise ModelError(
+                f"{file}: node {label(node)!r} ({node.op_type}) is in training mode, or may be; "
+                "allowed: a model exported for inference"
+            )
 
 
 def _refuse(node: Any, file: str) -> None:
     supported = f"supported MAC operators: {', '.join(MAC_TYPES)}"
-    label = f"{file}: node {(node.name or node.output[0])!r}"
+    name = f"{file}: node {label(node)!r}"
     article = "an" if node.op_type[0] in "AEI" or node.op_type in ("LSTM", "RNN") else "a"
+    if node.domain == "ai.onnx.ml" and node.op_type in ML_HOST:
+        return
+    if node.domain == "ai.onnx.ml":
+        raise ModelError(
+            f"{name} is an ai.onnx.ml.{node.op_type}, a step of a classical pipeline (skl2onnx "
+            "writes them), which no target executes; allowed: neural networks, such as an "
+            "MLPClassifier, whose output of numbers is chosen with output='probabilities'"
+        )
     if node.domain not in _DOMAINS:
         raise ModelError(
-            f"{label} is {node.domain}.{node.op_type}, an operator outside the ONNX standard; "
+            f"{name} is {node.domain}.{node.op_type}, an operator outside the ONNX standard; "
             f"{supported}"
+        )
+    if node.op_type in RANDOM:
+        raise ModelError(
+            f"{name} is {article} {node.op_type}, which draws other numbers in every run; "
+            "allowed: graphs whose answer follows from their inputs"
         )
     if node.op_type in REFUSED:
         raise ModelError(
-            f"{label} is {article} {node.op_type}, which no target executes; {supported}"
+            f"{name} is {article} {node.op_type}, which no target executes; {supported}"
         )
     for inner in inner_nodes(node):
         if inner.op_type in MAC_TYPES or inner.op_type in REFUSED or inner.domain not in _DOMAINS:
             raise ModelError(
-                f"{label} is {article} {node.op_type} that holds the {inner.op_type} "
+                f"{name} is {article} {node.op_type} that holds the {inner.op_type} "
                 f"{inner.name!r}, which no target "
                 f"executes inside a branch or loop; {supported} outside of them"
             )
@@ -109,11 +336,10 @@ def _refuse(node: Any, file: str) -> None:
 
 def inner_nodes(node: Any) -> Iterator[Any]:
     """All nodes in the graphs that a node holds (branches of an If, bodies of loops)."""
-    for attribute in node.attribute:
-        for graph in [attribute.g] if attribute.HasField("g") else list(attribute.graphs):
-            for inner in graph.node:
-                yield inner
-                yield from inner_nodes(inner)
+    for graph in subgraphs(node):
+        for inner in graph.node:
+            yield inner
+            yield from inner_nodes(inner)
 
 
 def reads(node: Any) -> list[str]:
@@ -121,209 +347,8 @@ def reads(node: Any) -> list[str]:
     they make).
     """
     names = [name for name in node.input if name]
-    for inner in inner_nodes(node):
-        names += [name for name in inner.input if name]
+    for graph in subgraphs(node):
+        names += [value.name for value in graph.output]
+        for inner in graph.node:
+            names += reads(inner)
     return names
-
-
-def graph_inputs(graph: Any) -> list[Any]:
-    """The graph's inputs that are no constants."""
-    constants = {tensor.name for tensor in graph.initializer}
-    return [value for value in graph.input if value.name not in constants]
-
-
-def open_dimensions(model: Any, dims: Mapping[str, int], file: str) -> dict[str, tuple[int, ...]]:
-    """Open the first dimension of every input as the batch, fix the others by `dims`; input name ->
-    shape of one sample.
-    """
-    shapes, used = {}, set()
-    for value in graph_inputs(model.graph):
-        shape = value.type.tensor_type.shape
-        if len(shape.dim) == 0:
-            raise ModelError(
-                f"{file}: input {value.name!r} has no dimension; allowed: inputs whose first "
-                "dimension is the batch"
-            )
-        for index, dim in enumerate(shape.dim[1:], start=1):
-            if dim.dim_value <= 0:
-                label = dim.dim_param or f"{value.name}[{index}]"
-                label = label if label in dims else f"{value.name}[{index}]"
-                if label not in dims:
-                    wanted = dim.dim_param or label
-                    raise ModelError(
-                        f"{file}: input {value.name!r} has the open dimension {wanted!r} at axis "
-                        f"{index}"
-                        f"{nearest(wanted, dims)}; fix it with dims={{{wanted!r}: <size>}}"
-                    )
-                used.add(label)
-                dim.dim_value = _size(dims, label, file)
-        shapes[value.name] = tuple(dim.dim_value for dim in shape.dim[1:])
-        shape.dim[0].dim_param = "batch"
-    for label in set(dims) - used:
-        raise ModelError(
-            f"{file}: dims names {label!r}, but no input has an open dimension of that "
-            f"name{nearest(label, used)}"
-        )
-    _forget_shapes(model.graph)
-    return shapes
-
-
-def _size(dims: Mapping[str, int], label: str, file: str) -> int:
-    size = dims[label]
-    if isinstance(size, bool) or not hasattr(size, "__index__") or size < 1:
-        raise ModelError(f"{file}: dims {label!r}={size!r}; allowed: an integer, 1 or more")
-    return int(size)
-
-
-def _forget_shapes(graph: Any) -> None:
-    """Recorded shapes may hold the old batch size; they are found again by running the graph."""
-    del graph.value_info[:]
-    for value in graph.output:
-        value.type.tensor_type.ClearField("shape")
-
-
-class Session:
-    """A single-thread ONNX Runtime session that can be sent to another process, which makes its own
-    of the same bytes.
-    """
-
-    def __init__(self, content: bytes, level: str):
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 4
-        levels = onnxruntime.GraphOptimizationLevel
-        known = {
-            "ALL": levels.ORT_ENABLE_ALL,
-            "BASIC": levels.ORT_ENABLE_BASIC,
-            "DISABLE": levels.ORT_DISABLE_ALL,
-        }
-        options.graph_optimization_level = known[level]
-        self._made_of = (content, level)
-        self._runtime = onnxruntime.InferenceSession(
-            content, options, providers=["CPUExecutionProvider"]
-        )
-        self.run, self.get_inputs, self.get_outputs = (
-            self._runtime.run,
-            self._runtime.get_inputs,
-            self._runtime.get_outputs,
-        )
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (Session, self._made_of)
-
-
-def session(model: Any, level: str = "ALL") -> Session:
-    """A single-thread ONNX Runtime session: results do not depend on a thread count.
-
-    level : "ALL" for every rewrite, "BASIC" for those that keep the standard's arithmetic (the
-    others may quantise the activations of products with integer weights), "DISABLE" for none.
-    """
-    return Session(model.SerializeToString(), level)
-
-
-def folded(model: Any, file: str) -> Any:
-    """The model with its constant parts computed and normalisations folded into convolutions, by
-    ONNX Runtime's standard rewrites.
-
-    Products stay MatMul: their bias is folded here, not there. ModelError when ONNX Runtime refuses
-    the model.
-    """
-    import onnx
-    import onnxruntime
-    from onnxruntime.capi.onnxruntime_pybind11_state import (
-        Fail,
-        InvalidArgument,
-        InvalidGraph,
-        NotImplemented,
-        RuntimeException,
-    )
-
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.log_severity_level = 4
-    with tempfile.TemporaryDirectory() as folder:
-        options.optimized_model_filepath = os.path.join(folder, "folded.onnx")
-        try:
-            onnxruntime.InferenceSession(
-                model.SerializeToString(),
-                options,
-                providers=["CPUExecutionProvider"],
-                disabled_optimizers=["MatMulAddFusion"],
-            )
-        except (Fail, InvalidArgument, InvalidGraph, NotImplemented, RuntimeException) as error:
-            raise ModelError(
-                f"{file}: ONNX Runtime refuses the model ({first_line(error)})"
-            ) from error
-        return onnx.load(options.optimized_model_filepath)
-
-
-def constants(graph: Any) -> dict[str, np.ndarray]:
-    """Every constant tensor of the graph by name, dequantised or cast where DequantizeLinear or
-    Cast of constants makes it.
-    """
-    from onnx import numpy_helper
-
-    found = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    for node in graph.node:
-        if node.op_type == "Constant" and node.attribute[0].name == "value":
-            found[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
-        elif node.op_type == "DequantizeLinear" and all(
-            name in found for name in node.input if name
-        ):
-            codes, scale = _codes(node, found)
-            found[node.output[0]] = (codes * scale).astype(np.float32)
-        elif (
-            node.op_type == "Cast"
-            and node.input[0] in found
-            and (kind := _KINDS.get(node.attribute[0].i))
-        ):
-            found[node.output[0]] = found[node.input[0]].astype(
-                kind
-            )  # ONNX Runtime puts one before each half-precision weight
-    return found
-
-
-def _codes(node: Any, found: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Codes less their zero point, and the scale shaped to multiply them, of a DequantizeLinear of
-    constants.
-    """
-    codes, scale, *zero = (found[name] for name in node.input if name)
-    axis = next((a.i for a in node.attribute if a.name == "axis"), 1)
-    shape = (
-        [-1 if i == axis % codes.ndim else 1 for i in range(codes.ndim)] if scale.ndim == 1 else []
-    )
-    wide = codes.astype(
-        np.int16 if codes.dtype.itemsize == 1 else np.int32
-    )  # 8-bit codes less a zero point need 9 bits
-    if zero:
-        wide = np.subtract(wide, zero[0].reshape(shape), dtype=wide.dtype)
-    return wide, scale.reshape(shape)
-
-
-def stored_codes(graph: Any) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Tensor name -> (integer codes, float32 scale) of constants that Mul(Cast(integers), scale) or
-    DequantizeLinear makes.
-    """
-    found = constants(graph)
-    casts = {
-        node.output[0]: found[node.input[0]]
-        for node in graph.node
-        if node.op_type == "Cast" and node.input[0] in found
-    }
-    stored = {}
-    for node in graph.node:
-        if node.op_type == "Mul":
-            for codes, scale in (node.input, reversed(node.input)):
-                if (
-                    codes in casts
-                    and scale in found
-                    and np.issubdtype(casts[codes].dtype, np.integer)
-                ):
-                    stored[node.output[0]] = (casts[codes], found[scale].astype(np.float32))
-        elif node.op_type == "DequantizeLinear" and all(
-            name in found for name in node.input if name
-        ):
-            stored[node.output[0]] = _codes(node, found)
-    return stored

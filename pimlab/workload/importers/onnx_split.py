@@ -15,12 +15,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pimlab.machine.protocol import MacOp, VectorOp
-from pimlab.workload.importers import onnx_file
+from pimlab.workload.importers import (
+    constants,
+    graph_inputs,
+    host_runtime,
+    onnx_file,
+    readings,
+)
 from pimlab.workload.importers.edges import edges
 from pimlab.workload.importers.onnx_file import MAC_TYPES
 from pimlab.workload.importers.products import (
-    ActivationProduct,
     Convolution,
+    IntegerConvolution,
     IntegerProduct,
     Product,
     WeightProduct,
@@ -28,7 +34,7 @@ from pimlab.workload.importers.products import (
 )
 from pimlab.workload.importers.quantised import CONVERSIONS, quantised
 from pimlab.workload.importers.segments import segments
-from pimlab.workload.importers.traces import Traces
+from pimlab.workload.importers.traces import Traces, close
 from pimlab.workload.model import Model, ModelError, Multiply, Stored
 
 SHAPE_ONLY = frozenset(
@@ -73,13 +79,19 @@ class OnnxModel(Model):
     """An ONNX file, split. Its outputs with an exact `multiply` are those of ONNX Runtime on the
     whole file.
 
-    A graph that takes one sample alone, or whose samples depend on what else is in their batch,
-    runs sample by sample.
+    An inference is one sample of the batch that the inputs leave open, or that they fix and whose
+    samples stand apart. Where the file fixes all sizes and mixes what is in them, an inference
+    takes the inputs whole, as declared. A graph that takes one sample alone, or quantises by what
+    is in the batch, runs sample by sample.
+
     source : path of an ONNX file, or an onnx.ModelProto.  dims : sizes of the dimensions left open,
-    by name.
+    by name; with the name of the batch, an inference is a batch of that size.
+    output : name of the output that answers; None for the first.
+    example : array (n, ...), or arrays by input name, that fit the inputs, for graphs that cannot
+    be computed for values drawn at random.
     adapt : turns the inputs a data set holds into the graph's inputs by name, where the graph has
     several.
-    finish : turns the graph's first output into the model's.
+    finish : turns the graph's output into the model's.
     """
 
     def __init__(
@@ -88,28 +100,39 @@ class OnnxModel(Model):
         *,
         name: str | None = None,
         dims: Mapping[str, int] | None = None,
+        output: str | None = None,
+        example: Any = None,
         adapt: Callable[[np.ndarray], dict[str, np.ndarray]] | None = None,
         finish: Callable[[np.ndarray, dict[str, np.ndarray]], np.ndarray] | None = None,
     ):
-        original, self.file, content = _opened(source)
-        onnx_file.checked(original, self.file)
+        original, self.file, self.sha256 = _opened(source)
         self.name = name or Path(self.file).stem
-        self.sha256 = hashlib.sha256(content).hexdigest()
         self.adapt, self.finish = adapt, finish
-        self.shapes = onnx_file.open_dimensions(original, dims or {}, self.file)
-        self.whole = original
-        codes = onnx_file.stored_codes(original.graph)
-        model = onnx_file.folded(original, self.file)
-        self._build(model, codes)
+        with onnx_file.damage_named(self.file):
+            self._result = onnx_file.prepare(original, self.file, output)
+            self._read(original, dims or {}, example)
 
-    def _build(self, model: Any, codes: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
+    def _read(self, original: Any, dims: Mapping[str, int], example: Any) -> None:
+        """Find what an inference is, and split the graph."""
+        ways = graph_inputs.plans(original.graph, dims, self.file)
+        codes = constants.stored_codes(original.graph)
+        self.inputs = ways[0].inputs
+        given = {} if example is None else self._by_name(example)
+        reading = readings.read(original, ways, self._result, self.file, given)
+        self.whole = original
+        self.inputs = reading.traces.plan.inputs
+        self.shapes = {one.name: one.shape for one in self.inputs}
+        self.one_by_one, self.axis = not reading.several, reading.axis
+        self._build(reading.model, codes, reading.traces)
+        self._unstable = self._check_split(reading.traces)
+
+    def _build(
+        self, model: Any, codes: Mapping[str, tuple[np.ndarray, np.ndarray]], traces: Traces
+    ) -> None:
         graph = model.graph
-        found = onnx_file.constants(graph)
+        found = constants.constants(graph)
         nodes, self._products = _parted(graph, found, self.file)
-        self.parts = Parts(tuple(nodes), tuple(self._products), found, graph.output[0].name)
-        traces = Traces(model, self.shapes, self.file)
-        self._result = graph.output[0].name
-        self.one_by_one = _one_by_one(graph, traces)
+        self.parts = Parts(tuple(nodes), tuple(self._products), found, self._result)
         self._kinds = {
             name: traces.one[name].dtype
             for name in (*self.shapes, *(made.output for made in self._products))
@@ -117,10 +140,9 @@ class OnnxModel(Model):
         for made in self._products:
             _set_batch_axis(made, traces)
         self._segments = segments(model, nodes, self._products, traces)
-        self._statics = {
-            name: found[name] for made in self._products for name in made.inputs if name in found
-        }
-        self._describe(nodes, {**codes, **onnx_file.stored_codes(graph)}, graph, traces)
+        read = {self._result}.union(*(made.inputs for made in self._products))
+        self._statics = {name: found[name] for name in read if name in found}
+        self._describe(nodes, {**codes, **constants.stored_codes(graph)}, graph, traces)
 
     def _describe(
         self,
@@ -160,52 +182,144 @@ class OnnxModel(Model):
         )
         self._chunk = 1 if self.one_by_one else max(1, allowed // largest)
 
-    def execute(self, inputs: np.ndarray, multiply: Multiply, first: int = 0) -> np.ndarray:
-        """Outputs (n, ...) for inputs (n, ...); every MAC operator goes through `multiply`."""
-        feeds = self._feeds(inputs)
-        n = len(next(iter(feeds.values())))
-        parts = [
-            self._run({k: v[i : i + self._chunk] for k, v in feeds.items()}, multiply, first + i)
-            for i in range(0, n, self._chunk)
-        ]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+    def _check_split(self, traces: Traces) -> str:
+        """Why the outputs of the parts cannot be trusted, "" where they can. ModelError where a
+        product is not what ONNX Runtime makes of its operands.
 
-    def oracle(self, inputs: np.ndarray) -> np.ndarray:
+        Left out where ONNX Runtime may saturate sums of integer products (on processors without
+        VNNI), which are exact here.
+        """
+        if any(isinstance(made, IntegerProduct | IntegerConvolution) for made in self._products):
+            return ""
+        for made in self._products:
+            values = [{**self._statics, **traces.one}[name] for name in made.inputs]
+            y = made.apply(self._call(self._ops[made.name], self.exact, 0), *values)
+            if not close(_as_kind(y, self._kinds[made.output]), traces.one[made.output], True):
+                raise ModelError(
+                    f"{self.file}: node {made.name!r} is misread: its product is not what ONNX "
+                    "Runtime makes of the same operands; allowed: nodes of the usual forms"
+                )
+        for trace in traces.each() if not self.one_by_one else [traces.one]:
+            feeds = {name: trace[name] for name in self.shapes}
+            y, whole = self._run(feeds, self.exact, 0, finish=False), trace.get(self._result)
+            if whole is not None and not close(y, whole, traces.coarse):
+                largest = max(np.abs(traces.one[made.output]).max() for made in self._products)
+                return (
+                    f"{self.file}: output {self._result!r} hangs on the order in which float32 "
+                    f"sums are added (products reach {largest:.3g}); allowed: weights whose "
+                    "products stay in a range that later nodes resolve; its costs stand"
+                )
+        return ""
+
+    def execute(self, inputs: Any, multiply: Multiply, first: int = 0) -> np.ndarray:
+        """Outputs (n, ...) for inputs (n, ...); every MAC operator goes through `multiply`.
+
+        inputs : an array, or for a graph with several inputs a mapping of their names to arrays, or
+        a structured array with their names as fields. An input that is whole may come without n:
+        as the one inference, or for all of them the same.
+        """
+        if self._unstable:
+            raise ModelError(self._unstable)
+        return self._outputs(inputs, lambda part, i: self._run(part, multiply, first + i))
+
+    def oracle(self, inputs: Any) -> np.ndarray:
         """Outputs of ONNX Runtime on the whole model, unsplit: what an exact `multiply` must
         reproduce.
         """
-        feeds, whole = self._feeds(inputs), onnx_file.session(self.whole, "BASIC")
-        n, step = len(next(iter(feeds.values()))), self._chunk
-        parts = []
-        for i in range(0, n, step):
-            part = {k: v[i : i + step] for k, v in feeds.items()}
-            y = whole.run([whole.get_outputs()[0].name], part)[0]
-            parts.append(self.finish(y, part) if self.finish else y)
-        return np.concatenate(parts)
+        whole = host_runtime.session(self.whole, "BASIC")
+        return self._outputs(
+            inputs,
+            lambda part, _: self._finished(whole.run([self._result], part)[0], part),
+        )
 
-    def _feeds(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
-        feeds = self.adapt(inputs) if self.adapt else {next(iter(self.shapes)): np.asarray(inputs)}
-        if set(feeds) != set(self.shapes):
-            raise ValueError(
-                f"{self.name}: inputs {sorted(feeds)} given; the model has {sorted(self.shapes)}"
-            )
-        return {name: self._checked(name, value) for name, value in feeds.items()}
+    def _outputs(
+        self, inputs: Any, run: Callable[[dict[str, np.ndarray], int], np.ndarray]
+    ) -> np.ndarray:
+        feeds, n = self._feeds(inputs)
+        if n is None:
+            return run({name: np.asarray(value[0]) for name, value in feeds.items()}, 0)
+        parts = [run(self._part(feeds, i), i) for i in range(0, n, self._chunk)]
+        return self._joined(parts)
 
-    def _checked(self, name: str, value: np.ndarray) -> np.ndarray:
-        wanted, kind = self.shapes[name], self._kinds[name]
-        if value.shape[1:] != wanted or len(value) == 0:
-            raise ValueError(
-                f"{self.name}: input {name!r} has shape {value.shape}, allowed (n, "
-                f"{', '.join(map(str, wanted))}) with n >= 1"
+    def _part(self, feeds: Mapping[str, np.ndarray], i: int) -> dict[str, np.ndarray]:
+        return {
+            one.name: feeds[one.name][i : i + self._chunk]
+            if one.leading
+            else np.asarray(feeds[one.name][i])
+            for one in self.inputs
+        }
+
+    def _joined(self, parts: list[np.ndarray]) -> np.ndarray:
+        if len({y.shape[1:] if self.axis is not None else y.shape for y in parts}) > 1:
+            raise ModelError(
+                f"{self.file}: output {self._result!r} has the shapes "
+                f"{sorted({y.shape for y in parts})} for these inputs; allowed: one shape for all "
+                "(run them one by one)"
             )
-        if not np.isfinite(value).all():
-            raise ValueError(
-                f"{self.name}: input {name!r} holds {np.count_nonzero(~np.isfinite(value))} "
+        if self.axis is None:
+            return np.stack(parts)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _finished(self, y: np.ndarray, feeds: dict[str, np.ndarray]) -> np.ndarray:
+        """A graph's output with the batch first, as the model's."""
+        if self.axis:
+            y = np.ascontiguousarray(np.moveaxis(y, self.axis, 0))
+        return self.finish(y, feeds) if self.finish else y
+
+    def _feeds(self, inputs: Any) -> tuple[dict[str, np.ndarray], int | None]:
+        """Input name -> array (n, ...), and n; None where all came whole, as one inference."""
+        given = self.adapt(inputs) if self.adapt else self._by_name(inputs)
+        if set(given) != {one.name for one in self.inputs}:
+            raise ModelError(
+                f"{self.name}: inputs {sorted(given)} given; the model has "
+                f"{sorted(one.name for one in self.inputs)}"
+            )
+        values = {one.name: np.asarray(given[one.name]) for one in self.inputs}
+        single = {one.name for one in self.inputs if _is_single(one, values[one.name])}
+        counts = {len(v) for name, v in values.items() if name not in single and v.ndim}
+        if len(counts) > 1:
+            shapes = {name: value.shape for name, value in values.items()}
+            raise ModelError(f"{self.name}: inputs of shapes {shapes}; allowed: one n for all")
+        n = counts.pop() if counts else 1
+        for name in single:
+            values[name] = np.broadcast_to(values[name], (n, *values[name].shape))
+        feeds = {one.name: self._checked(one, values[one.name]) for one in self.inputs}
+        return feeds, None if single == set(feeds) else n
+
+    def _by_name(self, inputs: Any) -> Mapping[str, Any]:
+        if isinstance(inputs, Mapping):
+            return inputs
+        array = np.asarray(inputs)
+        if array.dtype.names:
+            return {name: array[name] for name in array.dtype.names}
+        if len(self.inputs) != 1:
+            names = ", ".join(f"{one.name!r}: array" for one in self.inputs)
+            raise ModelError(
+                f"{self.name}: one array given; the model has {len(self.inputs)} inputs; write "
+                f"{{{names}}}"
+            )
+        return {self.inputs[0].name: array}
+
+    def _checked(self, one: graph_inputs.Input, value: np.ndarray) -> np.ndarray:
+        if value.shape[1:] != one.shape or len(value) == 0:
+            raise ModelError(
+                f"{self.name}: input {one.name!r} has shape {value.shape}, allowed (n, "
+                f"{', '.join(map(str, one.shape))}) with n >= 1"
+            )
+        if self.mac_ops and not np.isfinite(value).all():
+            raise ModelError(
+                f"{self.name}: input {one.name!r} holds {np.count_nonzero(~np.isfinite(value))} "
                 "non-finite values"
             )
-        return np.ascontiguousarray(value, dtype=kind)
+        return np.ascontiguousarray(value, dtype=one.kind)
 
-    def _run(self, feeds: dict[str, np.ndarray], multiply: Multiply, first: int) -> np.ndarray:
+    def _run(
+        self,
+        feeds: dict[str, np.ndarray],
+        multiply: Multiply,
+        first: int,
+        finish: bool = True,
+    ) -> np.ndarray:
         values: dict[str, np.ndarray] = {**self._statics, **feeds}
         for segment in self._segments:
             segment.run(values)
@@ -216,7 +330,7 @@ class OnnxModel(Model):
             for name in segment.dead:
                 values.pop(name, None)
         y = values[self._result]
-        return self.finish(y, feeds) if self.finish else y
+        return self._finished(y, feeds) if finish else y
 
     def _call(
         self, op: MacOp, multiply: Multiply, first: int
@@ -224,33 +338,19 @@ class OnnxModel(Model):
         return lambda x, w: multiply(op, x, w, first * op.m)
 
 
-def _opened(source: Any) -> tuple[Any, str, bytes]:
-    """The model of a path or an onnx.ModelProto, what errors call it, and its bytes."""
+def _is_single(one: graph_inputs.Input, value: np.ndarray) -> bool:
+    """Whether a whole input came as one inference, without n."""
+    return not one.leading and value.shape == one.shape
+
+
+def _opened(source: Any) -> tuple[Any, str, str]:
+    """The model of a path or an onnx.ModelProto, what errors call it, and its sha256."""
     if isinstance(source, (str, Path)):
-        path = Path(source)
-        return onnx_file.read(path), path.name, path.read_bytes()
+        model, digest = onnx_file.read(Path(source))
+        return model, Path(source).name, digest
     content = source.SerializeToString(deterministic=True)
-    return (
-        type(source).FromString(content),
-        source.graph.name,
-        content,
-    )  # a copy: dimensions are opened in it
-
-
-def _one_by_one(graph: Any, traces: Traces) -> bool:
-    """Whether samples run alone: the graph takes one, quantises by what is in the batch, or mixes
-    the samples of a batch.
-
-    ModelError when the output is not one row or more a sample, first axis first.
-    """
-    name = graph.output[0].name
-    if name not in traces.one or (traces.two is not None and traces.axis(name) not in (0, None)):
-        raise ModelError(
-            f"{traces.file}: output {name!r} does not follow the batch; allowed: an output whose "
-            "first axis is the batch"
-        )
-    quantised = any(node.op_type == "DynamicQuantizeLinear" for node in graph.node)
-    return traces.two is None or quantised or not traces.stacked(name)
+    copy = type(source).FromString(content)  # it is changed here
+    return copy, source.graph.name, hashlib.sha256(content).hexdigest()
 
 
 def _as_kind(y: np.ndarray, kind: np.dtype) -> np.ndarray:
@@ -390,7 +490,7 @@ def _measured(made: Product, traces: Traces, statics: Mapping[str, np.ndarray]) 
         for trace in traces.each()
     ]
     groups, m, k, n = sizes[0]
-    computed = isinstance(made, ActivationProduct)
+    computed = made.weights is None
     if len(sizes) == 2 and sizes[1] != (
         (2 * groups, m, k, n) if computed else (groups, 2 * m, k, n)
     ):

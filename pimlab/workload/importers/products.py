@@ -59,7 +59,7 @@ def _attributes(node: Any) -> dict[str, Any]:
 class Convolution(Product):
     """Conv: one product a group over the columns of all windows."""
 
-    def __init__(self, node: Any, name: str, weight: np.ndarray, bias: np.ndarray | None):
+    def __init__(self, node: Any, name: str, weight: np.ndarray, bias: np.ndarray | None = None):
         super().__init__(name, (node.input[0],), node.output[0])
         self.attributes, self.kernel = _attributes(node), weight.shape[2:]
         self.groups = int(self.attributes.get("group", 1))
@@ -76,6 +76,54 @@ class Convolution(Product):
         window = _window(self.attributes, self.kernel, x.shape[2:])
         y = call(im2col.columns(x, window, self.groups), None)
         return im2col.images(y, len(x), window.outputs(x.shape[2:]))
+
+
+class IntegerConvolution(Convolution):
+    """ConvInteger with constant weights: codes less their zero points as floats, sums rounded to
+    int32, exact up to sums of 2**24. Padding is the zero point, that is 0.
+    """
+
+    def __init__(self, node: Any, name: str, codes: np.ndarray):
+        super().__init__(node, name, codes)
+        self.inputs = (node.input[0], *_given(node, 2))
+
+    def apply(self, call: Call, *values: np.ndarray) -> np.ndarray:
+        """Codes (batch, channels, *sizes) and their zero point -> int32 images."""
+        zero = values[1].astype(np.int32) if len(values) > 1 else np.int32(0)
+        y = super().apply(call, (values[0].astype(np.int32) - zero).astype(np.float32))
+        return np.rint(y).astype(np.int32)
+
+
+class ComputedConvolution(Product):
+    """Conv whose kernel is computed: a sample's columns of windows times the kernel of each
+    group.
+    """
+
+    def __init__(self, node: Any, name: str):
+        super().__init__(name, (*node.input[:2], *_given(node, 2)), node.output[0])
+        self.attributes = _attributes(node)
+        self.groups = int(self.attributes.get("group", 1))
+
+    def apply(self, call: Call, *values: np.ndarray) -> np.ndarray:
+        """Images (batch, channels, *sizes), kernel and bias -> images."""
+        x, w, *bias = values
+        window = _window(self.attributes, w.shape[2:], x.shape[2:])
+        kernel = im2col.flattened(w.astype(np.float32), self.groups)
+        columns = im2col.columns(x, window, self.groups)
+        parts = columns.reshape(self.groups, len(x), -1, columns.shape[2]).swapaxes(0, 1)
+        y = call(
+            np.ascontiguousarray(parts).reshape(self.groups * len(x), -1, columns.shape[2]),
+            np.tile(kernel, (len(x), 1, 1)),
+        )
+        y = y.reshape(len(x), self.groups, -1, y.shape[2]).swapaxes(0, 1)
+        outputs = window.outputs(x.shape[2:])
+        images = im2col.images(y.reshape(self.groups, -1, y.shape[3]), len(x), outputs)
+        return images + bias[0].reshape(1, -1, *(1,) * (x.ndim - 2)) if bias else images
+
+
+def _given(node: Any, index: int) -> tuple[str, ...]:
+    """The optional input of that index, where the node has it."""
+    return tuple(name for name in node.input[index : index + 1] if name)
 
 
 def _window(attributes: dict[str, Any], kernel: tuple[int, ...], sizes: tuple[int, ...]) -> Window:
@@ -157,6 +205,7 @@ def _transposed_window(
         for s, n, e, span in zip(strides, sizes, extra, window.spans, strict=True)
     ]
     auto = attributes.get("auto_pad", b"NOTSET").decode()
+    wanted: list[int] = []
     if "output_shape" in attributes or auto.startswith("SAME"):
         wanted = attributes.get(
             "output_shape", [n * s for n, s in zip(sizes, strides, strict=True)]
@@ -171,16 +220,16 @@ def _transposed_window(
         pads = list(zip(ends[:axes], ends[axes:], strict=True))
     outputs = tuple(f - before - after for f, (before, after) in zip(full, pads, strict=True))
     # The scatter writes `full` pixels: output padding lengthens the end, which is cut there in
-    # turn.
-    return window._replace(pads=tuple(pads)), outputs
+    # turn. A wanted output larger than that ends in pixels that no window reaches.
+    return window._replace(pads=tuple(pads)), tuple(wanted) if wanted else outputs
 
 
 class WeightProduct(Product):
-    """Gemm, MatMul or MatMulInteger with a constant right operand (k, n), or (groups, k, n) for
-    groups along axis 1.
+    """Gemm, MatMul or MatMulInteger with a constant right operand (k, n), or (*outer, k, n) for
+    groups along the axes before the matrices.
 
     flipped : the constant was the left operand: the product is made as (x^T w)^T.  turned : the
-    constant comes as (n, k).
+    constant comes as (n, k).  A constant (k,) is (k, 1), and the result has no such axis.
     batch : the axis of x that is the batch.
     """
 
@@ -196,16 +245,27 @@ class WeightProduct(Product):
     ):
         super().__init__(name, (x,), output)
         self.flipped, self.turned, self.batch = flipped, turned, 0
+        self.vector = constant.ndim == 1
+        self.outer = _squeezed(constant).shape[:-2]
         self.right = self.weights = np.ascontiguousarray(self.laid_out(constant), dtype=np.float32)
 
     def laid_out(self, tensor: np.ndarray) -> np.ndarray:
         """(k, n), or (n, k) where turned, or (..., groups, k, n), as (groups, k, n)."""
-        tensor = np.swapaxes(_squeezed(tensor), -1, -2) if self.turned else tensor
+        tensor = tensor[:, None] if tensor.ndim == 1 else _squeezed(tensor)
+        tensor = np.swapaxes(tensor, -1, -2) if self.turned else tensor
         return tensor.reshape(-1, *tensor.shape[-2:])
 
     def apply(self, call: Call, *values: np.ndarray) -> np.ndarray:
         """x (..., m, k) -> y (..., m, n)."""
-        x = np.swapaxes(values[0], -1, -2) if self.flipped else values[0]
+        x = values[0]
+        if x.ndim == 1:
+            shape = (*self.outer, *(() if self.vector else self.right.shape[2:]))
+            return self._matrix(call, x[:, None] if self.flipped else x[None]).reshape(shape)
+        y = self._matrix(call, x)
+        return y[..., 0, :] if self.vector and self.flipped else y[..., 0] if self.vector else y
+
+    def _matrix(self, call: Call, x: np.ndarray) -> np.ndarray:
+        x = np.swapaxes(x, -1, -2) if self.flipped else x
         x = np.moveaxis(x, self.batch, 0)
         y = self._grouped(call, x) if len(self.right) > 1 else self._plain(call, x)
         y = np.moveaxis(y, 0, self.batch)
@@ -216,9 +276,13 @@ class WeightProduct(Product):
         return y.reshape(*x.shape[:-1], y.shape[-1])
 
     def _grouped(self, call: Call, x: np.ndarray) -> np.ndarray:
-        rows = np.ascontiguousarray(np.moveaxis(x, 1, 0), dtype=np.float32)
+        outer = np.broadcast_shapes(x.shape[:-2], self.outer)
+        x = np.broadcast_to(x, outer + x.shape[-2:])
+        axes = tuple(range(len(outer) - len(self.outer), len(outer)))
+        front = tuple(range(len(axes)))
+        rows = np.ascontiguousarray(np.moveaxis(x, axes, front), dtype=np.float32)
         y = call(rows.reshape(len(self.right), -1, x.shape[-1]), None)
-        return np.moveaxis(y.reshape(*rows.shape[:-1], y.shape[-1]), 0, 1)
+        return np.moveaxis(y.reshape(*rows.shape[:-1], y.shape[-1]), front, axes)
 
 
 class IntegerProduct(WeightProduct):
@@ -231,10 +295,7 @@ class IntegerProduct(WeightProduct):
     def __init__(self, name: str, node: Any, weights: np.ndarray):
         super().__init__(name, node.input[0], node.output[0], weights)
         self.origin = node.input[1]
-        self.inputs = (
-            node.input[0],
-            *([node.input[2]] if len(node.input) > 2 and node.input[2] else []),
-        )
+        self.inputs = (node.input[0], *_given(node, 2))
 
     def apply(self, call: Call, *values: np.ndarray) -> np.ndarray:
         """Codes x (..., m, k) and their zero point -> int32 (..., m, n)."""
@@ -252,13 +313,37 @@ class ActivationProduct(Product):
     def apply(self, call: Call, *values: np.ndarray) -> np.ndarray:
         """x (batch, ..., m, k), w (batch, ..., k, n) -> (batch, ..., m, n)."""
         x, w = values
+        rows, columns = x.ndim > 1, w.ndim > 1
+        x, w = x if rows else x[None], w if columns else w[:, None]
         outer = np.broadcast_shapes(x.shape[:-2], w.shape[:-2])
         x = np.broadcast_to(x, outer + x.shape[-2:]).reshape(-1, *x.shape[-2:])
         w = np.broadcast_to(w, outer + w.shape[-2:]).reshape(-1, *w.shape[-2:])
         y = call(
             np.ascontiguousarray(x, dtype=np.float32), np.ascontiguousarray(w, dtype=np.float32)
         )
-        return y.reshape(*outer, *y.shape[-2:])
+        ends = (y.shape[-2:-1] if rows else ()) + (y.shape[-1:] if columns else ())
+        return y.reshape(outer + ends)
+
+
+class IntegerActivations(ActivationProduct):
+    """MatMulInteger of two computed operands: codes less their zero points as floats, sums rounded
+    to int32.
+    """
+
+    def __init__(self, name: str, node: Any):
+        super().__init__(name, tuple(name for name in node.input if name), node.output[0])
+        self.zeros = [len(node.input) > i and bool(node.input[i]) for i in (2, 3)]
+
+    def apply(self, call: Call, *values: np.ndarray) -> np.ndarray:
+        """Codes x (..., m, k) and w (..., k, n), with their zero points -> int32 (..., m, n)."""
+        x, w, *zeros = (value.astype(np.int32) for value in values)
+        if self.zeros[0]:
+            zero = zeros.pop(0)
+            x = x - (zero[..., None] if zero.size > 1 else zero)
+        if self.zeros[1]:
+            w = w - zeros.pop(0)
+        y = super().apply(call, x.astype(np.float32), w.astype(np.float32))
+        return np.rint(y).astype(np.int32)
 
 
 class Biased(Product):
@@ -280,6 +365,23 @@ class Biased(Product):
         return (self.inner.apply(call, *operands) + self.beta * addend).astype(np.float32)
 
 
+class BiasedConvolution(Product):
+    """A convolution whose bias is computed: it is added on the host."""
+
+    def __init__(self, inner: Convolution | TransposedConvolution, bias: str):
+        super().__init__(inner.name, (*inner.inputs, bias), inner.output)
+        self.inner, self.weights, self.origin = inner, inner.weights, inner.origin
+
+    def laid_out(self, tensor: np.ndarray) -> np.ndarray:
+        """As the convolution inside lays it out."""
+        return self.inner.laid_out(tensor)
+
+    def apply(self, call: Call, *values: np.ndarray) -> np.ndarray:
+        """Images and the bias (channels,) -> images."""
+        x, bias = values
+        return self.inner.apply(call, x) + bias.reshape(1, -1, *(1,) * (x.ndim - 2))
+
+
 def product(node: Any, name: str, found: dict[str, np.ndarray], file: str) -> Product:
     """The product of a MAC node, with its constants from `found`; ModelError for a form that is not
     supported.
@@ -291,36 +393,56 @@ def product(node: Any, name: str, found: dict[str, np.ndarray], file: str) -> Pr
         return _gemm(node, name, found, label)
     if node.op_type == "MatMulInteger":
         return _integer(node, name, found, label)
+    if node.op_type == "ConvInteger":
+        return _integer_convolution(node, name, found, label)
     return _matmul(node, name, found, label)
 
 
 def _convolution(node: Any, name: str, found: dict[str, np.ndarray], label: str) -> Product:
+    bias = next(iter(_given(node, 2)), None)
+    if node.input[1] not in found and node.op_type == "Conv":
+        return ComputedConvolution(node, name)
     if node.input[1] not in found:
         raise ModelError(
             f"{label} has a computed kernel {node.input[1]!r}; allowed: a constant kernel"
         )
-    has_bias = len(node.input) > 2 and node.input[2]
-    if has_bias and node.input[2] not in found:
-        raise ModelError(f"{label} has a computed bias {node.input[2]!r}; allowed: a constant bias")
     kind = Convolution if node.op_type == "Conv" else TransposedConvolution
-    made = kind(
-        node,
-        name,
-        found[node.input[1]],
-        found[node.input[2]].astype(np.float32) if has_bias else None,
-    )
-    made.bias_origin = node.input[2] if has_bias else ""
-    return made
+    weight = found[node.input[1]]
+    if bias is None:
+        return kind(node, name, weight, None)
+    if bias in found:
+        made = kind(node, name, weight, found[bias].astype(np.float32))
+        made.bias_origin = bias
+        return made
+    return BiasedConvolution(kind(node, name, weight, None), bias)
+
+
+def _integer_convolution(node: Any, name: str, found: dict[str, np.ndarray], label: str) -> Product:
+    codes = _less_zero(node, 3, found, label)
+    return IntegerConvolution(node, name, codes)
+
+
+def _less_zero(node: Any, index: int, found: dict[str, np.ndarray], label: str) -> np.ndarray:
+    """int32 weights of an integer product, less their zero point, the input of that index."""
+    if node.input[1] not in found:
+        raise ModelError(f"{label} has two computed operands; allowed: a constant right operand")
+    codes = found[node.input[1]].astype(np.int32)
+    zero = next(iter(_given(node, index)), None)
+    if zero is None:
+        return codes
+    if zero not in found:
+        raise ModelError(
+            f"{label} has a computed zero point {zero!r} of its weights; allowed: a constant"
+        )
+    values = found[zero].astype(np.int32)
+    if node.op_type == "ConvInteger" and values.ndim == 1:
+        values = values.reshape(-1, *(1,) * (codes.ndim - 1))
+    return codes - values
 
 
 def _gemm(node: Any, name: str, found: dict[str, np.ndarray], label: str) -> Product:
+    """A Gemm of a computed left operand and constant weights; others were written as MatMul."""
     attributes = _attributes(node)
-    if node.input[1] not in found or attributes.get("transA", 0):
-        raise ModelError(
-            f"{label} has {'a transposed' if attributes.get('transA', 0) else 'no constant'} "
-            "operand; "
-            "allowed: a computed left operand (batch, k) and a constant right operand"
-        )
     alpha = np.float32(attributes.get("alpha", 1.0))
     with np.errstate(
         invalid="ignore", over="ignore"
@@ -345,34 +467,19 @@ def _gemm(node: Any, name: str, found: dict[str, np.ndarray], label: str) -> Pro
 
 def _integer(node: Any, name: str, found: dict[str, np.ndarray], label: str) -> Product:
     if node.input[1] not in found:
-        raise ModelError(f"{label} has two computed operands; allowed: a constant right operand")
-    zero = found.get(node.input[3]) if len(node.input) > 3 and node.input[3] else None
-    if len(node.input) > 3 and node.input[3] and zero is None:
-        raise ModelError(
-            f"{label} has a computed zero point {node.input[3]!r} of its weights; allowed: a "
-            "constant"
-        )
-    codes = found[node.input[1]].astype(np.int32)
-    return IntegerProduct(name, node, codes if zero is None else codes - zero.astype(np.int32))
+        return IntegerActivations(name, node)
+    return IntegerProduct(name, node, _less_zero(node, 3, found, label))
 
 
 def _matmul(node: Any, name: str, found: dict[str, np.ndarray], label: str) -> Product:
     left, right = node.input
     if right in found:
-        w = _squeezed(found[right])
-        if w.ndim < 2:
-            raise ModelError(
-                f"{label} has the constant operand {right!r} of shape {w.shape}; allowed: (k, n) "
-                "or (groups, k, n)"
-            )
-        if w.ndim <= 3:
-            made = WeightProduct(name, left, node.output[0], w)
-            made.origin = right
-            return made
-    elif left in found and _squeezed(found[left]).ndim == 2:
-        made = WeightProduct(
-            name, right, node.output[0], _squeezed(found[left]), flipped=True, turned=True
-        )
+        made = WeightProduct(name, left, node.output[0], found[right])
+        made.origin = right
+        return made
+    if left in found and _squeezed(found[left]).ndim <= 2:
+        w = _squeezed(found[left])
+        made = WeightProduct(name, right, node.output[0], w, flipped=True, turned=w.ndim == 2)
         made.origin = left
         return made
     return ActivationProduct(name, (left, right), node.output[0])

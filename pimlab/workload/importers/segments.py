@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from pimlab.workload.importers import onnx_file
+from pimlab.workload.importers import host_runtime, onnx_file
 from pimlab.workload.importers.products import Product
 from pimlab.workload.importers.traces import Traces
 
@@ -246,6 +246,7 @@ def _session(
     graph = helper.make_graph(
         nodes, "segment", given, [ValueInfoProto(name=name) for name in outputs], constants
     )
-    return onnx_file.session(
-        helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
+    return host_runtime.session(
+        helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version),
+        reference=traces.reference,
     )

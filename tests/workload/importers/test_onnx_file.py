@@ -20,7 +20,7 @@ def test_an_lstm_is_refused_by_name(tmp_path):
     path = write(tmp_path / "fashion.onnx", [layer], {"x": (3, "n", 4)}, constants)
     expected = (
         "fashion.onnx: node 'lstm_1' is an LSTM, which no target executes; "
-        "supported MAC operators: Conv, ConvTranspose, Gemm, MatMul, MatMulInteger"
+        "supported MAC operators: Conv, ConvInteger, ConvTranspose, Gemm, MatMul, MatMulInteger"
     )
     with pytest.raises(ModelError) as caught:
         load_model(path)
@@ -103,16 +103,13 @@ def test_weights_that_are_not_finite_are_refused(tmp_path):
 
 
 def test_a_product_without_a_batch_is_refused(tmp_path):
-    nodes = [node("ReduceSum", ["x", "axes"], "s", keepdims=1), node("MatMul", ["s", "t"])]
-    nodes.insert(1, node("Transpose", ["s"], "t"))
-    with pytest.raises(ModelError, match="node 'matmul_1' multiplies values without a batch"):
+    nodes = [
+        node("ReduceSum", ["x", "axes"], "s", keepdims=1),
+        node("Transpose", ["s"], "t"),
+        node("MatMul", ["s", "t"]),
+    ]
+    with pytest.raises(ModelError, match=r"m.onnx: output 'y' does not follow the batch \(shape"):
         load_model(write(tmp_path / "m.onnx", nodes, {"x": ("n", 4)}, {"axes": np.array([0])}))
-
-
-def test_a_computed_kernel_is_refused(tmp_path):
-    nodes = [node("Relu", ["k"], "r"), node("Conv", ["x", "r"])]
-    with pytest.raises(ModelError, match=r"node 'conv_1' \(Conv\) has a computed kernel"):
-        load_model(write(tmp_path / "m.onnx", nodes, {"x": ("n", 2, 5, 5), "k": (3, 2, 3, 3)}))
 
 
 def test_an_unknown_model_answers_with_the_nearest():
@@ -160,7 +157,8 @@ def test_what_holds_no_numbers_or_no_batch_is_refused(tmp_path):
         kind=TensorProto.STRING,
     )
     with pytest.raises(
-        ModelError, match=r"text.onnx: input 'x' is a tensor\(string\); allowed: tensors of float"
+        ModelError,
+        match=r"text.onnx: input 'x' holds values of type string; allowed: bool, integers",
     ):
         load_model(text)
     still = write(
@@ -171,11 +169,6 @@ def test_what_holds_no_numbers_or_no_batch_is_refused(tmp_path):
     )
     with pytest.raises(ModelError, match=r"still.onnx: output 'y' does not follow the batch"):
         load_model(still)
-    vector = write(
-        tmp_path / "vector.onnx", [node("MatMul", ["w", "x"])], {"x": ("n", 4, 3)}, {"w": W[0]}
-    )
-    with pytest.raises(ModelError, match=r"vector.onnx: node 'matmul_1' has operands"):
-        load_model(vector)
 
 
 def test_weights_beside_the_file_that_are_short_are_refused(tmp_path):

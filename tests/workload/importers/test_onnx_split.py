@@ -579,10 +579,3 @@ def test_an_output_without_a_shape_is_found_by_running(tmp_path):
     before = whole.SerializeToString()
     agrees(OnnxModel(whole), floats(3, 6))
     assert whole.SerializeToString() == before  # a caller's model is not changed
-
-
-def test_a_graph_that_mixes_the_samples_of_a_batch_runs_sample_by_sample(tmp_path):
-    nodes = [node("Softmax", ["x"], "s", axis=0), node("MatMul", ["s", "w"])]
-    model = OnnxModel(write(tmp_path / "mix.onnx", nodes, {"x": ("n", 6)}, {"w": floats(6, 2)}))
-    assert model.one_by_one
-    agrees(model, floats(3, 6))
