@@ -25,9 +25,7 @@ def write(
     given = []
     for name, shape in inputs.items():
         element, dims = (
-            shape
-            if len(shape) == 2 and isinstance(shape[1], (tuple, list))
-            else (FLOAT, shape)
+            shape if len(shape) == 2 and isinstance(shape[1], (tuple, list)) else (FLOAT, shape)
         )
         given.append(helper.make_tensor_value_info(name, element, dims))
     tensors = [
