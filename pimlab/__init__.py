@@ -31,6 +31,7 @@ _EXPORTS = {
     "train": "pimlab.studies.training",
     "load_model": "pimlab.workload",
     "load_data": "pimlab.workload",
+    "Data": "pimlab.workload",
     "target": "pimlab.machine.presets",
     "targets": "pimlab.machine.presets",
     "device": "pimlab.analog",

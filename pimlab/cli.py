@@ -13,6 +13,7 @@ import pimlab
 _EPILOG = """examples:
   pimlab reproduce --quick                             the roadmap study, small, in half a minute
   pimlab run fashion-cnn pcm-hermes --at "1 day" --limit 200
+  pimlab run model.onnx warboy --data mine.npz
   pimlab targets                                             which machines there are
   pimlab cite results/roadmap.zarr                     BibTeX of every number behind a result
 """
@@ -35,10 +36,14 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("model", help="a name such as fashion-cnn, or the path of an .onnx file")
     one.add_argument("target", help="a name from `pimlab targets`")
     one.add_argument(
-        "data",
-        nargs="?",
-        help="a name such as fashion-mnist (default: the model's usual data; "
-        "without any, energy and latency alone)",
+        "--data",
+        default=None,
+        metavar="NAME|FILE.npz",
+        help="a name such as fashion-mnist, or an .npz file with the arrays x and y (optionally "
+        "calibration, metric); default: the model's usual data; without, energy and latency alone",
+    )
+    one.add_argument(
+        "--metric", default=None, help="such as r2 or top-5 (default: what the data say)"
     )
     one.add_argument(
         "--at", default="0 s", help='time after programming, such as "1 day" (default: 0 s)'
@@ -130,6 +135,10 @@ def _run(options: argparse.Namespace) -> None:
     _writable(options.out)
     target, model = pimlab.target(options.target), pimlab.load_model(options.model)
     data = _data(options.data, model.name, options.limit)
+    if options.metric is not None:
+        if data is None:
+            raise ValueError(f"--metric {options.metric} judges no data; add --data")
+        data = data.but(metric=options.metric)
     result = pimlab.run(model, target, data, at=options.at, seed=options.seed)
     print(f"{result}\n\n{pimlab.summary(result).to_string()}")
     if options.out is not None:

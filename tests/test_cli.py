@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import bibtexparser
+import numpy as np
 import pytest
 import xarray as xr
 
@@ -81,6 +82,7 @@ def test_run_answers_in_a_line_and_writes_what_run_returns(capsys, tmp_path):
         capsys,
         *RUN[:2],
         "pcm-hermes",
+        "--data",
         "digits",
         "--at",
         "1 day",
@@ -103,6 +105,22 @@ def test_run_answers_in_a_line_and_writes_what_run_returns(capsys, tmp_path):
     assert list(tmp_path.iterdir()) == [out_file]
 
 
+def test_run_takes_data_of_ones_own(capsys, tmp_path):
+    digits = pim.load_data("digits", limit=20)
+    np.savez(tmp_path / "mine.npz", x=digits.inputs, y=digits.labels)
+    file = str(pim.workload.files.ROOT / "models" / "digits-mlp.onnx")
+    asking = ("run", file, "warboy", "--data", str(tmp_path / "mine.npz"))
+    code, out, _ = asked(capsys, *asking)
+    assert code == 0
+    assert "accuracy" in out.rstrip().splitlines()[-2]
+    code, out, _ = asked(capsys, *asking, "--metric", "top-3")
+    assert code == 0
+    assert "top_3_accuracy" in out.rstrip().splitlines()[-2]
+    code, _, err = asked(capsys, "run", "llama2-7b", "warboy", "--metric", "r2")
+    assert code == 2
+    assert "--metric r2 judges no data" in err
+
+
 def test_run_takes_the_models_usual_data(capsys):
     code, out, _ = asked(capsys, *RUN, "--limit", 10)
     assert code == 0
@@ -122,7 +140,7 @@ def test_run_of_a_shape_gives_costs_alone(capsys):
     [
         (("run", "digits-mpl", "warboy"), "did you mean 'digits-mlp'?"),
         (("run", "digits-mlp", "warboi"), "did you mean 'warboy'?"),
-        ((*RUN, "digts"), "did you mean 'digits'?"),
+        ((*RUN, "--data", "digts"), "did you mean 'digits'?"),
         ((*RUN, "--at", "1 dya"), "at='1 dya' is not a time"),
         ((*RUN, "--limit", "0"), "limit=0; allowed"),
         ((*RUN, "--seed", "-1"), "seed=-1 is outside"),

@@ -7,6 +7,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from pimlab.plot.style import PARTS, figure
+from pimlab.result import better
 
 _LABELS = {"accuracy": "accuracy", "perplexity": "perplexity (lower is better)"}
 
@@ -71,8 +72,8 @@ def by_format(ds: xr.Dataset, metric: str = "accuracy") -> Figure:
 
 def _cheapest(ds: xr.Dataset, metric: str, total: xr.DataArray) -> str:
     """The format of least energy whose metric lies within the interval of the best one."""
-    better = ds[metric].min() if metric == "perplexity" else ds[metric].max()
-    best = ds.isel(format=int(np.argmax(ds[metric].values == float(better))))
+    values = ds[metric].values if better(ds, metric) == "higher" else -ds[metric].values
+    best = ds.isel(format=int(np.argmax(values)))
     inside = (ds[metric] >= best[f"{metric}_low"]) & (ds[metric] <= best[f"{metric}_high"])
     name = total.where(inside).idxmin("format").item()
     return f"{name} is the cheapest format within the best one's interval"

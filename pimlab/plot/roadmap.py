@@ -12,6 +12,7 @@ from matplotlib.ticker import EngFormatter, LogLocator, PercentFormatter
 
 from pimlab import units
 from pimlab.plot.style import PARTS, STAGE_COLOURS, STAGE_MARKERS, STAGE_NAMES, expected, figure
+from pimlab.result import NORMAL_95, better
 
 SHOWN = 11
 """Components with a colour of their own in the breakdown; smaller ones are drawn together."""
@@ -189,7 +190,8 @@ def waterfall(explained: xr.Dataset, metric: str = "accuracy") -> Figure:
     interval at each step.
 
     explained : what `explain` returns, or a sweep of it over `seed`: then means over chips, and
-    each change with the half-width of its 95 % interval over chips.
+    each change with the half-width of its 95 % interval over chips. A change for the worse is
+    orange, one for the better green, as the metric's attribute `better` says.
     """
     expected(
         explained,
@@ -206,8 +208,8 @@ def waterfall(explained: xr.Dataset, metric: str = "accuracy") -> Figure:
     ax = fig.subplots()
     changes = np.diff(values)
     ax.bar(0, values[0], color="#999999", width=0.65)
-    worse = changes < 0 if metric == "accuracy" else changes > 0
-    colours = np.where(worse, "#D55E00", "#009E73")
+    gains = changes if better(chips, metric) == "higher" else -changes
+    colours = np.where(gains < 0, "#D55E00", "#009E73")
     ax.bar(
         np.arange(1, len(steps)),
         np.abs(changes),
@@ -229,7 +231,7 @@ def waterfall(explained: xr.Dataset, metric: str = "accuracy") -> Figure:
     if metric == "accuracy":
         ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
     ax.set_ylabel(metric)
-    ax.set_title(_costliest(chips, changes if metric == "accuracy" else -changes))
+    ax.set_title(_costliest(chips, gains))
     return fig
 
 
@@ -240,7 +242,7 @@ def _change_texts(values: np.ndarray, metric: str) -> list[str]:
     scale, digits, unit = (100.0, 1, " pt") if metric == "accuracy" else (1.0, 2, "")
     changes, chips = scale * np.diff(values, axis=0), values.shape[1]
     first = f"{scale * values[0].mean():.{digits}f}{' %' if metric == 'accuracy' else ''}"
-    half = 1.96 * changes.std(axis=1, ddof=1) / np.sqrt(chips) if chips > 1 else None
+    half = NORMAL_95 * changes.std(axis=1, ddof=1) / np.sqrt(chips) if chips > 1 else None
     spread = [""] * len(changes) if half is None else [f" ± {h:.{digits}f}" for h in half]
     return [
         first,

@@ -9,12 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pimlab.workload.calibration import RULES, calibrate
-    from pimlab.workload.data import Data, DataError, load_data
+    from pimlab.workload.data import Data
+    from pimlab.workload.edit_errors import CharacterError, WordError
+    from pimlab.workload.files import DataError
     from pimlab.workload.graph import Edge, Graph
     from pimlab.workload.importers.onnx_split import OnnxModel
     from pimlab.workload.importers.torch_trace import TorchModel
-    from pimlab.workload.metrics import Accuracy, Metric, PearsonSimilarity
+    from pimlab.workload.metrics import (
+        Accuracy,
+        AveragePrecision,
+        Determination,
+        Metric,
+        PearsonSimilarity,
+        RootMeanSquareError,
+        TopAccuracy,
+    )
     from pimlab.workload.model import Model, ModelError
+    from pimlab.workload.zoo.data_sets import load_data
     from pimlab.workload.zoo.models import load_model
     from pimlab.workload.zoo.services import FIELDS, SERVICES, Service, services
 
@@ -22,13 +33,19 @@ _EXPORTS = {
     "RULES": "calibration",
     "calibrate": "calibration",
     "Data": "data",
-    "DataError": "data",
-    "load_data": "data",
+    "DataError": "files",
+    "load_data": "zoo.data_sets",
+    "CharacterError": "edit_errors",
+    "WordError": "edit_errors",
     "Accuracy": "metrics",
     "Metric": "metrics",
     "PearsonSimilarity": "metrics",
     "Edge": "graph",
     "Graph": "graph",
+    "AveragePrecision": "metrics",
+    "Determination": "metrics",
+    "RootMeanSquareError": "metrics",
+    "TopAccuracy": "metrics",
     "Model": "model",
     "ModelError": "model",
     "load_model": "zoo.models",
@@ -45,8 +62,11 @@ __all__ = [
     "RULES",
     "SERVICES",
     "Accuracy",
+    "AveragePrecision",
+    "CharacterError",
     "Data",
     "DataError",
+    "Determination",
     "Edge",
     "Graph",
     "Metric",
@@ -54,8 +74,11 @@ __all__ = [
     "ModelError",
     "OnnxModel",
     "PearsonSimilarity",
+    "RootMeanSquareError",
     "Service",
+    "TopAccuracy",
     "TorchModel",
+    "WordError",
     "calibrate",
     "load_data",
     "load_model",

@@ -1,268 +1,220 @@
-"""On what is a model judged? Samples with labels, a metric, and a calibration split that never
-meets the test split.
+"""On what is a model judged? Samples with labels, a metric, and samples that calibrate and never
+are those that are scored.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-import gzip
 import hashlib
+import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from pimlab.values import nearest
-from pimlab.workload import files
 from pimlab.workload.files import DataError
-from pimlab.workload.language.perplexity import Perplexity
-from pimlab.workload.metrics import Accuracy, Metric, PearsonSimilarity
-from pimlab.workload.zoo import minilm, ocr, tabular_mlps
-
-FASHION = Path("/usr/share/datasets/fashion-mnist")
-"""Where Debian's package dataset-fashion-mnist puts the training images."""
+from pimlab.workload.metrics import Metric
+from pimlab.workload.metrics import metric as chosen_metric
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Data:
-    """Samples of one split of a data set.
+    """Samples with labels, how outputs are judged, and the samples that calibrate.
 
-    name, split : text.  inputs : (n, ...) as the model takes them.  labels : (n,).  metric : how
-    outputs are judged.
-    sha256 : of the inputs and labels held here, with their types and shapes.  licence, source :
-    where they come from.
-    note : what to know before trusting a number.
+    >>> digits = pim.load_data("digits", limit=100)
+    >>> pim.Data(digits.inputs, digits.labels)
+    <Data own data, test: 90 samples (64,), accuracy; 10 calibrate>
     """
 
     name: str
     split: str
-    inputs: np.ndarray
-    labels: np.ndarray
-    metric: Metric
     licence: str
     source: str
-    note: str = ""
+    note: str
+    metric: Metric
+    inputs: np.ndarray
+    labels: np.ndarray
+    _calibration: Data | Callable[[], Data] | None
 
-    def __post_init__(self) -> None:
-        if len(self.inputs) != len(self.labels):
+    def __init__(
+        self,
+        inputs: Any,
+        labels: Any,
+        *,
+        metric: str | Metric | Callable[..., Any] = "accuracy",
+        better: str | None = None,
+        calibration: Any = None,
+        name: str = "own data",
+        split: str = "test",
+        licence: str = "",
+        source: str = "",
+        note: str = "",
+    ):
+        """One's own samples, in one line.
+
+        inputs : (n, ...) as the model takes them, finite numbers.  labels : (n, ...), what `metric`
+        judges by: class indices (n,) for "accuracy", numbers for "r2" and "rmse".
+        metric, better : a built-in name, a `pimlab.workload.Metric`, or a function (outputs,
+        labels) -> number(s) with its direction, "higher" or "lower".
+        calibration : inputs (m, ...) that choose the ranges of activations, such as some training
+        samples, or another Data; None takes every tenth sample (512 at most) out of `inputs`: these
+        calibrate and are not scored.
+        name, split, licence, source, note : text for reports; optional.
+        DataError names what does not fit: lengths, shapes, text, values that are not finite or
+        beyond float32, labels that the metric cannot judge.
+        """
+        about = {"name": name, "split": split, "licence": licence, "source": source, "note": note}
+        for word, text in about.items():
+            if not isinstance(text, str) or (word in ("name", "split") and not text):
+                raise TypeError(f"data {word}={text!r:.60} is not a text")
+        own = vars(self)
+        own.update(about, metric=chosen_metric(metric, better))
+        own["inputs"] = numbers(f"data {name!r}: inputs", inputs)
+        own["labels"] = _labels(self, labels)
+        own["_calibration"] = self._calibrating(calibration)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"data {self.name!r} is frozen; write data.but({name}=...)")
+
+    def _calibrating(self, given: Any) -> Data | Callable[[], Data] | None:
+        if self.split == "calibration":
+            return None
+        if callable(given) or isinstance(given, Data):
+            return given
+        if given is not None:
+            inputs = numbers(f"data {self.name!r}: calibration", given)
+            return self._of_calibration(inputs, None)
+        picked = held_out(len(self))
+        if len(picked) == 0:
             raise DataError(
-                f"data {self.name!r}: {len(self.inputs)} inputs and {len(self.labels)} labels; "
-                "allowed: one label a sample"
+                f"data {self.name!r}: one sample cannot both calibrate and be scored; give "
+                "calibration=inputs of other samples"
             )
-        if len(self.inputs) == 0:
+        kept = np.setdiff1d(np.arange(len(self)), picked)
+        calibrating = self._of_calibration(self.inputs[picked], self.labels[picked])
+        vars(self).update(inputs=self.inputs[kept], labels=self.labels[kept])
+        return calibrating
+
+    def _of_calibration(self, inputs: np.ndarray, labels: np.ndarray | None) -> Data:
+        if inputs.shape[1:] != self.inputs.shape[1:]:
             raise DataError(
-                f"data {self.name!r}, split {self.split!r} is empty; allowed: one sample or more"
+                f"data {self.name!r}: calibration has samples {inputs.shape[1:]}, inputs "
+                f"{self.inputs.shape[1:]}; allowed: the same"
             )
+        return self.but(inputs=inputs, labels=labels, split="calibration")
+
+    def but(self, **changes: Any) -> Data:
+        """A copy with the named arguments changed, such as labels=...; TypeError names the nearest
+        for one that is misspelt.
+        """
+        for word in changes:
+            if word not in _ARGUMENTS:
+                raise TypeError(f"Data has no {word!r}{nearest(word, _ARGUMENTS)}")
+        parts = {word: getattr(self, word) for word in _ARGUMENTS - {"better", "calibration"}}
+        parts["calibration"] = vars(self).get("_calibration")
+        return Data(**{**parts, **changes})
 
     def __len__(self) -> int:
         return len(self.inputs)
 
     def __getitem__(self, chosen: slice) -> Data:
-        """The samples of a slice, as Data."""
+        """The samples of a slice, as Data; the same samples calibrate."""
         if not isinstance(chosen, slice):
             raise TypeError(
                 f"data {self.name!r}[{chosen!r}]: allowed is a slice, such as data[:100]"
             )
-        return dataclasses.replace(self, inputs=self.inputs[chosen], labels=self.labels[chosen])
+        return self.but(inputs=self.inputs[chosen], labels=self.labels[chosen])
 
     def __repr__(self) -> str:
+        own = self._calibration if isinstance(self._calibration, Data) else None
+        more = f"; {len(own)} calibrate" if own is not None else ""
+        licence = f", {self.licence}" if self.licence else ""
         return (
             f"<Data {self.name}, {self.split}: {len(self)} samples {self.inputs.shape[1:]}, "
-            f"{self.metric.name}, {self.licence}>"
+            f"{self.metric.name}{licence}{more}>"
         )
 
     @functools.cached_property
     def sha256(self) -> str:
-        """Hash of inputs and labels."""
+        """Hash of inputs and labels, with their types and shapes, and of the inputs of one's own
+        that calibrate.
+        """
+        own = self._calibration if isinstance(self._calibration, Data) else None
         total = hashlib.sha256()
-        for array in (self.inputs, self.labels):
+        for array in (self.inputs, self.labels, *([] if own is None else [own.inputs])):
             total.update(f"{array.dtype.str}{array.shape}".encode())
             total.update(np.ascontiguousarray(array).data)
         return total.hexdigest()
 
     @property
     def calibration(self) -> Data:
-        """The calibration split of the same data set (of training samples); itself for data that is
-        that split.
+        """The samples that choose the ranges of activations, never those that are scored; itself
+        for data that is that split.
         """
-        return self if self.split == "calibration" else load_data(self.name, split="calibration")
+        found = self._calibration
+        return self if found is None else found() if callable(found) else found
 
 
-Split = tuple[np.ndarray, np.ndarray]
+_TEXTS = ("metric", "better", "name", "licence", "source", "note")
+_ARGUMENTS = {"inputs", "labels", "calibration", "split", *_TEXTS}
 
 
-def _archive(name: str, split: str) -> Split:
-    """inputs and labels of a split in a vendored .npz file with arrays <split>_inputs and
-    <split>_labels.
+def numbers(what: str, given: Any) -> np.ndarray:
+    """`given` as an array (n, ...) of one sample or more, of finite numbers that float32 can hold.
+
+    DataError names what else it is: text, objects, ragged rows, no samples, NaN, infinity.
     """
-    with np.load(files.verified(name)) as arrays:
-        return arrays[f"{split}_inputs"], arrays[f"{split}_labels"]
-
-
-def _scaled(name: str, split: str, scale: float) -> Split:
-    inputs, labels = _archive(name, split)
-    return inputs.astype(np.float32) / np.float32(scale), labels.astype(np.int64)
-
-
-def _fashion(split: str) -> Split:
-    """Images float32 (n, 1, 28, 28) in 0..1 and labels int64 (n,)."""
-    if split == "calibration":
-        return _scaled("fashion-mnist-calibration.npz", split, 255)
-    if split == "train":
-        if not FASHION.is_dir():
-            raise DataError(
-                f"the training images of fashion-mnist are not here ({FASHION}); install them with "
-                "`apt-get install dataset-fashion-mnist`"
-            )
-        images, labels = (
-            FASHION / f"train-{kind}-ubyte.gz" for kind in ("images-idx3", "labels-idx1")
-        )
-    else:
-        images, labels = (
-            files.verified(f"t10k-{kind}-ubyte.gz") for kind in ("images-idx3", "labels-idx1")
-        )
-    return _idx(images).reshape(-1, 1, 28, 28).astype(np.float32) / np.float32(255), _idx(
-        labels
-    ).astype(np.int64)
-
-
-def _idx(path: Path) -> np.ndarray:
-    """The array in a gzipped IDX file of bytes, flat."""
-    raw = gzip.decompress(path.read_bytes())
-    if raw[:3] != b"\0\0\x08":
-        raise DataError(f"{path} is not an IDX file of bytes (it starts with {raw[:4]!r})")
-    return np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3])
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _Source:
-    read: Callable[[str], Split]
-    splits: tuple[str, ...]
-    licence: str
-    source: str
-    note: str = ""
-    metric: Callable[[], Metric] = Accuracy
-
-
-def _windows(text: str, split: str) -> Split:
-    """Windows of tokens int32 (n, context + 1) of a text, and which next tokens are scored, bool
-    (n, context).
-    """
-    from pimlab.workload.language import TEXTS
-
-    return TEXTS[text](split)
-
-
-_THREE, _TWO = ("test", "calibration", "train"), ("test", "calibration")
-
-SOURCES: dict[str, _Source] = {
-    "fashion-mnist": _Source(
-        read=_fashion,
-        splits=_THREE,
-        licence="MIT",
-        source="Zalando Research, Fashion-MNIST (Xiao, Rasul, Vollgraf 2017)",
-        note="10,000 test images; 512 of the 60,000 training images calibrate",
-    ),
-    "digits": _Source(
-        read=lambda split: _scaled("digits.npz", split, 16),
-        splits=_THREE,
-        licence="BSD-3-Clause",
-        source="Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI (in "
-        "scikit-learn)",
-        note="450 test images of 8 x 8: a point of accuracy is 4.5 images",
-    ),
-    "breast-cancer": _Source(
-        read=lambda split: _archive("breast-cancer.npz", split),
-        splits=_THREE,
-        licence="BSD-3-Clause",
-        source="Wolberg, Street, Mangasarian, Breast Cancer Wisconsin (Diagnostic), UCI (in "
-        "scikit-learn)",
-        note="143 test patients: one more or less moves accuracy by 0.7 points",
-    ),
-    "magika-files": _Source(
-        read=lambda split: _archive("magika-files.npz", split),
-        splits=_TWO,
-        licence="BSD, MIT, Apache-2.0 by file",
-        source="files of the pinned Python packages named in datasets/magika-files.csv",
-        note="labels are file extensions; kinds with misleading extensions were left out after a "
-        "look at the model's errors",
-    ),
-    **{
-        name: _Source(
-            read=functools.partial(_windows, name),
-            splits=_THREE,
-            licence="public domain",
-            metric=Perplexity,
-            source="King James Bible (1611), Debian bible-kjv-text 4.38",
-            note=f"tokens of {model}; Genesis tests, the start of Ruth calibrates; parallel "
-            "passages remain in training books",
-        )
-        for name, model in (("kjv", "small-lm"), ("kjv-smollm2", "smollm2-135m"))
-    },
-    **{
-        f"ocr-lines-{deviation}": _Source(
-            read=functools.partial(ocr.rendered, deviation),
-            splits=_TWO,
-            licence="public domain text, rendered here",
-            source="verses of the King James Bible drawn in DejaVu Sans",
-            metric=ocr.CharacterError,
-            note=f"100 rendered lines with Gaussian noise of {deviation} (of 255) a pixel; neither "
-            "scanned nor handwritten",
-        )
-        for deviation in (40, 120, 200)
-    },
-    **{
-        name: _Source(
-            read=functools.partial(tabular_mlps.samples, name),
-            splits=_THREE,
-            licence="read from its package, not copied",
-            source=table.source,
-            note=table.note,
-        )
-        for name, table in tabular_mlps.TABLES.items()
-    },
-    "lee": _Source(
-        read=lambda split: minilm.lee(split),
-        splits=_TWO,
-        licence="read from gensim's tests, not copied",
-        source="Lee, Pincombe, Welsh (2005), An empirical evaluation of models of text document "
-        "similarity (in gensim)",
-        metric=lambda: PearsonSimilarity(50),
-        note="50 short news texts, 1225 pairs that share them: the interval is about 0.1 wide",
-    ),
-}
-"""Data set name -> where its splits come from."""
-
-
-def load_data(name: str, split: str = "test", limit: int | None = None) -> Data:
-    """A data set by name: "fashion-mnist", "digits", "breast-cancer", "magika-files", or a text
-    ("kjv", "kjv-smollm2").
-
-    split : "test", "calibration" (training samples, for activation ranges) or, for some, "train".
-    limit : the first `limit` samples alone; None for all. Raises DataError for an unknown name or
-    split, a file that is missing or altered (it names the file), or a limit below 1; ImportError
-    says which optional package to install.
-
-    >>> pim.load_data("digits", limit=50)
-    <Data digits, test: 50 samples (64,), accuracy, BSD-3-Clause>
-    """
-    if not isinstance(name, str):
-        raise TypeError(
-            f"data {name!r} is not a name; write for example pimlab.load_data('digits', "
-            "split='test')"
-        )
-    if name not in SOURCES:
+    try:
+        array = np.asanyarray(given)
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{what} are no array ({error}); allowed: numbers (n, ...)") from None
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"{what} are {array.dtype} ({given!r:.60}); allowed: an array of numbers")
+    if array.ndim == 0:
+        raise DataError(f"{what} are one number, {given!r}; allowed: an array (n, ...)")
+    if array.size == 0:
+        raise DataError(f"{what} {array.shape} are empty; allowed: one sample or more")
+    with np.errstate(over="ignore"):
+        wrong = ~np.isfinite(array.astype(np.float32) if array.dtype.kind == "f" else array)
+    if wrong.any():
+        first = array[wrong].ravel()[0]
         raise DataError(
-            f"data {name!r} is not known{nearest(str(name), SOURCES)} (known: "
-            f"{', '.join(sorted(SOURCES))})"
+            f"{what} hold {np.count_nonzero(wrong)} values that float32 cannot, such as {first}; "
+            "allowed: finite numbers"
         )
-    origin = SOURCES[name]
-    if split not in origin.splits:
+    return array
+
+
+def _labels(data: Data, given: Any) -> np.ndarray:
+    if given is None and data.split == "calibration":
+        return np.zeros(len(data), np.int64)
+    labels = np.asarray(given)
+    if labels.dtype.kind == "O" or labels.ndim == 0:
+        raise DataError(f"data {data.name!r}: labels {given!r:.60}; allowed: an array (n, ...)")
+    if len(data.inputs) != len(labels):
         raise DataError(
-            f"data {name!r} has no split {split!r}{nearest(str(split), origin.splits)} (splits: "
-            f"{', '.join(origin.splits)})"
+            f"data {data.name!r}: {len(data.inputs)} inputs and {len(labels)} labels; "
+            "allowed: one label a sample"
         )
+    try:
+        data.metric.check(labels)
+    except ValueError as error:
+        raise DataError(f"data {data.name!r}: {error}") from None
+    return labels
+
+
+def held_out(n: int) -> np.ndarray:
+    """Indices of the samples that calibrate where nobody names others: every tenth, 512 at most,
+    evenly spaced, so that sorted labels do no harm; of one sample none.
+    """
+    count = min(512, max(1, n // 10)) if n > 1 else 0
+    return np.unique((np.arange(count) + 0.5) * n / max(count, 1)).astype(np.int64)
+
+
+def check_limit(name: Any, limit: int | None) -> None:
+    """DataError unless `limit` is None or a count of samples."""
     if limit is not None and (
         isinstance(limit, bool) or not hasattr(limit, "__index__") or limit < 1
     ):
@@ -270,14 +222,38 @@ def load_data(name: str, split: str = "test", limit: int | None = None) -> Data:
             f"data {name!r}: limit={limit!r}; allowed: an integer, 1 or more, or None for all "
             "samples"
         )
-    inputs, labels = origin.read(split)
-    return Data(
-        name=name,
-        split=split,
-        inputs=inputs[:limit],
-        labels=labels[:limit],
-        metric=origin.metric(),
-        licence=origin.licence,
-        source=origin.source,
-        note=origin.note,
-    )
+
+
+def load_file(path: str | os.PathLike[str], limit: int | None = None) -> Data:
+    """Data of a .npz file with the arrays inputs and labels (or x and y), and if they are there
+    calibration and the texts metric, better, licence, source and note.
+
+    numpy.savez("mine.npz", x=x, y=y, metric="rmse")
+
+    DataError for a file that is not there or no such archive, and as `Data` raises it.
+    """
+    place = Path(path)
+    try:
+        with np.load(place, allow_pickle=False) as archive:
+            arrays = {_ALIASES.get(name, name): archive[name] for name in archive.files}
+    except FileNotFoundError:
+        raise DataError(f"{place}: there is no such file") from None
+    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        raise DataError(f"{place} is no .npz file of arrays of numbers ({error})") from None
+    known = ("inputs", "labels", "calibration", *_TEXTS)
+    for name in arrays:
+        if name not in known:
+            raise DataError(
+                f"{place}: array {name!r} is not known{nearest(name, known)} (known: "
+                f"{', '.join(known)}; x and y are inputs and labels)"
+            )
+    for name in ("inputs", "labels"):
+        if name not in arrays:
+            raise DataError(f"{place} has no array {name!r} (it has {', '.join(arrays) or 'none'})")
+    texts = {name: str(arrays.pop(name)) for name in _TEXTS if name in arrays}
+    calibration = arrays.pop("calibration", None)
+    data = Data(**{"name": place.stem, **texts}, **arrays, calibration=calibration)
+    return data if limit is None else data[:limit]
+
+
+_ALIASES = {"x": "inputs", "y": "labels"}

@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "npu": MATERIAL | {"result"},
     "dram_pim": MATERIAL | {"result"},
     "analog": MATERIAL | {"result"},
-    "workload": MATERIAL,
+    "workload": MATERIAL | {"result"},
     "plan": PLANNED | {"result"},
     "schedule": PLANNED | {"plan", "result"},
     "cluster": PLANNED | {"plan", "result"},

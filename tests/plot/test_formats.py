@@ -8,15 +8,20 @@ from pimlab.plot.formats import by_format
 
 
 @pytest.mark.parametrize(
-    ("metric", "values", "cheapest"),
-    [("accuracy", [0.9, 0.89, 0.5], "int8"), ("perplexity", [20.0, 20.5, 90.0], "int8")],
+    ("metric", "values", "cheapest", "better"),
+    [
+        ("accuracy", [0.9, 0.89, 0.5], "int8", "higher"),
+        ("r2", [0.9, 0.89, 0.5], "int8", "higher"),
+        ("perplexity", [20.0, 20.5, 90.0], "int8", "lower"),
+        ("rmse", [20.0, 20.5, 90.0], "int8", "lower"),
+    ],
 )
-def test_the_title_names_the_cheapest_good_format(metric, values, cheapest):
+def test_the_title_names_the_cheapest_good_format(metric, values, cheapest, better):
     values = np.array(values)
     energy = np.array([[[4.0, 1], [9, 9]], [[2, 0.5], [9, 9]], [[1, 0.2], [9, 9]]]) * 1e-6
     ds = xr.Dataset(
         {
-            metric: ("format", values),
+            metric: ("format", values, {"better": better}),
             f"{metric}_low": ("format", values * 0.95),
             f"{metric}_high": ("format", values * 1.05),
             **dict.fromkeys(

@@ -81,6 +81,7 @@ def explained():
         {"accuracy": value, "accuracy_low": value - 0.02, "accuracy_high": value + 0.03},
         coords={"at": TIMES[1]},
     )
+    found.accuracy.attrs["better"] = "higher"
     return found.assign_attrs(model="cnn", target="pcm")
 
 
@@ -196,6 +197,23 @@ def test_waterfall_steps_down_and_up_with_intervals(explained):
         == "programming costs cnn most on pcm, 1 y after programming, mean of 2 chips"
     )
     assert [text.get_text() for text in ax.texts] == ["91.0 %", "-6.0 ± 3.9 pt", "+1.0 ± 0.0 pt"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "better"), [("pearson", "higher"), ("r2", "higher"), ("rmse", "lower")]
+)
+def test_a_change_for_the_worse_is_painted_as_one(explained, metric, better):
+    renamed = explained.rename(
+        {f"accuracy{end}": f"{metric}{end}" for end in ("", "_low", "_high")}
+    )
+    renamed[metric].attrs["better"] = better
+    ax = plot.waterfall(renamed, metric).axes[0]
+    orange, green = (0.835, 0.369, 0.0), (0.0, 0.620, 0.451)
+    down, up = (patch.get_facecolor()[:3] for patch in bars(ax)[1])
+    expected = (orange, green) if better == "higher" else (green, orange)
+    np.testing.assert_allclose([down, up], expected, atol=1e-2)
+    worst = "programming" if better == "higher" else "drift"
+    assert ax.get_title().startswith(f"{worst} costs")
 
 
 def test_waterfall_of_one_chip_claims_no_spread(explained):

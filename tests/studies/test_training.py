@@ -286,10 +286,8 @@ def test_labels_beyond_the_classes_are_refused():
 
 
 def _relabelled():
-    import dataclasses
-
     data = pim.load_data("breast-cancer", "train", limit=16)
-    return dataclasses.replace(data, labels=data.labels + 2)
+    return data.but(labels=data.labels + 2)
 
 
 def test_an_operator_that_cannot_be_trained_is_named():

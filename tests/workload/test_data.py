@@ -1,115 +1,167 @@
-"""Data sets are what the manifest says, and their splits do not meet."""
-
-import hashlib
-import tomllib
+"""Do one's own samples work in one line, and is what does not fit refused by name?"""
 
 import numpy as np
 import pytest
 
-from pimlab.workload import DataError, data, files, load_data, load_model
-from pimlab.workload.files import ROOT
+import pimlab as pim
+from pimlab.workload import DataError
+from pimlab.workload.data import held_out
 
-SIZES = {
-    "fashion-mnist": (10_000, 512),
-    "digits": (450, 256),
-    "breast-cancer": (143, 256),
-    "magika-files": (323, 89),
-}
+MODEL = pim.load_model("digits-mlp")
+DIGITS = pim.load_data("digits", limit=60)
+X, Y = DIGITS.inputs, DIGITS.labels
 
 
-@pytest.mark.parametrize("name", SIZES)
-def test_sizes_and_types(name):
-    test = load_data(name)
-    assert (len(test), len(test.calibration)) == SIZES[name]
-    assert test.labels.dtype == np.int64
-    assert test.inputs.shape[1:] == test.calibration.inputs.shape[1:]
-    assert test.split == "test"
-    assert test.calibration.split == "calibration"
-    assert test.licence
-    assert test.source
-    assert test.note
+def test_one_line_scores_ones_own_samples():
+    out = pim.run(MODEL, pim.target("warboy"), pim.Data(X, Y))
+    assert out.attrs["data"] == "own data"
+    assert out.attrs["samples"] == 54
+    assert 0.8 < float(out.accuracy) <= 1
+    assert out.accuracy.attrs["better"] == "higher"
 
 
-@pytest.mark.parametrize("name", SIZES)
-def test_no_calibration_sample_is_in_the_test_split(name):
-    test = load_data(name)
-    seen = {row.tobytes() for row in test.inputs}
-    assert not any(row.tobytes() in seen for row in test.calibration.inputs)
+def test_calibration_samples_are_taken_out_and_never_scored():
+    data = pim.Data(X, Y)
+    assert (len(data), len(data.calibration)) == (54, 6)
+    assert data.calibration.split == "calibration"
+    scored = {row.tobytes() for row in data.inputs}
+    assert not any(row.tobytes() in scored for row in data.calibration.inputs)
+    both = np.concatenate([data.inputs, data.calibration.inputs])
+    assert {r.tobytes() for r in both} == {r.tobytes() for r in X}
+    assert "54 samples (64,), accuracy; 6 calibrate" in repr(data)
 
 
-@pytest.mark.parametrize("name", ["digits", "breast-cancer"])
-def test_calibration_samples_are_training_samples(name):
-    train = {row.tobytes() for row in load_data(name, split="train").inputs}
-    assert all(row.tobytes() in train for row in load_data(name, split="calibration").inputs)
+@pytest.mark.parametrize(("n", "count"), [(1, 0), (2, 1), (19, 1), (100, 10), (10_000, 512)])
+def test_every_tenth_sample_calibrates(n, count):
+    picked = held_out(n)
+    assert len(picked) == count
+    assert len(set(picked.tolist())) == count
+    assert all(0 <= i < n for i in picked)
+    if count > 1:
+        assert np.ptp(np.diff(picked)) <= 1
 
 
-def test_limit_and_slices_give_the_first_samples():
-    whole = load_data("digits")
-    first = load_data("digits", limit=10)
-    np.testing.assert_array_equal(first.inputs, whole[:10].inputs)
-    assert first.sha256 == whole[:10].sha256 != whole.sha256
-    assert "10 samples" in repr(first)
+def test_calibration_samples_of_ones_own_are_used():
+    data = pim.Data(X, Y, calibration=X[:5] / 2)
+    assert (len(data), len(data.calibration)) == (60, 5)
+    machine = pim.target("warboy")
+    halved = pim.run(MODEL, machine, data)
+    assert int(halved.clipped.sum()) > int(pim.run(MODEL, machine, pim.Data(X, Y)).clipped.sum())
+    training = DIGITS.calibration
+    other = pim.Data(X, Y, calibration=training)
+    assert other.calibration is training
+    assert len({data.sha256, other.sha256, pim.Data(X, Y, calibration=X[:5]).sha256}) == 3
 
 
-@pytest.mark.parametrize("limit", [0, -3, 1.5, True])
-def test_a_limit_that_is_none_is_refused(limit):
-    with pytest.raises(DataError, match=f"limit={limit!r}; allowed: an integer, 1 or more"):
-        load_data("digits", limit=limit)
+def test_the_same_samples_by_hand_and_by_name_give_the_same_answer():
+    own = pim.Data(X, Y, calibration=DIGITS.calibration)
+    one, two = (pim.run(MODEL, pim.target("pcm-hermes"), data) for data in (own, DIGITS))
+    for name in ("accuracy", "energy"):
+        np.testing.assert_array_equal(one[name], two[name])
 
 
-def test_unknown_names_answer_with_the_nearest():
-    with pytest.raises(
-        DataError, match="data 'fashion-mnst' is not known; did you mean 'fashion-mnist'"
-    ):
-        load_data("fashion-mnst")
-    with pytest.raises(DataError, match="data 'digits' has no split 'tests'; did you mean 'test'"):
-        load_data("digits", split="tests")
-    with pytest.raises(TypeError, match=r"data \['digits'\] is not a name"):
-        load_data(["digits"])
-    with pytest.raises(TypeError, match="model None is neither a name nor a path"):
-        load_model(None)
+def test_a_name_of_ones_own_may_be_any():
+    data = pim.Data(X, Y, name="mine", licence="MIT", source="here", note="small")
+    assert "mine" in repr(data)
+    assert "MIT" in repr(data)
+    assert pim.run(MODEL, pim.target("t4"), data).attrs["data"] == "mine"
 
 
-def test_training_images_that_are_not_installed_say_what_to_install(monkeypatch, tmp_path):
-    monkeypatch.setattr(data, "FASHION", tmp_path / "nowhere")
-    with pytest.raises(DataError, match="apt-get install dataset-fashion-mnist"):
-        load_data("fashion-mnist", split="train")
+def test_slices_keep_what_calibrates_and_data_stay_as_they_are():
+    data = pim.Data(X, Y)
+    assert data[:3].calibration is data.calibration
+    assert data.but(name="other").calibration is data.calibration
+    with pytest.raises(AttributeError, match=r"is frozen; write data.but\(labels=...\)"):
+        data.labels = Y
+    with pytest.raises(TypeError, match="Data has no 'label'; did you mean 'labels'"):
+        data.but(label=Y)
 
 
-def test_an_altered_file_is_an_error_that_names_it(monkeypatch, tmp_path):
-    for name in ("MANIFEST.toml", "digits.npz"):
-        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
-    monkeypatch.setattr(files, "ROOT", tmp_path)
-    files.verified.cache_clear()
-    content = bytearray((tmp_path / "digits.npz").read_bytes())
-    content[1000] ^= 1
-    (tmp_path / "digits.npz").write_bytes(content)
-    with pytest.raises(DataError, match=r"digits\.npz has sha256 .* expected"):
-        load_data("digits")
-    (tmp_path / "digits.npz").unlink()
-    with pytest.raises(DataError, match=r"digits\.npz is missing"):
-        load_data("digits")
-    files.verified.cache_clear()
+def _with(values, at, value):
+    changed = np.array(values, float if isinstance(value, float) else None)
+    changed.flat[at] = value
+    return changed
 
 
-def test_an_empty_split_is_refused():
-    with pytest.raises(DataError, match="split 'test' is empty"):
-        load_data("digits")[:0]
+@pytest.mark.parametrize(
+    ("arguments", "kind", "says"),
+    [
+        ((X, Y[:5]), DataError, "60 inputs and 5 labels"),
+        ((X[:0], Y[:0]), DataError, r"inputs \(0, 64\) are empty"),
+        ((X[:1], Y[:1]), DataError, "one sample cannot both calibrate and be scored"),
+        ((None, Y), DataError, r"inputs are object \(None\)"),
+        (("mine.csv", Y), DataError, "inputs are <U8"),
+        ((3.0, Y), DataError, "inputs are one number"),
+        (([[1, 2], [3]], [0, 1]), DataError, "inputs are no array"),
+        ((_with(X, 5, np.nan), Y), DataError, "inputs hold 1 values that float32 cannot, such as nan"),
+        ((X.astype(float) * 1e300, Y), DataError, "that float32 cannot, such as "),
+        ((X, None), DataError, "labels None; allowed"),
+        ((X, _with(Y, 3, -1)), DataError, r"labels\[3\]=-1 is no class \(1 of 60"),
+        ((X, _with(Y, 3, 0.5)), DataError, r"labels\[3\]=0.5 is no class"),
+        ((X, _with(Y, 3, np.nan)), DataError, r"labels\[3\]=nan is no class"),
+        ((X, np.array(["cat"] * 60)), DataError, r"such as \['cat'\].*return_inverse"),
+        ((X, np.eye(10)[Y]), DataError, r"labels \(60, 10\).*argmax"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)  # fmt: skip
+def test_what_does_not_fit_is_named(arguments, kind, says):
+    with pytest.raises(kind, match=says):
+        pim.Data(*arguments)
 
 
-def test_every_vendored_file_is_in_the_manifest_with_its_hash_and_licence():
-    entries = tomllib.loads((ROOT / "MANIFEST.toml").read_text())["file"]
-    for entry in entries:
-        assert hashlib.sha256((ROOT / entry["file"]).read_bytes()).hexdigest() == entry["sha256"], (
-            entry["file"]
-        )
-        assert entry["source"]
-        assert entry["licence"]
-        assert (ROOT / entry["file"]).stat().st_size < 5e6
-    listed = {entry["file"] for entry in entries}
-    lying = {
-        str(path.relative_to(ROOT))
-        for path in [*ROOT.glob("*"), *ROOT.glob("models/*")]
-        if path.is_file()
-    }
-    assert lying - listed <= {"MANIFEST.toml", "NOTICES.md", "README.md"}
+@pytest.mark.parametrize(
+    ("given", "kind", "says"),
+    [
+        ({"calibration": X[:, :3]}, DataError, r"calibration has samples \(3,\), inputs \(64,\)"),
+        ({"calibration": X[:0]}, DataError, "calibration .* are empty"),
+        ({"name": None}, TypeError, "data name=None is not a text"),
+        ({"note": 3}, TypeError, "data note=3 is not a text"),
+        ({"metric": "acuracy"}, ValueError, "metric 'acuracy' is not known; did you mean 'accuracy'"),
+        ({"metric": None}, TypeError, "metric=None; allowed"),
+        ({"metric": len}, ValueError, "say which way is better"),
+        ({"better": "up"}, ValueError, "better='up'; allowed: 'higher' or 'lower'"),
+        ({"better": "lower"}, ValueError, "better='lower', but higher is better of accuracy"),
+    ],
+)  # fmt: skip
+def test_a_bad_keyword_is_named(given, kind, says):
+    with pytest.raises(kind, match=says):
+        pim.Data(X, Y, **given)
+
+
+def test_labels_beyond_the_classes_are_refused_when_the_model_is_known():
+    data = pim.Data(X, _with(Y, 0, 10))
+    with pytest.raises(ValueError, match=r"labels\[0\]=10, and the model has 10 outputs; .*0\.\.9"):
+        pim.run(MODEL, pim.target("warboy"), data)
+
+
+def test_a_file_of_ones_own(tmp_path):
+    path = tmp_path / "mine.npz"
+    np.savez(path, x=X, y=Y, calibration=X[:4], metric="top-3", licence="CC0")
+    data = pim.load_data(path, limit=10)
+    assert (data.name, len(data), len(data.calibration)) == ("mine", 10, 4)
+    assert data.metric.name == "top_3_accuracy"
+    assert pim.load_data(str(path)).licence == "CC0"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "there is no such file"),
+        (b"text", "is no .npz file of arrays"),
+        (b"", "is no .npz file of arrays"),
+        ({"x": X}, "has no array 'labels'"),
+        ({"x": X, "y": Y, "z": Y}, "array 'z' is not known"),
+        ({"x": X, "y": np.array([None] * 60)}, "is no .npz file of arrays"),
+    ],
+    ids=["missing", "text", "empty", "no labels", "more", "objects"],
+)
+def test_a_file_that_holds_no_data_is_named(tmp_path, content, says):
+    path = tmp_path / "mine.npz"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content is not None:
+        np.savez(path, **content)
+    with pytest.raises(DataError, match=rf"mine\.npz:? {says}"):
+        pim.load_data(path)
+    with pytest.raises(DataError, match="a file holds one split"):
+        pim.load_data(path, split="train")

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pimlab.workload.metrics import Z95, Metric
+from pimlab.workload import intervals
+from pimlab.workload.metrics import Metric, without_nan
 
 BLOCK = 32
 """Neighbouring tokens counted as one observation of the interval, since their surprises are not
@@ -32,6 +33,7 @@ class Perplexity(Metric):
                 f"perplexity: outputs have shape {outputs.shape}, labels {labels.shape}; allowed: "
                 "the same (windows, context)"
             )
+        without_nan(self.name, outputs)
         spare = ((0, 0), (0, -outputs.shape[1] % BLOCK))
         scored = np.pad(labels.astype(np.float64), spare).reshape(-1, BLOCK)
         surprise = np.pad(np.where(labels, outputs, 0).astype(np.float64), spare).reshape(-1, BLOCK)
@@ -46,13 +48,9 @@ class Perplexity(Metric):
         between blocks is left out. One block alone has no interval: low and high are then NaN.
         """
         surprise, scored = np.asarray(contributions, dtype=np.float64).T
-        mean, n = surprise.sum() / scored.sum(), len(scored)
-        if n < 2:
-            return float(np.exp(mean)), float("nan"), float("nan")
-        error = (
-            Z95 * np.sqrt(n / (n - 1) * np.square(surprise - mean * scored).sum()) / scored.sum()
-        )
-        return float(np.exp(mean)), float(np.exp(mean - error)), float(np.exp(mean + error))
+        mean, error = intervals.ratio(surprise, scored)
+        value, low, high = np.exp([mean, mean - error, mean + error])
+        return float(value), float(low), float(high)
 
 
 def windows_of(tokens: np.ndarray, context: int) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,6 @@ import numpy as np
 
 from pimlab.keys import Key
 from pimlab.workload import files
-from pimlab.workload.metrics import Metric, ratio_interval
 from pimlab.workload.model import Model
 from pimlab.workload.zoo.packages import installed
 
@@ -131,50 +130,3 @@ def _drawn(text: str) -> np.ndarray:
     return np.asarray(
         page.resize((min(wide, WIDTH), HEIGHT), Image.Resampling.BILINEAR), np.float64
     )
-
-
-class CharacterError(Metric):
-    """Edits that turn what was read into what was written, over the characters written; lower is
-    better.
-    """
-
-    name = "character_error"
-    long_name = "edit distance over characters written"
-    better = "lower"
-
-    def contributions(self, outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """float64 (n, 2): edits and characters of each line; outputs int (n, steps) with repeats
-        and blanks, labels (n, letters).
-        """
-        if outputs.ndim != 2 or labels.ndim != 2 or len(outputs) != len(labels):
-            raise ValueError(
-                f"character_error: outputs {outputs.shape} and labels {labels.shape}; allowed: (n, "
-                "steps) and (n, letters)"
-            )
-        rows = [
-            (edits(collapsed(read), wanted[wanted > 0]), np.count_nonzero(wanted))
-            for read, wanted in zip(outputs, labels, strict=True)
-        ]
-        return np.array(rows, dtype=np.float64)
-
-    def summarise(self, contributions: np.ndarray) -> tuple[float, float, float]:
-        """Edits over characters, with the normal 95 % interval of a ratio over lines."""
-        value, error = ratio_interval(contributions[:, 0], contributions[:, 1])
-        return value, max(0.0, value - error), value + error
-
-
-def collapsed(steps: np.ndarray) -> np.ndarray:
-    """Characters of a line of steps: repeats once, blanks (0) gone (CTC, Graves et al. 2006)."""
-    changed = np.concatenate([[True], steps[1:] != steps[:-1]])
-    return steps[changed & (steps > 0)]
-
-
-def edits(a: np.ndarray, b: np.ndarray) -> int:
-    """Levenshtein's distance between two rows of numbers."""
-    row = np.arange(len(b) + 1)
-    for value in a:
-        kept = np.minimum(row[1:] + 1, row[:-1] + (b != value))
-        row = np.minimum.accumulate(
-            np.concatenate([[row[0] + 1], kept]) - np.arange(len(b) + 1)
-        ) + np.arange(len(b) + 1)
-    return int(row[-1])

@@ -274,7 +274,7 @@ def measured(service: Service, batch: int = 32) -> tuple[float, float, float]:
     """(value, low, high) of the service's metric with exact float32 products, now; ImportError says
     what to install.
     """
-    from pimlab.workload.data import load_data
+    from pimlab.workload.zoo.data_sets import load_data
     from pimlab.workload.zoo.models import load_model
 
     model, data = load_model(service.model), load_data(service.data)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pimlab.workload import FIELDS, SERVICES, Service, load_data, services
-from pimlab.workload.data import SOURCES
+from pimlab.workload.zoo.data_sets import SOURCES
 from pimlab.workload.zoo.services import measured, ready
 
 VENDORED = [service for service in SERVICES if not service.packages]
