@@ -227,8 +227,8 @@ def _deals(job: _Job, arrays: int) -> Iterator[_Deal]:
         yield _Deal(count)
         if job.dataflow != "os" and arrays > 1:
             for turns in range(1, _TURNS + 1):
-                pieces = turns * arrays // (job.units * count)
-                if 1 < pieces <= job.streamed:
+                pieces = min(job.streamed, turns * arrays // (job.units * count))
+                if pieces > 1:
                     yield _Deal(count, pieces)
 
 

@@ -122,7 +122,7 @@ class Npu(Target):
     lanes: int = integer(1, 2**20, doc="elementary vector operations a cycle")
     node: float = quantity("m", above=0, doc="technology node, such as '14 nm'")
     voltage: float = quantity("V", above=0)
-    static_power: Constant = part(Constant)
+    static_power: Constant
     """Leakage and idle power, W; a number or a text such as "5 W" counts as assumed."""
     energy: Prices = part(Prices, default=Prices({}))
     """Prices of the user's own, by event; the others follow from node, voltage, memory and
@@ -430,10 +430,12 @@ class Npu(Target):
         return self.memory.weights_in == "sram" and right <= self.memory.sram, activations
 
 
-def _as_power(given: Any) -> Any:
-    """A number of watts, or a text, as an assumed constant; anything else as it is."""
-    if isinstance(given, Constant) or not (isinstance(given, str) or hasattr(given, "__float__")):
+def _as_power(given: Any) -> Constant:
+    """Watts as a constant: a number or a text counts as assumed; anything else is refused."""
+    if isinstance(given, Constant):
         return given
+    if isinstance(given, bool) or not (isinstance(given, str) or hasattr(given, "__float__")):
+        raise TypeError(f"Npu static_power={given!r} is neither a Constant nor a power in W")
     watts = units.parse(given if isinstance(given, str) else float(given), "W", "Npu static_power")
     if not 0 <= watts < math.inf:
         raise ValueError(f"Npu static_power={given!r} is outside 0..inf W (and must be finite)")

@@ -229,9 +229,13 @@ BAD = {
     "a target's name": (
         {"target": "pcm-hermes"},
         TypeError,
-        "target='pcm-hermes' is neither a Target nor an UpdateRule",
+        "target='pcm-hermes' is neither a Target, a Plan nor an UpdateRule",
     ),
-    "a cell for a rule": ({"target": SOFT}, TypeError, "is neither a Target nor an UpdateRule"),
+    "a cell for a rule": (
+        {"target": SOFT},
+        TypeError,
+        "is neither a Target, a Plan nor an UpdateRule",
+    ),
     "an array for data": (
         {"data": TRAIN.inputs},
         TypeError,
