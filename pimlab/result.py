@@ -45,6 +45,7 @@ WORDS = {
     "events": Word("1", "count of events in one batch"),
     "macs": Word("1", "multiply-accumulates of one inference"),
     "occupancy": Word("1", "share of its machine's memory that an operator takes up for good"),
+    "chips": Word("1", "chips of the machine that holds the model"),
     "assumed_share": Word("1", "share of energy that rests on assumed prices"),
     "clipped": Word("1", "values that left their range, over all samples"),
     "interval": Word("s", "time between answers in steady state"),

@@ -16,7 +16,8 @@ from pimlab.analog.physics import numbers
 from pimlab.analog.programmed import ProgrammedCrossbar
 from pimlab.cost import Prices
 from pimlab.keys import Key, as_key
-from pimlab.machine.protocol import Calibration, MacOp, VectorOp, checked_weights
+from pimlab.machine.protocol import Calibration, MacOp, Target, VectorOp, checked_weights
+from pimlab.machine.together import Together
 from pimlab.machine.work import ARRAY
 from pimlab.values import unknown
 
@@ -137,6 +138,13 @@ class Crossbar(ArrayDesign):
         stated.
         """
         return 0.0 if self.capacity is None else self.arrays_of(op) / self.capacity
+
+    def together(self, chips: int) -> Target:
+        """Layers larger than one chip lie over several, so the arrays count as one machine's."""
+        if self.capacity is None:
+            return super().together(chips)
+        wide = self.but(capacity=chips * self.capacity)
+        return self if chips == 1 else Together(machine=wide, chips=chips, counted=chips)
 
     @property
     def static_owners(self) -> Mapping[str, str]:

@@ -83,7 +83,8 @@ def held(
             optimiser=optimiser * counts,
         )
         size = memory_bytes(rack, i)
-        share = shares if shares > 0 else (here.total / size if size else float("nan"))
+        by_bytes = here.total / size if size else float("nan")
+        share = max(shares, by_bytes) if shares > 0 and size else (shares or by_bytes)
         found.append(here._replace(share=share))
     return tuple(found)
 

@@ -269,6 +269,14 @@ class Target(Value, ABC):
         """
         return 0.0
 
+    def together(self, chips: int) -> Target:
+        """As many of this machine that hold one model together: so many times the memory, the
+        arrays and the static power.
+        """
+        from pimlab.machine.together import Together
+
+        return self if chips == 1 else Together(machine=self, chips=chips)
+
     @abstractmethod
     def events(self, op: MacOp | VectorOp) -> Mapping[str, int]:
         """Exact event counts of one inference of `op`, every event a name in `prices`."""

@@ -66,6 +66,10 @@ class Wrapped(Target):
         """Share of the machine's memory."""
         return self.machine.occupancy(op)
 
+    def together(self, chips: int) -> Target:
+        """The wrapped machine, as many of the machine together."""
+        return self.but(machine=self.machine.together(chips))
+
     def events(self, op: MacOp | VectorOp) -> Mapping[str, int]:
         """Counts of the machine."""
         return self.machine.events(op)

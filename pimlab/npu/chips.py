@@ -45,6 +45,7 @@ def chip(name: str, format: str | None = None) -> Npu:
             sram=entry["sram"].value,
             dram=entry.meta["dram"],
             bandwidth=entry["dram_bandwidth"].value,
+            capacity=entry["dram_capacity"].value if "dram_capacity" in entry else None,
         ),
         static_power=entry["power_static"],
     )
@@ -69,6 +70,8 @@ _FIELDS = {
 def _origins(entry: Entry, format: str, machine: Npu) -> Iterator[Origin]:
     """What each field of `machine` was taken from; the peaks stand behind the whole array."""
     behind = _FIELDS | {f"peak.{entry.meta['format']}": "array", f"peak.{format}": "array"}
+    if "dram_capacity" in entry:
+        behind["dram_capacity"] = "memory.capacity"
     for name, field in behind.items():
         yield Origin(field=field, value=attrgetter(field)(machine), sources=entry[name].sources)
     yield Origin(field="memory.dram", value=entry.meta["dram"], sources=(entry.meta["source"],))

@@ -85,6 +85,9 @@ class Memory(Value):
     dram: str = "lpddr4"
     """Type of the DRAM, one that has a price: "lpddr4", "gddr6", "hbm2", "hbm3", ..."""
     bandwidth: float = quantity("bit/s", above=0, doc="of DRAM")
+    capacity: float | None = quantity(
+        "bit", above=0, default=None, doc="of DRAM; None: as much as is needed"
+    )
     weights_in: str = choice("sram", "dram", default="sram")
     activations_in: str = choice("sram", "dram", default="sram")
 
@@ -342,6 +345,14 @@ class Npu(Target):
                 activations=format, weights=weights or format, outputs="fp16" if blocks else format
             )
         )
+
+    def occupancy(self, op: MacOp | VectorOp) -> float:
+        """Share of the DRAM that the weights or the cache of `op` take up; 0 where its size is not
+        stated.
+        """
+        if self.memory.capacity is None or not isinstance(op, MacOp) or not _lasts(op):
+            return 0.0
+        return self._right(op) / self.memory.capacity
 
     def placed(self, ops: tuple[MacOp, ...]) -> Self:
         """This machine with `weights_in="dram"` where the weights and caches of all `ops` and the

@@ -50,6 +50,7 @@ def costs(
     answer["throughput"] = variable("throughput", (), plan.batch / alone if alone else np.inf)
     answer["macs"] = variable("macs", "layer", [macs.get(name, 0) for name in layers])
     answer["occupancy"] = variable("occupancy", "layer", [held.get(n, 0.0) for n in layers])
+    answer["chips"] = variable("chips", (), max(plan.chips.values(), default=1))
     answer["assumed_share"] = variable("assumed_share", (), _assumed_share(energies))
     return answer.set_coords("executor")
 

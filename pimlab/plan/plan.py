@@ -9,6 +9,7 @@ hosts run the rest.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Self
@@ -18,9 +19,13 @@ from pimlab.cost.prices import Price
 from pimlab.machine import presets
 from pimlab.machine.links import LINK_BIT, Link, link_seconds, transferred
 from pimlab.machine.protocol import MacOp, Target, VectorOp
-from pimlab.values import Value, canonical, integer, nearest, unknown
+from pimlab.values import Value, canonical, integer, nearest, part, unknown
 
 Op = MacOp | VectorOp
+CHIP_LINK_BIT = "chip link bit"
+"""The event of one bit that crosses from one chip of a machine to another."""
+CHIP_ROUNDING = 1e-9
+"""Share of a chip by which a sum of shares may miss a whole number."""
 
 
 class Plan(Value):
@@ -32,6 +37,9 @@ class Plan(Value):
     first machine that serves them.  links : machine -> what lies between it and the first machine,
     crossed by each operator it runs; no link costs nothing.  shared : names of machines on one DRAM
     (an NPU and the PIM that is its memory): one computes while the other waits.
+    chips : machine -> how many of it hold the model together (1 unless given), each with its static
+    power; chip_link : what joins them, crossed where an operator's inputs or outputs change chips
+    (None: nothing is charged).
     name : what results call the plan; else the names of its machines, joined by " + ".
     Raises ValueError for machines of one name, owners that are not there or do not serve their
     operator, operators that nobody serves; TypeError for what is no model or no machine.
@@ -49,6 +57,8 @@ class Plan(Value):
     batch: int = integer(1, default=1)
     links: Mapping[str, Link] = dataclasses.field(default_factory=dict)
     shared: Sequence[str] = ()
+    chips: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    chip_link: Link | None = part(Link, default=None)
     name: str = ""
     explained: str | None = None
     """The machine whose non-idealities `causes` names; None: those of all machines."""
@@ -62,11 +72,14 @@ class Plan(Value):
             )
         checked_machines("machines", self.machines)
         names = [machine.name for machine in self.machines]
-        for place in (*self.links, *self.shared, *self.owners.values()):
+        for place in (*self.links, *self.shared, *self.chips, *self.owners.values()):
             if place not in names:
                 raise ValueError(unknown("plan: machine", place, names))
         for name, between in self.links.items():
             checked_link(name, between)
+        for name, count in self.chips.items():
+            if isinstance(count, bool) or not hasattr(count, "__index__") or count < 1:
+                raise ValueError(f"plan: chips[{name!r}]={count!r}; allowed: an integer, 1 or more")
         known = [op.name for op in (*self.model.mac_ops, *self.model.vector_ops)]
         for op in self.owners:
             if op not in known:
@@ -101,7 +114,8 @@ class Plan(Value):
         for op in self.operators:
             if isinstance(op, MacOp):
                 mine[self.owners[op.name]].append(op)
-        return {m.name: m.placed(tuple(mine[m.name])) for m in self.machines}
+        together = {m.name: m.together(self.chips.get(m.name, 1)) for m in self.machines}
+        return {name: m.placed(tuple(mine[name])) for name, m in together.items()}
 
     def machine(self, op: Op | str) -> Target:
         """The machine that runs the operator (or the operator of that name); KeyError for one that
@@ -127,21 +141,76 @@ class Plan(Value):
         machine = self.machine(op)
         between = self.links.get(machine.name)
         crossing = {LINK_BIT: transferred(op, between)} if between else {}
-        return {**machine.events(op), **crossing}
+        moved = self.moved(op)
+        chips = {CHIP_LINK_BIT: sum(moved)} if self.chip_link and any(moved) else {}
+        return {**machine.events(op), **crossing, **chips}
 
     def phases(self, op: Op) -> dict[str, float]:
         """Seconds of one batch of `op` by phase, the link's transfers among them."""
         machine = self.machine(op)
         between = self.links.get(machine.name)
         crossing = {"link": link_seconds(op, between)} if between else {}
-        return {**machine.latency(op), **crossing}
+        times = [
+            self.chip_link.seconds(bits / 8) for bits in self.moved(op) if bits and self.chip_link
+        ]
+        chips = {"chip link": sum(times)} if times else {}
+        return {**machine.latency(op), **crossing, **chips}
+
+    @cached_property
+    def spread(self) -> dict[str, tuple[int, int]]:
+        """Operator -> the first and the last chip of its machine that hold its weights or cache,
+        which lie one after another; (0, 0) for operators that hold nothing.
+        """
+        filled = dict.fromkeys(self.placed, 0.0)
+        found = {}
+        for op in self.operators:
+            name, count = self.owners[op.name], self.chips.get(self.owners[op.name], 1)
+            before = filled[name]
+            filled[name] += self.machine(op).occupancy(op) * count
+            last = min(count - 1, math.ceil(filled[name] - CHIP_ROUNDING) - 1)
+            first = min(math.floor(before + CHIP_ROUNDING), last)
+            found[op.name] = (first, last) if filled[name] > before else (0, 0)
+        return found
+
+    def moved(self, op: Op) -> tuple[int, int]:
+        """Bits of the inputs and of the outputs of a batch of `op` that change chips: inputs go to
+        each chip but the one where the operator before stands, and each chip but one sends its
+        share of the outputs.
+        """
+        if not isinstance(op, MacOp) or self.chips.get(self.owners[op.name], 1) == 1:
+            return 0, 0
+        first, last = self.spread[op.name]
+        word = 16 if self.chip_link is None else self.chip_link.word
+        there = last - first + (first != self._chip_before(op))
+        return (
+            there * op.groups * op.m * op.k * word,
+            (last - first) * op.groups * op.m * op.n * word,
+        )
+
+    def _chip_before(self, op: MacOp) -> int:
+        """The last chip of the operator before `op` on its machine; 0 for the first."""
+        before = self._before.get(op.name)
+        return 0 if before is None else self.spread[before][1]
+
+    @cached_property
+    def _before(self) -> dict[str, str]:
+        """MAC operator -> the one before it on its machine."""
+        latest: dict[str, str] = {}
+        found = {}
+        for op in self.model.mac_ops:
+            owner = self.owners[op.name]
+            if owner in latest:
+                found[op.name] = latest[owner]
+            latest[owner] = op.name
+        return found
 
     def prices(self, machine: str) -> Prices:
         """Prices of the machine of that name, and of its link."""
         own, between = self.placed[machine].prices, self.links.get(machine)
-        if between is None:
-            return own
-        return Prices({**own, LINK_BIT: Price(constant=between.bit, component="link")})
+        added = {} if between is None else {LINK_BIT: Price(constant=between.bit, component="link")}
+        if self.chip_link is not None and self.chips.get(machine, 1) > 1:
+            added[CHIP_LINK_BIT] = Price(constant=self.chip_link.bit, component="chip link")
+        return Prices({**own, **added}) if added else own
 
     @property
     def occupancy(self) -> dict[str, float]:
@@ -157,7 +226,8 @@ class Plan(Value):
     def cited(self) -> tuple[str, ...]:
         """Keys in `sources.bib` of every publication behind machines and links, sorted."""
         found = {key for machine in self.machines for key in machine.cited}
-        for between in self.links.values():
+        joined = (self.chip_link,) if self.chip_link is not None and self.chips else ()
+        for between in (*self.links.values(), *joined):
             found.update((*between.sources, *between.bit.sources))
         return tuple(sorted(found))
 

@@ -18,6 +18,7 @@ import xarray as xr
 
 from pimlab import workload
 from pimlab.machine import presets
+from pimlab.plan.capacity import NEEDED
 from pimlab.result import over_seeds
 from pimlab.studies.compare import condensed
 from pimlab.studies.explain import explain
@@ -88,7 +89,9 @@ def roadmap(size: Size) -> Study:
 def _point(name: str, target: str, seed: int, size: Size) -> xr.Dataset:
     model, data = load(name, size.limit(name))
     return condensed(
-        run(model, presets.target(target), data, at=size.times, seed=seed), METRICS, size.times
+        run(model, presets.target(target), data, at=size.times, seed=seed, chips=NEEDED),
+        METRICS,
+        size.times,
     )
 
 
@@ -207,5 +210,6 @@ def _costs(one: xr.Dataset) -> dict[str, float]:
     return {
         **energies,
         "latency_s": float(one.latency.mean("seed")),
+        "chips": int(one.chips.max()),
         "assumed_share": float(one.assumed_share.mean("seed")),
     }

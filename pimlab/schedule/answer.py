@@ -11,7 +11,7 @@ import xarray as xr
 from pimlab.cost import price
 from pimlab.machine.protocol import Target
 from pimlab.machine.work import HOST, MEMORY, OWNERS
-from pimlab.plan import Plan, machine_text
+from pimlab.plan import Plan, chips_text, machine_text
 from pimlab.plan.costs import costs
 from pimlab.result import HIGH, LOW, finished, metrics, variable
 from pimlab.schedule.tasks import Tasks
@@ -176,6 +176,7 @@ def _about(plan: Plan, overlap: bool, inferences: int) -> dict[str, Any]:
         "machine": machine_text(plan),
         "stage": plan.stage,
         "batch": plan.batch,
+        "chips": chips_text(plan),
         "inferences": inferences,
         "overlap": str(overlap),
     }

@@ -12,7 +12,7 @@ import xarray as xr
 
 from pimlab.kernels.schedule import list_schedule
 from pimlab.machine.protocol import Target
-from pimlab.plan import Plan, planned
+from pimlab.plan import Plan, planned, with_chips
 from pimlab.schedule import replicas as copies_of
 from pimlab.schedule.answer import answer_of
 from pimlab.schedule.tasks import Tasks, tasks
@@ -33,6 +33,7 @@ def schedule(
     buffers: int = 2,
     replicas: str | Mapping[str, int] | None = BALANCED,
     places: Mapping[str, int] | None = None,
+    chips: int | Mapping[str, int] | str | None = None,
     answer: xr.Dataset | None = None,
 ) -> xr.Dataset:
     """When does every task of `inferences` batches run, which all wait from the start? With the
@@ -45,7 +46,8 @@ def schedule(
     whose outputs fit between an operator and its readers (2: double buffers).
     replicas : "balanced" writes weights again on free arrays, for the shortest interval; None:
     once; a mapping says how often by operator.  places : resource -> tasks it serves at once, to
-    ask what more of it would do (1 unless given).
+    ask what more of it would do (1 unless given).  chips : as `run` takes it; each chip is a
+    resource of its own, and the operators lie on them one after another.
     answer : what `run` returned for this plan with data: its quality, and its energy that depends
     on values, become part of the schedule.
 
@@ -64,7 +66,7 @@ def schedule(
     >>> bool(busy.interval_bound <= busy.interval < busy.latency)
     True
     """
-    plan = _plan(model, target)
+    plan = with_chips(_plan(model, target), chips)
     _checked(inferences, slices, buffers)
     how: dict[str, Any] = {"slices": slices, "buffers": buffers, "places": places}
     copies = _copies(plan, replicas, how) if truth("schedule overlap", overlap) else {}

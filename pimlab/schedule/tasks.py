@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pimlab.machine.links import Link
 from pimlab.machine.protocol import MacOp, VectorOp
 from pimlab.machine.work import DRAM, Work
 from pimlab.plan import Op, Plan
@@ -177,30 +176,54 @@ def _work(plan: Plan, op: Op) -> list[Work]:
     and after.
     """
     machine = plan.machine(op)
+    chip = plan.spread[op.name][0]
+    name = machine.name if plan.chips.get(machine.name, 1) == 1 else f"{machine.name} {chip}"
     shared = {DRAM: "shared"} if machine.name in plan.shared else {}
     work = [
-        one._replace(resource=f"{shared.get(one.resource, machine.name)}: {one.resource}")
+        one._replace(resource=f"{shared.get(one.resource, name)}: {one.resource}")
         for one in machine.work(op) or (Work(op.name, 0.0),)
     ]
-    between = plan.links.get(machine.name)
-    return work if between is None else _linked(work, between, op)
+    return _linked(plan, _between_chips(plan, work, op, name), op)
 
 
-def _linked(work: list[Work], between: Link, op: Op) -> list[Work]:
-    """`work` between the transfer of its inputs and that of its outputs, on the link's two
-    directions.
+def _between_chips(plan: Plan, work: list[Work], op: Op, name: str) -> list[Work]:
+    """`work` with what changes chips before and after it, on the links into and out of its first
+    chip.
     """
+    there, back = plan.moved(op)
+    if plan.chip_link is None:
+        return work
+    seconds = plan.chip_link.seconds
+    before = [Work(f"{name}: chip link in", seconds(there / 8))] if there else []
+    after = [Work(f"{name}: chip link out", seconds(back / 8))] if back else []
+    return _around(before, work, after)
+
+
+def _linked(plan: Plan, work: list[Work], op: Op) -> list[Work]:
+    """`work` between the transfers of its inputs and of its outputs, on the two directions of the
+    link to its machine.
+    """
+    between = plan.links.get(plan.machine(op).name)
+    if between is None:
+        return work
     if isinstance(op, VectorOp):
         there = back = op.elements
     else:
         there, back = op.groups * op.m * op.k, op.groups * op.m * op.n
-    inner = [one._replace(after=tuple(i + 1 for i in one.after) or (0,)) for one in work]
-    ends = set(range(1, len(inner) + 1)) - {i for one in inner for i in one.after}
-    return [
-        Work(f"{between.name}: in", between.seconds(there * between.word / 8)),
-        *inner,
-        Work(f"{between.name}: out", between.seconds(back * between.word / 8), tuple(sorted(ends))),
+    first, last = (between.seconds(count * between.word / 8) for count in (there, back))
+    name = between.name
+    return _around([Work(f"{name}: in", first)], work, [Work(f"{name}: out", last)])
+
+
+def _around(before: list[Work], work: list[Work], after: list[Work]) -> list[Work]:
+    """`work` after one transfer and before another, where there are."""
+    shift = len(before)
+    inner = [
+        one._replace(after=tuple(i + shift for i in one.after) or tuple(range(shift)))
+        for one in work
     ]
+    ends = {i + shift for i in range(len(work))} - {i for one in inner for i in one.after}
+    return [*before, *inner, *[one._replace(after=tuple(sorted(ends))) for one in after]]
 
 
 def _waits(maker: _Laid, reader: _Laid, edge: Edge, batch: int) -> list[Wait]:

@@ -12,6 +12,7 @@ import xarray as xr
 from pimlab import units, workload
 from pimlab.machine import presets
 from pimlab.machine.protocol import Target
+from pimlab.plan.capacity import NEEDED
 from pimlab.result import STATIC
 from pimlab.studies import provenance
 from pimlab.studies.run import Times, run
@@ -45,8 +46,9 @@ def compare(
 
     Variables: one a metric, with _low and _high (model, target, [at]), NaN where a model is scored
     by another metric or has no data; energy, energy_low, energy_high (model, target, component) in
-    J an inference; latency, assumed_share, macs, samples (model, target); stage (target). A
-    component "host: ..." is the energy of the target's hosts.
+    J an inference; latency, chips (as many of the target as hold the model), assumed_share, macs,
+    samples (model, target); stage (target). A component "host: ..." is the energy of the target's
+    hosts.
     Raises ValueError for unknown and repeated names and as `run` does, TypeError for a name in
     `data` that is no model here.
 
@@ -72,7 +74,15 @@ def compare(
 
     def point(model: str, target: str) -> xr.Dataset:
         return condensed(
-            run(loaded[model], machines[target], scored[model], at=at, seed=seed, rule=rule),
+            run(
+                loaded[model],
+                machines[target],
+                scored[model],
+                at=at,
+                seed=seed,
+                rule=rule,
+                chips=NEEDED,
+            ),
             metrics,
             at,
         )
@@ -135,6 +145,7 @@ def condensed(result: xr.Dataset, metrics: Sequence[str], at: Times) -> xr.Datas
         kept[variable] = _by_component(result[variable], component)
     kept["latency"] = result.latency.sum("layer", keep_attrs=True)
     kept["macs"] = result.macs.sum("layer", keep_attrs=True)
+    kept["chips"] = result.chips
     kept["assumed_share"] = result.assumed_share
     kept["stage"] = ((), result.attrs["stage"], {"units": "1", "long_name": "roadmap stage"})
     kept["samples"] = (

@@ -12,7 +12,8 @@ import xarray as xr
 from pimlab import units
 from pimlab.keys import as_key
 from pimlab.machine.protocol import Target
-from pimlab.plan import Plan, planned
+from pimlab.plan import Plan, planned, with_chips
+from pimlab.plan.capacity import NEEDED
 from pimlab.result import finished, variable
 from pimlab.studies.execution import Execution
 from pimlab.studies.run import attributes, calibrations, checked, score
@@ -47,7 +48,8 @@ def explain(
             "data=None is no data; write for example pimlab.load_data('digits', split='test')"
         )
     checked(model, target, data, chunk)
-    plan, time, number = planned(model, target), units.seconds(at), as_key(seed).seed
+    plan = with_chips(planned(model, target), NEEDED)
+    time, number = units.seconds(at), as_key(seed).seed
     ranges = calibrations(plan, data, rule)
 
     def with_only(causes: tuple[str, ...]) -> xr.Dataset:

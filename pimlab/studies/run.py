@@ -14,7 +14,7 @@ import xarray as xr
 from pimlab import units
 from pimlab.keys import as_key
 from pimlab.machine.protocol import Calibration, Target
-from pimlab.plan import Plan, machine_text, planned
+from pimlab.plan import Plan, chips_text, machine_text, planned, with_chips
 from pimlab.plan.costs import costs
 from pimlab.result import HIGH, LOW, attrs, finished, variable
 from pimlab.studies import provenance
@@ -31,6 +31,7 @@ def run(
     at: Times = 0.0,
     seed: int = 0,
     batch: int = 1,
+    chips: int | Mapping[str, int] | str | None = None,
     rule: str = "minmax",
     chunk: int = 250,
 ) -> xr.Dataset:
@@ -44,18 +45,20 @@ def run(
     at : time(s) after programming, seconds or text such as "1 day"; a list makes a dimension `at`
     (energy that depends on values is then that of its last time).
     seed : integer; everything random is keyed by it.  batch : inferences that a machine takes at
-    once: they share the weights that are read.
+    once: they share the weights that are read.  chips : how many of a machine hold the model where
+    it does not fit on one (a number, machine -> number, or "needed"): each draws its static power,
+    and what changes chips crosses PCIe.
     rule : how activation ranges are chosen on the data's calibration split ("minmax", "percentile",
     ...).  chunk : samples that this computer takes at once; it does not change the result.
 
     Variables: the data's metric (say accuracy, with accuracy_low and accuracy_high, a 95 % interval
     over samples), energy, energy_low, energy_high (layer, component) in J an inference; latency
     (layer) in s a batch; throughput in inferences a second; events (layer, event) of a batch; macs
-    (layer); occupancy (layer), the share of its machine's memory that a layer takes up: where those
-    of one executor add up to more than 1, the model needs as many machines, and this is the cost of
-    them in turn; clipped (layer, overrun), values that left their range over all samples;
-    assumed_share. Attributes name model, data, machine, version, commit, lock and sources.
-    Raises ValueError for an empty data set, a batch below 1, a bad time or seed; TypeError where an
+    (layer); occupancy (layer), the share of its machine's memory that a layer takes up; clipped
+    (layer, overrun), values that left their range over all samples; assumed_share. Attributes name
+    model, data, machine, chips, version, commit, lock and sources.
+    Raises CapacityError (a ValueError) that says how many chips the model needs where it does not
+    fit; ValueError for an empty data set, a batch below 1, a bad time or seed; TypeError where an
     argument is of another kind.
 
     >>> model, data = pim.load_model("digits-mlp"), pim.load_data("digits", limit=50)
@@ -64,7 +67,7 @@ def run(
     (('at',), ('layer', 'component'))
     """
     checked(model, target, data, chunk)
-    plan, times = planned(model, target, batch), _times(at)
+    plan, times = with_chips(planned(model, target, batch), chips), _times(at)
     if data is None:
         answer = costs(plan).assign_coords(target=plan.name, model=model.name)
         return finished(answer.assign_attrs(attributes(plan, None, seed, rule)), plan.cited)
@@ -198,6 +201,7 @@ def attributes(plan: Plan, data: Any, seed: int, rule: str) -> dict[str, Any]:
         "machine": machine_text(plan),
         "stage": plan.stage,
         "batch": plan.batch,
+        "chips": chips_text(plan),
         "seed": as_key(seed).seed,
         **provenance.stamp(),
     }

@@ -46,6 +46,7 @@ def test_a_host_holds_what_it_runs():
 
 
 def test_what_nobody_states_is_unknown():
-    rack = cluster(1, machine=pim.target("rngd").but(name="mine"))
+    npu = pim.target("rngd")
+    rack = cluster(1, machine=npu.but(name="mine", memory=npu.memory.but(capacity=None)))
     (one,) = held(SMALL, rack, Work(batch=1, context=16), 1, 6)
     assert math.isnan(one.share)

@@ -1,0 +1,36 @@
+"""What do several equal chips answer that hold one model together? The same work, with more room
+and more static power.
+
+Each operator runs on the chip (or the chips) that holds its weights, one operator after another, so
+counts and latency are those of one chip; what crosses between chips is the plan's to charge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pimlab.machine.protocol import MacOp, VectorOp
+from pimlab.machine.wrapped import Wrapped
+from pimlab.values import integer
+
+
+class Together(Wrapped):
+    """`chips` times `machine`; `counted` of them are in the machine's own numbers already."""
+
+    chips: int = integer(1)
+    counted: int = integer(1, default=1)
+
+    def occupancy(self, op: MacOp | VectorOp) -> float:
+        """Share of the memory of all chips."""
+        return self.machine.occupancy(op) * self.counted / self.chips
+
+    @property
+    def array_count(self) -> int | None:
+        """Arrays of all chips."""
+        there = self.machine.array_count
+        return None if there is None else there * self.chips // self.counted
+
+    @property
+    def static(self) -> Mapping[str, float]:
+        """What all chips draw."""
+        return {event: rate * self.chips for event, rate in self.machine.static.items()}
