@@ -1,0 +1,62 @@
+"""Products in panels, against chains of fused multiply-adds one by one."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmarks.cases import Case
+from pimlab.kernels import panels as fast
+from pimlab.reference import panels as slow
+
+_SHAPE = {"tiny": (3, 4, 2), "small": (13, 70, 37), "large": (64, 1024, 1024)}
+
+
+def _packed(w):
+    out = np.empty((-(-w.shape[1] // fast.WIDTH), len(w), fast.WIDTH), np.float32)
+    fast.pack(w, out)
+    return out
+
+
+def _operands(rows=None):
+    def make(rng, size):
+        m, k, n = _SHAPE[size]
+        x = rng.standard_normal((m if rows is None else rows, k + 3)).astype(np.float32)
+        return x, 2, _packed(rng.standard_normal((k, n)).astype(np.float32)), n
+
+    return make
+
+
+def _panel(rng, size):
+    x, first, w, _ = _operands()(rng, size)
+    return x, first, w[0]
+
+
+def _product(x, first, w, n):
+    out = np.empty((len(x), n), np.float32)
+    fast.product(x, first, w, out)
+    return out
+
+
+def _panel_product(x, first, w):
+    out = np.empty((len(x), fast.WIDTH), np.float32)
+    fast.panel_product(x, first, w, out)
+    return out
+
+
+CASES = {
+    "panels.product": Case(
+        _product, slow.product, _operands(), gemm=(64, 1024, 1024), covers=("panels.product",)
+    ),
+    "panels.product, 1 row": Case(
+        _product, slow.product, _operands(1), gemm=(1, 1024, 1024), covers=("panels.product",)
+    ),
+    "panels.panel_product": Case(
+        _panel_product, slow.panel_product, _panel, covers=("panels.panel_product",)
+    ),
+    "panels.pack": Case(
+        _packed,
+        lambda w: slow.pack(w, fast.WIDTH),
+        lambda rng, size: (rng.standard_normal(_SHAPE[size][1:]).astype(np.float32),),
+        covers=("panels.pack",),
+    ),
+}
