@@ -12,7 +12,16 @@ import pimlab as pim
 ROOMS = {
     "npu": ("gemm_cycles", "requantize", "matmul"),
     "formats": ("cast", "quantize"),
-    "dram_pim": ("gemv", "trace", "validate", "elementwise", "matmul", "host_read"),
+    "dram_pim": (
+        "gemv",
+        "trace",
+        "validate",
+        "elementwise",
+        "matmul",
+        "host_read",
+        "read_results",
+        "schedule",
+    ),
     "analog": ("effective_conductance", "wire_currents", "adc_energy"),
 }
 WITHOUT = {"ADC", "DAC", "Constant", "Key", "place", "targets"}

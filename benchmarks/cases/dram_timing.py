@@ -62,6 +62,7 @@ def _options(rng, size):
         depth=int(rng.integers(1, 33)),
         refresh="one bank" if one_bank else "all banks",
         writes=queue if rng.integers(0, 2) else None,
+        rows="open until wanted" if rng.integers(0, 2) else "closed when unwanted",
     )
     org = build("hbm-pim").organisation
     return requests, engine.spacings(table, org, True, None, controller)
@@ -114,7 +115,7 @@ CASES = {
         f"dram_timing.schedule.options.{seed}": Case(
             _schedule, _reference, _seeded(seed), covers=_COVERS
         )
-        for seed in range(8)
+        for seed in range(10)
     },
     "dram_timing.in_order": Case(
         _in_order, reference.in_order, _commands, covers=("dram_timing.in_order",)

@@ -21,11 +21,13 @@ from pimlab.dram_pim.api import (
 from pimlab.dram_pim.arithmetic import AnyFormat, Bf16Tree, FixedPoint, HalfLanes
 from pimlab.dram_pim.decode import decode_layer
 from pimlab.dram_pim.engine import Controller, WriteQueue
+from pimlab.dram_pim.geometry import Banks
 from pimlab.dram_pim.hbm_pim import BankPim
 from pimlab.dram_pim.machine import Organisation
 from pimlab.dram_pim.presets import TARGETS
 from pimlab.dram_pim.target import DramPim
 from pimlab.dram_pim.timing import AimTiming, Timing, timing
+from pimlab.dram_pim.traffic import schedule
 from pimlab.dram_pim.upmem import Dpus
 from pimlab.dram_pim.validator import TraceError, validate
 
@@ -35,6 +37,7 @@ __all__ = [
     "AimTiming",
     "AnyFormat",
     "BankPim",
+    "Banks",
     "Bf16Tree",
     "Controller",
     "Dpus",
@@ -56,6 +59,7 @@ __all__ = [
     "load",
     "matmul",
     "read_results",
+    "schedule",
     "timing",
     "trace",
     "validate",

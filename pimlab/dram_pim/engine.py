@@ -55,6 +55,13 @@ class Controller(Value):
         default=None,
         doc="cycles that a due refresh waits for open rows to be drained; None: one interval",
     )
+    rows: str = choice(
+        "closed when unwanted",
+        "open until wanted",
+        default="closed when unwanted",
+        doc="when a row closes: as soon as no request in sight wants it, or when one that may be "
+        "served wants another of its bank",
+    )
     writes: WriteQueue | None = part(
         WriteQueue, default=None, doc="the queue of writes; None: one queue for all requests"
     )
@@ -153,6 +160,7 @@ def spacings(
         kernel.SPLIT_BUS: t.buses == "row and column",
         kernel.ACT_AHEAD: t.tAAD or 0,
         kernel.ACT_REF: t.tRC if strict else 0,
+        kernel.KEEP_OPEN: controller.rows == "open until wanted",
     }
     if controller.writes is not None:
         table[kernel.WRITE_DEPTH] = controller.writes.depth

@@ -72,7 +72,8 @@ cycles (a change of mode is not interrupted).
     WRITE_HIGH,
     WRITE_LOW,
     ACT_AHEAD,
-) = range(42)
+    KEEP_OPEN,
+) = range(43)
 """Rows of `spacing`: banks, bank groups, requests that may be served and requests in sight of an
 open row, then cycles. RD_END, WR_END: command to end of data. FIRST_REFRESH: when the first is due.
 REFRESH_GAP: precharge to refresh. POSTPONE: how long a due refresh waits for open rows to drain.
@@ -84,9 +85,10 @@ activate to refresh of the same bank; ACT_REF_ANY, REF_ACT_ANY, REF_REF_ANY: of 
 holds for the same bank). PER_BANK: 1 where a refresh is of one bank, in turn. WRITE_DEPTH: writes
 that wait in their own queue (0: one queue for all); WRITE_HIGH, WRITE_LOW: when they are served.
 ACT_AHEAD: cycles by which the first of an activate's two halves may come before the second, in any
-slot of the bus that is free (0: an activate is one command).
+slot of the bus that is free (0: an activate is one command). KEEP_OPEN: 1 where a row stays open
+until a request that may be served wants another row of its bank.
 """
-SPACINGS = 42
+SPACINGS = 43
 
 OPEN, ACT, RD, WR, PRE, REF = range(6)
 """Columns of `ready`, one row a bank, then a bank group, then the channel: the open row (-1:
@@ -269,6 +271,17 @@ def _wanted(bank, row, mode, window, opened, count, following, requests, sight, 
 
 
 @kernel
+def _contested(bank, row, mode, window, opened, count, requests, active):
+    """Whether a request that may be served wants another row of `bank` than the open `row`."""
+    for i in range(count):
+        r = window[i]
+        other = requests[r, BANK] == bank and requests[r, ROW] != row
+        if other and requests[r, SCOPE] == mode and _may_serve(r, opened[i], active, requests):
+            return True
+    return False
+
+
+@kernel
 def _best_request(
     window,
     opened,
@@ -344,6 +357,12 @@ def _best_precharge(
             continue
         here = only == ANY or b == only
         seen = 0 if late and here else sight
+        if (
+            spacing[KEEP_OPEN] == 1
+            and not (late and here)
+            and not _contested(b, ready[b, OPEN], mode, window, opened, count, requests, active)
+        ):
+            continue
         if (forced and here) or not _wanted(
             b, ready[b, OPEN], mode, window, opened, count, following, requests, seen, active
         ):
@@ -463,7 +482,7 @@ def schedule(requests, spacing, ready, recent, trace):
         count, following, reads, writes = _fill(window, opened, count, following, requests, spacing)
         queue = _served(queue, reads, writes, spacing)
         idle = _all_closed(ready, mode, spacing)
-        if idle and count == 0:
+        if count == 0 and (idle or spacing[KEEP_OPEN] == 1):
             return issued, end
         now, only = ready[-1, OPEN], turn if spacing[PER_BANK] == 1 else ANY
         over, eager = now >= due + spacing[POSTPONE], now >= due and spacing[EAGER_REFRESH] == 1

@@ -200,10 +200,11 @@ def _request_now(channel, queue, now, may_activate, may_column, only):
     return activate, possible
 
 
-def _precharge_now(channel, queue, requests_seen, now, forced):
+def _precharge_now(channel, queue, requests_seen, now, forced, kept=lambda bank, row: False):
     """The bank that closes now, or None; and whether any could close later.
 
-    requests_seen : bank -> requests that keep its row open.  forced : bank -> bool.
+    requests_seen : bank -> requests that keep its row open.  forced : bank -> bool.  kept : (bank,
+    row) -> whether the row stays open although nobody wants it.
     """
     possible, first = False, None
     for bank in range(2 if channel.mode else channel.spacing[k.BANKS]):
@@ -215,7 +216,9 @@ def _precharge_now(channel, queue, requests_seen, now, forced):
             and queue.served(r, channel.mode)
             for r in requests_seen(bank)
         )
-        if row is not None and (forced(bank) or not wanted):
+        if row is None or (not forced(bank) and kept(bank, row)):
+            continue
+        if forced(bank) or not wanted:
             possible = True
             if channel.ready(k.PRECHARGE, bank) <= now and first is None:
                 first = bank
@@ -257,7 +260,7 @@ def schedule(requests, spacing, xaw):
     now, end = 1, 0
     while True:
         queue.fill()
-        if channel.idle and not queue.window:
+        if not queue.window and (channel.idle or spacing[k.KEEP_OPEN]):
             return np.array(trace, np.int64), end
         line = _step(channel, queue, refreshes, now)
         if line is not None:
@@ -295,8 +298,19 @@ def _step(channel, queue, refreshes, now):
     def seen(bank):
         return queue.window + ([] if late and here(bank) else beyond)
 
+    def kept(bank, row):
+        if channel.spacing[k.KEEP_OPEN] == 0 or (late and here(bank)):
+            return False
+        return not any(
+            queue.requests[r, k.BANK] == bank
+            and queue.requests[r, k.ROW] != row
+            and queue.requests[r, k.SCOPE] == channel.mode
+            and queue.served(r, channel.mode)
+            for r in queue.window
+        )
+
     bank, can_close = _precharge_now(
-        channel, queue, seen, now, lambda b: (eager or over) and here(b)
+        channel, queue, seen, now, lambda b: (eager or over) and here(b), kept
     )
     stuck = not (can_serve or can_close or channel.idle or (late and closed))
     if stuck and (only != k.ANY or not late):

@@ -202,3 +202,41 @@ def test_a_controller_is_part_of_the_organisation(kind):
     )
     access = pim.host_read if kind == READ else pim.host_write
     assert int(access(short, 1 << 20).cycles) > int(access(base, 1 << 20).cycles)
+
+
+def test_rows_may_stay_open_until_another_is_wanted():
+    zeros = np.zeros(2, int)
+    table = np.stack((zeros, np.array([0, 4]), zeros, zeros, zeros, zeros), axis=1).astype(np.int64)
+    stream = streams.Stream(table, zeros, zeros + 4)
+    closed, kept = (
+        _run("hbm3", stream, refreshed=False, rows=rows)
+        for rows in ("closed when unwanted", "open until wanted")
+    )
+    assert len(_cycles(closed, PRECHARGE)) == 2
+    assert len(_cycles(kept, PRECHARGE)) == 0
+    assert closed.cycles == kept.cycles
+
+
+def test_a_refresh_may_wait_or_not():
+    stream = _random(4000, rows=4)
+    patient, eager = (_run("hbm3", stream, postpone=postpone) for postpone in (None, 0))
+    interval = pim.timing("hbm3").tREFI
+    for run, longest in ((patient, interval), (eager, 200)):
+        due = interval * (1 + np.arange(len(_cycles(run, REFRESH))))
+        assert (_cycles(run, REFRESH) - due).max() <= longest
+    assert pim.validate(_rows(eager), pim.timing("hbm3")) == len(eager.trace)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "text"),
+    [
+        ({"bank": np.array([16, 0])}, ValueError, "bank=16 is outside 0..15"),
+        ({"row": np.array([0.5, 0])}, TypeError, "row has dtype float64"),
+        ({"column": np.array([0])}, ValueError, "allowed: one shape"),
+    ],
+)
+def test_streams_that_cannot_be_are_refused(change, error, text):
+    zeros = np.zeros(2, int)
+    parts = {"write": zeros > 0, "bank": zeros, "row": zeros, "column": zeros} | change
+    with pytest.raises(error, match=text):
+        pim.schedule(pim.timing("hbm3"), CHANNEL, **parts)

@@ -1,0 +1,158 @@
+"""Does our scheduler serve streams of reads and writes in the cycles that Ramulator 2.1 takes, on
+five families of DRAM?
+
+`python papers/dram-peers/make.py` writes results/dram-peers.svg and .png and prints the table.
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+import pimlab.dram_pim as pim
+from pimlab.dram_pim import Banks, Controller, Timing, WriteQueue
+from pimlab.plot.style import PARTS, figure, save
+
+OUT = Path("results") / "dram-peers"
+TARGETS = Path(__file__).with_name("targets.csv")
+REQUESTS = 8000
+GROUPS = {"ddr5": 8, "lpddr5": 4, "hbm2": 4, "hbm3": 4, "gddr6": 4}
+ROWS = {"ddr5": 65536, "lpddr5": 32768, "hbm2": 65536, "hbm3": 16384, "gddr6": 16384}
+COLUMNS = {"ddr5": 64, "lpddr5": 64, "hbm2": 32, "hbm3": 32, "gddr6": 64}
+WRITES = {
+    "seq read": 0.0,
+    "seq write": 1.0,
+    "random read": 0.0,
+    "random write": 1.0,
+    "random mixed": 1 / 3,
+}
+CONTROLLER = Controller(depth=36, writes=WriteQueue(), postpone=0, rows="open until wanted")
+"""As the tool's: 32 reads and 32 writes, drained from 26 to 6, rows that stay open, and refreshes
+that do not wait.
+"""
+
+
+def table(family: str) -> Timing:
+    """The timing table, with the numbers in which the tool's differs from ours: tFAW of DDR5 and
+    the density behind HBM3's tRFC.
+    """
+    if family == "ddr5":
+        return pim.timing("ddr5").but(tXAW=48)
+    if family == "hbm3":
+        return pim.timing("hbm3").but(tRFC=720)
+    return pim.timing("hbm2-jedec" if family == "hbm2" else family)
+
+
+def channel(family: str) -> Banks:
+    """One channel of the tool's organisation, four banks a group."""
+    groups = GROUPS[family]
+    return Banks(
+        channels=1,
+        ranks=1,
+        banks=4 * groups,
+        bank_groups=groups,
+        rows=ROWS[family],
+        columns=COLUMNS[family],
+        access_bits=256,
+    )
+
+
+def requests(family: str, kind: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """(write, bank, row, column) of the requests: consecutive ones change group, then bank, then
+    column; random ones go anywhere.
+    """
+    rng, groups = np.random.default_rng(0), GROUPS[family]
+    if kind.startswith("seq"):
+        at = np.arange(REQUESTS)
+        group, at = at % 2, at // 2
+        inner, at = at % 4, at // 4
+        group, at = group + 2 * (at % (groups // 2)), at // (groups // 2)
+        column, row = at % COLUMNS[family], at // COLUMNS[family]
+    else:
+        group, inner = rng.integers(0, groups, REQUESTS), rng.integers(0, 4, REQUESTS)
+        row = rng.integers(0, ROWS[family], REQUESTS)
+        column = rng.integers(0, COLUMNS[family], REQUESTS)
+    share = WRITES[kind]
+    write = rng.random(REQUESTS) < share if 0 < share < 1 else np.full(REQUESTS, share == 1)
+    return write, group * 4 + inner, row, column
+
+
+def served(family: str, kind: str, refresh: bool, count: int) -> int:
+    """Cycle of the column command with which the first `count` requests are served."""
+    commands = pim.schedule(
+        table(family),
+        channel(family),
+        *requests(family, kind),
+        controller=CONTROLLER,
+        refresh=refresh,
+    )
+    columns = commands.cycle.values[np.isin(commands.command.values, ("RD", "WR"))]
+    return int(columns[count - 1])
+
+
+def _row(row: dict[str, str]) -> int:
+    kind, refresh, count = row["condition"].split("; ")
+    return served(
+        row["quantity"].split(" ")[1],
+        kind,
+        refresh == "refresh on",
+        int(count.removeprefix("requests ")),
+    )
+
+
+def compute(quick: bool = False) -> xr.Dataset:
+    """Dataset by row of targets.csv: the tool's cycles (published) and ours."""
+    with TARGETS.open() as file:
+        rows = list(csv.DictReader(file))
+    text = {"units": "1", "long_name": "memory cycles"}
+    return xr.Dataset(
+        {
+            "published": ("row", np.array([float(row["published"]) for row in rows]), text),
+            "ours": ("row", np.array([_row(row) for row in rows]), text),
+        },
+        coords={
+            "row": [f"{row['quantity']} {row['condition']}" for row in rows],
+            "family": ("row", [row["quantity"].split(" ")[1] for row in rows]),
+        },
+        attrs={"sources": "ramulator2,gem5", "title": "Cycles of Ramulator 2.1 and ours"},
+    )
+
+
+def draw(ds: xr.Dataset) -> Figure:
+    """Our cycles over the tool's by stream, one colour a family."""
+    fig = figure(7.2, 4.2)
+    axes = fig.subplots()
+    names = [f"{kind}\nrefresh {state}" for kind in WRITES for state in ("off", "on")]
+    for family, colour in zip(GROUPS, PARTS, strict=False):
+        one = ds.isel(row=(ds.family == family).values)
+        beyond = 100 * (one.ours / one.published - 1)
+        axes.plot(names, beyond, "o", color=colour, label=family)
+    axes.axhspan(-2, 2, color="0.93", zorder=0)
+    axes.set_ylabel("our cycles beyond the tool's (%)")
+    axes.tick_params(axis="x", labelrotation=60, labelsize="small")
+    ratio = abs(ds.ours / ds.published - 1)
+    within = int((ratio <= 0.02).sum())
+    axes.set_title(
+        f"{within} of {ds.sizes['row']} streams take the cycles of Ramulator 2.1 within 2 %,\n"
+        f"all within {100 * float(ratio.max()):.1f} %"
+    )
+    axes.legend(frameon=False, fontsize="small", ncols=5)
+    return fig
+
+
+def main() -> None:
+    """Compute, print the table and write the figure."""
+    ds = compute()
+    for row, published, ours in zip(
+        ds.row.values, ds.published.values, ds.ours.values, strict=True
+    ):
+        print(f"{row:70} {published:9.0f} {ours:9d} {100 * (ours / published - 1):+6.2f} %")
+    save(draw(ds), OUT)
+
+
+if __name__ == "__main__":
+    main()
