@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import ast
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -196,9 +197,24 @@ def selections(one: Mutant, root: Path = ROOT) -> list[list[str]]:
     return chosen
 
 
-def run(tests: list[str], copy: Path, limit: float, pure: bool, cache: Path) -> str | None:
-    """The first test that fails, "time limit", or None where all pass."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider"]
+def twins(module: str, root: Path = ROOT) -> list[str]:
+    """The tests that set a kernel module's kernels beside their twins, on tiny inputs."""
+    code = "import json, benchmarks.cases as b; print(json.dumps({n: c.covers for n, c in b.cases().items()}))"
+    listed = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
+    ).stdout
+    return [
+        f"tests/test_kernels.py::test_kernel_equals_its_twin[tiny-{name}]"
+        for name, covers in json.loads(listed).items()
+        if any(one.startswith(f"{module}.") for one in covers)
+    ]
+
+
+def failing(
+    tests: list[str], copy: Path, limit: float, pure: bool, cache: Path, *more: str
+) -> list[str]:
+    """The tests that fail; "time limit" where they do not end."""
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", *more]
     command += ["-m", "not full and not torch and not services and not smollm2", "--no-header"]
     settings = {"PYTHONDONTWRITEBYTECODE": "1", "NUMBA_CACHE_DIR": str(cache)}
     settings |= {"PIMLAB_PURE": "1"} if pure else {}
@@ -208,11 +224,11 @@ def run(tests: list[str], copy: Path, limit: float, pure: bool, cache: Path) -> 
             env={**os.environ, **settings},
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        return "time limit"
+        return ["time limit"]
     if done.returncode in (0, 5):
-        return None
-    failed = re.search(r"^(?:FAILED|ERROR) (\S.*?)(?: - |$)", done.stdout, re.MULTILINE)
-    return failed[1] if failed else "the tests could not be collected"
+        return []
+    names = re.findall(r"^(?:FAILED|ERROR) (\S.*?)(?: - |$)", done.stdout, re.MULTILINE)
+    return names or ["the tests could not be collected"]
 
 
 def killed_by(one: Mutant, copy: Path, limit: float, cache: Path) -> str | None:
@@ -224,11 +240,15 @@ def killed_by(one: Mutant, copy: Path, limit: float, cache: Path) -> str | None:
     try:
         compile(path.read_text(), one.path, "exec")
         with tempfile.TemporaryDirectory() as empty:
-            if kernel and (found := run(["tests/test_kernels.py"], copy, limit, True, cache)):
-                return found
+            near = (
+                twins(path.stem, copy) if kernel or one.path.startswith("pimlab/reference/") else []
+            )
+            if near and (found := failing(near, copy, limit, True, cache, "-x")):
+                return found[0]
             for tests in selections(one, copy):
-                if found := run(tests, copy, limit, False, Path(empty) if kernel else cache):
-                    return found
+                home = Path(empty) if kernel else cache
+                if found := failing(tests, copy, limit, False, home, "-x"):
+                    return found[0]
         return None
     finally:
         path.write_text(source)
@@ -255,14 +275,15 @@ def equivalent() -> dict[tuple[str, str, str, str, int], str]:
     }
 
 
-def voided(kills: dict[Mutant, str], copy: Path, limit: float, cache: Path) -> set[str]:
+def voided(kills: dict[Mutant, str], copy: Path, cache: Path) -> set[str]:
     """Tests among those that failed that fail without any mutant too."""
-    names = sorted({test for test in kills.values() if "::" in test})
-    return {
-        name
-        for name in names
-        if not name.startswith("tests/test_kernels.py") and run([name], copy, limit, False, cache)
-    }
+    void: set[str] = set()
+    for pure in (True, False):
+        names = {test for test in kills.values() if "::" in test}
+        names = {test for test in names if test.startswith("tests/test_kernels.py") is pure}
+        if names:
+            void |= set(failing(sorted(names), copy, 3600, pure, cache)) & names
+    return void
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -292,7 +313,7 @@ def main(arguments: list[str] | None = None) -> int:
                 kills[one] = found
             said = f"killed by {found}" if found else f"SURVIVED ({known.get(one.key, 'why?')})"
             print(f"{one.text()}: {said}", flush=True)
-        void = voided(kills, copy, options.limit, cache)
+        void = voided(kills, copy, cache)
     return report(options.seed, chosen, kills, void, known)
 
 

@@ -16,8 +16,9 @@ from matplotlib.figure import Figure
 import pimlab as pim
 from pimlab.analog import Slices
 from pimlab.plot.style import PARTS, figure, save
+from pimlab.studies.published import Row, fill, markdown
 
-OUT = Path("results") / "accuracy-against-converters"
+OUT = Path(__file__).with_name("accuracy-against-converters")
 TARGETS = Path(__file__).with_name("targets.csv")
 MAPPINGS = {
     "differential": {"coding": "differential"},
@@ -74,6 +75,32 @@ def compute(quick: bool = False) -> xr.Dataset:
     )
 
 
+def found(ds: xr.Dataset, row: Row) -> float | None:
+    """Ours for a row of targets.csv; None for differences of few images, which are judged at the
+    full size.
+    """
+    if row.quantity == "most bits for a proportional sum":
+        return float(ds.needed.sel(cell="ideal cell", mapping="differential"))
+    if ds.attrs["samples"] < 500:
+        return None
+    cell, bits = row.condition.removesuffix(" bits").split(" and ")
+    other = "differential, 2-bit slices" if "sliced" in row.quantity else "offset"
+    accuracy = ds.accuracy.sel(cell=cell, bits=int(bits)).mean("seed")
+    return float(accuracy.sel(mapping="differential") - accuracy.sel(mapping=other))
+
+
+def tables(ds: xr.Dataset) -> dict[str, str]:
+    """Accuracy (%) by cell, mapping and ADC bits, mean over the seeds."""
+    mean = 100 * ds.accuracy.mean("seed")
+    head = ["cell", "mapping", *(f"{bits} bits" for bits in ds.bits.values)]
+    lines = [
+        [cell, mapping, *(f"{value:.1f}" for value in mean.sel(cell=cell, mapping=mapping).values)]
+        for cell in ds.cell.values
+        for mapping in ds.mapping.values
+    ]
+    return {"accuracy": markdown(head, lines)}
+
+
 def draw(ds: xr.Dataset) -> Figure:
     """One panel a cell: accuracy against ADC bits, a line a mapping."""
     fig = figure(12, 4.2)
@@ -112,4 +139,6 @@ def draw(ds: xr.Dataset) -> Figure:
 
 
 if __name__ == "__main__":
-    save(draw(compute()), OUT)
+    answer = compute()
+    save(draw(answer), OUT)
+    fill(__file__, lambda row: found(answer, row), tables(answer))

@@ -2,9 +2,8 @@
 stage do to perplexity?
 
 Shapes without weights (LLaMA 2, HyperCLOVA) give energy and latency; the project's own small model
-gives perplexity too. `python papers/decode-on-three-stages/make.py` writes
-results/decode-on-three-stages.svg and .png. `smollm2.py` beside this file measures SmolLM2-135M,
-whose package is optional.
+gives perplexity too. `python papers/decode-on-three-stages/make.py` writes the figure and the
+tables of README.md. `smollm2.py` beside this file measures SmolLM2-135M, whose package is optional.
 """
 
 from __future__ import annotations
@@ -24,10 +23,11 @@ from pimlab.npu import Npu
 from pimlab.plan import planned
 from pimlab.plan.costs import costs
 from pimlab.plot.style import STAGE_COLOURS, STAGE_MARKERS, figure, save
+from pimlab.studies.published import Row, fill, markdown
 from pimlab.workload.language import hyperscale
 from pimlab.workload.language.shape import attention_intensity, weight_intensity
 
-OUT = Path("results") / "decode-on-three-stages"
+OUT = Path(__file__).with_name("decode-on-three-stages")
 TARGETS = ("warboy", "rngd", "hbm-pim", "gddr6-aim", "pcm-hermes")
 MEASURED = {"warboy": 0.0, "hbm-pim": 0.0, "pcm-hermes": 86400.0}
 """Targets that run the small model, and seconds after programming."""
@@ -184,6 +184,42 @@ def _curves(axes: Any, ds: xr.Dataset, key: str) -> None:
     axes.minorticks_off()
 
 
+def found(ds: xr.Dataset, row: Row) -> float:
+    """Ours for a row of targets.csv: what a formula says of a shape."""
+    return float(ds[row.quantity].sel(shape=row.condition))
+
+
+def tables(ds: xr.Dataset) -> dict[str, str]:
+    """Energy and time of a token of LLaMA 2 7B at the longest context; perplexity of the small
+    model.
+    """
+    chosen = ds.sel(model="llama2-7b").isel(context=-1)
+    joule, second = EngFormatter(unit="J", places=1), EngFormatter(unit="s", places=1)
+    lines = [
+        [
+            name,
+            *(
+                f"{joule(float(each.energy))}, {second(float(each.latency))}"
+                for each in (chosen.sel(target=name, batch=batch) for batch in ds.batch.values)
+            ),
+        ]
+        for name in TARGETS
+    ]
+    heads = ["", *(f"batch {batch}" for batch in ds.batch.values)]
+    words = [
+        [
+            str(name),
+            f"{float(one.perplexity):.2f}",
+            f"{float(one.perplexity_low):.2f} to {float(one.perplexity_high):.2f}",
+        ]
+        for name, one in ((name, ds.sel(machine=name)) for name in ds.machine.values)
+    ]
+    return {
+        "token": markdown(heads, lines),
+        "perplexity": markdown(["machine", "perplexity", "95 %"], words),
+    }
+
+
 def draw(ds: xr.Dataset) -> Figure:
     """Energy and time a token against batch for LLaMA 2 7B at the longest context; perplexity of
     the small model.
@@ -219,19 +255,7 @@ def draw(ds: xr.Dataset) -> Figure:
     return fig
 
 
-def main() -> None:
-    """Compute, print a table and write the figure."""
-    ds = compute()
-    print(ds.perplexity.to_series().to_string())
-    print(
-        ds.sel(model="llama2-7b")
-        .isel(context=-1)[["energy", "latency", "bound", "assumed_share"]]
-        .to_dataframe()
-        .to_string()
-    )
-    print(ds[["parameters", "kv_bytes", "attention_intensity"]].to_dataframe().to_string())
-    save(draw(ds), OUT)
-
-
 if __name__ == "__main__":
-    main()
+    answer = compute()
+    save(draw(answer), OUT)
+    fill(__file__, lambda row: found(answer, row), tables(answer))

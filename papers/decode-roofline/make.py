@@ -3,8 +3,8 @@ batch grows?
 
 One decoder layer of LLaMA 2 7B with 2048 tokens of context, in HBM-PIM, on an NPU that reads the
 same HBM through its pins, and on both together: each matrix where it is faster, attention over the
-key-value cache in the banks. `python papers/decode-roofline/make.py` writes
-results/decode-roofline.svg and .png.
+key-value cache in the banks. `python papers/decode-roofline/make.py` writes the figure and the
+tables of README.md.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ import pimlab.dram_pim as pim
 from pimlab.catalogue import entry
 from pimlab.dram_pim.decode import products
 from pimlab.plot.style import PARTS, STAGE_COLOURS, figure, save
+from pimlab.studies.published import Row, fill, markdown
 
-OUT = Path("results") / "decode-roofline"
+OUT = Path(__file__).with_name("decode-roofline")
 CONTEXT = 2048
 SHAPE = {
     name: int(entry("shapes", "llama2-7b")[name].value) for name in ("width", "heads", "hidden")
@@ -103,6 +104,21 @@ def crossover(ds: xr.Dataset) -> float:
     return float(np.exp(np.interp(0, ratio, np.log(ds.batch.values))))
 
 
+def found(ds: xr.Dataset, row: Row) -> float:
+    """Ours for a row of targets.csv: operations a byte at a batch."""
+    return float(ds[row.quantity].sel(batch=int(row.condition.removeprefix("batch="))))
+
+
+def tables(ds: xr.Dataset) -> dict[str, str]:
+    """Microseconds of one layer by batch and way."""
+    micro = 1e6 * ds.seconds
+    lines = [
+        [str(batch), *(f"{value:.0f}" for value in micro.sel(batch=batch).values)]
+        for batch in ds.batch.values
+    ]
+    return {"seconds": markdown(["batch", *(f"{way} (us)" for way in ds.way.values)], lines)}
+
+
 def draw(ds: xr.Dataset) -> Figure:
     """Time a token against batch, and intensity against batch."""
     fig = figure(9.5, 4)
@@ -142,18 +158,7 @@ def draw(ds: xr.Dataset) -> Figure:
     return fig
 
 
-def main() -> None:
-    """Compute, print the table and write the figure."""
-    ds = compute()
-    for batch in ds.batch.values:
-        one = ds.seconds.sel(batch=batch) * 1e6
-        print(
-            f"batch {batch:3d}: "
-            + ", ".join(f"{way} {float(one.sel(way=way)):.1f} us" for way in ds.way.values)
-        )
-    print(f"the pins are faster from batch {crossover(ds):.1f}")
-    save(draw(ds), OUT)
-
-
 if __name__ == "__main__":
-    main()
+    answer = compute()
+    save(draw(answer), OUT)
+    fill(__file__, lambda row: found(answer, row), tables(answer))

@@ -26,8 +26,9 @@ from pimlab.npu.pricing import mac, vector_op
 from pimlab.plan import planned
 from pimlab.plan.costs import costs
 from pimlab.plot.style import PARTS, figure, save
+from pimlab.studies.published import Row, fill, markdown
 
-OUT = Path("results") / "energy-per-operation"
+OUT = Path(__file__).with_name("energy-per-operation")
 REFERENCE = Path(__file__).parents[2] / "datasets" / "reference" / "npu"
 TABLE = {
     "int8 add": "int8_add",
@@ -176,6 +177,48 @@ def compute(quick: bool = False) -> xr.Dataset:
     )
 
 
+def found(ds: xr.Dataset, row: Row) -> float:
+    """Ours for a row of targets.csv, pJ."""
+    if row.quantity == "value":
+        return _PJ * float(ds.value.sel(operation=row.condition))
+    if row.quantity == "accelforge":
+        return _PJ * float(ds.accelforge.sel(check=row.condition, tool="ours"))
+    return float(ds.scaling.sel(node=int(row.condition), tool="ours"))
+
+
+def tables(ds: xr.Dataset) -> dict[str, str]:
+    """Energy of one inference by machine and component; power of a busy machine beside its board
+    power.
+    """
+    micro = 1e6 * ds[["energy", "energy_low", "energy_high"]]
+    lines = [
+        [
+            str(name).replace("\n", " "),
+            str(component),
+            *(f"{float(one[key]):.2g}" for key in ("energy", "energy_low", "energy_high")),
+        ]
+        for name in ds.machine.values
+        for component in ds.component.values
+        if float((one := micro.sel(machine=name, component=component)).energy) > 0
+    ]
+    busy = [
+        [
+            str(name),
+            *(f"{float(ds.power.sel(chip=name, end=end)):.1f}" for end in ds.end.values),
+            f"{float(ds.tdp.sel(chip=name, end='nominal')):.0f}",
+            str(ds.tdp_status.sel(chip=name).item()),
+        ]
+        for name in ds.chip.values
+    ]
+    return {
+        "inference": markdown(["machine", "component", "uJ", "low", "high"], lines),
+        "power": markdown(
+            ["chip", "low (W)", "nominal (W)", "high (W)", "board power (W)", "board power is"],
+            busy,
+        ),
+    }
+
+
 def draw(ds: xr.Dataset) -> Figure:
     """One operation and 64 bits from memory; a model's energy by component on three machines; power
     of a busy machine.
@@ -273,15 +316,7 @@ def _busy(axes: Axes, ds: xr.Dataset) -> None:
     axes.legend(frameon=False, fontsize=8, loc="lower left")
 
 
-def main() -> None:
-    """Compute, print the cross-checks and write the figure."""
-    ds = compute()
-    print(ds.accelforge.to_series().unstack().to_string())
-    print(ds.scaling.to_series().unstack().to_string())
-    print((ds.energy.to_series().unstack() * 1e6).to_string())
-    print(ds[["power", "tdp"]].to_dataframe()[["power", "tdp"]].unstack("end").round(1).to_string())
-    save(draw(ds), OUT)
-
-
 if __name__ == "__main__":
-    main()
+    answer = compute()
+    save(draw(answer), OUT)
+    fill(__file__, lambda row: found(answer, row), tables(answer))

@@ -1,8 +1,7 @@
 """What do five years of drift do to a two-layer perceptron in PCM, and how much do compensations
 take back?
 
-`python papers/five-year-drift/make.py` writes results/five-year-drift.svg and .png under the
-current directory.
+`python papers/five-year-drift/make.py` writes the figure and the tables of README.md.
 """
 
 from __future__ import annotations
@@ -17,8 +16,9 @@ from matplotlib.figure import Figure
 import pimlab as pim
 from pimlab.analog import DriftCompensation, ReferenceColumns, StatisticsCompensation
 from pimlab.plot.style import PARTS, figure, save
+from pimlab.studies.published import Row, fill, markdown
 
-OUT = Path("results") / "five-year-drift"
+OUT = Path(__file__).with_name("five-year-drift")
 TARGETS = Path(__file__).with_name("targets.csv")
 RULES = {
     "none": None,
@@ -65,6 +65,34 @@ def targets() -> list[dict[str, str]]:
     """The rows of targets.csv."""
     with TARGETS.open() as file:
         return list(csv.DictReader(file))
+
+
+def found(ds: xr.Dataset, row: Row) -> float:
+    """Ours for a row of targets.csv: error of the first cell after five years, mean over seeds."""
+    last = ds.error.isel(cell=0, at=-1).mean("seed")
+    left, gain = float(last.sel(rule="none")), float(last.sel(rule="one gain a layer"))
+    if row.quantity == "gain":
+        return gain / left
+    return gain if "one gain a layer" in row.condition else left
+
+
+def tables(ds: xr.Dataset) -> dict[str, str]:
+    """Classification error (%) after five years by rule and cell."""
+    last = 100 * ds.error.isel(at=-1)
+    mean, deviation = last.mean("seed"), last.std("seed", ddof=1) / np.sqrt(ds.sizes["seed"])
+    lines = [
+        [
+            str(rule),
+            *(
+                f"{float(mean.sel(rule=rule, cell=cell)):.1f} +- "
+                f"{2 * float(deviation.sel(rule=rule, cell=cell)):.1f}"
+                for cell in ds.cell.values
+            ),
+        ]
+        for rule in ds.rule.values
+    ]
+    lines.insert(0, ["floating point", *[f"{100 * float(ds.software):.1f}"] * ds.sizes["cell"]])
+    return {"five years": markdown(["error (%)", *map(str, ds.cell.values)], lines)}
 
 
 def draw(ds: xr.Dataset) -> Figure:
@@ -117,4 +145,6 @@ def draw(ds: xr.Dataset) -> Figure:
 
 
 if __name__ == "__main__":
-    save(draw(compute()), OUT)
+    answer = compute()
+    save(draw(answer), OUT)
+    fill(__file__, lambda row: found(answer, row), tables(answer))

@@ -1,8 +1,7 @@
 """Do HERMES's published operating points agree with each other, and with the targets `pcm-hermes`
 and `pcm-hermes-one-phase`?
 
-`python papers/hermes-operating-points/make.py` writes results/hermes-operating-points.svg and .png
-under the current directory.
+`python papers/hermes-operating-points/make.py` writes the figure and the tables of README.md.
 """
 
 from __future__ import annotations
@@ -20,8 +19,9 @@ from pimlab.analog.targets import TARGETS as MACHINES
 from pimlab.cost import price
 from pimlab.machine.protocol import MacOp
 from pimlab.plot.style import PARTS, figure, save
+from pimlab.studies.published import Row, fill
 
-OUT = Path("results") / "hermes-operating-points"
+OUT = Path(__file__).with_name("hermes-operating-points")
 TARGETS = Path(__file__).with_name("targets.csv")
 MODES = {
     "four-phase": ("pcm-hermes", "pcm-hermes", 4),
@@ -165,6 +165,13 @@ def _energies(axes: Axes, ds: xr.Dataset) -> None:
     axes.legend(frameon=False, fontsize=9)
 
 
+def found(ds: xr.Dataset, row: Row) -> float:
+    """Ours for a row of targets.csv; for the energy of one core's read, the chip's share of it."""
+    if row.quantity in ("throughput", "efficiency"):
+        return float(ds[row.quantity].sel(mode=row.condition))
+    return float(ds["chip_energy" if row.quantity == "core_energy" else row.quantity])
+
+
 def draw(ds: xr.Dataset) -> Figure:
     """Left: time of a read against phases. Right: energy of a read by component, with bands and
     published totals.
@@ -177,4 +184,6 @@ def draw(ds: xr.Dataset) -> Figure:
 
 
 if __name__ == "__main__":
-    save(draw(compute()), OUT)
+    answer = compute()
+    save(draw(answer), OUT)
+    fill(__file__, lambda row: found(answer, row))

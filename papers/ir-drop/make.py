@@ -1,8 +1,7 @@
 """How much current do the wires of a crossbar take away as it grows, and how far does the
 first-order law reach?
 
-`python papers/ir-drop/make.py` writes results/ir-drop.svg and results/ir-drop.png under the current
-directory.
+`python papers/ir-drop/make.py` writes the figure and the tables of README.md.
 """
 
 from __future__ import annotations
@@ -23,8 +22,9 @@ from pimlab.analog import (
     wire_currents,
 )
 from pimlab.plot.style import PARTS, figure, save
+from pimlab.studies.published import Row, fill
 
-OUT = Path("results") / "ir-drop"
+OUT = Path(__file__).with_name("ir-drop")
 STORED = (
     Path(__file__).parents[2]
     / "datasets"
@@ -112,6 +112,14 @@ def compute(quick: bool = False) -> xr.Dataset:
     return ds.assign(ratio=(ds.loss / ds.law).assign_attrs(unit))
 
 
+def found(ds: xr.Dataset, row: Row) -> float:
+    """Ours for a row of targets.csv."""
+    if row.quantity != "ratio":
+        return float(ds[row.quantity])
+    rg, n = (float(part.split("=")[1]) for part in row.condition.split())
+    return float(ds.ratio.sel(rg=rg, n=int(n), topology="A"))
+
+
 def draw(ds: xr.Dataset) -> Figure:
     """Left: loss against N, exact and first order. Right: their ratio against the first-order
     loss.
@@ -161,4 +169,6 @@ def draw(ds: xr.Dataset) -> Figure:
 
 
 if __name__ == "__main__":
-    save(draw(compute()), OUT)
+    answer = compute()
+    save(draw(answer), OUT)
+    fill(__file__, lambda row: found(answer, row))

@@ -1,8 +1,7 @@
 """What does ISAAC's tile take, and answer, with the converter it points to instead of the one it
 charges?
 
-`python papers/isaac-honest-adc/make.py` writes results/isaac-honest-adc.svg and .png under the
-current directory.
+`python papers/isaac-honest-adc/make.py` writes the figure and the tables of README.md.
 """
 
 from __future__ import annotations
@@ -17,8 +16,9 @@ from pimlab import catalogue
 from pimlab.analog import ADC, DAC, Crossbar, Slices, adc_energy, lossless_bits
 from pimlab.machine.protocol import MacOp
 from pimlab.plot.style import PARTS, figure, save
+from pimlab.studies.published import Row, fill, markdown
 
-OUT = Path("results") / "isaac-honest-adc"
+OUT = Path(__file__).with_name("isaac-honest-adc")
 TARGETS = Path(__file__).with_name("targets.csv")
 ROWS, CELL_BITS, WORD = 128, 2, 16
 """Word lines of an array, bits a cell, bits of inputs and weights."""
@@ -145,6 +145,31 @@ def compute(quick: bool = False) -> xr.Dataset:
     )
 
 
+def found(ds: xr.Dataset, row: Row) -> float:
+    """Ours for a row of targets.csv."""
+    if row.quantity == "conversion":
+        return 1e12 * float(ds.conversion.sel(converter=row.condition))
+    return float(ds[row.quantity])
+
+
+def tables(ds: xr.Dataset) -> dict[str, str]:
+    """Power and efficiency of a tile by converter."""
+    watts = ds.power.sum("part")
+    charged = float(watts.sel(converter="charged"))
+    lines = [
+        [
+            str(name),
+            f"{1e12 * float(ds.conversion.sel(converter=name)):.2f}",
+            f"{float(watts.sel(converter=name)):.2f}",
+            f"{float(watts.sel(converter=name)) / charged:.1f}",
+            f"{float(ds.efficiency.sel(converter=name)):.2f}",
+        ]
+        for name in ds.converter.values
+    ]
+    heads = ["converter", "pJ a conversion", "W a tile", "times the charged", "TOPS/W"]
+    return {"converters": markdown(heads, lines)}
+
+
 def draw(ds: xr.Dataset) -> Figure:
     """Left: power of a tile by converter. Right: what the converter's effective bits do to a
     product.
@@ -218,4 +243,6 @@ def draw(ds: xr.Dataset) -> Figure:
 
 
 if __name__ == "__main__":
-    save(draw(compute()), OUT)
+    answer = compute()
+    save(draw(answer), OUT)
+    fill(__file__, lambda row: found(answer, row), tables(answer))

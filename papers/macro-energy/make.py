@@ -1,8 +1,7 @@
 """How does a macro's energy follow from the values it multiplies and from its supply? C V^2, and a
 charge a unit of output.
 
-`python papers/macro-energy/make.py` writes results/macro-energy.svg and .png under the current
-directory.
+`python papers/macro-energy/make.py` writes the figure and the tables of README.md.
 """
 
 from __future__ import annotations
@@ -18,8 +17,9 @@ from matplotlib.figure import Figure
 from pimlab.constants import Constant
 from pimlab.cost import Price, Prices, price
 from pimlab.plot.style import PARTS, figure, save
+from pimlab.studies.published import Row, fill, markdown
 
-OUT = Path("results") / "macro-energy"
+OUT = Path(__file__).with_name("macro-energy")
 TARGETS = Path(__file__).with_name("targets.csv")
 EVENTS = ("access", "active access", "unit of output")
 """What one access of the 7-nm macro counts: itself, whether anything is multiplied, and the mean
@@ -150,6 +150,19 @@ def _marks(
         )
 
 
+def found(ds: xr.Dataset, row: Row) -> float:
+    """Ours for a row of targets.csv, pJ."""
+    at = float(row.condition.split("=")[1])
+    place = np.flatnonzero((ds.series == row.quantity).values & (ds["at"] == at).values)
+    return float(ds.model.isel(point=place).item())
+
+
+def tables(ds: xr.Dataset) -> dict[str, str]:
+    """The constants that were solved from the fitted outputs."""
+    lines = [[event, f"{ds.attrs[f'{event} (pJ)']:.3f}"] for event in EVENTS]
+    return {"prices": markdown(["event of an access", "pJ"], lines)}
+
+
 def draw(ds: xr.Dataset) -> Figure:
     """Left: energy against the values. Right: energy against the supply."""
     fig = figure(11, 4.4)
@@ -190,4 +203,6 @@ def draw(ds: xr.Dataset) -> Figure:
 
 
 if __name__ == "__main__":
-    save(draw(compute()), OUT)
+    answer = compute()
+    save(draw(answer), OUT)
+    fill(__file__, lambda row: found(answer, row), tables(answer))

@@ -2,7 +2,7 @@
 
 Submitted results times the operations of one input give the rate a chip sustained; over the peak,
 its utilisation. None of it is a prediction of ours. `python papers/mlperf-roofline/make.py` writes
-results/mlperf-roofline.svg and .png.
+the figure and the tables of README.md.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from pimlab.catalogue import entry
 from pimlab.machine.protocol import MacOp
 from pimlab.npu import Npu, chip, ridge
 from pimlab.plot.style import PARTS, figure, save
+from pimlab.studies.published import Row, fill, markdown
 
-OUT = Path("results") / "mlperf-roofline"
+OUT = Path(__file__).with_name("mlperf-roofline")
 RESULTS = Path(__file__).parents[2] / "datasets" / "reference" / "npu" / "mlperf_primary.csv"
 # Reddi et al., ISCA 2020, Table I: operations an input and parameters; input bytes from the image
 # size, 3 channels.
@@ -125,6 +126,21 @@ def compute(quick: bool = False) -> xr.Dataset:
     return ds
 
 
+def found(ds: xr.Dataset, row: Row) -> float:
+    """Ours for a row of targets.csv."""
+    one = ds[row.quantity]
+    return float(one.sel(result=row.condition) if row.quantity == "sustained" else one)
+
+
+def tables(ds: xr.Dataset) -> dict[str, str]:
+    """Utilisation of every result."""
+    lines = [
+        [str(name), f"{100 * float(value):.1f} %"]
+        for name, value in zip(ds.result.values, ds.utilisation.values, strict=True)
+    ]
+    return {"utilisation": markdown(["result", "utilisation"], lines)}
+
+
 def draw(ds: xr.Dataset) -> Figure:
     """Left: the rooflines with the results between weights fetched and weights resident. Right:
     utilisation.
@@ -194,17 +210,7 @@ def draw(ds: xr.Dataset) -> Figure:
     return fig
 
 
-def main() -> None:
-    """Compute, print the utilisations and write the figure."""
-    ds = compute()
-    for name, value in zip(ds.result.values, ds.utilisation.values, strict=True):
-        print(f"{name:40} {value:6.1%}")
-    print(
-        f"ResNet-50 operations {float(ds.resnet50_operations):.4g}; Warboy's arrays as assumed: "
-        f"{float(ds.warboy_array_bound):.4g} op/s"
-    )
-    save(draw(ds), OUT)
-
-
 if __name__ == "__main__":
-    main()
+    answer = compute()
+    save(draw(answer), OUT)
+    fill(__file__, lambda row: found(answer, row), tables(answer))

@@ -1,8 +1,7 @@
 """How wrong is an analog product hours, days and years after programming, with and without
 compensation, for four devices?
 
-`python papers/mvm-error-over-time/make.py` writes results/mvm-error-over-time.svg and .png under
-the current directory.
+`python papers/mvm-error-over-time/make.py` writes the figure and the tables of README.md.
 """
 
 from __future__ import annotations
@@ -16,8 +15,9 @@ from matplotlib.figure import Figure
 
 from pimlab.analog import Crossbar, DriftCompensation, device
 from pimlab.plot.style import PARTS, figure, save
+from pimlab.studies.published import Row, fill, markdown
 
-OUT = Path("results") / "mvm-error-over-time"
+OUT = Path(__file__).with_name("mvm-error-over-time")
 TARGETS = Path(__file__).with_name("targets.csv")
 DEVICES = ("pcm-joshi2020", "pcm-hermes-pair", "reram-wan2022", "sonos-agrawal2022")
 TIMES = {
@@ -92,6 +92,24 @@ def compute(quick: bool = False) -> xr.Dataset:
     )
 
 
+def found(ds: xr.Dataset, row: Row) -> float:
+    """Ours for a row of targets.csv: relative error, mean over the seeds."""
+    name, rule, time = row.condition.split(" ", 2)
+    one = ds.error.sel(device=name, compensation=rule.split("=")[1])
+    return float(one.sel(time=TIMES[time.split("=")[1]]).mean("seed"))
+
+
+def tables(ds: xr.Dataset) -> dict[str, str]:
+    """Relative error by device, compensation and time, mean over the seeds."""
+    mean = ds.error.mean("seed")
+    lines = [
+        [name, rule, *(f"{x:.3f}" for x in mean.sel(device=name, compensation=rule).values)]
+        for name in ds.device.values
+        for rule in ds.compensation.values
+    ]
+    return {"errors": markdown(["device", "compensation", *TIMES], lines)}
+
+
 def draw(ds: xr.Dataset) -> Figure:
     """Left: nothing done. Right: one digital gain a layer."""
     fig = figure(10, 4.2)
@@ -126,4 +144,6 @@ def draw(ds: xr.Dataset) -> Figure:
 
 
 if __name__ == "__main__":
-    save(draw(compute()), OUT)
+    answer = compute()
+    save(draw(answer), OUT)
+    fill(__file__, lambda row: found(answer, row), tables(answer))

@@ -1,8 +1,7 @@
 """How do NeuRRAM's throughput, efficiency and energy follow from input and output bits? Seven
 constants, fitted on four points.
 
-`python papers/neurram-efficiency/make.py` writes results/neurram-efficiency.svg and .png under the
-current directory.
+`python papers/neurram-efficiency/make.py` writes the figure and the tables of README.md.
 """
 
 from __future__ import annotations
@@ -17,8 +16,9 @@ from matplotlib.figure import Figure
 from scipy.optimize import nnls
 
 from pimlab.plot.style import PARTS, figure, save
+from pimlab.studies.published import Row, fill, markdown
 
-OUT = Path("results") / "neurram-efficiency"
+OUT = Path(__file__).with_name("neurram-efficiency")
 TARGETS = Path(__file__).with_name("targets.csv")
 CORES = 48
 OPS = 2 * 256 * 128
@@ -177,6 +177,18 @@ def _curve(axes: Axes, ds: xr.Dataset, name: str, mode: str, colour: str) -> Non
         )
 
 
+def found(ds: xr.Dataset, row: Row) -> float:
+    """Ours for a row of targets.csv."""
+    one = ds.sel(point=row.condition)
+    return float(one[row.quantity] if row.quantity in one else one.energy.sel(part=row.quantity))
+
+
+def tables(ds: xr.Dataset) -> dict[str, str]:
+    """The fitted constants."""
+    lines = [[name, f"{value:.3g}"] for name, value in ds.attrs.items() if isinstance(value, float)]
+    return {"constants": markdown(["constant", "value"], lines)}
+
+
 def draw(ds: xr.Dataset) -> Figure:
     """Throughput and efficiency against input bits, and the energy of an operation by part."""
     fig = figure(13, 4.2)
@@ -225,4 +237,6 @@ def draw(ds: xr.Dataset) -> Figure:
 
 
 if __name__ == "__main__":
-    save(draw(compute()), OUT)
+    answer = compute()
+    save(draw(answer), OUT)
+    fill(__file__, lambda row: found(answer, row), tables(answer))

@@ -1,8 +1,7 @@
 """Does our PCM cell reproduce its publication's curves: programming error, drift exponents, 1/f
 read noise?
 
-`python papers/pcm-noise-and-drift/make.py` writes results/pcm-noise-and-drift.svg and .png under
-the current directory.
+`python papers/pcm-noise-and-drift/make.py` writes the figure and the tables of README.md.
 """
 
 from __future__ import annotations
@@ -17,8 +16,9 @@ from matplotlib.figure import Figure
 from pimlab.analog import device
 from pimlab.keys import Key
 from pimlab.plot.style import PARTS, figure, save
+from pimlab.studies.published import Row, fill
 
-OUT = Path("results") / "pcm-noise-and-drift"
+OUT = Path(__file__).with_name("pcm-noise-and-drift")
 TARGETS = Path(__file__).with_name("targets.csv")
 CELL = "pcm-joshi2020"
 OTHER_FIT = "pcm-joshi2020-crosssim"
@@ -119,6 +119,17 @@ def targets() -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def found(ds: xr.Dataset, row: Row) -> float:
+    """Ours for a row of targets.csv: a moment of simulated cells, or how far two fits differ."""
+    if row.quantity == "readings":
+        g = np.linspace(0, 25e-6, 500)
+        first, second = (device(str(name)).programming.spread(g) for name in ds.fit.values)
+        return float(np.abs(first - second).max() / 25e-6 + 0 * ds.fits.values.sum())
+    parts = row.condition.split(" ", 1)
+    one = ds[row.quantity].sel(g=float(parts[0].removeprefix("g=")))
+    return float(one.sel(time=TIMES[parts[1].removeprefix("t=")]) if len(parts) > 1 else one)
+
+
 def draw(ds: xr.Dataset) -> Figure:
     """Programming error, drift exponents and read noise against conductance: laws as lines,
     simulated cells as dots.
@@ -176,4 +187,6 @@ def draw(ds: xr.Dataset) -> Figure:
 
 
 if __name__ == "__main__":
-    save(draw(compute()), OUT)
+    answer = compute()
+    save(draw(answer), OUT)
+    fill(__file__, lambda row: found(answer, row))

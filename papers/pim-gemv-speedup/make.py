@@ -2,8 +2,8 @@
 through the pins?
 
 The baseline is a host that computes in no time and reads the weights of the same DRAM through its
-pins, once for a whole batch. `python papers/pim-gemv-speedup/make.py` writes
-results/pim-gemv-speedup.svg and .png.
+pins, once for a whole batch. `python papers/pim-gemv-speedup/make.py` writes the figure and the
+tables of README.md.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from matplotlib.ticker import FormatStrFormatter
 
 import pimlab.dram_pim as pim
 from pimlab.plot.style import PARTS, figure, save
+from pimlab.studies.published import Row, fill, markdown
 
-OUT = Path("results") / "pim-gemv-speedup"
+OUT = Path(__file__).with_name("pim-gemv-speedup")
 NAMES = {
     "hbm-pim": "HBM-PIM",
     "gddr6-aim": "GDDR6-AiM, outputs first",
@@ -106,6 +107,49 @@ def crossing(ds: xr.Dataset, name: str) -> float:
     return float(np.exp(np.interp(0, -np.log(speedup), np.log(ds.batch.values))))
 
 
+def found(ds: xr.Dataset, row: Row) -> float:
+    """Ours for a row of targets.csv."""
+    return float(ds[row.quantity].sel(machine=row.condition))
+
+
+def tables(ds: xr.Dataset) -> dict[str, str]:
+    """Bandwidth ratio, largest speed-up and the batch that ends it, by machine."""
+    lines = [
+        [
+            NAMES[name],
+            f"{float(ds.bound.sel(machine=name)):.1f}",
+            f"{float(ds.largest_speedup.sel(machine=name)):.1f}",
+            f"{crossing(ds, name):.1f}",
+        ]
+        for name in MACHINES
+    ]
+    heads = ["machine", "bandwidth ratio", "largest speed-up", "no faster from batch"]
+    return {"machines": markdown(heads, lines), "cycles": row_of_aim()}
+
+
+def row_of_aim() -> str:
+    """Cycles of one row of GDDR6-AiM's banks, inputs first, and the speed-up that each leaves, from
+    the timing symbols: 1024 inputs, 512 outputs, 32 groups of outputs.
+    """
+    t = machine("gddr6-aim b").timing
+    macs, outputs, groups = 1024 // 16, 512, 32
+    outside = 1024 * outputs // 256  # 16 pins move 256 bits in one command's time
+    parts = {
+        f"{macs} multiply-accumulates, {t.tCCDS} apart": macs * t.tCCDS,
+        f"precharge and activate ({t.tRP} + {t.tRCDMAC})": t.tRP + t.tRCDMAC,
+        f"two changes between commands to banks and to buffers (2 x {t.tMOD}), less one slot":
+            2 * t.tMOD - t.tCCDS,
+        "accumulators written and read": 8,
+        f"inputs over the pins into the buffer, {macs} x {t.tCCDS} / {groups} groups of outputs":
+            macs * t.tCCDS / groups,
+    }  # fmt: skip
+    total, lines = 0.0, []
+    for text, cycles in parts.items():
+        total += cycles
+        lines.append([text, f"{cycles:g}", f"{outside / total:.1f}"])
+    return markdown(["cycles of one row, inputs first", "cycles", "speed-up left"], lines)
+
+
 def draw(ds: xr.Dataset) -> Figure:
     """Speed-up against size, speed-up against batch, and energy against batch."""
     fig = figure(11, 3.8)
@@ -146,17 +190,7 @@ def draw(ds: xr.Dataset) -> Figure:
     return fig
 
 
-def main() -> None:
-    """Compute, print the bounds and crossings, write the figure."""
-    ds = compute()
-    for name in MACHINES:
-        bound, best = float(ds.bound.sel(machine=name)), float(ds.speedup.sel(machine=name).max())
-        print(
-            f"{name:12} bound {bound:5.1f}  largest speed-up {best:5.2f}  no gain from batch "
-            f"{crossing(ds, name):.1f}"
-        )
-    save(draw(ds), OUT)
-
-
 if __name__ == "__main__":
-    main()
+    answer = compute()
+    save(draw(answer), OUT)
+    fill(__file__, lambda row: found(answer, row), tables(answer))

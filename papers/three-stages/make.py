@@ -1,8 +1,8 @@
 """What do the three stages do to accuracy, energy and latency of one inference? The figures of the
 roadmap study.
 
-`python papers/three-stages/make.py` writes results/three-stages/*.svg and .png, from the store that
-`pimlab reproduce` fills (and goes on with it where it is not complete).
+`python papers/three-stages/make.py` writes the figures and the tables of README.md, from the store
+that `pimlab reproduce` fills (and goes on with it where it is not complete).
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from pathlib import Path
 import xarray as xr
 from matplotlib.figure import Figure
 
-from pimlab import plot
+from pimlab import plot, units
 from pimlab.roadmap import study
+from pimlab.studies.published import Row, fill, markdown
 
 STORE = Path("results") / "roadmap.zarr"
-OUT = Path("results") / "three-stages"
+OUT = Path(__file__).parent
 SMALLEST = study.Size(
     samples=50, files=4, windows=1, seeds=2, explained=50, chips=2, times=("0 s", "1 year")
 )
@@ -58,6 +59,35 @@ def reached(ds: xr.Dataset) -> dict[tuple[str, str], float]:
     }
 
 
+def found(ds: xr.Dataset, row: Row) -> float:
+    """The largest value of any workload, to hold against a published bound of targets.csv."""
+    return reached(ds)[row.quantity, row.condition]
+
+
+def tables(ds: xr.Dataset) -> dict[str, str]:
+    """Metric, energy and latency by workload, machine and time, each with its interval."""
+    lines = []
+    for row in study.summary(ds).to_dict("records"):
+        name = row["metric"]
+        quality = (
+            [f"{row[name + end]:.3g}" for end in ("", "_low", "_high")] if name != "none" else []
+        )
+        energy = [units.si(row[f"energy{end}_J"], "J") for end in ("", "_low", "_high")]
+        lines.append(
+            [
+                row["workload"],
+                row["target"],
+                units.si(row["at_s"], "s") if quality else "",
+                "{} ({} to {})".format(*quality) if quality else "",
+                "{} ({} to {})".format(*energy),
+                units.si(row["latency_s"], "s"),
+                f"{row['assumed_share']:.0%}",
+            ]
+        )
+    heads = ["workload", "machine", "at", "accuracy or perplexity", "energy", "latency", "assumed"]
+    return {"summary": markdown(heads, lines)}
+
+
 def draw(ds: xr.Dataset) -> dict[str, Figure]:
     """Accuracy (or perplexity) against energy, and the energy's parts."""
     return {
@@ -67,5 +97,7 @@ def draw(ds: xr.Dataset) -> dict[str, Figure]:
 
 
 if __name__ == "__main__":
-    for name, figure in draw(compute()).items():
+    answer = compute()
+    for name, figure in draw(answer).items():
         plot.save(figure, OUT / name)
+    fill(__file__, lambda row: found(answer, row), tables(answer))

@@ -15,8 +15,16 @@ from typing import Any
 
 from pimlab.values import nearest
 
-ROOT = Path(__file__).resolve().parents[2] / "datasets"
-"""The folder of vendored files, found from a checkout or an editable install."""
+def folder(package: Path) -> Path:
+    """Where the vendored files lie: beside the package in a checkout, in it where it was
+    installed.
+    """
+    beside = package.parent / "datasets"
+    return beside if (beside / "MANIFEST.toml").is_file() else package / "datasets"
+
+
+ROOT = folder(Path(__file__).resolve().parents[1])
+"""The folder of vendored files."""
 
 
 class DataError(ValueError):
@@ -29,8 +37,8 @@ def manifest() -> dict[str, dict[str, Any]]:
     path = ROOT / "MANIFEST.toml"
     if not path.is_file():
         raise DataError(
-            f"{path} is missing: the data lie in the repository; install it from a checkout with "
-            "`pip install -e .`"
+            f"{path} is missing: data and models are a part of the package; install it again with "
+            "`pip install --force-reinstall --no-deps` from a checkout"
         )
     return {entry["file"]: entry for entry in tomllib.loads(path.read_text())["file"]}
 

@@ -188,6 +188,10 @@ def circles(graph):
     )
 
 
+def test_no_modules_import_each_other():
+    assert not circles(depends(modules()))
+
+
 def test_a_circle_is_seen_wherever_the_import_stands():
     sources = {
         "pimlab.a": "def f():\n    from pimlab.b import g",

@@ -1,15 +1,15 @@
-"""What the tests of every paper share: its `make.py` computed at the quick size, and the rows of its `targets.csv`.
+"""What the tests of every paper share: its `make.py` computed at the quick size, the rows of its `targets.csv`, its README.
 
 The folder follows from the name of the test file: `test_ir_drop.py` reads `papers/ir-drop`.
 """
 
-import csv
 import importlib.util
 from pathlib import Path
 
 import pytest
 
 import pimlab
+from pimlab.studies import published
 
 PAPERS = Path(__file__).parents[2] / "papers"
 
@@ -39,5 +39,9 @@ def ds(make):
 
 @pytest.fixture(scope="module")
 def targets(request):
-    with (_folder(request) / "targets.csv").open() as file:
-        return list(csv.DictReader(file))
+    return published.targets(_folder(request) / "targets.csv")
+
+
+@pytest.fixture(scope="module")
+def readme(request):
+    return (_folder(request) / "README.md").read_text()

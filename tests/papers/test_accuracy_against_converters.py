@@ -1,12 +1,10 @@
 """papers/accuracy-against-converters: every claim holds on our network, and the figure draws."""
 
+from paper_checks import *  # noqa: F403  # the checks of every paper
+
 
 def _accuracy(ds, cell, mapping, bits):
     return float(ds.accuracy.sel(cell=cell, mapping=mapping, bits=bits).mean("seed"))
-
-
-def test_targets_have_sources(targets):
-    assert all(row["role"] == "held-out" and "read in" in row["provenance"] for row in targets)
 
 
 def test_a_proportional_sum_needs_no_more_than_8_bits(ds):

@@ -1,16 +1,9 @@
 """papers/collectives: the constants are those that the fit finds, the rest is met within the stated errors, and the figure draws."""
 
 import pytest
+from paper_checks import *  # noqa: F403  # the checks of every paper
 
 from pimlab.cluster import network
-
-
-def test_targets_are_met(targets):
-    for row in targets:
-        assert row["role"] == "held-out"
-        name, workers, size = row["condition"].split()
-        ours = network(name).seconds(row["quantity"], float(size), int(workers))
-        assert abs(ours / float(row["published"]) - 1) <= float(row["tolerance"]), (row, ours)
 
 
 def test_rows_that_were_not_fitted_are_within_15_percent_in_the_median(make, ds):

@@ -1,21 +1,7 @@
 """papers/decode-on-three-stages: formulas against print, bounds kept, and what batching does on each stage."""
 
 import numpy as np
-
-
-def test_targets(ds, targets):
-    found = [float(ds[row["quantity"]].sel(shape=row["condition"])) for row in targets]
-    table = [
-        (row["quantity"], row["condition"], float(row["published"]), value)
-        for row, value in zip(targets, found, strict=True)
-    ]
-    missed = [
-        line
-        for line, row in zip(table, targets, strict=True)
-        if abs(line[3] - line[2]) > float(row["tolerance"])
-    ]
-    assert not missed, "\n".join(map(str, table))
-    assert not any("memory" in row["provenance"] for row in targets)
+from paper_checks import *  # noqa: F403  # the checks of every paper
 
 
 def test_no_npu_beats_its_memory(ds):

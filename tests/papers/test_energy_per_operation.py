@@ -1,33 +1,7 @@
 """papers/energy-per-operation: the printed table, both cross-checks, and the figure draws."""
 
 import pytest
-
-
-def _found(ds, quantity, condition):
-    if quantity == "value":
-        return 1e12 * float(ds.value.sel(operation=condition))
-    if quantity == "accelforge":
-        return 1e12 * float(ds.accelforge.sel(check=condition, tool="ours"))
-    return float(ds.scaling.sel(node=int(condition), tool="ours"))
-
-
-def test_targets(ds, targets):
-    table = [
-        (
-            row["quantity"],
-            row["condition"],
-            float(row["published"]),
-            _found(ds, row["quantity"], row["condition"]),
-        )
-        for row in targets
-    ]
-    missed = [
-        line
-        for line, row in zip(table, targets, strict=True)
-        if abs(line[3] - line[2]) > float(row["tolerance"])
-    ]
-    assert not missed, "\n".join(map(str, table))
-    assert not any("memory" in row["provenance"] for row in targets)
+from paper_checks import *  # noqa: F403  # the checks of every paper
 
 
 def test_fetching_weights_costs_dram_and_time(ds):

@@ -1,26 +1,7 @@
 """papers/hermes-operating-points: every target within its tolerance, the findings hold, and the figure draws."""
 
 import pytest
-
-
-def _found(ds, row):
-    if row["quantity"] in ("throughput", "efficiency"):
-        return float(ds[row["quantity"]].sel(mode=row["condition"]))
-    return float(ds["chip_energy" if row["quantity"] == "core_energy" else row["quantity"]])
-
-
-def test_targets(ds, targets):
-    table = [
-        (row["quantity"], row["condition"], float(row["published"]), _found(ds, row))
-        for row in targets
-    ]
-    missed = [
-        line
-        for line, row in zip(table, targets, strict=True)
-        if abs(line[3] / line[2] - 1) > float(row["tolerance"])
-    ]
-    assert not missed, "\n".join(map(str, table))
-    assert not any("memory" in row["provenance"] for row in targets)
+from paper_checks import *  # noqa: F403  # the checks of every paper
 
 
 def test_power_does_not_depend_on_the_mode(ds):

@@ -1,30 +1,6 @@
 """papers/ir-drop: every target within its tolerance, and the figure draws."""
 
-
-def _found(ds, quantity, condition):
-    if quantity != "ratio":
-        return float(ds[quantity])
-    rg, n = (float(part.split("=")[1]) for part in condition.split())
-    return float(ds.ratio.sel(rg=rg, n=int(n), topology="A"))
-
-
-def test_targets(ds, targets):
-    table = [
-        (
-            row["quantity"],
-            row["condition"],
-            float(row["published"]),
-            _found(ds, row["quantity"], row["condition"]),
-        )
-        for row in targets
-    ]
-    missed = [
-        line
-        for line, row in zip(table, targets, strict=True)
-        if abs(line[3] - line[2]) > float(row["tolerance"])
-    ]
-    assert not missed, "\n".join(map(str, table))
-    assert not any("memory" in row["provenance"] for row in targets)
+from paper_checks import *  # noqa: F403  # the checks of every paper
 
 
 def test_law_holds_while_the_loss_is_below_1_percent(ds):

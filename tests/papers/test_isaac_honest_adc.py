@@ -1,26 +1,7 @@
 """papers/isaac-honest-adc: every target within its tolerance, the findings hold, and the figure draws."""
 
 import pytest
-
-
-def _found(ds, row):
-    if row["quantity"] == "conversion":
-        return 1e12 * float(ds.conversion.sel(converter=row["condition"]))
-    return float(ds[row["quantity"]])
-
-
-def test_targets(ds, targets):
-    table = [
-        (row["quantity"], row["condition"], float(row["published"]), _found(ds, row))
-        for row in targets
-    ]
-    missed = [
-        line
-        for line, row in zip(table, targets, strict=True)
-        if abs(line[3] / line[2] - 1) > float(row["tolerance"])
-    ]
-    assert not missed, "\n".join(map(str, table))
-    assert not any("memory" in row["provenance"] for row in targets)
+from paper_checks import *  # noqa: F403  # the checks of every paper
 
 
 def test_the_converter_is_most_of_the_tile(ds):

@@ -2,27 +2,7 @@
 
 import numpy as np
 import pytest
-
-
-def _found(ds, row):
-    at = float(row["condition"].split("=")[1])
-    place = np.flatnonzero((ds.series == row["quantity"]).values & (ds["at"] == at).values)
-    return float(ds.model.isel(point=place).item())
-
-
-def test_targets(make, ds):
-    rows = make.targets()
-    table = [
-        (row["quantity"], row["condition"], float(row["published"]), _found(ds, row))
-        for row in rows
-    ]
-    missed = [
-        line
-        for line, row in zip(table, rows, strict=True)
-        if abs(line[3] / line[2] - 1) > float(row["tolerance"])
-    ]
-    assert not missed, "\n".join(map(str, table))
-    assert not any("memory" in row["provenance"] for row in rows)
+from paper_checks import *  # noqa: F403  # the checks of every paper
 
 
 def test_one_constant_a_voltage_curve_and_three_for_the_values(ds):

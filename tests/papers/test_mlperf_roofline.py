@@ -2,28 +2,7 @@
 
 import numpy as np
 import pytest
-
-
-def test_targets(ds, targets):
-    found = [
-        float(
-            ds[row["quantity"]].sel(result=row["condition"])
-            if row["quantity"] == "sustained"
-            else ds[row["quantity"]]
-        )
-        for row in targets
-    ]
-    table = [
-        (row["quantity"], row["condition"], float(row["published"]), value)
-        for row, value in zip(targets, found, strict=True)
-    ]
-    missed = [
-        line
-        for line, row in zip(table, targets, strict=True)
-        if abs(line[3] - line[2]) > float(row["tolerance"])
-    ]
-    assert not missed, "\n".join(map(str, table))
-    assert not any("memory" in row["provenance"] for row in targets)
+from paper_checks import *  # noqa: F403  # the checks of every paper
 
 
 def test_no_result_exceeds_its_peak_or_the_roof_with_resident_weights(ds):

@@ -1,21 +1,6 @@
 """papers/mvm-error-over-time: every target within its tolerance, the findings hold, and the figure draws."""
 
-
-def test_targets(make, ds, targets):
-    table = []
-    for row in targets:
-        name, rule, time = row["condition"].split(" ", 2)
-        found = ds.error.sel(
-            device=name, compensation=rule.split("=")[1], time=make.TIMES[time.split("=")[1]]
-        ).mean("seed")
-        table.append((row["condition"], float(row["published"]), float(found)))
-    missed = [
-        line
-        for line, row in zip(table, targets, strict=True)
-        if abs(line[2] / line[1] - 1) > float(row["tolerance"])
-    ]
-    assert not missed, "\n".join(map(str, table))
-    assert not any("memory" in row["provenance"] for row in targets)
+from paper_checks import *  # noqa: F403  # the checks of every paper
 
 
 def test_only_drifting_cells_gain_from_compensation(ds):

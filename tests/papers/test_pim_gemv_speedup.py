@@ -1,10 +1,9 @@
 """papers/pim-gemv-speedup: targets are met at the quick size, and the figure draws."""
 
+from paper_checks import *  # noqa: F403  # the checks of every paper
 
-def test_bounds_are_the_published_ratios_and_are_never_exceeded(make, ds, targets):
-    for row in targets:
-        ours = float(ds[row["quantity"]].sel(machine=row["condition"]))
-        assert abs(ours / float(row["published"]) - 1) <= float(row["tolerance"]), (row, ours)
+
+def test_bounds_are_never_exceeded(make, ds):
     assert (ds.speedup < ds.bound).all()
     assert (ds.speedup_batch.diff("batch") < 0).all()
     for machine in make.MACHINES:

@@ -1,30 +1,7 @@
 """papers/quantisation-sqnr: every target within its tolerance, theory met, and the figure draws."""
 
 import numpy as np
-
-
-def _found(ds, quantity, condition):
-    coordinate, value = condition.split("=")
-    return float(ds[quantity].sel({coordinate: int(value) if coordinate == "bits" else value}))
-
-
-def test_targets(ds, targets):
-    table = [
-        (
-            row["quantity"],
-            row["condition"],
-            float(row["published"]),
-            _found(ds, row["quantity"], row["condition"]),
-        )
-        for row in targets
-    ]
-    missed = [
-        line
-        for line, row in zip(table, targets, strict=True)
-        if abs(line[3] - line[2]) > float(row["tolerance"])
-    ]
-    assert not missed, "\n".join(map(str, table))
-    assert not any("memory" in row["provenance"] for row in targets)
+from paper_checks import *  # noqa: F403  # the checks of every paper
 
 
 def test_exact_expectation_of_microscaling(ds):

@@ -1,28 +1,7 @@
 """papers/tiki-taka: the rest point of SGD is the derived one, the rules come in the published order, and the figure draws."""
 
 import pytest
-
-
-def test_targets(make, ds, targets):
-    for row in targets:
-        if row["quantity"] == "bias":
-            noise = float(row["condition"].rsplit(" ", 1)[1])
-            found = float(ds.rest.sel(rule="SGD", noise=noise))
-            assert found == pytest.approx(float(row["published"]), rel=float(row["tolerance"])), (
-                row["condition"]
-            )
-            assert float(row["published"]) == pytest.approx(make.bias_law(noise), abs=5e-4)
-        if (
-            row["quantity"] == "gap"
-        ):  # 500 digits instead of 1347 are learned less evenly: twice the tolerance of the full size
-            mean = ds.accuracy.mean("seed")
-            gap = mean.sel(cell="1000 states, slope 1", rule="Tiki-Taka") - mean.sel(
-                cell="1000 states, slope 0", rule="SGD"
-            )
-            assert float(gap) == pytest.approx(
-                float(row["published"]), abs=2 * float(row["tolerance"])
-            )
-    assert not any("memory" in row["provenance"] for row in targets)
+from paper_checks import *  # noqa: F403  # the checks of every paper
 
 
 def test_noise_draws_sgd_to_the_symmetry_point_and_not_tiki_taka(make, ds):
@@ -38,27 +17,29 @@ def test_few_states_and_asymmetry_cost_sgd_most(ds):
     assert lost.sel(rule="SGD") > lost.sel(rule="Tiki-Taka v2") + 0.03
 
 
+def test_tiki_taka_on_asymmetric_cells_is_near_sgd_on_symmetric_ones(ds):
+    # 500 digits instead of 1347 are learned less evenly: twice the tolerance of the full size
+    mean = ds.accuracy.mean("seed")
+    fair = mean.sel(cell="1000 states, slope 0", rule="SGD")
+    assert abs(float(mean.sel(cell="1000 states, slope 1", rule="Tiki-Taka") - fair)) < 0.06
+
+
+def test_the_rest_points_published_are_those_of_the_law(make, targets):
+    rows = [row for row in targets if row.quantity == "bias"]
+    assert len(rows) == 2
+    for row in rows:
+        assert abs(row.value - make.bias_law(float(row.condition.rsplit(" ", 1)[1]))) < 5e-4
+
+
 def test_figure_draws(make, ds):
     assert "Tiki-Taka" in make.draw(ds).axes[0].get_title()
 
 
 @pytest.mark.full
-def test_the_order_and_the_states_at_full_size(make, targets):
+def test_the_order_at_full_size(make):
     ds = make.compute()
-    low, high = next(
-        map(int, row["published"].split(" to ")) for row in targets if row["tolerance"] == "inside"
-    )
-    assert low <= make.fewest(ds, "Tiki-Taka v2") <= high
-    assert (
-        make.fewest(ds, "Tiki-Taka") < 100
-    )  # the papers' first version needed 1000s: see the README
+    assert make.fewest(ds, "Tiki-Taka") < 100  # the paper's first version needed 1000s
     mean = ds.accuracy.mean("seed")
     assert (mean.sel(rule="SGD") < mean.sel(rule="Tiki-Taka")).where(ds.slope != 0, True).all()
     hard = mean.sel(cell=["6 states, slope 1", *make.MEASURED])
     assert (hard.sel(rule="Tiki-Taka") < hard.sel(rule="Tiki-Taka v2")).all()
-    gap = mean.sel(cell="1000 states, slope 1", rule="Tiki-Taka") - mean.sel(
-        cell="1000 states, slope 0", rule="SGD"
-    )
-    assert abs(float(gap)) < float(
-        next(row["tolerance"] for row in targets if row["quantity"] == "gap")
-    )
