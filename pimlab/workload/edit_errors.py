@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 
 from pimlab.workload import intervals
-from pimlab.workload.metrics import Metric, Summary, finite
+from pimlab.workload.metric import Metric, Summary, finite
 
 
 class CharacterError(Metric):

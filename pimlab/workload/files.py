@@ -15,6 +15,7 @@ from typing import Any
 
 from pimlab.values import nearest
 
+
 def folder(package: Path) -> Path:
     """Where the vendored files lie: beside the package in a checkout, in it where it was
     installed.

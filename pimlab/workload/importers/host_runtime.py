@@ -11,25 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pimlab.workload.importers.limits import SECONDS
+from pimlab.workload.importers.limits import REFERENCE_ERRORS, SECONDS
 from pimlab.workload.model import ModelError
 
 Runner = Any
 """A `Session` or a `Reference`: run(outputs, feeds), get_inputs(), get_outputs()."""
-
-REFERENCE_ERRORS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    ImportError,
-    LookupError,
-    NotImplementedError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-"""What onnx's reference implementation raises when an operator cannot be computed."""
 
 
 class Named(NamedTuple):

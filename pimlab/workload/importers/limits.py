@@ -29,6 +29,19 @@ SECONDS = 60.0
 """Time of one inference in the host's runtime when a file is read."""
 SMALL = 1024
 """Values of a constant that is followed through arithmetic on shapes."""
+REFERENCE_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What onnx's reference implementation raises when an operator cannot be computed."""
 
 
 def check_nesting(graph: Any, file: str, depth: int = 0) -> None:
@@ -175,8 +188,6 @@ class _Walk:
         """
         from onnx import helper, numpy_helper
         from onnx.reference import ReferenceEvaluator
-
-        from pimlab.workload.importers.host_runtime import REFERENCE_ERRORS
 
         read = [values[name] for name in dict.fromkeys(node.input) if name]
         outputs = [helper.make_empty_tensor_value_info(name) for name in node.output if name]
