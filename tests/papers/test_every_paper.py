@@ -13,6 +13,8 @@ from pimlab.studies import published
 ROOT = Path(__file__).parents[2]
 FOLDERS = sorted(path.parent for path in (ROOT / "papers").glob("*/make.py"))
 LARGEST = 300_000
+BY_HAND = {"three-stages": "its make.py has tables, but the roadmap study has not run for them yet"}
+"""Folders whose README is still typed by hand, and why."""
 
 
 @pytest.fixture(params=FOLDERS, ids=lambda folder: folder.name)
@@ -60,13 +62,16 @@ def test_the_tests_of_every_paper_are_there(folder):
 
 def test_a_figure_is_committed_and_shown(folder):
     readme = (folder / "README.md").read_text()
-    shown = re.findall(r"!\[[^\]]+\]\(([\w-]+\.svg)\)", readme)
+    shown = re.findall(r"!\[[^\]]+\]\(([\w-]+\.(?:svg|png))\)", readme)
     assert shown
     for name in shown:
         assert 1000 < (folder / name).stat().st_size < LARGEST, name
 
 
 def test_every_table_is_written_by_make(folder):
+    if folder.name in BY_HAND:
+        assert not published.marked((folder / "README.md").read_text()), "take it off the list"
+        return
     readme = (folder / "README.md").read_text()
     for inside in published.marked(readme).values():
         assert inside, "run make.py"
