@@ -16,8 +16,7 @@ from pimlab.analog.physics import numbers
 from pimlab.analog.programmed import ProgrammedCrossbar
 from pimlab.cost import Prices
 from pimlab.keys import Key, as_key
-from pimlab.machine.protocol import Calibration, MacOp, Target, VectorOp, checked_weights
-from pimlab.machine.together import Together
+from pimlab.machine.protocol import Calibration, MacOp, VectorOp, checked_weights
 from pimlab.machine.work import ARRAY
 from pimlab.values import unknown
 
@@ -139,12 +138,9 @@ class Crossbar(ArrayDesign):
         """
         return 0.0 if self.capacity is None else self.arrays_of(op) / self.capacity
 
-    def together(self, chips: int) -> Target:
+    def spread(self, chips: int) -> Self:
         """Layers larger than one chip lie over several, so the arrays count as one machine's."""
-        if self.capacity is None:
-            return super().together(chips)
-        wide = self.but(capacity=chips * self.capacity)
-        return self if chips == 1 else Together(machine=wide, chips=chips, counted=chips)
+        return self if self.capacity is None else self.but(capacity=chips * self.capacity)
 
     @property
     def static_owners(self) -> Mapping[str, str]:

@@ -269,13 +269,11 @@ class Target(Value, ABC):
         """
         return 0.0
 
-    def together(self, chips: int) -> Target:
-        """As many of this machine that hold one model together: so many times the memory, the
-        arrays and the static power.
+    def spread(self, chips: int) -> Self:
+        """This machine when an operator may lie over the memories of `chips` of them; itself unless
+        one of its fields says how much a chip holds.
         """
-        from pimlab.machine.together import Together
-
-        return self if chips == 1 else Together(machine=self, chips=chips)
+        return self
 
     @abstractmethod
     def events(self, op: MacOp | VectorOp) -> Mapping[str, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pimlab.machine.protocol import MacOp, VectorOp
+from pimlab.machine.protocol import MacOp, Target, VectorOp
 from pimlab.machine.wrapped import Wrapped
 from pimlab.values import integer
 
@@ -34,3 +34,13 @@ class Together(Wrapped):
     def static(self) -> Mapping[str, float]:
         """What all chips draw."""
         return {event: rate * self.chips for event, rate in self.machine.static.items()}
+
+
+def together(machine: Target, chips: int) -> Target:
+    """As many of `machine` that hold one model together: so many times the memory, the arrays and
+    the static power.
+    """
+    if chips == 1:
+        return machine
+    wide = machine.spread(chips)
+    return Together(machine=wide, chips=chips, counted=1 if wide is machine else chips)

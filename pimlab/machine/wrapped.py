@@ -66,9 +66,10 @@ class Wrapped(Target):
         """Share of the machine's memory."""
         return self.machine.occupancy(op)
 
-    def together(self, chips: int) -> Target:
-        """The wrapped machine, as many of the machine together."""
-        return self.but(machine=self.machine.together(chips))
+    def spread(self, chips: int) -> Self:
+        """The machine, when an operator may lie over the memories of `chips` of them."""
+        wide = self.machine.spread(chips)
+        return self if wide is self.machine else self.but(machine=wide)
 
     def events(self, op: MacOp | VectorOp) -> Mapping[str, int]:
         """Counts of the machine."""

@@ -19,6 +19,7 @@ from pimlab.cost.prices import Price
 from pimlab.machine import presets
 from pimlab.machine.links import LINK_BIT, Link, link_seconds, transferred
 from pimlab.machine.protocol import MacOp, Target, VectorOp
+from pimlab.machine.together import together
 from pimlab.values import Value, canonical, integer, nearest, part, unknown
 
 Op = MacOp | VectorOp
@@ -114,8 +115,8 @@ class Plan(Value):
         for op in self.operators:
             if isinstance(op, MacOp):
                 mine[self.owners[op.name]].append(op)
-        together = {m.name: m.together(self.chips.get(m.name, 1)) for m in self.machines}
-        return {name: m.placed(tuple(mine[name])) for name, m in together.items()}
+        held = {m.name: together(m, self.chips.get(m.name, 1)) for m in self.machines}
+        return {name: m.placed(tuple(mine[name])) for name, m in held.items()}
 
     def machine(self, op: Op | str) -> Target:
         """The machine that runs the operator (or the operator of that name); KeyError for one that

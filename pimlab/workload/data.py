@@ -17,7 +17,7 @@ import numpy as np
 from pimlab.values import nearest
 from pimlab.workload.files import DataError
 from pimlab.workload.metrics import Metric
-from pimlab.workload.metrics import metric as chosen_metric
+from pimlab.workload.named_metrics import metric as chosen_metric
 
 
 class Data:

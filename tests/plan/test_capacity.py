@@ -5,7 +5,7 @@ import pytest
 
 import pimlab as pim
 from pimlab.machine.protocol import MacOp
-from pimlab.machine.together import Together
+from pimlab.machine.together import Together, together
 from pimlab.plan import CapacityError, check_fits, chips_needed, planned, shortage, with_chips
 from pimlab.plan.plan import CHIP_LINK_BIT
 from tests.schedule.made import Bench, Network
@@ -105,14 +105,14 @@ def test_a_layer_larger_than_one_chip_is_programmed_over_several():
 
 def test_together_has_so_many_times_the_arrays_and_the_static_power():
     pcm = pim.target("pcm-hermes")
-    assert (pcm.together(3).array_count, pcm.together(1)) == (192, pcm)
+    assert (together(pcm, 3).array_count, together(pcm, 1)) == (192, pcm)
     op = MacOp(name="a", m=1, k=256, n=512)
-    assert pcm.together(2).occupancy(op) == 2 / 128
-    npu = pim.target("warboy").together(4)
+    assert together(pcm, 2).occupancy(op) == 2 / 128
+    npu = together(pim.target("warboy"), 4)
     assert isinstance(npu, Together)
     assert npu.static == {name: 4 * rate for name, rate in pim.target("warboy").static.items()}
     assert npu.occupancy(op) == pim.target("warboy").occupancy(op) / 4
-    assert pim.target("pcm-hermes").but(capacity=None).together(2).array_count is None
+    assert together(pim.target("pcm-hermes").but(capacity=None), 2).array_count is None
 
 
 def test_the_weights_of_an_npu_fill_its_dram():

@@ -17,7 +17,8 @@ from pimlab.workload import (
     TopAccuracy,
     intervals,
 )
-from pimlab.workload.metrics import Own, metric
+from pimlab.workload.metrics import Own
+from pimlab.workload.named_metrics import metric
 
 RNG = np.random.default_rng(3)
 SCORES = RNG.normal(size=(200, 5)).round(1)  # many are equal
