@@ -147,9 +147,11 @@ def _with_constants(case: Case) -> Case | None:
 
 def _verdict(case: Case, way: str) -> Verdict:
     try:
-        for value, wanted in zip(case.model.graph.output, case.outputs, strict=True):
-            if (fault := _fault(case, value.name, wanted)) is not None:
-                return Verdict(case.name, way, "wrong", fault)
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for value, wanted in zip(case.model.graph.output, case.outputs, strict=True):
+                if (fault := _fault(case, value.name, wanted)) is not None:
+                    return Verdict(case.name, way, "wrong", fault)
         return Verdict(case.name, way, "equal")
     except ModelError as error:
         return Verdict(case.name, way, "refused", str(error))

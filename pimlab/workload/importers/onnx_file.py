@@ -100,7 +100,9 @@ def damage_named(file: str) -> Iterator[None]:
 
     try:
         yield
-    except (DecodeError, EncodeError, RecursionError, UnicodeDecodeError) as error:
+    except ModelError:
+        raise
+    except (DecodeError, EncodeError, RecursionError, UnicodeDecodeError, ValueError) as error:
         raise ModelError(
             f"{file} is damaged or no valid ONNX file ({first_line(error)})"
         ) from error

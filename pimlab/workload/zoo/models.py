@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from pimlab.values import nearest
 from pimlab.workload import files
@@ -36,14 +37,23 @@ TRAINED: dict[str, Callable[[], Model]] = {
 """Model name -> what trains it on a table of an optional package."""
 
 
-def load_model(name: str | Path, *, dims: Mapping[str, int] | None = None) -> Model:
+def load_model(
+    name: Any,
+    *,
+    dims: Mapping[str, int] | None = None,
+    output: str | None = None,
+    example: Any = None,
+) -> Model:
     """A model by name, or from the path of an ONNX or GGUF file.
 
     name : one of the project's models ("fashion-cnn", "digits-mlp", "cancer-mlp", "magika",
     "small-lm"), one made of an optional package ("minilm", "smollm2-135m", ...), a shape without
     weights ("llama2-7b", ...), or a path to a file.
-    dims : sizes of the dimensions that an ONNX file leaves open, besides the batch, such as
-    {"sequence": 128}.
+    dims : sizes of the dimensions that an ONNX file leaves open, such as {"sequence": 128}; with
+    the name of the batch, an inference is a batch of that size.
+    output : name of the output of an ONNX file that answers; None for its first.
+    example : array (n, ...), or arrays by input name, that fit an ONNX file whose inputs cannot be
+    drawn at random (shapes, indices).
     Raises TypeError for what is no text, ModelError for an unknown name, a damaged file, or an
     operator that no target executes; DataError when a vendored file is not the one that was
     published; ImportError says which optional package to install.
@@ -54,22 +64,54 @@ def load_model(name: str | Path, *, dims: Mapping[str, int] | None = None) -> Mo
     from pimlab.workload.importers.onnx_split import OnnxModel
 
     if not isinstance(name, (str, Path)):
-        raise TypeError(
-            f"model {name!r} is neither a name nor a path; write for example "
-            "pimlab.load_model('fashion-cnn')"
-        )
+        raise TypeError(_no_path(name))
     text, path = str(name), Path(name)
-    if text in VENDORED:
-        return OnnxModel(files.verified(VENDORED[text]), name=text, dims=dims)
-    if text in OPTIONAL:
+    if text in OPTIONAL and output is None and example is None:
         return OPTIONAL[text](dict(dims) if dims else None)
-    if path.suffix == ".onnx":
-        return OnnxModel(path, dims=dims)
-    if dims:
-        raise ModelError(
-            f"model {text!r} with dims={dict(dims)}: only ONNX files have dimensions to fix"
-        )
+    if text in VENDORED or path.suffix == ".onnx":
+        source = files.verified(VENDORED[text]) if text in VENDORED else path
+        label = text if text in VENDORED else None
+        return OnnxModel(source, name=label, dims=dims, output=output, example=example)
+    given = {"dims": dims, "output": output, "example": example}
+    for argument, value in given.items():
+        if value is not None:
+            raise ModelError(
+                f"model {text!r} with {argument}={value!r}: only ONNX files take {argument}"
+            )
     return _without_dims(text, path)
+
+
+def _no_path(model: Any) -> str:
+    """What to write for a model that is an object in memory."""
+    kinds = {kind.__module__.partition(".")[0] for kind in type(model).__mro__}
+    shown = f"{type(model).__name__} object"
+    if "torch" in kinds:
+        return (
+            f"model {shown} is a torch module; write it to a file with torch.onnx.export(model, "
+            "(example,), 'model.onnx', dynamo=True) and then pimlab.load_model('model.onnx'), or "
+            "give it to pimlab.workload.TorchModel(model, example)"
+        )
+    if "sklearn" in kinds:
+        return (
+            f"model {shown} is of scikit-learn; write it to a file with skl2onnx.to_onnx(model, "
+            "x[:1].astype('float32'), options={'zipmap': False}), save its SerializeToString() as "
+            "'model.onnx', and then pimlab.load_model('model.onnx', output='probabilities') "
+            "(networks such as MLPClassifier; trees and kernels multiply no matrices)"
+        )
+    if "onnx" in kinds:
+        return (
+            f"model {shown} is an onnx graph in memory; write pimlab.workload.OnnxModel(model), or "
+            "the path of its file"
+        )
+    if "keras" in kinds or "tensorflow" in kinds:
+        return (
+            f"model {shown} is of Keras; write model.export('model.onnx', format='onnx') and then "
+            "pimlab.load_model('model.onnx')"
+        )
+    return (
+        f"model {model!r} is neither a name nor a path; write for example "
+        "pimlab.load_model('fashion-cnn')"
+    )
 
 
 def _without_dims(text: str, path: Path) -> Model:
