@@ -39,6 +39,7 @@ _EXPORTS = {
     "ADC": "pimlab.analog",
     "DAC": "pimlab.analog",
     "check": "pimlab.analog",
+    "add_catalogue": "pimlab.catalogue",
     "Key": "pimlab.keys",
     "Constant": "pimlab.constants",
     "assumed": "pimlab.constants",

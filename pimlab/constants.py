@@ -2,10 +2,10 @@
 by.
 
 `status` is one of
-published: read in the source named; digitised: read off a figure, by the source named; derived:
-computed from other constants by the rule in `reason`; assumed: nobody published it, and `reason`
-says why this value. Everything in memory is SI. `low` and `high` equal `value` where the source
-gives no interval.
+published: read in the source named; digitised: read off a figure, by the source named; measured:
+by the user, and `where` says on what; derived: computed from other constants by the rule in
+`reason`; assumed: nobody published it, and `reason` says why this value. Everything in memory is
+SI. `low` and `high` equal `value` where the source gives no interval.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ import math
 from collections.abc import Callable
 from typing import Literal
 
-from pimlab.values import Value
+from pimlab import units
+from pimlab.values import Value, nearest
 
-Status = Literal["published", "digitised", "derived", "assumed"]
-STATUSES: tuple[str, ...] = ("published", "digitised", "derived", "assumed")
+Status = Literal["published", "digitised", "measured", "derived", "assumed"]
+STATUSES: tuple[str, ...] = ("published", "digitised", "measured", "derived", "assumed")
 
 
 class Constant(Value):
@@ -40,7 +41,25 @@ class Constant(Value):
     reason: str = ""
 
     def check(self) -> None:
-        """low <= value <= high, all finite."""
+        """The unit is one of SI, the status one of `STATUSES`, low <= value <= high, all finite."""
+        for word in ("name", "unit", "printed", "where", "reason"):
+            if not isinstance(getattr(self, word), str):
+                raise TypeError(f"Constant {word}={getattr(self, word)!r:.60} is not a text")
+        if self.status not in STATUSES:
+            raise ValueError(
+                f"{self.name}: status={self.status!r:.60} is not one of {', '.join(STATUSES)}"
+                f"{nearest(str(self.status), STATUSES)}"
+            )
+        if isinstance(self.sources, str) or not all(isinstance(s, str) for s in self.sources):
+            raise TypeError(f"{self.name}: sources={self.sources!r:.60}; allowed: a tuple of keys")
+        if not self.unit_is_si(self.unit):
+            raise ValueError(
+                f"{self.name}: unit={self.unit!r} is no unit of SI; allowed: such as 'J', 'S', "
+                "'bit/s', or '' for a plain number"
+            )
+        for word in ("low", "value", "high"):
+            number = units.parse(getattr(self, word), self.unit, f"{self.name}: {word}")
+            object.__setattr__(self, word, number)
         if (
             not all(math.isfinite(v) for v in (self.low, self.value, self.high))
             or not self.low <= self.value <= self.high
@@ -50,19 +69,28 @@ class Constant(Value):
                 "finite, low <= value <= high"
             )
 
+    @staticmethod
+    def unit_is_si(unit: str) -> bool:
+        """Whether a text is a unit without a factor, such as "J" or "bit/s"."""
+        try:
+            return units.unit(unit)[0] == 1
+        except ValueError:
+            return False
+
     def __float__(self) -> float:
         return self.value
 
 
 def assumed(
     name: str,
-    value: float,
+    value: float | str,
     unit: str,
     reason: str,
-    low: float | None = None,
-    high: float | None = None,
+    low: float | str | None = None,
+    high: float | str | None = None,
 ) -> Constant:
-    """A number a user chooses (SI): it counts as assumed in every report, with `reason` beside it.
+    """A number a user chooses (SI, or text such as "0.8 V"): it counts as assumed in every report,
+    with `reason` beside it. TypeError or ValueError names what is no number, unit or reason.
 
     >>> pim.assumed("supply", 0.8, "V", "the foundry's nominal; ours is not measured yet").status
     'assumed'
@@ -71,11 +99,11 @@ def assumed(
         raise ValueError(f"{name}={value}: an assumed number needs a reason")
     return Constant(
         name=name,
-        value=value,
-        low=value if low is None else low,
-        high=value if high is None else high,
+        value=value,  # type: ignore[arg-type]  # text becomes a float
+        low=value if low is None else low,  # type: ignore[arg-type]
+        high=value if high is None else high,  # type: ignore[arg-type]
         unit=unit,
-        printed=f"{value:g} {unit}",
+        printed=value if isinstance(value, str) else f"{value} {unit}".strip(),
         status="assumed",
         reason=reason,
     )

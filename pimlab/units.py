@@ -83,7 +83,7 @@ _PLAIN: dict[str, tuple[str, dict[str, int]]] = {
     "TFLOPS": ("1e12", {"op": 1, "s": -1}),
 }
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*$")
-_FACTOR = re.compile(r"^([A-Za-zµ%]*?|1)(?:\^?(-?\d+))?$")
+_FACTOR = re.compile(r"^([A-Za-zµ%]+?)(?:\^?(-?\d{1,3}))?$")
 
 
 def _atom(symbol: str) -> tuple[Decimal, dict[str, int]]:
@@ -113,6 +113,8 @@ def unit(text: str) -> tuple[Decimal, Dimensions]:
     for position, part in enumerate(text.replace("*", " ").replace("·", " ").split("/")):
         sign = -1 if position else 1
         for factor in part.split():
+            if factor == "1":
+                continue
             match = _FACTOR.match(factor)
             if not match:
                 raise ValueError(f"unknown unit {text!r}")

@@ -7,7 +7,7 @@ number (tFAW, tRTP), the S and L symbols are equal here.
 
 from __future__ import annotations
 
-from pimlab.catalogue import Entry, entry
+from pimlab.catalogue import Entry, entry, naming
 from pimlab.values import Value, choice, integer, quantity
 
 _CYCLES = 1 << 40
@@ -207,14 +207,15 @@ def timing(name: str) -> Timing:
     table = entry("dram", name)
     kind = AimTiming if "tRCDMAC" in table else Timing
     papers = {key for constant in table.values() for key in constant.sources}
-    return kind(
-        name=name,
-        sources=tuple(sorted(papers)),
-        tCK=table["tCK"].value,
-        read_precharge=table.meta["read_precharge"],
-        buses=table.meta.get("buses", "one"),
-        **_symbols(table, kind),
-    )
+    with naming(table.name):
+        return kind(
+            name=name,
+            sources=tuple(sorted(papers)),
+            tCK=table["tCK"].value,
+            read_precharge=table.meta["read_precharge"],
+            buses=table.meta.get("buses", "one"),
+            **_symbols(table, kind),
+        )
 
 
 def _symbols(table: Entry, kind: type[Timing]) -> dict[str, int]:

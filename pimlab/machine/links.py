@@ -41,13 +41,14 @@ def link(name: str) -> Link:
     if not isinstance(name, str):
         raise TypeError(f"link {name!r} is not a name; write for example pimlab.link('pcie5-x16')")
     table = catalogue.entry("links", name)
-    return Link(
-        name=name,
-        bandwidth=table["bandwidth"].value,
-        delay=table["delay"].value,
-        bit=table["energy.bit"].but(unit="J"),
-        sources=tuple(sorted({s for constant in table.values() for s in constant.sources})),
-    )
+    with catalogue.naming(table.name):
+        return Link(
+            name=name,
+            bandwidth=table["bandwidth"].value,
+            delay=table["delay"].value,
+            bit=table["energy.bit"].but(unit="J"),
+            sources=tuple(sorted({s for constant in table.values() for s in constant.sources})),
+        )
 
 
 def links() -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Mapping
 from functools import lru_cache
 
+from pimlab import catalogue
 from pimlab.machine.protocol import Target
 from pimlab.machine.registry import Build
 from pimlab.values import unknown
@@ -43,10 +44,12 @@ def target(name: str) -> Target:
     rooms = _rooms()
     if name not in rooms:
         raise ValueError(unknown("target", name, rooms))
-    return _built(name, rooms[name])
+    return _built(name, rooms[name], catalogue.state())
 
 
 @lru_cache(maxsize=256)
-def _built(name: str, room: str) -> Target:
-    machine = _registry(room)[name]()
+def _built(name: str, room: str, state: str) -> Target:
+    """The machine, built once for each `state` of one's own files."""
+    with catalogue.naming(f"{room}/{name}"):
+        machine = _registry(room)[name]()
     return machine if room == "npu" or machine.host is not None else machine.but(host=target(HOST))

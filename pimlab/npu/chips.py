@@ -74,7 +74,11 @@ def _origins(entry: Entry, format: str, machine: Npu) -> Iterator[Origin]:
         behind["dram_capacity"] = "memory.capacity"
     for name, field in behind.items():
         yield Origin(field=field, value=attrgetter(field)(machine), sources=entry[name].sources)
-    yield Origin(field="memory.dram", value=entry.meta["dram"], sources=(entry.meta["source"],))
+    yield Origin(field="memory.dram", value=entry.meta["dram"], sources=_cited(entry))
+
+
+def _cited(entry: Entry) -> tuple[str, ...]:
+    return tuple(key.strip() for key in entry.meta.get("source", "").split(",") if key.strip())
 
 
 def chips() -> tuple[str, ...]:

@@ -205,7 +205,8 @@ def _bibtex(key: str) -> str:
     if key not in catalogue.sources():
         raise ValueError(
             f"source {key!r} of this Dataset is not in the catalogue of pimlab "
-            f"{pimlab.__version__}; was it made by another version?"
+            f"{pimlab.__version__}; was it made by another version, or with files of your own "
+            "(pimlab.add_catalogue)?"
         )
     fields = dict(catalogue.sources()[key])
     kind = fields.pop("type")

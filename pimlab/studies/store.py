@@ -25,6 +25,7 @@ from typing import Any
 import xarray as xr
 
 import pimlab
+from pimlab import catalogue
 from pimlab.studies import provenance
 from pimlab.values import canonical, truth
 
@@ -33,9 +34,10 @@ _CHANGED = {
     "format": "in another format",
     "study": "by another study",
     "function": "by another form of the study (its code, or a value it refers to, has changed)",
+    "catalogue": "with another catalogue of your own (PIMLAB_CATALOGUE)",
     "blas": "with another kernel of BLAS",
 }
-_MAY_DIFFER = ("pimlab", "code", "blas")
+_MAY_DIFFER = ("pimlab", "code", "catalogue", "blas")
 """What `across_versions` lets a store go on across; each change is kept in its identity.json."""
 _NO_NUMBERS = ("plot", "lab", "cli.py", "__main__.py")
 """What of the package shows numbers and computes none."""
@@ -112,6 +114,7 @@ class Store:
             "function": function,
             "pimlab": pimlab.__version__,
             "code": code(),
+            "catalogue": catalogue.state(),
             "blas": provenance.blas(),
         }
         may_differ = _MAY_DIFFER if truth("across_versions", across_versions) else ()

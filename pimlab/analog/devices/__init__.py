@@ -43,9 +43,14 @@ def device(name: str | Path) -> Device:
     >>> cell.read(written, at="1 day", key=1).shape
     (2, 3)
     """
-    if str(name).endswith(".toml"):
-        return build(Path(name).stem, catalogue.load(name))
-    return build(str(name), catalogue.entry("devices", str(name)))
+    if not isinstance(name, (str, Path)):
+        raise TypeError(
+            f"device {name!r} is not a name; write for example pimlab.device('pcm-hermes')"
+        )
+    own = str(name).endswith(".toml")
+    entry = catalogue.load(name) if own else catalogue.entry("devices", str(name))
+    with catalogue.naming(entry.name):
+        return build(Path(name).stem if own else str(name), entry)
 
 
 def device_names() -> tuple[str, ...]:
