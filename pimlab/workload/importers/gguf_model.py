@@ -127,7 +127,7 @@ def _opened(path: Path) -> Any:
     try:
         _check_lengths(path)
         return gguf.GGUFReader(path)
-    except (ValueError, IndexError, KeyError, OverflowError, UnicodeDecodeError) as error:
+    except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise ModelError(
             f"{path.name}: damaged or truncated ({path.stat().st_size} bytes), or no GGUF file: "
             f"{error}"
@@ -182,13 +182,25 @@ def _shape(path: Path, file: Any, tensors: dict[str, Any]) -> DecoderShape:
     architecture = _field(path, file, "general.architecture")
     if architecture != "llama":
         raise ModelError(f"{path.name}: general.architecture={architecture!r}; allowed: 'llama'")
+    scaling = file.get_field(f"{architecture}.rope.scaling.type")
+    if scaling is not None and scaling.contents() != "none":
+        raise ModelError(
+            f"{path.name}: llama.rope.scaling.type={scaling.contents()!r}, which turns positions "
+            "otherwise; allowed: 'none'"
+        )
+    layers = _field(path, file, "llama.block_count")
+    if not isinstance(layers, int) or not 1 <= layers <= len(tensors):
+        raise ModelError(
+            f"{path.name}: llama.block_count={layers!r}; allowed: an integer, 1 to {len(tensors)}, "
+            "the number of its tensors"
+        )
     if "token_embd.weight" not in tensors:
         raise ModelError(f"{path.name}: has no tensor 'token_embd.weight'")
     try:
         return DecoderShape(
             **_sizes(path, file), vocabulary=int(tensors["token_embd.weight"].shape[1])
         )
-    except ValueError as error:
+    except (ArithmeticError, TypeError, ValueError) as error:
         raise ModelError(f"{path.name}: {error}") from error
 
 

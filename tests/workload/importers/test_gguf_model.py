@@ -236,3 +236,25 @@ def test_damaged_text_and_merges_are_refused_by_name(file, monkeypatch):
         ModelError, match=r"tiny.gguf: merge 'h é' of the tokenizer has 'é', which is not among its"
     ):
         load_gguf(write(file, tensors_of("F32")))
+
+
+def test_more_layers_than_tensors_and_scaled_positions_are_refused(tmp_path):
+    for layers in (0, 2**31):
+        path = tmp_path / "many.gguf"
+        write(path, tensors_of("Q8_0"), block_count=layers)
+        with pytest.raises(ModelError, match=rf"many.gguf: llama.block_count={layers}; allowed"):
+            load_gguf(path)
+    writer = gguf.GGUFWriter(tmp_path / "yarn.gguf", "llama")
+    writer.add_rope_scaling_type(gguf.RopeScalingType.YARN)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    with pytest.raises(ModelError, match=r"yarn.gguf: llama.rope.scaling.type='yarn'"):
+        load_gguf(tmp_path / "yarn.gguf")
+
+
+def test_no_heads_is_one_clear_error(tmp_path):
+    write(tmp_path / "none.gguf", tensors_of("Q8_0"), **{"attention.head_count": 0})
+    with pytest.raises(ModelError, match=r"none.gguf: "):
+        load_gguf(tmp_path / "none.gguf")
