@@ -205,3 +205,9 @@ def test_sums_that_are_no_32_bit_integers_are_refused():
 def test_a_zero_point_for_each_output_is_refused_by_name():
     with pytest.raises(TypeError, match=r"zero_point=array\(\[1, 2\]\) is not an integer"):
         npu.requantize(np.zeros((1, 2), np.int32), 1.0, np.array([1, 2]))
+
+
+def test_the_smallest_scale_that_has_a_multiplier_is_2_to_the_minus_32():
+    multiplier, shift = fixed_point(np.array([0.75 * 2.0**-31, 0.75 * 2.0**-32]))
+    assert multiplier.tolist() == [round(0.75 * 2**31), 0]
+    assert shift.tolist() == [-31, -31]

@@ -255,3 +255,8 @@ def test_what_cannot_be_drawn_is_told_what_could():
         AttributeError, match="pimlab.plot has no 'waterfal'; did you mean 'waterfall'"
     ):
         plot.waterfal  # noqa: B018
+
+
+def test_one_panel_is_a_grid_too():
+    fig, panels = roadmap._grid(1, 3.0, 2.0)
+    assert [panel.figure for panel in panels] == [fig]

@@ -1,0 +1,131 @@
+"""Do the tests mirror the tree: a test file of its name for every module that does something?"""
+
+import ast
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+TWINS = "reference"
+"""Its modules are the specification: tests/test_kernels.py sets every kernel beside its twin."""
+NOT_YET = {
+    "__init__",
+    "analog/__init__",
+    "analog/bias_rows",
+    "analog/cells",
+    "analog/circuit/nodes",
+    "analog/converters",
+    "analog/costs",
+    "analog/design",
+    "analog/devices/__init__",
+    "analog/devices/clipped",
+    "analog/devices/conformance",
+    "analog/devices/current",
+    "analog/devices/curves",
+    "analog/devices/drift",
+    "analog/devices/programming",
+    "analog/devices/read_noise",
+    "analog/devices/vocabulary",
+    "analog/draws",
+    "analog/learning/tiles",
+    "analog/physics",
+    "analog/programmed",
+    "analog/ranges",
+    "analog/read",
+    "analog/read_energy",
+    "analog/readers",
+    "analog/written",
+    "cluster/costs",
+    "cluster/plans",
+    "constants",
+    "dram_pim/arithmetic",
+    "dram_pim/closed_form",
+    "dram_pim/geometry",
+    "dram_pim/pins",
+    "dram_pim/streams",
+    "dram_pim/traffic",
+    "formats/weight_blocks",
+    "kernels/accumulate",
+    "kernels/bf16_tree",
+    "kernels/blas",
+    "kernels/blocks",
+    "kernels/clipped",
+    "kernels/converter",
+    "kernels/crossbar",
+    "kernels/dram_replay",
+    "kernels/dram_timing",
+    "kernels/fp16",
+    "kernels/int8",
+    "kernels/panels",
+    "kernels/pulses",
+    "kernels/schedule",
+    "kernels/windows",
+    "kernels/wires",
+    "machine/protocol",
+    "machine/registry",
+    "machine/streamed",
+    "machine/together",
+    "npu/accumulators",
+    "npu/arithmetic",
+    "npu/chips",
+    "npu/integers",
+    "npu/operands",
+    "npu/pricing",
+    "npu/sparsity",
+    "npu/vectors",
+    "plan/costs",
+    "plan/search",
+    "plot/__init__",
+    "plot/pim",
+    "plot/style",
+    "roadmap/reproduce",
+    "schedule/answer",
+    "schedule/tasks",
+    "studies/dask_executor",
+    "studies/execution",
+    "studies/store",
+    "workload/__init__",
+    "workload/importers/constants",
+    "workload/importers/functions",
+    "workload/importers/graph_inputs",
+    "workload/importers/host_runtime",
+    "workload/importers/lowering",
+    "workload/importers/segments",
+    "workload/importers/traces",
+    "workload/intervals",
+    "workload/language/__init__",
+    "workload/metric",
+    "workload/model",
+    "workload/named_metrics",
+    "workload/training/graph",
+    "workload/training/loss",
+    "workload/training/optimiser",
+    "workload/training/trained",
+    "workload/transform/layer",
+    "workload/transform/pruning",
+    "workload/zoo/hyperscale",
+    "workload/zoo/kjv",
+}
+"""Modules that only tests of other names reach. Take a name off once its file is there; put none on."""
+
+
+def modules():
+    """Path below pimlab/, without the ending, of every module that defines a function or a class."""
+    for path in sorted((ROOT / "pimlab").rglob("*.py")):
+        kinds = ast.FunctionDef | ast.ClassDef
+        if any(isinstance(node, kinds) for node in ast.parse(path.read_text()).body):
+            yield path.relative_to(ROOT / "pimlab").with_suffix("")
+
+
+def has_tests(module):
+    """Whether tests/ has a file of the module's name in its room."""
+    name = module.parent.name or "pimlab" if module.name == "__init__" else module.name
+    rooms = [module.parent] if module.parent.parts else [Path("core"), Path()]
+    return any((ROOT / "tests" / room / f"test_{name}.py").exists() for room in rooms)
+
+
+def test_every_module_has_its_test_file():
+    lacking = {
+        module.as_posix()
+        for module in modules()
+        if module.parts[0] != TWINS and not has_tests(module)
+    }
+    assert lacking == NOT_YET
