@@ -100,7 +100,9 @@ def tables(ds: xr.Dataset) -> dict[str, str]:
             chosen = (ds.tool.values == tool) & (np.array(kinds) == kind)
             if chosen.any():
                 some = off.isel(row=chosen)
-                each = [f"{float(some[key][abs(some[key]).argmax()]):+.2f} %" for key in off]
+                each = [
+                    f"{float(some[key][int(np.argmax(abs(some[key]).data))]):+.2f} %" for key in off
+                ]
                 lines.append([f"{tool} {kind}", str(int(chosen.sum())), *each])
     heads = ["rows", "number", "largest difference by the tool's rules", "by JEDEC's"]
     return {"differences": markdown(heads, lines), "host": host_table()}
