@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from pimlab.formats.calibration import BINS, RULES, Rule
+from pimlab.formats.grids import format as format_named
 from pimlab.machine.protocol import Calibration, MacOp, Range
 from pimlab.values import unknown
 from pimlab.workload.model import Model
@@ -75,10 +76,11 @@ def calibrate(
         "mse" and "entropy" choose a range for. x covers the inputs of the operator (a padded
         convolution reads zeros); y its outputs after the bias, and after the Relu where nothing but
         a Relu reads them. `sample` holds at most 512 input rows, evenly spaced over all rows; with
-        groups they take turns. ValueError for an unknown rule.
+        groups they take turns. ValueError for an unknown rule or format.
     """
     if rule not in RULES:
         raise ValueError(unknown("calibration rule", rule, RULES))
+    format_named(format)  # "minmax" does not ask for it, and an unknown one is refused all the same
     split = data.calibration
     seen = {op.name: _Seen(op, model.rows(split.inputs)) for op in model.mac_ops}
 

@@ -63,3 +63,10 @@ def test_an_unknown_rule_answers_with_the_nearest():
         ValueError, match="calibration rule 'percentil' is not known; did you mean 'percentile'"
     ):
         calibrate(MODEL, DATA, "percentil")
+
+
+@pytest.mark.parametrize("rule", ["minmax", "percentile", "mse", "entropy"])
+def test_a_format_that_is_none_is_refused_whatever_the_rule(rule):
+    model, data = load_model("digits-mlp"), load_data("digits", limit=20)
+    with pytest.raises(ValueError, match="format 'gibberish' is not known"):
+        calibrate(model, data, rule, "gibberish")
