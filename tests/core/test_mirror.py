@@ -128,4 +128,4 @@ def test_every_module_has_its_test_file():
         for module in modules()
         if module.parts[0] != TWINS and not has_tests(module)
     }
-    assert lacking == NOT_YET
+    assert lacking <= NOT_YET
