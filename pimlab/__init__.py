@@ -21,6 +21,8 @@ _EXPORTS = {
     "compare": "pimlab.studies",
     "place": "pimlab.studies.place",
     "schedule": "pimlab.schedule",
+    "energy_at": "pimlab.schedule",
+    "crossings": "pimlab.schedule",
     "Plan": "pimlab.plan",
     "summary": "pimlab.result",
     "link": "pimlab.machine.links",

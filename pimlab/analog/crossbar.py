@@ -16,6 +16,7 @@ from pimlab.analog.physics import numbers
 from pimlab.analog.programmed import ProgrammedCrossbar
 from pimlab.cost import Prices
 from pimlab.keys import Key, as_key
+from pimlab.machine.power import CELLS
 from pimlab.machine.protocol import Calibration, MacOp, VectorOp, checked_weights
 from pimlab.machine.work import ARRAY
 from pimlab.values import unknown
@@ -141,6 +142,11 @@ class Crossbar(ArrayDesign):
     def spread(self, chips: int) -> Self:
         """Layers larger than one chip lie over several, so the arrays count as one machine's."""
         return self if self.capacity is None else self.but(capacity=chips * self.capacity)
+
+    @property
+    def holds(self) -> str:
+        """Non-volatile cells."""
+        return CELLS
 
     @property
     def static_owners(self) -> Mapping[str, str]:

@@ -14,8 +14,10 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from pimlab.constants import Constant
 from pimlab.cost import Prices
 from pimlab.keys import Key, as_key
+from pimlab.machine.power import DRAM_MEMORY, PowerState, power_states, scaled, total
 from pimlab.machine.stored import StoredProduct
 from pimlab.machine.work import CHIP, Work, in_turn
 from pimlab.values import Value, choice, integer, truth
@@ -333,6 +335,28 @@ class Target(Value, ABC):
     def static_owners(self) -> Mapping[str, str]:
         """Event of `static` -> who draws it: "array", "chip" or "memory"."""
         return dict.fromkeys(self.static, CHIP)
+
+    @property
+    def states(self) -> tuple[PowerState, ...]:
+        """What the machine draws when it is active, idle, gated and off, what it then forgets, and
+        what waking costs. () where nothing is drawn.
+        """
+        watts: dict[str, list[Constant]] = {}
+        for event, rate in self.static.items():
+            price = self.prices[event].constant
+            watts.setdefault(self.static_owners[event], []).append(scaled(price, rate, "W"))
+        return power_states({owner: total(owner, parts) for owner, parts in watts.items()})
+
+    @property
+    def holds(self) -> str:
+        """Where weights stand between requests: "SRAM", "DRAM" or "cells" (non-volatile)."""
+        return DRAM_MEMORY
+
+    def refill(self, bits: float) -> tuple[float, Mapping[str, float]]:
+        """Seconds and events of writing weights (bits) into where they stand again, from the memory
+        that comes next: an NPU's SRAM from its DRAM.
+        """
+        return 0.0, {}
 
     @property
     def sources(self) -> tuple[str, ...]:

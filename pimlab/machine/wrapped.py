@@ -106,6 +106,15 @@ class Wrapped(Target):
         return self.machine.static_owners
 
     @property
+    def holds(self) -> str:
+        """Where the machine's weights stand."""
+        return self.machine.holds
+
+    def refill(self, bits: float) -> tuple[float, Mapping[str, float]]:
+        """What writing the machine's weights again takes."""
+        return self.machine.refill(bits)
+
+    @property
     def prices(self) -> Prices:
         """Prices of the machine."""
         return self.machine.prices

@@ -346,6 +346,17 @@ class Npu(Target):
             )
         )
 
+    @property
+    def holds(self) -> str:
+        """SRAM, where weights stay on the chip between inferences."""
+        return "SRAM" if self.memory.weights_in == "sram" else "DRAM"
+
+    def refill(self, bits: float) -> tuple[float, dict[str, float]]:
+        """Weights that stay on the chip are read from DRAM and written to SRAM."""
+        if self.memory.weights_in != "sram":
+            return 0.0, {}
+        return bits / self.memory.bandwidth, {"dram.read": bits, "sram.write": bits}
+
     def occupancy(self, op: MacOp | VectorOp) -> float:
         """Share of the DRAM that the weights or the cache of `op` take up; 0 where its size is not
         stated.

@@ -20,9 +20,10 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from pimlab.schedule.load import crossings, energy_at
 from pimlab.schedule.schedule import schedule
 
-__all__ = ["schedule"]
+__all__ = ["crossings", "energy_at", "schedule"]
 
 
 class _Room(ModuleType):

@@ -13,10 +13,9 @@ from pimlab.machine.protocol import Target
 from pimlab.machine.work import HOST, MEMORY, OWNERS
 from pimlab.plan import Plan, chips_text, machine_text
 from pimlab.plan.costs import costs
-from pimlab.result import HIGH, LOW, finished, metrics, variable
+from pimlab.result import finished, metrics, variable
+from pimlab.schedule.states import ENDS, state_table
 from pimlab.schedule.tasks import Tasks
-
-ENDS = {"": "nominal", LOW: "low", HIGH: "high"}
 
 
 def answer_of(
@@ -25,6 +24,7 @@ def answer_of(
     times: tuple[np.ndarray, np.ndarray],
     copies: Mapping[str, int],
     *,
+    latency_alone: float,
     overlap: bool,
     answer: xr.Dataset | None,
 ) -> xr.Dataset:
@@ -39,6 +39,7 @@ def answer_of(
     found = _task_table(laid, start, finish)
     scalars = {
         "latency": latency,
+        "latency_alone": latency_alone if overlap else latency,
         "latency_bound": min(laid.latency_bound, latency),
         "interval": interval,
         "interval_bound": min(laid.interval_bound, interval),
@@ -48,7 +49,7 @@ def answer_of(
     for name, value in scalars.items():
         found[name] = variable(name, (), value)
     found = found.merge(_units(laid, interval)).merge(_operators(plan, charged, copies, answer))
-    found = found.merge(_static(plan, interval / plan.batch))
+    found = found.merge(_static(plan, interval / plan.batch)).merge(state_table(plan))
     return finished(found.assign_attrs(_about(plan, overlap, len(start))), plan.cited)
 
 

@@ -52,13 +52,15 @@ def schedule(
     on values, become part of the schedule.
 
     Variables over `task`: start and finish in s, with layer, resource, inference and slice beside
-    them. latency: time to the first answer in s; interval: s between batches in steady state
+    them. latency: time to the first answer in s, and latency_alone, of a request with no others
+    around; interval: s between batches in steady state
     (between the quarters of the answers, and never below its bound); throughput in inferences a
     second; latency_bound and interval_bound, below which no schedule goes. work (unit) in s a
     batch, places (unit) and utilisation (unit) of each resource. energy, energy_low, energy_high
     (operator, component) in J an inference at this interval, static power in rows of its own;
     static_power (machine, owner) in W and static_energy (machine, owner) in J, by who draws it,
-    charged for `charged` s an inference. replicas and arrays (operator).
+    charged for `charged` s an inference. replicas and arrays (operator). state_power, wake_time and
+    wake_energy (machine, state), from which `energy_at` tells the energy at any rate.
     Raises ValueError for numbers below 1, unknown operators and resources, operators that wait for
     each other in a circle, and more arrays than there are; TypeError for what is no model or plan.
 
@@ -71,8 +73,9 @@ def schedule(
     how: dict[str, Any] = {"slices": slices, "buffers": buffers, "places": places}
     copies = _copies(plan, replicas, how) if truth("schedule overlap", overlap) else {}
     laid = tasks(plan, overlap=overlap, replicas=copies, **how)
-    start, finish = run(laid, np.zeros(inferences))
-    return answer_of(plan, laid, (start, finish), copies, overlap=overlap, answer=answer)
+    times = run(laid, np.zeros(inferences))
+    alone = float(run(laid, np.zeros(1))[1].max())
+    return answer_of(plan, laid, times, copies, latency_alone=alone, overlap=overlap, answer=answer)
 
 
 def _plan(model: Any, target: Plan | Target | None) -> Plan:

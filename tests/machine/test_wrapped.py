@@ -10,8 +10,8 @@ from pimlab.machine.streamed import Streamed
 from pimlab.machine.wrapped import Wrapped
 from pimlab.values import Value
 
-OWN = {"sources"}
-"""Covered by `cited`, which is handed on."""
+OWN = {"sources", "states"}
+"""Covered by what is handed on: `cited`, and `static`, its owners and its prices."""
 
 
 def test_every_member_of_the_protocol_is_handed_on():
@@ -34,7 +34,7 @@ def test_a_wrapped_machine_answers_as_the_machine(name):
             narrow.host,
         )
         own = ("codes", "causes", "varies", "cited", "static", "static_owners", "prices")
-        for member in (*own, "array_count"):
+        for member in (*own, "array_count", "states", "holds"):
             assert getattr(wrapped, member) == getattr(narrow, member), member
         for op in (MacOp(name="a", m=1, k=64, n=64), VectorOp(name="b", kind="relu", elements=4)):
             for member in ("serves", "occupancy", "streams", "arrays_of"):
