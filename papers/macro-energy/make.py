@@ -154,7 +154,7 @@ def found(ds: xr.Dataset, row: Row) -> float:
     """Ours for a row of targets.csv, pJ."""
     at = float(row.condition.split("=")[1])
     place = np.flatnonzero((ds.series == row.quantity).values & (ds["at"] == at).values)
-    return float(ds.model.isel(point=place).item())
+    return float(ds.model.values[place[0]]) if place.size else np.nan
 
 
 def tables(ds: xr.Dataset) -> dict[str, str]:
