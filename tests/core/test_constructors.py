@@ -17,6 +17,7 @@ from pimlab import formats
 from pimlab.analog import devices, mapping
 from pimlab.analog.devices import curves
 from pimlab.cluster import FatTree, Mesh, network, rounds
+from pimlab.cluster.placement import LayerPlacement
 from pimlab.constants import assumed
 from pimlab.cost import Price
 from pimlab.keys import Key
@@ -51,6 +52,8 @@ def _examples():
         Price(constant=assumed("c", 1.0, "J", "an example"), component="MAC"),
     )
     yield from (link("cxl"), study.QUICK, services.services())
+    one = {"a": 1.0}
+    yield LayerPlacement(layers=1, rates={"a": {1: 1.0}}, links={}, source=one, sink=one)
     yield from (
         *rounds("all-reduce", "ring", 2),
         network("dgx-a100"),
