@@ -10,6 +10,8 @@ from pimlab.cluster.search import parallelise
 from pimlab.cluster.shards import Work
 from pimlab.cluster.steps import Degrees, Step
 from pimlab.cluster.topologies import FatTree, Mesh, Ring, Switch, Topology
+from pimlab.cluster.training import Training, TrainingStep, training_step
+from pimlab.cluster.training_search import TrainingPlan, best_training
 
 __all__ = [
     "ALGORITHMS",
@@ -25,9 +27,14 @@ __all__ = [
     "Step",
     "Switch",
     "Topology",
+    "Training",
+    "TrainingPlan",
+    "TrainingStep",
     "Work",
+    "best_training",
     "network",
     "networks",
     "parallelise",
     "rounds",
+    "training_step",
 ]

@@ -20,6 +20,8 @@ from pimlab.cluster.memory import Held, held
 from pimlab.cluster.plans import OBJECTIVES, PHASES, ParallelPlan, price_a_token
 from pimlab.cluster.shards import Work, check_tensor, tensor_degrees
 from pimlab.cluster.steps import Degrees, Pricer, Step, part_of
+from pimlab.cluster.training import Training
+from pimlab.cluster.training_search import TrainingPlan, best_training
 from pimlab.values import unknown
 from pimlab.workload.language.shape import DecoderShape
 
@@ -35,8 +37,9 @@ def parallelise(
     context: int | None = None,
     phase: str = "decode",
     within: str | float | None = None,
+    training: Training | None = None,
     **degrees: int,
-) -> ParallelPlan:
+) -> ParallelPlan | TrainingPlan:
     """The plan of `model` on `cluster` that is best by `objective`, and why.
 
     model : what `load_model` gives for a language model, or its DecoderShape.  objective :
@@ -45,6 +48,8 @@ def parallelise(
     ones included (the model's longest unless given).  phase : "decode" (one token a sequence) or
     "prefill" (all tokens of the prompts).  within : no step may take longer.  degrees : `tensor`,
     `pipeline`, `data`, `microbatches` that are to be kept.
+    phase "training" (a step of `training`, whose degrees are searched) gives a TrainingPlan; batch
+    and context are those of `training`, and the objective is the time of a step.
 
     Raises ValueError where the cluster cannot hold the model (by how much, and how many chips
     could), a degree does not divide the heads or the layers, no plan meets `within`, or an
@@ -56,6 +61,8 @@ def parallelise(
     8
     """
     shape, name = _shape(model)
+    if phase == "training":
+        return _trained(shape, cluster, objective, training)
     work = _work(shape, batch, context, phase)
     _check(shape, cluster, work, objective, degrees)
     pricer = Pricer(shape, cluster)
@@ -88,6 +95,22 @@ def parallelise(
     )
 
 
+def _trained(
+    shape: DecoderShape, cluster: Cluster, objective: str, training: Training | None
+) -> TrainingPlan:
+    if training is None:
+        raise TypeError(
+            "phase='training' needs training=, such as pimlab.cluster.Training(sequences=64, "
+            "tokens=2048, bandwidth='1.3 TB/s')"
+        )
+    if objective not in ("latency", "throughput"):
+        raise ValueError(
+            f"objective={objective!r} of phase='training' is not offered; allowed: 'latency', "
+            "'throughput' (the fastest step has both)"
+        )
+    return best_training(shape, cluster, training)
+
+
 Tried = tuple[Degrees, Step, bool, tuple[Held, ...]]
 
 
@@ -103,7 +126,7 @@ def _shape(model: Any) -> tuple[DecoderShape, str]:
 
 def _work(shape: DecoderShape, batch: int, context: int | None, phase: str) -> Work:
     if phase not in PHASES:
-        raise ValueError(unknown("phase", phase, PHASES))
+        raise ValueError(unknown("phase", phase, (*PHASES, "training")))
     length = shape.context if context is None else context
     if isinstance(length, int) and length > shape.context:
         raise ValueError(
