@@ -51,6 +51,11 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--seed", type=int, default=0, help="keys everything random (default: 0)")
     one.add_argument("--limit", type=int, default=None, help="test samples at most (default: all)")
     one.add_argument(
+        "--chips",
+        default=None,
+        help='how many chips hold a model that one does not: a number, or "needed"',
+    )
+    one.add_argument(
         "--out", type=Path, default=None, help="write the Dataset to this netCDF file (.nc)"
     )
     every = _verb(
@@ -139,10 +144,17 @@ def _run(options: argparse.Namespace) -> None:
         if data is None:
             raise ValueError(f"--metric {options.metric} judges no data; add --data")
         data = data.but(metric=options.metric)
-    result = pimlab.run(model, target, data, at=options.at, seed=options.seed)
+    result = pimlab.run(
+        model, target, data, at=options.at, seed=options.seed, chips=_chips(options.chips)
+    )
     print(f"{result}\n\n{pimlab.summary(result).to_string()}")
     if options.out is not None:
         replace(options.out, bytes(result.to_netcdf(engine="h5netcdf")))
+
+
+def _chips(text: str | None) -> int | str | None:
+    """`--chips` as `run` takes it: a number where it is one."""
+    return int(text) if text is not None and text.isdigit() else text
 
 
 def _writable(out: Path | None) -> None:

@@ -128,7 +128,7 @@ def test_run_takes_the_models_usual_data(capsys):
 
 
 def test_run_of_a_shape_gives_costs_alone(capsys):
-    code, out, _ = asked(capsys, "run", "llama2-7b", "hbm-pim")
+    code, out, _ = asked(capsys, "run", "llama2-7b", "hbm-pim", "--chips", "needed")
     assert code == 0
     head = out.rstrip().splitlines()[-2]
     assert "accuracy" not in head

@@ -11,6 +11,10 @@ S5. No answer is better than its bound.
 S6. The same input gives the same bytes.
 S7. Requests far apart are each answered as a single one is.
 S8. More arrays are never worse.
+
+>>> busy = pim.schedule(pim.load_model("fashion-cnn"), pim.target("pcm-hermes"), inferences=8)
+>>> bool(busy.interval_bound <= busy.interval < busy.latency)
+True
 """
 
 from __future__ import annotations

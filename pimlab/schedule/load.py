@@ -82,6 +82,11 @@ def crossings(
     less on each side; rate_low and rate_high, between which the intervals of the two energies
     overlap, so that the prices do not tell which is cheaper.
     Raises ValueError for fewer than two schedules or a name that comes twice.
+
+    >>> cnn = pim.load_model("fashion-cnn")
+    >>> busy = [pim.schedule(cnn, pim.target(name), inferences=8) for name in ("warboy", "dx-m1")]
+    >>> pim.crossings(busy).rate.dims
+    ('crossing',)
     """
     named = _named(machines)
     least = units.parse(lowest, "Hz", "crossings lowest")

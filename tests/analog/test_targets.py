@@ -50,9 +50,12 @@ def _mine(tmp_path, *changes):
 def test_a_users_own_machine(tmp_path):
     extra = (
         'dac_encoding = "bit serial"\nscaling = "layer"\n[slices.bits]\nvalue = 8\nstatus = "assumed"\n'
-        'reason = "test"\n[slices.per_cell]\nvalue = 2\nstatus = "assumed"\nreason = "test"\n[rows]\n'
+        'reason = "test"\n[slices.per_cell]\nvalue = 2\nstatus = "assumed"\nreason = "test"\n'
     )
-    mine = target(_mine(tmp_path, ("[rows]\n", extra), ("256\n", "128\n")))
+    path = _mine(tmp_path, ("[rows]\nvalue  = 256", "[rows]\nvalue  = 128"))
+    texts, _, tables = path.read_text(encoding="utf-8").partition("\n[")
+    path.write_text(f"{texts}\n{extra}[{tables}", encoding="utf-8")
+    mine = target(path)
     assert (mine.name, mine.rows, mine.cols, mine.scaling) == ("mine", 128, 256, "layer")
     assert mine.slices == Slices(bits=8, per_cell=2)
     assert mine.dac == DAC(bits=8, encoding="bit serial")

@@ -4,6 +4,7 @@ import functools
 import importlib
 import inspect
 
+import numpy as np
 import pytest
 
 import pimlab as pim
@@ -30,6 +31,25 @@ def mlp_on(target):
     return model, pim.target(target), data
 
 
+def busy(target):
+    return pim.schedule(mlp()[0], pim.target(target), inferences=4)
+
+
+def plain_stream():
+    machine = pim.dram_pim.TARGETS["hbm-pim"]()
+    banks = pim.dram_pim.Banks(
+        **{
+            name: getattr(machine.organisation, name)
+            for name in pim.dram_pim.Banks.fields()
+            if hasattr(machine.organisation, name)
+        }
+    )
+    requests = np.arange(8)
+    return pim.dram_pim.schedule(
+        machine.timing, banks, np.zeros(8, bool), requests % 4, requests * 0, requests
+    )
+
+
 LAYER = {"width": 256, "heads": 4, "hidden": 512, "context": 16}
 ANSWERS = {
     "run": lambda: pim.run(*mlp_on("hbm-pim")),
@@ -45,6 +65,13 @@ ANSWERS = {
     "dram_pim.host_write": lambda: pim.dram_pim.host_write("hbm-pim", 4096),
     "dram_pim.load": lambda: pim.dram_pim.load("hbm-pim", 64, 64),
     "dram_pim.trace": lambda: pim.dram_pim.trace("hbm-pim", "gemv", m=64, k=64),
+    "dram_pim.read_results": lambda: pim.dram_pim.read_results("hbm-pim", 64, 64),
+    "dram_pim.schedule": plain_stream,
+    "energy_at": lambda: pim.energy_at(busy("warboy"), "1 kHz"),
+    "crossings": lambda: pim.crossings([busy("warboy"), busy("pcm-hermes")]),
+    "schedule.schedule": lambda: busy("pcm-hermes"),
+    "schedule.energy_at": lambda: pim.energy_at(busy("hbm-pim"), "1 kHz"),
+    "schedule.crossings": lambda: pim.crossings([busy("warboy"), busy("hbm-pim")]),
     "dram_pim.decode_layer": lambda: pim.dram_pim.decode_layer("gddr6-aim", **LAYER),
 }
 """Public function -> a small call of it. One that is missing here fails the first test."""

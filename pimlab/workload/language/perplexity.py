@@ -33,7 +33,7 @@ class Perplexity(Metric):
                 f"perplexity: outputs have shape {outputs.shape}, labels {labels.shape}; allowed: "
                 "the same (windows, context)"
             )
-        without_nan(self.name, outputs)
+        without_nan(self.name, np.where(labels, outputs, 0))
         spare = ((0, 0), (0, -outputs.shape[1] % BLOCK))
         scored = np.pad(labels.astype(np.float64), spare).reshape(-1, BLOCK)
         surprise = np.pad(np.where(labels, outputs, 0).astype(np.float64), spare).reshape(-1, BLOCK)
