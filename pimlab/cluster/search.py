@@ -144,6 +144,11 @@ def _check(
             f"parallelise: cluster={cluster!r:.60} is not a Cluster; write for example "
             "pimlab.Cluster(chip=pimlab.target('rngd'), chips=8, link=pimlab.link('pcie5-x16'))"
         )
+    if cluster.beside:
+        raise ValueError(
+            f"parallelise: the cluster has {len(cluster.beside)} racks beside {cluster.chip.name}; "
+            "allowed: equal chips (layers on mixed machines are placed by pimlab.cluster.placement)"
+        )
     if objective not in OBJECTIVES:
         raise ValueError(unknown("objective", objective, OBJECTIVES))
     if objective == "cost" and cluster.price is None:

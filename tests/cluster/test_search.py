@@ -143,3 +143,10 @@ def test_a_cluster_that_cannot_hold_the_model_says_by_how_much():
         pim.parallelise(big, RNGD.but(chips=2), batch=128)
     with pytest.raises(ValueError, match="chips would hold it"):
         pim.parallelise(SMALL, pim.Cluster(chip=Clock(held=20_000), chips=2, link=LINK))
+
+
+def test_racks_of_other_chips_are_refused_and_not_forgotten():
+    other = pim.Cluster(chip=pim.target("h100"), chips=2, link=pim.link("nvlink4"))
+    mixed = cluster(2).but(beside=[other], between=pim.link("pcie5-x16"))
+    with pytest.raises(ValueError, match="1 racks beside .*; allowed: equal chips"):
+        pim.parallelise(SMALL, mixed, batch=4, context=64)
