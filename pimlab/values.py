@@ -183,7 +183,9 @@ def _defaults(cls: type) -> dict[str, str]:
             usual[field.name] = repr(
                 field.default
                 if keep
-                else check(cls.__name__, field.name, field.default, dict(field.metadata))  # type: ignore[misc]
+                else check(  # type: ignore
+                    cls.__name__, field.name, field.default, dict(field.metadata)
+                )
             )
     return usual
 

@@ -62,7 +62,8 @@ def non_idealities(owner: Value) -> dict[str, NonIdeal]:
     """Field of `owner` -> the non-ideal part it holds, in the order of the fields; absent parts are
     left out.
     """
-    values = {field.name: getattr(owner, field.name) for field in dataclasses.fields(owner)}  # type: ignore[arg-type]
+    own = dataclasses.fields(owner)  # type: ignore[arg-type]
+    values = {field.name: getattr(owner, field.name) for field in own}
     return {name: value for name, value in values.items() if isinstance(value, NonIdeal)}
 
 

@@ -126,7 +126,8 @@ def _drawn(text: str) -> np.ndarray:
     font = _font()
     wide = 2 * _MARGIN + int(font.getlength(text))  # type: ignore[attr-defined]
     page = Image.new("L", (wide, HEIGHT), 255)
-    ImageDraw.Draw(page).text((_MARGIN, HEIGHT // 2), text, fill=0, font=font, anchor="lm")  # type: ignore
+    pen = ImageDraw.Draw(page)
+    pen.text((_MARGIN, HEIGHT // 2), text, fill=0, font=font, anchor="lm")  # type: ignore[arg-type]
     return np.asarray(
         page.resize((min(wide, WIDTH), HEIGHT), Image.Resampling.BILINEAR), np.float64
     )
