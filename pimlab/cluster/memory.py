@@ -37,10 +37,16 @@ class Held(NamedTuple):
 
 @lru_cache(maxsize=16384)
 def stage_operators(
-    shape: DecoderShape, work: Work, tensor: int, layers: int, first: bool, last: bool
+    shape: DecoderShape,
+    work: Work,
+    tensor: int,
+    layers: int,
+    first: bool,
+    last: bool,
+    attention: str = "heads",
 ) -> tuple[tuple[MacOp, int], ...]:
     """(operator, how many of it with data of their own) of a stage of `layers` layers."""
-    found = [(op, layers) for op in layer_macs(shape, work, tensor)]
+    found = [(op, layers) for op in layer_macs(shape, work, tensor, attention)]
     ends = (first_ops(shape, work) if first else ()) + (
         last_ops(shape, work, tensor) if last else ()
     )
@@ -58,22 +64,24 @@ def held(
     last: bool = True,
     microbatches: int = 1,
     optimiser: float = 0.0,
+    attention: str = "heads",
 ) -> tuple[Held, ...]:
     """What each machine of one chip of a stage holds, the one that fills its memory most counted.
 
     work : of one microbatch; the cache is of all of them.  optimiser : bytes a weight besides the
     weight itself (gradients, moments).
     """
-    ops = stage_operators(shape, work, tensor, layers, first, last)
+    ops = stage_operators(shape, work, tensor, layers, first, last, attention)
+    kept = float(microbatches)
+    if attention == "sequences":
+        kept = -(-work.batch * microbatches // tensor) / -(-work.batch // tensor)
     found = []
     for i, machine in enumerate(machines(rack.chip)):
         mine = [(op, n) for op, n in ops if owner(rack.chip, op) == i]
         weights = _bytes(machine.weight_bits, [(op, n) for op, n in mine if op.kind == "weights"])
         counts = sum(op.k * op.n * op.groups * n for op, n in mine if op.kind == "weights")
-        cache = [(op, n * microbatches) for op, n in mine if op.cached]
-        shares = sum(
-            machine.occupancy(op) * n * (microbatches if op.cached else 1) for op, n in mine
-        )
+        cache = [(op, n * kept) for op, n in mine if op.cached]
+        shares = sum(machine.occupancy(op) * n * (kept if op.cached else 1) for op, n in mine)
         table = _embedding(shape, tensor, machine.weight_bits) if first and i == 0 else 0.0
         here = Held(
             machine=machine.name,
@@ -97,7 +105,9 @@ def _embedding(shape: DecoderShape, tensor: int, bits: float) -> float:
     return shape.width * -(-shape.vocabulary // tensor) * bits / 8
 
 
-def _cache(shape: DecoderShape, work: Work, bits: float, ops: Sequence[tuple[MacOp, int]]) -> float:
+def _cache(
+    shape: DecoderShape, work: Work, bits: float, ops: Sequence[tuple[MacOp, float]]
+) -> float:
     """Keys and values of whole contexts: what a causal mask hides from one query is held all the
     same.
     """

@@ -1,8 +1,8 @@
 """How is a model best cut over equal chips? Every combination of degrees is priced, the best kept.
 
-The search is exhaustive over tensor degrees that divide heads and feed-forward width, pipelines up
-to the number of layers, replicas and microbatches, as far as the chips go; the layers of a pipeline
-are dealt out exactly. What does not fit into the memory of a chip stays in the table as such.
+The search is exhaustive over tensor degrees that divide the query heads, pipelines up to the number
+of layers, replicas and microbatches, as far as the chips go; the layers of a pipeline are dealt out
+exactly. What does not fit into the memory of a chip stays in the table as such.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ def parallelise(
     phase: str = "decode",
     within: str | float | None = None,
     training: Training | None = None,
+    attention: str = "heads",
     **degrees: int,
 ) -> ParallelPlan | TrainingPlan:
     """The plan of `model` on `cluster` that is best by `objective`, and why.
@@ -47,7 +48,8 @@ def parallelise(
     token; needs `Cluster(price=...)`).  batch : sequences at once; context : tokens of each, new
     ones included (the model's longest unless given).  phase : "decode" (one token a sequence) or
     "prefill" (all tokens of the prompts).  within : no step may take longer.  degrees : `tensor`,
-    `pipeline`, `data`, `microbatches` that are to be kept.
+    `pipeline`, `data`, `microbatches` that are to be kept.  attention : dealt out over the chips of
+    a stage by "heads", or by whole "sequences".
     phase "training" (a step of `training`, whose degrees are searched) gives a TrainingPlan; batch
     and context are those of `training`, and the objective is the time of a step.
 
@@ -66,7 +68,8 @@ def parallelise(
     work = _work(shape, batch, context, phase)
     _check(shape, cluster, work, objective, degrees)
     pricer = Pricer(shape, cluster)
-    tried = _tried(pricer, work, candidates(shape, cluster.chips, work, degrees))
+    options = candidates(shape, cluster.chips, work, degrees)
+    tried = _tried(pricer, work, (one.but(attention=attention) for one in options))
     fitting = [one for one in tried if one[2]]
     if not fitting:
         raise ValueError(_too_small(name, shape, cluster, work))
@@ -224,6 +227,7 @@ def _held(
             first=first,
             last=last,
             microbatches=one.microbatches,
+            attention=one.attention,
         )
         for first, last in sides
     ]

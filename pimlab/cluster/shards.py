@@ -2,9 +2,12 @@
 
 Tensor parallelism as in Megatron-LM (Shoeybi et al. 2019): query, key, value, gate and up matrices
 are cut by columns, the output and down matrices by rows, heads are dealt out; after each of the two
-halves of a layer the partial sums are added over the chips (one all-reduce). Where there are fewer
-key-value heads than chips, the heads are held more than once. The embedding and the head of the
-model are cut by vocabulary.
+halves of a layer the partial sums are added over the chips (one all-reduce). Heads must divide; a
+feed-forward width that does not is padded. Where there are fewer key-value heads than chips, the
+heads are held more than once. The embedding and the head of the model are cut by vocabulary.
+
+With attention by "sequences", heads are not dealt out but the sequences of the batch: each stays
+whole, with its cache, on one chip, which the products before it are gathered to.
 """
 
 from __future__ import annotations
@@ -47,39 +50,43 @@ class Work(Value):
 
 
 def tensor_degrees(shape: DecoderShape, most: int) -> tuple[int, ...]:
-    """The tensor degrees up to `most` that divide the query heads and the feed-forward width."""
-    return tuple(t for t in range(1, most + 1) if shape.heads % t == 0 and shape.hidden % t == 0)
+    """The tensor degrees up to `most` that divide the query heads."""
+    return tuple(t for t in range(1, most + 1) if shape.heads % t == 0)
 
 
 def check_tensor(shape: DecoderShape, tensor: int) -> None:
-    """ValueError where `tensor` chips do not share the heads and the feed-forward width evenly."""
-    for what, size in (("heads", shape.heads), ("hidden", shape.hidden)):
-        if size % tensor:
-            allowed = ", ".join(map(str, tensor_degrees(shape, size)[:12]))
-            raise ValueError(
-                f"tensor={tensor} does not divide {size} {what} of the model; allowed: {allowed}"
-            )
+    """ValueError where `tensor` chips do not share the query heads evenly."""
+    if shape.heads % tensor:
+        allowed = ", ".join(map(str, tensor_degrees(shape, shape.heads)))
+        raise ValueError(
+            f"tensor={tensor} does not divide {shape.heads} heads of the model; allowed: {allowed}"
+        )
 
 
 @lru_cache(maxsize=16384)
-def layer_macs(shape: DecoderShape, work: Work, tensor: int = 1) -> tuple[MacOp, ...]:
-    """The MAC operators of one layer on one of `tensor` chips, in the order they run."""
+def layer_macs(
+    shape: DecoderShape, work: Work, tensor: int = 1, attention: str = "heads"
+) -> tuple[MacOp, ...]:
+    """The MAC operators of one layer on one of `tensor` chips, in the order they run; attention is
+    dealt out by "heads" or by "sequences".
+    """
     held = max(1, shape.kv_heads // tensor)
     heads, size, m = shape.heads // tensor, shape.head_width, work.tokens
     cut = {"q": heads * size, "k": held * size, "v": held * size}
-    cut |= dict.fromkeys(("gate", "up"), shape.hidden // tensor)
+    cut |= dict.fromkeys(("gate", "up"), -(-shape.hidden // tensor))
     ops = {
         name: MacOp(name=name, m=m, k=k, n=cut.get(name, n))
         for name, (k, n) in shape.matrices.items()
     }
     ops["o"] = ops["o"].but(k=heads * size)
-    ops["down"] = ops["down"].but(k=shape.hidden // tensor)
+    ops["down"] = ops["down"].but(k=-(-shape.hidden // tensor))
+    whole = attention == "sequences"
     cached = MacOp(
         name="scores",
         k=size,
         n=work.seen,
-        m=work.queries * heads // held,
-        groups=work.batch * held,
+        m=work.queries * (shape.heads // shape.kv_heads if whole else heads // held),
+        groups=-(-work.batch // tensor) * shape.kv_heads if whole else work.batch * held,
         kind="activations",
         cached=True,
         appended=size,
@@ -91,7 +98,11 @@ def layer_macs(shape: DecoderShape, work: Work, tensor: int = 1) -> tuple[MacOp,
 
 @lru_cache(maxsize=16384)
 def layer_vectors(
-    shape: DecoderShape, work: Work, tensor: int = 1, sequence: bool = False
+    shape: DecoderShape,
+    work: Work,
+    tensor: int = 1,
+    sequence: bool = False,
+    attention: str = "heads",
 ) -> tuple[VectorOp, ...]:
     """The operators of one layer that are no MAC, on one of `tensor` chips.
 
@@ -101,13 +112,15 @@ def layer_vectors(
     m, whole = work.tokens, -(-work.tokens // tensor) if sequence else work.tokens
     heads, held = shape.heads // tensor, max(1, shape.kv_heads // tensor)
     gated = shape.feed_forward == "swiglu"
-    norm, hidden = "rmsnormalization" if gated else "layernormalization", shape.hidden // tensor
+    norm, hidden = "rmsnormalization" if gated else "layernormalization", -(-shape.hidden // tensor)
+    looking = shape.heads * -(-work.batch // tensor) * work.queries
+    looking = looking if attention == "sequences" else heads * m
     rotary = ("rotaryembedding", "rotaryembedding", (heads + held) * shape.head_width * m)
     activation = [("swish", "swish", hidden * m), ("mul", "mul", hidden * m)]
     each = [
         ("attention_norm", norm, shape.width * whole),
         *([rotary] if gated else []),
-        ("softmax", "softmax", heads * work.seen * m),
+        ("softmax", "softmax", looking * work.seen),
         ("attention_add", "add", shape.width * whole),
         ("ffn_norm", norm, shape.width * whole),
         *(activation if gated else [("gelu", "gelu", hidden * m)]),

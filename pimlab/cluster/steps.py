@@ -20,7 +20,7 @@ from pimlab.cluster.cluster import Cluster
 from pimlab.cluster.costs import Cost, cost, placed, static_watts
 from pimlab.cluster.memory import stage_operators
 from pimlab.cluster.shards import Work, first_ops, last_ops, layer_macs, layer_vectors
-from pimlab.values import Value, integer, truth
+from pimlab.values import Value, choice, integer, truth
 from pimlab.workload.language.shape import DecoderShape
 
 
@@ -29,6 +29,7 @@ class Degrees(Value):
     replica, `data` replicas, `microbatches` parts of a replica's batch.
 
     sequence : norms and additions of a stage cut by tokens (sequence parallelism).
+    attention : dealt out over the chips of a stage by "heads", or by whole "sequences".
     """
 
     tensor: int = integer(1, default=1)
@@ -36,6 +37,7 @@ class Degrees(Value):
     data: int = integer(1, default=1)
     microbatches: int = integer(1, default=1)
     sequence: bool = False
+    attention: str = choice("heads", "sequences", default="heads")
 
     def check(self) -> None:
         """`sequence` is a bool."""
@@ -49,7 +51,8 @@ class Degrees(Value):
     def __str__(self) -> str:
         text = f"tensor {self.tensor} x pipeline {self.pipeline} x data {self.data}"
         parts = f", {self.microbatches} microbatches" if self.microbatches > 1 else ""
-        return text + parts + (", sequence parallel" if self.sequence else "")
+        parts += ", sequence parallel" if self.sequence else ""
+        return text + parts + (", attention by sequences" if self.attention == "sequences" else "")
 
 
 class Step(NamedTuple):
@@ -119,16 +122,18 @@ class Pricer:
         """One layer of a stage of `layers`, and what the first and the last stage do besides, on
         one chip.
         """
-        key = part.batch, part.queries, part.context, degrees.tensor, degrees.sequence, layers
+        cut = degrees.tensor, degrees.sequence, degrees.attention
+        key = part.batch, part.queries, part.context, *cut, layers
         if key not in self._chips:
             self._chips[key] = self._chip(part, degrees, layers)
         return self._chips[key]
 
     def _chip(self, part: Work, degrees: Degrees, layers: int) -> tuple[Cost, Cost, Cost]:
         chip, tensor, shape = self.rack.chip, degrees.tensor, self.shape
-        where = placed(chip, stage_operators(shape, part, tensor, layers, True, True))
-        vectors = layer_vectors(shape, part, tensor, degrees.sequence)
-        layer = cost(chip, where, (*layer_macs(shape, part, tensor), *vectors))
+        how = degrees.attention
+        where = placed(chip, stage_operators(shape, part, tensor, layers, True, True, how))
+        vectors = layer_vectors(shape, part, tensor, degrees.sequence, how)
+        layer = cost(chip, where, (*layer_macs(shape, part, tensor, how), *vectors))
         first = cost(chip, where, first_ops(shape, part))
         return layer, first, cost(chip, where, last_ops(shape, part, tensor))
 
@@ -144,6 +149,20 @@ class Pricer:
             return 0.0, 0.0
         seconds, joules = self._crossing("send", message / degrees.tensor, 2, degrees.tensor)
         return seconds, degrees.tensor * joules
+
+    def within_layer(self, part: Work, degrees: Degrees, word: float) -> tuple[float, float]:
+        """(seconds, J) of the collectives of one layer: two all-reduces; with attention by
+        sequences, queries, keys and values are gathered to their chip and the result dealt out.
+        """
+        shape, chips = self.shape, degrees.tensor
+        reduce = self.exchange("all-reduce", part.tokens * shape.width * word, chips)
+        seconds, joules = 2 * reduce[0], 2 * reduce[1]
+        if degrees.attention == "sequences":
+            for heads in (shape.heads + 2 * shape.kv_heads, shape.heads):
+                message = part.tokens * heads * shape.head_width * word
+                more = self.exchange("all-gather", message, chips)
+                seconds, joules = seconds + more[0], joules + more[1]
+        return seconds, joules
 
     def _crossing(
         self, operation: str, message: float, workers: int, stride: int
@@ -164,12 +183,12 @@ class Pricer:
         layer, first, last = self.chip(part, degrees, deepest)
         word = self.rack.chip.activation_bits / 8
         message = part.tokens * shape.width * max(word, 2.0)
-        reduce, reduce_joules = self.exchange("all-reduce", message, degrees.tensor)
+        inside, inside_joules = self.within_layer(part, degrees, max(word, 2.0))
         gather, gather_joules = self.exchange(
             "all-gather", part.batch * shape.vocabulary * 2.0, degrees.tensor
         )
         send, send_joules = self.send(message, degrees)
-        each = layer.seconds + 2 * reduce
+        each = layer.seconds + inside
         layers = balanced(
             shape.layers, degrees.pipeline, each, first.seconds, last.seconds + gather
         )
@@ -181,8 +200,8 @@ class Pricer:
         seconds = max(loop, degrees.microbatches * beat)
         passes = degrees.data * degrees.microbatches
         dynamic = layer.times(shape.layers).plus(first).plus(last).joules * degrees.tensor
-        links = 2 * shape.layers * reduce_joules + gather_joules + hops * send_joules
-        exchange = 2 * shape.layers * reduce + gather
+        links = shape.layers * inside_joules + gather_joules + hops * send_joules
+        exchange = shape.layers * inside + gather
         return Step(
             seconds=seconds,
             loop=loop,

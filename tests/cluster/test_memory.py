@@ -50,3 +50,11 @@ def test_what_nobody_states_is_unknown():
     rack = cluster(1, machine=npu.but(name="mine", memory=npu.memory.but(capacity=None)))
     (one,) = held(SMALL, rack, Work(batch=1, context=16), 1, 6)
     assert math.isnan(one.share)
+
+
+def test_sequences_are_dealt_out_over_all_microbatches():
+    """Six microbatches of one sequence over four chips: two whole caches on the fuller ones."""
+    rack = pim.Cluster(chip=pim.target("rngd"))
+    work = Work(batch=1, context=128)
+    (dealt,) = held(SMALL, rack, work, 4, 6, microbatches=6, attention="sequences")
+    assert dealt.cache == 2 * 6 * 2 * 4 * 8 * 128

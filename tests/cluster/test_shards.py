@@ -68,14 +68,14 @@ def test_sequence_parallelism_cuts_norms_by_tokens():
         assert a.elements == (4 if shared else 1) * b.elements
 
 
-def test_degrees_divide_heads_and_hidden():
+def test_degrees_divide_heads_and_widths_are_padded():
     assert tensor_degrees(SMALL, 100) == (1, 2, 4, 8)
     with pytest.raises(
         ValueError, match="tensor=3 does not divide 8 heads of the model; allowed: 1, 2"
     ):
         check_tensor(SMALL, 3)
-    with pytest.raises(ValueError, match="tensor=8 does not divide 92 hidden"):
-        check_tensor(SMALL.but(hidden=92), 8)
+    padded = {op.name: op for op in layer_macs(SMALL.but(hidden=92), Work(batch=1, context=1), 8)}
+    assert padded["up"].n == padded["down"].k == 12
 
 
 def test_the_vocabulary_is_cut_upwards():
@@ -85,3 +85,16 @@ def test_the_vocabulary_is_cut_upwards():
 def test_a_step_brings_no_more_than_it_looks_at():
     with pytest.raises(ValueError, match="Work queries=5 are more than context=4"):
         Work(batch=1, queries=5, context=4)
+
+
+def test_attention_by_sequences_keeps_heads_together():
+    """Five sequences over two chips: three on the fuller one, with all of their heads."""
+    work = Work(batch=5, context=64)
+    names = {op.name: op for op in layer_macs(SMALL, work, 2, "sequences")}
+    assert (names["scores"].groups, names["scores"].m) == (3 * 4, 2)
+    assert names["q"].n == 32
+    softmax = next(
+        op for op in layer_vectors(SMALL, work, 2, False, "sequences") if op.kind == "softmax"
+    )
+    assert softmax.elements == 8 * 3 * 64
+    assert layer_macs(SMALL, work, 1, "sequences") == layer_macs(SMALL, work)

@@ -91,3 +91,15 @@ def test_layers_are_dealt_out_as_well_as_can_be(layers, stages, first, last):
     assert sum(ours) == layers
     every = (c for c in itertools.product(range(1, layers + 1), repeat=stages) if sum(c) == layers)
     assert slowest(ours) == pytest.approx(min(map(slowest, every)))
+
+
+def test_attention_by_sequences_gathers_what_it_reads():
+    work = Work(batch=1, context=64)
+    pricer = Pricer(SMALL, RACK)
+    cut, whole = (
+        pricer.step(work, Degrees(tensor=4, attention=how)) for how in ("heads", "sequences")
+    )
+    gathered = sum(RACK.seconds("all-gather", heads * 8 * 2, 4) for heads in (8 + 2 * 4, 8))
+    assert whole.exchange == pytest.approx(cut.exchange + 6 * gathered)
+    attention = 2 * 8 * 8 * 64 * 1e-9
+    assert whole.compute == pytest.approx(cut.compute + 6 * attention * 3 / 4)
