@@ -9,30 +9,39 @@ from benchmarks.cases import Case
 from pimlab.analog import ADC, DAC, Crossbar, Slices, device
 from pimlab.analog.devices import GaussianReadNoise
 from pimlab.kernels import crossbar as fast
+from pimlab.kernels.panels import WIDTH
 from pimlab.reference import crossbar as slow
 
 _SHAPE = {"tiny": (1, 3), "small": (6, 33), "large": (1024, 1024)}
 _KEY = (np.uint32(5), np.uint32(6))
+_BATCH = {"tiny": 1, "small": 3, "large": 1024}
+"""Rows of a block that are inputs; the rest are further steps of theirs."""
+
+
+def _address(size):
+    return *_KEY, 3, 2, _BATCH[size], 5
 
 
 def _noise(rng, size):
     current = rng.standard_normal(_SHAPE[size]).astype(np.float32)
-    return current, rng.random(_SHAPE[size], np.float32), *_KEY, 3, 2
+    variance = rng.random(_SHAPE[size], np.float32)
+    return current, variance, np.float32(0.4), *_address(size)
 
 
 def _skewed(rng, size):
     current, variance, *rest = _noise(rng, size)
-    return current, variance, rng.standard_normal(_SHAPE[size]).astype(np.float32), *rest
+    third, lasting = (rng.standard_normal(_SHAPE[size]).astype(np.float32) for _ in range(2))
+    return current, variance, third, lasting, *rest
 
 
 def _row_noise(rng, size):
     current = rng.standard_normal(_SHAPE[size]).astype(np.float32)
-    return current, rng.random(_SHAPE[size][0], np.float32), *_KEY, 3, 2
+    return current, rng.random(_SHAPE[size][0], np.float32), *_address(size)
 
 
 def _column_noise(rng, size):
     current = rng.standard_normal(_SHAPE[size]).astype(np.float32)
-    return current, rng.random(_SHAPE[size][1], np.float32), *_KEY, 3, 2
+    return current, rng.random(_SHAPE[size][1], np.float32), *_address(size)
 
 
 def _cells(rng, size, flip=np.inf):
@@ -40,7 +49,7 @@ def _cells(rng, size, flip=np.inf):
     codes = np.where(rng.random((rows, k)) < 0.3, rng.integers(-7, 8, (rows, k)), 0).astype(
         np.float32
     )
-    cells = [rng.random((k, n), np.float32) * np.float32(0.3) for _ in range(4)]
+    cells = [rng.random((k, n), np.float32) * np.float32(0.3) for _ in range(6)]
     needed = np.where(rng.random(n) < 0.5, np.float32(4), np.float32(0))
     return (
         np.zeros((rows, n), np.float32),
@@ -48,11 +57,59 @@ def _cells(rng, size, flip=np.inf):
         slow.activity(codes).astype(np.float32),
         needed,
         *cells,
+        np.float32(0.5),
+        np.array([0.02, 0.4], np.float32),
         np.float32(flip),
         *_KEY,
         3,
         2,
+        {"tiny": 1, "small": 3, "large": 64}[size],
+        5,
     )
+
+
+def _parts(rng):
+    return rng.integers(0, 2**32, 3, dtype=np.uint32), rng.random(3, np.float32)
+
+
+def _panels(rng, size):
+    k, n = {"tiny": (3, 2), "small": (37, 20), "large": (1024, 1024)}[size]
+    shape = (-(-n // WIDTH), k, WIDTH)
+    return rng.standard_normal(shape).astype(np.float32), rng.random(shape, np.float32), n
+
+
+def _cell_parts(rng, size):
+    return *_KEY, 7, 11, *_parts(rng), {"tiny": 2, "small": 45, "large": 4096}[size]
+
+
+def _drawn(k0, k1, panel, lane, segments, amplitudes, k):
+    out = np.empty((k, WIDTH), np.float32)
+    fast.cell_parts(k0, k1, panel, lane, segments, amplitudes, np.empty(4 * k, np.uint32), out)
+    return out
+
+
+def _disturbed(rng, size):
+    mean, variance, _ = _panels(rng, size)
+    return mean, variance, *_KEY, 11, *_parts(rng)
+
+
+def _standing(mean, *rest):
+    out = np.empty_like(mean)
+    fast.disturbed(mean, *rest, out)
+    return out
+
+
+def _disturbed_product(rng, size):
+    mean, variance, n = _panels(rng, size)
+    rows = {"tiny": 1, "small": 9, "large": 64}[size]
+    x = rng.standard_normal((rows, mean.shape[1] + 3)).astype(np.float32)
+    return x, 2, mean, variance, *_KEY, 11, *_parts(rng), n
+
+
+def _through(x, *rest):
+    out = np.empty((len(x), rest[-1]), np.float32)
+    fast.disturbed_product(x, *rest[:-1], out)
+    return out
 
 
 def _in_place(kernel):
@@ -132,6 +189,31 @@ def _whole(machine):
 
 
 CASES = {
+    "parts of noise that outlast a read": Case(
+        _drawn,
+        lambda *rest: slow.cell_parts(*rest, WIDTH),
+        _cell_parts,
+        rtol=1e-6,
+        atol=1e-6,
+        covers=("crossbar.cell_parts",),
+    ),
+    "disturbed conductances": Case(
+        _standing,
+        slow.disturbed,
+        _disturbed,
+        rtol=1e-5,
+        atol=1e-5,
+        covers=("crossbar.disturbed",),
+    ),
+    "disturbed product": Case(
+        _through,
+        slow.disturbed_product,
+        _disturbed_product,
+        rtol=1e-4,
+        atol=1e-4,
+        gemm=(64, 1024, 1024),
+        covers=("crossbar.disturbed_product",),
+    ),
     "read noise": Case(
         _in_place(fast.add_noise),
         slow.add_noise,

@@ -17,7 +17,7 @@ from pimlab.analog.circuit.wired import (
     variance,
 )
 from pimlab.analog.circuit.wires import Wires
-from pimlab.analog.devices import CubicCurrent, Device
+from pimlab.analog.devices import CubicCurrent, Device, ReadNoise
 from pimlab.keys import Key
 
 NonlinearTerms = list[tuple[int, np.ndarray]]
@@ -53,6 +53,8 @@ class CellDraws:
     """Telegraph noise: standard normals above this lower a cell by its sigma; inf: Gaussian
     noise.
     """
+    ends: np.ndarray
+    """float32 (2,): where a read is cut, in `Reading.unit`."""
 
 
 class CellArray:
@@ -182,9 +184,7 @@ def tile_moments(
         higher.append((sign, second / len(g) ** 2, third / len(g) ** 3, fourth / len(g) ** 4))
     edges = edgeworth(higher)
     draws = (
-        _single_draws(drawn, edges.needed, cell.read_noise.flip, span)
-        if edges.needed.any()
-        else None
+        _single_draws(drawn, edges.needed, cell.read_noise, span) if edges.needed.any() else None
     )
     skew = None if edges.third is None else edges.third / span**3
     return TileMoments(mean / span, nonlinear, spread / span**2, draws, third=skew)
@@ -289,7 +289,10 @@ def _nonlinear(
 
 
 def _single_draws(
-    drawn: list[tuple[float, np.ndarray, np.ndarray]], needed: np.ndarray, flip: float, span: float
+    drawn: list[tuple[float, np.ndarray, np.ndarray]],
+    needed: np.ndarray,
+    noise: ReadNoise,
+    span: float,
 ) -> CellDraws:
     flat = [
         (a.reshape(-1, a.shape[-1]) / span).astype(np.float32)
@@ -298,7 +301,11 @@ def _single_draws(
     ]
     if len(flat) == 2:
         flat += [np.zeros((0, flat[0].shape[1]), np.float32)] * 2
-    return CellDraws(needed, flat[0], flat[1], flat[2], flat[3], len(drawn[0][1]), flip)
+    ends = np.array(noise.ends, np.float32) / np.float32(span)
+    plus, plus_sigma, minus, minus_sigma = flat
+    return CellDraws(
+        needed, plus, plus_sigma, minus, minus_sigma, len(drawn[0][1]), noise.flip, ends
+    )
 
 
 @dataclass(frozen=True)

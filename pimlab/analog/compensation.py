@@ -48,10 +48,12 @@ class Readable(Protocol):
     def age(self, seconds: float) -> tuple[int, float]:
         """(how often the weights have been written again, seconds since the last time)."""
 
-    def reference_read(self, seconds: float, x: np.ndarray) -> np.ndarray:
-        """A read of reference inputs at that time, float32 (rows, n)."""
+    def reference_read(self, seconds: float, x: np.ndarray, process: Key) -> np.ndarray:
+        """A read of reference inputs at that time, float32 (rows, n), by cells whose lasting noise
+        is that of `process`.
+        """
 
-    def baseline_read(self, x: np.ndarray) -> np.ndarray:
+    def baseline_read(self, x: np.ndarray, process: Key) -> np.ndarray:
         """The same right after programming, at the temperature of programming."""
 
 
@@ -71,7 +73,7 @@ class DriftCompensation(Value):
         1, 4096, default=64, doc="reference input rows, spread evenly over the input range"
     )
 
-    def correction(self, programmed: Readable, seconds: float) -> Correction | None:
+    def correction(self, programmed: Readable, seconds: float, process: Key) -> Correction | None:
         """Gain `seconds` after programming, without offset; None at the time and temperature of
         programming.
         """
@@ -81,7 +83,7 @@ class DriftCompensation(Value):
         if programmed.signed_inputs:
             x = 2.0 * x - np.float32(1.0)
         axis = 0 if self.per == "column" else None
-        reads = programmed.baseline_read(x), programmed.reference_read(seconds, x)
+        reads = programmed.baseline_read(x, process), programmed.reference_read(seconds, x, process)
         before, now = (np.abs(y).mean(axis=axis, dtype=np.float64) for y in reads)
         gain = np.where(now > 0, before / np.where(now > 0, now, 1.0), 1.0).astype(np.float32)
         return gain, np.zeros_like(gain)
@@ -102,7 +104,7 @@ class StatisticsCompensation(Value):
         2, 4096, default=256, doc="calibration rows read, as many as there are at most"
     )
 
-    def correction(self, programmed: Readable, seconds: float) -> Correction:
+    def correction(self, programmed: Readable, seconds: float, process: Key) -> Correction:
         """Gain and offset of every output `seconds` after programming; ValueError without a
         calibration sample.
         """
@@ -116,7 +118,8 @@ class StatisticsCompensation(Value):
             exact = x @ np.asarray(programmed.weights)
         assert programmed.input_scale is not None
         seen = (
-            programmed.reference_read(seconds, x / programmed.input_scale) * programmed.input_scale
+            programmed.reference_read(seconds, x / programmed.input_scale, process)
+            * programmed.input_scale
         )
         spread = seen.std(axis=0, dtype=np.float64)
         gain = np.where(
@@ -140,7 +143,7 @@ class ReferenceColumns(Value):
 
     count: int = integer(1, 256, default=1)
 
-    def correction(self, programmed: Readable, seconds: float) -> Correction | None:
+    def correction(self, programmed: Readable, seconds: float, process: Key) -> Correction | None:
         """Gain `seconds` after programming, without offset; None at the time and temperature of
         programming.
         """

@@ -15,7 +15,7 @@ from pimlab.analog.costs import MacroCosts, macro
 from pimlab.analog.devices import Device
 from pimlab.analog.mapping import Slices
 from pimlab.machine.protocol import MacOp, Target, VectorOp
-from pimlab.values import choice, integer, number, part
+from pimlab.values import choice, integer, number, part, quantity
 
 SUM_BITS = 16
 """Bits of a partial sum as it moves between arrays and buffer."""
@@ -63,6 +63,12 @@ class ArrayDesign(Target):
     )
     capacity: int | None = integer(
         1, default=None, doc="arrays there are; None: as many as a layer takes"
+    )
+    interval: float | None = quantity(
+        "s",
+        above=0,
+        default=None,
+        doc="from one read of a matrix to the next; None: back to back, the macro's read time",
     )
     compensation: Compensation | None = part(*COMPENSATIONS, default=None)
     refresh: Refresh | None = part(Refresh, default=None, doc="None: weights are written once")
@@ -175,10 +181,9 @@ class ArrayDesign(Target):
         return 1 if self.slices is None else self.input_top
 
     @property
-    def noise_spans_steps(self) -> bool:
-        """Whether the read noise of a cell is common to the several steps of a read."""
-        noise = self.pair_cell.read_noise
-        return noise is not None and noise.slow and self.steps > 1
+    def read_interval(self) -> float:
+        """Seconds from one read of a matrix to the next: back to back, or `interval`."""
+        return self.steps * self.costs.read_time if self.interval is None else self.interval
 
     def phases(self, codes: np.ndarray) -> list[tuple[float, np.ndarray]]:
         """(weight, codes) of each step of a read, whose weighted sum is `codes`, float32 (batch,

@@ -71,8 +71,9 @@ class ProgrammedCrossbar(Programmed):
         seconds = units.seconds(at)
         x = checked_operands(x, self.k, self.machine.name)
         full_scale = self._full_scale(x)
-        y, cut = self.readers.at(seconds).read(x, full_scale, as_key(key).child("read noise"))
-        correction = self._correction(seconds)
+        key = as_key(key).child("read noise")
+        y, cut = self.readers.at(seconds).read(x, full_scale, key)
+        correction = self._correction(seconds, key.rows(0))
         if correction is not None:
             y = y * correction[0] + correction[1]
         return y if self.bias is None else y + self.bias, self._clipped(x, full_scale, cut)
@@ -143,22 +144,23 @@ class ProgrammedCrossbar(Programmed):
         """Whether cells are used at the temperature at which they were programmed."""
         return self.cell.temperature is None
 
-    def _compensation(self, seconds: float) -> Correction | None:
+    def _compensation(self, seconds: float, process: Key) -> Correction | None:
         rule = self.machine.compensation
-        return None if rule is None else rule.correction(self, seconds)
+        return None if rule is None else rule.correction(self, seconds, process)
 
-    def reference_read(self, seconds: float, x: np.ndarray) -> np.ndarray:
+    def reference_read(self, seconds: float, x: np.ndarray, process: Key) -> np.ndarray:
         """A read of reference inputs at full scale 1 (float32 (rows, k), within -1..1), with its
-        own noise and conversion.
+        own conversion and white noise. Noise that outlasts a read is that of `process`, the key of
+        the reads that are compensated: they see the same cells at the same time.
         """
         age = round(seconds * 1e9)
         key = self.key.child("compensation", age if age or self.unmoved else "in use")
-        return self.readers.at(seconds).read(x, np.ones(len(x), np.float32), key)[0]
+        return self.readers.at(seconds).read(x, np.ones(len(x), np.float32), key, process)[0]
 
-    def baseline_read(self, x: np.ndarray) -> np.ndarray:
+    def baseline_read(self, x: np.ndarray, process: Key) -> np.ndarray:
         """As `reference_read`, right after programming and at the temperature of programming."""
-        key = self.key.child("compensation", 0)
-        return self.readers.at(0.0, True).read(x, np.ones(len(x), np.float32), key)[0]
+        key, full = self.key.child("compensation", 0), np.ones(len(x), np.float32)
+        return self.readers.at(0.0, True).read(x, full, key, process)[0]
 
 
 def _input_scale(calibration: Calibration | None) -> np.float32 | None:

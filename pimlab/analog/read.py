@@ -1,18 +1,19 @@
 """What does a read of programmed arrays return? Codes in, one product a tile, noise, codes out,
 partial sums added in order.
 
-Order of the digital sums: input steps, lowest first; within a step the weight planes; within a
-plane the tiles by rows (where cells' noise is common to the steps of a read: planes, then steps,
-then tiles). Rows are read in blocks whose size follows from the layer and whose position in the
-whole batch is fixed, padded with zero rows, each by one BLAS thread: so every product has the same
-shape and the same bits for any thread count and chunking.
+Order of the digital sums: weight planes; within a plane the input steps, lowest first; within a
+step
+the tiles by rows. All steps of an input are read together, as further rows of one product: noise
+that
+outlasts a read is then common to them. Rows are read in blocks. A product's bits do not depend on
+its block (`kernels.panels`), so threads, chunks and batches change nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numba
 import numpy as np
@@ -21,15 +22,16 @@ from pimlab.analog.cells import CellDraws
 from pimlab.analog.circuit.wired import Solved
 from pimlab.analog.converter_errors import ConverterErrors, DriverErrors
 from pimlab.analog.converters import ADC, DAC
-from pimlab.analog.steps import StepNoise, least_active
-from pimlab.kernels import converter, crossbar
-from pimlab.kernels.blas import one_thread
+from pimlab.analog.draws import normals
+from pimlab.analog.process import History, Part
+from pimlab.kernels import converter, crossbar, panels
 from pimlab.keys import Key
 
-_BLOCK_VALUES = 2**17
-"""Values of a block's widest row set: half a megabyte, so that a block stays in a core's cache."""
+_ROWS = 96
+"""Rows of a block, all steps together: inputs and sums of a tile stay in a core's cache."""
 _ADC_LANE = 1 << 20
 """Where the counters of converter noise start, above those of any tile."""
+_NOTHING = np.zeros((0, 0), np.float32)
 Words = tuple[np.uint32, np.uint32]
 
 
@@ -38,15 +40,16 @@ class Tile:
     """One array (and its copies along n): what its cells do to an input code, in digits of integer
     weights or full conductances.
 
-    rows : which inputs;  mean : float32 (k, n);  variance : float32 (k, n), or the one value all
-    cells have, or None.
+    rows : which inputs;  columns : n;  mean : float32 panels of (k, n);  variance : panels, or the
+    one value all cells have, or None.
     lsb : float32 (n,), size of an ADC code, or None;  value : float32 (n,), what a code (without
     ADC: a unit) stands for.
-    nonlinear : (power, float32 (k, n)) of each term of a nonlinear I-V beyond the linear one.
-    third : float32 (k, n), third cumulants of the cells, where noise is drawn with its skewness.
+    nonlinear : (power, panels) of each term of a nonlinear I-V beyond the linear one.
+    third : panels, third cumulants of the cells, where noise is drawn with its skewness.
     """
 
     rows: slice
+    columns: int
     mean: np.ndarray
     variance: np.ndarray | float | None
     cells: CellDraws | None
@@ -71,12 +74,23 @@ class PlaneTiles:
 
 @dataclass(frozen=True)
 class Block:
-    """Rows that are read together: the index of the first in the whole batch, the key, and how many
-    sums of each row an ADC cut.
+    """Rows that are read together.
+
+    codes : float32 (steps rows, k), of all steps, one after the other;  driven : the same with the
+    drivers' errors;  squares : of `driven`, or None;  rows, steps : how many;  row : index of the
+    first in the whole batch;  words : of the key;  history : of the noise;  segments : which draws
+    of its parts these rows see;  clipped : int64 (steps rows,), sums an ADC cut.
     """
 
-    start: int
+    codes: np.ndarray
+    driven: np.ndarray
+    squares: np.ndarray | None
+    rows: int
+    steps: int
+    row: int
     words: Words
+    history: History
+    segments: np.ndarray
     clipped: np.ndarray
 
 
@@ -88,6 +102,7 @@ class Reader:
     references : column of each output, and of its reference, int (n,) each, or None.
     divisor : what sums are divided by at the very end, so that integer weights and inputs give
     exact integers until then.
+    parts : of the noise, in time;  first : index of the read with row 0 since programming.
     """
 
     planes: list[PlaneTiles]
@@ -98,179 +113,264 @@ class Reader:
     adc: ADC | None
     drivers: DriverErrors | None = None
     """None: drivers without errors."""
-    noise_spans_steps: bool = False
-    """Whether the noise of the cells is common to the steps of a read."""
+    parts: tuple[Part, ...] = ()
+    first: int = 0
+    _kept: dict[int, tuple[object, np.ndarray]] = field(default_factory=dict, repr=False)
+    """Lane -> (what it holds for, panels) of conductances with the noise that is held long."""
 
     @property
     def drive(self) -> np.float32:
         """Code of a full input in one step."""
         return np.float32(1 if self.dac is None else self.dac.drive)
 
-    @property
-    def block(self) -> int:
-        """Rows of a block: 128 for 1024 columns, more for narrow layers, whose blocks would be all
-        overhead.
-        """
-        width = max(self.planes[0].tiles[0].mean.shape[1], self.planes[0].tiles[-1].rows.stop)
-        return min(max(_BLOCK_VALUES // (1 << (width - 1).bit_length()), 64), 4096)
-
-    def read(self, x: np.ndarray, full_scale: np.ndarray, key: Key) -> tuple[np.ndarray, int]:
+    def read(
+        self, x: np.ndarray, full_scale: np.ndarray, key: Key, process: Key | None = None
+    ) -> tuple[np.ndarray, int]:
         """y float32 (batch, n) of x float32 (batch, k) at one full scale a row, float32 (batch,), >
         0; and how many sums were cut.
 
-        A sum is cut where an ADC's first or last code is not the nearest to what it sees.
+        A sum is cut where an ADC's first or last code is not the nearest to what it sees. process :
+        the key of the noise that outlasts a read, if it is not `key`.
         """
+        history = History(self.parts, process or key, self.first)
         y = np.empty((x.shape[0], self.scale.size), np.float32)
-        words, block = key.words, self.block
-        unit = full_scale / np.float32(self.divisor)
-        starts = range(key.row - key.row % block, key.row + x.shape[0], block)
+        words, unit = key.words, full_scale / np.float32(self.divisor)
+        past = history.key.child("lasting").words
 
-        def one(start: int) -> int:
-            low, high = max(start, key.row), min(start + block, key.row + x.shape[0])
-            inside, held = slice(low - key.row, high - key.row), slice(low - start, high - start)
-            codes, at = (
-                np.zeros((block, x.shape[1]), np.float32),
-                Block(start, words, np.zeros(block, np.int64)),
-            )
-            encode(self.dac, x[inside], full_scale[inside], codes[held])
-            out = self._block(codes, at)[held]
-            y[inside] = out * unit[inside, None] * self.scale
-            return int(at.clipped[held].sum())
+        def one(part: slice) -> int:
+            codes = np.empty((part.stop - part.start, x.shape[1]), np.float32)
+            encode(self.dac, x[part], full_scale[part], codes)
+            out, cut = self._block(codes, key.row + part.start, words, history, past)
+            y[part] = out * unit[part, None] * self.scale
+            return cut
 
-        with one_thread():
-            return y, sum(_each(one, starts))
+        return y, sum(_each(one, self._blocks(x.shape[0], key.row, history)))
 
-    def _block(self, codes: np.ndarray, at: Block) -> np.ndarray:
-        out = np.zeros((len(codes), self.scale.size), np.float32)
-        current = np.empty((len(codes), self.planes[0].tiles[0].mean.shape[1]), np.float32)
+    def _blocks(self, batch: int, row: int, history: History) -> list[slice]:
+        """Rows of each block: all see the same draws of what outlasts a read."""
+        steps = 1 if self.dac is None else self.dac.steps
+        most, first, blocks = max(_ROWS // steps, 1), 0, list[slice]()
+        while first < batch:
+            last = min(first + most, batch, history.until(row + first) - row)
+            blocks.append(slice(first, last))
+            first = last
+        return blocks
+
+    def _block(
+        self, codes: np.ndarray, row: int, words: Words, history: History, past: Words
+    ) -> tuple[np.ndarray, int]:
         steps = [(1.0, codes)] if self.dac is None else self.dac.phases(codes)
-        if self.noise_spans_steps:
-            self._block_of_common_noise(steps, current, out, at)
-            return out
-        lane = 0
-        for weight, step_codes in steps:
-            step = self._driven(step_codes)
-            squares = self._squares(step)
-            for plane in self.planes:
-                read = np.zeros_like(current)
-                for tile in plane.tiles:
-                    self._tile(tile, lane, step[:, tile.rows], squares, current, at)
-                    self._finish(tile, lane, plane.offset, step_codes, current, read, at)
-                    lane += 1
-                _gather(read, self.references, weight * plane.weight, out)
-        return out
-
-    def _block_of_common_noise(
-        self, steps: list[tuple[float, np.ndarray]], current: np.ndarray, out: np.ndarray, at: Block
-    ) -> None:
-        """As `_block`, for cells whose noise is the same in all steps; lanes are numbered as
-        there.
-        """
-        count = sum(len(plane.tiles) for plane in self.planes)
-        first = 0
-        for plane in self.planes:
-            reads = [np.zeros_like(current) for _ in steps]
-            pairs = [(codes, read) for (_, codes), read in zip(steps, reads, strict=True)]
-            for tile in plane.tiles:
-                self._tile_of_common_noise(
-                    tile, plane.offset, pairs, range(first, first + count * len(steps), count), at
-                )
-                first += 1
-            for (weight, _), read in zip(steps, reads, strict=True):
-                _gather(read, self.references, weight * plane.weight, out)
-
-    def _tile_of_common_noise(
-        self,
-        tile: Tile,
-        offset: float,
-        pairs: list[tuple[np.ndarray, np.ndarray]],
-        lanes: range,
-        at: Block,
-    ) -> None:
-        """All steps of one tile, (codes, what their reads add up in) each, with their lanes."""
-        own = [np.ascontiguousarray(self._driven(codes)[:, tile.rows]) for codes, _ in pairs]
-        noise = (
-            None
-            if tile.variance is None
-            else StepNoise(tile.variance, tile.third, at.words, at.start)
+        stacked = np.concatenate([one for _, one in steps]) if len(steps) > 1 else codes
+        stacked = np.ascontiguousarray(stacked, np.float32)
+        driven = stacked if self.drivers is None else self.drivers.driven(stacked)
+        at = Block(
+            stacked,
+            driven,
+            self._squares(driven),
+            len(codes),
+            len(steps),
+            row,
+            words,
+            history,
+            history.segments(row),
+            np.zeros(len(stacked), np.int64),
         )
-        active, current = least_active(own), np.empty_like(pairs[0][1])
-        for step, (codes, read), lane in zip(own, pairs, lanes, strict=True):
-            if tile.solved is not None:
-                current[:], spread = tile.solved.read(step)
-                if noise is not None and spread is not None:
-                    noise.add(step, current, lane, spread)
-            else:
-                self._mean(tile, step, current)
-                if noise is not None:
-                    noise.add(step, current, lane)
-                if tile.cells is not None:
-                    _few(tile.cells, lanes[0], step, active, current, at)
-            self._finish(tile, lane, offset, codes, current, read, at)
+        out, lane = np.zeros((len(codes), self.scale.size), np.float32), 0
+        for plane in self.planes:
+            read = np.zeros((len(stacked), plane.tiles[0].columns), np.float32)
+            for tile in plane.tiles:
+                self._tile(tile, lane, plane.offset, read, at, past)
+                lane += 1
+            for (weight, _), part in zip(steps, np.split(read, len(steps)), strict=True):
+                _gather(part, self.references, weight * plane.weight, out)
+        return out, int(at.clipped.sum())
 
-    def _driven(self, codes: np.ndarray) -> np.ndarray:
-        return codes if self.drivers is None else self.drivers.driven(codes)
-
-    def _finish(
-        self,
-        tile: Tile,
-        lane: int,
-        offset: float,
-        codes: np.ndarray,
-        current: np.ndarray,
-        read: np.ndarray,
-        at: Block,
-    ) -> None:
-        """Converts a tile's currents and takes off digitally what its cells hold besides their
-        digits.
-        """
-        self._convert(tile, lane, current, read, at)
-        if offset and self.references is None:
-            self._remove(tile, offset * codes[:, tile.rows].sum(axis=1, dtype=np.float64), read)
-
-    def _mean(self, tile: Tile, codes: np.ndarray, current: np.ndarray) -> None:
-        np.matmul(codes, tile.mean, out=current)
-        for power, matrix in tile.nonlinear:
-            current += (codes * np.abs(codes / self.drive) ** (power - 1)) @ matrix
-
-    def _squares(self, step: np.ndarray) -> np.ndarray | None:
+    def _squares(self, driven: np.ndarray) -> np.ndarray | None:
         if all(tile.variance is None for plane in self.planes for tile in plane.tiles):
             return None
-        squares = np.empty_like(step)
-        crossbar.square(step, squares)
+        squares = np.empty_like(driven)
+        crossbar.square(driven, squares)
         return squares
 
     def _tile(
         self,
         tile: Tile,
         lane: int,
-        codes: np.ndarray,
-        squares: np.ndarray | None,
-        current: np.ndarray,
+        offset: float,
+        read: np.ndarray,
         at: Block,
+        past: Words,
     ) -> None:
+        current = np.empty((len(at.codes), tile.columns), np.float32)
         if tile.solved is not None:
-            current[:], noise = tile.solved.read(codes)
-            if noise is not None:
-                crossbar.add_noise(current, noise, *at.words, at.start, lane)
+            self._solved(tile, lane, current, at, past)
+        else:
+            self._currents(tile, lane, current, at, past)
+        self._convert(tile, lane, current, read, at)
+        if offset and self.references is None:
+            own = at.codes[:, tile.rows].sum(axis=1, dtype=np.float64)
+            self._remove(tile, offset * own, read)
+
+    def _currents(self, tile: Tile, lane: int, current: np.ndarray, at: Block, past: Words) -> None:
+        """Currents of a tile with their noise."""
+        lasting = at.history.parts and isinstance(tile.variance, np.ndarray)
+        if lasting and tile.third is None:
+            self._disturbed(tile.mean, tile, lane, current, at, past)
+        else:
+            panels.product(at.driven, tile.rows.start, tile.mean, current)
+        for power, matrix in tile.nonlinear:
+            term = np.empty_like(current)
+            bent = at.driven * np.abs(at.driven / self.drive) ** (power - 1)
+            panels.product(bent, tile.rows.start, matrix, term)
+            current += term
+        if tile.variance is None or at.squares is None:
             return
-        self._mean(tile, codes, current)
-        if tile.variance is None or squares is None:
-            return
-        own = squares[:, tile.rows]
         if isinstance(tile.variance, float):
-            sigma = np.sqrt(own.sum(axis=1, dtype=np.float64) * tile.variance).astype(np.float32)
-            crossbar.add_row_noise(current, sigma, *at.words, at.start, lane)
-        elif tile.third is not None:
-            crossbar.add_skewed_noise(
-                current, own @ tile.variance, (own * codes) @ tile.third, *at.words, at.start, lane
+            own = at.squares[:, tile.rows].sum(axis=1, dtype=np.float64)
+            sigma = np.sqrt(own * tile.variance).astype(np.float32)
+            crossbar.add_row_noise(current, sigma, *self._address(lane, at))
+        else:
+            self._add_noise(tile, lane, current, at, past)
+        if tile.cells is not None:
+            self._few(tile, tile.cells, lane, current, at)
+
+    def _add_noise(
+        self, tile: Tile, lane: int, current: np.ndarray, at: Block, past: Words
+    ) -> None:
+        """What every read draws anew; and, of skewed sums, what outlasts it as well."""
+        assert at.squares is not None
+        variance = np.empty_like(current)
+        panels.product(at.squares, tile.rows.start, tile.variance, variance)
+        if tile.third is None:
+            crossbar.add_noise(current, variance, at.history.white, *self._address(lane, at))
+            return
+        third, lasting = np.empty_like(current), np.zeros_like(current)
+        panels.product(at.squares * at.driven, tile.rows.start, tile.third, third)
+        if at.history.parts:
+            self._disturbed(np.zeros_like(tile.mean), tile, lane, lasting, at, past, keep=False)
+        crossbar.add_skewed_noise(
+            current, variance, third, lasting, at.history.white, *self._address(lane, at)
+        )
+
+    def _disturbed(
+        self,
+        mean: np.ndarray,
+        tile: Tile,
+        lane: int,
+        out: np.ndarray,
+        at: Block,
+        past: Words,
+        keep: bool = True,
+    ) -> None:
+        """Product with `mean` and the noise of its cells that outlasts a read."""
+        parts, lasting = at.history.amplitudes, at.history.lasting
+        if lasting < parts.size:
+            mean = self._standing(mean, tile, lane, at, past, keep)
+        if lasting:
+            crossbar.disturbed_product(
+                at.driven,
+                tile.rows.start,
+                mean,
+                tile.variance,
+                *past,
+                lane,
+                at.segments[:lasting],
+                parts[:lasting],
+                out,
             )
         else:
-            crossbar.add_noise(current, own @ tile.variance, *at.words, at.start, lane)
-        if tile.cells is not None:
-            active = np.empty(len(codes), np.float32)
-            crossbar.activity(codes, active)
-            _few(tile.cells, lane, codes, active, current, at)
+            panels.product(at.driven, tile.rows.start, mean, out)
+
+    def _standing(
+        self, mean: np.ndarray, tile: Tile, lane: int, at: Block, past: Words, keep: bool
+    ) -> np.ndarray:
+        """`mean` with the noise that is held long, kept until it changes."""
+        lasting = at.history.lasting
+        token = (past, at.segments[lasting:].tobytes())
+        kept = self._kept.get(lane)
+        if keep and kept is not None and kept[0] == token:
+            return kept[1]
+        out = np.empty_like(mean)
+        crossbar.disturbed(
+            mean,
+            tile.variance,
+            *past,
+            lane + 2**20,  # apart from the parts that are held for a short time
+            at.segments[lasting:],
+            at.history.amplitudes[lasting:],
+            out,
+        )
+        if keep:
+            self._kept[lane] = (token, out)
+        return out
+
+    def _solved(self, tile: Tile, lane: int, current: np.ndarray, at: Block, past: Words) -> None:
+        """Currents of a circuit solved input by input. Noise that outlasts a read is related from
+        read to read as with ideal wires, and as large as the circuit makes it.
+        """
+        assert tile.solved is not None
+        own = np.ascontiguousarray(at.driven[:, tile.rows])
+        current[:], spread = tile.solved.read(own)
+        if spread is None:
+            return
+        if at.history.parts and isinstance(tile.variance, np.ndarray):
+            ideal, lasting = np.empty_like(current), np.empty_like(current)
+            panels.product(at.squares, tile.rows.start, tile.variance, ideal)
+            self._disturbed(tile.mean, tile, lane, lasting, at, past)  # the mean of solved is zero
+            current += lasting * np.sqrt(spread / np.maximum(ideal, np.float32(1e-30)))
+        crossbar.add_noise(current, spread, at.history.white, *self._address(lane, at))
+
+    def _address(self, lane: int, at: Block) -> tuple[np.uint32, np.uint32, int, int, int, int]:
+        """Key, first row counted from programming (so that other times see other draws), lane, rows
+        of a step, and lanes from step to step.
+        """
+        tiles = sum(len(plane.tiles) for plane in self.planes)
+        return (*at.words, self.first + at.row, lane, at.rows, tiles)
+
+    def _few(self, tile: Tile, cells: CellDraws, lane: int, current: np.ndarray, at: Block) -> None:
+        """Outputs with few active inputs, drawn cell by cell."""
+        own = np.ascontiguousarray(at.driven[:, tile.rows])
+        active = np.empty(len(own), np.float32)
+        crossbar.activity(own, active)
+        if not (active[active > 0].min(initial=np.inf) < cells.needed.max()):
+            return
+        shared = np.tile(own, (1, cells.devices)) / np.float32(cells.devices)
+        plus, minus = (
+            self._lasting(lane, polarity, size, at)
+            for polarity, size in enumerate((cells.plus.shape, cells.minus.shape))
+        )
+        key0, key1, *rest = self._address(lane, at)
+        crossbar.add_cell_noise(
+            current,
+            shared,
+            active,
+            cells.needed,
+            cells.plus,
+            cells.plus_sigma,
+            plus,
+            cells.minus,
+            cells.minus_sigma,
+            minus,
+            at.history.white,
+            cells.ends,
+            np.float32(cells.flip),
+            key0,
+            key1 ^ np.uint32(0x80000000),
+            *rest,
+        )
+
+    def _lasting(self, lane: int, polarity: int, shape: tuple[int, int], at: Block) -> np.ndarray:
+        """float32 of `shape`: standard normals times the share that outlasts a read, cell by
+        cell.
+        """
+        if not at.history.parts or not shape[0]:
+            return _NOTHING
+        key, amplitudes = at.history.key.child("cells", lane, polarity), at.history.amplitudes
+        drawn = (
+            amplitude * normals(key.child(part, int(segment)).rows(0), shape)
+            for part, (amplitude, segment) in enumerate(zip(amplitudes, at.segments, strict=True))
+        )
+        return sum(drawn, np.zeros(shape, np.float32))
 
     def _convert(
         self, tile: Tile, lane: int, current: np.ndarray, read: np.ndarray, at: Block
@@ -280,13 +380,8 @@ class Reader:
             return
         low, high = np.float32(self.adc.low), np.float32(self.adc.high)
         if self.adc.noise > 0:
-            crossbar.add_column_noise(
-                current,
-                tile.lsb * np.float32(self.adc.noise),
-                *at.words,
-                at.start,
-                _ADC_LANE + lane,
-            )
+            sigma = tile.lsb * np.float32(self.adc.noise)
+            crossbar.add_column_noise(current, sigma, *self._address(_ADC_LANE + lane, at))
         converter.adc_clipped(current, tile.lsb, low, high, at.clipped)
         if tile.errors is None:
             converter.adc(current, tile.lsb, low, high, tile.value, read)
@@ -335,30 +430,12 @@ def encode(dac: DAC | None, x: np.ndarray, full_scale: np.ndarray, codes: np.nda
         converter.dac(x, full_scale, np.float32(dac.top), codes)
 
 
-def _few(
-    cells: CellDraws,
-    lane: int,
-    codes: np.ndarray,
-    active: np.ndarray,
-    current: np.ndarray,
-    at: Block,
-) -> None:
-    shared = np.tile(codes, (1, cells.devices)) / np.float32(cells.devices)
-    crossbar.add_cell_noise(
-        current,
-        shared,
-        active,
-        cells.needed,
-        cells.plus,
-        cells.plus_sigma,
-        cells.minus,
-        cells.minus_sigma,
-        np.float32(cells.flip),
-        at.words[0],
-        at.words[1] ^ np.uint32(0x80000000),
-        at.start,
-        lane,
-    )
+def packed(matrix: np.ndarray) -> np.ndarray:
+    """float32 panels of a matrix (k, n), as `kernels.panels` takes them."""
+    k, n = matrix.shape
+    out = np.empty((-(-n // panels.WIDTH), k, panels.WIDTH), np.float32)
+    panels.pack(np.ascontiguousarray(matrix, np.float32), out)
+    return out
 
 
 def _gather(
@@ -372,7 +449,7 @@ def _gather(
     out += np.float32(weight) * read
 
 
-def _each(work: Callable[[int], int], items: Iterable[int]) -> list[int]:
+def _each(work: Callable[[slice], int], items: Iterable[slice]) -> list[int]:
     """`work` of every item, on as many threads as kernels may use; exceptions reach the caller."""
     items = list(items)
     threads = min(numba.get_num_threads(), len(items))

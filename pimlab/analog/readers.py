@@ -13,7 +13,8 @@ from pimlab.analog.cells import Reading, TileMoments, tile_moments
 from pimlab.analog.converter_errors import converter_errors, driver_errors
 from pimlab.analog.design import ArrayDesign
 from pimlab.analog.mapping import reference_columns, tiles
-from pimlab.analog.read import PlaneTiles, Reader, Tile
+from pimlab.analog.process import Part
+from pimlab.analog.read import PlaneTiles, Reader, Tile, packed
 from pimlab.analog.written import WrittenCells
 
 
@@ -53,8 +54,16 @@ class Readers:
             drivers=None
             if design.gated  # a switch is open or closed, whatever its driver's errors
             else driver_errors(design.dac, key.child("dac"), self.written.k),
-            noise_spans_steps=design.noise_spans_steps,
+            parts=self._parts(seconds),
+            first=round(seconds / design.read_interval),
         )
+
+    def _parts(self, seconds: float) -> tuple[Part, ...]:
+        """How the noise of reads at that time is related from read to read."""
+        noise = self.design.pair_cell.read_noise
+        if noise is None:
+            return ()
+        return noise.parts(self.written.age(seconds)[1], self.design.read_interval)
 
     def _shared_scale(self) -> np.ndarray:
         """Weight of code 1 of each output where all tiles have the same; ones where each tile
@@ -99,12 +108,13 @@ class Readers:
         mean, nonlinear = self._currents(moments)
         tile = Tile(
             rows=part,
-            mean=mean,
-            variance=_variance(moments),
+            columns=mean.shape[1],
+            mean=packed(mean),
+            variance=self._variance(moments),
             cells=moments.cells,
             nonlinear=nonlinear,
             solved=moments.solved,
-            third=None if moments.third is None else moments.third.astype(np.float32),
+            third=None if moments.third is None else packed(moments.third),
             value=np.full(mean.shape[1], own, np.float32),
         )
         if self.code_sizes is None:
@@ -127,15 +137,18 @@ class Readers:
             total = moments.mean + sum(term for _, term in moments.nonlinear)
             return np.asarray(total).astype(np.float32), []
         return moments.mean.astype(np.float32), [
-            (power, term.astype(np.float32)) for power, term in moments.nonlinear
+            (power, packed(term)) for power, term in moments.nonlinear
         ]
 
-
-def _variance(moments: TileMoments) -> np.ndarray | float | None:
-    """float32 (k, n), or the one value all cells have (a matrix product less), or None."""
-    if moments.variance is None:
-        return None
-    first = moments.variance.flat[0]
-    if moments.third is None and (moments.variance == first).all():
-        return float(first)
-    return moments.variance.astype(np.float32)
+    def _variance(self, moments: TileMoments) -> np.ndarray | float | None:
+        """Panels, or the one value all cells have where every read draws anew (a product less), or
+        None.
+        """
+        if moments.variance is None:
+            return None
+        first = moments.variance.flat[0]
+        noise = self.design.pair_cell.read_noise
+        white = noise is not None and not noise.lasts
+        if white and moments.third is None and (moments.variance == first).all():
+            return float(first)
+        return packed(moments.variance)

@@ -1,8 +1,10 @@
 """What does read noise add to a column current? One draw an output, or one a cell where few inputs
 are active.
 
-A block of rows is read at a time. Noise is addressed by (row of the whole batch, output column,
-tile), so that neither threads nor chunks of the batch change it.
+A block of rows is read at a time, all steps of an input one after the other: row i of a block is
+row i mod `batch` of the inputs in step i // batch. Noise is addressed by (row of the whole batch,
+output column, lane), where the lane tells tiles and steps apart, so that neither threads nor chunks
+of the batch change it. Noise that outlasts a read is addressed by (cell, lane, part, draw) instead.
 """
 
 from __future__ import annotations
@@ -10,9 +12,16 @@ from __future__ import annotations
 import numpy as np
 
 from pimlab.kernels.jit import kernel
-from pimlab.kernels.philox import block, normal_pair, normal_row
+from pimlab.kernels.panels import WIDTH, panel_product
+from pimlab.kernels.philox import block, normal_pair, normal_row, words_row
 
 _MASK, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
+_PAIRS, _FOURS = np.uint64(0x5555555555555555), np.uint64(0x3333333333333333)
+_EIGHTS = np.uint64(0x0F0F0F0F0F0F0F0F)
+_UNIT = np.float32(0.5**0.5)
+"""One over the standard deviation of how many of eight random bits are ones."""
+LARGE = np.float32(0.45)
+"""Parts of an amplitude above this are drawn from the normal distribution itself."""
 
 
 @kernel
@@ -25,53 +34,133 @@ def square(codes, out):
 
 
 @kernel
-def add_noise(current, variance, k0, k1, row, tile):
-    """current += sqrt(variance) z, one standard normal z an output.
+def cell_parts(k0, k1, panel, lane, segments, amplitudes, words, out):
+    """out = sum over parts of amplitude z, of the cells of one panel: noise that outlasts a read.
 
-    current, variance : float32 (batch, n), unit and unit^2;  row : index of the first row in the
-    whole batch. Exact in distribution where the sum over cells is Gaussian: see `add_cell_noise`
-    for where it is not.
+    z counts the ones among eight random bits, less 4, over sqrt(2): mean 0, variance 1 and, summed
+    over a column (or over some parts), Gaussian. The bits of a panel's row are one Philox block, of
+    counter (row, panel, part + 64 lane, segment); column j has byte j of its 16 in memory order. Of
+    parts larger than `LARGE`, z is a standard normal.
+
+    segments : uint32 (parts,), which draw of each part;  amplitudes : float32 (parts,);  words :
+    uint32 (4 k,), written;  out : float32 (k, WIDTH), replaced.
     """
-    batch, n = current.shape
-    z = np.empty(n, np.float32)
-    for i in range(batch):
-        normal_row(k0, k1, row + i, tile, z)
-        for j in range(n):
-            current[i, j] += np.sqrt(variance[i, j]) * z[j]
+    out[:] = np.float32(0)
+    for part in range(amplitudes.size):
+        row = np.uint64(panel) | (np.uint64(segments[part]) << _HALF)
+        own = np.uint64(part) + np.uint64(64) * np.uint64(lane)
+        flat = out.reshape(-1)
+        if amplitudes[part] > LARGE:
+            normal = np.empty(flat.size, np.float32)
+            normal_row(k0, k1, row, own, normal)
+            for i in range(flat.size):
+                flat[i] += amplitudes[part] * normal[i]
+            continue
+        words_row(k0, k1, row, own, words)
+        pairs = words.view(np.uint64)
+        for i in range(pairs.size):
+            bits = pairs[i]
+            bits = bits - ((bits >> np.uint64(1)) & _PAIRS)
+            bits = (bits & _FOURS) + ((bits >> np.uint64(2)) & _FOURS)
+            pairs[i] = (bits + (bits >> np.uint64(4))) & _EIGHTS
+        ones = words.view(np.uint8)
+        amplitude = amplitudes[part] * _UNIT
+        for i in range(flat.size):
+            flat[i] += amplitude * (np.float32(ones[i]) - np.float32(4))
 
 
 @kernel
-def add_skewed_noise(current, variance, third, k0, k1, row, tile):
-    """current += s (z + g (z^2 - 1) / 6) / sqrt(1 + g^2 / 18), with s^2 the variance and g = third
-    / s^3 the skewness.
+def _disturb(mean, variance, z, out):
+    """out = mean + sqrt(variance) z, flat, so that the loop is vectorised."""
+    for i in range(out.size):
+        out[i] = mean[i] + np.sqrt(variance[i]) * z[i]
+
+
+@kernel
+def disturbed(mean, variance, k0, k1, lane, segments, amplitudes, out):
+    """out = mean + sqrt(variance) z, cell by cell, with z from `cell_parts`: conductances as they
+    stand for as long as these draws last.
+
+    mean, variance, out : float32 (panels, k, WIDTH); out is replaced.
+    """
+    k = mean.shape[1]
+    z, words = np.empty((k, WIDTH), np.float32), np.empty(4 * k, np.uint32)
+    for p in range(mean.shape[0]):
+        cell_parts(k0, k1, p, lane, segments, amplitudes, words, z)
+        _disturb(mean[p].reshape(-1), variance[p].reshape(-1), z.reshape(-1), out[p].reshape(-1))
+
+
+@kernel
+def disturbed_product(x, first, mean, variance, k0, k1, lane, segments, amplitudes, out):
+    """out = x[:, first : first + k] @ disturbed(mean, variance, ...), without storing that matrix.
+
+    x : float32 (rows, inputs);  mean, variance : float32 (panels, k, WIDTH);  out : float32 (rows,
+    n), replaced. Each output is a chain of fused multiply-adds in the order of the inputs.
+    """
+    (rows, n), k = out.shape, mean.shape[1]
+    z, words = np.empty((k, WIDTH), np.float32), np.empty(4 * k, np.uint32)
+    w, panel = np.empty((k, WIDTH), np.float32), np.empty((rows, WIDTH), np.float32)
+    for p in range(mean.shape[0]):
+        cell_parts(k0, k1, p, lane, segments, amplitudes, words, z)
+        _disturb(mean[p].reshape(-1), variance[p].reshape(-1), z.reshape(-1), w.reshape(-1))
+        panel_product(x, first, w, panel)
+        for i in range(rows):
+            for j in range(min(WIDTH, n - p * WIDTH)):
+                out[i, p * WIDTH + j] = panel[i, j]
+
+
+@kernel
+def add_noise(current, variance, share, k0, k1, row, lane, batch, lanes):
+    """current += sqrt(share variance) z, one standard normal z an output.
+
+    current, variance : float32 (steps batch, n), unit and unit^2;  share : float32, of the
+    variance;  row : index of the first row in the whole batch;  lanes : from one step's lane to the
+    next.
+    Exact in distribution where the sum over cells is Gaussian: see `add_cell_noise` for where it is
+    not.
+    """
+    rows, n = current.shape
+    z = np.empty(n, np.float32)
+    for i in range(rows):
+        normal_row(k0, k1, row + i % batch, lane + i // batch * lanes, z)
+        for j in range(n):
+            current[i, j] += np.sqrt(share * variance[i, j]) * z[j]
+
+
+@kernel
+def add_skewed_noise(current, variance, third, lasting, share, k0, k1, row, lane, batch, lanes):
+    """current += s (z + g (z^2 - 1) / 6) / sqrt(1 + g^2 / 18), with s^2 the variance, g = third /
+    s^3 the skewness and z = lasting / s + sqrt(share) times a standard normal.
 
     The first term of Cornish and Fisher (Rev. Inst. Int. Stat. 5, 307, 1938), scaled to the right
     variance: for cells cut at zero, whose sums are skewed. third : float32 (batch, n), third
-    cumulant, unit^3; the rest as in `add_noise`.
+    cumulant, unit^3;  lasting : float32 (rows, n), the part of the noise that outlasts the read;
+    the rest as in `add_noise`.
     """
-    batch, n = current.shape
+    rows, n = current.shape
     z = np.empty(n, np.float32)
-    for i in range(batch):
-        normal_row(k0, k1, row + i, tile, z)
+    for i in range(rows):
+        normal_row(k0, k1, row + i % batch, lane + i // batch * lanes, z)
         for j in range(n):
             sigma = np.sqrt(variance[i, j])
+            whole = lasting[i, j] / max(sigma, np.float32(1e-30)) + np.sqrt(share) * z[j]
             skew = third[i, j] / max(variance[i, j] * sigma, np.float32(1e-30))
             skew = min(max(skew, np.float32(-2)), np.float32(2))
-            skewed = z[j] + skew * (z[j] * z[j] - np.float32(1)) * np.float32(1 / 6)
+            skewed = whole + skew * (whole * whole - np.float32(1)) * np.float32(1 / 6)
             current[i, j] += (
                 sigma * skewed / np.sqrt(np.float32(1) + skew * skew * np.float32(1 / 18))
             )
 
 
 @kernel
-def add_row_noise(current, sigma, k0, k1, row, tile):
-    """current += sigma z with one sigma a row, float32 (batch,): cells that all have the same
-    spread.
+def add_row_noise(current, sigma, k0, k1, row, lane, batch, lanes):
+    """current += sigma z with one sigma a row, float32 (rows,): cells that all have the same
+    spread. Rows and lanes as in `add_noise`.
     """
-    batch, n = current.shape
+    rows, n = current.shape
     z = np.empty(n, np.float32)
-    for i in range(batch):
-        normal_row(k0, k1, row + i, tile, z)
+    for i in range(rows):
+        normal_row(k0, k1, row + i % batch, lane + i // batch * lanes, z)
         for j in range(n):
             current[i, j] += sigma[i] * z[j]
 
@@ -92,11 +181,11 @@ def activity(codes, out):
 
 
 @kernel
-def cell_sum(x, g, sigma, flip, column, k0, k1, row, lane):
+def cell_sum(x, g, sigma, lasting, share, ends, flip, column, k0, k1, row, lane):
     """Sum over one column of x_i times what one draw sees of each cell, in float64: see
     `add_cell_noise`.
     """
-    total = 0.0
+    total, white = 0.0, np.sqrt(share)
     low, high = np.uint64(row) & _MASK, (np.uint64(row) >> _HALF) << np.uint64(16)
     for first in range(0, x.size, 4):
         silent = True
@@ -116,8 +205,11 @@ def cell_sum(x, g, sigma, flip, column, k0, k1, row, lane):
         z2, z3 = normal_pair(w2, w3)
         for i in range(first, min(first + 4, x.size)):
             z = (z0 if i == first else z1) if i < first + 2 else (z2 if i == first + 2 else z3)
+            z *= white
+            if lasting.shape[0] > 0:
+                z += lasting[i, column]
             if flip == np.inf:
-                seen = max(g[i, column] + sigma[i, column] * z, np.float32(0))
+                seen = min(max(g[i, column] + sigma[i, column] * z, ends[0]), ends[1])
             else:
                 seen = g[i, column] - (sigma[i, column] if z > flip else np.float32(0))
             total += x[i] * seen
@@ -126,36 +218,63 @@ def cell_sum(x, g, sigma, flip, column, k0, k1, row, lane):
 
 @kernel
 def add_cell_noise(
-    current, codes, active, needed, plus, plus_sigma, minus, minus_sigma, flip, k0, k1, row, tile
+    current,
+    codes,
+    active,
+    needed,
+    plus,
+    plus_sigma,
+    plus_lasting,
+    minus,
+    minus_sigma,
+    minus_lasting,
+    share,
+    ends,
+    flip,
+    k0,
+    k1,
+    row,
+    lane,
+    batch,
+    lanes,
 ):
     """current = sum over the cells, one draw each, for outputs whose row has fewer active inputs
     than the column needs.
 
-    current : float32 (batch, n), overwritten there;  codes : float32 (batch, k);  active : float32
-    (batch,) from `activity`;  needed : float32 (n,);  plus, plus_sigma, minus, minus_sigma :
-    float32 (k, n), relative conductances and their spread (minus of no rows: single cells). A draw
-    z sees max(g + sigma z, 0) where flip is infinite, else (telegraph noise) g, or g - sigma for z
-    > flip. The lane of a draw is 2 tile + polarity.
+    current : float32 (rows, n), overwritten there;  codes : float32 (rows, k);  active : float32
+    (rows,) from `activity`;  needed : float32 (n,);  plus, plus_sigma, minus, minus_sigma : float32
+    (k, n), relative conductances and their spread (minus of no rows: single cells);  plus_lasting,
+    minus_lasting : float32 (k, n), the part of z that outlasts the read, or of no rows;  share :
+    float32, of z's variance that is drawn here;  ends : float32 (2,), where a read is cut. A draw z
+    sees g + sigma z cut at the ends where flip is infinite, else (telegraph noise) g, or g - sigma
+    for z > flip. The lane of a draw is 2 lane + polarity; rows and lanes as in `add_noise`.
     """
-    batch, n = current.shape
-    for i in range(batch):
+    rows, n = current.shape
+    for i in range(rows):
+        at, there = row + i % batch, 2 * (lane + i // batch * lanes)
         if active[i] > 0:
             for j in range(n):
                 if active[i] < needed[j]:
-                    total = cell_sum(codes[i], plus, plus_sigma, flip, j, k0, k1, row + i, 2 * tile)
+                    total = cell_sum(
+                        codes[i], plus, plus_sigma, plus_lasting, share, ends, flip, j, k0, k1, at,
+                        there,
+                    )  # fmt: skip
                     if minus.shape[0] > 0:
                         total -= cell_sum(
-                            codes[i], minus, minus_sigma, flip, j, k0, k1, row + i, 2 * tile + 1
-                        )
+                            codes[i], minus, minus_sigma, minus_lasting, share, ends, flip, j, k0,
+                            k1, at, there + 1,
+                        )  # fmt: skip
                     current[i, j] = total
 
 
 @kernel
-def add_column_noise(current, sigma, k0, k1, row, lane):
-    """current += sigma z with one sigma a column, float32 (n,): what converters add."""
-    batch, n = current.shape
+def add_column_noise(current, sigma, k0, k1, row, lane, batch, lanes):
+    """current += sigma z with one sigma a column, float32 (n,): what converters add. Rows and lanes
+    as in `add_noise`.
+    """
+    rows, n = current.shape
     z = np.empty(n, np.float32)
-    for i in range(batch):
-        normal_row(k0, k1, row + i, lane, z)
+    for i in range(rows):
+        normal_row(k0, k1, row + i % batch, lane + i // batch * lanes, z)
         for j in range(n):
             current[i, j] += sigma[j] * z[j]

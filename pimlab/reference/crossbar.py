@@ -12,22 +12,69 @@ def square(codes):
     return codes * codes
 
 
-def add_noise(current, variance, k0, k1, row, tile):
-    """current + sqrt(variance) z."""
-    return current + np.sqrt(variance) * philox.normal(k0, k1, row, tile, current.shape)
+def _addressed(blocks, panel, lane, part, segment, k0, k1):
+    """uint32 (blocks, 4): random words of counters (block, panel, part + 64 lane, segment)."""
+    counter = np.zeros((blocks, 4), np.uint64)
+    counter[:, 0], counter[:, 1] = np.arange(blocks), panel
+    counter[:, 2], counter[:, 3] = part + 64 * lane, segment
+    return philox.block(counter, k0, k1)
 
 
-def add_skewed_noise(current, variance, third, k0, k1, row, tile):
+def cell_parts(k0, k1, panel, lane, segments, amplitudes, k, width):
+    """float32 (k, width): bits counted byte by byte, part by part."""
+    total = np.zeros((k, width))
+    for part, (segment, amplitude) in enumerate(zip(segments, amplitudes, strict=True)):
+        if amplitude > 0.45:
+            words = _addressed(k * width // 4, panel, lane, part, segment, k0, k1)
+            total += amplitude * philox.normals_of(words.ravel()).reshape(k, width)
+            continue
+        words = _addressed(k, panel, lane, part, segment, k0, k1).astype("<u4")
+        ones = np.unpackbits(words.view(np.uint8).reshape(k, width, 1), axis=2).sum(axis=2)
+        total += amplitude * (ones - 4.0) / np.sqrt(2.0)
+    return total.astype(np.float32)
+
+
+def disturbed(mean, variance, k0, k1, lane, segments, amplitudes):
+    """float32 (panels, k, width): mean + sqrt(variance) z."""
+    _, k, width = mean.shape
+    z = [
+        cell_parts(k0, k1, p, lane, segments, amplitudes, k, width).astype(np.float64)
+        for p in range(len(mean))
+    ]
+    return (mean + np.sqrt(variance) * np.array(z)).astype(np.float32)
+
+
+def disturbed_product(x, first, mean, variance, k0, k1, lane, segments, amplitudes, n):
+    """float64 (rows, n): the product with `disturbed`."""
+    w = disturbed(mean, variance, k0, k1, lane, segments, amplitudes)
+    whole = np.concatenate(list(w), axis=1)[:, :n].astype(np.float64)
+    return x[:, first : first + len(whole)].astype(np.float64) @ whole
+
+
+def _normals(shape, k0, k1, row, lane, batch, lanes):
+    """Standard normals of the rows of all steps, step by step."""
+    rows, n = shape
+    steps = -(-rows // batch)
+    drawn = [philox.normal(k0, k1, row, lane + step * lanes, (batch, n)) for step in range(steps)]
+    return np.concatenate(drawn)[:rows]
+
+
+def add_noise(current, variance, share, *address):
+    """current + sqrt(share variance) z."""
+    return current + np.sqrt(share * variance) * _normals(current.shape, *address)
+
+
+def add_skewed_noise(current, variance, third, lasting, share, *address):
     """current + noise of the given variance and third cumulant."""
     sigma = np.sqrt(variance)
     skew = np.clip(third / np.maximum(variance * sigma, 1e-30), -2, 2)
-    z = philox.normal(k0, k1, row, tile, current.shape)
+    z = lasting / np.maximum(sigma, 1e-30) + np.sqrt(share) * _normals(current.shape, *address)
     return current + sigma * (z + skew * (z * z - 1) / 6) / np.sqrt(1 + skew * skew / 18)
 
 
-def add_row_noise(current, sigma, k0, k1, row, tile):
+def add_row_noise(current, sigma, *address):
     """current + sigma z, one sigma a row."""
-    return current + sigma[:, None] * philox.normal(k0, k1, row, tile, current.shape)
+    return current + sigma[:, None] * _normals(current.shape, *address)
 
 
 def activity(codes):
@@ -51,26 +98,30 @@ def cell_draws(k, column, k0, k1, row, lane):
     return philox.normals_of(philox.block(counter, k0, k1).ravel())[:k]
 
 
-def cell_sum(x, g, sigma, flip, column, k0, k1, row, lane):
+def cell_sum(x, g, sigma, lasting, share, ends, flip, column, k0, k1, row, lane):
     """Sum over one column of x_i times what one draw sees of each cell."""
-    z = cell_draws(len(x), column, k0, k1, row, lane)
+    z = np.sqrt(share) * cell_draws(len(x), column, k0, k1, row, lane)
+    if len(lasting):
+        z = z + lasting[:, column]
     g, sigma = g[:, column].astype(np.float64), sigma[:, column].astype(np.float64)
-    return x @ (np.maximum(g + sigma * z, 0.0) if flip == np.inf else g - sigma * (z > flip))
+    return x @ (np.clip(g + sigma * z, *ends) if flip == np.inf else g - sigma * (z > flip))
 
 
-def add_cell_noise(
-    current, codes, active, needed, plus, plus_sigma, minus, minus_sigma, flip, k0, k1, row, tile
-):
-    """Brute force where `active < needed`: every cell drawn, cut at zero and summed."""
+def add_cell_noise(current, codes, active, needed, *cells):
+    """Brute force where `active < needed`: every cell drawn, cut at its ends and summed."""
+    plus, plus_sigma, plus_lasting, minus, minus_sigma, minus_lasting, *rest = cells
+    share, ends, flip, k0, k1, row, lane, batch, lanes = rest
     out = np.array(current, np.float64)
     for i, x in enumerate(codes.astype(np.float64)):
+        at, there = row + i % batch, 2 * (lane + i // batch * lanes)
         for j in np.flatnonzero((active[i] > 0) & (active[i] < needed)):
-            out[i, j] = cell_sum(x, plus, plus_sigma, flip, j, k0, k1, row + i, 2 * tile)
+            how = (share, ends, flip, j, k0, k1, at)
+            out[i, j] = cell_sum(x, plus, plus_sigma, plus_lasting, *how, there)
             if len(minus):
-                out[i, j] -= cell_sum(x, minus, minus_sigma, flip, j, k0, k1, row + i, 2 * tile + 1)
+                out[i, j] -= cell_sum(x, minus, minus_sigma, minus_lasting, *how, there + 1)
     return out
 
 
-def add_column_noise(current, sigma, k0, k1, row, lane):
+def add_column_noise(current, sigma, *address):
     """current + sigma z, one sigma a column."""
-    return current + sigma * philox.normal(k0, k1, row, lane, current.shape)
+    return current + sigma * _normals(current.shape, *address)

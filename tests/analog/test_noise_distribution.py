@@ -16,6 +16,7 @@ CUT = Device(
     read_noise=GaussianReadNoise(absolute="0.2 uS"),
 )
 PCM = device("pcm-joshi2020").but(programming=None, drift=None)
+PCM = PCM.but(read_noise=PCM.read_noise.but(process="white"))
 
 
 def _brute(plus, minus, spread, x, reads, seed=17):

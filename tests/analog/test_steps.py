@@ -1,17 +1,36 @@
-"""Slow noise is the same in all steps of a read: brute force with every cell drawn once a read, converters included."""
+"""Noise that outlasts a read is the same in all its steps: brute force with every cell drawn once a read, converters included."""
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from pimlab.analog import ADC, DAC, Crossbar, Slices, Wires, device
-from pimlab.analog.devices import Device, GaussianReadNoise, TelegraphNoise
+from pimlab.analog.devices import Device, FlickerNoise, GaussianReadNoise, TelegraphNoise
 from pimlab.keys import Key
 
-READS = 20_000
+READS = 4_000
+
+
+class OnceARead(FlickerNoise):
+    """1/f noise of published size that changes from read to read."""
+
+    @property
+    def lasts(self):
+        return True
+
+    def parts(self, age, interval):
+        return ((1, 1.0),)
+
+
 PCM = device("pcm-joshi2020").but(programming=None, drift=None)
+PCM = PCM.but(
+    read_noise=OnceARead(**{name: getattr(PCM.read_noise, name) for name in FlickerNoise.fields()})
+)
 TELEGRAPH = Device(
-    name="telegraph", g_min=0, g_max=1e-5, read_noise=TelegraphNoise(depth=0.5, share=0.3)
+    name="telegraph",
+    g_min=0,
+    g_max=1e-5,
+    read_noise=TelegraphNoise(depth=0.5, share=0.3, dwell=1e-12),
 )
 CUT = PCM.but(name="cut", read_noise=PCM.read_noise.but(read_time="1e-30 s"))
 """1/f noise so large that every cell is cut at zero often, and sums are skewed."""
@@ -62,9 +81,9 @@ def test_steps_share_each_cells_draw(cell, k, active, adc):
     )
     error = brute.std() / np.sqrt(READS)
     assert abs(ours.mean() - brute.mean()) < 5 * error + 1e-6
-    assert ours.std() == pytest.approx(brute.std(), rel=0.025)
+    assert ours.std() == pytest.approx(brute.std(), rel=0.06)
     grain = max(brute.std() / 50, 1e-5 * abs(brute.mean()))
-    assert stats.ks_2samp(np.rint(ours / grain), np.rint(brute / grain)).statistic < 0.02
+    assert stats.ks_2samp(np.rint(ours / grain), np.rint(brute / grain)).statistic < 0.045
 
 
 def test_slices_are_cells_of_their_own():
@@ -77,7 +96,7 @@ def test_slices_are_cells_of_their_own():
     )
     programmed = machine.program(w, 1)
     assert programmed.matmul(np.tile(x, (READS, 1)), 5).std() == pytest.approx(
-        _brute(programmed, x).std(), rel=0.02
+        _brute(programmed, x).std(), rel=0.05
     )
 
 
@@ -91,9 +110,9 @@ def test_fast_noise_is_drawn_in_every_step():
     spread = (
         Crossbar(cell=fast, dac=DAC(bits=4, encoding="bit serial")).program(w).matmul(x, 1).std()
     )
-    assert spread == pytest.approx(np.sqrt(2 * 21) * 1e-4, rel=0.02)
+    assert spread == pytest.approx(np.sqrt(2 * 21) * 1e-4, rel=0.04)
     once = Crossbar(cell=fast, dac=DAC(bits=4)).program(w).matmul(x, 1).std()
-    assert once == pytest.approx(np.sqrt(2 * 49) * 1e-4, rel=0.02)
+    assert once == pytest.approx(np.sqrt(2 * 49) * 1e-4, rel=0.04)
 
 
 def test_chunks_do_not_matter():
@@ -110,7 +129,7 @@ def test_wires_leave_the_steps_their_common_noise(topology):
     """Wires of no resistance change nothing, and those that take a few percent of the current take as much of its noise."""
     w, x = _operands(12, 12)
     dac = DAC(bits=4, encoding="bit serial")
-    many = np.tile(np.clip(x, -7, 7), (READS // 8, 1))
+    many = np.tile(np.clip(x, -7, 7), (READS // 2, 1))
     plain, ideal, real = (
         Crossbar(cell=PCM, dac=dac, wires=wires).program(w, 1).matmul(many, 5)[:, 0]
         for wires in (
@@ -119,6 +138,6 @@ def test_wires_leave_the_steps_their_common_noise(topology):
             Wires(r_in=50, r_out=50, topology=topology),
         )
     )
-    assert ideal.std() == pytest.approx(plain.std(), rel=0.06)
+    assert ideal.std() == pytest.approx(plain.std(), rel=0.1)
     assert ideal.mean() == pytest.approx(plain.mean(), abs=6 * plain.std() / np.sqrt(len(many)))
     assert real.std() == pytest.approx(plain.std(), rel=0.12)

@@ -69,6 +69,7 @@ ANSWERS = {
     "dram_pim.schedule": plain_stream,
     "energy_at": lambda: pim.energy_at(busy("warboy"), "1 kHz"),
     "crossings": lambda: pim.crossings([busy("warboy"), busy("pcm-hermes")]),
+    "schedule": lambda: busy("pcm-hermes"),
     "schedule.schedule": lambda: busy("pcm-hermes"),
     "schedule.energy_at": lambda: pim.energy_at(busy("hbm-pim"), "1 kHz"),
     "schedule.crossings": lambda: pim.crossings([busy("warboy"), busy("hbm-pim")]),

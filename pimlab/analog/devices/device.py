@@ -16,9 +16,13 @@ from pimlab.analog.devices.read_noise import ReadNoise
 from pimlab.analog.draws import normals
 from pimlab.analog.non_ideal import NonIdeal, non_idealities, part_fields
 from pimlab.analog.physics import numbers
+from pimlab.analog.process import History
 from pimlab.constants import Constant
 from pimlab.keys import Key, as_key
 from pimlab.values import Value, integer, part, quantity, unknown
+
+_TICK = 1e-6
+"""Seconds in which a cell read by itself is taken to be read once."""
 
 
 class Device(Value):
@@ -147,8 +151,21 @@ class Device(Value):
         now = self.drifted(g, at, key)
         if self.read_noise is None:
             return now
-        spread = self.read_noise.spread(now, units.seconds(at), g)
-        return self.read_noise.seen(now, spread, normals(as_key(key).child("read noise"), g.shape))
+        seconds, noise = units.seconds(at), self.read_noise
+        spread = noise.spread(now, seconds, g)
+        return noise.seen(now, spread, self._normals(seconds, as_key(key).child("read noise"), g))
+
+    def _normals(self, seconds: float, key: Key, g: np.ndarray) -> np.ndarray:
+        """Standard normals of a read at that time, float32: other times see other draws, as far as
+        the noise has changed between them.
+        """
+        assert self.read_noise is not None
+        history = History(self.read_noise.parts(seconds, _TICK), key, round(seconds / _TICK))
+        z = np.sqrt(history.white) * normals(key.child("white", history.first), g.shape)
+        draws = zip(history.amplitudes, history.segments(0), strict=True)
+        for index, (amplitude, segment) in enumerate(draws):
+            z = z + amplitude * normals(key.child(index, int(segment)), g.shape)
+        return z
 
     def checked(self, g: np.ndarray) -> np.ndarray:
         """Targets as float64; ValueError naming the first that is outside g_min..g_max (1e-6 of

@@ -222,11 +222,8 @@ def _read_noise(entry: Entry) -> ReadNoise | None:
         return LogFlickerNoise(
             factor=entry["read_log_factor"].value,
             read_time=entry["read_time"].value,
-            **(
-                {"low": entry["g_min"].value, "high": entry["g_max"].value}
-                if _bounded(entry)
-                else {}
-            ),
+            low=entry["g_min"].value if _bounded(entry) else 0.0,
+            high=entry["g_max"].value if _bounded(entry) else None,
         )
     if "read_time" in entry:
         return FlickerNoise(

@@ -12,7 +12,8 @@ from scipy.special import ndtri
 from pimlab.analog.devices import clipped
 from pimlab.analog.devices.curves import CURVES, Curve
 from pimlab.analog.non_ideal import NonIdeal, check_between
-from pimlab.values import number, part, quantity
+from pimlab.analog.process import FOREVER, Part, spectrum
+from pimlab.values import choice, number, part, quantity
 
 Cumulants = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
@@ -27,13 +28,23 @@ class ReadNoise(NonIdeal):
     """Telegraph noise: standard normals above this take a cell to its lower level; inf: Gaussian
     noise.
     """
-    slow: ClassVar[bool] = False
-    """Whether a cell's noise stays the same over the steps of one read."""
 
     @property
     def ends(self) -> tuple[float, float]:
         """Conductances at which a read is cut, S: 0 and inf, unless a class says otherwise."""
         return 0.0, np.inf
+
+    @property
+    def lasts(self) -> bool:
+        """Whether some of the noise stays from one read to the next."""
+        return False
+
+    def parts(self, age: float, interval: float) -> tuple[Part, ...]:
+        """(hold in reads, share of the variance) of the noise that stays from read to read, of
+        cells `age` seconds old that are read every `interval` seconds; the rest of the variance is
+        drawn anew in every read.
+        """
+        return ()
 
     def spread(self, g: np.ndarray, seconds: float, target: np.ndarray) -> np.ndarray:
         """Standard deviation of one read before the cut at zero, S, float64."""
@@ -52,7 +63,34 @@ class ReadNoise(NonIdeal):
         return np.clip(g + sigma * z, *self.ends)
 
 
-class FlickerNoise(ReadNoise):
+class _OneOverF(ReadNoise):
+    """1/f noise: how it goes on in time. A subclass says how large it is.
+
+    process : "spectrum", as its 1/f spectrum says (`process.spectrum`): reads that follow each
+    other share most of it, and an average over reads keeps it; "frozen", one draw for all reads at
+    a time, as aihwkit draws it; "white", one in every read, as CrossSim draws it.
+    """
+
+    read_time: float = quantity("s", above=0)
+    process: str = choice("spectrum", "frozen", "white", default="spectrum")
+
+    @property
+    def lasts(self) -> bool:
+        """Whether some of the noise stays from one read to the next."""
+        return self.process != "white"
+
+    def parts(self, age: float, interval: float) -> tuple[Part, ...]:
+        """See `ReadNoise.parts`."""
+        if self.process == "spectrum":
+            return spectrum(self._since(age), self.read_time, interval)
+        return ((FOREVER, 1.0),) if self.process == "frozen" else ()
+
+    def _since(self, age: float) -> float:
+        """Seconds over which noise has accumulated."""
+        return age
+
+
+class FlickerNoise(_OneOverF):
     """1/f noise accumulated since programming: sigma = g Q sqrt(ln((t + t0 + t_read) / (2
     t_read))).
 
@@ -60,13 +98,13 @@ class FlickerNoise(ReadNoise):
     g_reference.
     """
 
-    slow: ClassVar[bool] = True
-
     strength: Curve = part(*CURVES)
-    read_time: float = quantity("s", above=0)
     start: float = quantity("s", low=0)
     """Age of the cell at time 0 (the drift reference time)."""
     g_reference: float = quantity("S", above=0)
+
+    def _since(self, age: float) -> float:
+        return age + self.start
 
     def check_over(self, g: np.ndarray, owner: str) -> None:
         """Strengths are within 0..1: the largest in print is 0.2."""
@@ -82,15 +120,12 @@ class FlickerNoise(ReadNoise):
         )
 
 
-class LogFlickerNoise(ReadNoise):
+class LogFlickerNoise(_OneOverF):
     """sigma = factor log10(g / 1 uS) sqrt(ln((t + t_read) / (2 t_read))), zero below 1 uS and at
     time 0; conductances are cut at `low` and `high`.
     """
 
-    slow: ClassVar[bool] = True
-
     factor: float = quantity("S", low=0)
-    read_time: float = quantity("s", above=0)
     low: float = quantity("S", low=0, default=0.0)
     high: float | None = quantity("S", above=0, default=None, doc="None: no upper end")
 
@@ -136,10 +171,20 @@ class TelegraphNoise(ReadNoise):
     noise, two levels.
     """
 
-    slow: ClassVar[bool] = True
-
     depth: float = number(low=0, high=1)
     share: float = number(above=0, high=0.999)
+    dwell: float | None = quantity(
+        "s", above=0, default=None, doc="time a cell stays in a state; None: less than a read"
+    )
+
+    @property
+    def lasts(self) -> bool:
+        """Whether some of the noise stays from one read to the next."""
+        return self.dwell is not None
+
+    def parts(self, age: float, interval: float) -> tuple[Part, ...]:
+        """See `ReadNoise.parts`."""
+        return () if self.dwell is None else ((max(round(self.dwell / interval), 1), 1.0),)
 
     @property
     def flip(self) -> float:  # type: ignore[override]
