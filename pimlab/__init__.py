@@ -23,6 +23,7 @@ _EXPORTS = {
     "schedule": "pimlab.schedule",
     "energy_at": "pimlab.schedule",
     "crossings": "pimlab.schedule",
+    "write_trace": "pimlab.schedule",
     "Plan": "pimlab.plan",
     "summary": "pimlab.result",
     "link": "pimlab.machine.links",

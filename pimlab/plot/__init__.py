@@ -6,8 +6,16 @@ from typing import Any
 
 from pimlab.plot.roadmap import accuracy_against_energy, energy_breakdown, waterfall
 from pimlab.plot.style import STAGE_COLOURS, save
+from pimlab.plot.timeline import timeline
 
-__all__ = ["STAGE_COLOURS", "accuracy_against_energy", "energy_breakdown", "save", "waterfall"]
+__all__ = [
+    "STAGE_COLOURS",
+    "accuracy_against_energy",
+    "energy_breakdown",
+    "save",
+    "timeline",
+    "waterfall",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -26,8 +26,9 @@ from typing import Any
 
 from pimlab.schedule.load import crossings, energy_at
 from pimlab.schedule.schedule import schedule
+from pimlab.schedule.trace import write_trace
 
-__all__ = ["crossings", "energy_at", "schedule"]
+__all__ = ["crossings", "energy_at", "schedule", "write_trace"]
 
 
 class _Room(ModuleType):

@@ -13,8 +13,8 @@ from pimlab.machine.protocol import Target
 from pimlab.machine.work import HOST, MEMORY, OWNERS
 from pimlab.plan import Plan, chips_text, machine_text
 from pimlab.plan.costs import costs
-from pimlab.result import finished, metrics, variable
-from pimlab.schedule.states import ENDS, state_table
+from pimlab.result import STATIC, finished, metrics, variable
+from pimlab.schedule.states import ENDS, assumed_watts, state_table
 from pimlab.schedule.tasks import Tasks
 
 
@@ -48,8 +48,10 @@ def answer_of(
     }
     for name, value in scalars.items():
         found[name] = variable(name, (), value)
-    found = found.merge(_units(laid, interval)).merge(_operators(plan, charged, copies, answer))
+    operators = _operators(plan, charged, copies, answer)
+    found = found.merge(_units(laid, interval)).merge(operators)
     found = found.merge(_static(plan, interval / plan.batch)).merge(state_table(plan))
+    found = found.merge(_dynamic(plan, found, charged if answer is None else answer))
     return finished(found.assign_attrs(_about(plan, overlap, len(start))), plan.cited)
 
 
@@ -96,7 +98,7 @@ def _operators(
     if answer is not None:
         charged = _with_values(plan, charged, answer)
     ends = [name + end for name in metrics(charged) for end in ENDS if name + end in charged]
-    wanted = [*["energy" + end for end in ENDS], "assumed_share", *ends]
+    wanted = [*["energy" + end for end in ENDS], *ends]
     found = charged[wanted].rename(layer="operator")
     ops = {op.name: op for op in plan.operators}
     count = [copies.get(name, 1) if name in ops else 0 for name in found.operator.values]
@@ -107,6 +109,47 @@ def _operators(
     found["replicas"] = variable("replicas", "operator", count)
     found["arrays"] = variable("arrays", "operator", np.array(count) * np.array(held))
     return found
+
+
+def _dynamic(plan: Plan, found: xr.Dataset, priced: xr.Dataset) -> xr.Dataset:
+    """Joules of an inference without static power, and which share of them, and of the whole, rests
+    on assumed prices.
+
+    priced : the answer of `costs` or of `run` that the energies of the operators are from.
+    """
+    dynamic = {end: float(_without_static(found["energy" + end]).sum()) for end in ENDS}
+    share = _assumed_of_dynamic(plan, priced)
+    watts = sum(assumed_watts(machine) for machine in plan.placed.values())
+    total = float(found.energy.sum())
+    whole = (share * dynamic[""] + watts * float(found.charged)) / total if total else 0.0
+    scalars = {"dynamic_energy" + end: joules for end, joules in dynamic.items()}
+    scalars |= {"dynamic_assumed_share": share, "assumed_share": whole}
+    return xr.Dataset({name: variable(name, (), value) for name, value in scalars.items()})
+
+
+def _assumed_of_dynamic(plan: Plan, priced: xr.Dataset) -> float:
+    """Share of the joules without static power whose prices are assumed."""
+    total = float(priced.energy.sum())
+    dynamic = float(_without_static(priced.energy, "layer").sum())
+    nominal = float(_static_only(priced.energy).sum())
+    watts = sum(sum(price(m.static, m.prices).nominal.values()) for m in plan.placed.values())
+    seconds = nominal / watts if watts else 0.0
+    static = seconds * sum(assumed_watts(machine) for machine in plan.placed.values())
+    joules = float(priced.assumed_share) * total - static
+    return min(1.0, max(0.0, joules / dynamic)) if dynamic else 0.0
+
+
+def _without_static(energy: xr.DataArray, dim: str = "operator") -> xr.DataArray:
+    return energy.isel({dim: [not is_static(name) for name in energy[dim].values]})
+
+
+def _static_only(energy: xr.DataArray) -> xr.DataArray:
+    return energy.isel(layer=[is_static(name) for name in energy.layer.values])
+
+
+def is_static(layer: object) -> bool:
+    """Whether a layer stands for what a machine draws by the second."""
+    return str(layer).startswith(f"{STATIC} ")
 
 
 def _with_values(plan: Plan, charged: xr.Dataset, answer: xr.Dataset) -> xr.Dataset:

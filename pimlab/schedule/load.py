@@ -33,10 +33,12 @@ def energy_at(busy: xr.Dataset, rate: Rates) -> xr.Dataset:
     several make a dimension `rate`.
 
     Variables: energy, energy_low, energy_high in J an inference; dynamic_energy and static_energy
-    (machine), each with _low and _high, whose sum it is; power in W; state (machine), what each
-    machine waits in; latency in s of a request that nobody expected (waking and the answer alone);
-    utilisation of the busiest resource. NaN above saturation (`busy.throughput`). standby_power,
-    with _low and _high: what is drawn when no request comes at all.
+    (machine), each with _low and _high, whose sum it is; waiting_energy (machine), the part of
+    static_energy that is drawn between requests, waking included; assumed_share; power in W; state
+    (machine), what each machine waits in; latency in s of a request that nobody expected (waking
+    and the answer alone); utilisation of the busiest resource. NaN above saturation
+    (`busy.throughput`). standby_power, with _low and _high: what is drawn when no request comes at
+    all.
     Raises ValueError for a rate that is not above 0; TypeError for what is no schedule.
 
     >>> busy = pim.schedule(pim.load_model("fashion-cnn"), pim.target("warboy"))
@@ -50,17 +52,21 @@ def energy_at(busy: xr.Dataset, rate: Rates) -> xr.Dataset:
     waits = _waits(busy, rates)
     found["state"] = variable("state", ("rate", "machine"), np.array(STATES, object)[waits.state])
     for end in ENDS:
-        static = _static(busy, rates, waits, end)
+        waiting = _waiting(busy, waits, end)
+        static = _awake(busy, rates, waits, end) + waiting
         dynamic = np.where(waits.served, _dynamic(busy, end), np.nan)
         total = dynamic + static.sum(axis=1)
         found["energy" + end] = variable("energy" + end, "rate", total)
         name = "static_energy" + end
         found[name] = variable(name, ("rate", "machine"), static)
+        name = "waiting_energy" + end
+        found[name] = variable(name, ("rate", "machine"), waiting)
         found["dynamic_energy" + end] = variable("dynamic_energy" + end, "rate", dynamic)
         found["power" + end] = variable("power" + end, "rate", total * rates)
         lowest = np.nanmin(busy["state_power" + end].values, axis=1, initial=np.inf)
         drawn = float(np.where(np.isfinite(lowest), lowest, 0.0).sum())
         found["standby_power" + end] = variable("standby_power" + end, (), drawn)
+    found["assumed_share"] = variable("assumed_share", "rate", _assumed(busy, found, waits))
     slowest = np.where(waits.served, waits.wake.max(axis=1) + float(busy.latency_alone), np.nan)
     found["latency"] = variable("latency", "rate", slowest)
     found["utilisation"] = variable("utilisation", "rate", rates / float(busy.throughput))
@@ -130,29 +136,46 @@ def _waits(busy: xr.Dataset, rates: np.ndarray) -> _Waits:
     )
     cost[:, :, : STATES.index(IDLE)] = np.inf
     state = cost.argmin(axis=2)
-    wake = np.nan_to_num(np.take_along_axis(busy.wake_time.values, state.T, axis=1).T)
     served = rates <= float(busy.throughput) * (1 + SLACK)
-    return _Waits(state, wake, served, gap)
+    waits = _Waits(state, np.zeros(state.shape), served, gap)
+    return waits._replace(wake=_chosen(busy.wake_time.values, waits))
 
 
-def _static(busy: xr.Dataset, rates: np.ndarray, waits: _Waits, end: str) -> np.ndarray:
-    """float64 (rates, machines): J an inference of static power and waking."""
-    period = float(busy.attrs["batch"]) / rates
-    chosen = waits.state.T
+def _awake(busy: xr.Dataset, rates: np.ndarray, waits: _Waits, end: str) -> np.ndarray:
+    """float64 (rates, machines): J an inference of static power while the machines are awake."""
+    batch = float(busy.attrs["batch"])
+    watts = np.nan_to_num(busy["state_power" + end].values[:, STATES.index(IDLE)])
+    joules = watts * (batch / rates - waits.gap)[:, None] / batch
+    return np.where(waits.served[:, None], joules, np.nan)
+
+
+def _waiting(busy: xr.Dataset, waits: _Waits, end: str) -> np.ndarray:
+    """float64 (rates, machines): J an inference in the gaps between requests, waking included."""
     power, wake = (
-        np.nan_to_num(np.take_along_axis(busy[name + end].values, chosen, axis=1).T)
-        for name in ("state_power", "wake_energy")
+        _chosen(busy[name + end].values, waits) for name in ("state_power", "wake_energy")
     )
-    awake = np.nan_to_num(busy["state_power" + end].values[:, STATES.index(IDLE)])
-    asleep = waits.gap[:, None] - waits.wake
-    joules = awake * (period - waits.gap)[:, None] + power * asleep + wake
-    return np.where(waits.served[:, None], joules / float(busy.attrs["batch"]), np.nan)
+    joules = (power * (waits.gap[:, None] - waits.wake) + wake) / float(busy.attrs["batch"])
+    return np.where(waits.served[:, None], joules, np.nan)
+
+
+def _chosen(table: np.ndarray, waits: _Waits) -> np.ndarray:
+    """float64 (rates, machines): what (machines, states) says of the state that each waits in."""
+    return np.nan_to_num(np.take_along_axis(table, waits.state.T, axis=1).T)
+
+
+def _assumed(busy: xr.Dataset, found: xr.Dataset, waits: _Waits) -> np.ndarray:
+    """float64 (rates,): share of the joules of an inference that rests on assumed numbers."""
+    shares = busy.state_assumed_share.values
+    awake = (found.static_energy - found.waiting_energy).values
+    idle = np.nan_to_num(shares[:, STATES.index(IDLE)])
+    static = awake * idle + found.waiting_energy.values * _chosen(shares, waits)
+    dynamic = found.dynamic_energy.values * float(busy.dynamic_assumed_share)
+    return (dynamic + static.sum(axis=1)) / found.energy.values
 
 
 def _dynamic(busy: xr.Dataset, end: str) -> float:
     """J of an inference without static power."""
-    rows = [not str(name).startswith("static ") for name in busy.operator.values]
-    return float(busy["energy" + end].isel(operator=rows).sum())
+    return float(busy["dynamic_energy" + end])
 
 
 def _checked(busy: Any) -> None:
@@ -217,7 +240,10 @@ def _between(
 def _totals(busy: xr.Dataset, rates: np.ndarray) -> tuple[np.ndarray, ...]:
     """Energy of an inference, nominal, low and high, float64 (rates,) each."""
     waits = _waits(busy, rates)
-    return tuple(_dynamic(busy, end) + _static(busy, rates, waits, end).sum(axis=1) for end in ENDS)
+    static = (_awake(busy, rates, waits, end) + _waiting(busy, waits, end) for end in ENDS)
+    return tuple(
+        _dynamic(busy, end) + joules.sum(axis=1) for end, joules in zip(ENDS, static, strict=True)
+    )
 
 
 def _bisected(a: xr.Dataset, b: xr.Dataset, low: float, high: float) -> float:

@@ -59,8 +59,10 @@ def schedule(
     batch, places (unit) and utilisation (unit) of each resource. energy, energy_low, energy_high
     (operator, component) in J an inference at this interval, static power in rows of its own;
     static_power (machine, owner) in W and static_energy (machine, owner) in J, by who draws it,
-    charged for `charged` s an inference. replicas and arrays (operator). state_power, wake_time and
-    wake_energy (machine, state), from which `energy_at` tells the energy at any rate.
+    charged for `charged` s an inference. dynamic_energy in J, what is left without it.
+    assumed_share and dynamic_assumed_share: how much of either rests on assumed numbers. replicas
+    and arrays (operator). state_power, wake_time and wake_energy (machine, state), from which
+    `energy_at` tells the energy at any rate.
     Raises ValueError for numbers below 1, unknown operators and resources, operators that wait for
     each other in a circle, and more arrays than there are; TypeError for what is no model or plan.
 

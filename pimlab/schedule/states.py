@@ -10,19 +10,22 @@ import xarray as xr
 from pimlab import catalogue
 from pimlab.constants import Constant
 from pimlab.cost import price
-from pimlab.machine.power import DRAM_MEMORY, SRAM, STATES, PowerState
+from pimlab.machine.power import ACTIVE, DRAM_MEMORY, IDLE, SRAM, STATES, PowerState
 from pimlab.machine.protocol import Target
 from pimlab.plan import Plan
 from pimlab.result import HIGH, LOW, variable
 
 ENDS = {"": "nominal", LOW: "low", HIGH: "high"}
 _VALUE = {"": "value", LOW: "low", HIGH: "high"}
+TINY = float(np.finfo(float).tiny)
+"""W: what divides a share of no power at all."""
 _NAMES = ("state_power", "wake_time", "wake_energy")
 
 
 def state_table(plan: Plan) -> xr.Dataset:
     """state_power in W, wake_time in s and wake_energy in J (machine, state), each with _low and
-    _high; NaN for a state that a machine does not have.
+    _high; state_assumed_share, how much of what a state draws, waking included, rests on assumed
+    numbers. NaN for a state that a machine does not have.
 
     Waking from a state that forgot the weights loads them again: from DRAM where only SRAM forgot,
     else from storage. A decoder's cache is not kept between requests.
@@ -34,6 +37,9 @@ def state_table(plan: Plan) -> xr.Dataset:
             "state": variable("state", "state", list(STATES)),
         }
     )
+    found["state_assumed_share"] = variable(
+        "state_assumed_share", ("machine", "state"), _assumed(list(plan.placed.values()))
+    )
     for end in ENDS:
         tables = np.full((len(_NAMES), len(machines), len(STATES)), np.nan)
         for i, machine in enumerate(plan.placed.values()):
@@ -43,6 +49,24 @@ def state_table(plan: Plan) -> xr.Dataset:
         for name, table in zip(_NAMES, tables, strict=True):
             found[name + end] = variable(name + end, ("machine", "state"), table)
     return found
+
+
+def _assumed(machines: list[Target]) -> np.ndarray:
+    """float64 (machines, states): share of the power that is assumed."""
+    table = np.full((len(machines), len(STATES)), np.nan)
+    for i, machine in enumerate(machines):
+        for state in machine.states:
+            constants = (state.power, state.wake_energy)
+            share = float(any(one.status == "assumed" for one in constants))
+            if state.name in (ACTIVE, IDLE):
+                share = assumed_watts(machine) / max(state.power.value, TINY)
+            table[i, STATES.index(state.name)] = share
+    return table
+
+
+def assumed_watts(machine: Target) -> float:
+    """W of the machine's static power whose price is assumed."""
+    return sum(price(machine.static, machine.prices).assumed.values())
 
 
 def weight_bits(plan: Plan, machine: Target) -> float:

@@ -53,6 +53,37 @@ def test_parts_add_up_and_intervals_hold():
     assert (np.diff(found.energy) <= 1e-12).all(), "an inference never costs more when more come"
 
 
+def test_waiting_is_the_part_of_static_energy_between_requests():
+    busy = _busy()
+    found = pim.energy_at(busy, [0.5, 0.1])
+    awake = found.static_energy - found.waiting_energy
+    np.testing.assert_allclose(awake.values, 3.0 * 2)
+    assert float(found.waiting_energy[0].sum()) == 0
+    assert float(found.waiting_energy[1].sum()) > 0
+
+
+def test_the_share_that_rests_on_assumed_numbers_follows_its_parts():
+    for name in ("warboy", "pcm-hermes"):
+        model, machine = pim.load_model("fashion-cnn"), pim.target(name)
+        busy, alone = pim.schedule(model, machine), pim.run(model, machine)
+        once = pim.schedule(model, machine, inferences=1, overlap=False)
+        assert float(once.assumed_share) == pytest.approx(float(alone.assumed_share))
+        full = pim.energy_at(busy, float(busy.throughput))
+        assert float(full.assumed_share) == pytest.approx(float(busy.assumed_share))
+        rare = pim.energy_at(busy, float(busy.throughput) / 100)
+        assert float(full.assumed_share) < float(rare.assumed_share) <= 1
+
+
+def test_values_of_data_change_the_share_too():
+    model, machine = pim.load_model("digits-mlp"), pim.target("pcm-hermes")
+    alone = pim.run(model, machine, pim.load_data("digits", limit=20))
+    busy = pim.schedule(model, machine, inferences=1, overlap=False, answer=alone)
+    assert float(busy.assumed_share) == pytest.approx(float(alone.assumed_share), rel=1e-9)
+    static = [str(name).startswith("static ") for name in alone.layer.values]
+    dynamic = float(alone.energy.sum()) - float(alone.energy.isel(layer=static).sum())
+    assert float(busy.dynamic_energy) == pytest.approx(dynamic)
+
+
 def test_what_a_machine_forgets_differs():
     npu, banks, cells = (pim.target(name) for name in ("warboy", "hbm-pim", "pcm-hermes"))
     forgets = [{s.name: s.forgets for s in m.states} for m in (npu, banks)]
