@@ -70,7 +70,7 @@ $(READY): requirements.lock requirements-uv.lock pyproject.toml
 
 lock:
 	$(BIN)/uv pip compile --universal --generate-hashes --no-header --no-annotate --quiet \
-	  --extra dask --extra lab --extra llm --extra test pyproject.toml -o requirements.lock
+	  --extra browser --extra dask --extra docs --extra farm --extra lab --extra llm --extra test pyproject.toml -o requirements.lock
 	printf 'uv==%s\n' "$$($(BIN)/uv --version | cut -d' ' -f2)" \
 	  | $(BIN)/uv pip compile --universal --generate-hashes --no-header --no-annotate --quiet - -o requirements-uv.lock
 

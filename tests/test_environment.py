@@ -10,7 +10,8 @@ from packaging.specifiers import SpecifierSet
 from rattler import MatchSpec
 
 ROOT = Path(__file__).parents[1]
-OPTIONAL = ("dask", "lab", "llm", "test")
+OPTIONAL = ("dask", "docs", "lab", "llm", "test")
+"""Extras that conda serves; pip adds the others, whose names differ there."""
 
 
 def asked_by_pyproject() -> dict[str, SpecifierSet]:
@@ -25,7 +26,7 @@ def asked_by_pyproject() -> dict[str, SpecifierSet]:
 def asked_by_conda(text: str) -> dict[str, SpecifierSet]:
     environment = yaml.safe_load(text)
     assert environment["channels"] == ["conda-forge"]
-    assert environment["dependencies"][-1] == {"pip": ["-e ."]}
+    assert environment["dependencies"][-1] == {"pip": ["-e .[browser,farm]"]}
     specs = [MatchSpec(line) for line in environment["dependencies"][:-1] if line != "pip"]
     return {spec.name.normalized: SpecifierSet(str(spec.version)) for spec in specs}
 
