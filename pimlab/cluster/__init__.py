@@ -8,6 +8,7 @@ from pimlab.cluster.networks import Network, network, networks
 from pimlab.cluster.plans import ParallelPlan
 from pimlab.cluster.search import parallelise
 from pimlab.cluster.shards import Work
+from pimlab.cluster.step_costs import step_costs
 from pimlab.cluster.steps import Degrees, Step
 from pimlab.cluster.topologies import FatTree, Mesh, Ring, Switch, Topology
 from pimlab.cluster.training import Training, TrainingStep, training_step
@@ -36,5 +37,6 @@ __all__ = [
     "networks",
     "parallelise",
     "rounds",
+    "step_costs",
     "training_step",
 ]

@@ -13,6 +13,7 @@ from functools import lru_cache
 from pimlab import catalogue
 from pimlab.cluster.costs import machines
 from pimlab.cluster.networks import Network
+from pimlab.constants import Constant
 from pimlab.machine.links import Link
 from pimlab.machine.protocol import Target
 from pimlab.values import Value, integer, number, part, quantity
@@ -103,10 +104,10 @@ class Cluster(Value):
         net = self.inner if (workers - 1) * stride < (self.board or self.chips) else self.outer
         return net.bits(operation, message, workers, net.best(operation, message, workers)[1])
 
-    def bit_energy(self, workers: int, stride: int = 1) -> float:
-        """J of one bit over one link of the network that such workers use."""
+    def bit_price(self, workers: int, stride: int = 1) -> Constant:
+        """Energy of one bit over one link of the network that such workers use."""
         near = (workers - 1) * stride < (self.board or self.chips)
-        return (self.inner if near else self.outer).link.bit.value
+        return (self.inner if near else self.outer).link.bit
 
     @property
     def cited(self) -> tuple[str, ...]:

@@ -11,25 +11,48 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from pimlab.cost import price
+from pimlab.constants import Constant
+from pimlab.cost import Energy, price
 from pimlab.machine.protocol import MacOp, Target, VectorOp
 
 Op = MacOp | VectorOp
 
 
-class Cost(NamedTuple):
-    """Seconds, and joules without static power, of some operators in turn on one chip."""
+class Joules(NamedTuple):
+    """Nominal energy, the ends of its interval, and what of it rests on assumed prices, J."""
 
-    seconds: float
-    joules: float
+    nominal: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+    assumed: float = 0.0
+
+    def plus(self, other: Joules) -> Joules:
+        """Both together; ends add to ends, as `cost.prices` says."""
+        return Joules(*(a + b for a, b in zip(self, other, strict=True)))
+
+    def times(self, count: float) -> Joules:
+        """So many of them."""
+        return Joules(*(count * one for one in self))
+
+
+class Cost(NamedTuple):
+    """Seconds, and energy without static power, of some operators in turn on one chip."""
+
+    seconds: float = 0.0
+    energy: Joules = Joules()
+
+    @property
+    def joules(self) -> float:
+        """Nominal energy, J."""
+        return self.energy.nominal
 
     def plus(self, other: Cost) -> Cost:
         """Both, one after the other."""
-        return Cost(self.seconds + other.seconds, self.joules + other.joules)
+        return Cost(self.seconds + other.seconds, self.energy.plus(other.energy))
 
     def times(self, count: float) -> Cost:
         """So many of them, one after another."""
-        return Cost(count * self.seconds, count * self.joules)
+        return Cost(count * self.seconds, self.energy.times(count))
 
 
 def machines(chip: Target) -> tuple[Target, ...]:
@@ -51,9 +74,23 @@ def owner(chip: Target, op: Op) -> int:
     )
 
 
-def static_watts(chip: Target) -> float:
-    """W that the machine and its hosts draw by the second."""
-    return sum(sum(price(m.static, m.prices).nominal.values()) for m in machines(chip))
+@lru_cache(maxsize=1024)
+def static_power(chip: Target) -> Joules:
+    """J that the machine and its hosts draw each second."""
+    total = Joules()
+    for machine in machines(chip):
+        total = total.plus(_summed(price(machine.static, machine.prices)))
+    return total
+
+
+def _summed(energy: Energy) -> Joules:
+    parts = (energy.nominal, energy.low, energy.high, energy.assumed)
+    return Joules(*(sum(part.values()) for part in parts))
+
+
+def bit_joules(bit: Constant) -> Joules:
+    """The energy of one bit over a link whose price is `bit`."""
+    return Joules(bit.value, bit.low, bit.high, bit.value if bit.status == "assumed" else 0.0)
 
 
 @lru_cache(maxsize=4096)
@@ -71,12 +108,12 @@ def placed(chip: Target, held: tuple[tuple[MacOp, int], ...]) -> tuple[Target, .
 @lru_cache(maxsize=65536)
 def _one(machine: Target, op: Op) -> Cost:
     energy = price(machine.events(op), machine.prices)
-    return Cost(sum(machine.latency(op).values()), sum(energy.nominal.values()))
+    return Cost(sum(machine.latency(op).values()), _summed(energy))
 
 
 def cost(chip: Target, where: Sequence[Target], ops: Sequence[Op]) -> Cost:
     """The cost of `ops` in turn on the placed machines `where` of `chip`."""
-    total = Cost(0.0, 0.0)
+    total = Cost()
     for op in ops:
         total = total.plus(_one(where[owner(chip, op)], op))
     return total

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from pimlab import units
 from pimlab.cluster.cluster import Cluster
 from pimlab.cluster.memory import Held
 from pimlab.cluster.shards import Work
+from pimlab.cluster.step_costs import step_costs
 from pimlab.cluster.steps import Degrees, Pricer, Step
 from pimlab.values import Value
 from pimlab.workload.language.shape import DecoderShape
@@ -98,6 +100,28 @@ class ParallelPlan(Value):
         work = Work(batch=size, context=length, queries=queries)
         return Pricer(self.shape, self.cluster).step(work, self.degrees)
 
+    def step_costs(
+        self,
+        *,
+        batch: Sequence[int] | None = None,
+        context: Sequence[int] | None = None,
+        queries: Sequence[int] = (1,),
+    ) -> Any:
+        """Dataset of what a step of this plan costs over (batch, context, queries): latency, energy
+        with its interval, occupancy, fits; see `pimlab.cluster.step_costs`.
+
+        batch, context : powers of two up to the plan's batch and the model's context unless given.
+        queries : new tokens a sequence; 1 is a decoding step, more a prompt or part of one.
+        """
+        return step_costs(
+            self.shape,
+            self.cluster,
+            self.degrees,
+            batch=_powers(self.work.batch) if batch is None else batch,
+            context=_powers(self.shape.context) if context is None else context,
+            queries=queries,
+        )
+
     @property
     def why(self) -> list[str]:
         """Sentences: what limits the step, what the nearest other plans would cost, what does not
@@ -139,6 +163,11 @@ class ParallelPlan(Value):
             f"{name} {int(best[name])} instead of {mine}: "
             f"{_shown(value, OBJECTIVES[self.objective])} at best, {worse:.3g} times as bad"
         )
+
+
+def _powers(most: int) -> list[int]:
+    """1, 2, 4, ... up to `most`, which is the last."""
+    return sorted({most, *(1 << i for i in range(most.bit_length()))})
 
 
 def _full(one: Held) -> str:

@@ -7,7 +7,6 @@ exactly. What does not fit into the memory of a chip stays in the table as such.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -15,17 +14,17 @@ from typing import Any
 import numpy as np
 
 from pimlab import result, units
-from pimlab.cluster.cluster import Cluster, memory_bytes
-from pimlab.cluster.memory import Held, held
+from pimlab.cluster.candidates import DEGREES, candidates
+from pimlab.cluster.capacity import fits, fullest, too_small
+from pimlab.cluster.cluster import Cluster
+from pimlab.cluster.memory import Held
 from pimlab.cluster.plans import OBJECTIVES, PHASES, ParallelPlan, price_a_token
-from pimlab.cluster.shards import Work, check_tensor, tensor_degrees
+from pimlab.cluster.shards import Work, check_tensor
 from pimlab.cluster.steps import Degrees, Pricer, Step, part_of
 from pimlab.cluster.training import Training
 from pimlab.cluster.training_search import TrainingPlan, best_training
 from pimlab.values import unknown
 from pimlab.workload.language.shape import DecoderShape
-
-DEGREES = ("tensor", "pipeline", "data", "microbatches")
 
 
 def parallelise(
@@ -72,7 +71,7 @@ def parallelise(
     tried = _tried(pricer, work, (one.but(attention=attention) for one in options))
     fitting = [one for one in tried if one[2]]
     if not fitting:
-        raise ValueError(_too_small(name, shape, cluster, work))
+        raise ValueError(too_small(name, shape, cluster, work))
     limit = math.inf if within is None else units.seconds(within, "within")
     inside = [one for one in fitting if one[1].seconds <= limit]
     if not inside:
@@ -175,29 +174,6 @@ def _check(
         )
 
 
-def candidates(
-    shape: DecoderShape, chips: int, work: Work, fixed: dict[str, int]
-) -> Iterator[Degrees]:
-    """Every combination of degrees on up to `chips` chips, those in `fixed` kept."""
-    for tensor in [fixed["tensor"]] if "tensor" in fixed else tensor_degrees(shape, chips):
-        stages = range(1, min(shape.layers, chips // tensor) + 1)
-        for pipeline in [fixed["pipeline"]] if "pipeline" in fixed else stages:
-            replicas = range(1, min(work.batch, chips // (tensor * pipeline)) + 1)
-            for data in [fixed["data"]] if "data" in fixed else replicas:
-                each = -(-work.batch // data)
-                parts = _parts(each, pipeline)
-                for m in [fixed["microbatches"]] if "microbatches" in fixed else parts:
-                    yield Degrees(tensor=tensor, pipeline=pipeline, data=data, microbatches=m)
-
-
-def _parts(batch: int, pipeline: int) -> list[int]:
-    """Numbers of microbatches worth trying: powers of two up to the batch, and one a stage."""
-    if pipeline == 1:
-        return [1]
-    powers = itertools.takewhile(lambda m: m <= batch, (1 << i for i in itertools.count()))
-    return sorted({*powers, *([pipeline] if pipeline <= batch else [])})
-
-
 def _tried(pricer: Pricer, work: Work, degrees: Iterator[Degrees]) -> list[Tried]:
     found: list[Tried] = []
     sizes: dict[tuple[object, ...], tuple[Held, ...]] = {}
@@ -206,36 +182,10 @@ def _tried(pricer: Pricer, work: Work, degrees: Iterator[Degrees]) -> list[Tried
         step = pricer.step(work, one)
         key = part, one.tensor, max(step.layers), one.microbatches, one.pipeline == 1
         if key not in sizes:
-            sizes[key] = _held(pricer.shape, pricer.rack, part, one, max(step.layers))
+            sizes[key] = fullest(pricer.shape, pricer.rack, part, one, max(step.layers))
         memory = sizes[key]
-        found.append((one, step, _fits(memory), memory))
+        found.append((one, step, fits(memory), memory))
     return found
-
-
-def _held(
-    shape: DecoderShape, cluster: Cluster, part: Work, one: Degrees, layers: int
-) -> tuple[Held, ...]:
-    """The fuller of the first and the last stage."""
-    sides = [(True, True)] if one.pipeline == 1 else [(True, False), (False, True)]
-    found = [
-        held(
-            shape,
-            cluster,
-            part,
-            one.tensor,
-            layers,
-            first=first,
-            last=last,
-            microbatches=one.microbatches,
-            attention=one.attention,
-        )
-        for first, last in sides
-    ]
-    return max(found, key=lambda machines: max(np.nan_to_num(m.share) for m in machines))
-
-
-def _fits(memory: tuple[Held, ...]) -> bool:
-    return all(math.isnan(one.share) or one.share <= 1 for one in memory)
 
 
 def _value(cluster: Cluster, objective: str, work: Work, degrees: Degrees, step: Step) -> float:
@@ -295,55 +245,6 @@ def _table(cluster: Cluster, objective: str, work: Work, tried: list[Tried]) -> 
     values["occupancy"] = result.variable(
         "occupancy", "plan", shares, meaning="share of the fullest memory of a chip that is taken"
     )
-    values["fits"] = ("plan", [fits for _, _, fits, _ in ordered], {"units": "1"})
+    values["fits"] = ("plan", [fitting for _, _, fitting, _ in ordered], {"units": "1"})
     degrees = {name: ("plan", [getattr(d, name) for d, *_ in ordered]) for name in DEGREES}
     return result.finished(xr.Dataset(values, coords=degrees), cluster.cited)
-
-
-def _too_small(name: str, shape: DecoderShape, cluster: Cluster, work: Work) -> str:
-    """What the fullest memory would hold at best, and what would hold it."""
-    best, share = None, math.inf
-    for one in candidates(shape, cluster.chips, work, {}):
-        memory = _held(shape, cluster, part_of(work, one), one, -(-shape.layers // one.pipeline))
-        fullest = max(memory, key=lambda m: np.nan_to_num(m.share))
-        if fullest.share < share:
-            best, share = fullest, fullest.share
-    assert best is not None
-    size = memory_bytes(cluster)
-    over = f"{units.si(best.total, 'B')} on a chip"
-    over += f" of {units.si(size, 'B')}" if size else ""
-    text = (
-        f"{name} with batch={work.batch} at context={work.context} does not fit on "
-        f"{cluster.chips} chips {cluster.chip.name}: at best {over}, {share - 1:.0%} too much"
-    )
-    batch = _largest_batch(shape, cluster, work)
-    if batch:
-        return f"{text}; the cache allows batch={batch} at most"
-    return f"{text}; {_chips_needed(shape, cluster, work)} chips would hold it"
-
-
-def _largest_batch(shape: DecoderShape, cluster: Cluster, work: Work) -> int:
-    """The largest batch that fits, 0 where none does (the weights alone are too large)."""
-    low, high = 0, work.batch
-    while high - low > 1:
-        middle = (low + high) // 2
-        fits = _holds(shape, cluster, work.but(batch=middle))
-        low, high = (middle, high) if fits else (low, middle)
-    return low
-
-
-def _chips_needed(shape: DecoderShape, cluster: Cluster, work: Work) -> str:
-    for chips in itertools.chain(range(cluster.chips + 1, 65), (1 << i for i in range(6, 21))):
-        if chips > cluster.chips and _holds(shape, cluster.but(chips=chips, board=None), work):
-            return f"{chips}" if chips < 65 else f"at most {chips}"
-    return "more than a million"
-
-
-def _holds(shape: DecoderShape, cluster: Cluster, work: Work) -> bool:
-    """Whether any plan without replicas fits: the smallest share of a chip decides."""
-    for tensor in tensor_degrees(shape, cluster.chips):
-        pipeline = min(shape.layers, cluster.chips // tensor)
-        one = Degrees(tensor=tensor, pipeline=pipeline)
-        if _fits(_held(shape, cluster, part_of(work, one), one, -(-shape.layers // pipeline))):
-            return True
-    return False

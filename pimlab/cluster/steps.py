@@ -17,9 +17,9 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pimlab.cluster.cluster import Cluster
-from pimlab.cluster.costs import Cost, cost, placed, static_watts
+from pimlab.cluster.costs import Cost, Joules, bit_joules, cost, placed, static_power
 from pimlab.cluster.memory import stage_operators
-from pimlab.cluster.shards import Work, first_ops, last_ops, layer_macs, layer_vectors
+from pimlab.cluster.shards import Op, Work, first_ops, last_ops, layer_macs, layer_vectors
 from pimlab.values import Value, choice, integer, truth
 from pimlab.workload.language.shape import DecoderShape
 
@@ -60,7 +60,10 @@ class Step(NamedTuple):
 
     seconds : until every sequence has taken its step.  loop, beat : as the module says.
     compute, exchange, send : seconds of one part's loop in chips, in collectives, between stages.
+    attention : seconds of the step in products with the cache and their softmax, which grow with
+    the context; all other work grows with the tokens alone.
     joules : of the step, all chips; dynamic, static (chips by the second) and link.
+    energy : the same with its interval.  attention_joules : what of `dynamic` grows with context.
     layers : layers of each stage.
     """
 
@@ -70,9 +73,12 @@ class Step(NamedTuple):
     compute: float
     exchange: float
     send: float
+    attention: float
     dynamic: float
     static: float
     link: float
+    energy: Joules
+    attention_joules: float
     layers: tuple[int, ...]
 
     @property
@@ -106,6 +112,26 @@ def balanced(layers: int, stages: int, each: float, first: float, last: float) -
     return tuple(counts)
 
 
+class Costs(NamedTuple):
+    """What one chip of a stage does: one layer, what of it looks at the cache, and what the first
+    and the last stage do besides.
+    """
+
+    layer: Cost
+    attention: Cost
+    first: Cost
+    last: Cost
+
+    def whole(self, layers: int) -> Joules:
+        """Energy of so many layers and both ends."""
+        return self.layer.times(layers).plus(self.first).plus(self.last).energy
+
+
+Exchange = tuple[float, Joules]
+ATTENTION = ("scores", "softmax", "values")
+"""Operators whose work grows with the context."""
+
+
 class Pricer:
     """Steps of one model on one rack; layers and collectives that come again are computed once.
 
@@ -114,94 +140,91 @@ class Pricer:
 
     def __init__(self, shape: DecoderShape, rack: Cluster, like: Pricer | None = None):
         self.shape, self.rack = shape, rack
-        self.watts = static_watts(rack.chip)
-        self._chips: dict[tuple[Any, ...], tuple[Cost, Cost, Cost]] = like._chips if like else {}
-        self._links: dict[tuple[Any, ...], tuple[float, float]] = {}
+        self.watts = static_power(rack.chip)
+        self._chips: dict[tuple[Any, ...], Costs] = like._chips if like else {}
+        self._links: dict[tuple[Any, ...], Exchange] = {}
 
-    def chip(self, part: Work, degrees: Degrees, layers: int) -> tuple[Cost, Cost, Cost]:
-        """One layer of a stage of `layers`, and what the first and the last stage do besides, on
-        one chip.
-        """
+    def chip(self, part: Work, degrees: Degrees, layers: int) -> Costs:
+        """What one chip of a stage of `layers` does."""
         cut = degrees.tensor, degrees.sequence, degrees.attention
         key = part.batch, part.queries, part.context, *cut, layers
         if key not in self._chips:
             self._chips[key] = self._chip(part, degrees, layers)
         return self._chips[key]
 
-    def _chip(self, part: Work, degrees: Degrees, layers: int) -> tuple[Cost, Cost, Cost]:
+    def _chip(self, part: Work, degrees: Degrees, layers: int) -> Costs:
         chip, tensor, shape = self.rack.chip, degrees.tensor, self.shape
         how = degrees.attention
         where = placed(chip, stage_operators(shape, part, tensor, layers, True, True, how))
         vectors = layer_vectors(shape, part, tensor, degrees.sequence, how)
-        layer = cost(chip, where, (*layer_macs(shape, part, tensor, how), *vectors))
+        ops: tuple[Op, ...] = (*layer_macs(shape, part, tensor, how), *vectors)
         first = cost(chip, where, first_ops(shape, part))
-        return layer, first, cost(chip, where, last_ops(shape, part, tensor))
+        last = cost(chip, where, last_ops(shape, part, tensor))
+        looking = cost(chip, where, [op for op in ops if op.name in ATTENTION])
+        return Costs(cost(chip, where, ops), looking, first, last)
 
-    def exchange(self, operation: str, message: float, workers: int) -> tuple[float, float]:
-        """(seconds, J over the links) of a collective among neighbouring chips."""
+    def exchange(self, operation: str, message: float, workers: int) -> Exchange:
+        """(seconds, energy over the links) of a collective among neighbouring chips."""
         return self._crossing(operation, message, workers, 1)
 
-    def send(self, message: float, degrees: Degrees) -> tuple[float, float]:
-        """(seconds, J over the links) of handing activations on to the next stage: every chip sends
-        its part of them to its counterpart.
+    def send(self, message: float, degrees: Degrees) -> Exchange:
+        """(seconds, energy over the links) of handing activations on to the next stage: every chip
+        sends its part of them to its counterpart.
         """
         if degrees.pipeline == 1:
-            return 0.0, 0.0
-        seconds, joules = self._crossing("send", message / degrees.tensor, 2, degrees.tensor)
-        return seconds, degrees.tensor * joules
+            return 0.0, Joules()
+        seconds, energy = self._crossing("send", message / degrees.tensor, 2, degrees.tensor)
+        return seconds, energy.times(degrees.tensor)
 
-    def within_layer(self, part: Work, degrees: Degrees, word: float) -> tuple[float, float]:
-        """(seconds, J) of the collectives of one layer: two all-reduces; with attention by
+    def within_layer(self, part: Work, degrees: Degrees, word: float) -> Exchange:
+        """(seconds, energy) of the collectives of one layer: two all-reduces; with attention by
         sequences, queries, keys and values are gathered to their chip and the result dealt out.
         """
         shape, chips = self.shape, degrees.tensor
         reduce = self.exchange("all-reduce", part.tokens * shape.width * word, chips)
-        seconds, joules = 2 * reduce[0], 2 * reduce[1]
+        seconds, energy = 2 * reduce[0], reduce[1].times(2)
         if degrees.attention == "sequences":
             for heads in (shape.heads + 2 * shape.kv_heads, shape.heads):
                 message = part.tokens * heads * shape.head_width * word
                 more = self.exchange("all-gather", message, chips)
-                seconds, joules = seconds + more[0], joules + more[1]
-        return seconds, joules
+                seconds, energy = seconds + more[0], energy.plus(more[1])
+        return seconds, energy
 
-    def _crossing(
-        self, operation: str, message: float, workers: int, stride: int
-    ) -> tuple[float, float]:
+    def _crossing(self, operation: str, message: float, workers: int, stride: int) -> Exchange:
         if workers == 1:
-            return 0.0, 0.0
+            return 0.0, Joules()
         key = operation, message, workers, stride
         if key not in self._links:
             bits = self.rack.bits(operation, message, workers, stride)
             seconds = self.rack.seconds(operation, message, workers, stride)
-            self._links[key] = seconds, bits * self.rack.bit_energy(workers, stride)
+            one = bit_joules(self.rack.bit_price(workers, stride))
+            self._links[key] = seconds, one.times(bits)
         return self._links[key]
 
     def step(self, work: Work, degrees: Degrees) -> Step:
         """One step of `work` under `degrees`."""
         part, shape = part_of(work, degrees), self.shape
-        deepest = -(-shape.layers // degrees.pipeline)
-        layer, first, last = self.chip(part, degrees, deepest)
-        word = self.rack.chip.activation_bits / 8
-        message = part.tokens * shape.width * max(word, 2.0)
-        inside, inside_joules = self.within_layer(part, degrees, max(word, 2.0))
-        gather, gather_joules = self.exchange(
-            "all-gather", part.batch * shape.vocabulary * 2.0, degrees.tensor
-        )
-        send, send_joules = self.send(message, degrees)
-        each = layer.seconds + inside
-        layers = balanced(
-            shape.layers, degrees.pipeline, each, first.seconds, last.seconds + gather
-        )
+        chip = self.chip(part, degrees, -(-shape.layers // degrees.pipeline))
+        word = max(self.rack.chip.activation_bits / 8, 2.0)
+        inside, inside_bits = self.within_layer(part, degrees, word)
+        logits = part.batch * shape.vocabulary * 2.0
+        gather, gather_bits = self.exchange("all-gather", logits, degrees.tensor)
+        send, send_bits = self.send(part.tokens * shape.width * word, degrees)
+        each, last = chip.layer.seconds + inside, chip.last.seconds + gather
+        layers = balanced(shape.layers, degrees.pipeline, each, chip.first.seconds, last)
         stages = [count * each for count in layers]
-        stages[0] += first.seconds
-        stages[-1] += last.seconds + gather
+        stages[0] += chip.first.seconds
+        stages[-1] += last
         hops = degrees.pipeline if degrees.pipeline > 1 else 0
+        passes = -(-work.batch // part.batch)
+        turns = -(-passes // degrees.data)
         loop, beat = sum(stages) + hops * send, max(*stages, send)
-        seconds = max(loop, degrees.microbatches * beat)
-        passes = degrees.data * degrees.microbatches
-        dynamic = layer.times(shape.layers).plus(first).plus(last).joules * degrees.tensor
-        links = shape.layers * inside_joules + gather_joules + hops * send_joules
+        seconds = max(loop, turns * beat)
         exchange = shape.layers * inside + gather
+        chips = chip.whole(shape.layers).times(passes * degrees.tensor)
+        bits = inside_bits.times(shape.layers).plus(gather_bits).plus(send_bits.times(hops))
+        static, links = self.watts.times(degrees.chips * seconds), bits.times(passes)
+        looks = shape.layers if seconds == loop else turns * max(layers)
         return Step(
             seconds=seconds,
             loop=loop,
@@ -209,8 +232,11 @@ class Pricer:
             compute=sum(stages) - exchange,
             exchange=exchange,
             send=hops * send,
-            dynamic=passes * dynamic,
-            static=degrees.chips * self.watts * seconds,
-            link=passes * links,
+            attention=looks * chip.attention.seconds,
+            dynamic=chips.nominal,
+            static=static.nominal,
+            link=links.nominal,
+            energy=chips.plus(static).plus(links),
+            attention_joules=passes * degrees.tensor * shape.layers * chip.attention.joules,
             layers=layers,
         )

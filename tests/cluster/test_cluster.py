@@ -14,7 +14,7 @@ def test_collectives_leave_the_board_where_they_must():
     assert boards.seconds("all-reduce", 1e6, 16) == far.seconds("all-reduce", 1e6, 16, on_board=8)
     assert boards.seconds("all-reduce", 1e6, 2, 8) == far.seconds("all-reduce", 1e6, 2)
     assert boards.seconds("all-reduce", 1e6, 1) == boards.bits("all-reduce", 1e6, 1) == 0
-    assert boards.bit_energy(8) == LINK.bit.value != boards.bit_energy(16)
+    assert boards.bit_price(8) == LINK.bit != boards.bit_price(16)
 
 
 def test_racks_stand_side_by_side():

@@ -7,7 +7,7 @@ from cluster_examples import LINK, SMALL, Clock, cluster
 
 import pimlab as pim
 from pimlab.cluster import Degrees, Work
-from pimlab.cluster.search import candidates
+from pimlab.cluster.candidates import candidates
 from pimlab.cluster.steps import Pricer
 
 RNGD = pim.Cluster(chip=pim.target("rngd"), chips=8, link=pim.link("pcie5-x16"))

@@ -1,0 +1,35 @@
+"""Which ways are there to cut a model over equal chips? Every combination of degrees."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+from pimlab.cluster.shards import Work, tensor_degrees
+from pimlab.cluster.steps import Degrees
+from pimlab.workload.language.shape import DecoderShape
+
+DEGREES = ("tensor", "pipeline", "data", "microbatches")
+
+
+def candidates(
+    shape: DecoderShape, chips: int, work: Work, fixed: dict[str, int]
+) -> Iterator[Degrees]:
+    """Every combination of degrees on up to `chips` chips, those in `fixed` kept."""
+    for tensor in [fixed["tensor"]] if "tensor" in fixed else tensor_degrees(shape, chips):
+        stages = range(1, min(shape.layers, chips // tensor) + 1)
+        for pipeline in [fixed["pipeline"]] if "pipeline" in fixed else stages:
+            replicas = range(1, min(work.batch, chips // (tensor * pipeline)) + 1)
+            for data in [fixed["data"]] if "data" in fixed else replicas:
+                each = -(-work.batch // data)
+                parts = _parts(each, pipeline)
+                for m in [fixed["microbatches"]] if "microbatches" in fixed else parts:
+                    yield Degrees(tensor=tensor, pipeline=pipeline, data=data, microbatches=m)
+
+
+def _parts(batch: int, pipeline: int) -> list[int]:
+    """Numbers of microbatches worth trying: powers of two up to the batch, and one a stage."""
+    if pipeline == 1:
+        return [1]
+    powers = itertools.takewhile(lambda m: m <= batch, (1 << i for i in itertools.count()))
+    return sorted({*powers, *([pipeline] if pipeline <= batch else [])})
