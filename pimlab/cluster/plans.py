@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from pimlab import units
@@ -13,6 +14,7 @@ from pimlab.cluster.memory import Held
 from pimlab.cluster.shards import Work
 from pimlab.cluster.step_costs import step_costs
 from pimlab.cluster.steps import Degrees, Pricer, Step
+from pimlab.cluster.traces import write_chakra
 from pimlab.values import Value
 from pimlab.workload.language.shape import DecoderShape
 
@@ -121,6 +123,12 @@ class ParallelPlan(Value):
             context=_powers(self.shape.context) if context is None else context,
             queries=queries,
         )
+
+    def write_chakra(self, prefix: str | Path, steps: int = 1) -> list[Path]:
+        """Write `steps` steps as Chakra execution traces `<prefix>.<chip>.et`, one a chip, for
+        other tools to replay; see `pimlab.cluster.chakra`.
+        """
+        return write_chakra(prefix, self.shape, self.cluster, self.work, self.degrees, steps)
 
     @property
     def why(self) -> list[str]:
