@@ -269,6 +269,11 @@ class BankWeights(Programmed):
             self.laid = target.arithmetic.lay(w, target.organisation, calibration)
         except ValueError as error:
             raise ValueError(f"{target.name}: {error}") from None
+        if np.any(w) and not np.any(self.laid.w):
+            raise ValueError(
+                f"{target.name}: all weights vanish, the largest is {np.abs(w).max():.3g}; "
+                f"allowed: weights that {type(target.arithmetic).__name__} tells from zero"
+            )
 
     def matmul(self, x: np.ndarray, key: int | Key = 0, at: str | float = 0.0) -> np.ndarray:
         """y float32 (batch, n) of x float32 (batch, k), plus bias; a sum beyond the format's range

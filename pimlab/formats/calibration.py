@@ -138,7 +138,9 @@ def entropy(
     clipping magnitudes.
 
     S. Migacz, 8-bit Inference with TensorRT, GTC 2017. Magnitudes are clipped at one place for both
-    signs; one-sided data uses all codes for its side.
+    signs; one-sided data uses all codes for its side. The bin at zero counts no more than the next
+    one, as in NVIDIA's pytorch-quantization (`calib/histogram.py`): the zeros after a Relu are a
+    code of their own whatever the range, and would else draw it to them.
     """
     width = _integers(format).width
     one_sided = edges[0] >= 0 or edges[-1] <= 0
@@ -150,6 +152,7 @@ def entropy(
     magnitudes, ends = np.histogram(
         centres, bins=max(len(counts), 2 * levels), range=(0.0, largest), weights=counts
     )
+    magnitudes[0] = min(magnitudes[0], magnitudes[1])
     kept = np.unique(np.linspace(levels, len(magnitudes), 4 * _CANDIDATES).astype(int))
     best = min((_divergence(magnitudes, k, levels), int(k)) for k in kept)[1]
     return max(float(edges[0]), -float(ends[best])), min(float(edges[-1]), float(ends[best]))

@@ -171,11 +171,6 @@ def spread(scales: np.ndarray, block: int, axis: int, length: int) -> np.ndarray
 def _cast_blocks(
     x: np.ndarray, target: MicroscalingFormat, rounding: str, axis: int, key: Key
 ) -> np.ndarray:
-    if isinstance(axis, bool) or not hasattr(axis, "__index__"):
-        raise TypeError(
-            f"cast axis={axis!r} is not an integer {-x.ndim}..{x.ndim - 1}, the axis along which "
-            "blocks lie"
-        )
     if x.ndim == 0 or not -x.ndim <= axis < x.ndim:
         raise ValueError(f"cast axis={axis} is outside the axes of an array of shape {x.shape}")
     axis %= x.ndim
@@ -264,6 +259,11 @@ def cast(
     if rounding not in ROUNDINGS:
         raise ValueError(unknown("cast rounding", rounding, ROUNDINGS))
     x, saturate = as_float32(x, target), truth("cast saturate", saturate)
+    if isinstance(axis, bool) or not hasattr(axis, "__index__"):
+        raise TypeError(
+            f"cast axis={axis!r} is not an integer {-x.ndim}..{x.ndim - 1}, the axis along which "
+            "blocks lie"
+        )
     if isinstance(target, FloatFormat):
         return _cast_float(x, target, rounding, saturate, as_key(seed))
     if not isinstance(target, MicroscalingFormat):

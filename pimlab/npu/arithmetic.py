@@ -119,6 +119,12 @@ class MacProgrammed(Programmed):
             if self.stored is None
             else Weights.of_codes(self.stored.codes[0], self.stored.scale[0, 0])
         )
+        placed = self.weights.values if self.weights.codes is None else self.weights.codes
+        if np.any(w) and not np.any(placed):
+            raise ValueError(
+                f"{what}: all weights vanish, the largest is {np.abs(w).max():.3g}; "
+                f"allowed: weights that {arithmetic.weights} tells from zero (scale them)"
+            )
 
     def matmul(self, x: np.ndarray, key: int | Key = 0, at: str | float = 0.0) -> np.ndarray:
         """y float32 (batch, n) of x float32 (batch, k); the same bits for every key and time."""

@@ -22,6 +22,7 @@ class Execution:
     after.
 
     `clipped` counts, operator by operator, the values that left their range in the reads so far.
+    `overflowed` counts the outputs that were infinite or no number, operator by operator.
     A read is keyed by (seed, operator, "read"), and its rows are numbered over the whole data set.
     """
 
@@ -34,6 +35,7 @@ class Execution:
         }
         self._seen: dict[str, list[np.ndarray]] = {}
         self.clipped: dict[str, Counter[str]] = {}
+        self.overflowed: Counter[str] = Counter()
 
     def _program(self, op: MacOp, calibration: Calibration | None) -> list[Programmed]:
         bias = self.model.biases.get(op.name)
@@ -55,22 +57,49 @@ class Execution:
         """
 
         def multiply(op: MacOp, x: np.ndarray, w: np.ndarray | None, row: int) -> np.ndarray:
-            key = self.key.child(op.name, "read")
-            counts = self.clipped.setdefault(op.name, Counter())
-            if w is not None:
-                y, found = self.plan.machine(op).counted_product(x, w, key.rows(row))
-                counts.update(found)
-                return y
-            self._sample(op, x, row)
-            parts = [
-                part.counted(x[g], key.child(g).rows(row), at)
-                for g, part in enumerate(self.programmed[op.name])
-            ]
-            for _, found in parts:
-                counts.update(found)
-            return np.stack([y for y, _ in parts])
+            try:
+                y = self._multiplied(op, x, w, row, at)
+            except ValueError as error:
+                raise (self._lost(op.name) if not np.isfinite(x).all() else error) from None
+            self.overflowed.update({op.name: np.count_nonzero(~np.isfinite(y))})
+            return y
 
-        return self.model.execute(inputs, multiply, first)
+        outputs = self.model.execute(inputs, multiply, first)
+        if outputs.dtype.kind == "f" and np.isnan(outputs).any():
+            raise self._lost("the output")
+        return outputs
+
+    def _multiplied(
+        self, op: MacOp, x: np.ndarray, w: np.ndarray | None, row: int, at: float
+    ) -> np.ndarray:
+        """What the operator's machine makes of x, its overruns counted."""
+        key = self.key.child(op.name, "read")
+        counts = self.clipped.setdefault(op.name, Counter())
+        if w is not None:
+            y, found = self.plan.machine(op).counted_product(x, w, key.rows(row))
+            counts.update(found)
+            return y
+        self._sample(op, x, row)
+        parts = [
+            part.counted(x[g], key.child(g).rows(row), at)
+            for g, part in enumerate(self.programmed[op.name])
+        ]
+        for _, found in parts:
+            counts.update(found)
+        return np.stack([y for y, _ in parts])
+
+    def _lost(self, where: str) -> ValueError:
+        """What to say of values that are no numbers any more when they come to `where`."""
+        over = {name: count for name, count in self.overflowed.items() if count}
+        cause = (
+            f"layer {next(iter(over))!r} overflows: {next(iter(over.values()))} of its outputs are "
+            "infinite or NaN; allowed: values that the machine's number format holds"
+            if over
+            else "an operator that is no MAC divides by zero or overflows"
+        )
+        return ValueError(
+            f"model {self.model.name!r} on {self.plan.name}: {where} is not finite, because {cause}"
+        )
 
     def _sample(self, op: MacOp, x: np.ndarray, row: int) -> None:
         if row < SAMPLED * op.m:
@@ -90,4 +119,4 @@ class Execution:
 
     def forget(self) -> None:
         """Drop the operand values kept for `integrals`, and what was counted."""
-        self._seen, self.clipped = {}, {}
+        self._seen, self.clipped, self.overflowed = {}, {}, Counter()

@@ -17,7 +17,7 @@ from pimlab.formats.calibration import BINS, RULES, Rule
 from pimlab.formats.grids import format as format_named
 from pimlab.machine.protocol import Calibration, MacOp, Range
 from pimlab.values import unknown
-from pimlab.workload.model import Model
+from pimlab.workload.model import Model, refuse_outside_float32
 
 ROWS = 512
 """Rows of the sample that a calibration carries, at most."""
@@ -25,13 +25,16 @@ BATCH = 64
 """Calibration samples a chunk; no result depends on it."""
 
 
+_SIDES = {"x": "inputs", "y": "outputs"}
+
+
 class _Seen:
     """What passed one operator: extremes, then a histogram, and evenly spaced rows of its
     inputs.
     """
 
-    def __init__(self, op: MacOp, inferences: int):
-        self.op = op
+    def __init__(self, model: str, op: MacOp, inferences: int):
+        self.model, self.op = model, op
         self.ends = {"x": (np.inf, -np.inf), "y": (np.inf, -np.inf)}
         self.counts = {"x": np.zeros(BINS, np.int64), "y": np.zeros(BINS, np.int64)}
         total = inferences * op.m
@@ -39,8 +42,10 @@ class _Seen:
         self.rows = np.zeros((len(self.wanted), op.k), np.float32)
 
     def extremes(self, side: str, values: np.ndarray) -> None:
-        low, high = self.ends[side]
-        self.ends[side] = (min(low, float(values.min())), max(high, float(values.max())))
+        low, high = float(values.min()), float(values.max())
+        if not np.isfinite([low, high]).all():
+            refuse_outside_float32(self.model, self.op.name, _SIDES[side], low, high)
+        self.ends[side] = min(self.ends[side][0], low), max(self.ends[side][1], high)
 
     def histogram(self, side: str, values: np.ndarray) -> None:
         self.counts[side] += np.histogram(values, bins=BINS, range=self.ends[side])[0]
@@ -55,6 +60,7 @@ class _Seen:
 
     def range(self, side: str, rule: Rule, format: str) -> Range:
         low, high = self.ends[side]
+        refuse_outside_float32(self.model, self.op.name, _SIDES[side], low, high)
         if low < high:
             low, high = rule(self.counts[side], np.linspace(low, high, BINS + 1), format)
         return Range(low=low, high=high)
@@ -76,13 +82,16 @@ def calibrate(
         "mse" and "entropy" choose a range for. x covers the inputs of the operator (a padded
         convolution reads zeros); y its outputs after the bias, and after the Relu where nothing but
         a Relu reads them. `sample` holds at most 512 input rows, evenly spaced over all rows; with
-        groups they take turns. ValueError for an unknown rule or format.
+        groups they take turns. ValueError for an unknown rule or format; ModelError names the layer
+        whose weights, inputs or outputs overflow float32, or are all subnormal.
     """
     if rule not in RULES:
         raise ValueError(unknown("calibration rule", rule, RULES))
     format_named(format)  # "minmax" does not ask for it, and an unknown one is refused all the same
+    for layer, w in model.weights.items():
+        refuse_outside_float32(model.name, layer, "weights", float(w.min()), float(w.max()))
     split = data.calibration
-    seen = {op.name: _Seen(op, model.rows(split.inputs)) for op in model.mac_ops}
+    seen = {op.name: _Seen(model.name, op, model.rows(split.inputs)) for op in model.mac_ops}
 
     def extremes(op: MacOp, x: np.ndarray, y: np.ndarray, first: int) -> None:
         seen[op.name].extremes("x", x)

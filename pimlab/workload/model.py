@@ -27,8 +27,32 @@ the index of x's first row in the whole data set: index of its first sample time
 """
 
 
+_FLOAT32 = np.finfo(np.float32)
+
+
 class ModelError(ValueError):
     """A model that cannot be read, or that holds what no target executes."""
+
+
+def refuse_outside_float32(model: str, layer: str, what: str, low: float, high: float) -> None:
+    """ModelError where values between low and high, `what` of that layer, are not numbers of
+    float32 in full: infinite, NaN, or all so small that float32 keeps only some of their bits.
+
+    A machine whose arithmetic flushes subnormal numbers to zero, and a scale that divides by the
+    largest of them, would lose such a layer without a word.
+    """
+    largest = max(abs(low), abs(high))
+    if not np.isfinite([low, high]).all():
+        raise ModelError(
+            f"model {model!r}: layer {layer!r} overflows float32: its {what} reach "
+            f"{low:g}..{high:g}; allowed: up to {_FLOAT32.max:.3g} (scale the data or the weights)"
+        )
+    if 0 < largest < _FLOAT32.tiny:
+        raise ModelError(
+            f"model {model!r}: layer {layer!r} underflows float32: its {what} are all subnormal, "
+            f"at most {largest:.3g}; allowed: {_FLOAT32.tiny:.3g} or more for the largest (scale "
+            "the data or the weights)"
+        )
 
 
 class Stored(NamedTuple):
@@ -97,7 +121,10 @@ class Model(ABC):
         BLAS is held to one thread: the bits do not depend on threads, and on a busy machine two of
         them that wait for each other took 20 times as long for products of this size.
         """
-        with one_thread():
+        with (
+            one_thread(),
+            np.errstate(over="ignore", invalid="ignore"),
+        ):  # infinities are seen after
             y = np.matmul(x, self.weights[op.name] if w is None else w)
         if w is not None:
             return y

@@ -73,6 +73,16 @@ def test_one_sided_data_keeps_zero_as_an_end(rule, side):
     assert 2.5 < outer < 6
 
 
+@pytest.mark.parametrize("name", ["int4", "int8"])
+def test_entropy_is_not_drawn_to_the_zeros_after_a_relu(name):
+    """Zeros keep their code in any range: however many they are, the others choose it."""
+    rectified = np.maximum(GAUSS, 0)
+    more = np.append(rectified, np.zeros(5 * len(GAUSS)))
+    (_, few), (_, many) = (calibration.calibrate(x, "entropy", name) for x in (rectified, more))
+    assert many == pytest.approx(few, rel=0.1)
+    assert _error(rectified, 0, few, name) < 2 * _error(rectified, 0, rectified.max(), name)
+
+
 @pytest.mark.parametrize("rule", calibration.RULES)
 def test_constant_data(rule):
     low, high = calibration.calibrate(np.zeros(5), rule)

@@ -237,3 +237,10 @@ def test_overflows_are_counted():
 def test_bad_input(call, text):
     with pytest.raises((ValueError, TypeError), match=text):
         call()
+
+
+@pytest.mark.parametrize("name", ["fp16", "fp32", "mxfp8_e4m3"])
+@pytest.mark.parametrize("axis", ["gibberish", 0.5, True, None])
+def test_an_axis_that_is_none_is_refused_whatever_the_format(name, axis):
+    with pytest.raises(TypeError, match=f"cast axis={axis!r} is not an integer"):
+        formats.cast(np.ones((2, 32), np.float32), name, axis=axis)

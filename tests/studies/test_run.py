@@ -8,6 +8,7 @@ import numba
 import numpy as np
 import pytest
 import xarray as xr
+from onnx_graphs import node, write
 from threadpoolctl import threadpool_limits
 
 import pimlab as pim
@@ -310,3 +311,57 @@ def test_a_model_larger_than_the_banks_says_so():
     assert float(ds.occupancy.sel(layer="fc3")) == banks.occupancy(model.mac_ops[3])
     assert 1 < float(ds.occupancy.where(ds.executor == "hbm-pim").sum()) < 2
     assert not float(ds.occupancy.where(ds.executor != "hbm-pim").sum())
+
+
+# --- values that float32 or a machine cannot hold -------------------------------------------------
+
+
+SCALES = {
+    "the second layer overflows": (1e20, 1e25, 1, "layer 'second' overflows float32: its outputs"),
+    "the first layer overflows": (1e30, 1, 1e10, "layer 'first' overflows float32: its outputs"),
+    "weights are subnormal": (1e-42, 1, 1, "layer 'first' underflows float32: its weights"),
+    "later weights are subnormal": (1, 1e-40, 1, "layer 'second' underflows float32: its weights"),
+    "inputs are subnormal": (1, 1, 1e-40, "layer 'first' underflows float32: its inputs"),
+    "products are subnormal": (1e-20, 1, 1e-20, "layer 'first' underflows float32: its outputs"),
+}
+
+
+def two_layers(path, first, second):
+    rng = np.random.default_rng(0)
+    nodes = [
+        node("MatMul", ["x", "a"], "h", name="first"),
+        node("Relu", ["h"], "r"),
+        node("MatMul", ["r", "b"], "y", name="second"),
+    ]
+    weights = {"a": first * rng.standard_normal((8, 6)), "b": second * rng.standard_normal((6, 3))}
+    as_float = {name: w.astype(np.float32) for name, w in weights.items()}
+    return pim.load_model(write(path / "two.onnx", nodes, {"x": ["batch", 8]}, as_float))
+
+
+def samples(scale):
+    x = np.random.default_rng(1).standard_normal((40, 8)).astype(np.float32)
+    return pim.Data(x * np.float32(scale), np.arange(40) % 3)
+
+
+@pytest.mark.parametrize("target", ["warboy", "hbm-pim", "pcm-hermes"])
+@pytest.mark.parametrize("case", SCALES)
+def test_a_layer_outside_float32_is_named(case, target, tmp_path):
+    first, second, scale, message = SCALES[case]
+    with pytest.raises(ValueError, match=f"model 'two': {message}"):
+        pim.run(two_layers(tmp_path, first, second), pim.target(target), samples(scale))
+
+
+def test_a_layer_that_overflows_on_test_samples_alone_is_named(tmp_path):
+    model, data = two_layers(tmp_path, 1e15, 1e15), samples(1)
+    far = pim.Data(data.inputs * np.float32(1e10), data.labels, calibration=data.inputs)
+    with pytest.raises(ValueError, match="the output is not finite, because layer 'second' over"):
+        pim.run(model, pim.target("gddr6-aim"), far)
+
+
+@pytest.mark.parametrize("target", ["hbm-pim", "upmem-int32", "h100"])
+def test_weights_that_all_vanish_in_a_machines_format_are_refused(target, tmp_path):
+    machine = pim.target(target)
+    if machine.stage == 1:
+        machine = machine.in_format("fp16")
+    with pytest.raises(ValueError, match=f"{target}.*: all weights vanish, the largest is"):
+        pim.run(two_layers(tmp_path, 1e-12, 1), machine, samples(1))

@@ -194,6 +194,12 @@ class OnnxModel(Model):
         for made in self._products:
             values = [{**self._statics, **traces.one}[name] for name in made.inputs]
             y = made.apply(self._call(self._ops[made.name], self.exact, 0), *values)
+            if y.dtype.kind == "f" and not np.isfinite(y).any():
+                return (
+                    f"model {self.name!r}: layer {made.name!r} overflows float32: its outputs are "
+                    f"infinite for inputs that reach {np.abs(values[0]).max():.3g}; allowed: up to "
+                    "3.4e+38 (scale the weights); its costs stand"
+                )
             if not close(_as_kind(y, self._kinds[made.output]), traces.one[made.output], True):
                 raise ModelError(
                     f"{self.file}: node {made.name!r} is misread: its product is not what ONNX "
