@@ -5,7 +5,9 @@ from __future__ import annotations
 from pimlab.cluster.cluster import Cluster
 from pimlab.cluster.collectives import ALGORITHMS, OPERATIONS, Round, rounds
 from pimlab.cluster.networks import Network, network, networks
+from pimlab.cluster.phases import Requests
 from pimlab.cluster.plans import ParallelPlan
+from pimlab.cluster.requests import RequestPlan
 from pimlab.cluster.search import parallelise
 from pimlab.cluster.shards import Work
 from pimlab.cluster.step_costs import step_costs
@@ -23,6 +25,8 @@ __all__ = [
     "Mesh",
     "Network",
     "ParallelPlan",
+    "RequestPlan",
+    "Requests",
     "Ring",
     "Round",
     "Step",

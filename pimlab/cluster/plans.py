@@ -138,8 +138,8 @@ class ParallelPlan(Value):
         unit = OBJECTIVES[self.objective]
         tried = self.alternatives.sizes["plan"]
         lines = [
-            f"{self.degrees}: {_shown(self.value, unit)}, the best of {tried} plans; "
-            f"{self.gap:.1%} from the bound {_shown(self.bound, unit)} of links that cost nothing",
+            f"{self.degrees}: {shown(self.value, unit)}, the best of {tried} plans; "
+            f"{self.gap:.1%} from the bound {shown(self.bound, unit)} of links that cost nothing",
             self._shares(),
             *[self._other(name) for name in ("tensor", "pipeline", "data")],
             *[_full(one) for one in self.memory if not math.isnan(one.share)],
@@ -169,7 +169,7 @@ class ParallelPlan(Value):
         worse = self.value / value if self.objective == "throughput" else value / self.value
         return (
             f"{name} {int(best[name])} instead of {mine}: "
-            f"{_shown(value, OBJECTIVES[self.objective])} at best, {worse:.3g} times as bad"
+            f"{shown(value, OBJECTIVES[self.objective])} at best, {worse:.3g} times as bad"
         )
 
 
@@ -182,7 +182,10 @@ def _full(one: Held) -> str:
     return f"the memory of {one.machine} is {one.share:.1%} full ({units.si(one.total, 'B')})"
 
 
-def _shown(value: float, unit: str) -> str:
+def shown(value: float, unit: str) -> str:
+    """A number with its unit, to read."""
+    if unit == "1/s":
+        return f"{value:.4g} tokens a second"
     return f"{value:.4g}" if unit == "1" else units.si(value, unit)
 
 

@@ -18,7 +18,9 @@ from pimlab.cluster.candidates import DEGREES, candidates
 from pimlab.cluster.capacity import fits, fullest, too_small
 from pimlab.cluster.cluster import Cluster
 from pimlab.cluster.memory import Held
+from pimlab.cluster.phases import ARRANGEMENTS, Requests
 from pimlab.cluster.plans import OBJECTIVES, PHASES, ParallelPlan, price_a_token
+from pimlab.cluster.requests import RequestPlan, free, plan_requests
 from pimlab.cluster.shards import Work, check_tensor
 from pimlab.cluster.steps import Degrees, Pricer, Step, part_of
 from pimlab.cluster.training import Training
@@ -38,8 +40,10 @@ def parallelise(
     within: str | float | None = None,
     training: Training | None = None,
     attention: str = "heads",
+    output: int | None = None,
+    arrangement: str | None = None,
     **degrees: int,
-) -> ParallelPlan | TrainingPlan:
+) -> ParallelPlan | TrainingPlan | RequestPlan:
     """The plan of `model` on `cluster` that is best by `objective`, and why.
 
     model : what `load_model` gives for a language model, or its DecoderShape.  objective :
@@ -49,6 +53,8 @@ def parallelise(
     "prefill" (all tokens of the prompts).  within : no step may take longer.  degrees : `tensor`,
     `pipeline`, `data`, `microbatches` that are to be kept.  attention : dealt out over the chips of
     a stage by "heads", or by whole "sequences".
+    phase "both" gives a RequestPlan: requests of `context` tokens, the last `output` of which are
+    decoded, on the chips of any rack; arrangement : "together", "apart", or the better one (None).
     phase "training" (a step of `training`, whose degrees are searched) gives a TrainingPlan; batch
     and context are those of `training`, and the objective is the time of a step.
 
@@ -64,6 +70,13 @@ def parallelise(
     shape, name = _shape(model)
     if phase == "training":
         return _trained(shape, cluster, objective, training)
+    if phase == "both":
+        _check_both(cluster, objective, arrangement, degrees)
+        requests = _requests(shape, batch, context, output)
+        bound = math.inf if within is None else units.seconds(within, "within")
+        return plan_requests(name, shape, cluster, objective, requests, bound, arrangement)
+    if output is not None or arrangement is not None:
+        raise ValueError("output= and arrangement= belong to phase='both'")
     work = _work(shape, batch, context, phase)
     _check(shape, cluster, work, objective, degrees)
     pricer = Pricer(shape, cluster)
@@ -113,6 +126,30 @@ def _trained(
     return best_training(shape, cluster, training)
 
 
+def _check_both(
+    cluster: Cluster, objective: str, arrangement: str | None, degrees: dict[str, int]
+) -> None:
+    _check_cluster(cluster, objective)
+    if arrangement is not None and arrangement not in ARRANGEMENTS:
+        raise ValueError(unknown("arrangement", arrangement, ARRANGEMENTS))
+    if degrees:
+        raise TypeError(
+            f"parallelise: {', '.join(degrees)} cannot be kept with phase='both'; plan 'prefill' "
+            "and 'decode' each with its own degrees"
+        )
+
+
+def _requests(shape: DecoderShape, batch: int, context: int | None, output: int | None) -> Requests:
+    if output is None:
+        raise TypeError("phase='both' needs output=, the tokens that each request wants decoded")
+    length = _work(shape, batch, context, "decode").context
+    if isinstance(output, bool) or not hasattr(output, "__index__") or not 1 <= output < length:
+        raise ValueError(
+            f"output={output!r} is outside 1..{length - 1}; the rest of context={length} is prompt"
+        )
+    return Requests(batch, length - output, output)
+
+
 Tried = tuple[Degrees, Step, bool, tuple[Held, ...]]
 
 
@@ -128,7 +165,7 @@ def _shape(model: Any) -> tuple[DecoderShape, str]:
 
 def _work(shape: DecoderShape, batch: int, context: int | None, phase: str) -> Work:
     if phase not in PHASES:
-        raise ValueError(unknown("phase", phase, (*PHASES, "training")))
+        raise ValueError(unknown("phase", phase, (*PHASES, "both", "training")))
     length = shape.context if context is None else context
     if isinstance(length, int) and length > shape.context:
         raise ValueError(
@@ -138,23 +175,27 @@ def _work(shape: DecoderShape, batch: int, context: int | None, phase: str) -> W
     return work.but(queries=work.context) if phase == "prefill" else work
 
 
-def _check(
-    shape: DecoderShape, cluster: Cluster, work: Work, objective: str, degrees: dict[str, int]
-) -> None:
+def _check_cluster(cluster: Cluster, objective: str) -> None:
     if not isinstance(cluster, Cluster):
         raise TypeError(
             f"parallelise: cluster={cluster!r:.60} is not a Cluster; write for example "
             "pimlab.Cluster(chip=pimlab.target('rngd'), chips=8, link=pimlab.link('pcie5-x16'))"
         )
+    if objective not in OBJECTIVES:
+        raise ValueError(unknown("objective", objective, OBJECTIVES))
+    if objective == "cost" and any(rack.price is None for rack in cluster.racks):
+        raise ValueError("objective='cost' needs the price of a chip: Cluster(price=...) an hour")
+
+
+def _check(
+    shape: DecoderShape, cluster: Cluster, work: Work, objective: str, degrees: dict[str, int]
+) -> None:
+    _check_cluster(cluster, objective)
     if cluster.beside:
         raise ValueError(
             f"parallelise: the cluster has {len(cluster.beside)} racks beside {cluster.chip.name}; "
             "allowed: equal chips (layers on mixed machines are placed by pimlab.cluster.placement)"
         )
-    if objective not in OBJECTIVES:
-        raise ValueError(unknown("objective", objective, OBJECTIVES))
-    if objective == "cost" and cluster.price is None:
-        raise ValueError("objective='cost' needs the price of a chip: Cluster(price=...) an hour")
     for name in degrees:
         if name not in DEGREES:
             raise TypeError(unknown("parallelise: degree", name, DEGREES))
@@ -209,19 +250,11 @@ def _order(
 
 def _bound(pricer: Pricer, work: Work, objective: str, degrees: list[Degrees]) -> float:
     """The best objective of the same plans if links took neither time nor energy."""
-    free = _free(pricer.rack)
-    ideal = Pricer(pricer.shape, free, like=pricer)
+    rack = free(pricer.rack)
+    ideal = Pricer(pricer.shape, rack, like=pricer)
     steps = [(one, ideal.step(work, one)) for one in degrees]
-    best = min(steps, key=lambda pair: _order(free, objective, work, *pair))
-    return _value(free, objective, work, *best)
-
-
-def _free(cluster: Cluster) -> Cluster:
-    if cluster.count == 1:
-        return cluster
-    link = cluster.inner.link
-    ideal = link.but(bandwidth=1e30, delay=0.0, bit=link.bit.but(value=0.0, low=0.0, high=0.0))
-    return cluster.but(link=ideal, between=None)
+    best = min(steps, key=lambda pair: _order(rack, objective, work, *pair))
+    return _value(rack, objective, work, *best)
 
 
 def _table(cluster: Cluster, objective: str, work: Work, tried: list[Tried]) -> Any:

@@ -5,7 +5,10 @@ batch of a replica passes the stages in `microbatches` parts, one behind the oth
 
     loop     = sum over stages of (compute + all-reduces + send)        one part, once through
     beat     = the longest of a stage's time and a send
-    step     = max(loop, microbatches beat)                            every sequence, one step on
+    step     = max(loop, microbatches beat)                           every sequence, one step on
+    prefill  = loop + (microbatches - 1) beat                         every prompt to its end
+
+While parts decode, the next step of the first follows that of the last; prompts come once.
 
 Chips are charged static power for the whole step, links the bits that cross them.
 """
@@ -219,12 +222,14 @@ class Pricer:
         passes = -(-work.batch // part.batch)
         turns = -(-passes // degrees.data)
         loop, beat = sum(stages) + hops * send, max(*stages, send)
-        seconds = max(loop, turns * beat)
+        prompts = work.queries > 1
+        seconds = loop + (turns - 1) * beat if prompts else max(loop, turns * beat)
         exchange = shape.layers * inside + gather
         chips = chip.whole(shape.layers).times(passes * degrees.tensor)
         bits = inside_bits.times(shape.layers).plus(gather_bits).plus(send_bits.times(hops))
         static, links = self.watts.times(degrees.chips * seconds), bits.times(passes)
         looks = shape.layers if seconds == loop else turns * max(layers)
+        looks = shape.layers + (turns - 1) * max(layers) if prompts else looks
         return Step(
             seconds=seconds,
             loop=loop,

@@ -73,6 +73,18 @@ def test_many_steps_take_their_time_each(tmp_path):
         assert (more - few) / 5 == pytest.approx(plan.latency, rel=1e-9)
 
 
+def test_prompts_pass_a_pipeline_once(tmp_path):
+    """The first prompt goes all the way, every other one follows at the pace of the slowest stage."""
+    for parts in (2, 3, 6):
+        plan = pim.parallelise(
+            SMALL, cluster(8), batch=6, context=64, phase="prefill",
+            microbatches=parts, tensor=2, pipeline=3, data=1,
+        )  # fmt: skip
+        step = plan.step
+        assert replayed(plan.write_chakra(tmp_path / f"{parts}")) == pytest.approx(step.seconds)
+        assert step.seconds == pytest.approx(step.loop + (parts - 1) * step.beat)
+
+
 def test_groups_are_the_chips_of_a_stage(tmp_path):
     plan = pim.parallelise(SMALL, cluster(8), tensor=2, pipeline=2, data=2, batch=4)
     paths = plan.write_chakra(tmp_path / "deep" / "plan")
