@@ -158,7 +158,7 @@ class OnnxModel(Model):
         self.quantised = quantised(
             self._products, nodes, outputs, self.parts.constants, self.stored
         )
-        others = dict(_vector_ops(nodes, traces, bool(self.quantised)))
+        others = dict(_vector_ops(nodes, traces, bool(self.quantised), {*self._ops}))
         self.vector_ops = tuple(others.values())
         names = {tensor: op.name for tensor, op in others.items()}
         self.graph = edges(nodes, names, self._products, traces)
@@ -542,15 +542,15 @@ def _sizes(made: Product, values: list[np.ndarray], file: str) -> tuple[int, ...
 
 
 def _vector_ops(
-    nodes: list[Any], traces: Traces, quantised: bool
+    nodes: list[Any], traces: Traces, quantised: bool, taken: set[str]
 ) -> Iterable[tuple[str, VectorOp]]:
     """First output -> operator of the nodes that compute elements of each sample; what does not
     grow with the batch is arithmetic on shapes.
 
     quantised : whether the file holds its products in codes: operators then read and write codes,
     and the nodes that say in which ones cost nothing.
+    taken : names of the products, which no other operator may have; the new names are added.
     """
-    taken: set[str] = set()
     free = {*SHAPE_ONLY, *(CONVERSIONS if quantised else ())}
     for node in nodes:
         name = next((output for output in node.output if output), "")

@@ -125,3 +125,14 @@ def test_tokens_follow_one_another_and_attention_waits_for_all_keys(tmp_path):
         ("softmax", "values"): False,
         ("k", "values"): True,
     }
+
+
+def test_a_node_named_after_the_product_before_it_is_another_operator(tmp_path):
+    w = np.eye(4, dtype=np.float32)
+    nodes = [
+        node("MatMul", ["x", "w"], "half", name=""),  # it is called after its output
+        node("Relu", ["half"], "y", name="half"),
+    ]
+    model = OnnxModel(write(tmp_path / "m.onnx", nodes, {"x": ("batch", 3, 4)}, {"w": w}))
+    assert [op.name for op in (*model.mac_ops, *model.vector_ops)] == ["half", "half_1"]
+    assert [(e.maker, e.reader) for e in model.graph.edges] == [("half", "half_1")]
