@@ -13,7 +13,7 @@ from pimlab.kernels import blocks as kernels
 from pimlab.reference import blocks as reference
 
 _SHAPES = {"tiny": (4, 41), "small": (40, 107), "large": (4096, 4096)}
-_NAMES = ("mxfp8_e4m3", "mxfp8_e5m2", "mxfp6_e2m3", "mxfp6_e3m2", "mxfp4", "mxint8")
+_NAMES = ("mxfp8_e4m3", "mxfp8_e5m2", "mxfp6_e2m3", "mxfp6_e3m2", "mxfp4", "mxint8", "mxint4")
 
 
 def _inputs(rng, size):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from pimlab.formats.grids import IntegerFormat, NumberFormat
-from pimlab.formats.grids import format as format_named
+from pimlab.formats.names import format as format_named
 from pimlab.values import unknown
 
 BINS = 2048

@@ -13,8 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from pimlab.formats.grids import FloatFormat, IntegerFormat, MicroscalingFormat, NumberFormat
-from pimlab.formats.grids import format as format_named
+from pimlab.formats.grids import (
+    FloatFormat,
+    IntegerFormat,
+    MicroscalingFormat,
+    NumberFormat,
+    PowerFormat,
+)
+from pimlab.formats.names import format as format_named
 from pimlab.kernels import blocks
 from pimlab.kernels import cast as kernels
 from pimlab.keys import Key, as_key
@@ -36,7 +42,8 @@ def grid(target: FloatFormat, saturate: bool) -> tuple[Any, ...]:
     """The numbers `pimlab.kernels.cast` wants of a format: drop, normal, magic, largest, above,
     infinite.
     """
-    beyond = target.largest if saturate else np.nan if target.specials == "nan" else np.inf
+    no_infinity = target.specials in ("nan", "fnuz")
+    beyond = target.largest if saturate else np.nan if no_infinity else np.inf
     magic = np.float32(target.smallest * 2.0**23)
     return (
         np.int32(23 - target.mantissa),
@@ -119,6 +126,8 @@ def _cast_float(
     if target.mantissa == 23 and target.exponent == 8:
         return _whole(x, saturate)
     out = _rounded(x, grid(target, saturate), rounding, key)
+    if target.specials == "fnuz":
+        out += np.float32(0)  # -0 becomes 0: its code is NaN
     if target.specials == "none" and not saturate and np.isinf(out).any():
         raise ValueError(
             f"cast: {np.count_nonzero(np.isinf(out))} values lie beyond {target.largest:g}, the "
@@ -126,6 +135,20 @@ def _cast_float(
             f"which has neither infinity nor NaN; write saturate=True"
         )
     return out
+
+
+def _cast_powers(x: np.ndarray, rounding: str, saturate: bool) -> np.ndarray:
+    """x > 0 as powers of two, the middle of two going up; NaN for all else, and for what lies
+    beyond 2**127 unless it saturates. What lies below 2**-127 becomes that.
+    """
+    if rounding != "nearest":
+        raise ValueError(f"cast rounding={rounding!r}: e8m0 is rounded to nearest")
+    fraction, exponent = np.frexp(np.where(x > 0, x, np.float32(1)).astype(np.float64))
+    exponent = np.maximum(exponent - (fraction < 0.75), -127)
+    known = (x > 0) & np.isfinite(x) & ((exponent <= 127) | saturate)
+    powers = np.ldexp(np.float32(1), np.minimum(exponent, 127))
+    powers = np.where(known, powers, np.float32(np.nan))
+    return np.where(np.isposinf(x) & saturate, np.float32(2.0**127), powers)
 
 
 def microscaled(
@@ -266,6 +289,8 @@ def cast(
         )
     if isinstance(target, FloatFormat):
         return _cast_float(x, target, rounding, saturate, as_key(seed))
+    if isinstance(target, PowerFormat):
+        return _cast_powers(x, rounding, saturate)
     if not isinstance(target, MicroscalingFormat):
         hint = "integers" if isinstance(target, IntegerFormat) else "blocks"
         raise ValueError(

@@ -1,11 +1,14 @@
 """Which numbers can a format hold? Integers, floats of any exponent and mantissa split, and blocks
 that share a scale.
 
-A format is a value; `format(name)` finds the named ones. Names: `int2`..`int16`, `uint2`..`uint16`;
-`fp16`, `bf16`, `tf32`, `fp32`, `fp8_e4m3`, `fp8_e5m2`, `fp6_e2m3`, `fp6_e3m2`, `fp4_e2m1`, and
+A format is a value; `pimlab.formats.format(name)` finds the named ones. Names: `int2`..`int16`,
+`uint2`..`uint16`; `fp16`, `bf16`, `tf32`, `fp32`, `fp8_e4m3`,
+`fp8_e5m2`, `fp6_e2m3`, `fp6_e3m2`, `fp4_e2m1`, and
 `fp<width>_e<exponent>m<mantissa>` for any other split (with infinities, as IEEE 754 has them);
-`mxfp8_e4m3`, `mxfp8_e5m2`, `mxfp6_e2m3`, `mxfp6_e3m2`, `mxfp4`, `mxint8`; and the weight-only
-blocks `q4_0`, `q4_1`, `q8_0`.
+`fp8_e4m3fnuz`, `fp8_e5m2fnuz`; `e8m0`; `ternary`; `mxfp8_e4m3`, `mxfp8_e5m2`, `mxfp6_e2m3`,
+`mxfp6_e3m2`, `mxfp4`, `mxint8`, `mxint4`; the weight-only blocks `q4_0`, `q4_1`, `q8_0`; and those
+of `shared_scales`: `nvfp4`, `nf4`, `<float>_<rows>x<block>`, `int<width>_g<group>`,
+`uint<width>_g<group>`.
 
 OCP, "OFP8 Specification", rev. 1.0, 2023; OCP, "Microscaling Formats (MX) Specification", v1.0,
 2023.
@@ -13,13 +16,12 @@ OCP, "OFP8 Specification", rev. 1.0, 2023; OCP, "Microscaling Formats (MX) Speci
 
 from __future__ import annotations
 
-import re
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from pimlab.values import Value, choice, integer, nearest, part, truth
+from pimlab.values import Value, choice, integer, part, truth
 
 
 class NumberFormat(Value):
@@ -72,17 +74,72 @@ class IntegerFormat(NumberFormat):
         return np.dtype(f"{'i' if self.signed else 'u'}{1 if self.width <= 8 else 2}")
 
 
+class TernaryFormat(IntegerFormat):
+    """The weights -1, 0 and 1 of BitNet b1.58, with the mean magnitude of what shares a scale as
+    its value (Ma et al., arXiv:2402.17764, eqs. 1 to 3).
+    """
+
+    width: int = integer(2, 2, default=2)
+
+    @property
+    def name(self) -> str:
+        """`ternary`."""
+        return "ternary"
+
+    @property
+    def bits(self) -> float:
+        """1.6: five weights fit a byte, since 3**5 = 243."""
+        return 1.6
+
+    @property
+    def lowest(self) -> int:
+        """-1."""
+        return -1
+
+
+class PowerFormat(NumberFormat):
+    """E8M0, the scale of OCP's blocks: 2**-127 to 2**127 and NaN, without zero or sign."""
+
+    @property
+    def name(self) -> str:
+        """`e8m0`."""
+        return "e8m0"
+
+    @property
+    def bits(self) -> float:
+        """Eight."""
+        return 8.0
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """float32 values of the bytes `codes`; 255 is NaN."""
+        codes = np.asarray(codes).astype(np.int32)
+        powers = np.ldexp(np.float32(1), np.minimum(codes, 254) - 127)
+        return np.where(codes == 255, np.float32(np.nan), powers)
+
+    def encode(self, values: np.ndarray) -> np.ndarray:
+        """uint8 codes of `values`, each a number of this format (see `cast`), or NaN."""
+        values = np.asarray(values, dtype=np.float32)
+        codes = np.where(np.isnan(values), 255, np.frexp(np.nan_to_num(values))[1] + 126)
+        wrong = (self.decode(codes) != values) & ~np.isnan(values)
+        if wrong.any():
+            raise ValueError(
+                f"e8m0 does not hold {values[wrong].flat[0]!r}; write cast(values, 'e8m0') first"
+            )
+        return codes.astype(np.uint8)
+
+
 class FloatFormat(NumberFormat):
     """Sign, `exponent` and `mantissa` bits with subnormals; every value is also a float32.
 
     specials: "ieee" keeps the top exponent for infinities and NaN; "nan" keeps only the all-ones
-    code, for NaN (OCP E4M3); "none" keeps nothing, so that every code is a number (OCP FP6 and
-    FP4).
+    code, for NaN (OCP E4M3); "fnuz" keeps only the code of -0, for NaN, and has a bias larger by 1
+    (Noune et al., arXiv:2206.02915; AMD's MI300); "none" keeps nothing, so that every code is a
+    number (OCP FP6 and FP4).
     """
 
     exponent: int = integer(1, 8)
     mantissa: int = integer(0, 23)
-    specials: str = choice("ieee", "nan", "none", default="ieee")
+    specials: str = choice("ieee", "nan", "fnuz", "none", default="ieee")
 
     def check(self) -> None:
         """The split leaves at least one normal number, tells infinity from NaN, and stays inside
@@ -113,9 +170,9 @@ class FloatFormat(NumberFormat):
         """The common name, or `fp<width>_e<exponent>m<mantissa>`; `/nan` or `/none` follows where
         that would not say it all.
         """
-        known = [name for name, value in _FLOATS.items() if value == self]
+        known = [name for name, value in FLOATS.items() if value == self]
         plain = f"fp{self.width}_e{self.exponent}m{self.mantissa}"
-        suffix = f"/{self.specials}" if self.specials != "ieee" or plain in _FLOATS else ""
+        suffix = f"/{self.specials}" if self.specials != "ieee" or plain in FLOATS else ""
         return known[0] if known else plain + suffix
 
     @property
@@ -137,8 +194,8 @@ class FloatFormat(NumberFormat):
 
     @property
     def bias(self) -> int:
-        """Exponent bias, 2**(exponent - 1) - 1."""
-        return 2 ** (self.exponent - 1) - 1
+        """Exponent bias, 2**(exponent - 1) - 1; 1 more for "fnuz"."""
+        return 2 ** (self.exponent - 1) - (self.specials != "fnuz")
 
     @property
     def emin(self) -> int:
@@ -180,6 +237,8 @@ class FloatFormat(NumberFormat):
             value = np.where(magnitude == top, np.inf, np.where(magnitude > top, np.nan, value))
         elif self.specials == "nan":
             value = np.where(magnitude == 2 ** (self.width - 1) - 1, np.nan, value)
+        elif self.specials == "fnuz":
+            value = np.where(codes == 2 ** (self.width - 1), np.nan, value)
         return np.where(codes >> self.width - 1 & 1, -value, value).astype(np.float32)
 
     def encode(self, values: np.ndarray) -> np.ndarray:
@@ -190,6 +249,10 @@ class FloatFormat(NumberFormat):
         codes = self._magnitudes(values) | (values.view(np.uint32) >> np.uint32(31)) << np.uint32(
             self.width - 1
         )
+        if self.specials == "fnuz":  # the code of -0 is NaN
+            codes = np.where(
+                values == 0, 0, np.where(np.isnan(values), 2 ** (self.width - 1), codes)
+            )
         back = self.values[codes] if self.width <= 16 else self.decode(codes)
         wrong = (back != values) & ~(np.isnan(values) & np.isnan(back))
         if wrong.any():
@@ -251,7 +314,7 @@ class MicroscalingFormat(NumberFormat):
     @property
     def name(self) -> str:
         """`mxfp8_e4m3`, ...; `mxfp4` for E2M1."""
-        known = [name for name, value in _BLOCKS.items() if value == self]
+        known = [name for name, value in BLOCKS.items() if value == self]
         return known[0] if known else f"mx{self.element.name}/{self.block}"
 
     @property
@@ -313,81 +376,36 @@ def _float(exponent: int, mantissa: int, specials: str = "ieee") -> FloatFormat:
     return FloatFormat(exponent=exponent, mantissa=mantissa, specials=specials)
 
 
-_FLOATS: dict[str, FloatFormat] = {
+FLOATS: dict[str, FloatFormat] = {
     "fp32": _float(8, 23),
     "tf32": _float(8, 10),
     "bf16": _float(8, 7),
     "fp16": _float(5, 10),
     "fp8_e5m2": _float(5, 2),
     "fp8_e4m3": _float(4, 3, "nan"),
+    "fp8_e5m2fnuz": _float(5, 2, "fnuz"),
+    "fp8_e4m3fnuz": _float(4, 3, "fnuz"),
     "fp6_e3m2": _float(3, 2, "none"),
     "fp6_e2m3": _float(2, 3, "none"),
     "fp4_e2m1": _float(2, 1, "none"),
 }
-_INTEGERS: dict[str, IntegerFormat] = {
+INTEGERS: dict[str, IntegerFormat] = {
     value.name: value
     for width in range(2, 17)
     for signed in (True, False)
     for value in (IntegerFormat(width=width, signed=signed),)
 }
-_BLOCKS: dict[str, NumberFormat] = {
-    "mxfp8_e4m3": MicroscalingFormat(element=_FLOATS["fp8_e4m3"]),
-    "mxfp8_e5m2": MicroscalingFormat(element=_FLOATS["fp8_e5m2"]),
-    "mxfp6_e3m2": MicroscalingFormat(element=_FLOATS["fp6_e3m2"]),
-    "mxfp6_e2m3": MicroscalingFormat(element=_FLOATS["fp6_e2m3"]),
-    "mxfp4": MicroscalingFormat(element=_FLOATS["fp4_e2m1"]),
-    "mxint8": MicroscalingFormat(element=_INTEGERS["int8"]),
+BLOCKS: dict[str, NumberFormat] = {
+    "mxfp8_e4m3": MicroscalingFormat(element=FLOATS["fp8_e4m3"]),
+    "mxfp8_e5m2": MicroscalingFormat(element=FLOATS["fp8_e5m2"]),
+    "mxfp6_e3m2": MicroscalingFormat(element=FLOATS["fp6_e3m2"]),
+    "mxfp6_e2m3": MicroscalingFormat(element=FLOATS["fp6_e2m3"]),
+    "mxfp4": MicroscalingFormat(element=FLOATS["fp4_e2m1"]),
+    "mxint8": MicroscalingFormat(element=INTEGERS["int8"]),
+    "mxint4": MicroscalingFormat(element=INTEGERS["int4"]),
+    "ternary": TernaryFormat(),
+    "e8m0": PowerFormat(),
     "q4_0": BlockedFormat(rule="q4_0"),
     "q4_1": BlockedFormat(rule="q4_1"),
     "q8_0": BlockedFormat(rule="q8_0"),
 }
-_SYNONYMS = {
-    "mxfp4_e2m1": "mxfp4",
-    "fp4": "fp4_e2m1",
-    "bfloat16": "bf16",
-    "float16": "fp16",
-    "float32": "fp32",
-}
-
-
-def formats() -> tuple[str, ...]:
-    """Every name that `format` knows without parsing a split."""
-    return (*_INTEGERS, *_FLOATS, *_BLOCKS)
-
-
-def _split(name: str) -> NumberFormat | None:
-    integers = re.fullmatch(r"(u?)int(\d+)", name)
-    if integers:
-        return IntegerFormat(width=int(integers[2]), signed=not integers[1])
-    floats = re.fullmatch(r"fp(\d+)_e(\d+)m(\d+)", name)
-    if not floats:
-        return None
-    width, exponent, mantissa = map(int, floats.groups())
-    if width != 1 + exponent + mantissa:
-        raise ValueError(
-            f"format {name!r} cannot exist: 1 sign + {exponent} exponent + {mantissa} mantissa "
-            "bits are "
-            f"{1 + exponent + mantissa}, not {width}"
-        )
-    return _float(exponent, mantissa)
-
-
-def format(name: str | NumberFormat) -> NumberFormat:
-    """The format of a name (see the module's list); a `NumberFormat` passes through.
-
-    ValueError with the nearest name for one that is not known, and for splits that cannot exist.
-    """
-    if isinstance(name, NumberFormat):
-        return name
-    if not isinstance(name, str):
-        raise TypeError(f"format {name!r} is neither a name such as 'fp8_e4m3' nor a NumberFormat")
-    table = {**_INTEGERS, **_FLOATS, **_BLOCKS}
-    found = table.get(_SYNONYMS.get(name, name)) or _split(name)
-    if found is None:
-        listed = (
-            "int2..int16, uint2..uint16, "
-            + ", ".join((*_FLOATS, *_BLOCKS))
-            + ", fp<width>_e<exponent>m<mantissa>"
-        )
-        raise ValueError(f"format {name!r} is not known{nearest(name, table)} (known: {listed})")
-    return found

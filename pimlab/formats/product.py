@@ -11,7 +11,7 @@ import numpy as np
 
 from pimlab.formats.casting import cast, overflows
 from pimlab.formats.grids import FloatFormat, IntegerFormat, MicroscalingFormat, NumberFormat
-from pimlab.formats.grids import format as format_named
+from pimlab.formats.names import format as format_named
 from pimlab.formats.quantisation import quantize
 from pimlab.kernels import accumulate as kernels
 from pimlab.values import Value, choice, integer

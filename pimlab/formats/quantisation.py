@@ -18,8 +18,10 @@ from pimlab.formats.grids import (
     IntegerFormat,
     MicroscalingFormat,
     NumberFormat,
+    TernaryFormat,
 )
-from pimlab.formats.grids import format as format_named
+from pimlab.formats.names import format as format_named
+from pimlab.formats.shared_scales import GroupFormat, ScaledBlockFormat, TableFormat
 from pimlab.formats.weight_blocks import RULES
 from pimlab.values import truth
 
@@ -29,12 +31,13 @@ _TINY = float(np.finfo(np.float32).tiny)
 @dataclass(frozen=True)
 class Layout:
     """Which elements share a scale: all (axis None), those of one index along `axis`, or `group`
-    neighbours along `axis`.
+    neighbours along `axis`, over `rows` neighbours along the other axis of a matrix.
     """
 
     shape: tuple[int, ...]
     axis: int | None
     group: int | None
+    rows: int = 1
 
     @property
     def split_shape(self) -> tuple[int, ...]:
@@ -62,7 +65,7 @@ class Layout:
         """
         if self.group is not None and self.axis is not None:
             return tuple(
-                -(-size // self.group) if i == self.axis else size
+                -(-size // (self.group if i == self.axis else self.rows))
                 for i, size in enumerate(self.shape)
             )
         return tuple(size if i == self.axis else 1 for i, size in enumerate(self.shape))
@@ -73,7 +76,20 @@ class Layout:
         """
         if self.group is None or self.axis is None:
             return scales
-        return np.take(scales, np.arange(self.shape[self.axis]) // self.group, axis=self.axis)
+        spread_out = spread(scales, self.group, self.axis, self.shape[self.axis])
+        if self.rows == 1:
+            return spread_out
+        return spread(spread_out, self.rows, 1 - self.axis, self.shape[1 - self.axis])
+
+    def reduced_blocks(self, of: np.ufunc, x: np.ndarray) -> np.ndarray:
+        """`of` (np.maximum, np.minimum) over each block of x, as scales are stored."""
+        assert self.axis is not None
+        assert self.group is not None
+        found = of.reduceat(x, np.arange(0, self.shape[self.axis], self.group), axis=self.axis)
+        if self.rows == 1:
+            return found
+        other = 1 - self.axis
+        return of.reduceat(found, np.arange(0, self.shape[other], self.rows), axis=other)
 
     @property
     def broadcast_shape(self) -> tuple[int, ...]:
@@ -128,6 +144,7 @@ class Quantized:
     along the blocked axis.
     zero_point : int32 like scale: the code that stands for 0; 0 for floats and blocks.
     offset : float32 like scale; only q4_1 has one that is not 0.
+    tensor_scale : float32 that broadcasts against the array; only nvfp4 has one that is not 1.
     saturated : how many elements lay outside the range of the codes and were clipped.
     """
 
@@ -138,12 +155,17 @@ class Quantized:
     saturated: int
     layout: Layout
     offset: np.ndarray | None = None
+    tensor_scale: np.ndarray | float = 1.0
 
     def numbers(self) -> np.ndarray:
         """float32 number of each code, zero_point taken off, before the scale."""
         element = (
-            self.format.element if isinstance(self.format, MicroscalingFormat) else self.format
+            self.format.element
+            if isinstance(self.format, (MicroscalingFormat, ScaledBlockFormat))
+            else self.format
         )
+        if isinstance(element, TableFormat):
+            return element.values[self.codes]
         if isinstance(element, FloatFormat):
             return element.values[self.codes] if element.width <= 16 else element.decode(self.codes)
         steps = (self.codes.astype(np.int32) - self.layout.spread(self.zero_point)).astype(
@@ -158,6 +180,8 @@ class Quantized:
     def dequantize(self) -> np.ndarray:
         """float32 values, the shape of the array."""
         values = self.numbers() * self.layout.spread(self.scale)
+        if isinstance(self.format, ScaledBlockFormat) and self.format.has_tensor_scale:
+            values *= self.tensor_scale
         return values if self.offset is None else values + self.layout.spread(self.offset)
 
 
@@ -168,6 +192,14 @@ def symmetric(largest: np.ndarray | float, format: IntegerFormat) -> np.ndarray:
     largest = np.asarray(largest, dtype=np.float64)
     scale = np.maximum((largest / format.highest).astype(np.float32), np.float32(_TINY))
     return np.where(largest > 0, scale, np.float32(1.0))
+
+
+def positive(scale: np.ndarray | float) -> np.ndarray:
+    """Scales of 0 or more as float32 that can divide: at least the smallest normal number, and 1
+    where they are 0.
+    """
+    scale = np.asarray(scale, dtype=np.float32)
+    return np.where(scale > 0, np.maximum(scale, np.float32(_TINY)), np.float32(1.0))
 
 
 def affine(
@@ -237,6 +269,9 @@ def _given_zero_point(
 def _scales(
     blocks: np.ndarray, grid: IntegerFormat, where: Layout, is_symmetric: bool
 ) -> tuple[np.ndarray, np.ndarray]:
+    if isinstance(grid, TernaryFormat):
+        mean = np.abs(blocks).mean(axis=where.reduced, keepdims=True)
+        return positive(mean), np.zeros(where.broadcast_shape, np.int32)
     if is_symmetric:
         return symmetric(np.abs(blocks).max(axis=where.reduced, keepdims=True), grid), np.zeros(
             where.broadcast_shape, np.int32
@@ -317,6 +352,64 @@ def _quantize_microscaled(x: np.ndarray, grid: MicroscalingFormat, where: Layout
     return Quantized(grid, codes, scale, np.zeros(scale.shape, np.int32), saturated, where)
 
 
+def _quantize_scaled_blocks(
+    x: np.ndarray, grid: ScaledBlockFormat, where: Layout, given: Given
+) -> Quantized:
+    """Codes, scales max / largest element, and the scale of the tensor where the format has one."""
+    peaks = where.reduced_blocks(np.maximum, np.abs(x))
+    tensor = np.ones((), np.float32)
+    scale = positive(peaks.astype(np.float64) / grid.element.largest)
+    if grid.has_tensor_scale:
+        tensor = _tensor_scale(peaks, grid, given)
+        relative = peaks / np.float32(grid.element.largest) / tensor
+        scale = cast(relative, grid.scale)
+    step = where.spread(scale) * tensor
+    numbers = np.divide(x, step, out=np.zeros_like(x), where=step > 0)
+    element = grid.element
+    codes = element.encode(numbers if isinstance(element, TableFormat) else cast(numbers, element))
+    saturated = 0 if isinstance(element, TableFormat) else overflows(numbers, element)
+    zeros = np.zeros(scale.shape, np.int32)
+    return Quantized(grid, codes, scale, zeros, saturated, where, None, tensor)
+
+
+def _tensor_scale(peaks: np.ndarray, grid: ScaledBlockFormat, given: Given) -> np.ndarray:
+    """What the whole tensor is divided by: given, or its largest magnitude over `reach`."""
+    if given.scale is None:
+        return positive(float(peaks.max()) / grid.reach)
+    scale = np.asarray(given.scale, np.float32)
+    if not (np.isfinite(scale).all() and (scale > 0).all()):
+        raise ValueError(f"quantize scale={given.scale!r:.60}; allowed: positive finite numbers")
+    return scale
+
+
+def _quantize_groups(x: np.ndarray, grid: GroupFormat, where: Layout) -> Quantized:
+    """Codes with binary16 scales: of the largest magnitude, or of the range where codes are
+    unsigned.
+    """
+    element = grid.element
+    low, high = (where.reduced_blocks(of, x) for of in (np.minimum, np.maximum))
+    if element.signed:
+        scale = _binary16(symmetric(np.maximum(-low, high), element), grid.name)
+        zeros = np.zeros(scale.shape, np.int32)
+    else:
+        scale = _binary16(affine(low, high, element)[0], grid.name)
+        zeros = np.clip(np.rint(np.maximum(-low, 0) / scale), 0, element.highest).astype(np.int32)
+    steps = np.rint(x / where.spread(scale)) + where.spread(zeros)
+    codes = np.clip(steps, element.lowest, element.highest)
+    # a scale rounded down to binary16 leaves the largest a little beyond the last code
+    saturated = int(np.count_nonzero(codes != steps))
+    return Quantized(grid, codes.astype(element.dtype), scale, zeros, saturated, where)
+
+
+def _binary16(scale: np.ndarray, name: str) -> np.ndarray:
+    """Scales on the binary16 grid, 2**-24 at least; ValueError beyond 65504."""
+    with np.errstate(over="ignore"):
+        half = np.maximum(scale.astype(np.float16), np.float16(2.0**-24)).astype(np.float32)
+    if not np.isfinite(half).all():
+        raise ValueError(f"quantize to {name}: a scale of {scale.max():g} is beyond 65504")
+    return half
+
+
 def _quantize_weight_blocks(x: np.ndarray, grid: BlockedFormat, where: Layout) -> Quantized:
     axis = where.axis or 0
     blocks = np.moveaxis(x, axis, -1).reshape(*np.delete(x.shape, axis), -1, grid.block)
@@ -350,36 +443,56 @@ class Given:
             truth("quantize symmetric", self.symmetric)
         if self.zero_point is not None and self.scale is None:
             raise ValueError(f"quantize zero_point={self.zero_point!r} needs scale=")
-        if not isinstance(grid, IntegerFormat) and (
+        if (not isinstance(grid, IntegerFormat) or isinstance(grid, TernaryFormat)) and (
             self.zero_point is not None or self.symmetric is not None
         ):
             raise ValueError(
                 f"quantize to {grid.name}: zero_point and symmetric belong to integer formats"
             )
-        if isinstance(grid, (MicroscalingFormat, BlockedFormat)) and self.scale is not None:
+        if isinstance(grid, _BLOCKED) and self.scale is not None and not _takes_scale(grid):
             raise ValueError(
                 f"quantize to {grid.name}: scale={self.scale!r} given, but its blocks choose their "
                 "own scales"
             )
 
 
+_Blocked = MicroscalingFormat | BlockedFormat | ScaledBlockFormat | GroupFormat
+_BLOCKED = (MicroscalingFormat, BlockedFormat, ScaledBlockFormat, GroupFormat)
+
+
+def _takes_scale(grid: NumberFormat) -> bool:
+    return isinstance(grid, ScaledBlockFormat) and grid.has_tensor_scale
+
+
 def _block_layout(
-    shape: tuple[int, ...],
-    axis: int | None,
-    group: int | None,
-    grid: MicroscalingFormat | BlockedFormat,
+    shape: tuple[int, ...], axis: int | None, group: int | None, grid: _Blocked
 ) -> Layout:
-    if group not in (None, grid.block):
-        raise ValueError(
-            f"quantize group={group}: blocks of {grid.name} have {grid.block} elements"
-        )
+    block = grid.group if isinstance(grid, GroupFormat) else grid.block
+    if group not in (None, block):
+        raise ValueError(f"quantize group={group}: blocks of {grid.name} have {block} elements")
     where = layout(shape, -1 if axis is None else axis, None)
+    rows = grid.rows if isinstance(grid, ScaledBlockFormat) else 1
+    if rows > 1 and len(shape) != 2:
+        raise ValueError(
+            f"quantize to {grid.name}: x has shape {shape}; allowed: a matrix, whose rows and "
+            "columns share scales"
+        )
     if isinstance(grid, BlockedFormat) and shape[where.axis or 0] % grid.block:
         raise ValueError(
             f"quantize to {grid.name}: blocks of {grid.block} do not divide axis {where.axis} of "
             f"length {shape[where.axis or 0]}"
         )
-    return Layout(shape, where.axis, grid.block)
+    return Layout(shape, where.axis, block, rows)
+
+
+def _quantize_blocks(x: np.ndarray, grid: _Blocked, where: Layout, given: Given) -> Quantized:
+    if isinstance(grid, MicroscalingFormat):
+        return _quantize_microscaled(x, grid, where)
+    if isinstance(grid, ScaledBlockFormat):
+        return _quantize_scaled_blocks(x, grid, where, given)
+    if isinstance(grid, GroupFormat):
+        return _quantize_groups(x, grid, where)
+    return _quantize_weight_blocks(x, grid, where)
 
 
 def quantize(
@@ -400,7 +513,8 @@ def quantize(
         (False, unsigned formats), unless scale (and zero_point, 0 unasked) are given.
     Floats: of at most 8 bits are scaled so that max|x| becomes the largest number; wider ones have
     scale 1 unless it is given. Blocks: scales follow the format's rule along `axis` (the last,
-    unasked); the last microscaling block may be shorter. ValueError for non-finite x, empty x, a
+    unasked); the last block may be shorter, but for q4_0, q4_1 and q8_0. Of nvfp4 `scale` is the
+    tensor's, one number or such as broadcast against x. ValueError for non-finite x, empty x, a
     group that does not divide, scales that are not positive and finite.
 
     >>> pim.formats.quantize(np.array([[0.5, -1.0], [3.0, 1.0]]), "int8", axis=0).codes
@@ -410,11 +524,8 @@ def quantize(
     grid, given = format_named(format), Given(scale, zero_point, symmetric)
     given.check(grid)
     x = _finite(x, f"quantize to {grid.name}")
-    if isinstance(grid, (MicroscalingFormat, BlockedFormat)):
-        where = _block_layout(x.shape, axis, group, grid)
-        if isinstance(grid, MicroscalingFormat):
-            return _quantize_microscaled(x, grid, where)
-        return _quantize_weight_blocks(x, grid, where)
+    if isinstance(grid, _BLOCKED):
+        return _quantize_blocks(x, grid, _block_layout(x.shape, axis, group, grid), given)
     where = layout(x.shape, axis, group)
     if isinstance(grid, IntegerFormat):
         return _quantize_integers(x, grid, where, given)

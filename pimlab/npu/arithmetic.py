@@ -42,7 +42,9 @@ class Arithmetic(Value):
     """The number formats of a machine; None is float32."""
 
     weights: str | None = "int8"
-    """Integers are symmetric with one scale a column (output channel)."""
+    """Integers are symmetric with one scale a column (output channel); "uint4_g128" has one scale
+    and zero point for 128 inputs of a column, "int4_g128" one scale.
+    """
     activations: str | None = "int8"
     """One scale for the tensor from calibration; without calibration one a row."""
     outputs: str | None = "int8"
@@ -67,6 +69,13 @@ class Arithmetic(Value):
             raise ValueError(
                 f"Arithmetic weights={self.weights!r} is unsigned; allowed: signed, such as 'int8'"
             )
+        for mixed in (self.activations, self.outputs):
+            grid = None if mixed is None else formats.format(mixed)
+            if isinstance(grid, formats.ScaledBlockFormat) and grid.rows > 1:
+                raise ValueError(
+                    f"Arithmetic: blocks of {mixed!r} mix {grid.rows} rows of a batch; "
+                    f"allowed: blocks of one row, such as '{grid.element.name}_1x{grid.block}'"
+                )
         if self.rule == "gemmlowp" and self.accumulator.bits > 32:
             raise ValueError(
                 f"Arithmetic rule='gemmlowp' with accumulator bits={self.accumulator.bits}: it "
@@ -86,11 +95,13 @@ class Arithmetic(Value):
 
 
 def element(name: str) -> str:
-    """The format one element of `name` multiplies in: of a block, its element's; of blocked
-    integers, "fp16".
+    """The format one element of `name` multiplies in: of a block or group, its element's; of
+    blocked integers and of listed values, "fp16".
     """
     grid = formats.format(name)
-    if isinstance(grid, formats.MicroscalingFormat):
+    if isinstance(grid, formats.ScaledBlockFormat):
+        return "fp16" if isinstance(grid.element, formats.TableFormat) else grid.element.name
+    if isinstance(grid, (formats.MicroscalingFormat, formats.GroupFormat)):
         return grid.element.name
     return "fp16" if isinstance(grid, formats.BlockedFormat) else grid.name
 
@@ -140,7 +151,8 @@ class MacProgrammed(Programmed):
         if self.stored is not None:
             return self._stored(x, self.stored, self.weights.integers)
         if is_integer(self.arithmetic.activations) and self.weights.codes is not None:
-            return self._integers(x, self.weights.codes)
+            codes = self.weights.codes
+            return self._integers(x, codes) if self.weights.group is None else self._groups(x)
         x, clipped = self._values(x)
         y = formats.accumulated(x, self.weights.values, self.arithmetic.floats)
         y, lost = self._outputs(self._rectified(y if self.bias is None else y + self.bias))
@@ -167,6 +179,24 @@ class MacProgrammed(Programmed):
             acc, scale[0, 0] * self.weights.scale / step, middle, grid, self.arithmetic.rule
         )
         return (q.astype(np.float32) - middle) * step, _faults(clipped, changed, lost)
+
+    def _groups(self, x: np.ndarray) -> tuple[np.ndarray, dict[str, int]]:
+        """Integer sums of each group of inputs, times the group's scales, added in float32 one
+        group after the other.
+        """
+        q, scale, zero, clipped = self._codes(x)
+        y, changed = np.zeros((len(x), self.shape[1]), np.float32), 0
+        for span, step in self.weights.spans():
+            codes = self.weights.integers[span]
+            start = -zero * codes.sum(axis=0, dtype=np.int64)
+            sums, lost = integer_product(
+                np.ascontiguousarray(q[:, span]), codes, start, self.arithmetic.accumulator
+            )
+            y += sums.astype(np.float32) * step
+            changed += lost
+        y *= scale
+        y, lost = self._outputs(self._rectified(y if self.bias is None else y + self.bias))
+        return y, _faults(clipped, changed, lost)
 
     def _stored(
         self, x: np.ndarray, stored: StoredProduct, codes: np.ndarray

@@ -4,12 +4,14 @@ values on its grid.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from pimlab import formats
 from pimlab.formats import IntegerFormat
+from pimlab.formats.quantisation import positive
 from pimlab.kernels import int8 as kernels
 
 
@@ -29,8 +31,9 @@ def grid_of(name: str | None) -> IntegerFormat:
 class Weights:
     """w float32 (k, n) in a format.
 
-    codes : integers (k, n), or None where the format is no plain integer; scale : float32 (n,), one
-    step of a column;
+    codes : integers (k, n), or None where the format is neither plain integers nor groups of them;
+    less their zero points in groups. scale : float32 (n,), one step of a column; (groups, n) where
+    `group` rows share one (None: all of a column do).
     sums : int64 (n,), the codes of a column added up; values : float32 (k, n), what the weights
     stand for.
     """
@@ -40,9 +43,13 @@ class Weights:
         self.scale: Any = np.float32(1.0)
         self.sums = np.zeros(w.shape[1], np.int64)
         self._values: np.ndarray | None = w
-        if is_integer(name):
+        self.group: int | None = None
+        grouped = None if name is None else formats.format(name)
+        if isinstance(grouped, formats.GroupFormat):
+            self._in_groups(formats.quantize(w, grouped, axis=0), grouped.group)
+        elif is_integer(name):
             grid = grid_of(name)
-            self.scale = formats.symmetric(np.abs(w).max(axis=0), grid)
+            self.scale = _column_scales(w, grid)
             self.codes = np.clip(np.rint(w / self.scale), grid.lowest, grid.highest).astype(
                 grid.dtype
             )
@@ -51,6 +58,18 @@ class Weights:
         elif name is not None:
             columns = np.abs(w).max(axis=0) if _is_scaled(name) else None
             self._values = placed(w.T, name, columns)[0].T.copy()
+
+    def _in_groups(self, held: formats.Quantized, group: int) -> None:
+        steps = held.codes.astype(np.int16) - held.layout.spread(held.zero_point)
+        byte = steps.min() >= -128 and steps.max() <= 127
+        self.codes = np.ascontiguousarray(steps, dtype=np.int8 if byte else np.int32)
+        self.group, self.scale, self._values = group, held.scale, held.dequantize()
+
+    def spans(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """Rows that share scales, and their scales float32 (n,)."""
+        assert self.group is not None
+        for i, scale in enumerate(self.scale):
+            yield slice(i * self.group, (i + 1) * self.group), scale
 
     @classmethod
     def of_codes(cls, codes: np.ndarray, scale: np.ndarray) -> Weights:
@@ -79,6 +98,15 @@ class Weights:
         return self._values
 
 
+def _column_scales(w: np.ndarray, grid: IntegerFormat) -> np.ndarray:
+    """float32 (n,): what fills the codes with each column; the mean magnitude of all for ternary
+    weights.
+    """
+    if isinstance(grid, formats.TernaryFormat):
+        return np.full(w.shape[1], positive(np.abs(w).mean()), np.float32)
+    return formats.symmetric(np.abs(w).max(axis=0), grid)
+
+
 def quantised(
     x: np.ndarray, scale: np.ndarray, zero: int, grid: IntegerFormat
 ) -> tuple[np.ndarray, int]:
@@ -96,6 +124,12 @@ def rounded(x: np.ndarray, name: str, largest: float | None) -> tuple[np.ndarray
 
     largest : the magnitude that fills a scaled format; None takes each row's own.
     """
+    grid = formats.format(name)
+    if isinstance(grid, formats.ScaledBlockFormat) and grid.has_tensor_scale:
+        peaks = np.abs(x).max(axis=1, keepdims=True, initial=0) if largest is None else largest
+        scale = positive(np.asarray(peaks, np.float64) / grid.reach)
+        held = formats.quantize(x, grid, axis=-1, scale=scale)
+        return held.dequantize(), held.saturated
     if not _is_scaled(name):
         return placed(x, name, None)
     return placed(
@@ -120,7 +154,7 @@ def placed(rows: np.ndarray, name: str, largest: np.ndarray | None) -> tuple[np.
     unscaled.
     """
     grid = formats.format(name)
-    if isinstance(grid, formats.BlockedFormat):
+    if isinstance(grid, (formats.BlockedFormat, formats.ScaledBlockFormat, formats.GroupFormat)):
         return formats.quantize(rows, grid, axis=-1).dequantize(), 0
     if not isinstance(grid, formats.FloatFormat):
         return formats.cast(rows, grid), 0

@@ -22,6 +22,9 @@ def matmul(
     format_x: str = "int8",
     format_w: str = "int8",
     accumulator: str | Accumulator | FloatAccumulator | None = None,
+    *,
+    zero_x: np.ndarray | int = 0,
+    zero_w: np.ndarray | int = 0,
 ) -> Counted:
     """y (batch, n) of x (batch, k) @ w (k, n), each in its format.
 
@@ -34,6 +37,9 @@ def matmul(
         (sums in sequence). `counts` of the result: "x_clipped", "w_clipped", "overflowed" (outputs
         that accumulator overflow changed). ValueError for unknown formats, codes outside their
         format, non-finite values, and an accumulator of the other kind.
+    zero_x, zero_w : codes that stand for 0, taken off before the products, with codes alone: one
+        number, or one a row of x (batch,) and one a column of w (n,), as ONNX's MatMulInteger has
+        them. ValueError for one that is no code of its format.
 
     >>> pim.npu.matmul(np.array([[1, 2]]), np.array([[3], [4]]), "int8", "int8", "int32")
     Counted([[11]], dtype=int32)
@@ -41,7 +47,14 @@ def matmul(
     whole = is_integer(format_x) and is_integer(format_w)
     width = _integer_accumulator(accumulator) if whole else None
     if width is not None and all(np.issubdtype(np.asarray(a).dtype, np.integer) for a in (x, w)):
-        return _of_codes(np.asarray(x), np.asarray(w), format_x, format_w, width)
+        x, w = _checked_codes(np.asarray(x), np.asarray(w), format_x, format_w)
+        zeros = (
+            _zeros(zero_x, "zero_x", format_x, len(x)),
+            _zeros(zero_w, "zero_w", format_w, w.shape[1]),
+        )
+        return _of_codes(x, w, *zeros, width)
+    if np.any(zero_x) or np.any(zero_w):
+        raise ValueError("matmul zero_x, zero_w: allowed where both operands are integer codes")
     w, _ = checked_weights(w, None, "matmul")
     x = checked_operands(x, len(w), "matmul")
     if width is not None:
@@ -95,15 +108,34 @@ def _of_scaled(
     )
 
 
-def _of_codes(
-    x: np.ndarray, w: np.ndarray, format_x: str, format_w: str, width: Accumulator
-) -> Counted:
+def _checked_codes(
+    x: np.ndarray, w: np.ndarray, format_x: str, format_w: str
+) -> tuple[np.ndarray, np.ndarray]:
     if x.ndim != 2 or w.ndim != 2 or x.shape[1] != w.shape[0] or 0 in w.shape:
         raise ValueError(
             f"matmul: x has shape {x.shape} and w {w.shape}; allowed: (batch, k) and (k, n) with "
             "k, n >= 1"
         )
-    x, w = _codes(x, "x", format_x), _codes(w, "w", format_w)
+    return _codes(x, "x", format_x), _codes(w, "w", format_w)
+
+
+def _zeros(zero: np.ndarray | int, name: str, format_: str, count: int) -> np.ndarray | None:
+    """int32 (1,) or (count,): checked zero points; None where all are 0."""
+    zero = np.asarray(zero)
+    if not np.issubdtype(zero.dtype, np.integer) or zero.shape not in ((), (1,), (count,)):
+        raise ValueError(f"matmul {name}={zero!r:.60}: allowed: one integer, or {count} of them")
+    return _codes(zero.reshape(-1), name, format_).astype(np.int32) if zero.any() else None
+
+
+def _of_codes(
+    x: np.ndarray,
+    w: np.ndarray,
+    zero_x: np.ndarray | None,
+    zero_w: np.ndarray | None,
+    width: Accumulator,
+) -> Counted:
+    x = x if zero_x is None else x.astype(np.int32) - zero_x[:, None]
+    w = w if zero_w is None else w.astype(np.int32) - zero_w
     acc, overflowed = integer_product(x, w, np.zeros(w.shape[1], np.int64), width)
     return counted(acc, x_clipped=0, w_clipped=0, overflowed=overflowed)
 

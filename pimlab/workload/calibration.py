@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from pimlab.formats.calibration import BINS, RULES, Rule
-from pimlab.formats.grids import format as format_named
+from pimlab.formats.names import format as format_named
 from pimlab.machine.protocol import Calibration, MacOp, Range
 from pimlab.values import unknown
 from pimlab.workload.model import Model, refuse_outside_float32

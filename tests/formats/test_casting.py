@@ -244,3 +244,45 @@ def test_bad_input(call, text):
 def test_an_axis_that_is_none_is_refused_whatever_the_format(name, axis):
     with pytest.raises(TypeError, match=f"cast axis={axis!r} is not an integer"):
         formats.cast(np.ones((2, 32), np.float32), name, axis=axis)
+
+
+@pytest.mark.parametrize("saturate", [True, False])
+@pytest.mark.parametrize("name", ["fp8_e4m3fnuz", "fp8_e5m2fnuz"])
+def test_fnuz_equals_ml_dtypes(name, saturate):
+    """Every code, every neighbour of one and every middle; ml_dtypes does not saturate."""
+    kind, grid = getattr(ml_dtypes, name.replace("fp8", "float8")), formats.format(name)
+    codes = np.arange(256, dtype=np.uint8)
+    np.testing.assert_array_equal(grid.values, codes.view(kind).astype(np.float32))
+    values = np.sort(grid.values[np.isfinite(grid.values)])
+    x = np.concatenate([values, (values[1:] + values[:-1]) / 2, [1e9, -1e9, np.inf, np.nan, -0.0]])
+    x = x.astype(np.float32)
+    x = np.concatenate([x, np.nextafter(x, np.float32(9e9)), np.nextafter(x, np.float32(-9e9))])
+    wanted = x.astype(kind).astype(np.float32)
+    if saturate:
+        beyond = np.isnan(wanted) & ~np.isnan(x)
+        wanted = np.where(beyond, np.copysign(np.float32(grid.largest), x), wanted)
+    y = formats.cast(x, name, saturate=saturate)
+    np.testing.assert_array_equal(y, wanted)
+    assert not np.signbit(y[y == 0]).any()
+    np.testing.assert_array_equal(grid.encode(y), y.astype(kind).view(np.uint8))
+
+
+def test_e8m0_equals_ml_dtypes():
+    grid, codes = formats.format("e8m0"), np.arange(256, dtype=np.uint8)
+    values = codes.view(ml_dtypes.float8_e8m0fnu).astype(np.float32)
+    np.testing.assert_array_equal(grid.decode(codes), values)
+    # ml_dtypes rounds up between 2**-127 and 2**-126, where float32 is subnormal
+    x = np.exp2(np.random.default_rng(0).uniform(-126, 128, 4000)).astype(np.float32)
+    x = np.concatenate([x, values, 1.5 * values[:254], [0, -1, np.inf, -np.inf, 3.3e38]])
+    x = x.astype(np.float32)
+    wanted = x.astype(ml_dtypes.float8_e8m0fnu)
+    y = formats.cast(x, "e8m0", saturate=False)
+    np.testing.assert_array_equal(y, wanted.astype(np.float32))
+    np.testing.assert_array_equal(grid.encode(y), wanted.view(np.uint8))
+    assert formats.cast(np.array([3.3e38, np.inf]), "e8m0").tolist() == [2.0**127] * 2
+    small = np.array([1e-45, 1.4 * 2.0**-127, 1.6 * 2.0**-127])
+    assert formats.cast(small, "e8m0").tolist() == [2.0**-127, 2.0**-127, 2.0**-126]
+    with pytest.raises(ValueError, match=r"does not hold"):
+        grid.encode(np.array([3.0], np.float32))
+    with pytest.raises(ValueError, match=r"rounded to nearest"):
+        formats.cast(x, "e8m0", rounding="toward_zero")

@@ -19,18 +19,20 @@ ELEMENTS = {  # emax, largest, how a clipped number is rounded
     "mxfp6_e3m2": (4, 28.0, ml_dtypes.float6_e3m2fn),
     "mxfp4": (2, 6.0, ml_dtypes.float4_e2m1fn),
     "mxint8": (0, 127 / 64, None),
+    "mxint4": (0, 7 / 4, None),
 }
 
 
 def _rule(x, name):
     """OCP MX: scale 2**(floor(log2 max) - emax), saturate, nearest even; x (rows, 32 b)."""
     emax, largest, dtype = ELEMENTS[name]
+    step = {"mxint8": 64, "mxint4": 4}.get(name)
     blocks = x.astype(np.float64).reshape(x.shape[0], -1, 32)
     peak = np.abs(blocks).max(axis=-1, keepdims=True)
     exponent = np.maximum(np.frexp(peak)[1] - 1 - emax, -127)
     element = np.clip(blocks * 2.0**-exponent, -largest, largest)
     rounded = (
-        np.rint(element * 64) / 64
+        np.rint(element * step) / step
         if dtype is None
         else element.astype(np.float32).astype(dtype).astype(np.float64)
     )

@@ -136,3 +136,16 @@ def test_saturation_is_counted():
 def test_bad_input(call, text):
     with pytest.raises((ValueError, TypeError), match=text.replace("(", r"\(")):
         call(np.ones((4, 2), np.float32))
+
+
+def test_ternary_weights_have_their_mean_magnitude_as_scale():
+    """BitNet b1.58, eqs. 1 to 3."""
+    w = np.array([[0.1, -0.9, 0.5, -0.1], [2.0, 0.3, -0.4, 0.0]], np.float32)
+    held = formats.quantize(w, "ternary")
+    mean = np.float32(np.abs(w).mean())
+    assert held.scale.reshape(()) == mean
+    assert held.codes.tolist() == np.clip(np.rint(w / mean), -1, 1).tolist()
+    by_row = formats.quantize(w, "ternary", axis=0)
+    np.testing.assert_array_equal(by_row.scale[:, 0], np.abs(w).mean(axis=1))
+    with pytest.raises(ValueError, match="symmetric"):
+        formats.quantize(w, "ternary", symmetric=False)

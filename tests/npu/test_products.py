@@ -278,3 +278,91 @@ def test_shapes_that_do_not_meet_and_values_that_are_not_finite_are_named():
         npu.matmul(np.ones((1, 3), int), np.ones((2, 1), int))
     with pytest.raises(ValueError, match="non-finite"):
         npu.matmul(np.array([[np.inf]]), np.ones((1, 1)))
+
+
+@pytest.mark.parametrize("kinds", [("uint8", "int8"), ("uint8", "uint8"), ("int8", "int8")])
+def test_zero_points_equal_onnx_runtime(kinds):
+    rng = np.random.default_rng(5)
+    x, w = (
+        rng.integers(0, 256, shape).astype(np.uint8).view(kind)
+        for shape, kind in zip([(9, 70), (70, 11)], kinds, strict=True)
+    )
+    zero_x, zero_w = x[0, 0], w[0]
+    inputs = {"x": x, "w": w, "a": np.asarray(zero_x), "b": np.asarray(zero_w)}
+    y = npu.matmul(x, w, *kinds, zero_x=zero_x, zero_w=zero_w)
+    if kinds != ("uint8", "int8"):  # there ONNX Runtime saturates on processors without VNNI
+        nodes = [helper.make_node("MatMulInteger", ["x", "w", "a", "b"], ["y"])]
+        (wanted,) = run(nodes, inputs, [("y", TensorProto.INT32)])
+        np.testing.assert_array_equal(y, wanted)
+    exact = (x.astype(int) - int(zero_x)) @ (w.astype(int) - zero_w.astype(int))
+    np.testing.assert_array_equal(y, exact)
+    rows = npu.matmul(x, w, *kinds, zero_x=x[:, 0], zero_w=zero_w)
+    exact = (x.astype(int) - x[:, :1].astype(int)) @ (w.astype(int) - zero_w.astype(int))
+    np.testing.assert_array_equal(rows, exact)
+
+
+@pytest.mark.parametrize(
+    ("zeros", "message"),
+    [
+        ({"zero_x": 300}, "zero_x"),
+        ({"zero_w": -129}, "zero_w"),
+        ({"zero_w": np.zeros(3, int)}, "one integer, or 2 of them"),
+        ({"zero_x": 0.5}, "one integer"),
+    ],
+)
+def test_zero_points_out_of_range_are_refused(zeros, message):
+    codes = np.ones((2, 2), np.int8)
+    with pytest.raises(ValueError, match=message):
+        npu.matmul(codes, codes, "int8", "int8", **zeros)
+    with pytest.raises(ValueError, match="allowed where both operands are integer codes"):
+        npu.matmul(codes.astype(float), codes, "int8", "int8", zero_x=3)
+
+
+@pytest.mark.parametrize("weights", ["uint4_g32", "int4_g32", "ternary"])
+@pytest.mark.parametrize("activations", ["int8", "fp16"])
+def test_a_machine_multiplies_codes_in_groups(weights, activations):
+    rng = np.random.default_rng(6)
+    x, w = rng.standard_normal((5, 80)), rng.standard_normal((80, 7)) + 0.5
+    x, w = x.astype(np.float32), w.astype(np.float32)
+    machine = npu.chip("warboy")
+    arithmetic = machine.arithmetic.but(weights=weights, activations=activations, outputs=None)
+    y = machine.but(arithmetic=arithmetic).program(w).matmul(x)
+    held = formats.quantize(w, weights, **({} if weights == "ternary" else {"axis": 0}))
+    if activations == "int8":
+        step = np.abs(x).max(axis=1, keepdims=True) / np.float32(127)
+        x = np.rint(x / step) * step
+    else:
+        x = x.astype(np.float16)
+    wanted = x.astype(np.float64) @ held.dequantize().astype(np.float64)
+    np.testing.assert_allclose(y, wanted, rtol=3e-6, atol=3e-6 * np.abs(wanted).max())
+
+
+def test_sums_of_a_group_with_a_zero_point_are_exact_integers():
+    """Two groups by hand: steps 1 and 2, zero points 0 and 15."""
+    w = np.concatenate([np.arange(16), -2.0 * np.arange(16)])[:, None].astype(np.float32)
+    x = np.array([[*range(16), *range(16)]], np.float32) * 8
+    x[0, 0] = 127
+    machine = npu.chip("warboy")
+    machine = machine.but(arithmetic=machine.arithmetic.but(weights="uint4_g16", outputs=None))
+    held = formats.quantize(w, "uint4_g16", axis=0)
+    assert held.zero_point[:, 0].tolist() == [0, 15]
+    assert machine.program(w).matmul(x)[0, 0] == (x @ w)[0, 0]
+
+
+@pytest.mark.parametrize("name", ["nvfp4", "fp8_e4m3_1x128"])
+def test_a_row_of_activations_does_not_depend_on_its_batch(name):
+    rng = np.random.default_rng(7)
+    x = (rng.standard_normal((6, 64)) * 10.0 ** np.arange(-3, 3)[:, None]).astype(np.float32)
+    machine = npu.chip("warboy")
+    arithmetic = machine.arithmetic.but(weights=name, activations=name, outputs=None)
+    programmed = machine.but(arithmetic=arithmetic).program(
+        rng.standard_normal((64, 9)).astype(np.float32)
+    )
+    whole = programmed.matmul(x)
+    for i in range(6):
+        np.testing.assert_array_equal(programmed.matmul(x[i : i + 1])[0], whole[i])
+
+
+def test_blocks_that_mix_a_batch_are_refused_for_activations():
+    with pytest.raises(ValueError, match=r"mix 128 rows of a batch; allowed.*fp8_e4m3_1x128"):
+        npu.chip("warboy").arithmetic.but(activations="fp8_e4m3_128x128")
