@@ -78,7 +78,7 @@ def sweep(
     study: Study,
     *,
     store: str | os.PathLike[str] | None = None,
-    workers: int | None = None,
+    workers: Any = None,
     progress: bool = True,
     across_versions: bool = False,
     **coordinates: Iterable[Any],
@@ -92,16 +92,19 @@ def sweep(
         store keeps the points of one study: more values of its coordinates may be asked later, and
         a study whose code or data changed is refused. What a study changes while it runs (a list, a
         counter) changes the study.
-    workers : how many Dask worker processes compute (needs the extra `dask`); without it, this
-        process. The numbers are the same either way.
+    workers : how many Dask worker processes of this computer compute (needs the extra `dask`), or
+        whose: the address of a running scheduler ("tcp://10.0.0.1:8786") or a `distributed.Client`,
+        so that a sweep runs on a cluster (dask-jobqueue, dask-kubernetes). Without it, this
+        process. The numbers are the same either way, and this process alone writes the store.
     progress : show a progress bar.
     across_versions : go on with a store whose points another version of pimlab or another kernel of
         BLAS computed (refused else); the store's identity.json keeps each change of commit, and the
         answer's attributes name all commits.
     Scalars that say the same at every point (target, at, ...) stay scalar coordinates; what differs
     becomes a coordinate along the swept dimensions.
-    Raises TypeError for a misspelt coordinate, ValueError for an empty or repeating one, StoreError
-    (an OSError) for a store of another version or study, a damaged one or a full disk.
+    Ctrl-C ends in a KeyboardInterrupt that says what is kept. Raises TypeError for a misspelt
+    coordinate, ValueError for an empty or repeating one, StoreError (an OSError) for a store of
+    another version or study, a damaged one or a full disk.
 
     >>> machine, data = pim.target("pcm-hermes"), pim.load_data("digits", limit=50)
     >>> @pim.study
@@ -122,20 +125,28 @@ def sweep(
     missing = [
         (t, p) for t, p in zip(texts, points, strict=True) if kept is None or not kept.has(t)
     ]
-    for text, result in _progress(
-        _compute(study, missing, workers),
-        len(points),
-        len(points) - len(missing),
-        study.name,
-        progress,
-    ):
-        results[text] = result
-        if kept is not None:
-            kept.write(text, result)
+    computed = _compute(study, missing, workers)
+    done = len(points) - len(missing)
+    try:
+        for text, result in _progress(computed, len(points), done, study.name, progress):
+            results[text] = result
+            if kept is not None:
+                kept.write(text, result)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_stopped(texts, results, kept)) from None
     joined = _join([results[t] if kept is None else kept.read(t) for t in texts], values)
     if kept is not None:
         kept.finish(joined)
     return joined
+
+
+def _stopped(texts: list[str], results: Iterable[str], kept: Store | None) -> str:
+    """What Ctrl-C leaves, in a sentence."""
+    of = f"of {len(texts)} points"
+    if kept is None:
+        return f"stopped after {len(list(results))} {of}; none is kept without store='NAME.zarr'"
+    done = sum(kept.has(text) for text in texts)
+    return f"stopped; {done} {of} are kept in {kept.points}, and the same sweep goes on from there"
 
 
 def _values(name: str, given: Iterable[Any]) -> list[Any]:
@@ -196,7 +207,7 @@ def _described(value: Any) -> str:
 
 
 def _compute(
-    study: Study, points: list[tuple[str, dict[str, Any]]], workers: int | None
+    study: Study, points: list[tuple[str, dict[str, Any]]], workers: Any
 ) -> Iterator[tuple[str, xr.Dataset]]:
     if workers is None or not points:
         for text, point in points:

@@ -87,7 +87,6 @@ NOT_YET = {
     "roadmap/reproduce",
     "schedule/answer",
     "schedule/tasks",
-    "studies/dask_executor",
     "studies/execution",
     "studies/store",
     "workload/__init__",

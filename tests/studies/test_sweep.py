@@ -4,6 +4,7 @@ import errno
 import json
 import math
 import os
+import re
 import resource
 import runpy
 import signal
@@ -216,9 +217,9 @@ def test_a_store_must_be_a_zarr_path(store):
         quiet(small, x=[1], store=store)
 
 
-@pytest.mark.parametrize("workers", [0, -1, True, 1.5, "2"])
+@pytest.mark.parametrize("workers", [0, -1, True, 1.5, [2]])
 def test_workers_are_counted(workers):
-    with pytest.raises(ValueError, match=f"workers={workers!r}; allowed: an integer, 1 or more"):
+    with pytest.raises(ValueError, match=re.escape(f"workers={workers!r}; allowed: an integer")):
         quiet(small, x=[1], workers=workers)
 
 
@@ -551,8 +552,12 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path, sigint):
             signal.raise_signal(signal.SIGINT)
         return answer(x, 0)
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(
+        KeyboardInterrupt, match="stopped; 3 of 5 points are kept in .*s.zarr.points"
+    ):
         quiet(stopped, x=range(5), store=tmp_path / "s.zarr")
+    with pytest.raises(KeyboardInterrupt, match="stopped after 3 of 5 points; none is kept"):
+        quiet(stopped, x=range(5))
     assert len(points(tmp_path / "s.zarr")) == 3
     assert [name for name in files(tmp_path) if not name.endswith(".nc")] == [
         "s.zarr.points/identity.json"
