@@ -3,7 +3,9 @@ is the cheapest at which rate?
 
 Requests come evenly. While one is answered, and always when the next comes before the answer, every
 machine is awake and draws its static power; in the gap until the next request each machine waits in
-the state that costs least, waking included, if there is time to wake.
+the state that costs least, waking included, if there is time to wake. Whoever runs a machine knows
+what its states cost, so the low and the high end of an energy have the state that is best at their
+own prices.
 """
 
 from __future__ import annotations
@@ -49,10 +51,11 @@ def energy_at(busy: xr.Dataset, rate: Rates) -> xr.Dataset:
     _checked(busy)
     rates = _rates(rate)
     found = xr.Dataset(coords={"rate": variable("rate", "rate", rates)})
-    waits = _waits(busy, rates)
+    each = {end: _waits(busy, rates, end) for end in ENDS}
+    waits = each[""]
     found["state"] = variable("state", ("rate", "machine"), np.array(STATES, object)[waits.state])
     for end in ENDS:
-        waiting = _waiting(busy, waits, end)
+        waiting = _waiting(busy, each[end], end)
         static = _awake(busy, rates, waits, end) + waiting
         dynamic = np.where(waits.served, _dynamic(busy, end), np.nan)
         total = dynamic + static.sum(axis=1)
@@ -122,23 +125,25 @@ class _Waits(NamedTuple):
     gap: np.ndarray
 
 
-def _waits(busy: xr.Dataset, rates: np.ndarray) -> _Waits:
-    """The cheapest state of each machine in the gap that each rate leaves."""
+def _waits(busy: xr.Dataset, rates: np.ndarray, end: str = "") -> _Waits:
+    """The state of each machine that is cheapest, at the prices of `end`, in the gap that each rate
+    leaves.
+    """
     period = float(busy.attrs["batch"]) / rates
     gap = np.maximum(period - float(busy.latency_alone), 0.0)
     power, time, joules = (
-        busy[name].values[None] for name in ("state_power", "wake_time", "wake_energy")
+        busy[name + end].values[None] for name in ("state_power", "wake_time", "wake_energy")
     )
     cost = power * (gap[:, None, None] - time) + joules
     cost = np.where(np.isnan(cost) | (time > gap[:, None, None]), np.inf, cost)
     cost[:, :, STATES.index(IDLE)] = np.nan_to_num(
-        busy.state_power.values[:, STATES.index(IDLE)] * gap[:, None]
+        busy["state_power" + end].values[:, STATES.index(IDLE)] * gap[:, None]
     )
     cost[:, :, : STATES.index(IDLE)] = np.inf
     state = cost.argmin(axis=2)
     served = rates <= float(busy.throughput) * (1 + SLACK)
     waits = _Waits(state, np.zeros(state.shape), served, gap)
-    return waits._replace(wake=_chosen(busy.wake_time.values, waits))
+    return waits._replace(wake=_chosen(busy["wake_time" + end].values, waits))
 
 
 def _awake(busy: xr.Dataset, rates: np.ndarray, waits: _Waits, end: str) -> np.ndarray:
@@ -239,11 +244,12 @@ def _between(
 
 def _totals(busy: xr.Dataset, rates: np.ndarray) -> tuple[np.ndarray, ...]:
     """Energy of an inference, nominal, low and high, float64 (rates,) each."""
-    waits = _waits(busy, rates)
-    static = (_awake(busy, rates, waits, end) + _waiting(busy, waits, end) for end in ENDS)
-    return tuple(
-        _dynamic(busy, end) + joules.sum(axis=1) for end, joules in zip(ENDS, static, strict=True)
-    )
+    found = []
+    for end in ENDS:
+        waits = _waits(busy, rates, end)
+        static = _awake(busy, rates, waits, end) + _waiting(busy, waits, end)
+        found.append(_dynamic(busy, end) + static.sum(axis=1))
+    return tuple(found)
 
 
 def _bisected(a: xr.Dataset, b: xr.Dataset, low: float, high: float) -> float:

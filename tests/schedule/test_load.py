@@ -53,6 +53,19 @@ def test_parts_add_up_and_intervals_hold():
     assert (np.diff(found.energy) <= 1e-12).all(), "an inference never costs more when more come"
 
 
+def test_the_high_end_does_not_wait_in_a_state_that_is_dear_there():
+    busy = _busy()
+    found = pim.energy_at(busy, 0.1)
+    # gated or off may take so long to wake that idling is cheaper: nobody would gate then
+    dear = busy.assign({name + "_high": 1000.0 * busy[name + "_high"]
+                        for name in ("wake_energy",)})  # fmt: skip
+    high = pim.energy_at(dear, 0.1).energy_high
+    idle = float(busy.static_power_high.sum()) * 10 + float(busy.dynamic_energy_high)
+    assert float(high) == pytest.approx(idle)
+    assert found.energy_low < found.energy < found.energy_high < high
+    assert str(pim.energy_at(dear, 0.1).state[0].item()) == str(found.state[0].item())
+
+
 def test_waiting_is_the_part_of_static_energy_between_requests():
     busy = _busy()
     found = pim.energy_at(busy, [0.5, 0.1])
