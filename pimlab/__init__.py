@@ -19,6 +19,7 @@ _EXPORTS = {
     "cite": "pimlab.studies",
     "target_of": "pimlab.studies",
     "compare": "pimlab.studies",
+    "operating_points": "pimlab.studies.operating",
     "place": "pimlab.studies.place",
     "schedule": "pimlab.schedule",
     "energy_at": "pimlab.schedule",

@@ -70,6 +70,7 @@ WORDS = {
     "rate": Word("1/s", "requests a second"),
     "below": Word("", "machine that costs less at lower rates"),
     "above": Word("", "machine that costs less at higher rates"),
+    "traffic": Word("", "operating point: how often requests come"),
     "static_power": Word("W", "power drawn whatever runs"),
     "static_energy": Word("J", "static energy of one inference"),
     "power": Word("W", "mean power"),

@@ -159,6 +159,18 @@ def condensed(result: xr.Dataset, metrics: Sequence[str], at: Times) -> xr.Datas
     )
 
 
+def dynamic_by_component(result: xr.Dataset, variable: str) -> xr.DataArray:
+    """J an inference (component) of what is not static power, as `condensed` names components."""
+    static = is_static(result)
+    names = _components(result)[~static]
+    return _by_component(result[variable].isel(layer=~static), names)
+
+
+def is_static(result: xr.Dataset) -> np.ndarray:
+    """bool (layers,): which rows hold what a machine draws by the second."""
+    return np.char.startswith(result.layer.values.astype(str), f"{STATIC} ")
+
+
 def _score(result: xr.Dataset, name: str, at: Times) -> xr.DataArray:
     if name in result:
         return result[name]
@@ -175,7 +187,7 @@ def _score(result: xr.Dataset, name: str, at: Times) -> xr.DataArray:
 def _components(result: xr.Dataset) -> np.ndarray:
     """(layer, component) -> name of the component a reader of the target's energy wants to see."""
     own = np.isin(result.executor.values.astype(str), result.attrs["target"].split(" + "))
-    static = np.char.startswith(result.layer.values.astype(str), f"{STATIC} ")
+    static = is_static(result)
     named = np.broadcast_to(
         result.component.values.astype(str), (len(own), result.sizes["component"])
     ).astype(object)
