@@ -4,14 +4,15 @@ matplotlib.
 
 from typing import Any
 
-from pimlab.plot.roadmap import accuracy_against_energy, energy_breakdown, waterfall
+from pimlab.plot.roadmap import energy_breakdown, waterfall
+from pimlab.plot.stages import operating_points
 from pimlab.plot.style import STAGE_COLOURS, save
 from pimlab.plot.timeline import timeline
 
 __all__ = [
     "STAGE_COLOURS",
-    "accuracy_against_energy",
     "energy_breakdown",
+    "operating_points",
     "save",
     "timeline",
     "waterfall",

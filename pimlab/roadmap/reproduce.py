@@ -8,11 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
-import xarray as xr
 
 from pimlab import plot
-from pimlab.result import summary
-from pimlab.roadmap import study
+from pimlab.roadmap import study, tables
 
 
 def reproduce(
@@ -41,16 +39,21 @@ def reproduce(
     table = pd.concat([study.summary(one) for one in (ds, *more)], ignore_index=True)
     table.to_csv(folder / "roadmap.csv", index=False)
     explained = study.waterfall(size, str(folder / "waterfall.zarr"))
-    plot.save(plot.accuracy_against_energy(table), folder / "accuracy_against_energy")
+    plot.save(plot.operating_points(table), folder / "operating_points")
     plot.save(plot.energy_breakdown(ds), folder / "energy_breakdown")
     plot.save(plot.waterfall(explained), folder / "waterfall")
-    show(ds, *more)
+    show(table)
     print(f"wrote {folder}/roadmap.zarr, roadmap.csv and three figures (.svg, .png)")
     return table
 
 
-def show(*answers: xr.Dataset) -> None:
-    """Print `pim.summary` of each answer of the study: what is scored, energy, latency."""
-    print("accuracy, energy and latency of one inference (one token of a language model)")
-    for answer in answers:
-        print(summary(answer).to_string())
+def show(summary: pd.DataFrame) -> None:
+    """Print what the study found: quality, energy at three operating points, and what of it rests
+    on assumed numbers.
+    """
+    for title, table in (
+        ("quality of each machine beside that of the float model", tables.quality(summary)),
+        ("energy of an inference, or of a token of a language model", tables.energy(summary)),
+        ("cheapest machine, and the share of its energy that is assumed", tables.assumed(summary)),
+    ):
+        print(f"\n{title}\n{table.to_string(index=False)}")

@@ -1,15 +1,15 @@
 """What do the three stages of the roadmap do to accuracy, energy and latency? The study behind
 `pimlab reproduce`.
 
-Every workload on every target, for several seeds (chips), and for the analog stage at several times
-after programming. Machines that draw nothing give the same bits for every seed and time, so they
-are computed once.
+Every workload on every target at three operating points (one request, 1 % load, saturation), for
+several seeds (chips), and for the analog stage at several times after programming. Machines that
+draw nothing give the same bits for every seed and time, so they are computed once.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,10 +18,13 @@ import xarray as xr
 
 from pimlab import workload
 from pimlab.machine import presets
+from pimlab.plan import planned
 from pimlab.plan.capacity import NEEDED
-from pimlab.result import over_seeds
+from pimlab.result import metrics, over_seeds
+from pimlab.schedule import schedule
 from pimlab.studies.compare import condensed
 from pimlab.studies.explain import explain
+from pimlab.studies.operating import TRAFFIC, points_of
 from pimlab.studies.run import run
 from pimlab.studies.sweep import Study, study, sweep
 from pimlab.values import Value, integer
@@ -34,6 +37,18 @@ alone.
 TARGETS = ("warboy", "hbm-pim", "pcm-hermes")
 TIMES = ("0 s", "1 h", "1 day", "1 month", "1 year")
 METRICS = ("accuracy", "perplexity")
+ENDS = ("", "_low", "_high")
+COSTS = (
+    *("energy" + end for end in ENDS),
+    *("dynamic_energy" + end for end in ENDS),
+    "latency",
+    "rate",
+    "charged",
+    "assumed_share",
+)
+"""What a point of the study keeps of each operating point."""
+EXACT = "_exact"
+"""What the name of a metric of the float model ends with."""
 EXPLAINED = ("fashion-cnn", "pcm-hermes", "1 year")
 """Workload, target and time of the accuracy waterfall."""
 
@@ -73,8 +88,8 @@ EXTRA = Size(samples=1, files=1, windows=1, seeds=1, explained=1, chips=1, times
 
 
 def roadmap(size: Size) -> Study:
-    """The study of one workload on one target for one seed: accuracy or perplexity (at), energy
-    (component), latency.
+    """The study of one workload on one target for one seed: accuracy or perplexity (at), and energy
+    (traffic, component), latency and rate (traffic).
     """
 
     def point(workload: str, target: str, seed: int) -> xr.Dataset:
@@ -88,11 +103,32 @@ def roadmap(size: Size) -> Study:
 @functools.lru_cache(maxsize=256)
 def _point(name: str, target: str, seed: int, size: Size) -> xr.Dataset:
     model, data = load(name, size.limit(name))
-    return condensed(
-        run(model, presets.target(target), data, at=size.times, seed=seed, chips=NEEDED),
-        METRICS,
-        size.times,
+    machine = presets.target(target)
+    answer = run(model, machine, data, at=size.times, seed=seed, chips=NEEDED)
+    busy = schedule(model, machine, chips=NEEDED, answer=None if data is None else answer)
+    kept = condensed(answer, METRICS, size.times).drop_dims("component")
+    points = points_of(answer, busy).reset_coords(drop=True)[list(COSTS)]
+    kept = kept.drop_vars([one for one in COSTS if one in kept]).merge(points)
+    exact = dict.fromkeys(METRICS, np.nan)
+    exact.update(exact_quality(name, size.limit(name)))
+    return kept.assign(
+        {
+            metric + EXACT: ((), value, {"units": "1", "long_name": f"{metric} of the float model"})
+            for metric, value in exact.items()
+        }
     )
+
+
+@functools.lru_cache(maxsize=16)
+def exact_quality(name: str, samples: int) -> Mapping[str, float]:
+    """Metric -> its value for the workload in float32 arithmetic; {} for a shape without
+    weights.
+    """
+    model, data = load(name, samples)
+    if data is None:
+        return {}
+    found = run(model, planned(model, presets.target(TARGETS[0])).with_causes(()), data)
+    return {metric: float(found[metric]) for metric in metrics(found)}
 
 
 @functools.lru_cache(maxsize=16)
@@ -112,8 +148,9 @@ def compute(
     workers: int | None = None,
     progress: bool = True,
 ) -> xr.Dataset:
-    """accuracy and perplexity (workload, target, seed, at), energy (workload, target, seed,
-    component) in J, latency in s.
+    """accuracy and perplexity (workload, target, seed, at), with _exact, that of the float model;
+    energy (workload, target, seed, traffic, component) in J, latency in s and rate in inferences a
+    second (..., traffic).
 
     A metric is NaN where the workload is scored by the other one, or by none.
     store, workers, progress : as in `sweep`. The energy of a stage depends on the seed only through
@@ -144,12 +181,12 @@ def waterfall(size: Size = FULL, store: str | None = None, *, progress: bool = T
 
 
 def summary(ds: xr.Dataset) -> pd.DataFrame:
-    """One row a workload, target and (for machines that vary) time: accuracy or perplexity, and
-    energy, with intervals.
+    """One row a workload, target, operating point and (for machines that vary) time: accuracy or
+    perplexity, and energy, with intervals.
 
     The interval of a metric joins, in quadrature, the 95 % interval over test samples (mean over
     seeds) and the 95 % interval of the mean over seeds (normal). Energy low and high are those of
-    the prices. NaN: not scored by that metric.
+    the prices; dynamic_J is without static power. NaN: not scored by that metric.
     """
     return pd.DataFrame(list(_rows(ds)))
 
@@ -161,19 +198,20 @@ def _rows(ds: xr.Dataset) -> Iterator[dict[str, Any]]:
             metric = scored_by(one)
             times = ds["at"].values if metric and presets_vary(str(target)) else ds["at"].values[:1]
             for at in times:
-                yield {
-                    "workload": name,
-                    "target": target,
-                    "stage": int(one.stage[0]),
-                    "at_s": float(at),
-                    "metric": metric or "none",
-                    **{
-                        key: value
-                        for m in METRICS
-                        for key, value in quality(one.sel(at=at), m).items()
-                    },
-                    **_costs(one),
+                scores = {
+                    key: value for m in METRICS for key, value in quality(one.sel(at=at), m).items()
                 }
+                for traffic in TRAFFIC:
+                    yield {
+                        "workload": name,
+                        "target": target,
+                        "stage": int(one.stage[0]),
+                        "at_s": float(at),
+                        "metric": metric or "none",
+                        **scores,
+                        "traffic": traffic,
+                        **_costs(one.sel(traffic=traffic)),
+                    }
 
 
 def scored_by(one: xr.Dataset) -> str | None:
@@ -190,8 +228,8 @@ def quality(one: xr.Dataset, metric: str) -> dict[str, float]:
     """`metric`, its _low, _high and _std_over_seeds of a Dataset with the dimension `seed`
     alone.
     """
-    joined = over_seeds(one[[metric + end for end in ("", "_low", "_high")]], metric)
-    value, low, high = (float(joined[metric + end]) for end in ("", "_low", "_high"))
+    joined = over_seeds(one[[metric + end for end in ENDS]], metric)
+    value, low, high = (float(joined[metric + end]) for end in ENDS)
     most = 1.0 if metric == "accuracy" else np.inf
     spread = float(one[metric].std(ddof=1)) if one.sizes["seed"] > 1 else 0.0 * value
     return {
@@ -199,17 +237,19 @@ def quality(one: xr.Dataset, metric: str) -> dict[str, float]:
         f"{metric}_low": float(np.clip(low, 0.0, most)),
         f"{metric}_high": float(np.clip(high, 0.0, most)),
         f"{metric}_std_over_seeds": spread,
+        metric + EXACT: float(one[metric + EXACT].mean("seed")),
     }
 
 
 def _costs(one: xr.Dataset) -> dict[str, float]:
-    energies = {
-        f"{v}_J": float(one[v].sum("component").mean("seed"))
-        for v in ("energy", "energy_low", "energy_high")
-    }
     return {
-        **energies,
+        **{
+            f"energy{end}_J": float(one["energy" + end].sum("component").mean("seed"))
+            for end in ENDS
+        },
+        **{f"dynamic{end}_J": float(one["dynamic_energy" + end].mean("seed")) for end in ENDS},
         "latency_s": float(one.latency.mean("seed")),
+        "rate_Hz": float(one.rate.mean("seed")),
         "chips": int(one.chips.max()),
         "assumed_share": float(one.assumed_share.mean("seed")),
     }

@@ -66,7 +66,7 @@ def operating_points(
     >>> bool(joules.sel(traffic="saturation") < joules.sel(traffic="one request"))
     True
     """
-    how = {"at": at, "seed": seed, "batch": batch, "chips": chips, "rule": rule}
+    how: dict[str, Any] = {"at": at, "seed": seed, "batch": batch, "chips": chips, "rule": rule}
     answer = run(model, target, data, **how)
     busy = schedule(
         planned(model, target, batch),

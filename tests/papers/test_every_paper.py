@@ -13,8 +13,6 @@ from pimlab.studies import published
 ROOT = Path(__file__).parents[2]
 FOLDERS = sorted(path.parent for path in (ROOT / "papers").glob("*/make.py"))
 LARGEST = 300_000
-BY_HAND = {"three-stages": "its make.py has tables, but the roadmap study has not run for them yet"}
-"""Folders whose README is still typed by hand, and why."""
 
 
 @pytest.fixture(params=FOLDERS, ids=lambda folder: folder.name)
@@ -55,8 +53,9 @@ def test_a_copy_of_the_catalogue_is_seen():
 def test_the_tests_of_every_paper_are_there(folder):
     path = ROOT / "tests" / "papers" / f"test_{folder.name.replace('-', '_')}.py"
     module = _module(path)
-    names = paper_checks.__all__[: 2 if folder.name in BY_HAND else 4]
-    assert all(getattr(module, name) is getattr(paper_checks, name) for name in names)
+    assert all(
+        getattr(module, name) is getattr(paper_checks, name) for name in paper_checks.__all__
+    )
 
 
 def test_a_figure_is_committed_and_shown(folder):
@@ -68,9 +67,6 @@ def test_a_figure_is_committed_and_shown(folder):
 
 
 def test_every_table_is_written_by_make(folder):
-    if folder.name in BY_HAND:
-        assert not published.marked((folder / "README.md").read_text()), "take it off the list"
-        return
     readme = (folder / "README.md").read_text()
     for inside in published.marked(readme).values():
         assert inside, "run make.py"

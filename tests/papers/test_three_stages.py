@@ -1,7 +1,12 @@
 """papers/three-stages: no workload beats a published bound, the stages are told apart, and the figures draw."""
 
 import numpy as np
-from paper_checks import test_nan_meets_no_row, test_targets  # noqa: F401
+from paper_checks import (  # noqa: F401
+    test_nan_meets_no_row,
+    test_readme_says_what_is_computed,
+    test_readme_says_what_is_computed_at_full_size,
+    test_targets,
+)
 
 
 def test_a_streamed_model_is_bound_by_its_memory(make, ds, targets):
@@ -15,6 +20,7 @@ def test_a_streamed_model_is_bound_by_its_memory(make, ds, targets):
 
 def test_the_language_models_tell_the_stages_apart(ds):
     energy = ds.energy.sum("component").mean("seed").sel(workload="llama2-7b")
+    energy = energy.sel(traffic="one request")
     assert (
         float(energy.sel(target="warboy"))
         > 2 * float(energy.sel(target="hbm-pim"))
@@ -35,13 +41,33 @@ def test_intervals_hold_the_nominal_value(ds):
     assert ((ds.assumed_share > 0) & (ds.assumed_share <= 1)).all()
 
 
-def test_figures_draw(make, ds):
+def test_the_analog_chip_gains_most_by_being_busy(ds):
+    """Its arrays read one position of an image at a time: replicas and streaming pay there."""
+    energy = ds.energy.sum("component").mean("seed").sel(workload="fashion-cnn")
+    gain = energy.sel(traffic="one request") / energy.sel(traffic="saturation")
+    assert str(gain.target[int(gain.values.argmax())].item()) == "pcm-hermes"
+    share = ds.assumed_share.mean("seed").sel(workload="fashion-cnn", target="pcm-hermes")
+    assert float(share.sel(traffic="saturation")) < float(share.sel(traffic="one request"))
+
+
+def test_a_large_model_stands_on_as_many_chips_as_hold_it(ds):
+    chips = ds.chips.isel(seed=0).sel(workload="llama2-7b")
+    assert dict(
+        zip(chips.target.values.tolist(), chips.values.astype(int).tolist(), strict=True)
+    ) == {
+        "warboy": 1,
+        "hbm-pim": 2,
+        "pcm-hermes": 1576,
+    }
+
+
+def test_figures_and_tables_are_made(make, ds):
     figures = make.draw(ds)
     assert (
-        figures["accuracy_against_energy"]
-        .get_suptitle()
-        .startswith("Lowest nominal energy: stage 1 on")
+        figures["operating_points"].get_suptitle().startswith("Lowest nominal energy\none request")
     )
-    assert [
-        ax.get_title() for ax in figures["energy_breakdown"].axes
-    ] == ds.workload.values.tolist()
+    titles = [ax.get_title() for ax in figures["energy_breakdown"].axes]
+    assert titles == ds.workload.values.tolist()
+    found = make.tables(ds)
+    assert set(found) == {"quality", "energy", "assumed"}
+    assert "| llama2-7b | pcm-hermes | 1,576 |" in found["energy"]

@@ -1,56 +1,13 @@
 """Do the roadmap's figures show what they are given: points, intervals, units, and the same bytes again?"""
 
 import numpy as np
-import pandas as pd
 import pytest
 import xarray as xr
 from matplotlib.container import BarContainer, ErrorbarContainer
 
 from pimlab import plot
-from pimlab.plot import roadmap, style
 
-TIMES = (0.0, 31557600.0)
-
-
-def row(workload, target, stage, at, metric, value, energy):
-    none = {
-        f"{m}{end}": np.nan for m in ("accuracy", "perplexity") for end in ("", "_low", "_high")
-    }
-    scored = (
-        {}
-        if metric == "none"
-        else {metric: value, f"{metric}_low": 0.9 * value, f"{metric}_high": 1.05 * value}
-    )
-    costs = {
-        "energy_J": energy,
-        "energy_low_J": energy / 2,
-        "energy_high_J": energy * 3,
-        "latency_s": 10 * energy,
-    }
-    return {
-        "workload": workload,
-        "target": target,
-        "stage": stage,
-        "at_s": at,
-        "metric": metric,
-        **none,
-        **scored,
-        **costs,
-    }
-
-
-@pytest.fixture
-def summary():
-    rows = []
-    for workload, metric, value in (
-        ("cnn", "accuracy", 0.9),
-        ("lm", "perplexity", 12.0),
-        ("shape", "none", np.nan),
-    ):
-        rows.append(row(workload, "npu", 1, 0.0, metric, value, 1e-6))
-        rows.append(row(workload, "pim", 2, 0.0, metric, value, 2e-6))
-        rows.extend(row(workload, "pcm", 3, at, metric, value * 0.95, 5e-7) for at in TIMES)
-    return pd.DataFrame(rows)
+LATE = 31557600.0
 
 
 @pytest.fixture
@@ -59,12 +16,13 @@ def study():
         "workload": ["cnn", "lm"],
         "target": ["npu", "pcm"],
         "seed": [0, 1],
-        "component": [f"part {i:02d}" for i in range(14)],
+        "traffic": ["one request", "1 % load", "saturation"],
+        "component": ["static chip", "static waiting", *(f"part {i:02d}" for i in range(14))],
     }
     energy = xr.DataArray(
         np.zeros([len(v) for v in sizes.values()]), dims=list(sizes), coords=sizes
     )
-    energy[:] = 1e-6 / (1 + np.arange(14))
+    energy[:] = 1e-6 / (1 + np.arange(16))
     energy.loc[{"target": "npu", "component": "part 00"}] = np.nan
     return xr.Dataset({"energy": energy, "energy_low": energy / 2, "energy_high": energy * 3})
 
@@ -79,7 +37,7 @@ def explained():
     )
     found = xr.Dataset(
         {"accuracy": value, "accuracy_low": value - 0.02, "accuracy_high": value + 0.03},
-        coords={"at": TIMES[1]},
+        coords={"at": LATE},
     )
     found.accuracy.attrs["better"] = "higher"
     return found.assign_attrs(model="cnn", target="pcm")
@@ -93,88 +51,32 @@ def errors(ax):
     return [container for container in ax.containers if isinstance(container, ErrorbarContainer)]
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0, "0 s"),
-        (20, "20 s"),
-        (3600, "1 h"),
-        (5400, "1.5 h"),
-        (86400, "1 d"),
-        (2592000, "1 month"),
-        (31557600, "1 y"),
-        (315576000, "10 y"),
-    ],
-)
-def test_times_are_said_as_a_reader_says_them(seconds, text):
-    assert roadmap.time_text(seconds) == text
-
-
-def test_accuracy_against_energy_has_a_panel_a_workload(summary):
-    fig = plot.accuracy_against_energy(summary)
-    panels = [ax for ax in fig.axes if ax.axison]
-    assert [ax.get_title() for ax in panels] == ["cnn", "lm", "shape (no weights: latency)"]
-    assert [ax.get_ylabel() for ax in panels] == [
-        "accuracy",
-        "perplexity (lower is better)",
-        "latency (lower is better)",
-    ]
-    assert all(
-        ax.get_xlabel() == "energy per inference" and ax.get_xscale() == "log" for ax in panels
-    )
-    assert [ax.yaxis_inverted() for ax in panels] == [False, True, True]
-    assert panels[0].xaxis.get_major_formatter()(1e-6) == "1 µJ"
-
-
-def test_a_workload_without_metric_shows_latency(summary):
-    panel = plot.accuracy_against_energy(summary).axes[2]
-    points = [one.lines[0].get_xydata()[0].tolist() for one in errors(panel)]
-    np.testing.assert_allclose(points[:2], [[1e-6, 1e-5], [2e-6, 2e-5]])
-    assert panel.yaxis.get_major_formatter()(1e-3) == "1 ms"
-
-
-def test_each_stage_is_a_point_with_both_intervals(summary):
-    panel = plot.accuracy_against_energy(summary).axes[0]
-    drawn = errors(panel)
-    assert [one.get_label() for one in drawn] == [
-        style.STAGE_NAMES[1],
-        style.STAGE_NAMES[2],
-        style.STAGE_NAMES[3],
-        f"{style.STAGE_NAMES[3]}, after 1 y",
-    ]
-    point, _, (across, upright) = drawn[0].lines
-    assert (point.get_xdata()[0], point.get_ydata()[0]) == (1e-6, 0.9)
-    np.testing.assert_allclose(across.get_segments()[0], [[5e-7, 0.9], [3e-6, 0.9]])
-    np.testing.assert_allclose(upright.get_segments()[0], [[1e-6, 0.81], [1e-6, 0.945]])
-    assert [one.lines[0].get_color() for one in drawn] == [
-        style.STAGE_COLOURS[stage] for stage in (1, 2, 3, 3)
-    ]
-    assert drawn[3].lines[0].get_markerfacecolor() == "white"
-
-
-def test_the_finding_is_the_title(summary):
-    fig = plot.accuracy_against_energy(summary)
-    assert fig.get_suptitle().startswith("Lowest nominal energy: stage 3 on 3 workloads")
-    summary.loc[summary.index[0], ["energy_J", "energy_low_J", "energy_high_J"]] *= 0.1
-    assert (
-        "stage 1 on cnn; stage 3 on lm, shape"
-        in plot.accuracy_against_energy(summary).get_suptitle()
-    )
-
-
 def test_breakdown_bars_add_up_to_one_and_carry_totals(study):
     fig = plot.energy_breakdown(study)
     panels = [ax for ax in fig.axes if ax.axison]
     assert [ax.get_title() for ax in panels] == ["cnn", "lm"]
     for ax in panels:
         tops = np.sum([[patch.get_height() for patch in bar] for bar in bars(ax)], axis=0)
-        np.testing.assert_allclose(tops, 1.0)
-        assert len(bars(ax)) == roadmap.SHOWN + 1
-        assert bars(ax)[-1].get_label() == "all others"
-        assert [label.get_text() for label in ax.get_xticklabels()] == ["npu", "pcm"]
+        np.testing.assert_allclose(tops, np.ones(6))
+        assert len(bars(ax)) == 16
+        assert bars(ax)[-1].get_label() == "all other dynamic energy"
+        labels = [label.get_text() for label in ax.get_xticklabels()]
+        assert labels[:3] == ["one request\n", "1 % load\nnpu", "saturation\n"]
         assert ax.get_ylabel() == "share of energy"
-        total = float(study.energy.isel(workload=0, target=1, seed=0).sum())
-        assert ax.texts[1].get_text().startswith(f"{total * 1e6:.3g} uJ\n")
+        total = float(study.energy.isel(workload=0, target=1, seed=0, traffic=2).sum())
+        assert ax.texts[5].get_text().startswith(f"{total * 1e6:.3g} uJ\n")
+
+
+def test_static_power_is_grey_and_stands_at_the_bottom(study):
+    ax = plot.energy_breakdown(study).axes[0]
+    static, dynamic = bars(ax)[:2], bars(ax)[2:]
+    assert {bar.get_label() for bar in static} == {"static chip", "static waiting"}
+    for bar in static:
+        red, green, blue, _ = bar.patches[0].get_facecolor()
+        assert red == green == blue
+    floor = min(patch.get_y() for bar in dynamic for patch in bar.patches)
+    assert floor > 0
+    assert {bar.patches[0].get_y() for bar in static if bar.patches[0].get_y() == 0} == {0}
 
 
 def test_waterfall_steps_down_and_up_with_intervals(explained):
@@ -222,9 +124,8 @@ def test_waterfall_of_one_chip_claims_no_spread(explained):
     assert "chips" not in ax.get_title()
 
 
-def test_the_same_figure_is_the_same_bytes(summary, study, explained, tmp_path):
+def test_the_same_figure_is_the_same_bytes(study, explained, tmp_path):
     figures = {
-        "scatter": lambda: plot.accuracy_against_energy(summary),
         "breakdown": lambda: plot.energy_breakdown(study),
         "waterfall": lambda: plot.waterfall(explained),
     }
@@ -247,8 +148,6 @@ def test_what_cannot_be_drawn_is_told_what_could():
         match=r"a Dataset without 'energy', .* cannot be drawn here; allowed: the Dataset of .*compute",
     ):
         plot.energy_breakdown(xr.Dataset())
-    with pytest.raises(TypeError, match=r"a int cannot be drawn here; allowed: the table of"):
-        plot.accuracy_against_energy(3)
     with pytest.raises(TypeError, match="save takes a figure, .* not a NoneType"):
         plot.save(None, "x")
     with pytest.raises(
@@ -257,6 +156,6 @@ def test_what_cannot_be_drawn_is_told_what_could():
         plot.waterfal  # noqa: B018
 
 
-def test_one_panel_is_a_grid_too():
-    fig, panels = roadmap._grid(1, 3.0, 2.0)
-    assert [panel.figure for panel in panels] == [fig]
+def test_one_panel_is_a_grid_too(study):
+    fig = plot.energy_breakdown(study.isel(workload=[0]))
+    assert [ax.get_title() for ax in fig.axes if ax.axison] == ["cnn"]

@@ -1,0 +1,162 @@
+"""Does the figure of the three stages show quality, energy at each operating point, and intervals?"""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.container import ErrorbarContainer
+
+from pimlab import plot
+from pimlab.plot import style
+from pimlab.plot.stages import time_text
+
+TIMES = (0.0, 31557600.0)
+FACTORS = {"one request": 1.0, "1 % load": 100.0, "saturation": 0.5}
+
+
+def rows(workload, target, stage, at, metric, value, energy, chips=1):
+    none = {
+        f"{m}{end}": np.nan
+        for m in ("accuracy", "perplexity")
+        for end in ("", "_low", "_high", "_exact")
+    }
+    scored = (
+        {}
+        if metric == "none"
+        else {
+            metric: value,
+            f"{metric}_low": 0.9 * value,
+            f"{metric}_high": 1.05 * value,
+            f"{metric}_exact": 0.95,
+        }
+    )
+    return [
+        {
+            "workload": workload,
+            "target": target,
+            "stage": stage,
+            "at_s": at,
+            "metric": metric,
+            **none,
+            **scored,
+            "traffic": traffic,
+            "energy_J": factor * energy,
+            "energy_low_J": factor * energy / 2,
+            "energy_high_J": factor * energy * 3,
+            "dynamic_J": energy / 10,
+            "latency_s": 10 * factor * energy,
+            "chips": chips,
+        }
+        for traffic, factor in FACTORS.items()
+    ]
+
+
+@pytest.fixture
+def summary():
+    found = []
+    for workload, metric, value in (
+        ("cnn", "accuracy", 0.9),
+        ("lm", "perplexity", 12.0),
+        ("shape", "none", np.nan),
+    ):
+        found += rows(workload, "npu", 1, 0.0, metric, value, 1e-6)
+        found += rows(workload, "pim", 2, 0.0, metric, value, 2e-6)
+        for at in TIMES if metric != "none" else TIMES[:1]:
+            many = 1576 if metric == "none" else 1
+            found += rows(workload, "pcm", 3, at, metric, value * (1 - 0.1 * (at > 0)), 5e-7, many)
+    return pd.DataFrame(found)
+
+
+def errors(ax):
+    return [container for container in ax.containers if isinstance(container, ErrorbarContainer)]
+
+
+def points(ax):
+    return [tuple(one.lines[0].get_xydata()[0]) for one in errors(ax)]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (20, "20 s"),
+        (3600, "1 h"),
+        (5400, "1.5 h"),
+        (86400, "1 d"),
+        (2592000, "1 month"),
+        (31557600, "1 y"),
+        (315576000, "10 y"),
+    ],
+)
+def test_times_are_said_as_a_reader_says_them(seconds, text):
+    assert time_text(seconds) == text
+
+
+def test_each_workload_has_a_panel_of_quality_and_one_of_energy(summary):
+    fig = plot.operating_points(summary)
+    left, right = fig.axes[::2], fig.axes[1::2]
+    assert [ax.get_title(loc="left") for ax in left] == ["cnn", "lm", "shape"]
+    assert [ax.get_xlabel() for ax in left] == [
+        "accuracy",
+        "perplexity (lower is better)",
+        "latency (a shape without weights has no accuracy)",
+    ]
+    assert all(ax.get_xlabel() == "energy an inference" for ax in right)
+    assert all(ax.get_xscale() == "log" for ax in right)
+    assert right[0].xaxis.get_major_formatter()(1e-6) == "1 µJ"
+    assert [label.get_text() for label in left[0].get_yticklabels()] == ["npu", "pim", "pcm"]
+    assert left[2].get_yticklabels()[2].get_text() == "1,576 x pcm"
+
+
+def test_energy_has_a_point_an_operating_point_with_its_interval(summary):
+    ax = plot.operating_points(summary).axes[1]
+    found = points(ax)
+    assert len(found) == 9
+    np.testing.assert_allclose([x for x, _ in found[:3]], [1e-6, 1e-4, 5e-7])
+    assert len({y for _, y in found}) == 9, "no two whiskers lie on one line"
+    across = errors(ax)[0].lines[2][0].get_segments()[0]
+    np.testing.assert_allclose(across[:, 0], [5e-7, 3e-6])
+    fills = [one.lines[0].get_markerfacecolor() for one in errors(ax)[:3]]
+    assert fills == ["white", "0.75", style.STAGE_COLOURS[1]]
+    ticks = [bar.get_segments()[0][0][0] for bar in ax.collections if len(bar.get_segments()) == 1]
+    assert {1e-7, 2e-7, 5e-8} <= {float(f"{x:.6g}") for x in ticks}
+
+
+def test_quality_stands_beside_that_of_the_float_model(summary):
+    ax = plot.operating_points(summary).axes[0]
+    dashed = [line for line in ax.lines if line.get_linestyle() == "--"]
+    assert [line.get_xdata()[0] for line in dashed] == [0.95]
+    np.testing.assert_allclose([x for x, _ in points(ax)], [0.9, 0.9, 0.9, 0.81])
+    assert len({y for _, y in points(ax)}) == 4
+    late = errors(ax)[3].lines[0]
+    assert late.get_markerfacecolor() == "white"
+    assert late.get_color() == style.STAGE_COLOURS[3]
+    np.testing.assert_allclose(errors(ax)[0].lines[2][0].get_segments()[0][:, 0], [0.81, 0.945])
+
+
+def test_a_workload_without_metric_shows_latency(summary):
+    ax = plot.operating_points(summary).axes[4]
+    np.testing.assert_allclose([x for x, _ in points(ax)[:3]], [1e-5, 1e-3, 5e-6])
+    assert ax.xaxis.get_major_formatter()(1e-3) == "1 ms"
+
+
+def test_the_finding_is_the_title(summary):
+    title = plot.operating_points(summary).get_suptitle()
+    assert title.splitlines() == [
+        "Lowest nominal energy",
+        "one request: stage 3 on cnn, lm, shape",
+        "saturation: stage 3 on cnn, lm, shape",
+    ]
+    cheaper = (summary.workload == "cnn") & (summary.target == "npu")
+    cheaper &= summary.traffic == "saturation"
+    summary.loc[cheaper, "energy_J"] = 1e-9
+    assert "saturation: stage 1 on cnn; stage 3 on lm, shape" in (
+        plot.operating_points(summary).get_suptitle()
+    )
+
+
+def test_the_same_figure_is_the_same_bytes_and_needs_its_table(summary, tmp_path):
+    pairs = [plot.save(plot.operating_points(summary), tmp_path / folder / "x") for folder in "ab"]
+    for one, other in zip(*pairs, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+    with pytest.raises(TypeError, match=r"a int cannot be drawn here; allowed: the table of"):
+        plot.operating_points(3)
