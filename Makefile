@@ -4,6 +4,7 @@
 # make coverage    lines that the tests run, kernels uncompiled; prints the share
 # make mutation    mutates 100 places and says which the tests notice (an hour of one core)
 # make bench       each kernel's time as a ratio to sgemm of the same shape
+# make docs        the documentation as pages, docs/_build/html/index.html; warnings are errors
 # make lock        write requirements.lock anew from pyproject.toml
 SHELL := /bin/bash
 VENV ?= .venv
@@ -18,7 +19,7 @@ export PYTHONHASHSEED ?= 0
 # Empty: keep compiled bytecode. Without it every process compiles all that it imports, for seconds.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: reproduce quick test test-full coverage mutation lint bench lab lock clean
+.PHONY: reproduce quick test test-full coverage mutation lint bench docs lab lock clean
 reproduce: $(READY)
 	$(BIN)/python -m pimlab reproduce
 
@@ -50,6 +51,11 @@ mutation: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+# Pages run their code once; answers are kept in .cache/docs until a page changes.
+docs: $(READY)
+	$(SPARING) $(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+	@echo "open docs/_build/html/index.html"
 
 # Notebooks read and write below the repository, which is therefore the root; no news is fetched.
 lab: $(READY)
