@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pimlab.cluster.cluster import Cluster
 from pimlab.cluster.collectives import ALGORITHMS, OPERATIONS, Round, rounds
+from pimlab.cluster.mixed import MixedPlan
 from pimlab.cluster.networks import Network, network, networks
 from pimlab.cluster.phases import Requests
 from pimlab.cluster.plans import ParallelPlan
@@ -23,6 +24,7 @@ __all__ = [
     "Degrees",
     "FatTree",
     "Mesh",
+    "MixedPlan",
     "Network",
     "ParallelPlan",
     "RequestPlan",

@@ -16,6 +16,9 @@ from pimlab.cluster.shards import Work, first_ops, last_ops, layer_macs
 from pimlab.machine.protocol import MacOp
 from pimlab.workload.language.shape import DecoderShape
 
+Counted = tuple[tuple[MacOp, int], ...]
+WHOLE = "whole"
+
 
 class Held(NamedTuple):
     """What one machine of a chip holds, in bytes; `share` of its memory, NaN where nobody states
@@ -44,13 +47,20 @@ def stage_operators(
     first: bool,
     last: bool,
     attention: str = "heads",
-) -> tuple[tuple[MacOp, int], ...]:
+) -> Counted:
     """(operator, how many of it with data of their own) of a stage of `layers` layers."""
     found = [(op, layers) for op in layer_macs(shape, work, tensor, attention)]
     ends = (first_ops(shape, work) if first else ()) + (
         last_ops(shape, work, tensor) if last else ()
     )
     return (*found, *((op, 1) for op in ends if isinstance(op, MacOp)))
+
+
+def of_side(ops: Counted, side: str) -> Counted:
+    """All operators of a "whole" stage, those on "weights", or those on the "cache"."""
+    if side == WHOLE:
+        return ops
+    return tuple((op, count) for op, count in ops if op.cached == (side == "cache"))
 
 
 def held(
@@ -65,13 +75,15 @@ def held(
     microbatches: int = 1,
     optimiser: float = 0.0,
     attention: str = "heads",
+    side: str = WHOLE,
 ) -> tuple[Held, ...]:
     """What each machine of one chip of a stage holds, the one that fills its memory most counted.
 
     work : of one microbatch; the cache is of all of them.  optimiser : bytes a weight besides the
-    weight itself (gradients, moments).
+    weight itself (gradients, moments).  side : "whole" stages, or only their "weights" or "cache"
+    where attention runs on other chips.
     """
-    ops = stage_operators(shape, work, tensor, layers, first, last, attention)
+    ops = of_side(stage_operators(shape, work, tensor, layers, first, last, attention), side)
     kept = float(microbatches)
     if attention == "sequences":
         kept = -(-work.batch * microbatches // tensor) / -(-work.batch // tensor)
@@ -82,7 +94,8 @@ def held(
         counts = sum(op.k * op.n * op.groups * n for op, n in mine if op.kind == "weights")
         cache = [(op, n * kept) for op, n in mine if op.cached]
         shares = sum(machine.occupancy(op) * n * (kept if op.cached else 1) for op, n in mine)
-        table = _embedding(shape, tensor, machine.weight_bits) if first and i == 0 else 0.0
+        looked_up = first and i == 0 and side != "cache"
+        table = _embedding(shape, tensor, machine.weight_bits) if looked_up else 0.0
         here = Held(
             machine=machine.name,
             weights=weights + table,

@@ -18,6 +18,7 @@ from pimlab.cluster.candidates import DEGREES, candidates
 from pimlab.cluster.capacity import fits, fullest, too_small
 from pimlab.cluster.cluster import Cluster
 from pimlab.cluster.memory import Held
+from pimlab.cluster.mixed import MixedPlan, plan_mixed
 from pimlab.cluster.phases import ARRANGEMENTS, Requests
 from pimlab.cluster.plans import OBJECTIVES, PHASES, ParallelPlan, price_a_token
 from pimlab.cluster.requests import RequestPlan, free, plan_requests
@@ -43,7 +44,7 @@ def parallelise(
     output: int | None = None,
     arrangement: str | None = None,
     **degrees: int,
-) -> ParallelPlan | TrainingPlan | RequestPlan:
+) -> ParallelPlan | TrainingPlan | RequestPlan | MixedPlan:
     """The plan of `model` on `cluster` that is best by `objective`, and why.
 
     model : what `load_model` gives for a language model, or its DecoderShape.  objective :
@@ -53,6 +54,8 @@ def parallelise(
     "prefill" (all tokens of the prompts).  within : no step may take longer.  degrees : `tensor`,
     `pipeline`, `data`, `microbatches` that are to be kept.  attention : dealt out over the chips of
     a stage by "heads", or by whole "sequences".
+    A cluster with racks beside it gives a MixedPlan, whose stages are proved the best to 1 % by
+    integer programs; attention may run on another rack than the products with weights.
     phase "both" gives a RequestPlan: requests of `context` tokens, the last `output` of which are
     decoded, on the chips of any rack; arrangement : "together", "apart", or the better one (None).
     phase "training" (a step of `training`, whose degrees are searched) gives a TrainingPlan; batch
@@ -78,6 +81,10 @@ def parallelise(
     if output is not None or arrangement is not None:
         raise ValueError("output= and arrangement= belong to phase='both'")
     work = _work(shape, batch, context, phase)
+    if isinstance(cluster, Cluster) and cluster.beside:
+        _check_mixed(cluster, objective, attention, degrees)
+        limit = math.inf if within is None else units.seconds(within, "within")
+        return plan_mixed(name, shape, cluster, objective, phase, work, limit)
     _check(shape, cluster, work, objective, degrees)
     pricer = Pricer(shape, cluster)
     options = candidates(shape, cluster.chips, work, degrees)
@@ -124,6 +131,16 @@ def _trained(
             "'throughput' (the fastest step has both)"
         )
     return best_training(shape, cluster, training)
+
+
+def _check_mixed(cluster: Cluster, objective: str, attention: str, degrees: dict[str, int]) -> None:
+    _check_cluster(cluster, objective)
+    if degrees or attention != "heads":
+        words = ", ".join([*degrees, *(["attention"] if attention != "heads" else [])])
+        raise TypeError(
+            f"parallelise: {words} cannot be kept where racks have different machines; write a "
+            "Cluster without beside="
+        )
 
 
 def _check_both(
@@ -191,11 +208,6 @@ def _check(
     shape: DecoderShape, cluster: Cluster, work: Work, objective: str, degrees: dict[str, int]
 ) -> None:
     _check_cluster(cluster, objective)
-    if cluster.beside:
-        raise ValueError(
-            f"parallelise: the cluster has {len(cluster.beside)} racks beside {cluster.chip.name}; "
-            "allowed: equal chips (layers on mixed machines are placed by pimlab.cluster.placement)"
-        )
     for name in degrees:
         if name not in DEGREES:
             raise TypeError(unknown("parallelise: degree", name, DEGREES))

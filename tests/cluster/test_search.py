@@ -6,7 +6,7 @@ import pytest
 from cluster_examples import LINK, SMALL, Clock, cluster
 
 import pimlab as pim
-from pimlab.cluster import Degrees, Work
+from pimlab.cluster import Degrees, MixedPlan, Work
 from pimlab.cluster.candidates import candidates
 from pimlab.cluster.steps import Pricer
 
@@ -145,8 +145,13 @@ def test_a_cluster_that_cannot_hold_the_model_says_by_how_much():
         pim.parallelise(SMALL, pim.Cluster(chip=Clock(held=20_000), chips=2, link=LINK))
 
 
-def test_racks_of_other_chips_are_refused_and_not_forgotten():
+def test_racks_of_other_chips_are_planned_with_the_others():
     other = pim.Cluster(chip=pim.target("h100"), chips=2, link=pim.link("nvlink4"))
     mixed = cluster(2).but(beside=[other], between=pim.link("pcie5-x16"))
-    with pytest.raises(ValueError, match="1 racks beside .*; allowed: equal chips"):
-        pim.parallelise(SMALL, mixed, batch=4, context=64)
+    plan = pim.parallelise(SMALL, mixed, batch=4, context=64)
+    assert isinstance(plan, MixedPlan)
+    assert set(plan.chips) == {"clock", "h100"}
+    with pytest.raises(TypeError, match="tensor cannot be kept where racks"):
+        pim.parallelise(SMALL, mixed, batch=4, tensor=2)
+    with pytest.raises(ValueError, match="did you mean 'latency'"):
+        pim.parallelise(SMALL, mixed, "latnecy", batch=4)

@@ -1,0 +1,282 @@
+"""How is a model best cut over racks of different machines? Stages, time and energy of a step, why.
+
+Cards of two vendors share the layers; attention may stand aside on a rack whose memory computes.
+Replicas and parts of the batch are those that divide it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any, NamedTuple
+
+from pimlab import result, units
+from pimlab.cluster.cluster import Cluster
+from pimlab.cluster.memory import Held
+from pimlab.cluster.mixed_search import Chosen, Searched, search
+from pimlab.cluster.options import ROLES, Stages, holding, most_layers
+from pimlab.cluster.plans import OBJECTIVES, shown
+from pimlab.cluster.shards import Work, tensor_degrees
+from pimlab.values import Value
+from pimlab.workload.language.shape import DecoderShape
+
+
+class Stage(NamedTuple):
+    """Layers `layers` on `tensor` chips of the rack of machine `chip`; their attention on
+    `aside_chips` chips of the machine `aside`, where it is not None.
+
+    memory : what each machine of a chip holds, those aside after the others.
+    """
+
+    chip: str
+    tensor: int
+    layers: range
+    aside: str | None
+    aside_chips: int
+    memory: tuple[Held, ...]
+
+    def __str__(self) -> str:
+        text = f"{len(self.layers)} layers on {self.tensor} {self.chip}"
+        beside = f", their attention on {self.aside_chips} {self.aside}"
+        return text + (beside if self.aside else "")
+
+
+class MixedPlan(Value):
+    """One model on racks of different machines: its stages, what a step costs, and why.
+
+    latency : s of a step of the whole batch.  joules : of the step.  bound : what no plan of these
+    racks beats by the objective; gap : how far the plan is from it (1 % is where the search
+    stops).
+    alternatives : Dataset over replicas and parts of the batch, and over each rack alone.
+    """
+
+    name: str
+    shape: DecoderShape
+    cluster: Cluster
+    objective: str
+    phase: str
+    work: Work
+    stages: tuple[Stage, ...]
+    replicas: int
+    microbatches: int
+    latency: float
+    joules: float
+    joules_low: float
+    joules_high: float
+    price: float
+    bound: float
+    alternatives: Any = dataclasses.field(compare=False, repr=False)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of one step."""
+        return self.work.tokens
+
+    @property
+    def throughput(self) -> float:
+        """Tokens a second."""
+        return self.tokens / self.latency
+
+    @property
+    def energy(self) -> float:
+        """Joules a token."""
+        return self.joules / self.tokens
+
+    @property
+    def cost(self) -> float:
+        """Price of a token; NaN where a rack that takes part has none."""
+        return self.price / self.tokens
+
+    @property
+    def value(self) -> float:
+        """The objective."""
+        return float(getattr(self, self.objective))
+
+    @property
+    def gap(self) -> float:
+        """How far the objective is from its bound, relative to the bound."""
+        return abs(self.value / self.bound - 1) if self.bound else 0.0
+
+    @property
+    def chips(self) -> dict[str, int]:
+        """Machine -> chips of it that take part."""
+        found = dict.fromkeys((rack.chip.name for rack in self.cluster.racks), 0)
+        for stage in self.stages:
+            found[stage.chip] += self.replicas * stage.tensor
+            if stage.aside:
+                found[stage.aside] += self.replicas * stage.aside_chips
+        return found
+
+    @property
+    def why(self) -> list[str]:
+        """Sentences: the stages, the bound, what each rack alone would do, what fills memories."""
+        unit = OBJECTIVES[self.objective]
+        parts = f" x {self.replicas} replicas" if self.replicas > 1 else ""
+        parts += f", {self.microbatches} parts of the batch" if self.microbatches > 1 else ""
+        fullest = max(
+            (held for stage in self.stages for held in stage.memory),
+            key=lambda held: -1.0 if math.isnan(held.share) else held.share,
+        )
+        return [
+            f"{'; '.join(str(stage) for stage in self.stages)}{parts}: {shown(self.value, unit)}, "
+            f"within {self.gap:.1%} of what no plan of these racks beats",
+            *self._alone(),
+            f"the fullest memory is that of {fullest.machine}, {fullest.share:.1%} full",
+        ]
+
+    def _alone(self) -> list[str]:
+        rows, lines = self.alternatives, []
+        for i, name in enumerate(rows.racks.values):
+            if name == "all":
+                continue
+            value = float(rows[self.objective][i])
+            if math.isnan(value):
+                lines.append(f"{name} alone cannot hold the model, or not in time")
+                continue
+            worse = self.value / value if self.objective == "throughput" else value / self.value
+            shown_value = shown(value, OBJECTIVES[self.objective])
+            lines.append(f"{name} alone: {shown_value} at best, {worse:.3g} times as bad")
+        return lines
+
+
+def plan_mixed(
+    name: str,
+    shape: DecoderShape,
+    cluster: Cluster,
+    objective: str,
+    phase: str,
+    work: Work,
+    within: float,
+) -> MixedPlan:
+    """The best plan of a step on the racks of `cluster` that takes at most `within` (s).
+
+    Raises ValueError where the racks together do not hold the model, or nothing is fast enough.
+    """
+    kind = "latency" if objective == "throughput" else objective
+    answer = search(grids(shape, cluster, work), kind, within)
+    if answer is None:
+        raise ValueError(_nothing(name, shape, cluster, work, within))
+    best = answer.best
+    alone = {
+        rack.chip.name: search(grids(shape, rack, work), kind, within) for rack in cluster.racks
+    }
+    tokens = work.tokens
+    bound = tokens / answer.bound if objective == "throughput" else answer.bound
+    energy = best.energy
+    return MixedPlan(
+        name=name,
+        shape=shape,
+        cluster=cluster,
+        objective=objective,
+        phase=phase,
+        work=work,
+        stages=stages_of(best),
+        replicas=best.on.replicas,
+        microbatches=best.on.microbatches,
+        latency=best.seconds,
+        joules=energy.nominal,
+        joules_low=energy.low,
+        joules_high=energy.high,
+        price=best.price,
+        bound=bound / tokens if objective in ("energy", "cost") else bound,
+        alternatives=_table(cluster, tokens, answer, alone),
+    )
+
+
+def grids(shape: DecoderShape, cluster: Cluster, work: Work) -> list[Stages]:
+    """Every number of replicas and of parts of a replica's batch that divides it."""
+    found = []
+    most = max(rack.chips for rack in cluster.racks)
+    for replicas in _divisors(work.batch):
+        if replicas <= most:
+            for parts in _divisors(work.batch // replicas):
+                part = work.but(batch=work.batch // (replicas * parts))
+                found.append(Stages(shape, cluster, part, parts, replicas))
+    return found
+
+
+def _divisors(number: int) -> list[int]:
+    return [n for n in range(1, number + 1) if number % n == 0]
+
+
+def stages_of(chosen: Chosen) -> tuple[Stage, ...]:
+    """The stages of a plan in order, with their layers and what they hold."""
+    found, layer = [], 0
+    racks = chosen.on.cluster.racks
+    for option, role, count in chosen.stages:
+        side = "whole" if option.aside is None else "weights"
+        memory = holding(chosen.on, option.rack, option.tensor, count, side, ROLES[role])
+        aside = None
+        if option.aside is not None:
+            aside = racks[option.aside].chip.name
+            memory += holding(
+                chosen.on, option.aside, option.aside_chips, count, "cache", (False, False)
+            )
+        chip = racks[option.rack].chip.name
+        layers = range(layer, layer + count)
+        found.append(Stage(chip, option.tensor, layers, aside, option.aside_chips, memory))
+        layer += count
+    return tuple(found)
+
+
+def _table(
+    cluster: Cluster, tokens: int, answer: Searched, alone: dict[str, Searched | None]
+) -> Any:
+    """The best of each number of replicas and parts of all racks, and of each rack alone."""
+    import xarray as xr
+
+    rows: list[tuple[str, Chosen | None]] = [("all", one) for one in answer.others]
+    rows += [(name, found.best if found else None) for name, found in alone.items()]
+    values = [_values(one, tokens) for _, one in rows]
+    texts = {
+        "latency": "time of one step of the batch",
+        "throughput": "tokens a second",
+        "energy": "energy of one token",
+        "cost": "price of one token",
+    }
+    table = {
+        name: (
+            "plan",
+            [row[i] for row in values],
+            result.attrs(name, meaning=text, unit=OBJECTIVES[name]),
+        )
+        for i, (name, text) in enumerate(texts.items())
+    }
+    coords = {
+        "racks": ("plan", [name for name, _ in rows]),
+        "replicas": ("plan", [one.on.replicas if one else 0 for _, one in rows]),
+        "microbatches": ("plan", [one.on.microbatches if one else 0 for _, one in rows]),
+        "stages": ("plan", [len(one.stages) if one else 0 for _, one in rows]),
+    }
+    return result.finished(xr.Dataset(table, coords=coords), cluster.cited)
+
+
+def _values(one: Chosen | None, tokens: int) -> tuple[float, ...]:
+    if one is None:
+        return (math.nan,) * 4
+    return (
+        one.seconds,
+        tokens / one.seconds,
+        one.energy.nominal / tokens,
+        one.price / tokens,
+    )
+
+
+def _nothing(name: str, shape: DecoderShape, cluster: Cluster, work: Work, within: float) -> str:
+    chips = " and ".join(f"{rack.chips} {rack.chip.name}" for rack in cluster.racks)
+    what = f"{name} with batch={work.batch} at context={work.context}"
+    if within < math.inf and search(grids(shape, cluster, work), "latency", math.inf):
+        return f"within={units.si(within, 's')}: no plan takes a step of {what} on {chips} so soon"
+    layers = sum(_held_layers(shape, cluster, work, i) for i in range(len(cluster.racks)))
+    return (
+        f"{what} does not fit on {chips}: they hold {layers} of {shape.layers} layers at most; "
+        "write a smaller batch or more chips"
+    )
+
+
+def _held_layers(shape: DecoderShape, cluster: Cluster, work: Work, number: int) -> int:
+    """Layers that the chips of a rack hold, whichever way they share them."""
+    chips, on = cluster.racks[number].chips, Stages(shape, cluster, work, 1, 1)
+    return max(
+        chips // t * most_layers(on, number, t, "whole")[0] for t in tensor_degrees(shape, chips)
+    )
