@@ -51,9 +51,18 @@ class MacOp(Value):
     """Distinct values among the `groups` m k inputs (None: all are). The windows of a convolution
     overlap: each pixel is several inputs.
     """
+    inferences: int = integer(1, default=1, doc="of how many inferences these sizes are")
 
     def check(self) -> None:
-        """No more inputs are distinct than there are; weights are no cache."""
+        """No more inputs are distinct than there are; weights are no cache; sizes are of whole
+        inferences.
+        """
+        size = self.m if self.kind == "weights" else self.groups
+        if size % self.inferences:
+            raise ValueError(
+                f"MacOp {self.name}: inferences={self.inferences} does not divide "
+                f"{'m' if self.kind == 'weights' else 'groups'}={size}"
+            )
         if truth(f"MacOp {self.name}: cached", self.cached) and self.kind == "weights":
             raise ValueError(
                 f"MacOp {self.name}: cached=True with kind='weights'; allowed: kind='activations'"
@@ -74,10 +83,22 @@ class MacOp(Value):
         activations stand side by side.
         """
         _counted(count)
-        distinct = None if self.distinct is None else count * self.distinct
+        return self._of(count * self.inferences)
+
+    def part(self, count: int) -> Self:
+        """This operator for `count` of its inferences."""
+        if count > self.inferences:
+            raise ValueError(
+                f"MacOp {self.name}: part({count}); allowed: 1..{self.inferences}, its inferences"
+            )
+        return self._of(count)
+
+    def _of(self, count: int) -> Self:
+        of = self.inferences
+        distinct = None if self.distinct is None else -(-self.distinct * count // of)
         if self.kind == "activations":
-            return self.but(groups=count * self.groups, distinct=distinct)
-        return self.but(m=count * self.m, distinct=distinct)
+            return self.but(groups=self.groups // of * count, distinct=distinct, inferences=count)
+        return self.but(m=self.m // of * count, distinct=distinct, inferences=count)
 
     @property
     def macs(self) -> int:
@@ -94,11 +115,17 @@ class VectorOp(Value):
     kind: str
     """The operator type, as ONNX names it, in lower case: "relu", "maxpool", "softmax", ..."""
     elements: int = integer(0)
+    inferences: int = integer(1, default=1, doc="of how many inferences these sizes are")
 
     def batched(self, count: int) -> Self:
         """This operator for `count` inferences at once."""
         _counted(count)
-        return self.but(elements=count * self.elements)
+        return self.but(elements=count * self.elements, inferences=count * self.inferences)
+
+    def part(self, count: int) -> Self:
+        """This operator for `count` of its inferences."""
+        elements = -(-self.elements * count // self.inferences)
+        return self.but(elements=elements, inferences=count)
 
 
 def _counted(count: int) -> None:

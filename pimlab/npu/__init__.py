@@ -5,12 +5,16 @@ from __future__ import annotations
 from pimlab.machine.registry import Registry
 from pimlab.npu.accumulators import Accumulator
 from pimlab.npu.arithmetic import Arithmetic
+from pimlab.npu.arrays import MacArray
 from pimlab.npu.chips import chip, chips
+from pimlab.npu.contraction import TensorUnit
+from pimlab.npu.efficiency import Efficiency
+from pimlab.npu.memory import Memory
 from pimlab.npu.products import matmul
 from pimlab.npu.requantisation import requantize
 from pimlab.npu.roofline import attainable, ridge, roofline
 from pimlab.npu.systolic import Buffers, GemmCycles, gemm_cycles
-from pimlab.npu.target import MacArray, Memory, Npu, Origin
+from pimlab.npu.target import Npu, Origin
 
 TARGETS = Registry(chips, chip)
 
@@ -19,11 +23,13 @@ __all__ = [
     "Accumulator",
     "Arithmetic",
     "Buffers",
+    "Efficiency",
     "GemmCycles",
     "MacArray",
     "Memory",
     "Npu",
     "Origin",
+    "TensorUnit",
     "attainable",
     "chip",
     "chips",

@@ -4,13 +4,18 @@ for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from operator import attrgetter
+from typing import Any
 
 from pimlab import catalogue
 from pimlab.catalogue import Entry
 from pimlab.npu.arithmetic import Arithmetic
-from pimlab.npu.target import MacArray, Memory, Npu, Origin
+from pimlab.npu.arrays import MacArray
+from pimlab.npu.contraction import TensorUnit
+from pimlab.npu.efficiency import Efficiency
+from pimlab.npu.memory import Memory
+from pimlab.npu.target import Npu, Origin
 from pimlab.values import unknown
 
 
@@ -18,35 +23,28 @@ def chip(name: str, format: str | None = None) -> Npu:
     """The machine of `catalogue/npu/<name>.toml`, computing in `format` (its own first format
     unless given).
 
-    Its arrays hold the MACs of its first format; another format runs at the ratio of the two peaks.
-    ValueError with the nearest name for an unknown machine, and for a format without a peak.
+    Arrays hold the MACs of the first format; another format runs at the ratio of the two peaks. In
+    a tensor unit a packet holds more or fewer elements instead. ValueError with the nearest name
+    for an unknown machine, and for a format without a peak.
     """
     entry = catalogue.entry("npu", name)
     first = entry.meta["format"]
     chosen = first if format is None else format
     if chosen not in peaks(entry):
         raise ValueError(unknown(f"{name}: format", chosen, peaks(entry)))
-    array = MacArray(
-        rows=_count(entry, "rows"),
-        cols=_count(entry, "cols"),
-        count=_count(entry, "arrays"),
-        clock=entry["clock"].value,
-        dataflow=entry.meta["dataflow"],
-        rate=peaks(entry)[chosen] / peaks(entry)[first],
-    )
+    fields = dict(_read(entry))
+    unit = entry.meta.get("organisation") == "tensor unit"
+    array = TensorUnit(**_under("array", fields)) if unit else _systolic(entry, fields, chosen)
+    lost = _under("efficiency", fields)
     machine = Npu(
         name=name,
         array=array,
-        lanes=_count(entry, "lanes"),
-        node=entry["node"].value,
-        voltage=entry["voltage"].value,
+        lanes=fields["lanes"],
+        node=fields["node"],
+        voltage=fields["voltage"],
         arithmetic=Arithmetic(weights=chosen, activations=chosen, outputs=chosen),
-        memory=Memory(
-            sram=entry["sram"].value,
-            dram=entry.meta["dram"],
-            bandwidth=entry["dram_bandwidth"].value,
-            capacity=entry["dram_capacity"].value if "dram_capacity" in entry else None,
-        ),
+        memory=Memory(**_under("memory", fields), **_placement(entry)),
+        efficiency=Efficiency(**lost) if lost else None,
         static_power=entry["power_static"],
     )
     return machine.but(origins=tuple(_origins(entry, chosen, machine)))
@@ -59,22 +57,66 @@ _FIELDS = {
     "power_static": "static_power",
     "sram": "memory.sram",
     "dram_bandwidth": "memory.bandwidth",
+    "dram_capacity": "memory.capacity",
+    "together": "memory.together",
     "clock": "array.clock",
     "rows": "array.rows",
     "cols": "array.cols",
     "arrays": "array.count",
+    "slices": "array.slices",
+    "dot_products": "array.lanes",
+    "packet": "array.packet",
+    "stream": "array.stream",
+    "registers": "array.registers",
+    "accumulators": "array.accumulators",
+    **{f"efficiency.{name}": f"efficiency.{name}" for name in Efficiency.fields()},
 }
 """Constant of an entry -> the field of a machine that holds it."""
+
+_WHOLE = {"lanes", "array.rows", "array.cols", "array.count", "memory.together"} | {
+    f"array.{name}" for name in TensorUnit.fields() if name != "clock"
+}
+"""Fields that are integers."""
+
+
+def _read(entry: Entry) -> Iterator[tuple[str, Any]]:
+    """Field -> its value, of those that the entry has."""
+    for name, field in _FIELDS.items():
+        if name in entry:
+            value = entry[name].value
+            yield field, round(value) if field in _WHOLE else value
+
+
+def _under(part: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        field.removeprefix(f"{part}."): value
+        for field, value in fields.items()
+        if field.startswith(f"{part}.")
+    }
+
+
+def _systolic(entry: Entry, fields: Mapping[str, Any], format: str) -> MacArray:
+    rate = peaks(entry)[format] / peaks(entry)[entry.meta["format"]]
+    return MacArray(**_under("array", fields), dataflow=entry.meta["dataflow"], rate=rate)
+
+
+def _placement(entry: Entry) -> dict[str, Any]:
+    """A cache is no place to keep data in: what it holds when an operator starts is not known."""
+    cached = entry.meta.get("on_chip") == "cache"
+    where = {"weights_in": "dram", "activations_in": "dram", "prefetch": False} if cached else {}
+    return {"dram": entry.meta["dram"], **where}
 
 
 def _origins(entry: Entry, format: str, machine: Npu) -> Iterator[Origin]:
     """What each field of `machine` was taken from; the peaks stand behind the whole array."""
     behind = _FIELDS | {f"peak.{entry.meta['format']}": "array", f"peak.{format}": "array"}
-    if "dram_capacity" in entry:
-        behind["dram_capacity"] = "memory.capacity"
     for name, field in behind.items():
-        yield Origin(field=field, value=attrgetter(field)(machine), sources=entry[name].sources)
+        if name in entry:
+            value = attrgetter(field)(machine)
+            yield Origin(field=field, value=value, sources=entry[name].sources)
     yield Origin(field="memory.dram", value=entry.meta["dram"], sources=_cited(entry))
+    if machine.efficiency is not None:
+        yield Origin(field="efficiency", value=machine.efficiency, sources=())
 
 
 def _cited(entry: Entry) -> tuple[str, ...]:
@@ -93,7 +135,3 @@ def peaks(entry: Entry) -> dict[str, float]:
         for name, constant in entry.items()
         if name.startswith("peak.")
     }
-
-
-def _count(entry: Entry, key: str) -> int:
-    return round(entry[key].value)

@@ -64,16 +64,14 @@ class Buffers(Value):
     ofmap: int = integer(2, default=131072)
 
 
-class GemmCycles(Value):
-    """Cycles and traffic (in words of each operand) of one matrix product. ifmap = x, filter = w,
-    ofmap = out.
+class ArrayWork(Value):
+    """Cycles of one product on multiply-accumulate arrays, and words of each operand that they read
+    and write on chip. ifmap = x, filter = w, ofmap = out.
     """
 
     total_cycles: int
     utilisation: float
     """MACs over (MACs of all arrays x cycles), at most 1."""
-    folds: int
-    """Stationary tiles placed, on all arrays together."""
     arrays: int
     """Arrays that got work."""
     sram_ifmap_reads: int
@@ -81,6 +79,13 @@ class GemmCycles(Value):
     sram_ofmap_reads: int
     """Partial sums read back to be added to."""
     sram_ofmap_writes: int
+
+
+class GemmCycles(ArrayWork):
+    """Cycles and traffic of one matrix product on systolic arrays."""
+
+    folds: int
+    """Stationary tiles placed, on all arrays together."""
     dram_ifmap_reads: int
     dram_filter_reads: int
     dram_ofmap_reads: int
@@ -227,7 +232,7 @@ def _deals(job: _Job, arrays: int) -> Iterator[_Deal]:
         yield _Deal(count)
         if job.dataflow != "os" and arrays > 1:
             for turns in range(1, _TURNS + 1):
-                pieces = min(job.streamed, turns * arrays // (job.units * count))
+                pieces = min(turns * arrays // (job.units * count), job.streamed)
                 if pieces > 1:
                     yield _Deal(count, pieces)
 

@@ -17,8 +17,8 @@ arrays are fed, and without it a matrix-vector product would wait for the array,
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
-from operator import attrgetter
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -31,70 +31,33 @@ from pimlab.keys import Key
 from pimlab.machine.protocol import Calibration, MacOp, Target, VectorOp
 from pimlab.machine.work import DRAM, Work
 from pimlab.npu.arithmetic import Arithmetic, MacProgrammed
+from pimlab.npu.arrays import MacArray, Product
+from pimlab.npu.contraction import TensorUnit
+from pimlab.npu.efficiency import Efficiency
+from pimlab.npu.memory import (
+    INDEX_BITS,
+    Memory,
+    Widths,
+    depth,
+    is_fused,
+    lasts,
+    live,
+    product_traffic,
+    right,
+    vector_traffic,
+)
 from pimlab.npu.operands import is_integer
-from pimlab.npu.pricing import dram_types, mac_price, memory_prices, static_price
-from pimlab.npu.sparsity import check_two_of_four, kept
-from pimlab.npu.systolic import GemmCycles, gemm_cycles
-from pimlab.npu.tiling import Operands, fetches
+from pimlab.npu.pricing import mac_price, memory_prices, static_price
+from pimlab.npu.sparsity import check_two_of_four
+from pimlab.npu.systolic import ArrayWork
 from pimlab.npu.vectors import operations
-from pimlab.values import Value, choice, integer, number, part, quantity, truth, unknown
+from pimlab.values import Value, choice, integer, number, part, quantity, unknown
 
 _CAUSES = {
     "weight quantisation": "weights",
     "activation quantisation": "activations",
     "output requantisation": "outputs",
 }
-_INDEX_BITS = 2
-"""Bits that say which place of its group of four a kept weight has."""
-
-
-class MacArray(Value):
-    """`count` systolic arrays of rows x cols multiply-accumulate units, `rate` MACs a unit and
-    cycle.
-    """
-
-    rows: int = integer(1, 65536)
-    cols: int = integer(1, 65536)
-    count: int = integer(1, 65536, default=1)
-    clock: float = quantity("Hz", above=0)
-    dataflow: str = choice("ws", "os", "is", default="ws")
-    overlap: bool = True
-    """Whether an array holds a second stationary tile, so that folds follow each other without
-    filling anew.
-    """
-    rate: float = number(
-        above=0,
-        default=1.0,
-        doc="2 where narrow operands are paired, 0.5 where wide ones take two units",
-    )
-
-    def check(self) -> None:
-        """`overlap` is True or False."""
-        truth("MacArray overlap", self.overlap)
-
-    @property
-    def peak(self) -> float:
-        """Operations a second, two a MAC."""
-        return 2.0 * self.rows * self.cols * self.count * self.rate * self.clock
-
-
-class Memory(Value):
-    """On-chip SRAM, DRAM behind it, and where data live between operators."""
-
-    sram: float = quantity("bit", above=0)
-    dram: str = "lpddr4"
-    """Type of the DRAM, one that has a price: "lpddr4", "gddr6", "hbm2", "hbm3", ..."""
-    bandwidth: float = quantity("bit/s", above=0, doc="of DRAM")
-    capacity: float | None = quantity(
-        "bit", above=0, default=None, doc="of DRAM; None: as much as is needed"
-    )
-    weights_in: str = choice("sram", "dram", default="sram")
-    activations_in: str = choice("sram", "dram", default="sram")
-
-    def check(self) -> None:
-        """The DRAM type has a price."""
-        if self.dram not in dram_types():
-            raise ValueError(unknown("Memory dram", self.dram, dram_types()))
 
 
 class Origin(Value):
@@ -120,8 +83,12 @@ class Npu(Target):
     stage: ClassVar[int] = 1
 
     arithmetic: Arithmetic = part(Arithmetic)
-    array: MacArray = part(MacArray)
+    array: MacArray | TensorUnit = part(MacArray, TensorUnit)
     memory: Memory = part(Memory)
+    efficiency: Efficiency | None = part(Efficiency, default=None)
+    """What the chip loses against its arrays and memory, fitted to measurements; None: times are
+    bounds.
+    """
     lanes: int = integer(1, 2**20, doc="elementary vector operations a cycle")
     node: float = quantity("m", above=0, doc="technology node, such as '14 nm'")
     voltage: float = quantity("V", above=0)
@@ -136,6 +103,14 @@ class Npu(Target):
     )
     origins: tuple[Origin, ...] = ()
     """Where the fields of a published machine come from."""
+    first: str | None = None
+    """The operator with which a batch starts, once the machine is placed: it pays for the call."""
+    hidden: float = number(
+        low=0,
+        high=1,
+        default=0.0,
+        doc="share of transfers that earlier operators hide, once placed",
+    )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "static_power", _as_power(self.static_power))
@@ -155,7 +130,11 @@ class Npu(Target):
         return tuple(sorted({key for keys in kept for key in keys}))
 
     def _field(self, path: str) -> Any:
-        return attrgetter(path)(self)
+        """A field by its path; None where a part is absent or of another kind."""
+        value: Any = self
+        for name in path.split("."):
+            value = getattr(value, name, None)
+        return value
 
     def _published(self, path: str) -> Any:
         """What a field held when it was published; its present value for a machine of one's own."""
@@ -241,56 +220,116 @@ class Npu(Target):
         off = {field: None for cause, field in _CAUSES.items() if cause not in causes}
         return self.but(arithmetic=self.arithmetic.but(**off))
 
-    def events(self, op: MacOp | VectorOp) -> dict[str, int]:
-        """Counts of one inference: MACs, bits read and written in SRAM, accumulators and DRAM,
-        vector operations.
+    @property
+    def timing(self) -> str:
+        """What its times are: "bound", of a chip that nobody measured; "fitted", with constants
+        found from measurements of it; "carried over", with those of a chip that it differs from.
         """
+        if self.efficiency is None:
+            return "bound"
+        fields = ("array", "memory.bandwidth", "efficiency")
+        same = all(self._field(field) == self._published(field) for field in fields)
+        return "fitted" if self.origins and same else "carried over"
+
+    def events(self, op: MacOp | VectorOp) -> dict[str, int]:
+        """Counts of one inference (or a batch): MACs, bits read and written in SRAM, accumulators
+        and DRAM, vector operations.
+        """
+        total: Counter[str] = Counter()
+        for count, each in self._parts(op):
+            for event, amount in self._counts(each).items():
+                total[event] += count * amount
+        return dict(total)
+
+    def _counts(self, op: MacOp | VectorOp) -> dict[str, int]:
         if isinstance(op, VectorOp):
-            bits = math.ceil(self._bits("activations") * op.elements)
-            return {"vector.op": operations(op), "sram.read": bits, "sram.write": bits}
-        return {**self._on_chip(op), **self._off_chip(op)}
+            bits = self._bits("activations")
+            return {"vector.op": operations(op), **vector_traffic(op, self.memory, bits)}
+        return {**self._on_chip(op), **product_traffic(op, self.memory, self._widths)}
+
+    def _parts(self, op: MacOp | VectorOp) -> tuple[tuple[int, MacOp | VectorOp], ...]:
+        """How often which part of a batch goes through: `memory.together` inferences at once."""
+        size = min(self.memory.together or op.inferences, op.inferences)
+        full, rest = divmod(op.inferences, size)
+        last = ((1, op.part(rest)),) if rest else ()
+        return ((full, op if size == op.inferences else op.part(size)), *last)
 
     def latency(self, op: MacOp | VectorOp) -> dict[str, float]:
-        """Seconds of one inference by phase.
+        """Seconds of one inference (or a batch) by phase.
 
-        "compute": cycles of the arrays, filling and draining included; "fill": the first tile's
-        weights from DRAM, before anything can start; "memory": the DRAM traffic that double
-        buffering cannot hide; "vector": vector unit (requantisation follows the sums out of the
-        array and takes no time of its own).
+        "compute": cycles of the arrays, filling and draining included; "vector": vector unit
+        (requantisation follows the sums out of the array and takes no time of its own); "memory":
+        the DRAM traffic that these do not hide. A bound (`efficiency` None) has "fill", the first
+        tile's weights from DRAM, before anything can start; with constants "operator" is the fixed
+        cost of an operator, and "call" that of a batch.
         """
+        total: dict[str, float] = {}
+        for count, each in self._parts(op):
+            for phase, seconds in self._phases(each).items():
+                total[phase] = total.get(phase, 0.0) + count * seconds
+        if self.efficiency is not None and op.name == self.first:
+            total = {"call": self.efficiency.call, **total}
+        return total
+
+    def _phases(self, op: MacOp | VectorOp) -> dict[str, float]:
+        """Seconds of what goes through at once, by phase."""
+        busy, transfer = self._seconds(op)
+        unit = "vector" if isinstance(op, VectorOp) else "compute"
+        seen = 1.0 - self.hidden
+        if self.efficiency is not None:
+            if isinstance(op, VectorOp):
+                fixed = 0.0 if is_fused(op, self.memory) else self.efficiency.operator
+                return {"operator": fixed, unit: busy, "memory": seen * max(0.0, transfer - busy)}
+            memory = seen * self.efficiency.exposes(busy, transfer)
+            return {"operator": self.efficiency.operator, unit: busy, "memory": memory}
         if isinstance(op, VectorOp):
-            return {"vector": math.ceil(operations(op) / self.lanes) / self.array.clock}
-        compute = self.cycles(op).total_cycles / (self.array.clock * self.array.rate)
-        transfer = sum(self._off_chip(op).values()) / self.memory.bandwidth
-        tile = (
-            min(self.array.rows, op.k)
-            * min(self.array.cols, op.n)
-            * self._bits("weights")
-            / self.memory.bandwidth
-        )
-        fill = min(tile, transfer)
-        return {"compute": compute, "fill": fill, "memory": max(0.0, transfer - fill - compute)}
+            return {unit: busy, "memory": seen * max(0.0, transfer - busy)}
+        tile = self.array.first(self._product(op)) * self._bits("weights")
+        fill = min(tile / self.memory.bandwidth, transfer)
+        return {unit: busy, "fill": seen * fill, "memory": seen * max(0.0, transfer - fill - busy)}
+
+    def _seconds(self, op: MacOp | VectorOp) -> tuple[float, float]:
+        """Seconds of the arrays or the vector unit, and of the DRAM traffic, each alone."""
+        lost = self.efficiency or Efficiency()
+        traffic = sum(c for event, c in self._counts(op).items() if event.startswith("dram."))
+        if isinstance(op, VectorOp):
+            busy = math.ceil(operations(op) / self.lanes) / self.array.clock
+            return busy, traffic / (self.memory.bandwidth * lost.vector)
+        rate = self.array.clock * self.array.rate * lost.arrays
+        busy = self.cycles(op).total_cycles / rate
+        if op.kind == "weights" and op.groups > 1:  # a vector unit may be faster at depthwise ones
+            busy = min(busy, math.ceil(op.macs / self.lanes) / self.array.clock)
+        return busy, traffic / (self.memory.bandwidth * lost.bandwidth)
 
     def resources(self, op: MacOp | VectorOp) -> dict[str, str]:
-        """Arrays compute, the vector unit does the rest, and operands come over the DRAM
-        channel.
+        """Arrays compute, the vector unit does the rest, and operands come over the DRAM channel; a
+        call keeps the driver busy.
         """
-        units = {"compute": "arrays", "vector": "vector unit"}
+        own = "vector unit" if isinstance(op, VectorOp) else "arrays"
+        units = {"compute": own, "vector": own, "operator": own, "call": "driver"}
         return {phase: units.get(phase, DRAM) for phase in self.latency(op)}
 
     def work(self, op: MacOp | VectorOp) -> tuple[Work, ...]:
-        """The first tile comes over the DRAM channel; then the arrays compute while the channel
-        brings the rest, also what of it hides under the computation.
+        """What has to come first (the call, the fixed cost, transfers that nothing hides), then the
+        arrays or the vector unit, while the DRAM channel brings the rest, also what of it hides
+        under the computation.
         """
-        if isinstance(op, VectorOp):
-            return super().work(op)
-        phases = self.latency(op)
-        transfer = sum(self._off_chip(op).values()) / self.memory.bandwidth
-        compute, rest = phases["compute"], transfer - phases["fill"]
-        if transfer <= 0:
-            return (Work("arrays", compute),)
-        beside = (Work(DRAM, rest, (0,)),) if rest > 0 else ()
-        return (Work(DRAM, phases["fill"]), Work("arrays", compute, (0,)), *beside)
+        phases, unit = self.latency(op), self.resources(op)
+        own = "vector unit" if isinstance(op, VectorOp) else "arrays"
+        transfer = sum(count * self._seconds(part)[1] for count, part in self._parts(op))
+        busy = phases.get("compute", 0.0) + phases.get("vector", 0.0)
+        beside = transfer - phases.get("fill", 0.0)
+        alone = max(0.0, phases["memory"] - max(0.0, beside - busy))
+        before = [
+            Work(unit[phase], phases[phase])
+            for phase in ("call", "operator", "fill")
+            if phases.get(phase, 0.0) > 0
+        ]
+        before += [Work(own, alone)] if alone > 0 else []
+        chain = [w._replace(after=(i - 1,) if i else ()) for i, w in enumerate(before)]
+        after = (len(chain) - 1,) if chain else ()
+        both = [Work(own, busy, after), Work(DRAM, beside, after)]
+        return (*chain, *(w for w in both if w.seconds > 0))
 
     def streams(self, op: MacOp | VectorOp) -> bool:
         """The vector unit goes row by row; arrays have all of an operator's results together,
@@ -298,38 +337,42 @@ class Npu(Target):
         """
         return isinstance(op, VectorOp)
 
-    def cycles(self, op: MacOp) -> GemmCycles:
-        """Cycles and SRAM words of the whole operator on the arrays; k counts the weights that are
-        not skipped.
-
-        Its DRAM words are those of separate small buffers; the machine's own traffic is in
-        `events`.
+    def cycles(self, op: MacOp) -> ArrayWork:
+        """Cycles and SRAM words of the operator on the arrays, all its inferences at once; k counts
+        the weights that are not skipped.
         """
-        array = self.array
-        return gemm_cycles(
-            op.m,
-            op.n,
-            self._k(op),
+        return self.array.counted(self._product(op))
+
+    def _product(self, op: MacOp) -> Product:
+        return Product(
+            m=op.m,
+            n=op.n,
+            k=depth(op, self._widths),
             groups=op.groups,
-            rows=array.rows,
-            cols=array.cols,
-            dataflow=array.dataflow,
-            arrays=array.count,
-            overlap=array.overlap,
+            x_bits=self._bits("activations"),
+            w_bits=self._bits("weights" if op.kind == "weights" else "activations"),
         )
+
+    @property
+    def _widths(self) -> Widths:
+        x, w, y = (self._bits(name) for name in ("activations", "weights", "outputs"))
+        sums = float(self.arithmetic.accumulator.bits)
+        return Widths(x, w, y, sums, self.array.slab, self.sparsity is not None)
 
     def peak(self, op: MacOp | None = None) -> float:
         """Operations a second at most, skipped ones included: twice what the arrays do where
         weights are 2:4 (k / kept for an `op`).
         """
         if op is None:
-            return self.array.peak * (1 if self.sparsity is None else 2)
-        return self.array.peak * op.k / self._k(op)
+            product = Product(m=1, n=1, k=1, x_bits=self._widths.x, w_bits=self._widths.w)
+            return self.array.peak_of(product) * (1 if self.sparsity is None else 2)
+        return self.array.peak_of(self._product(op)) * op.k / depth(op, self._widths)
 
     def utilisation(self, op: MacOp) -> float:
         """MACs that are not skipped over what the arrays could do in the whole latency of `op`."""
-        done = 2 * op.groups * op.m * self._k(op) * op.n
-        return done / (self.array.peak * sum(self.latency(op).values()))
+        product = self._product(op)
+        done = 2 * op.groups * op.m * product.k * op.n
+        return done / (self.array.peak_of(product) * sum(self.latency(op).values()))
 
     def in_format(self, format: str, weights: str | None = None) -> Self:
         """This machine computing in `format`, with `weights` in another where given; its arrays
@@ -361,31 +404,72 @@ class Npu(Target):
         """Share of the DRAM that the weights or the cache of `op` take up; 0 where its size is not
         stated.
         """
-        if self.memory.capacity is None or not isinstance(op, MacOp) or not _lasts(op):
+        if self.memory.capacity is None or not isinstance(op, MacOp) or not lasts(op):
             return 0.0
-        return self._right(op) / self.memory.capacity
+        return right(op, self._widths) / self.memory.capacity
 
     def placed(self, ops: tuple[MacOp, ...]) -> Self:
-        """This machine with `weights_in="dram"` where the weights and caches of all `ops` and the
-        largest activations exceed the SRAM.
+        """This machine with its data where they live when it runs all `ops` in turn.
+
+        Weights and caches stay in SRAM where all of them and the largest activations fit; of a
+        batch, as many inferences then go through together as fit beside them. Otherwise weights
+        come from DRAM, and as many go through together as keep the traffic of all `ops` least.
         """
-        held = sum(self._right(op) for op in ops if _lasts(op))
-        live = max(
-            (self._live(op) + (0 if _lasts(op) else self._right(op)) for op in ops), default=0.0
-        )
+        if not ops:
+            return self
+        return self.but(first=ops[0].name)._settled(ops)._prefetching(ops)
+
+    def _prefetching(self, ops: tuple[MacOp, ...]) -> Self:
+        """With the transfers hidden that fit where the DRAM channel would wait for the arrays.
+
+        That holds where the largest weights fit beside what is alive; activations that come from
+        DRAM have only just been written.
+        """
+        size = self.memory.together or max(op.inferences for op in ops)
+        room = self.memory.sram - self._alive(ops, size)
+        ahead = max((right(op, self._widths) for op in ops if lasts(op)), default=0.0)
+        if not self.memory.prefetch or self.memory.activations_in == "dram" or room < ahead:
+            return self
+        waits = spare = 0.0
+        for op in ops:
+            for count, each in self._parts(op):
+                busy, transfer = self._seconds(each)
+                exposed = sum(self._phases(each).values()) - busy
+                waits += count * exposed
+                spare += count * max(0.0, busy - transfer)
+        return self if waits <= 0 else self.but(hidden=min(1.0, spare / waits))
+
+    def _settled(self, ops: tuple[MacOp, ...]) -> Self:
+        """With weights and the size of parts of a batch where they make least traffic."""
+        most = max(op.inferences for op in ops)
+        sizes = _sizes(min(most, self.memory.together or most))
+        held = sum(right(op, self._widths) for op in ops if lasts(op))
+        for size in sizes:
+            room = self.memory.sram - held - self._alive(ops, size)
+            if room >= 0 and self.memory.weights_in == "sram":
+                return self._of_memory(together=size if size < most else None)
+        away = self._of_memory(weights_in="dram")
         if self.memory.activations_in == "dram":
-            live = 0.0
-        return (
-            self
-            if held + live <= self.memory.sram
-            else self.but(memory=self.memory.but(weights_in="dram"))
+            return away
+        ways = [away._of_memory(together=size if size < most else None) for size in sizes]
+        return min(ways, key=lambda way: sum(way._traffic(op) for op in ops))
+
+    def _of_memory(self, **changes: Any) -> Self:
+        return self.but(memory=self.memory.but(**changes))
+
+    def _alive(self, ops: tuple[MacOp, ...], size: int) -> float:
+        """Bits of the largest activations of the inferences that go through together."""
+        if self.memory.activations_in == "dram":
+            return 0.0
+        parts = [op.part(min(size, op.inferences)) for op in ops]
+        widths = self._widths
+        return max(
+            live(op, self.memory, widths) + (0.0 if lasts(op) else right(op, widths))
+            for op in parts
         )
 
-    def _skips(self, op: MacOp) -> bool:
-        return self.sparsity is not None and op.kind == "weights"
-
-    def _k(self, op: MacOp) -> int:
-        return kept(op.k) if self._skips(op) else op.k
+    def _traffic(self, op: MacOp) -> int:
+        return sum(n for event, n in self.events(op).items() if event.startswith("dram."))
 
     def _bits(self, operand: str) -> float:
         name = getattr(self.arithmetic, operand)
@@ -393,63 +477,28 @@ class Npu(Target):
 
     def _on_chip(self, op: MacOp) -> dict[str, int]:
         used, results = self.cycles(op), op.groups * op.m * op.n
-        x, w, y = (self._bits(name) for name in ("activations", "weights", "outputs"))
-        inputs = used.sram_ifmap_reads // self._k(op) * op.k
+        x, w, y, sums, _, sparse = self._widths
+        k = depth(op, self._widths)
+        inputs = used.sram_ifmap_reads // k * op.k
         counts = {
-            f"mac.{self.arithmetic.mac}": results * self._k(op),
+            f"mac.{self.arithmetic.mac}": results * k,
             "sram.read": math.ceil(inputs * x + used.sram_filter_reads * w),
             "sram.write": math.ceil(results * y),
-            "psum.read": used.sram_ofmap_reads * self.arithmetic.accumulator.bits,
-            "psum.write": used.sram_ofmap_writes * self.arithmetic.accumulator.bits,
+            "psum.read": math.ceil(used.sram_ofmap_reads * sums),
+            "psum.write": math.ceil(used.sram_ofmap_writes * sums),
             "vector.op": results,
-        }  # fmt: skip
-        return (
-            {**counts, "sram.index": _INDEX_BITS * used.sram_filter_reads}
-            if self._skips(op)
-            else counts
-        )
-
-    def _off_chip(self, op: MacOp) -> dict[str, int]:
-        weights, activations = self._stay(op)
-        x_fetches, w_fetches = (1, 1) if weights or activations else self._fetches(op)
-        filters = 0 if weights else op.groups * self._k(op) * op.n * w_fetches
-        inputs = 0 if activations else op.inputs * x_fetches
-        counts = {
-            "dram.read": math.ceil(
-                filters * self._bits("weights") + inputs * self._bits("activations")
-            ),
-            "dram.write": 0
-            if activations
-            else math.ceil(op.groups * op.m * op.n * self._bits("outputs")),
         }
-        return {**counts, "dram.index": _INDEX_BITS * filters} if self._skips(op) else counts
+        if sparse and op.kind == "weights":
+            return {**counts, "sram.index": INDEX_BITS * used.sram_filter_reads}
+        return counts
 
-    def _fetches(self, op: MacOp) -> tuple[int, int]:
-        bits = Operands(
-            x=self._bits("activations"),
-            w=self._bits("weights"),
-            sum=float(self.arithmetic.accumulator.bits),
-            slab=min(self.array.rows, op.k),
-        )
-        return fetches(op.m, op.n, op.k, bits, self.memory.sram)
 
-    def _right(self, op: MacOp) -> float:
-        """Bits of the right operand: the weights, or the second activation."""
-        return op.groups * self._k(op) * op.n * self._bits("weights")
-
-    def _live(self, op: MacOp) -> float:
-        """Bits of the inputs and outputs of one inference of `op`."""
-        return op.inputs * self._bits("activations") + op.groups * op.m * op.n * self._bits(
-            "outputs"
-        )
-
-    def _stay(self, op: MacOp) -> tuple[bool, bool]:
-        """Whether the right operand and the activations of `op` are on chip when it starts."""
-        right, live = self._right(op), self._live(op)
-        activations = self.memory.activations_in == "sram" and live <= self.memory.sram
-        if not _lasts(op):
-            return activations and right + live <= self.memory.sram, activations
-        return self.memory.weights_in == "sram" and right <= self.memory.sram, activations
+def _sizes(inferences: int) -> tuple[int, ...]:
+    """Numbers of inferences worth trying together: all, half of them, ... down to one."""
+    sizes = [inferences]
+    while sizes[-1] > 1:
+        sizes.append(-(-sizes[-1] // 2))
+    return tuple(sizes)
 
 
 def _as_power(given: Any) -> Constant:
@@ -462,10 +511,3 @@ def _as_power(given: Any) -> Constant:
     if not 0 <= watts < math.inf:
         raise ValueError(f"Npu static_power={given!r} is outside 0..inf W (and must be finite)")
     return assumed("static power", watts, "W", "set by the user")
-
-
-def _lasts(op: MacOp) -> bool:
-    """Whether the right operand is there before the inference: weights, or a cache of keys and
-    values.
-    """
-    return op.kind == "weights" or op.cached

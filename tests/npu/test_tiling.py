@@ -46,4 +46,4 @@ def test_large_products_keep_the_arrays_busy():
     """Every machine's ridge lies below what blocking in its SRAM reaches."""
     op = MacOp(name="gemm", m=8192, k=8192, n=8192)
     for name in npu.chips():
-        assert npu.chip(name).utilisation(op) > 0.8, name
+        assert npu.chip(name).but(efficiency=None).utilisation(op) > 0.8, name

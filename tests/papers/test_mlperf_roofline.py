@@ -16,9 +16,9 @@ def test_warboy_cannot_have_fetched_all_weights_for_every_input(ds):
     assert float(offline.sustained) < float(ds.warboy_array_bound)
 
 
-def test_a_batch_fills_the_arrays_until_activations_leave_the_chip(ds):
-    assert float(ds.warboy_array_bound) / 64e12 == pytest.approx(0.788, abs=0.002)
-    assert float(ds.warboy_array_bound_8) / 64e12 == pytest.approx(0.875, abs=0.005)
+def test_rows_of_one_image_fill_the_slices(ds):
+    assert float(ds.warboy_array_bound) / 64e12 == pytest.approx(0.975, abs=0.002)
+    assert float(ds.warboy_array_bound_8) / 64e12 == pytest.approx(0.975, abs=0.002)
 
 
 def test_the_figure_draws(make, ds):

@@ -1,0 +1,280 @@
+"""How far are the times of single operators from those measured on A100 and H100?
+
+The constants of the catalogue are fitted on the operators of Llama-2-7b alone: four on its matrix
+products, one on its other operators. Every other row is held out. `python
+papers/silicon-operators/make.py` prints the table and writes results/silicon-operators.svg and
+.png.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+from scipy.optimize import minimize
+
+from pimlab.machine.protocol import MacOp, VectorOp
+from pimlab.npu import Efficiency, Npu, chip
+from pimlab.plot.style import PARTS, figure, save
+
+OUT = Path("results") / "silicon-operators"
+DATA = Path(__file__).parents[2] / "datasets" / "reference" / "system"
+CHIPS = ("a100", "h100")
+FITTED = "Llama-2-7b-hf"
+LARGE = 2**24
+"""LLMCompass times operators from Python: only those of so many elements hide what that costs."""
+
+
+class Row(NamedTuple):
+    """One measured operator: s on one GPU."""
+
+    gpu: str
+    model: str
+    op: MacOp | VectorOp
+    seconds: float
+    name: str
+
+
+def measured() -> list[Row]:
+    """Vidur's medians (FP16), operator by operator of a decoder layer."""
+    with gzip.open(DATA / "vidur_operators.csv.gz", "rt") as file:
+        return [row for line in csv.DictReader(file) for row in _layer(line)]
+
+
+def _layer(line: dict[str, str]) -> list[Row]:
+    width, heads, groups, inner, tokens, parts = (
+        int(line[name])
+        for name in (
+            "n_embd", "n_head", "n_kv_head", "n_expanded_embd", "num_tokens", "tensor_parallel",
+        )
+    )  # fmt: skip
+    gated, size = line["use_gated_mlp"] == "True", width // heads
+    products = {
+        "attn_pre_proj": (width, (heads + 2 * groups) * size // parts),
+        "attn_post_proj": (width // parts, width),
+        "mlp_up_proj": (width, (2 if gated else 1) * inner // parts),
+        "mlp_down_proj": (inner // parts, width),
+    }
+    norm = "rmsnormalization" if gated else "layernormalization"
+    others = {
+        "emb": ("gather", tokens * width),
+        "input_layernorm": (norm, tokens * width),
+        "post_attention_layernorm": (norm, tokens * width),
+        "attn_rope": ("rotaryembedding", tokens * (heads + groups) * size // parts),
+        "mlp_act": ("swiglu" if gated else "gelu", tokens * inner // parts),
+        "add": ("add", tokens * width),
+    }
+    ops: dict[str, MacOp | VectorOp] = {
+        name: MacOp(name=name, m=tokens, k=k, n=n) for name, (k, n) in products.items()
+    }
+    ops |= {
+        name: VectorOp(name=name, kind=kind, elements=elements)
+        for name, (kind, elements) in others.items()
+    }
+    model = line["model"].split("/")[1]
+    return [
+        Row(line["gpu"], model, op, float(line[f"{name}_ms"]) / 1e3, name)
+        for name, op in ops.items()
+        if line[f"{name}_ms"] not in ("", "nan")
+    ]
+
+
+def compass() -> list[Row]:
+    """LLMCompass' products and large vector operators on A100 (FP16)."""
+    rows = []
+    with (DATA / "llmcompass_a100.csv").open() as file:
+        for line in csv.DictReader(file):
+            m, k, n = (int(line[side]) for side in "mkn")
+            kind, value = line["operator"], float(line["measured"])
+            if kind == "matmul":
+                op: MacOp | VectorOp = MacOp(name=kind, m=m, k=k, n=n)
+                rows.append(Row("a100", "LLMCompass", op, value / 1e3, kind))
+            elif m * n >= LARGE:
+                name = "layernormalization" if kind == "layernorm" else kind
+                op = VectorOp(name=kind, kind=name, elements=m * n)
+                rows.append(Row("a100", "LLMCompass", op, m * n / (value * 1e9), kind))
+    return rows
+
+
+def machine(gpu: str) -> Npu:
+    """The chip in FP16, every operator alone: a softmax outside attention uses memory as well."""
+    npu = chip(gpu, "fp16")
+    return npu.but(memory=npu.memory.but(attention="apart"))
+
+
+def _alone(gpu: str, rows: list[Row]) -> tuple[np.ndarray, np.ndarray]:
+    """Seconds of arrays (or vector unit) and of memory at their full rates, one row a row."""
+    bound = machine(gpu).but(efficiency=None)
+    parts = [bound.latency(row.op) for row in rows]
+    busy = np.array([p.get("compute", p.get("vector", 0.0)) for p in parts])
+    bits = [
+        sum(c for event, c in bound.events(row.op).items() if event.startswith("dram."))
+        for row in rows
+    ]
+    return busy, np.array(bits) / bound.memory.bandwidth
+
+
+def fit(gpu: str, rows: list[Row]) -> Efficiency:
+    """The constants that miss the times of `FITTED` least, by the mean of |log|: four on products,
+    one on the others.
+    """
+    mine = [row for row in rows if row.gpu == gpu and row.model == FITTED]
+    products = [row for row in mine if isinstance(row.op, MacOp)]
+    others = [row for row in mine if isinstance(row.op, VectorOp)]
+    busy, memory = _alone(gpu, products)
+    seconds = np.array([row.seconds for row in products])
+
+    def miss(z: np.ndarray) -> float:
+        operator, arrays, bandwidth, exposed = _constants(z)
+        c, b = busy / arrays, memory / bandwidth
+        found = operator + np.maximum(c, b) + exposed * np.minimum(c, b)
+        return float(np.mean(np.abs(np.log(found / seconds))))
+
+    operator, arrays, bandwidth, exposed = _constants(
+        _least(miss, [(t, 1.5, e, o) for t in (-13.0, -12.0) for e in (1.0, 3.0) for o in (-1, 1)])
+    )
+    _, memory_of_others = _alone(gpu, others)
+    times = np.array([row.seconds for row in others])
+    (vector,) = _least(
+        lambda z: float(
+            np.mean(np.abs(np.log((operator + memory_of_others / _share(z[0])) / times)))
+        ),
+        [(0.0,)],
+    )
+    return Efficiency(
+        operator=operator,
+        arrays=arrays,
+        bandwidth=bandwidth,
+        exposed=exposed,
+        vector=float(_share(vector)),
+    )
+
+
+def _share(z: float) -> float:
+    return 1 / (1 + np.exp(-z))
+
+
+def _constants(z: np.ndarray) -> tuple[float, float, float, float]:
+    return float(np.exp(z[0])), float(_share(z[1])), float(_share(z[2])), float(_share(z[3]))
+
+
+def _least(miss: Callable[[np.ndarray], float], starts: list[tuple[float, ...]]) -> np.ndarray:
+    options = {"maxiter": 6000, "xatol": 1e-6, "fatol": 1e-9}
+    found = [minimize(miss, x, method="Nelder-Mead", options=options) for x in starts]
+    return min(found, key=lambda one: one.fun).x
+
+
+def _predicted(npu: Npu, rows: list[Row]) -> np.ndarray:
+    return np.array([sum(npu.latency(row.op).values()) for row in rows])
+
+
+def compute(quick: bool = False) -> xr.Dataset:
+    """Dataset by row: measured and computed seconds and the bound, with chip, model, operator and
+    role; by chip the constants fitted again (left out when `quick`).
+    """
+    rows = [*measured(), *compass()]
+    found, bound = np.zeros(len(rows)), np.zeros(len(rows))
+    for gpu in CHIPS:
+        mine = [i for i, row in enumerate(rows) if row.gpu == gpu]
+        found[mine] = _predicted(machine(gpu), [rows[i] for i in mine])
+        bound[mine] = _predicted(machine(gpu).but(efficiency=None), [rows[i] for i in mine])
+    ds = xr.Dataset(
+        {
+            "measured": ("row", [row.seconds for row in rows], {"units": "s"}),
+            "computed": ("row", found, {"units": "s"}),
+            "bound": ("row", bound, {"units": "s"}),
+        },
+        coords={
+            "chip": ("row", [row.gpu for row in rows]),
+            "model": ("row", [row.model for row in rows]),
+            "operator": ("row", [row.name for row in rows]),
+            "kind": (
+                "row",
+                ["product" if isinstance(row.op, MacOp) else "vector" for row in rows],
+            ),
+            "role": ("row", ["fitted" if row.model == FITTED else "held-out" for row in rows]),
+        },
+        attrs={"sources": "vidur,llmcompass", "title": "operators on A100 and H100"},
+    )
+    if not quick:
+        for gpu in CHIPS:
+            again = fit(gpu, rows)
+            for name in ("operator", "arrays", "bandwidth", "exposed", "vector"):
+                ds[f"{gpu}_{name}"] = ((), getattr(again, name), {"units": "1"})
+    return ds
+
+
+def errors(ds: xr.Dataset, variable: str = "computed", **which: str) -> tuple[float, float]:
+    """Median of |computed / measured - 1| and share of rows within 20 %, of the rows with these
+    coordinates.
+    """
+    chosen = np.ones(ds.sizes["row"], bool)
+    for name, value in which.items():
+        chosen &= ds[name].values == value
+    error = np.abs(ds[variable].values[chosen] / ds.measured.values[chosen] - 1)
+    return float(np.median(error)), float(np.mean(error < 0.2))
+
+
+def draw(ds: xr.Dataset) -> Figure:
+    """Computed over measured time of the held-out products, against measured time; the bound in
+    grey.
+    """
+    fig = figure(11, 4.6)
+    axes = fig.subplots(1, 2, sharey=True)
+    for axis, gpu in zip(axes, CHIPS, strict=True):
+        chosen = ds.isel(
+            row=np.flatnonzero(
+                (ds.chip.values == gpu)
+                & (ds.kind.values == "product")
+                & (ds.role.values == "held-out")
+            )
+        )
+        axis.plot(
+            1e6 * chosen.measured, chosen.bound / chosen.measured, "o", ms=2.5, color="0.75",
+            label="bound",
+        )  # fmt: skip
+        for colour, model in zip(PARTS, sorted(set(chosen.model.values)), strict=False):
+            mine = chosen.isel(row=np.flatnonzero(chosen.model.values == model))
+            axis.plot(
+                1e6 * mine.measured, mine.computed / mine.measured, "o", ms=3, color=colour,
+                label=model,
+            )  # fmt: skip
+        median, within = errors(ds, chip=gpu, kind="product", role="held-out")
+        axis.axhspan(0.8, 1.2, color="0.93", zorder=0)
+        axis.axhline(1, color="0.4", lw=0.8)
+        axis.set(
+            xscale="log",
+            xlabel="measured time of a product (us)",
+            title=f"{gpu.upper()}: held-out products miss by {median:.1%} (median),\n"
+            f"{within:.0%} lie within 20 %",
+        )
+        axis.legend(frameon=False, fontsize=8)
+    axes[0].set(ylabel="computed over measured", ylim=(0, 1.6))
+    return fig
+
+
+def main() -> None:
+    """Compute, print the errors and the constants fitted again, and write the figure."""
+    ds = compute()
+    for gpu in CHIPS:
+        for kind in ("product", "vector"):
+            for role in ("fitted", "held-out"):
+                which = {"chip": gpu, "kind": kind, "role": role}
+                (median, within), (bound, _) = errors(ds, **which), errors(ds, "bound", **which)
+                print(
+                    f"{gpu} {kind:8} {role:9} median {median:6.1%}, within 20 % {within:6.1%}; "
+                    f"bound alone {bound:6.1%}"
+                )
+        names = ("operator", "arrays", "bandwidth", "exposed", "vector")
+        print(gpu, {name: float(f"{float(ds[f'{gpu}_{name}']):.4g}") for name in names})
+    save(draw(ds), OUT)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""papers/silicon-networks: MLPerf's networks on Warboy, ATOM, X220 and GPUs, fitted and held-out results apart."""
+
+import numpy as np
+import pytest
+
+KOREAN = ("warboy", "atom", "x220")
+LATER_SOFTWARE = {
+    "warboy ssd-mobilenet batch=1 ms v2.0": 1.28,
+    "warboy ssd-mobilenet batch=64 1/s v2.0": 2.03,
+}
+"""Results beyond 20 %, with computed over measured time: round v2.0's software runs this network up to twice as fast as
+round v1.1's did, and a chip has one set of constants."""
+
+
+def test_korean_chips_lie_within_a_fifth(ds):
+    missed = [
+        (str(name), float(slower))
+        for name, chip, slower in zip(
+            ds.result.values, ds.chip.values, ds.slower.values, strict=True
+        )
+        if chip in KOREAN and abs(slower - 1) > 0.2 and name not in LATER_SOFTWARE
+    ]
+    assert not missed
+
+
+def test_what_misses_is_said_by_how_much(ds):
+    for name, slower in LATER_SOFTWARE.items():
+        found = float(ds.slower[list(ds.result.values).index(name)])
+        assert found == pytest.approx(slower, abs=0.02)
+
+
+def test_gpus_that_were_fitted_on_operators_are_near(ds):
+    chosen = np.isin(ds.chip.values, ("a100", "h100"))
+    assert (np.abs(ds.slower.values[chosen] - 1) < 0.3).all()
+
+
+def test_networks_have_the_operations_that_mlperf_states(make):
+    """Reddi et al. 2020, Table I: 8.2, 2.47 and 433 G operations an input."""
+    found = {
+        name: 2 * sum(getattr(op, "macs", 0) for op in make_ops()) / 1e9
+        for name, make_ops in make.networks().NETWORKS.items()
+    }
+    assert found["resnet50"] == pytest.approx(8.2, rel=0.01)
+    assert found["ssd-mobilenet"] == pytest.approx(2.47, rel=0.01)
+    assert found["ssd-resnet34"] == pytest.approx(433, rel=0.01)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", ["warboy", "atom", "t4"])
+def test_the_catalogue_holds_what_the_fit_gives(make, name):
+    fitted, held = make.fit(name), make.machine(name).efficiency
+    for key in make.FITS[name]:
+        assert getattr(held, key) == pytest.approx(getattr(fitted, key), rel=0.05)
+
+
+def test_the_figure_draws(make, ds):
+    assert len(make.draw(ds).axes) == 1
