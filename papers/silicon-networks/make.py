@@ -1,13 +1,11 @@
 """How far are whole networks from what chips reached in MLPerf?
 
 Few constants a chip, fitted on some of its rows and held against the others; none belongs to a
-network. `python papers/silicon-networks/make.py` prints the table, the constants fitted again, and
-writes results/silicon-networks.svg and .png.
+network. `python papers/silicon-networks/make.py` draws the figure and fills the README's tables.
 """
 
 from __future__ import annotations
 
-import csv
 import importlib.util
 from pathlib import Path
 from types import ModuleType
@@ -20,9 +18,11 @@ from scipy.optimize import minimize
 from pimlab.machine.protocol import MacOp
 from pimlab.npu import Efficiency, Npu, chip
 from pimlab.plot.style import PARTS, figure, save
+from pimlab.studies.published import Row, fill, markdown, targets
 
 HERE = Path(__file__).parent
-OUT = Path("results") / "silicon-networks"
+OUT = HERE / "silicon-networks"
+ROWS = targets(HERE / "targets.csv")
 OFFLINE = 64
 """Inferences that a throughput run is taken to hand over at once."""
 FITS = {
@@ -46,12 +46,6 @@ def networks() -> ModuleType:
     return module
 
 
-def rows() -> list[dict[str, str]]:
-    """The published results: seconds of a batch, or inferences a second of one chip."""
-    with (HERE / "targets.csv").open() as file:
-        return list(csv.DictReader(file))
-
-
 def machine(name: str) -> Npu:
     """A chip in the format of its submission, INT8; the software of all of them (TensorRT, the
     compilers of the NPUs) does what follows a product, value by value, with the product.
@@ -67,34 +61,26 @@ def seconds(npu: Npu, network: str, batch: int) -> float:
     return sum(sum(placed.latency(op).values()) for op in ops)
 
 
-def answer(npu: Npu, row: dict[str, str]) -> float:
+def answer(npu: Npu, row: Row) -> float:
     """What `npu` makes of a row, in the row's unit (ms, or inferences a second)."""
-    _, network, batch = row["condition"].split()
-    if row["unit"] == "ms":
+    _, network, batch, _ = row.condition.split()
+    if row.unit == "ms":
         return 1e3 * seconds(npu, network, int(batch.removeprefix("batch=")))
     return OFFLINE / seconds(npu, network, OFFLINE)
 
 
 def fit(name: str) -> Efficiency:
     """The constants of a chip that miss its fitted rows least, by the mean square of the log."""
-    chosen = [row for row in rows() if row["condition"].split()[0] == name]
-    chosen = [row for row in chosen if row["role"] == "fitted"]
+    chosen = [row for row in ROWS if row.condition.split()[0] == name and row.role == "fitted"]
     keys = FITS[name]
 
     def lost(z: np.ndarray) -> Efficiency:
-        values = np.exp(z)
-        return Efficiency(
-            **{
-                k: min(float(v), 1.0) if k == "arrays" else float(v)
-                for k, v in zip(keys, values, strict=True)
-            }
-        )
+        values = dict(zip(keys, map(float, np.exp(z)), strict=True))
+        return Efficiency(**{**values, "arrays": min(values["arrays"], 1.0)})
 
     def miss(z: np.ndarray) -> float:
         npu = machine(name).but(efficiency=lost(z))
-        return float(
-            np.mean([np.log(answer(npu, row) / float(row["published"])) ** 2 for row in chosen])
-        )
+        return float(np.mean([np.log(answer(npu, row) / row.value) ** 2 for row in chosen]))
 
     start = np.log([START[key] for key in keys])
     options = {"xatol": 1e-3, "fatol": 1e-7, "maxiter": 400}
@@ -102,44 +88,47 @@ def fit(name: str) -> Efficiency:
 
 
 def compute(quick: bool = False) -> xr.Dataset:
-    """Dataset by result: published and computed value and the bound, with chip, network and role;
-    by chip the constants fitted again (left out when `quick`).
-    """
-    table = rows()
-    names = [row["condition"].split()[0] for row in table]
+    """Dataset by result: published and computed value and the bound, with chip and role."""
+    names = [row.condition.split()[0] for row in ROWS]
     machines = {name: machine(name) for name in set(names)}
-    found = [answer(machines[n], row) for n, row in zip(names, table, strict=True)]
+    ours = [answer(machines[n], row) for n, row in zip(names, ROWS, strict=True)]
     bound = [
-        answer(machines[n].but(efficiency=None), row) for n, row in zip(names, table, strict=True)
+        answer(machines[n].but(efficiency=None), row) for n, row in zip(names, ROWS, strict=True)
     ]
-    units = [row["unit"] for row in table]
     # A latency above the truth and a rate below it are both "slower": one sign for both.
-    published = np.array([float(row["published"]) for row in table])
-    sign = np.where(np.array(units) == "ms", 1, -1)
-    ds = xr.Dataset(
+    published = np.array([row.value for row in ROWS])
+    sign = np.where([row.unit == "ms" for row in ROWS], 1, -1)
+    return xr.Dataset(
         {
             "published": ("result", published),
-            "computed": ("result", found),
+            "computed": ("result", ours),
             "bound": ("result", bound),
-            "slower": ("result", (np.array(found) / published) ** sign, {"units": "1"}),
+            "slower": ("result", (np.array(ours) / published) ** sign, {"units": "1"}),
         },
         coords={
-            "result": [f"{row['condition']} {row['unit']} {row['round']}" for row in table],
+            "result": [f"{row.quantity} {row.condition}" for row in ROWS],
             "chip": ("result", names),
-            "network": ("result", [row["condition"].split()[1] for row in table]),
-            "role": ("result", [row["role"] for row in table]),
+            "role": ("result", [row.role for row in ROWS]),
         },
         attrs={
             "sources": "mlperf-results,mlperf-v1.1-furiosa,mlperf-v3.0-rebellions",
             "title": "networks of MLPerf",
         },
     )
-    if not quick:
-        for name, keys in FITS.items():
-            again = fit(name)
-            for key in keys:
-                ds[f"{name}_{key}"] = ((), getattr(again, key), {"units": "1"})
-    return ds
+
+
+def found(ds: xr.Dataset, row: Row) -> float:
+    """Ours for a row of targets.csv."""
+    return float(ds.computed.sel(result=f"{row.quantity} {row.condition}"))
+
+
+def tables(ds: xr.Dataset) -> dict[str, str]:
+    """Computed over measured time of every result."""
+    lines = [
+        [str(one.result.item()), f"{100 * (float(one.slower) - 1):+.0f} %"]
+        for one in (ds.isel(result=i) for i in range(ds.sizes["result"]))
+    ]
+    return {"slower": markdown(["result", "time, ours against measured"], lines)}
 
 
 def draw(ds: xr.Dataset) -> Figure:
@@ -150,7 +139,7 @@ def draw(ds: xr.Dataset) -> Figure:
     for index in range(ds.sizes["result"]):
         one = ds.isel(result=index)
         colour = colours[str(one.chip.item())]
-        full = one.role.item() == "held-out"
+        full = one.role.item() != "fitted"
         axis.plot(
             float(one.slower), index, "o", color=colour, mfc=colour if full else "white", ms=6
         )
@@ -158,7 +147,7 @@ def draw(ds: xr.Dataset) -> Figure:
     axis.axvline(1, color="0.4", lw=0.8)
     axis.set_yticks(range(ds.sizes["result"]), ds.result.values, fontsize=8)
     axis.invert_yaxis()
-    held = ds.slower.values[ds.role.values == "held-out"]
+    held = ds.slower.values[ds.role.values != "fitted"]
     axis.set(
         xscale="log",
         xlabel="computed over measured time (filled: held out)",
@@ -168,19 +157,7 @@ def draw(ds: xr.Dataset) -> Figure:
     return fig
 
 
-def main() -> None:
-    """Compute, print every result and the constants fitted again, and write the figure."""
-    ds = compute()
-    for i in range(ds.sizes["result"]):
-        one = ds.isel(result=i)
-        print(
-            f"{one.result.item():44} {one.role.item():9} published {float(one.published):9.4g} "
-            f"computed {float(one.computed):9.4g} time {float(one.slower) - 1:+.1%}"
-        )
-    for name, keys in FITS.items():
-        print(name, {key: float(f"{float(ds[f'{name}_{key}']):.3g}") for key in keys})
-    save(draw(ds), OUT)
-
-
 if __name__ == "__main__":
-    main()
+    answers = compute()
+    save(draw(answers), OUT)
+    fill(__file__, lambda row: found(answers, row), tables(answers))

@@ -2,8 +2,7 @@
 
 The constants of the catalogue are fitted on the operators of Llama-2-7b alone: four on its matrix
 products, one on its other operators. Every other row is held out. `python
-papers/silicon-operators/make.py` prints the table and writes results/silicon-operators.svg and
-.png.
+papers/silicon-operators/make.py` draws the figure and fills the README's tables.
 """
 
 from __future__ import annotations
@@ -22,8 +21,10 @@ from scipy.optimize import minimize
 from pimlab.machine.protocol import MacOp, VectorOp
 from pimlab.npu import Efficiency, Npu, chip
 from pimlab.plot.style import PARTS, figure, save
+from pimlab.studies.published import Row as Target
+from pimlab.studies.published import fill, markdown
 
-OUT = Path("results") / "silicon-operators"
+OUT = Path(__file__).with_name("silicon-operators")
 DATA = Path(__file__).parents[2] / "datasets" / "reference" / "system"
 CHIPS = ("a100", "h100")
 FITTED = "Llama-2-7b-hf"
@@ -39,6 +40,8 @@ class Row(NamedTuple):
     op: MacOp | VectorOp
     seconds: float
     name: str
+    size: str
+    """How many tokens on how many chips, or the sides of an operator."""
 
 
 def measured() -> list[Row]:
@@ -77,9 +80,9 @@ def _layer(line: dict[str, str]) -> list[Row]:
         name: VectorOp(name=name, kind=kind, elements=elements)
         for name, (kind, elements) in others.items()
     }
-    model = line["model"].split("/")[1]
+    model, size_of = line["model"].split("/")[1], f"tokens={tokens} tp={parts}"
     return [
-        Row(line["gpu"], model, op, float(line[f"{name}_ms"]) / 1e3, name)
+        Row(line["gpu"], model, op, float(line[f"{name}_ms"]) / 1e3, name, size_of)
         for name, op in ops.items()
         if line[f"{name}_ms"] not in ("", "nan")
     ]
@@ -94,11 +97,11 @@ def compass() -> list[Row]:
             kind, value = line["operator"], float(line["measured"])
             if kind == "matmul":
                 op: MacOp | VectorOp = MacOp(name=kind, m=m, k=k, n=n)
-                rows.append(Row("a100", "LLMCompass", op, value / 1e3, kind))
+                rows.append(Row("a100", "LLMCompass", op, value / 1e3, kind, f"{m}x{k}x{n}"))
             elif m * n >= LARGE:
                 name = "layernormalization" if kind == "layernorm" else kind
                 op = VectorOp(name=kind, kind=name, elements=m * n)
-                rows.append(Row("a100", "LLMCompass", op, m * n / (value * 1e9), kind))
+                rows.append(Row("a100", "LLMCompass", op, m * n / (value * 1e9), kind, f"{m}x{n}"))
     return rows
 
 
@@ -176,38 +179,50 @@ def _predicted(npu: Npu, rows: list[Row]) -> np.ndarray:
 
 def compute(quick: bool = False) -> xr.Dataset:
     """Dataset by row: measured and computed seconds and the bound, with chip, model, operator and
-    role; by chip the constants fitted again (left out when `quick`).
+    role.
     """
     rows = [*measured(), *compass()]
-    found, bound = np.zeros(len(rows)), np.zeros(len(rows))
+    ours, bound = np.zeros(len(rows)), np.zeros(len(rows))
     for gpu in CHIPS:
         mine = [i for i, row in enumerate(rows) if row.gpu == gpu]
-        found[mine] = _predicted(machine(gpu), [rows[i] for i in mine])
+        ours[mine] = _predicted(machine(gpu), [rows[i] for i in mine])
         bound[mine] = _predicted(machine(gpu).but(efficiency=None), [rows[i] for i in mine])
-    ds = xr.Dataset(
+    return xr.Dataset(
         {
             "measured": ("row", [row.seconds for row in rows], {"units": "s"}),
-            "computed": ("row", found, {"units": "s"}),
+            "computed": ("row", ours, {"units": "s"}),
             "bound": ("row", bound, {"units": "s"}),
         },
         coords={
+            "row": [f"{row.gpu} {row.model} {row.size} {row.name}" for row in rows],
             "chip": ("row", [row.gpu for row in rows]),
             "model": ("row", [row.model for row in rows]),
             "operator": ("row", [row.name for row in rows]),
-            "kind": (
-                "row",
-                ["product" if isinstance(row.op, MacOp) else "vector" for row in rows],
-            ),
+            "kind": ("row", ["product" if isinstance(r.op, MacOp) else "vector" for r in rows]),
             "role": ("row", ["fitted" if row.model == FITTED else "held-out" for row in rows]),
         },
         attrs={"sources": "vidur,llmcompass", "title": "operators on A100 and H100"},
     )
-    if not quick:
-        for gpu in CHIPS:
-            again = fit(gpu, rows)
-            for name in ("operator", "arrays", "bandwidth", "exposed", "vector"):
-                ds[f"{gpu}_{name}"] = ((), getattr(again, name), {"units": "1"})
-    return ds
+
+
+def found(ds: xr.Dataset, row: Target) -> float:
+    """Ours for a row of targets.csv, in us."""
+    index = list(ds.row.values).index(row.condition)
+    return 1e6 * float(ds.computed[index])
+
+
+def tables(ds: xr.Dataset) -> dict[str, str]:
+    """Errors by chip and kind of operator, fitted and held out."""
+    lines = []
+    for gpu in CHIPS:
+        for kind in ("product", "vector"):
+            for role in ("fitted", "held-out"):
+                which = {"chip": gpu, "kind": kind, "role": role}
+                (median, within), (bound, _) = errors(ds, **which), errors(ds, "bound", **which)
+                shares = [f"{100 * share:.1f} %" for share in (median, within, bound)]
+                lines.append([gpu, kind, role, *shares])
+    head = ["chip", "operators", "role", "median error", "within 20 %", "median error of the bound"]
+    return {"errors": markdown(head, lines)}
 
 
 def errors(ds: xr.Dataset, variable: str = "computed", **which: str) -> tuple[float, float]:
@@ -259,22 +274,7 @@ def draw(ds: xr.Dataset) -> Figure:
     return fig
 
 
-def main() -> None:
-    """Compute, print the errors and the constants fitted again, and write the figure."""
-    ds = compute()
-    for gpu in CHIPS:
-        for kind in ("product", "vector"):
-            for role in ("fitted", "held-out"):
-                which = {"chip": gpu, "kind": kind, "role": role}
-                (median, within), (bound, _) = errors(ds, **which), errors(ds, "bound", **which)
-                print(
-                    f"{gpu} {kind:8} {role:9} median {median:6.1%}, within 20 % {within:6.1%}; "
-                    f"bound alone {bound:6.1%}"
-                )
-        names = ("operator", "arrays", "bandwidth", "exposed", "vector")
-        print(gpu, {name: float(f"{float(ds[f'{gpu}_{name}']):.4g}") for name in names})
-    save(draw(ds), OUT)
-
-
 if __name__ == "__main__":
-    main()
+    answer = compute()
+    save(draw(answer), OUT)
+    fill(__file__, lambda row: found(answer, row), tables(answer))
