@@ -58,7 +58,7 @@ def seconds(npu: Npu, network: str, batch: int) -> float:
     """Seconds of a batch, operator after operator."""
     ops = [op.batched(batch) for op in networks().NETWORKS[network]()]
     placed = npu.placed(tuple(op for op in ops if isinstance(op, MacOp)))
-    return sum(sum(placed.latency(op).values()) for op in ops)
+    return placed.call + sum(sum(placed.latency(op).values()) for op in ops)
 
 
 def answer(npu: Npu, row: Row) -> float:

@@ -59,7 +59,7 @@ def machines(chip: Target) -> tuple[Target, ...]:
     """The machine and its hosts."""
     found = [chip]
     while found[-1].host is not None:
-        found.append(found[-1].host)
+        found.append(found[-1].host.as_host())
     return tuple(found)
 
 
@@ -117,6 +117,11 @@ def cost(chip: Target, where: Sequence[Target], ops: Sequence[Op]) -> Cost:
     for op in ops:
         total = total.plus(_one(where[owner(chip, op)], op))
     return total
+
+
+def calls(chip: Target, ops: Sequence[Op]) -> float:
+    """Seconds that a batch costs once on each of `machines(chip)` that runs some of `ops`."""
+    return sum(machines(chip)[i].call for i in {owner(chip, op) for op in ops})
 
 
 def occupancy(chip: Target, held: Sequence[tuple[MacOp, int]]) -> tuple[float, ...]:

@@ -3,7 +3,7 @@
 A replica is a pipeline of stages; a stage is `tensor` chips that share each of its layers. The
 batch of a replica passes the stages in `microbatches` parts, one behind the other:
 
-    loop     = sum over stages of (compute + all-reduces + send)        one part, once through
+    loop     = sum over stages of (call + compute + all-reduces + send) one part, once through
     beat     = the longest of a stage's time and a send
     step     = max(loop, microbatches beat)                           every sequence, one step on
     prefill  = loop + (microbatches - 1) beat                         every prompt to its end
@@ -20,7 +20,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pimlab.cluster.cluster import Cluster
-from pimlab.cluster.costs import Cost, Joules, bit_joules, cost, placed, static_power
+from pimlab.cluster.costs import Cost, Joules, bit_joules, calls, cost, placed, static_power
 from pimlab.cluster.memory import stage_operators
 from pimlab.cluster.shards import Op, Work, first_ops, last_ops, layer_macs, layer_vectors
 from pimlab.values import Value, choice, integer, truth
@@ -116,14 +116,15 @@ def balanced(layers: int, stages: int, each: float, first: float, last: float) -
 
 
 class Costs(NamedTuple):
-    """What one chip of a stage does: one layer, what of it looks at the cache, and what the first
-    and the last stage do besides.
+    """What one chip of a stage does: one layer, what of it looks at the cache, what the first and
+    the last stage do besides, and the seconds that calling the chip takes.
     """
 
     layer: Cost
     attention: Cost
     first: Cost
     last: Cost
+    call: float
 
     def whole(self, layers: int) -> Joules:
         """Energy of so many layers and both ends."""
@@ -164,7 +165,7 @@ class Pricer:
         first = cost(chip, where, first_ops(shape, part))
         last = cost(chip, where, last_ops(shape, part, tensor))
         looking = cost(chip, where, [op for op in ops if op.name in ATTENTION])
-        return Costs(cost(chip, where, ops), looking, first, last)
+        return Costs(cost(chip, where, ops), looking, first, last, calls(chip, ops))
 
     def exchange(self, operation: str, message: float, workers: int) -> Exchange:
         """(seconds, energy over the links) of a collective among neighbouring chips."""
@@ -215,7 +216,7 @@ class Pricer:
         send, send_bits = self.send(part.tokens * shape.width * word, degrees)
         each, last = chip.layer.seconds + inside, chip.last.seconds + gather
         layers = balanced(shape.layers, degrees.pipeline, each, chip.first.seconds, last)
-        stages = [count * each for count in layers]
+        stages = [chip.call + count * each for count in layers]
         stages[0] += chip.first.seconds
         stages[-1] += last
         hops = degrees.pipeline if degrees.pipeline > 1 else 0

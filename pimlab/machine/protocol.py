@@ -312,6 +312,18 @@ class Target(Value, ABC):
     def latency(self, op: MacOp | VectorOp) -> Mapping[str, float]:
         """Seconds of one inference of `op` (batch 1) by phase; phases add up."""
 
+    @property
+    def call(self) -> float:
+        """Seconds that a batch costs once, whatever runs in it: driver, transfer of inputs, answer.
+
+        No operator's `latency` holds them: a plan adds them before the first operator.
+        """
+        return 0.0
+
+    def as_host(self) -> Self:
+        """This machine as the host of another, which hands it operators: no driver calls it."""
+        return self
+
     def resources(self, op: MacOp | VectorOp) -> Mapping[str, str]:
         """Phase of `latency(op)` -> the resource of this machine that it occupies, such as "arrays"
         or "DRAM channel"; a resource serves one operator at a time. One for everything unless a

@@ -79,6 +79,15 @@ class Wrapped(Target):
         """Seconds of the machine, by phase."""
         return self.machine.latency(op)
 
+    @property
+    def call(self) -> float:
+        """Seconds that a batch costs the machine once."""
+        return self.machine.call
+
+    def as_host(self) -> Self:
+        """The machine as the host of another."""
+        return self.but(machine=self.machine.as_host())
+
     def resources(self, op: MacOp | VectorOp) -> Mapping[str, str]:
         """Resources of the machine, by phase."""
         return self.machine.resources(op)

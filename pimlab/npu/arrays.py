@@ -16,12 +16,12 @@ from pimlab.values import Value, choice, integer, number, quantity, truth
 class Product(Value):
     """What arrays are given: `groups` products (m, k) @ (k, n) of operands of so many bits."""
 
-    m: int
-    n: int
-    k: int
-    groups: int = 1
-    x_bits: float = 8.0
-    w_bits: float = 8.0
+    m: int = integer(1)
+    n: int = integer(1)
+    k: int = integer(1)
+    groups: int = integer(1, default=1)
+    x_bits: float = number(above=0, default=8.0)
+    w_bits: float = number(above=0, default=8.0)
 
 
 class MacArray(Value):

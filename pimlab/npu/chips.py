@@ -4,7 +4,7 @@ for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from operator import attrgetter
 from typing import Any
 
@@ -32,8 +32,8 @@ def chip(name: str, format: str | None = None) -> Npu:
     chosen = first if format is None else format
     if chosen not in peaks(entry):
         raise ValueError(unknown(f"{name}: format", chosen, peaks(entry)))
-    fields = dict(_read(entry))
-    unit = entry.meta.get("organisation") == "tensor unit"
+    unit = _is_unit(name, entry)
+    fields = dict(_read(entry, _REQUIRED | (_UNIT if unit else _SYSTOLIC)))
     array = TensorUnit(**_under("array", fields)) if unit else _systolic(entry, fields, chosen)
     lost = _under("efficiency", fields)
     machine = Npu(
@@ -79,10 +79,26 @@ _WHOLE = {"lanes", "array.rows", "array.cols", "array.count", "memory.together"}
 """Fields that are integers."""
 
 
-def _read(entry: Entry) -> Iterator[tuple[str, Any]]:
-    """Field -> its value, of those that the entry has."""
+_REQUIRED = {"node", "voltage", "lanes", "power_static", "sram", "dram_bandwidth", "clock"}
+_SYSTOLIC = {"rows", "cols", "arrays"}
+_UNIT = {"slices", "dot_products", "packet", "stream", "registers", "accumulators"}
+"""Constants that every entry has, and those of either organisation."""
+
+
+def _is_unit(name: str, entry: Entry) -> bool:
+    """Whether the arrays of an entry are a tensor unit; ValueError for an unknown organisation."""
+    organisation = entry.meta.get("organisation", "systolic")
+    if organisation not in (known := ("systolic", "tensor unit")):
+        raise ValueError(unknown(f"{name}: organisation", organisation, known))
+    return organisation == "tensor unit"
+
+
+def _read(entry: Entry, required: Set[str]) -> Iterator[tuple[str, Any]]:
+    """Field -> its value, of those that the entry has; an error names what it lacks of
+    `required`.
+    """
     for name, field in _FIELDS.items():
-        if name in entry:
+        if name in entry or name in required:
             value = entry[name].value
             yield field, round(value) if field in _WHOLE else value
 

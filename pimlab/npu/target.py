@@ -103,8 +103,6 @@ class Npu(Target):
     )
     origins: tuple[Origin, ...] = ()
     """Where the fields of a published machine come from."""
-    first: str | None = None
-    """The operator with which a batch starts, once the machine is placed: it pays for the call."""
     hidden: float = number(
         low=0,
         high=1,
@@ -261,15 +259,24 @@ class Npu(Target):
         (requantisation follows the sums out of the array and takes no time of its own); "memory":
         the DRAM traffic that these do not hide. A bound (`efficiency` None) has "fill", the first
         tile's weights from DRAM, before anything can start; with constants "operator" is the fixed
-        cost of an operator, and "call" that of a batch.
+        cost of an operator. What a batch costs once is `call`.
         """
         total: dict[str, float] = {}
         for count, each in self._parts(op):
             for phase, seconds in self._phases(each).items():
                 total[phase] = total.get(phase, 0.0) + count * seconds
-        if self.efficiency is not None and op.name == self.first:
-            total = {"call": self.efficiency.call, **total}
         return total
+
+    @property
+    def call(self) -> float:
+        """The fixed cost of a batch; 0 for a bound."""
+        return 0.0 if self.efficiency is None else self.efficiency.call
+
+    def as_host(self) -> Self:
+        """This chip without the call."""
+        if self.efficiency is None or self.efficiency.call == 0:
+            return self
+        return self.but(efficiency=self.efficiency.but(call=0.0))
 
     def _phases(self, op: MacOp | VectorOp) -> dict[str, float]:
         """Seconds of what goes through at once, by phase."""
@@ -302,17 +309,15 @@ class Npu(Target):
         return busy, traffic / (self.memory.bandwidth * lost.bandwidth)
 
     def resources(self, op: MacOp | VectorOp) -> dict[str, str]:
-        """Arrays compute, the vector unit does the rest, and operands come over the DRAM channel; a
-        call keeps the driver busy.
-        """
+        """Arrays compute, the vector unit does the rest, and operands come over the DRAM."""
         own = "vector unit" if isinstance(op, VectorOp) else "arrays"
-        units = {"compute": own, "vector": own, "operator": own, "call": "driver"}
+        units = {"compute": own, "vector": own, "operator": own}
         return {phase: units.get(phase, DRAM) for phase in self.latency(op)}
 
     def work(self, op: MacOp | VectorOp) -> tuple[Work, ...]:
-        """What has to come first (the call, the fixed cost, transfers that nothing hides), then the
-        arrays or the vector unit, while the DRAM channel brings the rest, also what of it hides
-        under the computation.
+        """What has to come first (the fixed cost, transfers that nothing hides), then the arrays or
+        the vector unit, while the DRAM channel brings the rest, also what of it hides under the
+        computation.
         """
         phases, unit = self.latency(op), self.resources(op)
         own = "vector unit" if isinstance(op, VectorOp) else "arrays"
@@ -322,7 +327,7 @@ class Npu(Target):
         alone = max(0.0, phases["memory"] - max(0.0, beside - busy))
         before = [
             Work(unit[phase], phases[phase])
-            for phase in ("call", "operator", "fill")
+            for phase in ("operator", "fill")
             if phases.get(phase, 0.0) > 0
         ]
         before += [Work(own, alone)] if alone > 0 else []
@@ -417,7 +422,7 @@ class Npu(Target):
         """
         if not ops:
             return self
-        return self.but(first=ops[0].name)._settled(ops)._prefetching(ops)
+        return self._settled(ops)._prefetching(ops)
 
     def _prefetching(self, ops: tuple[MacOp, ...]) -> Self:
         """With the transfers hidden that fit where the DRAM channel would wait for the arrays.

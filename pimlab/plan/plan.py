@@ -147,7 +147,9 @@ class Plan(Value):
         return {**machine.events(op), **crossing, **chips}
 
     def phases(self, op: Op) -> dict[str, float]:
-        """Seconds of one batch of `op` by phase, the link's transfers among them."""
+        """Seconds of one batch of `op` by phase, the link's transfers among them; the first
+        operator on a machine has the "call" that a batch costs there once.
+        """
         machine = self.machine(op)
         between = self.links.get(machine.name)
         crossing = {"link": link_seconds(op, between)} if between else {}
@@ -155,7 +157,17 @@ class Plan(Value):
             self.chip_link.seconds(bits / 8) for bits in self.moved(op) if bits and self.chip_link
         ]
         chips = {"chip link": sum(times)} if times else {}
-        return {**machine.latency(op), **crossing, **chips}
+        call = self.calls.get(op.name)
+        before = {} if call is None else {"call": call}
+        return {**before, **machine.latency(op), **crossing, **chips}
+
+    @cached_property
+    def calls(self) -> dict[str, float]:
+        """The first operator on each machine that a batch has to call -> s that the call takes."""
+        first: dict[str, str] = {}
+        for op in self.operators:
+            first.setdefault(self.owners[op.name], op.name)
+        return {op: s for name, op in first.items() if (s := self.placed[name].call) > 0}
 
     @cached_property
     def spread(self) -> dict[str, tuple[int, int]]:
@@ -301,10 +313,10 @@ def planned(model: Any, target: Plan | Target, batch: int = 1) -> Plan:
         )
     chain = [target]
     while chain[-1].host is not None:
-        chain.append(chain[-1].host)
+        chain.append(chain[-1].host.as_host())
     operators = (*model.mac_ops, *model.vector_ops)
     if len(chain) == 1 and not all(target.serves(op) for op in operators):
-        chain.append(presets.target(presets.HOST))
+        chain.append(presets.target(presets.HOST).as_host())
     return Plan(
         model=model,
         machines=[_own_name(machine, chain[:i]) for i, machine in enumerate(chain)],

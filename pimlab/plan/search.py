@@ -1,7 +1,8 @@
 """Which placement of a model's operators on several machines is the cheapest? An exact search.
 
 Operators run one after another, so a placement costs the sum of its operators and of the transfers
-over the links between them; a machine that is used also costs its static power all the while. The
+over the links between them; a machine that is used also costs its call, and its static power all
+the while. The
 search is exact (the cheapest machine of each operator, for each set of machines), and placements on
 one machine are among those searched: the answer is never worse. Weights that are computed with
 where they lie occupy a machine's memory (`Target.occupancy`): no placement uses more than there is.
@@ -71,14 +72,11 @@ class Search:
         occupancy: np.ndarray,
         watts: np.ndarray,
         objective: str,
+        calls: np.ndarray | None = None,
     ):
-        self.energy, self.latency, self.occupancy, self.watts, self.objective = (
-            energy,
-            latency,
-            occupancy,
-            watts,
-            objective,
-        )
+        self.energy, self.latency, self.occupancy = energy, latency, occupancy
+        self.watts, self.objective = watts, objective
+        self.calls = np.zeros(len(watts)) if calls is None else calls
 
     def best(self, allowed: np.ndarray) -> np.ndarray | None:
         """int (operators,), the machine of each, cheapest over every set of machines; `allowed`
@@ -121,9 +119,9 @@ class Search:
         return bool((self.loads(placed) <= 1 + ROUNDING).all())
 
     def cost(self, placed: np.ndarray) -> tuple[float, float]:
-        """(J, s) of a placement, static power of the machines in use included."""
+        """(J, s) of a placement, calls and static power of the machines in use included."""
         rows = np.arange(len(placed))
-        seconds = float(self.latency[rows, placed].sum())
+        seconds = float(self.latency[rows, placed].sum() + self.calls[np.unique(placed)].sum())
         return float(self.energy[rows, placed].sum()) + seconds * float(
             self.watts[np.unique(placed)].sum()
         ), seconds
@@ -199,13 +197,15 @@ def _exchanged(cost: np.ndarray, occupancy: np.ndarray) -> np.ndarray | None:
 
 
 def interval(
-    latency: np.ndarray, placed: np.ndarray, targets: Sequence[Target], shared: Sequence[str]
+    found: Search, placed: np.ndarray, targets: Sequence[Target], shared: Sequence[str]
 ) -> float:
     """The longest time that one machine, or those that share a DRAM together, work on one
     inference.
     """
     busy = {
-        t.name: float(latency[np.flatnonzero(placed == j), j].sum()) for j, t in enumerate(targets)
+        t.name: float(found.latency[mine, j].sum() + found.calls[j] * bool(len(mine)))
+        for j, t in enumerate(targets)
+        for mine in (np.flatnonzero(placed == j),)
     }
     return max(sum(busy[name] for name in shared), *busy.values())
 

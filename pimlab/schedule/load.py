@@ -44,7 +44,7 @@ def energy_at(busy: xr.Dataset, rate: Rates) -> xr.Dataset:
     Raises ValueError for a rate that is not above 0; TypeError for what is no schedule.
 
     >>> busy = pim.schedule(pim.load_model("fashion-cnn"), pim.target("warboy"))
-    >>> rare = pim.energy_at(busy, ["1 Hz", "1 kHz", "100 kHz"]).energy
+    >>> rare = pim.energy_at(busy, ["1 Hz", "100 Hz", "1 kHz"]).energy
     >>> bool(rare[0] > rare[1] > rare[2])
     True
     """

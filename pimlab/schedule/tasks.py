@@ -183,7 +183,9 @@ def _work(plan: Plan, op: Op) -> list[Work]:
         one._replace(resource=f"{shared.get(one.resource, name)}: {one.resource}")
         for one in machine.work(op) or (Work(op.name, 0.0),)
     ]
-    return _linked(plan, _between_chips(plan, work, op, name), op)
+    call = plan.calls.get(op.name)
+    before = [] if call is None else [Work(f"{name}: driver", call)]
+    return _linked(plan, _between_chips(plan, _around(before, work, []), op, name), op)
 
 
 def _between_chips(plan: Plan, work: list[Work], op: Op, name: str) -> list[Work]:
@@ -216,7 +218,7 @@ def _linked(plan: Plan, work: list[Work], op: Op) -> list[Work]:
 
 
 def _around(before: list[Work], work: list[Work], after: list[Work]) -> list[Work]:
-    """`work` after one transfer and before another, where there are."""
+    """`work` after what comes first and before what comes last, where there is such."""
     shift = len(before)
     inner = [
         one._replace(after=tuple(i + shift for i in one.after) or tuple(range(shift)))

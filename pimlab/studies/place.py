@@ -98,10 +98,11 @@ def place(
     runs.
     shared : names of machines on one DRAM (an NPU and the PIM that is its memory): they block each
     other. The weights placed on a machine that computes where they lie fit in it together: exact up
-    to 12 such operators, exchanged one by one beyond. A cache is taken to hold what it would if its
-    machine ran all the operators it serves. Exact without an accuracy bound; with one, exact up to
-    12 operators with a choice of two machines (7 of three), greedy beyond; never worse than a
-    machine alone that meets the bound. Each placement that is tried costs one run of `data`.
+    to 12 such operators, exchanged one by one beyond. A cache is taken to hold, and transfers to
+    hide, what they would if their machine ran all the operators it serves. Exact without an
+    accuracy bound; with one, exact up to 12 operators with a choice of two machines (7 of three),
+    greedy beyond; never worse than a machine alone that meets the bound. Each placement
+    that is tried costs one run of `data`.
     ValueError for an unknown objective, machine or operator that nobody serves or holds; TypeError
     without data where it is needed.
     """
@@ -115,7 +116,14 @@ def place(
     whole = [t.placed(tuple(op for op in model.mac_ops if t.serves(op))) for t in targets]
     energy, latency, occupancy = search.tables(operators, whole, links)
     _all_served(operators, energy, targets)
-    found = Search(energy, latency, occupancy, np.array([watts(t) for t in whole]), objective)
+    found = Search(
+        energy,
+        latency,
+        occupancy,
+        np.array([watts(t) for t in whole]),
+        objective,
+        np.array([t.call for t in whole]),
+    )
 
     def plan(placed: np.ndarray) -> Plan:
         return Plan(
@@ -126,10 +134,23 @@ def place(
             shared=[name for name in shared if names.index(name) in placed],
         )
 
+    alone = {t.name: found.alone(j) for j, t in enumerate(targets)}
+    values = {name: _value(plan(one), found, one) for name, one in alone.items()}
     best, accuracy = _fitting(found, targets), None
-    if accuracy_drop is not None:
+    if accuracy_drop is None:
+        best = min([best, *alone.values()], key=lambda one: _value(plan(one), found, one))
+    else:
         best, accuracy = _accurate(plan, data, operators, found, accuracy_drop, seed)
-    return _answer(plan(best), best, found, targets, shared, accuracy)
+    return _answer(plan(best), best, found, targets, shared, values, accuracy)
+
+
+def _value(plan: Plan, found: Search, placed: np.ndarray) -> float:
+    """The objective of a plan whose machines hold only what it gives them; infinite where a memory
+    overflows.
+    """
+    if not found.fits(placed):
+        return math.inf
+    return float(costs(plan)[found.objective].sum())
 
 
 def _answer(
@@ -138,6 +159,7 @@ def _answer(
     found: Search,
     targets: Sequence[Target],
     shared: Sequence[str],
+    alone: Mapping[str, float],
     accuracy: float | None,
 ) -> Placement:
     cost = costs(plan)
@@ -146,9 +168,9 @@ def _answer(
         objective=found.objective,
         energy=float(cost.energy.sum()),
         latency=float(cost.latency.sum()),
-        interval=search.interval(found.latency, placed, targets, shared),
+        interval=search.interval(found, placed, targets, shared),
         table=_labelled(plan, found, targets),
-        alone={t.name: found.total(found.alone(j)) for j, t in enumerate(targets)},
+        alone=alone,
         accuracy=accuracy,
     )
 

@@ -152,7 +152,8 @@ def test_a_file_that_breaks_a_rule_is_one_error_that_names_it(tmp_path, monkeypa
     [
         ("npu", "[clock]", "[clok]", r"my-npu.toml: constant 'clock' is not known; did you mean 'clok'"),
         ("npu", "format = ", "formt = ", "my-npu.toml: no text 'format'; did you mean 'formt'"),
-        ("npu", 'dataflow = "ws"', 'dataflow = "up"', "my-npu: MacArray dataflow='up'"),
+        ("npu", '"tensor unit"', '"tensor unt"', "my-npu: .*organisation 'tensor unt' is not known; did you mean 'tensor unit'"),
+        ("npu", "[slices]", "[slics]", r"my-npu.toml: constant 'slices' is not known; did you mean 'slics'"),
         ("devices", "[g_max]", "[g_mx]", r"my-cell.toml: .*g_mx"),
         ("links", '"150 ns"', '"-150 ns"', "my-link.toml: .*(delay|low)"),
         ("dram", "[tCK]", "[tCC]", "my-dram.toml: constant 'tCK'"),
@@ -166,6 +167,16 @@ def test_what_its_parts_refuse_names_the_file(own, room, old, new, says):
     os.environ[catalogue.VARIABLE] = str(own)
     with pytest.raises(CatalogueError, match=says):
         ask[room](OWN[room][1])
+
+
+def test_what_a_systolic_array_refuses_names_the_file(tmp_path, monkeypatch):
+    text = (PACKAGE / "npu" / "x220.toml").read_text()
+    assert 'dataflow = "ws"' in text
+    (tmp_path / "npu").mkdir()
+    (tmp_path / "npu" / "my-npu.toml").write_text(text.replace('"ws"', '"up"'))
+    monkeypatch.setenv(catalogue.VARIABLE, str(tmp_path))
+    with pytest.raises(CatalogueError, match="my-npu: MacArray dataflow='up'"):
+        pim.target("my-npu")
 
 
 def test_names_that_are_taken_are_refused(own):

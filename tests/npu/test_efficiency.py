@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
+import pimlab as pim
 from pimlab import npu
 from pimlab.machine.protocol import MacOp, VectorOp
+from pimlab.plan import planned
 
 OP = MacOp(name="fc", m=256, k=4096, n=4096)
 
@@ -27,10 +31,14 @@ def test_an_operator_takes_its_fixed_cost_the_longer_and_a_share_of_the_shorter(
 
 def test_a_batch_pays_for_its_call_once():
     chip = npu.chip("warboy")
-    ops = (OP, OP.but(name="fc2"))
-    placed = chip.placed(tuple(op.batched(4) for op in ops))
-    calls = [placed.latency(op.batched(4)).get("call", 0.0) for op in ops]
-    assert calls == [chip.efficiency.call, 0.0]
+    model = SimpleNamespace(mac_ops=[OP, OP.but(name="fc2")], vector_ops=[])
+    plan = planned(model, chip, batch=4)
+    assert plan.calls == {"fc": chip.efficiency.call}
+    assert [plan.phases(op).get("call", 0.0) for op in plan.operators] == [chip.call, 0.0]
+    assert "call" not in chip.latency(OP)
+    assert chip.but(efficiency=None).call == 0
+    joint = planned(model, pim.target("hbm-pim").but(widest=None))
+    assert joint.calls == {}, "a host is handed its work by the machine beside it"
 
 
 def test_vector_operators_read_and_write_memory():

@@ -66,13 +66,20 @@ def test_copies_stop_where_another_resource_is_the_slowest():
 
 
 def test_a_cnn_on_the_chip_of_64_cores():
-    chip = pim.target("pcm-hermes").but(capacity=64)
+    """Copies keep the chip's arrays 40 times as busy, until its host's fixed costs are the slowest."""
+    real = pim.target("pcm-hermes").but(capacity=64)
+    chip = real.but(host=real.host.but(efficiency=None))
     model = pim.load_model("fashion-cnn")
     once = pim.schedule(model, chip, replicas=None)
     busy = pim.schedule(model, chip)
     assert int(busy.arrays.sum()) <= 64
     assert float(once.interval / busy.interval) > 40
     assert float(busy.energy.sum()) < float(once.energy.sum()) / 15
+    slowed = pim.schedule(model, real)
+    assert (
+        str(slowed.unit[int(np.argmax(slowed.utilisation.values))].item()) == "warboy: vector unit"
+    )
+    assert float(slowed.interval) > 2.84e-6 * len(model.vector_ops)
 
 
 def test_replicas_can_be_said():

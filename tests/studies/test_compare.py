@@ -86,9 +86,9 @@ def test_two_machines_of_one_name_are_refused_and_not_merged():
         ValueError,
         match=r"compare targets=\['warboy', 'warboy'\] repeats a name; .*\.but\(name=\.\.\.\)",
     ):
-        pim.compare(["digits-mlp"], [npu, npu.but(array=npu.array.but(rows=32))])
+        pim.compare(["digits-mlp"], [npu, npu.but(array=npu.array.but(slices=64))])
     found = pim.compare(
-        ["digits-mlp"], [npu, npu.but(name="half", array=npu.array.but(rows=32))], limit=1
+        ["digits-mlp"], [npu, npu.but(name="half", array=npu.array.but(slices=64))], limit=1
     )
     assert found.target.values.tolist() == ["warboy", "half"]
     assert found.sizes["target"] == 2
