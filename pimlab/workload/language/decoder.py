@@ -1,10 +1,11 @@
 """What does a LLaMA-style decoder compute? Pure functions from tokens to hidden states, every
 product given away.
 
-RMS norm (Zhang and Sennrich 2019), rotary positions on neighbouring pairs (Su et al. 2021),
-grouped-query attention (Ainslie et al. 2023) and SwiGLU (Shazeer 2020), in float32. `multiply(op,
-x, w, first)` does each MAC product: x float32 (groups, rows, k) with w None for an operator with
-constant weights, and both operands for attention.
+RMS norm (Zhang and Sennrich 2019), rotary positions (`rotary`), grouped-query attention (Ainslie et
+al. 2023) and SwiGLU or GeGLU (Shazeer 2020), in float32; and what a shape may add: norms of queries
+and keys (Qwen3), norms after each half of a layer, sliding windows and capped scores (Gemma 2).
+`multiply(op, x, w, first)` does each MAC product: x float32 (groups, rows, k) with w None for an
+operator with constant weights, and both operands for attention.
 """
 
 from __future__ import annotations
@@ -53,33 +54,25 @@ def softmax(x: np.ndarray) -> np.ndarray:
     return e / e.sum(axis=-1, keepdims=True)
 
 
-def rotary_angles(shape: DecoderShape, start: int, tokens: int) -> tuple[np.ndarray, np.ndarray]:
-    """cos and sin float32 (tokens, head_width / 2) of position p times base**(-2 i / head_width), p
-    from `start`.
+def gelu(x: np.ndarray) -> np.ndarray:
+    """x Phi(x) by tanh (Hendrycks and Gimpel, arXiv:1606.08415), float32: Gemma's."""
+    inner = np.float32(np.sqrt(2 / np.pi)) * (x + np.float32(0.044715) * x * x * x)
+    return np.float32(0.5) * x * (1 + np.tanh(inner))
+
+
+def capped(x: np.ndarray, cap: float | None) -> np.ndarray:
+    """cap tanh(x / cap); x where there is no cap."""
+    return x if cap is None else np.float32(cap) * np.tanh(x / np.float32(cap))
+
+
+def causal_mask(queries: int, keys: int, window: int | None = None) -> np.ndarray:
+    """float32 (queries, keys): 0 where a query may look, -inf at later keys and at those `window`
+    or more before it; the last query sees the last key.
     """
-    half = shape.head_width // 2
-    angles = np.arange(start, start + tokens)[:, None] * shape.rope_base ** (
-        -np.arange(half) / half
-    )
-    return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
-
-
-def rotate(x: np.ndarray, angles: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """x float32 (batch, heads, tokens, head_width) with each pair of features (2i, 2i + 1) turned
-    by its angle.
-    """
-    cos, sin = angles
-    out = np.empty_like(x)
-    out[..., ::2] = x[..., ::2] * cos - x[..., 1::2] * sin
-    out[..., 1::2] = x[..., ::2] * sin + x[..., 1::2] * cos
-    return out
-
-
-def causal_mask(queries: int, keys: int) -> np.ndarray:
-    """float32 (queries, keys): 0 where a query may look, -inf at later keys; the last query sees
-    every key.
-    """
-    return np.triu(np.full((queries, keys), -np.inf, np.float32), keys - queries + 1)
+    late = np.triu(np.full((queries, keys), -np.inf, np.float32), keys - queries + 1)
+    if window is None:
+        return late
+    return late + np.tril(np.full((queries, keys), -np.inf, np.float32), keys - queries - window)
 
 
 def hidden_states(
@@ -95,35 +88,62 @@ def hidden_states(
     appended to `cache`.
 
     tokens : int (batch, tokens), the next tokens of each cached sequence.
-    parameters : "embedding" (vocabulary, width) and the gains "layer{i}.attention_norm",
-    "layer{i}.ffn_norm", "norm".
+    parameters : "embedding" (vocabulary, width) and the gains "norm" and "layer{i}.<name>" of
+    `shape.gains`.
     """
     batch, count = tokens.shape
-    angles, mask = (
-        rotary_angles(shape, cache.length, count),
-        causal_mask(count, cache.length + count),
-    )
+    turns = {local: _angles(shape, local, cache, count) for local in (False, True)}
+    gains = {name: f"layer{{}}.{name}" for name in shape.gains}
 
     def linear(name: str, x: np.ndarray) -> np.ndarray:
         return multiply(ops[name], x.reshape(1, batch * count, -1), None, first).reshape(
             batch, count, -1
         )
 
-    x = parameters["embedding"][tokens]
+    def normed(i: int, name: str, x: np.ndarray) -> np.ndarray:
+        if name not in gains:
+            return x
+        return rms_norm(x, parameters[gains[name].format(i)], shape.norm_epsilon)
+
+    x = parameters["embedding"][tokens] * np.float32(shape.embedding_scale)
     for i in range(shape.layers):
-        y = rms_norm(x, parameters[f"layer{i}.attention_norm"], shape.norm_epsilon)
+        local, y = shape.is_local(i), normed(i, "attention_norm", x)
         q, k, v = (_heads(linear(f"layer{i}.{name}", y), shape.head_width) for name in "qkv")
-        keys, values = _remember(cache, i, rotate(k, angles), v)
-        x = x + linear(
-            f"layer{i}.o",
-            _attention(i, rotate(q, angles), keys, values, mask, ops, multiply, first),
-        )
-        y = rms_norm(x, parameters[f"layer{i}.ffn_norm"], shape.norm_epsilon)
-        x = x + linear(
-            f"layer{i}.down", swish(linear(f"layer{i}.gate", y)) * linear(f"layer{i}.up", y)
-        )
+        q, k = normed(i, "q_norm", q), normed(i, "k_norm", k)
+        q, k = (shape.rotary.turned(one, turns[local]) for one in (q, k))
+        past = _seen(shape, local, count, *_remember(cache, i, k, v))
+        y = linear(f"layer{i}.o", _attention(shape, i, q, *past, ops, multiply, first))
+        x = x + normed(i, "attention_post_norm", y)
+        y = normed(i, "ffn_norm", x)
+        opened = _ACTIVATIONS[shape.gate](linear(f"layer{i}.gate", y))
+        y = linear(f"layer{i}.down", opened * linear(f"layer{i}.up", y))
+        x = x + normed(i, "ffn_post_norm", y)
     cache.length += count
     return rms_norm(x, parameters["norm"], shape.norm_epsilon)
+
+
+_ACTIVATIONS = {"silu": swish, "gelu": gelu}
+
+
+def _angles(
+    shape: DecoderShape, local: bool, cache: Cache, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """cos and sin of the next `count` positions, in a local layer or a global one."""
+    rotary, base = shape.rotary, shape.rope_base
+    if local and shape.local_rope_base is not None:
+        rotary, base = rotary.but(scaling=None), shape.local_rope_base
+    positions = np.arange(cache.length, cache.length + count)
+    return rotary.angles(base, shape.head_width, positions, cache.capacity)
+
+
+def _seen(
+    shape: DecoderShape, local: bool, count: int, keys: np.ndarray, values: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Keys and values that the last `count` queries may look at, and the mask (count, keys)."""
+    window = shape.window if local else None
+    first = 0 if window is None else max(0, keys.shape[2] - window - count + 1)
+    keys, values = keys[:, :, first:], values[:, :, first:]
+    return keys, values, causal_mask(count, keys.shape[2], window)
 
 
 def _heads(x: np.ndarray, size: int) -> np.ndarray:
@@ -141,6 +161,7 @@ def _remember(
 
 
 def _attention(
+    shape: DecoderShape,
     layer: int,
     q: np.ndarray,
     keys: np.ndarray,
@@ -158,9 +179,9 @@ def _attention(
     tokens, group = q.shape[2], q.shape[1] // kv_heads
     rows = q.reshape(batch * kv_heads, -1, size)
     turned = keys.reshape(batch * kv_heads, length, size).transpose(0, 2, 1)
-    scores = multiply(ops[f"layer{layer}.scores"], rows, turned, first * group) * np.float32(
-        size**-0.5
-    )
+    scale = size**-0.5 if shape.attention_scale is None else shape.attention_scale
+    scores = multiply(ops[f"layer{layer}.scores"], rows, turned, first * group)
+    scores = capped(scores * np.float32(scale), shape.attention_cap)
     weights = softmax(scores.reshape(batch * kv_heads, -1, tokens, length) + mask).reshape(
         scores.shape
     )

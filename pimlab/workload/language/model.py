@@ -18,7 +18,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from pimlab.machine.protocol import MacOp
-from pimlab.workload.language.decoder import Cache, hidden_states
+from pimlab.workload.language.decoder import Cache, capped, hidden_states
 from pimlab.workload.language.shape import DecoderShape, graph, mac_ops, vector_ops
 from pimlab.workload.language.tokens import Tokenizer
 from pimlab.workload.model import Model, ModelError, Multiply
@@ -58,7 +58,7 @@ class LanguageModel(Model):
     weights : operator name -> float32 (1, k, n).  parameters : embedding (vocabulary, width) and
     norm gains.
     blocks : operator name -> the weights as a GGUF file holds them (`gguf_model.BlockWeights`),
-    where they are quantised.
+    where they are quantised.  biases : operator name -> float32 (n,).
     context, batch : the decoding step that `mac_ops` and `vector_ops` count; `at(context=, batch=)`
     gives another.
     """
@@ -73,10 +73,11 @@ class LanguageModel(Model):
         weights: Mapping[str, np.ndarray],
         parameters: Mapping[str, np.ndarray],
         blocks: Mapping[str, Any] | None = None,
+        biases: Mapping[str, np.ndarray] | None = None,
     ):
         self.name, self.sha256, self.shape, self.tokenizer = name, sha256, shape, tokenizer
         self.weights, self.parameters, self.blocks = weights, parameters, blocks or {}
-        self.biases, self.stored, self.rectified = {}, {}, frozenset()
+        self.biases, self.stored, self.rectified = dict(biases or {}), {}, frozenset()
         self._count(shape.context, 1)
         _check_arrays(self)
 
@@ -124,8 +125,11 @@ class LanguageModel(Model):
         return out
 
     def exact(self, op: MacOp, x: np.ndarray, w: np.ndarray | None, first: int) -> np.ndarray:
-        """The `multiply` of an ideal machine: float32 products."""
-        return product(x, self.weights[op.name] if w is None else w)
+        """The `multiply` of an ideal machine: float32 products, bias added."""
+        if w is not None:
+            return product(x, w)
+        y = product(x, self.weights[op.name])
+        return y + self.biases[op.name] if op.name in self.biases else y
 
     def logits(
         self, inputs: np.ndarray, multiply: Multiply | None = None, first: int = 0
@@ -187,7 +191,8 @@ class LanguageModel(Model):
             )
         row = cache.length * len(tokens)
         states = hidden_states(self.shape, self.parameters, self._ops, tokens, cache, multiply, row)
-        return multiply(self._ops["head"], states[None, :, -1], None, row)[0]
+        y = multiply(self._ops["head"], states[None, :, -1], None, row)[0]
+        return capped(y, self.shape.logit_cap)
 
     def _states(
         self, tokens: np.ndarray, multiply: Multiply, first: int
@@ -218,7 +223,8 @@ class LanguageModel(Model):
         """(index of the first row, logits (rows, vocabulary)) of a few rows at a time."""
         rows, flat = max(1, LOGITS // self.shape.vocabulary), states.reshape(-1, self.shape.width)
         for i in range(0, len(flat), rows):
-            yield i, multiply(self._ops["head"], flat[None, i : i + rows], None, first + i)[0]
+            y = multiply(self._ops["head"], flat[None, i : i + rows], None, first + i)[0]
+            yield i, capped(y, self.shape.logit_cap)
 
     def _checked_tokens(self, tokens: np.ndarray, extra: int = 0) -> np.ndarray:
         maker = getattr(tokens, "tokenizer", None)
@@ -282,16 +288,17 @@ def _check_arrays(model: LanguageModel) -> None:
     the vocabulary.
     """
     shape = model.shape
-    gains = [
-        "norm",
-        *(f"layer{i}.{kind}_norm" for i in range(shape.layers) for kind in ("attention", "ffn")),
-    ]
+    layers = range(shape.layers)
+    gains = {f"layer{i}.{name}": (n,) for i in layers for name, n in shape.gains.items()}
     wanted: dict[str, tuple[int, ...]] = {
         op.name: (1, op.k, op.n) for op in model.mac_ops if op.kind == "weights"
     }
-    wanted |= {"embedding": (shape.vocabulary, shape.width), **dict.fromkeys(gains, (shape.width,))}
+    wanted |= {"embedding": (shape.vocabulary, shape.width), "norm": (shape.width,), **gains}
+    wanted |= {f"bias of {op.name}": (op.n,) for op in model.mac_ops if op.name in model.biases}
+    held = {**model.parameters, **model.weights}
+    held |= {f"bias of {name}": bias for name, bias in model.biases.items()}
     for name, size in wanted.items():
-        array = model.weights.get(name, model.parameters.get(name))
+        array = held.get(name)
         if array is None or array.shape != size:
             raise ModelError(
                 f"{model.name}: {name!r} has shape {None if array is None else array.shape}, "

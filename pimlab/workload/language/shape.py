@@ -8,9 +8,12 @@ weights, so a shape whose weights nobody has is a workload for energy and latenc
 
 from __future__ import annotations
 
+import itertools
+
 from pimlab.machine.protocol import MacOp, VectorOp
-from pimlab.values import Value, choice, integer, number
+from pimlab.values import Value, choice, integer, number, part, truth
 from pimlab.workload.graph import Edge, Graph
+from pimlab.workload.language.rotary import Divisors, Rotary
 
 
 class DecoderShape(Value):
@@ -31,9 +34,36 @@ class DecoderShape(Value):
     )
     rope_base: float = number(above=0, default=10000.0, doc="base of the rotary angles")
     norm_epsilon: float = number(above=0, default=1e-5)
+    rotary: Rotary = part(Rotary, default=Rotary())
+    gate: str = choice("silu", "gelu", default="silu", doc="activation of SwiGLU's gate; GeGLU's")
+    qk_norm: bool = False
+    """Whether queries and keys are normalised, head by head (Qwen3, Gemma 3)."""
+    post_norms: bool = False
+    """Whether what attention and feed-forward make is normalised too (Gemma 2 and 3)."""
+    window: int | None = integer(
+        1, default=None, doc="tokens that a local layer looks at, its own included; None: all"
+    )
+    global_every: int | None = integer(
+        2,
+        default=None,
+        doc="every so manieth layer looks at all; None: where there is a window, none",
+    )
+    local_rope_base: float | None = number(
+        above=0, default=None, doc="of local layers, whose angles are not scaled; None: rope_base"
+    )
+    attention_scale: float | None = number(
+        above=0, default=None, doc="what multiplies scores; None: head_width**-0.5"
+    )
+    attention_cap: float | None = number(
+        above=0, default=None, doc="scores are cap tanh(score / cap); None: as they are"
+    )
+    logit_cap: float | None = number(above=0, default=None, doc="the same for logits")
+    embedding_scale: float = number(above=0, default=1.0)
 
     def check(self) -> None:
         """Query heads share key-value heads evenly; rotary pairs need an even head width."""
+        truth("DecoderShape qk_norm", self.qk_norm)
+        truth("DecoderShape post_norms", self.post_norms)
         if self.heads % self.kv_heads:
             raise ValueError(
                 f"DecoderShape heads={self.heads} is no multiple of kv_heads={self.kv_heads}"
@@ -43,6 +73,26 @@ class DecoderShape(Value):
                 f"DecoderShape head_width={self.head_width} is odd; rotary positions turn pairs of "
                 "features"
             )
+        _check_rotary(self.rotary, self.head_width)
+
+    def is_local(self, layer: int) -> bool:
+        """Whether a layer looks at the last `window` tokens alone."""
+        every = self.global_every
+        return self.window is not None and (every is None or (layer + 1) % every != 0)
+
+    def span(self, layer: int, context: int) -> int:
+        """Keys that a layer looks at for the last of `context` tokens."""
+        return min(context, self.window) if self.window and self.is_local(layer) else context
+
+    @property
+    def gains(self) -> dict[str, int]:
+        """Normalisations of one layer by name, and the features each has a gain for."""
+        found = {"attention_norm": self.width}
+        if self.qk_norm:
+            found |= {"q_norm": self.head_width, "k_norm": self.head_width}
+        if self.post_norms:
+            found |= {"attention_post_norm": self.width, "ffn_post_norm": self.width}
+        return found | {"ffn_norm": self.width}
 
     @property
     def matrices(self) -> dict[str, tuple[int, int]]:
@@ -103,6 +153,20 @@ class DecoderShape(Value):
         )
 
 
+def _check_rotary(rotary: Rotary, head_width: int) -> None:
+    width, scaling = rotary.width or head_width, rotary.scaling
+    if width > head_width or width % 2:
+        raise ValueError(
+            f"DecoderShape rotary width={width}; allowed: an even number up to {head_width}, the "
+            "width of a head"
+        )
+    if isinstance(scaling, Divisors) and len(scaling.short) != width // 2:
+        raise ValueError(
+            f"DecoderShape rotary scaling has {len(scaling.short)} divisors; allowed: "
+            f"{width // 2}, one a pair of features that turn"
+        )
+
+
 def weight_intensity(batch: int, bytes_a_weight: float = 2.0) -> float:
     """Arithmetic intensity of decoding a linear layer, op/B: 2 batch / bytes a weight (activations
     not counted).
@@ -151,7 +215,7 @@ def mac_ops(shape: DecoderShape, context: int, batch: int = 1) -> tuple[MacOp, .
             name=f"layer{i}.scores",
             m=rows,
             k=size,
-            n=context,
+            n=shape.span(i, context),
             groups=groups,
             kind="activations",
             cached=True,
@@ -160,7 +224,7 @@ def mac_ops(shape: DecoderShape, context: int, batch: int = 1) -> tuple[MacOp, .
         values = MacOp(
             name=f"layer{i}.values",
             m=rows,
-            k=context,
+            k=shape.span(i, context),
             n=size,
             groups=groups,
             kind="activations",
@@ -176,27 +240,38 @@ def vector_ops(shape: DecoderShape, context: int, batch: int = 1) -> tuple[Vecto
     batch.
     """
     checked_point(shape, context, batch)
-    gated = shape.feed_forward == "swiglu"
-    norm, hidden = "rmsnormalization" if gated else "layernormalization", shape.hidden
-    turned = (shape.heads + shape.kv_heads) * shape.head_width
-    rotary = [("rotaryembedding", "rotaryembedding", turned)] if gated else []
-    activation = [("swish", "swish", hidden), ("mul", "mul", hidden)]
-    each = [
-        ("attention_norm", norm, shape.width),
-        *rotary,
-        ("softmax", "softmax", shape.heads * context),
-        ("attention_add", "add", shape.width),
-        ("ffn_norm", norm, shape.width),
-        *(activation if gated else [("gelu", "gelu", hidden)]),
-        ("ffn_add", "add", shape.width),
-    ]
+    norm = "rmsnormalization" if shape.feed_forward == "swiglu" else "layernormalization"
     ops = [VectorOp(name="embedding", kind="gather", elements=batch * shape.width)]
     ops += [
         VectorOp(name=f"layer{i}.{name}", kind=kind, elements=batch * n)
         for i in range(shape.layers)
-        for name, kind, n in each
+        for name, kind, n in _layer_vectors(shape, norm, shape.span(i, context))
     ]
-    return (*ops, VectorOp(name="norm", kind=norm, elements=batch * shape.width))
+    ops += [VectorOp(name="norm", kind=norm, elements=batch * shape.width)]
+    if shape.logit_cap is not None:
+        ops += [VectorOp(name="logit_cap", kind="tanh", elements=batch * shape.vocabulary)]
+    return tuple(ops)
+
+
+def _layer_vectors(shape: DecoderShape, norm: str, keys: int) -> list[tuple[str, str, int]]:
+    """(name, kind, elements of one sequence) of a layer's operators that are no MAC."""
+    gated, hidden, width = shape.feed_forward == "swiglu", shape.hidden, shape.width
+    q, k = shape.heads * shape.head_width, shape.kv_heads * shape.head_width
+    activation = "swish" if shape.gate == "silu" else "gelu"
+    return [
+        ("attention_norm", norm, width),
+        *([("q_norm", norm, q), ("k_norm", norm, k)] if shape.qk_norm else []),
+        *([("rotaryembedding", "rotaryembedding", q + k)] if gated else []),
+        *([("cap", "tanh", shape.heads * keys)] if shape.attention_cap else []),
+        ("softmax", "softmax", shape.heads * keys),
+        *([("attention_post_norm", norm, width)] if shape.post_norms else []),
+        ("attention_add", "add", width),
+        ("ffn_norm", norm, width),
+        *([(activation, activation, hidden)] if gated else [("gelu", "gelu", hidden)]),
+        *([("mul", "mul", hidden)] if gated else []),
+        *([("ffn_post_norm", norm, width)] if shape.post_norms else []),
+        ("ffn_add", "add", width),
+    ]
 
 
 def graph(shape: DecoderShape) -> Graph:
@@ -211,19 +286,32 @@ def graph(shape: DecoderShape) -> Graph:
         pairs += [(layer + a, layer + b) for a, b in _within_layer(shape)]
         x = layer + "ffn_add"
     pairs += [(x, "norm"), ("norm", "head")]
+    if shape.logit_cap is not None:
+        pairs.append(("head", "logit_cap"))
     return Graph(edges=tuple(Edge(maker=a, reader=b) for a, b in pairs), rows={})
 
 
 def _within_layer(shape: DecoderShape) -> list[tuple[str, str]]:
     gated = shape.feed_forward == "swiglu"
-    rotary = [("q", "rotaryembedding"), ("k", "rotaryembedding"), ("rotaryembedding", "scores")]
     pairs = [("attention_norm", name) for name in "qkv"]
-    pairs += rotary if gated else [("q", "scores"), ("k", "scores")]
-    pairs += [("scores", "softmax"), ("softmax", "values"), ("v", "values"), ("values", "o")]
-    pairs += [("o", "attention_add"), ("attention_add", "ffn_norm"), ("ffn_norm", "up")]
+    q, k = ("q_norm", "k_norm") if shape.qk_norm else ("q", "k")
+    pairs += [("q", "q_norm"), ("k", "k_norm")] if shape.qk_norm else []
+    turned = "rotaryembedding" if gated else ""
+    pairs += [(q, turned), (k, turned), (turned, "scores")] if gated else []
+    pairs += [] if gated else [(q, "scores"), (k, "scores")]
+    pairs += _chain("scores", *(["cap"] if shape.attention_cap else []), "softmax", "values", "o")
+    pairs += [("v", "values")]
+    pairs += _chain("o", *(["attention_post_norm"] if shape.post_norms else []), "attention_add")
+    pairs += [("attention_add", "ffn_norm"), ("ffn_norm", "up")]
     if gated:
-        pairs += [("ffn_norm", "gate"), ("gate", "swish"), ("swish", "mul"), ("up", "mul")]
+        activation = "swish" if shape.gate == "silu" else "gelu"
+        pairs += [("ffn_norm", "gate"), ("gate", activation), (activation, "mul"), ("up", "mul")]
         pairs += [("mul", "down")]
     else:
         pairs += [("up", "gelu"), ("gelu", "down")]
-    return [*pairs, ("down", "ffn_add"), ("attention_add", "ffn_add")]
+    pairs += _chain("down", *(["ffn_post_norm"] if shape.post_norms else []), "ffn_add")
+    return [*pairs, ("attention_add", "ffn_add")]
+
+
+def _chain(*names: str) -> list[tuple[str, str]]:
+    return list(itertools.pairwise(names))

@@ -2,7 +2,7 @@
 text again.
 
 `BytePairs` is the project's own (merges learnt by datasets/train/train_small_lm.py);
-`gguf_tokenizer` in `gguf_model` builds the one a GGUF file describes. Both have `name`, `size`,
+`gguf_tokenizer` in `gguf_tokens` builds the one a GGUF file describes. Both have `name`, `size`,
 `encode(text)` and `decode(tokens)`.
 """
 

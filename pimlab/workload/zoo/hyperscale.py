@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from typing import NoReturn, Self
+from typing import Any, NoReturn, Self
 
 from pimlab import catalogue
 from pimlab.workload.language.shape import DecoderShape, graph, mac_ops, vector_ops
@@ -69,7 +69,7 @@ def hyperscale(name: str) -> HyperscaleModel:
     if name in UNPUBLISHED:
         raise ModelError(f"{name}: {UNPUBLISHED[name]}")
     entry = catalogue.entry("shapes", name)
-    sizes = {
+    sizes: dict[str, Any] = {
         field: int(entry[field].value)
         for field in ("vocabulary", "width", "layers", "heads", "kv_heads", "hidden", "context")
     }

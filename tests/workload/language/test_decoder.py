@@ -4,12 +4,11 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from pimlab.reference import decoder as plain
 from pimlab.workload.language import decoder
 from pimlab.workload.language.model import LanguageModel, Tokens
+from pimlab.workload.language.rotary import Linear, Rotary
 from pimlab.workload.language.shape import DecoderShape
 from pimlab.workload.language.tokens import BytePairs
 from pimlab.workload.model import ModelError
@@ -37,15 +36,14 @@ def arrays_of(shape, seed=0):
     sizes |= {"embedding": (shape.vocabulary, shape.width), "head": (shape.width, shape.vocabulary)}
     arrays = {name: rng.standard_normal(size) / np.sqrt(size[0]) for name, size in sizes.items()}
     arrays["embedding"] *= 16
-    gains = [
-        "norm",
-        *(f"layer{i}.{kind}_norm" for i in range(shape.layers) for kind in ("attention", "ffn")),
-    ]
-    arrays |= {name: 1 + 0.3 * rng.standard_normal(shape.width) for name in gains}
+    gains = {"norm": shape.width} | {
+        f"layer{i}.{name}": n for i in range(shape.layers) for name, n in shape.gains.items()
+    }
+    arrays |= {name: 1 + 0.3 * rng.standard_normal(n) for name, n in gains.items()}
     return {name: array.astype(np.float32) for name, array in arrays.items()}
 
 
-def model_of(shape=SHAPE, seed=0, **changed):
+def model_of(shape=SHAPE, seed=0, biases=None, **changed):
     arrays = arrays_of(shape, seed) | changed
     weights = {name: a[None] for name, a in arrays.items() if a.ndim == 2 and name != "embedding"}
     parameters = {name: a for name, a in arrays.items() if a.ndim == 1 or name == "embedding"}
@@ -57,6 +55,7 @@ def model_of(shape=SHAPE, seed=0, **changed):
         tokenizer=tokenizer,
         weights=weights,
         parameters=parameters,
+        biases=biases,
     )
 
 
@@ -70,6 +69,75 @@ def test_logits_equal_the_second_implementation():
         [plain.logits(dataclasses.asdict(SHAPE), arrays_of(SHAPE), row) for row in tokens]
     )
     np.testing.assert_allclose(model.logits(tokens), expected, rtol=0, atol=2e-5)
+
+
+QWEN3 = SHAPE.but(qk_norm=True, rotary=Rotary(pairs="halves"))
+GEMMA2 = SHAPE.but(
+    post_norms=True,
+    gate="gelu",
+    window=4,
+    global_every=2,
+    attention_scale=0.4,
+    attention_cap=3.0,
+    logit_cap=5.0,
+    embedding_scale=24**0.5,
+    rotary=Rotary(pairs="halves"),
+)
+GEMMA3 = GEMMA2.but(
+    qk_norm=True,
+    attention_cap=None,
+    logit_cap=None,
+    local_rope_base=10.0,
+    rotary=Rotary(pairs="halves", scaling=Linear(factor=8.0)),
+)
+PHI3 = SHAPE.but(window=5, rotary=Rotary(pairs="halves", width=2))
+FAMILIES = {"qwen3": QWEN3, "gemma2": GEMMA2, "gemma3": GEMMA3, "phi3": PHI3}
+
+
+def _plain_sizes(shape):
+    sizes = dataclasses.asdict(shape)
+    scaling = shape.rotary.scaling
+    rule = None if scaling is None else {"kind": "linear", "factor": scaling.factor}
+    return sizes | {"halves": shape.rotary.pairs == "halves", "turned": shape.rotary.width,
+                    "rope": rule}  # fmt: skip
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_equals_the_second_implementation(family):
+    shape = FAMILIES[family]
+    model, tokens = model_of(shape), tokens_of(2, 12)
+    expected = [plain.logits(_plain_sizes(shape), arrays_of(shape), row) for row in tokens]
+    np.testing.assert_allclose(model.logits(tokens), expected, rtol=0, atol=2e-4)
+
+
+def test_biases_of_queries_keys_and_values_are_added():
+    rng, names = np.random.default_rng(2), [f"layer{i}.{n}" for i in range(2) for n in "qkv"]
+    sizes = {name: arrays_of(SHAPE)[name].shape[1] for name in names}
+    biases = {name: rng.standard_normal(n).astype(np.float32) for name, n in sizes.items()}
+    model, tokens = model_of(biases=biases), tokens_of(1, 12)
+    arrays = arrays_of(SHAPE) | {f"{name}_bias": bias for name, bias in biases.items()}
+    expected = plain.logits(dataclasses.asdict(SHAPE), arrays, tokens[0])
+    np.testing.assert_allclose(model.logits(tokens)[0], expected, rtol=0, atol=2e-5)
+    with pytest.raises(ModelError, match=r"'bias of layer0.q' has shape \(3,\), needed \(24,\)"):
+        model_of(biases={"layer0.q": np.zeros(3, np.float32)})
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_local_layers_hand_out_the_macs_they_count(family):
+    model, counted = model_of(FAMILIES[family]).at(context=9, batch=2), []
+
+    def multiply(op, x, w, first):
+        y = model.exact(op, x, w, first)
+        counted.append(y.size * x.shape[-1])
+        return y
+
+    logits, cache = model.prefill(tokens_of(2, 8))
+    after = model.decode_step(np.zeros(2, int), cache, multiply)
+    assert sum(counted) == model.macs
+    whole = model.logits(np.concatenate([tokens_of(2, 8), np.zeros((2, 1), int)], axis=1))
+    np.testing.assert_allclose(logits, whole[:, 7], atol=1e-4)
+    np.testing.assert_allclose(after, whole[:, 8], atol=1e-4)
+    model.graph.order([op.name for op in (*model.mac_ops, *model.vector_ops)])
 
 
 def test_prefill_and_decode_steps_continue_as_one_window():
@@ -144,23 +212,6 @@ def test_generated_tokens_are_the_likeliest_ones():
     made = model.generate(prompt, 5)
     whole = np.concatenate([prompt, made], axis=1)
     assert (model.logits(whole)[:, 3:-1].argmax(axis=-1) == made).all()
-
-
-@given(st.integers(0, 2**32), st.integers(0, 40), st.integers(1, 40))
-@settings(max_examples=25, deadline=None)
-def test_rotation_keeps_lengths_and_depends_on_distance_alone(seed, start, distance):
-    x, y = np.random.default_rng(seed).standard_normal((2, 1, 1, 1, 4)).astype(np.float32)
-
-    def at(position):
-        return decoder.rotary_angles(SHAPE, position, 1)
-
-    turned = decoder.rotate(x, at(start))
-    assert np.linalg.norm(turned) == pytest.approx(np.linalg.norm(x), rel=1e-5)
-    score = (turned * decoder.rotate(y, at(start + distance))).sum()
-    assert score == pytest.approx((x * decoder.rotate(y, at(distance))).sum(), abs=1e-4)
-    np.testing.assert_allclose(
-        turned[0, 0, 0], plain.turn(x[0, 0, 0], start, SHAPE.rope_base), atol=1e-5
-    )
 
 
 def test_activations_at_their_ends():
