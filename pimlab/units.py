@@ -1,9 +1,9 @@
 """Which SI number does a text like "25 uS", "0.267 pJ" or "1 day" stand for?
 
 Every unit is a product of powers of a few base dimensions (volt, siemens, second, kelvin, metre,
-bit and the dimensionless counts `op` and `MAC`), so "10 fJ" and "1e-14 V^2 S s" are the same
-quantity and "25 uA" is never a conductance. Numbers are read with `decimal.Decimal`: the float is
-the nearest one to the text, not to a product of rounded factors.
+bit, the currencies won and USD, and the dimensionless counts `op` and `MAC`), so "10 fJ" and
+"1e-14 V^2 S s" are the same quantity and "25 uA" is never a conductance. Numbers are read with
+`decimal.Decimal`: the float is the nearest one to the text, not to a product of rounded factors.
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ _PREFIXED: dict[str, tuple[str, dict[str, int]]] = {
     "FLOPS": ("1", {"op": 1, "s": -1}),
     "op": ("1", {"op": 1}),
     "eV": ("1.602176634e-19", {"V": 2, "S": 1, "s": 1}),
+    "won": ("1", {"won": 1}),
+    "USD": ("1", {"USD": 1}),
 }
 _PLAIN: dict[str, tuple[str, dict[str, int]]] = {
     "": ("1", {}),

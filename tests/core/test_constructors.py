@@ -77,6 +77,8 @@ def _examples():
     yield model.graph
     yield planned(model, pimlab.target("hbm-pim"))
     yield pimlab.place(model, [pimlab.target("warboy")])
+    yield pimlab.offer("rngd")
+    yield pimlab.farm.Service(name="digits", model="digits-mlp", rate="1 kHz", latency="1 ms")
 
 
 def _walk(value, found):

@@ -40,6 +40,7 @@ MAY_IMPORT = {
     "plan": PLANNED | {"result"},
     "schedule": PLANNED | {"plan", "result"},
     "cluster": PLANNED | {"plan", "result"},
+    "farm": PLANNED | {"plan", "schedule", "cluster", "result"},
     "studies": STUDY | {"plan", "schedule"},
     "plot": GROUND | {"result"},
     "roadmap": STUDY | {"plan", "schedule", "studies", "plot"},

@@ -1,0 +1,31 @@
+"""Which cards, of which vendor, in which cloud, serve what? Offers, services, rules, the farm."""
+
+from __future__ import annotations
+
+from pimlab.farm.abilities import Ability, Reason, abilities
+from pimlab.farm.answer import Farm, changes
+from pimlab.farm.offers import Offer, offer, offers
+from pimlab.farm.provision import ContradictionError, provision
+from pimlab.farm.rules import Period, Rules, k_cloud
+from pimlab.farm.services import DAY, Service
+from pimlab.farm.sites import Cloud, Rack
+
+__all__ = [
+    "DAY",
+    "Ability",
+    "Cloud",
+    "ContradictionError",
+    "Farm",
+    "Offer",
+    "Period",
+    "Rack",
+    "Reason",
+    "Rules",
+    "Service",
+    "abilities",
+    "changes",
+    "k_cloud",
+    "offer",
+    "offers",
+    "provision",
+]
