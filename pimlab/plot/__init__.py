@@ -4,6 +4,8 @@ matplotlib.
 
 from typing import Any
 
+from pimlab.plot.front import front
+from pimlab.plot.rates import energy_against_rate
 from pimlab.plot.roadmap import energy_breakdown, waterfall
 from pimlab.plot.stages import operating_points
 from pimlab.plot.style import STAGE_COLOURS, save
@@ -11,7 +13,9 @@ from pimlab.plot.timeline import timeline
 
 __all__ = [
     "STAGE_COLOURS",
+    "energy_against_rate",
     "energy_breakdown",
+    "front",
     "operating_points",
     "save",
     "timeline",
