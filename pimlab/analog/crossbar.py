@@ -99,7 +99,8 @@ class Crossbar(ArrayDesign):
             "buffer bit": inputs * self.input_bits * across + outputs * SUM_BITS,
             "network bit": inputs * self.input_bits * across + outputs * SUM_BITS * down,
         }
-        return {event: count for event, count in counts.items() if event in self.prices}
+        prices = self.prices  # made anew at each look
+        return {event: count for event, count in counts.items() if event in prices}
 
     def latency(self, op: MacOp | VectorOp) -> Mapping[str, float]:
         """Seconds of one inference: the m input rows of an operator follow each other through its

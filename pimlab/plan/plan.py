@@ -85,7 +85,7 @@ class Plan(Value):
         for op in self.owners:
             if op not in known:
                 raise ValueError(f"plan: {op!r} is no operator of the model{nearest(op, known)}")
-        owners = {op.name: self._owner(op) for op in (*self.model.mac_ops, *self.model.vector_ops)}
+        owners = {op.name: self._owner(op) for op in self.operators}
         object.__setattr__(self, "owners", owners)
         object.__setattr__(self, "machines", tuple(self.machines))
         object.__setattr__(self, "name", self.name or " + ".join(names))

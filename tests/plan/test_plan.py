@@ -123,3 +123,23 @@ def test_a_plan_is_of_one_model_and_names_its_operators():
         plan.machine("fc99")
     with pytest.raises(TypeError, match="neither a Target nor a Plan"):
         planned(MODEL, "warboy")
+
+
+def test_a_batch_that_the_banks_do_not_take_runs_on_the_host():
+    banks = pim.target("hbm-pim").but(widest=1)
+    one, four = (pim.run(MODEL, banks, batch=batch) for batch in (1, 4))
+    macs = [op.name for op in MODEL.mac_ops]
+    assert set(one.executor.sel(layer=macs).values.tolist()) == {"hbm-pim"}
+    assert set(four.executor.sel(layer=macs).values.tolist()) == {"warboy"}
+
+
+def test_a_batch_whose_caches_do_not_fit_says_how_many_chips_would():
+    shape, npu = pim.load_model("llama2-7b"), pim.target("warboy")
+    assert pim.run(shape, npu, batch=4).attrs["chips"] == "1"
+    for ask in (
+        lambda: pim.run(shape, npu, batch=64),
+        lambda: pim.schedule(pim.Plan(model=shape, machines=[npu], batch=64)),
+        lambda: pim.operating_points(shape, npu, batch=64),
+    ):
+        with pytest.raises(pim.plan.CapacityError, match=r"memory of warboy .* times .*chips=5"):
+            ask()
