@@ -47,6 +47,16 @@ def _count() -> Callable[[], Any]:
     return lambda: gemm_cycles(1000, 4096, 2048, rows=128, cols=128, compat="scalesim")
 
 
+def _schedule() -> Callable[[], Any]:
+    import pimlab
+    from benchmarks.resnet import resnet50
+
+    with tempfile.TemporaryDirectory() as folder:
+        model = pimlab.load_model(str(resnet50(Path(folder) / "resnet50.onnx")))
+    npu = pimlab.target("warboy")
+    return lambda: pimlab.schedule(model, npu, inferences=1000)
+
+
 TIMED: dict[str, Callable[[], Callable[[], Any]]] = {
     "wires 256 x 256": lambda: _wires(256),
     "wires 512 x 512": lambda: _wires(512),
@@ -54,6 +64,7 @@ TIMED: dict[str, Callable[[], Callable[[], Any]]] = {
     "decode step of a layer, batch 1": lambda: _decode(1),
     "decode step of a layer, batch 64": lambda: _decode(64),
     "SCALE-Sim's count of one product": _count,
+    "1000 inferences of ResNet-50 scheduled": _schedule,
 }
 """name -> a maker of what is timed; arrays and imports are ready before."""
 

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import pimlab
 from benchmarks import __main__ as command
 from benchmarks import bounds, scenarios, timing
 from benchmarks.cases import Case, cases
+from benchmarks.resnet import OPERATORS, resnet50
 
 ROOT = Path(__file__).parents[1]
 
@@ -112,3 +114,21 @@ def test_an_unknown_name_is_answered(capsys):
         "no benchmark has 'int8.gemn' in its name; did you mean 'int8.gemm'?"
         in capsys.readouterr().err
     )
+
+
+def test_resnet_50_has_the_published_operators(tmp_path):
+    model = pimlab.load_model(str(resnet50(tmp_path / "narrow.onnx", narrower=16)))
+    ops = [*model.mac_ops, *model.vector_ops]
+    assert (len(model.mac_ops), len(ops)) == (54, OPERATORS)
+    first, last = model.mac_ops[0], model.mac_ops[-1]
+    assert (first.m, first.k, first.n) == (112 * 112, 3 * 7 * 7, 4)
+    assert (last.m, last.k, last.n) == (1, 128, 1000)
+    busy = pimlab.schedule(model, pimlab.target("warboy"), inferences=20)
+    assert float(busy.interval_bound) <= float(busy.interval) < float(busy.latency)
+
+
+@pytest.mark.full
+def test_resnet_50_has_the_published_size(tmp_path):
+    model = pimlab.load_model(str(resnet50(tmp_path / "resnet50.onnx")))
+    assert sum(op.macs for op in model.mac_ops) == pytest.approx(4.1e9, rel=0.01)
+    assert sum(op.k * op.n * op.groups for op in model.mac_ops) == pytest.approx(25.5e6, rel=0.01)
