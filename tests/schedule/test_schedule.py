@@ -220,6 +220,9 @@ def test_overlap_is_never_slower_than_one_after_another():
         ({"replicas": {"b": 0}}, "no operator 'b' stands on arrays"),
         ({"places": {"bench: x": 0}}, r"places\['bench: x'\]=0"),
         ({"places": {"bench: z": 1}}, "bench: z"),
+        ({"places": {"bench: x": -2}}, r"places\['bench: x'\]=-2; allowed: an integer, 1 or more"),
+        ({"places": {"bench: x": 1.5}}, r"places\['bench: x'\]=1.5"),
+        ({"chips": 0}, "chips=0; allowed: an integer, 1 or more"),
         ({"answer": 3}, "answer=int"),
         ({"inferences": 10**8}, "allowed: 50000000"),
     ],
@@ -239,6 +242,25 @@ def test_operators_in_a_circle_are_refused_by_name():
     circle = plan({"a": {"x": 1.0}, "b": {"y": 1.0}}, [("a", "b", True), ("b", "a", True)])
     with pytest.raises(ValueError, match=r"circle \(a -> b -> a\)|circle \(b -> a -> b\)"):
         pim.schedule(circle)
+
+
+@pytest.mark.parametrize(
+    ("machine", "part", "message"),
+    [
+        ("pcm-hermes", {"capacity": 0}, "Crossbar capacity=0 is outside 1.."),
+        ("warboy", {"memory": {"bandwidth": 0}}, "Memory bandwidth=0 is outside above 0"),
+        ("warboy", {"memory": {"capacity": -1}}, "Memory capacity=-1 is outside above 0"),
+    ],
+)
+def test_resources_of_no_size_are_refused_by_name(machine, part, message):
+    target = pim.target(machine)
+    with pytest.raises(ValueError, match=message):
+        target.but(
+            **{
+                name: getattr(target, name).but(**value) if isinstance(value, dict) else value
+                for name, value in part.items()
+            }
+        )
 
 
 def test_the_answer_of_another_machine_is_refused():
