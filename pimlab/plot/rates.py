@@ -52,16 +52,15 @@ def _crossed(ax, machines: Mapping[str, xr.Dataset], crossings: xr.Dataset | Non
         return "What an inference costs follows from how often requests come"
     if not crossings.sizes["crossing"]:
         return "One machine costs least at every rate"
-    for at in range(crossings.sizes["crossing"]):
-        rate = float(crossings.rate[at])
-        one = machines[str(crossings.above[at].item())]
+    for i in range(crossings.sizes["crossing"]):
+        rate = float(crossings.rate[i])
+        one = machines[str(crossings.above[i].item())]
         joules = np.interp(np.log(rate), np.log(one.rate.values), np.log(one.energy.values))
         ax.plot(rate, np.exp(joules), "o", mfc="none", color="black", ms=9)
     first = crossings.isel(crossing=0)
-    rate, low, high = (
-        si(float(first[name]), "Hz", 3) for name in ("rate", "rate_low", "rate_high")
-    )
+    names = ("rate", "rate_low", "rate_high")
+    middle, low, high = (si(float(first[name]), "Hz", 3) for name in names)
     return (
-        f"{first.below.item()} costs less below {rate}, {first.above.item()} above\n"
+        f"{first.below.item()} costs less below {middle}, {first.above.item()} above\n"
         f"(prices leave it open from {low} to {high})"
     )
