@@ -7,6 +7,7 @@ The names below load on first use, so that `import pimlab` stays cheap.
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import Any
 
 __version__ = "0.1.0"
@@ -49,6 +50,9 @@ _EXPORTS = {
     "Key": "pimlab.keys",
     "Constant": "pimlab.constants",
     "assumed": "pimlab.constants",
+    "explore": "pimlab.lab",
+    "explore_device": "pimlab.lab",
+    "explore_schedule": "pimlab.lab",
 }
 _ROOMS = (
     "analog",
@@ -58,6 +62,7 @@ _ROOMS = (
     "dram_pim",
     "farm",
     "formats",
+    "lab",
     "npu",
     "plan",
     "plot",
@@ -80,6 +85,22 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"pimlab has no {name!r}{nearest(name, __all__)}")
     globals()[name] = value
     return value
+
+
+def _html(thing: Any) -> str:
+    return importlib.import_module("pimlab.lab").html(thing)
+
+
+def _show_in_notebooks() -> None:
+    """Tell IPython, where it runs, that `pimlab.lab.html` shows what is ours."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    if shell is not None and shell.display_formatter is not None:
+        shown = shell.display_formatter.formatters["text/html"]
+        shown.for_type_by_name("pimlab.values", "Value", _html)
+        shown.for_type_by_name("pimlab.workload.model", "Model", _html)
+
+
+_show_in_notebooks()
 
 
 def __dir__() -> list[str]:

@@ -4,6 +4,8 @@ matplotlib.
 
 from typing import Any
 
+from pimlab.plot.cells import cells
+from pimlab.plot.designs import designs
 from pimlab.plot.front import front
 from pimlab.plot.rates import energy_against_rate
 from pimlab.plot.roadmap import energy_breakdown, waterfall
@@ -13,6 +15,8 @@ from pimlab.plot.timeline import timeline
 
 __all__ = [
     "STAGE_COLOURS",
+    "cells",
+    "designs",
     "energy_against_rate",
     "energy_breakdown",
     "front",

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
+from pimlab.plot.designs import unbeaten
 from pimlab.plot.style import PARTS, expected, figure
 from pimlab.result import better
 
@@ -108,14 +109,9 @@ def _points(ax: Any, values: xr.DataArray, joules: xr.DataArray, said: Mapping[s
 def _front(ds: xr.Dataset, metric: str, joules: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:
     """Energies and values of the designs that no other one beats in both, by rising energy."""
     values = ds[metric]
-    sign = 1.0 if better(ds, metric) == "higher" else -1.0
     x = joules.broadcast_like(values).transpose(*values.dims).values.ravel()
     y = values.values.ravel()
-    best, kept = -np.inf, []
-    for i in np.lexsort((-sign * y, x)):
-        if sign * y[i] > best:
-            best = sign * y[i]
-            kept.append(i)
+    kept = unbeaten(x, y, better(ds, metric) == "higher")
     return x[kept], y[kept]
 
 

@@ -35,13 +35,18 @@ PARTS = (
 mpl.rcParams["svg.hashsalt"] = "pimlab"  # the same figure gives the same SVG
 
 
+def png(fig: Figure) -> bytes:
+    """A figure as the bytes of a PNG file of 100 dots an inch."""
+    written = io.BytesIO()
+    fig.savefig(written, format="png", dpi=100)
+    return written.getvalue()
+
+
 class Drawing(Figure):
     """A figure that a notebook shows as it is, with no window or pyplot state."""
 
     def _repr_png_(self) -> bytes:
-        written = io.BytesIO()
-        self.savefig(written, format="png", dpi=100)
-        return written.getvalue()
+        return png(self)
 
 
 def figure(width: float, height: float) -> Figure:

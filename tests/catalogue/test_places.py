@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 
 import pimlab as pim
-from pimlab import catalogue
+from pimlab import catalogue, cli
 from pimlab.catalogue import CatalogueError
 from pimlab.studies.store import StoreError
 
@@ -72,7 +72,7 @@ def test_files_of_ones_own_are_known_everywhere(own, capsys):
     result = pim.run(pim.load_model("digits-mlp"), pim.target("my-pim"))
     assert pim.target_of(result) == pim.target("my-pim")
     assert pim.cite(result)
-    assert pim.cli.main(["targets"]) == 0
+    assert cli.main(["targets"]) == 0
     assert "my-npu" in capsys.readouterr().out
 
 

@@ -44,6 +44,7 @@ MAY_IMPORT = {
     "studies": STUDY | {"plan", "schedule"},
     "plot": GROUND | {"result"},
     "roadmap": STUDY | {"plan", "schedule", "studies", "plot"},
+    "lab": STUDY | {"plan", "schedule", "studies", "plot"},
     "__init__": {"values"},
     "cli": EVERY,
     "__main__": {"cli"},

@@ -1,0 +1,48 @@
+"""Do values, models and answers show themselves, escaped, and is anything else refused?"""
+
+import pytest
+
+import pimlab as pim
+from pimlab.lab import html
+
+
+@pytest.mark.parametrize("name", ["warboy", "hbm-pim", "pcm-hermes"])
+def test_a_machine_shows_prices_with_status_and_source(name):
+    machine = pim.target(name)
+    text = html(machine)
+    assert name in text
+    assert "assumed" in text
+    assert all(source in text for source in machine.sources)
+
+
+def test_models_plans_answers_and_devices_show_themselves():
+    model = pim.load_model("digits-mlp")
+    out = pim.run(model, pim.target("warboy"), pim.load_data("digits", limit=20))
+    assert "fc1" in html(model)
+    assert "warboy" in html(pim.Plan(model=model, machines=[pim.target("warboy")]))
+    assert html(out).index("accuracy") < html(out).index("xarray.Dataset")
+    assert "data:image/png" in html(pim.device("pcm-joshi2020"))
+    assert "bits" in html(pim.ADC(bits=6))
+
+
+def test_text_is_escaped():
+    machine = pim.target("warboy").but(name="<script>alert(1)</script>")
+    assert "<script>" not in html(machine)
+    assert "&lt;script&gt;" in html(machine)
+
+
+def test_what_has_no_view_is_refused():
+    with pytest.raises(TypeError, match="html takes"):
+        html(3)
+
+
+def test_ipython_shows_values_by_it():
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell.instance()
+    try:
+        pim._show_in_notebooks()
+        data, _ = shell.display_formatter.format(pim.target("warboy"))
+        assert "organisation" in data["text/html"]
+    finally:
+        InteractiveShell.clear_instance()
