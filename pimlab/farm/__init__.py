@@ -5,6 +5,7 @@ from __future__ import annotations
 from pimlab.farm.abilities import Ability, Reason, abilities
 from pimlab.farm.answer import Farm, changes
 from pimlab.farm.offers import Offer, offer, offers
+from pimlab.farm.packing import Nodes, Partitions, inflated, pack
 from pimlab.farm.provision import ContradictionError, provision
 from pimlab.farm.rules import Period, Rules, k_cloud
 from pimlab.farm.services import DAY, Service
@@ -16,7 +17,9 @@ __all__ = [
     "Cloud",
     "ContradictionError",
     "Farm",
+    "Nodes",
     "Offer",
+    "Partitions",
     "Period",
     "Rack",
     "Reason",
@@ -24,8 +27,10 @@ __all__ = [
     "Service",
     "abilities",
     "changes",
+    "inflated",
     "k_cloud",
     "offer",
     "offers",
+    "pack",
     "provision",
 ]
