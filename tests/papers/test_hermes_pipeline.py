@@ -1,0 +1,47 @@
+"""papers/hermes-pipeline: the network of the chip's paper on its 64 cores, with replicas."""
+
+import numpy as np
+from paper_checks import *  # noqa: F403  # the checks of every paper
+
+
+def test_the_shapes_are_those_of_the_figure(make):
+    """27 x 56, 504 x 112, 1008 x 112 (twice), 1008 x 224, 2016 x 224 (three times), 224 x 10."""
+    ops = make.resnet9().mac_ops
+    assert [(op.k, op.n) for op in ops] == [
+        (27, 56),
+        (504, 112),
+        (1008, 112),
+        (1008, 112),
+        (1008, 224),
+        (2016, 224),
+        (2016, 224),
+        (2016, 224),
+        (224, 10),
+    ]
+    assert [op.m for op in ops] == [1024, 1024, 256, 256, 256, 64, 16, 16, 1]
+
+
+def test_cores_by_hand(ds):
+    """Tiles of 256 x 256: 1 + 2 + 4 + 4 + 4 + 8 + 8 + 8 + 1 = 40 cores once."""
+    assert ds.arrays.sel(copies="once").values.tolist() == [40, 40]
+    assert (ds.arrays.sel(copies="balanced") <= 64).all()
+
+
+def test_copies_shorten_the_interval_and_cost_the_cores_nothing(ds):
+    once, copied = (ds.sel(copies=name) for name in ("once", "balanced"))
+    assert (copied.interval < once.interval / 3).all()
+    np.testing.assert_allclose(copied.chip_energy, once.chip_energy, rtol=1e-9)
+    # four phases: 1024 positions of 521 ns, and their fifth on five copies
+    slowest = ds.interval.sel(mode="four-phase")
+    np.testing.assert_allclose(slowest.sel(copies="once"), 1024 * 521e-9, rtol=1e-6)
+    np.testing.assert_allclose(slowest.sel(copies="balanced"), 205 * 521e-9, rtol=1e-6)
+
+
+def test_the_printed_pair_is_beyond_the_chip(ds):
+    operations = float(ds.operations)
+    assert operations / 1.52e-6 > 4 * 63.1e12
+    assert operations / 1.51e-6 > 25 * 9.76e12
+
+
+def test_the_figure_draws(make, ds):
+    assert "resnet9 on pcm-hermes" in make.draw(ds).get_suptitle()
