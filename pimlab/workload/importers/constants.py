@@ -130,13 +130,17 @@ def constants(graph: Any) -> dict[str, np.ndarray]:
 
 def _codes(node: Any, found: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Codes less their zero point, and the scale shaped to multiply them, of a DequantizeLinear of
-    constants.
+    constants; of blocks along an axis each repeated.
     """
     codes, scale, *zero = (found[name] for name in node.input if name)
     axis = next((a.i for a in node.attribute if a.name == "axis"), 1)
+    block = next((a.i for a in node.attribute if a.name == "block_size"), 0)
     shape = (
         [-1 if i == axis % codes.ndim else 1 for i in range(codes.ndim)] if scale.ndim == 1 else []
     )
+    if block and scale.ndim == codes.ndim:
+        length, shape = codes.shape[axis], list(codes.shape)
+        scale, *zero = (np.repeat(a, block, axis).take(range(length), axis) for a in (scale, *zero))
     wide = codes.astype(
         np.int16 if codes.dtype.itemsize == 1 else np.int32
     )  # 8-bit codes less a zero point need 9 bits

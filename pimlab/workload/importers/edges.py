@@ -112,23 +112,34 @@ def edges(
 ) -> Graph:
     """The graph of the operators of one inference.
 
-    nodes : those that are no products.  operators : first output of a node -> name of its operator,
+    nodes : those that are no products.  An operator of a loop's steps stands once: it waits for
+    what its first step waits for.  operators : first output of a node -> name of its operator,
     where it is one.
     """
     known: dict[str, _Tensor] = {}
-    graph: list[Edge] = []
+    graph: dict[tuple[str, str], Edge] = {}
     rows: dict[str, int] = {}
+    places: dict[str, int] = {}
+    repeated: set[str] = set()
     for name, inputs, outputs, read in _in_order(nodes, operators, products):
         tensors = {one: known.get(one, _Tensor()) for one in inputs}
         axis, by_row = read(tensors, traces)
         makers = tuple(dict.fromkeys(maker for t in tensors.values() for maker in t.makers))
         if name is not None:
-            graph += _joined(name, tensors, by_row)
+            repeated |= {name} & places.keys()
+            place = places.setdefault(name, len(places))
+            for edge in _joined(name, tensors, by_row):
+                if places[edge.maker] < place:  # else it is one of the step before
+                    graph.setdefault((edge.maker, name), edge)
             makers = (name,)
             if axis is not None:
                 rows[name] = traces.one[outputs[0]].shape[axis]
         known.update(dict.fromkeys(outputs, _Tensor(makers, axis)))
-    return Graph(edges=tuple(graph), rows=rows)
+    whole = tuple(
+        edge.but(whole=True, stride=1, reach=0) if {edge.maker, edge.reader} & repeated else edge
+        for edge in graph.values()
+    )
+    return Graph(edges=whole, rows={name: n for name, n in rows.items() if name not in repeated})
 
 
 def _in_order(
@@ -162,7 +173,7 @@ def _joined(name: str, tensors: Mapping[str, _Tensor], by_row: Mapping[str, _Rea
     whole: dict[str, Edge] = {}
     partly: dict[str, Edge] = {}
     for tensor, (makers, axis) in tensors.items():
-        for maker in makers:
+        for maker in (one for one in makers if one != name):  # which is itself, a step before
             read = by_row.get(tensor)
             if read is None or axis is None:
                 whole[maker] = Edge(maker=maker, reader=name)

@@ -94,8 +94,7 @@ def _fixed_plans(fixed: list[_Declared]) -> list[Plan]:
     if fixed[0].dims[:1] == (1,):
         single = tuple(_led(one) if one.dims[:1] == (1,) else _whole(one) for one in fixed)
         found.append(Plan(single, False, False))
-    else:
-        found.append(Plan(tuple(_whole(one) for one in fixed), False, False))
+    found.append(Plan(tuple(_whole(one) for one in fixed), False, False))
     return found
 
 

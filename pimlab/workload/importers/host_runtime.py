@@ -151,7 +151,12 @@ def lacking(error: Exception) -> bool:
     text = str(error)
     return any(
         part in text
-        for part in ("NOT_IMPLEMENTED", "under development", "is not a registered function/op")
+        for part in (
+            "NOT_IMPLEMENTED",
+            "under development",
+            "is not a registered function/op",
+            "Batchwise recurrent operations",
+        )
     )
 
 

@@ -1,5 +1,8 @@
 """How is a product that ONNX writes in another form put as one that is split? As standard nodes
 that compute the same.
+
+Recurrent operators and the bodies of loops are written out step by step; the products of one node
+have its name with "@0", "@1", ... behind it, by which the importer knows them as one operator.
 """
 
 from __future__ import annotations
@@ -9,57 +12,38 @@ from typing import Any
 
 import numpy as np
 
+from pimlab.workload.importers import bodies, einsum, quantised_forms, recurrent
 from pimlab.workload.importers.constants import constant_names
+from pimlab.workload.importers.written import Nodes
+from pimlab.workload.model import ModelError
+
+_ROUNDS = 16
+"""How deep forms may stand in one another, such as a GRU in the body of a loop."""
 
 
-class _Nodes:
-    """Nodes in the place of one, whose inner names start with its output's."""
-
-    def __init__(self, node: Any, taken: set[str], version: int):
-        self.node, self.taken, self.version = node, taken, version
-        self.nodes: list[Any] = []
-        self.constants: dict[str, np.ndarray] = {}
-
-    def name(self, hint: str) -> str:
-        """A name that nothing in the graph has."""
-        base = f"{self.node.output[0]}.{hint}"
-        count = len(self.taken) + 1
-        free = (base if i == 0 else f"{base}.{i}" for i in range(count))
-        name = next(n for n in free if n not in self.taken)
-        self.taken.add(name)
-        return name
-
-    def constant(self, hint: str, value: Any) -> str:
-        """A constant tensor."""
-        name = self.name(hint)
-        self.constants[name] = np.asarray(value)
-        return name
-
-    def add(
-        self, kind: str, *inputs: str, output: str = "", name: str = "", **attributes: Any
-    ) -> str:
-        """A node, and the name of what it makes."""
-        from onnx import helper
-
-        made = output or self.name(kind.lower())
-        self.nodes.append(helper.make_node(kind, list(inputs), [made], name=name, **attributes))
-        return made
+def lowered(model: Any, file: str) -> Any:
+    """The model with every node that has another form written so, in place; ModelError for a form
+    that cannot be written so.
+    """
+    for _ in range(_ROUNDS):
+        if not any(node.op_type in FORMS for node in model.graph.node) or not _once(model, file):
+            return model
+    raise ModelError(f"{file}: loops stand more than {_ROUNDS} deep in one another")
 
 
-def lowered(model: Any) -> Any:
-    """The model with every node that has another form written so, in place."""
+def _once(model: Any, file: str) -> bool:
+    """Write every node that has another form so; whether there was one."""
     from onnx import numpy_helper
 
     graph = model.graph
     constants = constant_names(graph)
     taken = {name for node in graph.node for name in (*node.input, *node.output)} | constants
-    version = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 1)
+    place = Nodes(model, file, taken)
     nodes: list[Any] = []
     changed = False
     for node in graph.node:
-        form = _FORMS.get(node.op_type)
-        place = _Nodes(node, taken, version)
-        if form is None or not form(place, node, constants):
+        form = FORMS.get(node.op_type)
+        if form is None or not form(place.at(node), node, constants):
             nodes.append(type(node).FromString(node.SerializeToString()))
             continue
         changed = True
@@ -70,10 +54,10 @@ def lowered(model: Any) -> Any:
     if changed:
         del graph.node[:]
         graph.node.extend(nodes)
-    return model
+    return changed
 
 
-def _gemm(place: _Nodes, node: Any, constants: set[str]) -> bool:
+def _gemm(place: Nodes, node: Any, constants: set[str]) -> bool:
     """alpha A' B' + beta C of two computed operands, or of a transposed left one, as MatMul."""
     from onnx import helper
 
@@ -96,7 +80,7 @@ def _gemm(place: _Nodes, node: Any, constants: set[str]) -> bool:
     return True
 
 
-def _scaled(place: _Nodes, x: str, factor: float, output: str = "") -> str:
+def _scaled(place: Nodes, x: str, factor: float, output: str = "") -> str:
     """x times a number, in the type of x (before version 15 of ONNX: in float32)."""
     number = place.constant("factor", np.float32(factor))
     if place.version >= 15:
@@ -104,5 +88,18 @@ def _scaled(place: _Nodes, x: str, factor: float, output: str = "") -> str:
     return place.add("Mul", x, number, output=output)
 
 
-_FORMS: dict[str, Callable[[_Nodes, Any, set[str]], bool]] = {"Gemm": _gemm}
+FORMS: dict[str, Callable[[Nodes, Any, set[str]], bool]] = {
+    "Einsum": einsum.written,
+    "GRU": recurrent.gru,
+    "Gemm": _gemm,
+    "If": bodies.branches,
+    "LSTM": recurrent.lstm,
+    "Loop": bodies.loop,
+    "MatMulNBits": quantised_forms.matmul_nbits,
+    "QGemm": quantised_forms.gemm,
+    "QLinearConv": quantised_forms.convolution,
+    "QLinearMatMul": quantised_forms.matmul,
+    "RNN": recurrent.rnn,
+    "Scan": bodies.scan,
+}
 """Operator type -> what writes it as other nodes, and says whether it did."""

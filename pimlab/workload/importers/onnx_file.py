@@ -17,18 +17,26 @@ from pimlab.workload.model import ModelError
 MAC_TYPES = ("Conv", "ConvInteger", "ConvTranspose", "Gemm", "MatMul", "MatMulInteger")
 """Operator types whose multiply-accumulates a target executes."""
 
-REFUSED = frozenset(
-    {
-        "DeformConv",
-        "Einsum",
-        "GRU",
-        "LSTM",
-        "QLinearConv",
-        "QLinearMatMul",
-        "RNN",
-    }
+WRITTEN = (
+    "Einsum",
+    "GRU",
+    "LSTM",
+    "MatMulNBits",
+    "QGemm",
+    "QLinearConv",
+    "QLinearMatMul",
+    "RNN",
 )
+"""Operator types that are written as those (`lowering`)."""
+
+BODIES = ("If", "Loop", "Scan")
+"""Operator types whose bodies are written out where they multiply."""
+
+REFUSED = frozenset({"DeformConv"})
 """Standard operator types that hold multiply-accumulates in a form that is not split."""
+
+_MICROSOFT = ("MatMulNBits", "QGemm")
+"""Operators of com.microsoft that are read."""
 
 RANDOM = frozenset(
     {
@@ -302,7 +310,7 @@ def _refuse_training(model: Any, file: str) -> None:
 
 
 def _refuse(node: Any, file: str) -> None:
-    supported = f"supported MAC operators: {', '.join(MAC_TYPES)}"
+    supported = f"supported MAC operators: {', '.join((*MAC_TYPES, *WRITTEN))}"
     name = f"{file}: node {label(node)!r}"
     article = "an" if node.op_type[0] in "AEI" or node.op_type in ("LSTM", "RNN") else "a"
     if node.domain == "ai.onnx.ml" and node.op_type in ML_HOST:
@@ -313,6 +321,8 @@ def _refuse(node: Any, file: str) -> None:
             "writes them), which no target executes; allowed: neural networks, such as an "
             "MLPClassifier, whose output of numbers is chosen with output='probabilities'"
         )
+    if node.domain == "com.microsoft" and node.op_type in _MICROSOFT:
+        return
     if node.domain not in _DOMAINS:
         raise ModelError(
             f"{name} is {node.domain}.{node.op_type}, an operator outside the ONNX standard; "
@@ -328,7 +338,8 @@ def _refuse(node: Any, file: str) -> None:
             f"{name} is {article} {node.op_type}, which no target executes; {supported}"
         )
     for inner in inner_nodes(node):
-        if inner.op_type in MAC_TYPES or inner.op_type in REFUSED or inner.domain not in _DOMAINS:
+        held = inner.op_type in (*MAC_TYPES, *WRITTEN) and node.op_type not in BODIES
+        if held or inner.op_type in REFUSED or inner.domain not in _DOMAINS:
             raise ModelError(
                 f"{name} is {article} {node.op_type} that holds the {inner.op_type} "
                 f"{inner.name!r}, which no target "

@@ -34,6 +34,7 @@ from pimlab.workload.importers.products import (
 )
 from pimlab.workload.importers.quantised import CONVERSIONS, quantised
 from pimlab.workload.importers.segments import segments
+from pimlab.workload.importers.steps import base_name, merged, shared_operators
 from pimlab.workload.importers.traces import Traces, close
 from pimlab.workload.model import Model, ModelError, Multiply, Stored
 
@@ -151,15 +152,17 @@ class OnnxModel(Model):
         graph: Any,
         traces: Traces,
     ) -> None:
-        self._ops = {made.name: _measured(made, traces, self._statics) for made in self._products}
+        self._ops = shared_operators(
+            self._products, {p.name: _measured(p, traces, self._statics) for p in self._products}
+        )
         self.mac_ops = tuple(self._ops.values())
         self.stored = dict(_stored(self._products, codes))
         outputs = [value.name for value in graph.output]
         self.quantised = quantised(
             self._products, nodes, outputs, self.parts.constants, self.stored
         )
-        others = dict(_vector_ops(nodes, traces, bool(self.quantised), {*self._ops}))
-        self.vector_ops = tuple(others.values())
+        others = _vector_ops(nodes, traces, bool(self.quantised), {*self._ops})
+        self.vector_ops = tuple({op.name: op for op in others.values()}.values())
         names = {tensor: op.name for tensor, op in others.items()}
         self.graph = edges(nodes, names, self._products, traces)
         self.weights = {
@@ -180,7 +183,8 @@ class OnnxModel(Model):
             if any(op.groups > 1 and op.kind == "weights" for op in self.mac_ops)
             else CHUNK_ELEMENTS
         )
-        self._chunk = 1 if self.one_by_one else max(1, allowed // largest)
+        stepped = any(made.rows_before for made in self._products)
+        self._chunk = 1 if self.one_by_one or stepped else max(1, allowed // largest)
 
     def _check_split(self, traces: Traces) -> str:
         """Why the outputs of the parts cannot be trusted, "" where they can. ModelError where a
@@ -193,7 +197,7 @@ class OnnxModel(Model):
             return ""
         for made in self._products:
             values = [{**self._statics, **traces.one}[name] for name in made.inputs]
-            y = made.apply(self._call(self._ops[made.name], self.exact, 0), *values)
+            y = made.apply(self._call(made, self.exact, 0), *values)
             if y.dtype.kind == "f" and not np.isfinite(y).any():
                 return (
                     f"model {self.name!r}: layer {made.name!r} overflows float32: its outputs are "
@@ -330,7 +334,7 @@ class OnnxModel(Model):
         for segment in self._segments:
             segment.run(values)
             for made in segment.products:
-                call = self._call(self._ops[made.name], multiply, first)
+                call = self._call(made, multiply, first)
                 y = made.apply(call, *(values[name] for name in made.inputs))
                 values[made.output] = _as_kind(y, self._kinds[made.output])
             for name in segment.dead:
@@ -339,9 +343,10 @@ class OnnxModel(Model):
         return self._finished(y, feeds) if finish else y
 
     def _call(
-        self, op: MacOp, multiply: Multiply, first: int
+        self, made: Product, multiply: Multiply, first: int
     ) -> Callable[[np.ndarray, np.ndarray | None], np.ndarray]:
-        return lambda x, w: multiply(op, x, w, first * op.m)
+        op = self._ops[made.name]
+        return lambda x, w: multiply(op, x, w, first * op.m + made.rows_before)
 
 
 def _is_single(one: graph_inputs.Input, value: np.ndarray) -> bool:
@@ -543,7 +548,7 @@ def _sizes(made: Product, values: list[np.ndarray], file: str) -> tuple[int, ...
 
 def _vector_ops(
     nodes: list[Any], traces: Traces, quantised: bool, taken: set[str]
-) -> Iterable[tuple[str, VectorOp]]:
+) -> dict[str, VectorOp]:
     """First output -> operator of the nodes that compute elements of each sample; what does not
     grow with the batch is arithmetic on shapes.
 
@@ -552,12 +557,15 @@ def _vector_ops(
     taken : names of the products, which no other operator may have; the new names are added.
     """
     free = {*SHAPE_ONLY, *(CONVERSIONS if quantised else ())}
+    found: dict[str, VectorOp] = {}
     for node in nodes:
         name = next((output for output in node.output if output), "")
         if name and node.op_type not in free and traces.growth(name) > 0:
-            unique = _unique(node.name or name, taken)
             kind, elements = node.op_type.lower(), traces.growth(name)
-            yield name, VectorOp(name=unique, kind=kind, elements=elements)
+            shown = node.name or name
+            unique = shown if base_name(shown) != shown else _unique(shown, taken)
+            found[name] = VectorOp(name=unique, kind=kind, elements=elements)
+    return merged(found, taken)
 
 
 def _stored(

@@ -35,6 +35,8 @@ class Product(ABC):
     """
     bias_origin: str = ""
     """The tensor of the file that `bias` holds."""
+    rows_before: int = 0
+    """Rows of its operator that earlier steps of a loop made (`steps`)."""
 
     def __init__(self, name: str, inputs: tuple[str, ...], output: str):
         self.name, self.inputs, self.output = name, inputs, output

@@ -112,7 +112,7 @@ def _traced(
     graph_inputs.declare(model, plan.inputs)
     sizes = {one.name: (1, *one.shape) if one.leading else one.shape for one in plan.inputs}
     limits.check_sizes(model, sizes, file)
-    folded = lowering.lowered(constants.folded(model))
+    folded = lowering.lowered(constants.folded(model), file)
     traces = Traces(folded, plan, file, example)
     _refuse_disputed(folded, traces)
     return folded, traces

@@ -17,38 +17,38 @@ from pimlab.workload.importers.onnx_split import OnnxModel
 W = np.ones((4, 4), np.float32)
 
 
-def test_an_lstm_is_refused_by_name(tmp_path):
-    layer = helper.make_node("LSTM", ["x", "w", "r"], ["y"], name="lstm_1", hidden_size=2)
-    constants = {"w": np.zeros((1, 8, 4), np.float32), "r": np.zeros((1, 8, 2), np.float32)}
-    path = write(tmp_path / "fashion.onnx", [layer], {"x": (3, "n", 4)}, constants)
+def test_an_operator_that_is_not_split_is_refused_by_name(tmp_path):
+    layer = node("DeformConv", ["x", "w", "o"], "y", name="bent", kernel_shape=[1, 1])
+    inputs = {"x": (1, 4, 3, 3), "o": (1, 2, 3, 3)}
+    path = write(tmp_path / "fashion.onnx", [layer], inputs, {"w": W[:, :, None, None]}, opset=19)
     expected = (
-        "fashion.onnx: node 'lstm_1' is an LSTM, which no target executes; "
-        "supported MAC operators: Conv, ConvInteger, ConvTranspose, Gemm, MatMul, MatMulInteger"
+        "fashion.onnx: node 'bent' is a DeformConv, which no target executes; supported MAC "
+        "operators: Conv, ConvInteger, ConvTranspose, Gemm, MatMul, MatMulInteger, Einsum, GRU, "
+        "LSTM, MatMulNBits, QGemm, QLinearConv, QLinearMatMul, RNN"
     )
     with pytest.raises(ModelError) as caught:
         load_model(path)
     assert str(caught.value) == expected
 
 
-@pytest.mark.parametrize("kind", ["GRU", "RNN", "Einsum"])
-def test_other_operators_that_hold_products_are_refused(tmp_path, kind):
-    if kind == "Einsum":
-        layer = node(kind, ["x", "w"], equation="nk,km->nm", name="e")
-    else:
-        layer = node(kind, ["x", "w", "w"], hidden_size=2, name="e")
-    shape, w = ((("n", 4)), W) if kind == "Einsum" else ((3, "n", 4), W.reshape(1, 4, 4))
-    with pytest.raises(ModelError, match=f"node 'e' is an? {kind}, which no target executes"):
-        load_model(write(tmp_path / "m.onnx", [layer], {"x": shape}, {"w": w}))
+def test_a_body_that_holds_what_is_not_split_is_refused(tmp_path):
+    inner = helper.make_node("FusedMatMul", ["x", "w"], ["o"], name="in", domain="com.microsoft")
+    graph = helper.make_graph([inner], "b", [], [helper.make_tensor_value_info("o", 1, None)])
+    layer = node("If", ["p"], then_branch=graph, else_branch=graph, name="choice")
+    constants = {"w": W, "p": np.array(True)}
+    path = write(tmp_path / "m.onnx", [layer], {"x": ("n", 4)}, constants,
+                 domains=("com.microsoft",))  # fmt: skip
+    with pytest.raises(ModelError, match="node 'choice' is an If that holds the FusedMatMul 'in'"):
+        load_model(path)
 
 
-def test_a_branch_that_holds_a_product_is_refused(tmp_path):
+def test_a_branch_that_a_constant_chooses_is_read(tmp_path):
     inner = helper.make_node("MatMul", ["x", "w"], ["o"], name="hidden")
     graph = helper.make_graph([inner], "b", [], [helper.make_tensor_value_info("o", 1, None)])
     layer = node("If", ["p"], then_branch=graph, else_branch=graph, name="choice")
-    with pytest.raises(ModelError, match="node 'choice' is an If that holds the MatMul 'hidden'"):
-        load_model(
-            write(tmp_path / "m.onnx", [layer], {"x": ("n", 4)}, {"w": W, "p": np.array(True)})
-        )
+    constants = {"w": W, "p": np.array(True)}
+    model = load_model(write(tmp_path / "m.onnx", [layer], {"x": ("n", 4)}, constants))
+    assert [(op.k, op.n) for op in model.mac_ops] == [(4, 4)]
 
 
 def test_operators_outside_the_standard_are_refused(tmp_path):
