@@ -7,6 +7,15 @@ setup(
     package_dir={"pimlab.datasets": "datasets"},
     package_data={
         "pimlab": ["catalogue/*.bib", "catalogue/*/*.toml", "py.typed"],
-        "pimlab.datasets": ["*.toml", "*.md", "*.gz", "*.npz", "*.csv", "models/*", "language/*"],
+        "pimlab.datasets": [
+            "*.toml",
+            "*.md",
+            "*.gz",
+            "*.npz",
+            "*.csv",
+            "models/*",
+            "language/*",
+            "requests/*",
+        ],
     },
 )

@@ -34,6 +34,10 @@ _EXPORTS = {
     "parallelise": "pimlab.cluster",
     "provision": "pimlab.farm",
     "offer": "pimlab.farm",
+    "serve": "pimlab.serving",
+    "load_requests": "pimlab.serving",
+    "poisson": "pimlab.serving",
+    "Slo": "pimlab.serving",
     "streamed": "pimlab.machine.streamed",
     "train": "pimlab.studies.training",
     "load_model": "pimlab.workload",
@@ -67,6 +71,7 @@ _ROOMS = (
     "plan",
     "plot",
     "result",
+    "serving",
     "units",
     "workload",
 )

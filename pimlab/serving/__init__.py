@@ -1,0 +1,37 @@
+"""How does a service answer a stream of requests? Batching, caches, and what its users see."""
+
+from __future__ import annotations
+
+from pimlab.serving.arrivals import Lengths, fixed, gamma, on_off, poisson, single_shots
+from pimlab.serving.bounds import Apart, rate_bound, zero_load
+from pimlab.serving.goodput import most_rate
+from pimlab.serving.policy import ROUTERS, Policy, Slo
+from pimlab.serving.requests import Requests
+from pimlab.serving.serve import serve
+from pimlab.serving.step_times import StepTimes, measured, of_model, of_plan, single_shot
+from pimlab.serving.traces import TRACES, load_requests
+
+__all__ = [
+    "ROUTERS",
+    "TRACES",
+    "Apart",
+    "Lengths",
+    "Policy",
+    "Requests",
+    "Slo",
+    "StepTimes",
+    "fixed",
+    "gamma",
+    "load_requests",
+    "measured",
+    "most_rate",
+    "of_model",
+    "of_plan",
+    "on_off",
+    "poisson",
+    "rate_bound",
+    "serve",
+    "single_shot",
+    "single_shots",
+    "zero_load",
+]

@@ -1,0 +1,137 @@
+"""Which requests, rates and SLOs can no policy serve? What is refused before anything runs."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from pimlab import units
+from pimlab.cluster.plans import ParallelPlan
+from pimlab.machine.links import Link
+from pimlab.serving.policy import Policy, Slo
+from pimlab.serving.requests import Requests
+from pimlab.serving.step_times import StepTimes
+from pimlab.values import Value, integer, part
+
+
+class Apart(Value):
+    """Replicas of their own for decoding: `replicas` of `times` (step times or a plan), to which
+    caches of prompts cross over `link`, one after another from each replica that reads prompts.
+    """
+
+    times: StepTimes | ParallelPlan = part(StepTimes, ParallelPlan)
+    link: Link = part(Link)
+    replicas: int = integer(1, default=1)
+
+
+class Service(NamedTuple):
+    """Replicas that read prompts (and decode, where nothing is apart), and how they batch."""
+
+    times: StepTimes
+    replicas: int
+    policy: Policy
+    apart: Apart | None = None
+
+    @property
+    def decoders(self) -> StepTimes:
+        """Step times of the replicas that decode."""
+        if self.apart is None:
+            return self.times
+        assert isinstance(self.apart.times, StepTimes)  # `service_of` made it of a plan
+        return self.apart.times
+
+    @property
+    def crossing(self) -> tuple[float, float]:
+        """(delay, s; s a token) of a cache that goes to the replica that decodes."""
+        if self.apart is None:
+            return 0.0, 0.0
+        return self.apart.link.delay, 8 * self.times.token_bytes / self.apart.link.bandwidth
+
+
+def check_requests(requests: Requests, service: Service) -> None:
+    """ValueError that names the first request longer than the model or its cache allows."""
+    total = requests.prompt.astype(np.int64) + requests.output
+    for times in (service.times, service.decoders):
+        for most, what in (
+            (times.longest, f"the longest context of {times.name}"),
+            (times.held // service.policy.page * service.policy.page, "its cache"),
+        ):
+            if (total > most).any():
+                i = int((total > most).argmax())
+                raise ValueError(
+                    f"request {i} of {requests.name!r} has {requests.prompt[i]} tokens in and "
+                    f"{requests.output[i]} out, {total[i]} together; allowed: {most}, {what}"
+                )
+
+
+def zero_load(requests: Requests, service: Service) -> dict[str, float]:
+    """Variable -> the least any of the requests can have with no others around, s."""
+    prompt, output = int(requests.prompt.min()), int(requests.output.min())
+    if service.policy.prefixes and requests.blocks.size:
+        prompt = 1
+    first, _ = service.times.alone(prompt, 1)
+    delay, send = service.crossing
+    step = float(service.decoders.step(1, prompt + 1)[0])
+    further = step * (output - 1) + (delay + send * prompt) * (output > 1)
+    return {"ttft": first, "tpot": step if output > 1 else 0.0, "latency": first + further}
+
+
+def check_slo(slo: Slo, requests: Requests, service: Service) -> None:
+    """ValueError that names a bound which no request keeps even when it is alone."""
+    least = zero_load(requests, service)
+    for name, bound in slo.bounds.items():
+        if bound < least[name]:
+            raise ValueError(
+                f"Slo {name}={units.si(bound, 's')} is below the {name} with no load, "
+                f"{units.si(least[name], 's')} for the shortest request of {requests.name!r}"
+            )
+
+
+def rate_bound(requests: Requests, service: Service) -> float:
+    """Requests a second above which queues grow whatever is done: the least work of a request, in
+    the steps that cost least a token, against all replicas.
+
+    Attention is taken at a request's mean context.
+    """
+    policy, times = service.policy, service.times
+    read = requests.prompt.astype(np.float64)
+    if policy.prefixes and requests.blocks.size:
+        read = np.ones_like(read)
+    further = requests.output - 1.0
+    reading = read.mean() * _least_rest(times, policy)
+    decoding = further.mean() * _least_rest(service.decoders, policy)
+    mean = requests.prompt + (requests.output + 1) / 2
+    decoding += float((further * _least_attention(service.decoders, policy, mean)).mean())
+    if service.apart is None:
+        return service.replicas / (reading + decoding) if reading + decoding else np.inf
+    decoders = service.apart.replicas / decoding if decoding else np.inf
+    return float(min(service.replicas / reading if reading else np.inf, decoders))
+
+
+def _least_rest(times: StepTimes, policy: Policy) -> float:
+    """s a token of what is no attention, in the step that costs least a token."""
+    most = float(policy.tokens if policy.mixed else max(policy.tokens, times.longest))
+    sizes = sorted({*times.tokens[times.tokens <= most], most})
+    return min(times.rest_at(n) / n for n in sizes)
+
+
+def _least_attention(times: StepTimes, policy: Policy, contexts: np.ndarray) -> np.ndarray:
+    """s a token of decoding at each context, in the batch that costs least."""
+    within = times.batch <= policy.batch
+    each = times.decode[within, :, 0] / times.batch[within][:, None]
+    least = each.min(axis=0)
+    if least.size == 1:
+        return np.full(contexts.size, least[0])
+    return np.interp(contexts, times.context, least)
+
+
+def check_rate(requests: Requests, service: Service) -> None:
+    """ValueError where requests keep coming faster than any order of work can answer them."""
+    most = rate_bound(requests, service)
+    if requests.rate is not None and service.policy.queue is None and requests.rate > most:
+        raise ValueError(
+            f"{requests.name!r} brings {requests.rate:.4g} requests a second; "
+            f"{service.replicas} x {service.times.name} serves {most:.4g} at most. Write "
+            "policy=Policy(queue=...) to refuse the rest, or add replicas"
+        )
