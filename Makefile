@@ -1,6 +1,7 @@
 # make reproduce   the main job: the roadmap study (table, figures, results/)
 # make test        lint, format, types, tests
 # make test-full   the larger runs as well (before closing an issue)
+# make test-browser  every notebook in JupyterLab in Chromium; pictures in results/browser
 # make coverage    lines that the tests run, kernels uncompiled; prints the share
 # make mutation    mutates 100 places and says which the tests notice (an hour of one core)
 # make bench       each kernel's time as a ratio to sgemm of the same shape
@@ -11,6 +12,7 @@ VENV ?= .venv
 PYTHON3 ?= python3
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+QUIET := $(VENV)/share/jupyter/lab/settings/overrides.json
 SHARED := -n auto --maxprocesses=4 --dist worksteal
 # Threads that wait spinning take the cores from the other processes; tests of threads set their number themselves.
 SPARING := OPENBLAS_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
@@ -19,7 +21,7 @@ export PYTHONHASHSEED ?= 0
 # Empty: keep compiled bytecode. Without it every process compiles all that it imports, for seconds.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: reproduce quick test test-full coverage mutation lint bench docs lab lock clean
+.PHONY: reproduce quick test test-full test-browser chromium coverage mutation lint bench docs lab lock clean
 reproduce: $(READY)
 	$(BIN)/python -m pimlab reproduce
 
@@ -32,16 +34,27 @@ lint: $(READY)
 	$(BIN)/mypy
 
 test: lint
-	$(SPARING) $(BIN)/python -m pytest $(SHARED) -m "not full"
+	$(SPARING) $(BIN)/python -m pytest $(SHARED) -m "not full and not browser"
 
 test-full: lint
 	$(SPARING) $(BIN)/python -m pytest $(SHARED) -m "$$($(BIN)/python tests/optional_packages.py)"
+
+test-browser: $(READY) $(QUIET) chromium
+	$(SPARING) $(BIN)/python -m pytest -n 0 -m browser tests/browser
+
+# Chromium is Debian's; only root may install it.
+chromium:
+	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
+	  && timeout 300 apt-get -q update >/dev/null && timeout 600 apt-get -q install -y --no-install-recommends chromium >/dev/null; } \
+	  || { echo "the browser's test needs Chromium: apt-get install chromium"; exit 1; }
+	@timeout 120 chromium --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --dump-dom about:blank \
+	  >/dev/null 2>&1 || { echo "Chromium is there and does not start: chromium --headless --dump-dom about:blank"; exit 1; }
 
 # Compiled kernels are not seen line by line, so their tests run once more as plain Python, on tiny inputs.
 coverage: $(READY)
 	mkdir -p .cache/coverage
 	$(BIN)/coverage erase
-	$(SPARING) $(BIN)/coverage run -m pytest $(SHARED) -m "not full" tests
+	$(SPARING) $(BIN)/coverage run -m pytest $(SHARED) -m "not full and not browser" tests
 	$(SPARING) PIMLAB_PURE=1 $(BIN)/coverage run -m pytest $(SHARED) tests/test_kernels.py -k tiny
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
@@ -58,10 +71,15 @@ docs: $(READY)
 	@echo "open docs/_build/html/index.html"
 
 # Notebooks read and write below the repository, which is therefore the root; no news is fetched.
-lab: $(READY)
+lab: $(READY) $(QUIET)
 	$(BIN)/jupyter lab --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks \
 	  --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
 	  $(if $(filter 0,$(shell id -u)),--allow-root)
+
+# JupyterLab asks nobody whether it may fetch news.
+$(QUIET): $(READY)
+	mkdir -p $(@D)
+	echo '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}' >$@
 
 # uv installs the same hashed lock in seconds; where it cannot be had, pip does.
 $(READY): requirements.lock requirements-uv.lock pyproject.toml

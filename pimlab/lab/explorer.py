@@ -75,7 +75,9 @@ class Explorer(widgets.VBox):
         self._pinned: dict[str, xr.Dataset] = {}
         self._moved: dict[str, Any] = {}
         self._build()
-        super().__init__([self._head, self._settings, self._row, self._text, self._more])
+        super().__init__(
+            [self._head, self._settings, self._row, self._table, self._picture, self._more]
+        )
         self._machine_chosen()
 
     def _build(self) -> None:
@@ -92,9 +94,10 @@ class Explorer(widgets.VBox):
         self._label = widgets.HTML()
         self._row = widgets.HBox([self._pin, self._unpin, self._label])
         self._table, self._picture = widgets.HTML(), widgets.Image(format="png")
-        self._code = widgets.Textarea(layout=widgets.Layout(width="40em", height="9em"))
-        self._text = widgets.HBox([self._picture, widgets.VBox([self._table, self._code])])
-        self._more = widgets.Accordion([widgets.HBox()], titles=["more settings"])
+        self._picture.layout.width = "650px"
+        self._code = widgets.Textarea(layout=widgets.Layout(width="auto", height="10em"))
+        folded = [widgets.HBox(), self._code]
+        self._more = widgets.Accordion(folded, titles=["more settings", "the program behind it"])
         self._name.observe(lambda _: self._machine_chosen(), "value")
         for each in (self._at, self._traffic, self._seed):
             each.observe(lambda _: self._show(), "value")
@@ -109,7 +112,7 @@ class Explorer(widgets.VBox):
         every = list(self._sliders.values())
         self._settings.children = every[:SHOWN]
         more = widgets.HBox(every[SHOWN:], layout=widgets.Layout(flex_flow="row wrap"))
-        self._more.children = [more]
+        self._more.children = [more, self._code]
         self._show()
 
     def _slider(self, setting: Setting) -> Any:
@@ -219,7 +222,7 @@ class Explorer(widgets.VBox):
             self._table.value = summary(small).to_html(border=0)
             if metrics(small):
                 self._picture.value = png(designs(self.designs))
-            self._label.value = f"{si(float(small.rate), '1/s', 3)} inferences"
+            self._label.value = f"one request every {si(1 / float(small.rate), 's', 3)}"
         except (ValueError, TypeError, np.linalg.LinAlgError) as refused:
             self._label.value = f"<b>{_escaped(str(refused))}</b>"
         self._code.value = self.code

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from pimlab.plot.style import PARTS, STAGE_COLOURS, STAGE_MARKERS, expected, figure
 from pimlab.result import better, metrics
@@ -52,7 +52,9 @@ def designs(ds: xr.Dataset, metric: str | None = None) -> Figure:
     kept = unbeaten(joules, quality, better(ds, metric) == "higher")
     ax.plot(joules[kept], quality[kept], "-", color="0.6", lw=1, zorder=0)
     ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.xaxis.set_major_formatter(EngFormatter("J", sep=" "))
+    ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_xlabel("energy of one inference (bars: range of its prices)")
     ax.set_ylabel(f"{metric} (bars: 95 % interval)")
     ax.grid(alpha=0.3)

@@ -1,0 +1,194 @@
+"""Do the notebooks work in a real browser? JupyterLab as `make lab` starts it, in Chromium: every cell, a slider, no stranger asked."""
+
+import json
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+PICTURES = ROOT / "results" / "browser"
+TOKEN = secrets.token_hex(16)
+PATIENCE = 600
+"""Seconds that a notebook may take on a busy machine."""
+ERROR = '.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.error"]'
+BENIGN = re.compile(r"favicon|ResizeObserver|Autofill|downloadable font|GroupMarkerNotSet")
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """Address of a JupyterLab that is started as the Makefile's `lab` starts it."""
+    recipe = (ROOT / "Makefile").read_text().split("\nlab: ")[1].split("\n\n")[0]
+    options = re.findall(
+        r"--(?:ServerApp|LabApp)\.\w+=\S+", recipe.replace('"$(CURDIR)"', str(ROOT))
+    )
+    assert len(options) >= 4, "the Makefile's recipe is not read"
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        "--no-browser",
+        "--ServerApp.port=0",
+        "--allow-root",
+    ]
+    command += [
+        *options,
+        f"--IdentityProvider.token={TOKEN}",
+        "--LabApp.expose_app_in_browser=True",
+    ]
+    own = tmp_path_factory.mktemp("jupyter")
+    unsaved = own / "settings" / "@jupyterlab" / "docmanager-extension"
+    unsaved.mkdir(parents=True)
+    (unsaved / "plugin.jupyterlab-settings").write_text('{"autosave": false}')
+    home = {
+        **os.environ,
+        "JUPYTER_CONFIG_DIR": str(own),
+        "JUPYTERLAB_SETTINGS_DIR": str(own / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(own / "workspaces"),
+    }
+    with subprocess.Popen(command, cwd=ROOT, env=home, stderr=subprocess.PIPE, text=True) as lab:
+        try:
+            for line in lab.stderr:
+                found = re.search(r"http://(?:localhost|127\.0\.0\.1):(\d+)/", line)
+                if found:
+                    break
+            else:
+                pytest.fail("JupyterLab did not start")
+            import threading
+
+            threading.Thread(target=lambda: [None for _ in lab.stderr], daemon=True).start()
+            yield f"http://127.0.0.1:{found[1]}"
+        finally:
+            lab.terminate()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        chromium = play.chromium.launch(
+            executable_path=shutil.which("chromium"),
+            args=["--no-sandbox", "--disable-dev-shm-usage"],
+        )
+        yield chromium
+        chromium.close()
+
+
+class Seen:
+    """What a page said and asked for."""
+
+    def __init__(self, page, server):
+        self.errors, self.strangers = [], []
+        page.on("console", lambda said: said.type == "error" and self.errors.append(said.text))
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("request", lambda asked: self._asked(asked.url, server))
+
+    def _asked(self, url, server):
+        if not url.startswith((server, server.replace("http", "ws"), "data:", "blob:")):
+            self.strangers.append(url)
+
+    def check(self):
+        assert not [text for text in self.errors if not BENIGN.search(text)]
+        assert not self.strangers
+
+
+def opened(browser, server, name):
+    """(page, what it said) of a notebook, with all its cells run."""
+    page = browser.new_page(viewport={"width": 1400, "height": 1600})
+    seen = Seen(page, server)
+    page.goto(f"{server}/lab/tree/notebooks/{name}?token={TOKEN}&reset", timeout=120_000)
+    page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=120_000)
+    page.wait_for_function(KERNEL_IDLE, timeout=120_000)
+    page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
+    return page, seen
+
+
+KERNEL = "window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel"
+KERNEL_IDLE = f"{KERNEL}?.status === 'idle'"
+COUNTS = """Array.from(window.jupyterapp.shell.currentWidget.content.widgets)
+  .filter(c => c.model.type === 'code').map(c => c.model.sharedModel.execution_count)"""
+"""How often each cell of code was run; null for one that is waiting."""
+
+
+def waited(page):
+    """Return when every cell has run, or one has failed."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        page.wait_for_timeout(500)
+        if page.locator(ERROR).count():
+            return
+        counts = page.evaluate(COUNTS)
+        if counts and all(counts) and page.evaluate(KERNEL_IDLE):
+            return
+    pytest.fail(f"not all cells ran in {PATIENCE} s: {page.evaluate(COUNTS)}")
+
+
+def pictured(page, name):
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=PICTURES / f"{name}.png")
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_every_cell_runs(browser, server, path):
+    page, seen = opened(browser, server, path.name)
+    try:
+        waited(page)
+        pictured(page, path.stem)
+        assert page.locator(ERROR).all_inner_texts() == []
+        seen.check()
+    finally:
+        page.evaluate(f"{KERNEL}?.shutdown()")
+        page.close()
+
+
+def test_a_slider_moves_numbers_and_figure(browser, server):
+    page, seen = opened(browser, server, "05_explore.ipynb")
+    try:
+        waited(page)
+        page.evaluate("window.jupyterapp.shell.currentWidget.content.scrollToItem(1)")
+        slider = page.locator(".widget-hslider", has_text="adc.bits").first
+        slider.wait_for(timeout=60_000)
+        table = page.locator(".jp-OutputArea-output table", has_text="accuracy").first
+        picture = page.locator(".jp-OutputArea-output .widget-image").first
+        before = table.inner_text(), picture.get_attribute("src")
+        handle = slider.locator(".noUi-handle, .ui-slider-handle").first
+        handle.focus()
+        for _ in range(2):
+            page.keyboard.press("ArrowLeft")
+        page.wait_for_function(
+            "([was]) => document.querySelector('.jp-OutputArea-output .widget-image').src !== was",
+            arg=[before[1]],
+            timeout=60_000,
+        )
+        pictured(page, "slider")
+        assert picture.get_attribute("src") != before[1]
+        assert table.inner_text() != before[0]
+        assert page.get_by_text("Jupyter news").count() == 0
+        seen.check()
+    finally:
+        page.evaluate(f"{KERNEL}?.shutdown()")
+        page.close()
+
+
+def test_nobody_enters_without_the_token(server):
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"{server}/api/contents", timeout=30)
+    assert refused.value.code == 403
+    refused.value.close()
+    asked = urllib.request.Request(
+        f"{server}/api/contents", headers={"Authorization": f"token {TOKEN}"}
+    )
+    with urllib.request.urlopen(asked, timeout=30) as answer:
+        names = {each["name"] for each in json.load(answer)["content"]}
+    assert {"notebooks", "papers"} <= names
