@@ -11,6 +11,7 @@ import numpy as np
 
 from pimlab.analog.non_ideal import NonIdeal
 from pimlab.analog.physics import count
+from pimlab.arguments import typed
 from pimlab.values import choice, integer, number, quantity
 
 _MOST_LEVELS = 2**16 - 1
@@ -269,6 +270,7 @@ class ADC(NonIdeal):
         return np.abs(y.mean(axis=0)) + self.margin * y.std(axis=0)
 
 
+@typed
 def lossless_bits(rows: int, weight_bits: int, input_bits: int, signed: bool = False) -> int:
     """ADC bits that tell apart every sum of `rows` products of digits of so many bits:
     ceil(log2(rows (2^w-1)(2^x-1) + 1)).

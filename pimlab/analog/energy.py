@@ -11,6 +11,7 @@ import numpy as np
 from pimlab import catalogue, units
 from pimlab.analog.devices import Device
 from pimlab.analog.physics import count
+from pimlab.arguments import typed
 from pimlab.constants import Constant
 from pimlab.values import unknown
 
@@ -119,6 +120,7 @@ def _regression(enob: float, rate: float, node: float) -> float:
     return 10 ** ((6.02 * enob + 1.76 - figure) / 10) / 2 * pico * 1e-12
 
 
+@typed
 def programming_energy(device: Device, cells: int) -> Constant:
     """Joules to write `cells` cells once, from the device's own pulse energy; KeyError for a device
     without one.
@@ -132,6 +134,7 @@ def programming_energy(device: Device, cells: int) -> Constant:
     )
 
 
+@typed
 def lifetime(device: Device, interval: str | float) -> Constant:
     """Seconds until the device's endurance is used up by one write every `interval` (s or text);
     KeyError without endurance.

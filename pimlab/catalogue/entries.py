@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pimlab import units
+from pimlab.arguments import typed
 from pimlab.catalogue import bibliography, places
 from pimlab.catalogue.places import CatalogueError
 from pimlab.constants import STATUSES, Constant
@@ -87,6 +88,7 @@ def _parsed(name: str, text: str, state: str) -> Entry:
     return parse(name, text)
 
 
+@typed
 def load(path: str | Path) -> Entry:
     """The constants of a user's own TOML file, held to the same rules; its sources are known from
     then on. CatalogueError names a file that is not there, not TOML, or breaks a rule.
@@ -158,6 +160,7 @@ def naming(name: str | Path) -> Iterator[None]:
         raise CatalogueError(f"{name}: {error}") from None
 
 
+@typed
 def parse(name: str, text: str) -> Entry:
     """The constants of a TOML text; CatalogueError names the file, the constant and what it
     lacks.

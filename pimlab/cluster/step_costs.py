@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pimlab import result
+from pimlab.arguments import typed
 from pimlab.cluster.capacity import fits, fullest
 from pimlab.cluster.cluster import Cluster
 from pimlab.cluster.shards import Work
@@ -29,6 +30,7 @@ MEANINGS = {
 _UNITS = {"attention_latency": "s", "attention_energy": "J"}
 
 
+@typed
 def step_costs(
     shape: DecoderShape,
     cluster: Cluster,

@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from pimlab.arguments import typed
 from pimlab.cluster.cluster import Cluster, memory_bytes
 from pimlab.cluster.costs import placed
 from pimlab.cluster.memory import stage_operators
@@ -143,6 +144,7 @@ def activation_bytes(shape: DecoderShape, training: Training) -> float:
     return whole * (linear + (0.0 if training.recompute == "selective" else attention))
 
 
+@typed
 def training_step(shape: DecoderShape, rack: Cluster, training: Training) -> TrainingStep:
     """One step of `shape` on the equal chips of `rack`.
 

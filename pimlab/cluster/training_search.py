@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pimlab import result, units
+from pimlab.arguments import typed
 from pimlab.cluster.cluster import Cluster
 from pimlab.cluster.shards import tensor_degrees
 from pimlab.cluster.training import Training, TrainingStep, training_step
@@ -65,6 +66,7 @@ class TrainingPlan(Value):
         ]
 
 
+@typed
 def best_training(shape: DecoderShape, cluster: Cluster, template: Training) -> TrainingPlan:
     """The fastest training of `template`'s batch on all or some chips of `cluster`; its degrees,
     microbatch and recomputation are searched, everything else stays.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from pimlab.arguments import typed
 from pimlab.constants import Constant
 from pimlab.values import Value, digest, unknown
 
@@ -81,6 +82,7 @@ class Prices(Mapping[str, Price]):
         return tuple(sorted({s for price in self._prices.values() for s in price.constant.sources}))
 
 
+@typed
 def price(counts: Mapping[str, float], prices: Prices) -> Energy:
     """Energy of `counts` (event -> count, or SI amount of an integral) at `prices`, by component,
     in joules.

@@ -10,6 +10,7 @@ from typing import Any, Literal, overload
 import numpy as np
 import xarray as xr
 
+from pimlab.arguments import typed
 from pimlab.cost import price
 from pimlab.dram_pim import layout
 from pimlab.dram_pim.activation import LookUp
@@ -449,6 +450,7 @@ def combine(op: str, *operands: np.ndarray) -> np.ndarray:
     return out.reshape(halves[0].shape)
 
 
+@typed
 def activate(op: str, x: np.ndarray, table: LookUp | None = None) -> np.ndarray:
     """What GDDR6-AiM answers for relu, leakyrelu, sigmoid, tanh or gelu: x rounded to bfloat16 and
     looked up in a row of the bank.
@@ -459,6 +461,7 @@ def activate(op: str, x: np.ndarray, table: LookUp | None = None) -> np.ndarray:
     return (table or LookUp())(op, x)
 
 
+@typed
 @overload
 def matmul(
     x: np.ndarray, w: np.ndarray, target: DramPim | str, return_lanes: Literal[False] = False
@@ -471,6 +474,7 @@ def matmul(
 ) -> tuple[np.ndarray, np.ndarray]: ...
 
 
+@typed
 def matmul(
     x: np.ndarray, w: np.ndarray, target: DramPim | str, return_lanes: bool = False
 ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from pimlab.arguments import typed
 from pimlab.dram_pim import engine
 from pimlab.dram_pim.geometry import Banks
 from pimlab.dram_pim.streams import HOST, PHASES, Stream
@@ -37,6 +38,8 @@ def stream(
         if part.size and not 0 <= part.min() <= part.max() < sizes[name]:
             wrong = part[(part < 0) | (part >= sizes[name])][0]
             raise ValueError(f"schedule {name}={wrong} is outside 0..{sizes[name] - 1}")
+    if np.asarray(write).dtype.kind not in "biu":
+        raise TypeError(f"write is {np.asarray(write).dtype}; allowed: an array of True and False")
     kind = np.asarray(write, dtype=bool).astype(np.int64)
     if len({kind.shape, *(part.shape for part in arrays.values())}) != 1 or not kind.size:
         shapes = {"write": kind.shape} | {name: part.shape for name, part in arrays.items()}
@@ -47,6 +50,7 @@ def stream(
     return Stream(table.astype(np.int64), column, np.full(kind.size, PHASES.index(HOST)))
 
 
+@typed
 def schedule(
     timing: Timing,
     banks: Banks,

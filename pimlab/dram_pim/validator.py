@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pimlab.arguments import typed
 from pimlab.dram_pim.timing import AimTiming, Timing
 from pimlab.kernels import dram_replay as kernel
 from pimlab.values import unknown
@@ -337,6 +338,7 @@ def _raise(lines: _Lines, answer: np.ndarray, t: Timing, banks: int) -> None:
     raise TraceError(texts[fault])
 
 
+@typed
 def validate(
     trace: Any,
     timing: Timing,

@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from pimlab.arguments import typed
 from pimlab.cluster import Cluster, Degrees, Work
 from pimlab.cluster.cluster import memory_bytes
 from pimlab.cluster.costs import machines, owner
@@ -85,6 +86,7 @@ class Reason(NamedTuple):
     text: str
 
 
+@typed
 def abilities(
     services: Sequence[Service],
     offers: Sequence[Offer],

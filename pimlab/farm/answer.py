@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from pimlab import result, units
+from pimlab.arguments import typed
 from pimlab.farm.abilities import Reason
 from pimlab.farm.ledger import ENDS, Counts, Ledger, by_stage, counts, ledger, tokens
 from pimlab.farm.planning import OBJECTIVES, PF, Question
@@ -306,6 +307,7 @@ def _baseline_sentence(plan: Farm) -> list[str]:
     ]
 
 
+@typed
 def changes(plan: Farm) -> xr.Dataset:
     """What one more megawatt, one vendor less, one cloud less, a tenth more budget would do: solved
     again each.

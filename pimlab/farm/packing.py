@@ -17,6 +17,7 @@ import numpy as np
 import xarray as xr
 
 from pimlab import result
+from pimlab.arguments import typed
 from pimlab.values import unknown
 
 WHOLE = 1000
@@ -117,6 +118,7 @@ Policy = Callable[[_Room, np.ndarray, int, np.random.Generator], Choice]
 POLICIES: dict[str, Policy] = {"best fit": _best_fit, "random": _random, "spread": _spread}
 
 
+@typed
 def pack(
     nodes: Nodes, partitions: Partitions, policy: str = "best fit", seed: int = 0
 ) -> xr.Dataset:
@@ -174,6 +176,7 @@ def _checked(nodes: Nodes, partitions: Partitions) -> None:
         )
 
 
+@typed
 def inflated(partitions: Partitions, cards: float, share: float, seed: int) -> Partitions:
     """Partitions in random order, with some of them again, until they ask for `share` of all
     `cards`: how a cluster is filled beyond what one list of requests would fill.

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from pimlab.arguments import typed
 from pimlab.farm.abilities import Ability, Reason
 from pimlab.farm.abilities import abilities as served
 from pimlab.farm.answer import Farm
@@ -31,6 +32,7 @@ class ContradictionError(ValueError):
         self.rules = tuple(rules)
 
 
+@typed
 def provision(
     services: Sequence[Service],
     offers: Sequence[Offer | str],

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from pimlab.arguments import typed
 from pimlab.formats.grids import (
     FloatFormat,
     IntegerFormat,
@@ -253,6 +254,7 @@ def _rescaled(x: np.ndarray, exponents: np.ndarray, block: int, axis: int, sign:
     return x * spread(scales, block, axis, x.shape[axis])
 
 
+@typed
 def cast(
     x: np.ndarray | float,
     format: str | NumberFormat,
@@ -302,6 +304,7 @@ def cast(
     return _cast_blocks(x, target, rounding, axis, as_key(seed)) if x.size else x
 
 
+@typed
 def overflows(x: np.ndarray, format: str | NumberFormat) -> int:
     """How many finite numbers of x float32 round to nearest beyond the largest of a float
     format.

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pimlab.arguments import typed
 from pimlab.formats.casting import cast, overflows
 from pimlab.formats.grids import FloatFormat, IntegerFormat, MicroscalingFormat, NumberFormat
 from pimlab.formats.names import format as format_named
@@ -86,6 +87,7 @@ def _checked(a: np.ndarray, what: str) -> np.ndarray:
     return a
 
 
+@typed
 def accumulated(x: np.ndarray, w: np.ndarray, accumulator: FloatAccumulator) -> np.ndarray:
     """y float32 (batch, n) of values x float32 (batch, k) and w float32 (k, n), summed as
     `accumulator` says.
@@ -101,6 +103,7 @@ def accumulated(x: np.ndarray, w: np.ndarray, accumulator: FloatAccumulator) -> 
     return out
 
 
+@typed
 def product(
     x: np.ndarray,
     w: np.ndarray,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pimlab.arguments import typed
 from pimlab.formats.casting import cast, microscaled, overflows, powers, spread
 from pimlab.formats.grids import (
     BlockedFormat,
@@ -185,11 +186,20 @@ class Quantized:
         return values if self.offset is None else values + self.layout.spread(self.offset)
 
 
+def _known(what: str, values: np.ndarray | float) -> np.ndarray:
+    """values as float64; ValueError where one is NaN."""
+    values = np.asarray(values, dtype=np.float64)
+    if np.isnan(values).any():
+        raise ValueError(f"{what} holds {np.count_nonzero(np.isnan(values))} NaN; allowed: numbers")
+    return values
+
+
+@typed
 def symmetric(largest: np.ndarray | float, format: IntegerFormat) -> np.ndarray:
     """Scale float32 that puts `largest` magnitude on the highest code, zero_point 0; 1 where
     `largest` is 0.
     """
-    largest = np.asarray(largest, dtype=np.float64)
+    largest = _known("symmetric largest", largest)
     scale = np.maximum((largest / format.highest).astype(np.float32), np.float32(_TINY))
     return np.where(largest > 0, scale, np.float32(1.0))
 
@@ -202,20 +212,19 @@ def positive(scale: np.ndarray | float) -> np.ndarray:
     return np.where(scale > 0, np.maximum(scale, np.float32(_TINY)), np.float32(1.0))
 
 
+@typed
 def affine(
     low: np.ndarray | float, high: np.ndarray | float, format: IntegerFormat
 ) -> tuple[np.ndarray, np.ndarray]:
     """Scale float32 and zero_point int32 that spread the codes over [min(low, 0), max(high, 0)]; 0
     is always a value.
     """
-    low = np.minimum(np.asarray(low, dtype=np.float64), 0.0)
-    high = np.maximum(np.asarray(high, dtype=np.float64), 0.0)
-    scale = np.maximum(
-        ((high - low) / (format.highest - format.lowest)).astype(np.float32), np.float32(_TINY)
-    )
-    scale = np.where(high > low, scale, np.float32(1.0))
+    least = np.minimum(_known("affine low", low), 0.0)
+    most = np.maximum(_known("affine high", high), 0.0)
+    step = np.asarray((most - least) / (format.highest - format.lowest), dtype=np.float32)
+    scale = np.where(most > least, np.maximum(step, np.float32(_TINY)), np.float32(1.0))
     zero_point = np.clip(
-        np.rint(format.lowest - low / scale), format.lowest, format.highest
+        np.rint(format.lowest - least / scale), format.lowest, format.highest
     ).astype(np.int32)
     return scale, zero_point
 
@@ -495,6 +504,7 @@ def _quantize_blocks(x: np.ndarray, grid: _Blocked, where: Layout, given: Given)
     return _quantize_weight_blocks(x, grid, where)
 
 
+@typed
 def quantize(
     x: np.ndarray,
     format: str | NumberFormat,

@@ -8,10 +8,12 @@ import ipywidgets as widgets
 
 from pimlab.analog import device, device_names
 from pimlab.analog.devices.device import Device
+from pimlab.arguments import typed
 from pimlab.plot.cells import TIMES, cells
 from pimlab.plot.style import png
 
 
+@typed
 def explore_device(devices: str | Device | Sequence[str | Device] | None = None) -> DeviceExplorer:
     """Conductances of a device over time, to be compared with others.
 

@@ -15,6 +15,7 @@ import numpy as np
 import xarray as xr
 
 from pimlab import workload
+from pimlab.arguments import typed
 from pimlab.canonical import digest
 from pimlab.lab.moves import Setting, changed, code, settings
 from pimlab.machine.presets import target as preset
@@ -33,6 +34,7 @@ KEPT = 256
 Points = OrderedDict[str, xr.Dataset]
 
 
+@typed
 def explore(
     model: Any,
     targets: Sequence[str | Target] | str | Target = ("warboy", "hbm-pim", "pcm-hermes"),
@@ -55,6 +57,8 @@ def explore(
     if isinstance(samples, bool) or not hasattr(samples, "__index__") or samples < 1:
         raise ValueError(f"explore samples={samples!r}; allowed: an integer, 1 or more")
     loaded = workload.load_model(model) if isinstance(model, str) else model
+    if not hasattr(loaded, "mac_ops"):
+        raise TypeError(f"explore model={model!r:.80} is no model; allowed: a name or a model")
     if data is None and isinstance(model, str) and model in workload.zoo.pairs.DATA:
         data = workload.load_data(workload.zoo.pairs.DATA[model], limit=samples)
     listed = [targets] if isinstance(targets, (str, Target)) else list(targets)

@@ -9,6 +9,7 @@ import re
 import numpy as np
 
 from pimlab import formats
+from pimlab.arguments import typed
 from pimlab.formats import FloatAccumulator
 from pimlab.machine.protocol import checked_operands, checked_weights
 from pimlab.npu.accumulators import Accumulator, integer_product
@@ -16,6 +17,7 @@ from pimlab.npu.operands import Weights, grid_of, is_integer, placed, quantised
 from pimlab.npu.requantisation import Counted, counted
 
 
+@typed
 def matmul(
     x: np.ndarray,
     w: np.ndarray,

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from pimlab.arguments import typed
 from pimlab.formats import IntegerFormat
 from pimlab.kernels import int8 as kernels
 from pimlab.values import unknown
@@ -31,6 +32,7 @@ def counted(values: np.ndarray, **counts: int) -> Counted:
     return answer
 
 
+@typed
 def requantize(
     acc: np.ndarray,
     scale: np.ndarray | float,

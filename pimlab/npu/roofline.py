@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pimlab.arguments import typed
 from pimlab.machine.protocol import MacOp
 from pimlab.npu.target import Npu
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
+@typed
 def attainable(npu: Npu, intensity: float) -> float:
     """Operations a second that `intensity` (operations a byte of DRAM traffic) allows on `npu`;
     ValueError if it is negative.
@@ -32,11 +34,13 @@ def attainable(npu: Npu, intensity: float) -> float:
     return min(npu.peak(), intensity * npu.memory.bandwidth / 8)
 
 
+@typed
 def ridge(npu: Npu) -> float:
     """Operations a byte at which `npu` turns from bandwidth-bound to compute-bound."""
     return 8 * npu.peak() / npu.memory.bandwidth
 
 
+@typed
 def roofline(npu: Npu, ops: Iterable[MacOp]) -> xr.Dataset:
     """Dataset by layer: operations, DRAM bytes, intensity (op/B, infinite without traffic),
     attainable and achieved (op/s), utilisation (achieved over peak) and bound ("compute", "memory"

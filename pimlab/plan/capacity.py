@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from pimlab.arguments import typed
 from pimlab.machine.links import link
 from pimlab.plan.plan import CHIP_ROUNDING, Plan
 from pimlab.values import unknown
@@ -18,6 +19,7 @@ class CapacityError(ValueError):
     """A model that takes up more memory than its machines have."""
 
 
+@typed
 def chips_needed(plan: Plan) -> dict[str, int]:
     """Machine -> chips of it that hold the weights, caches and padding of the plan's operators.
 
@@ -34,6 +36,7 @@ def chips_needed(plan: Plan) -> dict[str, int]:
     }
 
 
+@typed
 def chips_text(plan: Plan) -> str:
     """What the attribute `chips` of a result says: "1", or how many of which machine.
 
@@ -45,6 +48,7 @@ def chips_text(plan: Plan) -> str:
     return ", ".join(f"{count} {name}" for name, count in several.items()) or "1"
 
 
+@typed
 def shortage(plan: Plan) -> str:
     """The sentence that says which machines of the plan are too small and by how much; "" where
     the model fits.
@@ -64,6 +68,7 @@ def shortage(plan: Plan) -> str:
     )
 
 
+@typed
 def check_fits(plan: Plan) -> None:
     """CapacityError where the model does not fit on the chips of the plan."""
     text = shortage(plan)
@@ -71,6 +76,7 @@ def check_fits(plan: Plan) -> None:
         raise CapacityError(text)
 
 
+@typed
 def with_chips(plan: Plan, chips: int | Mapping[str, int] | str | None) -> Plan:
     """The plan on so many chips: a number for every machine that is too small, a mapping by
     machine, "needed", or None for one each; joined by PCIe where the plan names no link.

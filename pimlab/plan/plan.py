@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Self
 
+from pimlab.arguments import typed
 from pimlab.cost import Prices
 from pimlab.cost.prices import Price
 from pimlab.machine import presets
@@ -292,6 +293,7 @@ def checked_link(name: str, between: Any) -> None:
         )
 
 
+@typed
 def planned(model: Any, target: Plan | Target, batch: int = 1) -> Plan:
     """`target` as the plan of `model`: a plan stays (in batches of `batch`, if that is not 1), a
     machine runs what it serves and its hosts the rest.
@@ -310,6 +312,10 @@ def planned(model: Any, target: Plan | Target, batch: int = 1) -> Plan:
         raise TypeError(
             f"target={target!r:.80} is neither a Target nor a Plan; write for example "
             "pimlab.target('warboy')"
+        )
+    if not hasattr(model, "mac_ops"):
+        raise TypeError(
+            f"model={model!r:.80} is no model; write for example pimlab.load_model('fashion-cnn')"
         )
     chain = [target]
     while chain[-1].host is not None:
@@ -335,6 +341,7 @@ def _own_name(machine: Target, before: Sequence[Target]) -> Target:
     return machine if name == machine.name else machine.but(name=name)
 
 
+@typed
 def machine_text(plan: Plan) -> str:
     """What the attribute `machine` of a result says: the canonical form of the machine it was asked
     for, or of the plan (all of it but the model, which the attribute `model_sha256` names).

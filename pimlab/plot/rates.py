@@ -11,10 +11,12 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator
 
+from pimlab.arguments import typed
 from pimlab.plot.style import PARTS, expected, figure
 from pimlab.units import si
 
 
+@typed
 def energy_against_rate(
     machines: Mapping[str, xr.Dataset], crossings: xr.Dataset | None = None
 ) -> Figure:

@@ -12,6 +12,8 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from pimlab.arguments import typed
+
 # Okabe and Ito's palette: distinguishable under the common forms of colour blindness, and by
 # lightness in print.
 STAGE_COLOURS = {1: "#0072B2", 2: "#E69F00", 3: "#009E73"}
@@ -72,6 +74,7 @@ def expected(given: Any, kind: type[Any], names: tuple[str, ...], what: str) -> 
         raise TypeError(f"{described} cannot be drawn here; allowed: {what}")
 
 
+@typed
 def save(fig: Figure, path: str | os.PathLike[str]) -> tuple[Path, Path]:
     """Write `path`.svg and `path`.png (150 dpi); returns both paths. TypeError for what is no
     figure.

@@ -17,6 +17,7 @@ import numpy as np
 import xarray as xr
 
 from pimlab import units
+from pimlab.arguments import typed
 from pimlab.machine.power import IDLE, STATES
 from pimlab.result import finished, sources_of, variable
 from pimlab.schedule.states import ENDS
@@ -79,6 +80,7 @@ def energy_at(busy: xr.Dataset, rate: Rates) -> xr.Dataset:
     return finished(found.assign_attrs(kept), sources_of(busy))
 
 
+@typed
 def crossings(
     machines: Mapping[str, xr.Dataset] | Iterable[xr.Dataset], lowest: str | float = "1e-3 Hz"
 ) -> xr.Dataset:

@@ -22,11 +22,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from pimlab.arguments import typed
+
 MICROSECONDS = 1e6
 """The format's times are in microseconds."""
 ABOUT = ("model", "target", "batch", "chips", "inferences")
 
 
+@typed
 def write_trace(busy: xr.Dataset, path: str | os.PathLike[str]) -> Path:
     """Write every task of `busy`, what `schedule` returned, to the JSON file `path`; returns its
     path.

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from pimlab import units, workload
+from pimlab.arguments import typed
 from pimlab.machine import presets
 from pimlab.machine.protocol import Target
 from pimlab.plan.capacity import NEEDED
@@ -24,6 +25,7 @@ HOST_WORK, HOST_STATIC = "host: operators", "host: static power"
 """Components that hold all energy of machines other than the target itself."""
 
 
+@typed
 def compare(
     models: Sequence[Any],
     targets: Sequence[str | Target],

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from pimlab.arguments import typed
 from pimlab.keys import as_key
 from pimlab.machine.links import Link
 from pimlab.machine.protocol import MacOp, Target
@@ -77,6 +78,7 @@ class Placement(Plan):
         ]
 
 
+@typed
 def place(
     model: Any,
     targets: Sequence[Target],
@@ -227,6 +229,8 @@ def _checked(
             f"accuracy_drop={drop} is not 0 or more (and finite); for no bound write "
             "accuracy_drop=None"
         )
+    if data is not None and not hasattr(data, "metric"):
+        raise TypeError(f"data={data!r:.80} is no data; write for example pimlab.load_data(...)")
     if drop is not None and data is None:
         raise TypeError(
             "place: accuracy_drop needs data=, such as pimlab.load_data('fashion-mnist', limit=500)"

@@ -86,7 +86,9 @@ def train(
             )
         history = _by_pulses(steps, target, rate, key)
     else:
-        times = [units.seconds(t) for t in ([at] if isinstance(at, (str, float, int)) else at)]
+        single = isinstance(at, str) or not np.iterable(at)
+        each: Any = [at] if single else at
+        times = [units.seconds(t) for t in each]
         if not times:
             raise ValueError(
                 "at=[] names no time; allowed: one time or more, such as at=['1 h', '1 month']"

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from pimlab.arguments import typed
 from pimlab.formats.calibration import BINS, RULES, Rule
 from pimlab.formats.names import format as format_named
 from pimlab.machine.protocol import Calibration, MacOp, Range
@@ -71,6 +72,7 @@ def _group_rows(x: np.ndarray, op: MacOp) -> np.ndarray:
     return np.moveaxis(x.reshape(-1, op.groups, op.m, op.k), 1, 0).reshape(op.groups, -1, op.k)
 
 
+@typed
 def calibrate(
     model: Model, data: Any, rule: str = "minmax", format: str = "int8"
 ) -> dict[str, Calibration]:
@@ -87,6 +89,8 @@ def calibrate(
     """
     if rule not in RULES:
         raise ValueError(unknown("calibration rule", rule, RULES))
+    if not hasattr(data, "calibration"):
+        raise TypeError(f"data={data!r:.80} is no data; write for example pimlab.load_data(...)")
     format_named(format)  # "minmax" does not ask for it, and an unknown one is refused all the same
     for layer, w in model.weights.items():
         refuse_outside_float32(model.name, layer, "weights", float(w.min()), float(w.max()))

@@ -29,6 +29,7 @@ from pimlab.machine.wrapped import Wrapped
 from pimlab.plan import planned
 from pimlab.roadmap import study
 from pimlab.values import Value
+from pimlab.workload.language.rotary import Divisors
 from pimlab.workload.language.shape import DecoderShape
 from pimlab.workload.zoo import services
 
@@ -36,7 +37,8 @@ SHAPE = DecoderShape(
     vocabulary=9, width=8, layers=1, heads=2, kv_heads=1, head_width=4, hidden=6, context=5
 )
 ANSWERS = {
-    "ArrayWork", "Energy", "GemmCycles", "Operands", "ParallelPlan", "Placement", "TrainingPlan",
+    "ArrayWork", "Energy", "GemmCycles", "MixedPlan", "Operands", "ParallelPlan", "Placement",
+    "RequestPlan", "TrainingPlan",
 }  # fmt: skip
 """Made by functions of the project, never by a user: their numbers are not checked again."""
 
@@ -69,6 +71,7 @@ def _examples():
         g_reference="20 uS",
     )
     yield devices.Arrhenius(energy="0.2 eV", temperature="350 K")
+    yield Divisors(short=(1.0, 2.0))
     yield mapping.Slices(bits=8, per_cell=2)
     yield curves.ClippedPower(factor=1, exponent=1, low=0, high=1)
     yield Streamed(machine=pimlab.target("warboy"))

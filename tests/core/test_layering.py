@@ -14,7 +14,7 @@ ROOMS = {
     path.stem for path in ROOT.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
 }
 
-GROUND = {"units", "canonical", "values", "keys", "constants"}
+GROUND = {"units", "canonical", "values", "keys", "constants", "arguments"}
 MATERIAL = GROUND | {"kernels", "formats", "catalogue", "cost", "machine"}
 STAGES = {"npu", "dram_pim", "analog"}
 PLANNED = MATERIAL | {"workload"}
@@ -23,6 +23,7 @@ EVERY = ROOMS
 MAY_IMPORT = {
     "units": set(),
     "canonical": set(),
+    "arguments": set(),
     "values": {"units", "canonical"},
     "keys": {"units", "values"},
     "constants": {"units", "values"},

@@ -10,6 +10,7 @@ import numpy as np
 
 from pimlab.analog.circuit.elimination import one_blas_thread
 from pimlab.analog.circuit.wires import Wires, cell_lines, finite, grid, inputs
+from pimlab.arguments import typed
 from pimlab.kernels import wires as kernels
 
 
@@ -27,6 +28,7 @@ class Nodes(NamedTuple):
         return self.w - self.b[:, None]
 
 
+@typed
 def node_voltages(
     g: np.ndarray, v: np.ndarray, wires: Wires, g_negative: np.ndarray | None = None
 ) -> Nodes:

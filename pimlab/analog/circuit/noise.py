@@ -11,8 +11,10 @@ import numpy as np
 from pimlab.analog.circuit.elimination import one_blas_thread
 from pimlab.analog.circuit.nodes import gated_nodes, solve_nodes
 from pimlab.analog.circuit.wires import Wires, cell_lines, grid, inputs
+from pimlab.arguments import typed
 
 
+@typed
 def read_variance(
     g: np.ndarray,
     sigma: np.ndarray,
@@ -51,6 +53,7 @@ def read_variance(
     return out[0] if single else out
 
 
+@typed
 def variance_matrix(
     g: np.ndarray,
     sigma: np.ndarray,
@@ -110,7 +113,10 @@ def _adjoint(wires: Wires, lines: np.ndarray) -> Iterator[tuple[int, np.ndarray]
 
 
 def _typical_drop(wires: Wires, lines: np.ndarray, typical: np.ndarray) -> np.ndarray:
-    v, _ = inputs(wires, typical, lines.shape[1])
+    try:
+        v, _ = inputs(wires, typical, lines.shape[1])
+    except ValueError as error:
+        raise ValueError(f"typical: {error}") from None
     if v.shape[0] != 1 or not v.all():
         zeros = int((v == 0).sum())
         raise ValueError(

@@ -16,10 +16,12 @@ import numpy as np
 
 from pimlab.analog.circuit.nodes import Nodes, gated_nodes, solve_nodes
 from pimlab.analog.circuit.wires import Wires, cell_lines, inputs
+from pimlab.arguments import typed
 
 Solver = Callable[[np.ndarray, np.ndarray], Nodes]
 
 
+@typed
 def nonlinear_currents(
     g: np.ndarray,
     v: np.ndarray,

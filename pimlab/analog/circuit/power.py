@@ -7,10 +7,12 @@ import numpy as np
 from pimlab.analog.circuit.elimination import one_blas_thread
 from pimlab.analog.circuit.nodes import solve_nodes
 from pimlab.analog.circuit.wires import Wires, cell_lines, grid, inputs
+from pimlab.arguments import typed
 
 PARTS = ("cells", "input lines", "output lines", "drivers", "sense")
 
 
+@typed
 def dissipation(
     g: np.ndarray, v: np.ndarray, wires: Wires, g_negative: np.ndarray | None = None
 ) -> dict[str, np.ndarray]:
@@ -46,6 +48,7 @@ def dissipation(
     }
 
 
+@typed
 def power_matrices(
     g: np.ndarray, wires: Wires, g_negative: np.ndarray | None = None
 ) -> dict[str, np.ndarray]:

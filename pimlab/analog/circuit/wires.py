@@ -66,6 +66,7 @@ from pimlab import units
 from pimlab.analog.circuit.elimination import Grid, Ohms, one_blas_thread
 from pimlab.analog.non_ideal import NonIdeal
 from pimlab.analog.physics import amount, count, numbers
+from pimlab.arguments import typed
 from pimlab.kernels import wires as kernels
 from pimlab.values import choice, quantity
 
@@ -137,6 +138,7 @@ class Wires(NonIdeal):
         return finite(self, lines, out)[0] if single else finite(self, lines, out)
 
 
+@typed
 def effective_conductance(
     g: np.ndarray,
     r_in: float | str,
@@ -184,6 +186,7 @@ def effective_conductance(
     return wires.conductance(g, g_negative)
 
 
+@typed
 def wire_currents(
     g: np.ndarray,
     v: np.ndarray,

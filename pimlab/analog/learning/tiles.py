@@ -8,6 +8,7 @@ import numpy as np
 
 from pimlab.analog.draws import normals
 from pimlab.analog.learning.devices import UpdateDevice
+from pimlab.arguments import typed
 from pimlab.kernels import pulses
 from pimlab.keys import Key
 
@@ -232,6 +233,7 @@ class PairTile(Tile):
         return np.zeros(self.shape, np.float32)
 
 
+@typed
 def tile(device: UpdateDevice, shape: tuple[int, int], key: Key) -> Tile:
     """An array of `shape` (k, n): pairs for a one-sided cell."""
     return (PairTile if device.one_sided else Tile)(device, shape, key)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from pimlab.arguments import typed
 from pimlab.cluster.placement.problem import LayerPlacement, Run
 
 SOURCE, SINK = "source", "sink"
@@ -37,6 +38,7 @@ def edges(problem: LayerPlacement, runs: Mapping[str, Run]) -> dict[tuple[str, s
     return found
 
 
+@typed
 def maximum_flow(
     problem: LayerPlacement, runs: Mapping[str, Run]
 ) -> tuple[float, dict[tuple[str, str], float]]:

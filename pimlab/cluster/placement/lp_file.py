@@ -12,12 +12,14 @@ import gzip
 import re
 from pathlib import Path
 
+from pimlab.arguments import typed
 from pimlab.cluster.placement.problem import LayerPlacement
 
 _TERM = re.compile(r"([+-]?)\s*(\d+\.?\d*(?:e[+-]?\d+)?)?\s*\*?\s*([A-Za-z_]\w*)")
 _ROW = re.compile(r"^\s*(\w+):\s*(.*?)\s*(<=|>=|=)\s*([-+.\de]+)\s*$", re.IGNORECASE)
 
 
+@typed
 def read_lp(path: str | Path) -> LayerPlacement:
     """The placement problem of an LP file (also gzipped) as Helix (ASPLOS 2025) writes them.
 

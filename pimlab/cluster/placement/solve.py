@@ -13,6 +13,7 @@ import time
 
 import numpy as np
 
+from pimlab.arguments import typed
 from pimlab.cluster.placement.assignment import assigned
 from pimlab.cluster.placement.bound import upper_bound
 from pimlab.cluster.placement.chains import chains, groups
@@ -30,6 +31,7 @@ CHAINS = 12
 """Chains that are tried for one flow."""
 
 
+@typed
 def solve(
     problem: LayerPlacement, *, seed: int = 0, gap: float = PROVED, limit: float = 100.0
 ) -> Placed:

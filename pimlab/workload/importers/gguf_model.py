@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from pimlab.arguments import typed
 from pimlab.formats import ggml_blocks
 from pimlab.values import nearest
 from pimlab.workload.importers.gguf_header import Header, check
@@ -86,6 +87,7 @@ class BlockWeights:
         return BlockWeights(self.kind, self.data[columns])
 
 
+@typed
 def load_gguf(path: str | Path, name: str | None = None) -> LanguageModel:
     """The decoder of a GGUF file. ModelError names the file and what it lacks; ImportError the
     extra.

@@ -99,8 +99,12 @@ class Divisors(Value):
 
     def check(self) -> None:
         """Divisors are positive, and as many in both lists."""
-        if not all(d > 0 for d in (*self.short, *self.long)):
-            raise ValueError("Divisors: a divisor is 0 or negative; allowed: positive numbers")
+        for name, listed in (("short", self.short), ("long", self.long)):
+            for divisor in listed:
+                if not 0 < divisor < np.inf:
+                    raise ValueError(
+                        f"Divisors {name} holds {divisor!r}; allowed: numbers above 0, finite"
+                    )
         if self.long and len(self.long) != len(self.short):
             raise ValueError(f"Divisors: {len(self.short)} short and {len(self.long)} long ones")
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from pimlab.arguments import typed
 
+
+@typed
 def cross_entropy(outputs: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(loss float64 (n,) in nat, its gradient float32 (n, classes)) of each sample, by the softmax
     of outputs (n, classes).
@@ -15,6 +18,12 @@ def cross_entropy(outputs: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, 
         raise ValueError(
             f"cross entropy: outputs {outputs.shape} and labels {labels.shape}; allowed: (n, "
             "classes) and (n,)"
+        )
+    if labels.dtype.kind not in "iu" or not np.isfinite(outputs).all():
+        raise ValueError(
+            f"cross entropy: labels are {labels.dtype} and outputs hold "
+            f"{np.count_nonzero(~np.isfinite(outputs))} non-finite values; allowed: integers and "
+            "finite numbers"
         )
     if labels.min() < 0 or labels.max() >= outputs.shape[1]:
         raise ValueError(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from pimlab.arguments import typed
 from pimlab.workload.importers.onnx_split import OnnxModel
 from pimlab.workload.importers.products import Product
 from pimlab.workload.model import ModelError
@@ -66,6 +67,7 @@ def places(model: OnnxModel) -> dict[str, tuple[str, str]]:
     return found
 
 
+@typed
 def trained(
     model: OnnxModel,
     weights: Mapping[str, np.ndarray],

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from pimlab.arguments import typed
 from pimlab.machine.protocol import MacOp
 from pimlab.workload.calibration import calibrate
 from pimlab.workload.model import Model, Multiply
@@ -60,6 +61,7 @@ class Lightweight(Model):
         return self.model.execute(inputs, scaled, first)
 
 
+@typed
 def lightweight(model: Model, data: Any, method: Method, name: str | None = None) -> Lightweight:
     """`model` with every operator of constant weights in one group compressed by `method` on the
     calibration split of `data`.

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from scipy.linalg import lapack
 
+from pimlab.arguments import typed
+
 BLOCK = 128
 """Inputs between two updates of all that follow, and between two choices of what to prune."""
 
@@ -55,16 +57,18 @@ def checked(w: np.ndarray, x: np.ndarray | None, what: str) -> tuple[np.ndarray,
     x = np.ascontiguousarray(x, dtype=np.float32)
     if x.ndim != 2 or x.shape[1] != w.shape[0] or x.shape[0] == 0 or not np.isfinite(x).all():
         raise ValueError(
-            f"{what}: calibration inputs have shape {x.shape}, allowed (rows, {w.shape[0]}) with "
+            f"{what}: calibration inputs x have shape {x.shape}, allowed (rows, {w.shape[0]}) with "
             "finite values, rows >= 1"
         )
     return w, x
 
 
+@typed
 def output_error(x: np.ndarray, w: np.ndarray, compressed: Compressed) -> float:
     """Mean square of the change of outputs over the mean square of x @ w (0 = none). x (rows, k), w
     (k, n).
     """
+    w, x = checked(w, x, "output_error")
     truth = np.asarray(x, np.float64) @ np.asarray(w, np.float64)
     change = np.asarray(x, np.float64) @ compressed.effective.astype(np.float64) - truth
     return float(np.mean(change**2) / np.mean(truth**2))

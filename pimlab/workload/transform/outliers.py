@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pimlab.arguments import typed
 from pimlab.machine.protocol import MacOp, VectorOp
 from pimlab.workload.calibration import calibrate
 from pimlab.workload.graph import Edge, Graph
@@ -164,6 +165,7 @@ def _parts(rows: int, outputs: int) -> list[slice]:
     return [slice(start, min(start + step, rows)) for start in range(0, rows, step)]
 
 
+@typed
 def outlier_aware(
     model: Model,
     data: Any,

@@ -11,6 +11,7 @@ import re
 
 import numpy as np
 
+from pimlab.arguments import typed
 from pimlab.kernels.blas import one_thread
 from pimlab.values import unknown
 from pimlab.workload.transform.layer import (
@@ -75,6 +76,7 @@ def _kept(w: np.ndarray, mask: np.ndarray) -> Compressed:
     return Compressed(np.where(mask, w, np.float32(0)), np.ones(w.shape[0], np.float32), mask=mask)
 
 
+@typed
 def magnitude(w: np.ndarray, pattern: float | str = 0.5) -> Compressed:
     """The smallest weights of the layer float32 (k, n) removed: the baseline."""
     w, _ = checked(w, None, "magnitude")
@@ -82,6 +84,7 @@ def magnitude(w: np.ndarray, pattern: float | str = 0.5) -> Compressed:
     return _kept(w, _largest(np.abs(w), share) if m is None else _best_of_m(np.abs(w), m, kept))
 
 
+@typed
 def wanda(
     w: np.ndarray,
     x: np.ndarray,
@@ -123,6 +126,7 @@ def wanda(
     )
 
 
+@typed
 def sparse_gpt(
     w: np.ndarray, x: np.ndarray, pattern: float | str = 0.5, damping: float | None = None
 ) -> Compressed:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from pimlab import formats
+from pimlab.arguments import typed
 from pimlab.formats import IntegerFormat, Quantized
 from pimlab.kernels.blas import one_thread
 from pimlab.values import truth
@@ -38,6 +39,7 @@ def _quantized(w: np.ndarray, grid: IntegerFormat, group: int | None) -> Quantiz
     return formats.quantize(w, grid, 1 if group is None else 0, group, symmetric=True)
 
 
+@typed
 def round_to_nearest(w: np.ndarray, format: str = "int4", group: int | None = None) -> Compressed:
     """Each weight float32 (k, n) on the nearest code: the baseline of every other method here."""
     w, _ = checked(w, None, "round_to_nearest")
@@ -45,6 +47,7 @@ def round_to_nearest(w: np.ndarray, format: str = "int4", group: int | None = No
     return Compressed(q.dequantize(), np.ones(w.shape[0], np.float32), q.scale)
 
 
+@typed
 def smooth_quant(w: np.ndarray, x: np.ndarray, alpha: float = 0.5) -> Compressed:
     """Large inputs made smaller and their weights larger, so that both quantise well; nothing is
     quantised yet.
@@ -68,6 +71,7 @@ def smooth_quant(w: np.ndarray, x: np.ndarray, alpha: float = 0.5) -> Compressed
     return Compressed(w * scale[:, None], scale)
 
 
+@typed
 def awq(
     w: np.ndarray,
     x: np.ndarray,
@@ -129,6 +133,7 @@ def _clipped(
     return Compressed(q.dequantize(), found.input_scale, scale)
 
 
+@typed
 def gptq(
     w: np.ndarray,
     x: np.ndarray,

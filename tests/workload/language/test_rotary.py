@@ -83,7 +83,7 @@ def test_rotation_keeps_lengths_and_depends_on_distance_alone(seed, start, dista
 
 
 @pytest.mark.parametrize(("make", "words"), [
-    (lambda: Divisors(short=(1.0, 0.0)), "a divisor is 0 or negative"),
+    (lambda: Divisors(short=(1.0, 0.0)), "Divisors short holds 0.0; allowed: numbers above 0"),
     (lambda: Divisors(short=(1.0,), long=(1.0, 2.0)), "1 short and 2 long"),
     (lambda: Llama3(factor=2.0, low=4.0, high=4.0, trained=9), "low=4.0 is not below high=4.0"),
     (lambda: Yarn(factor=0.0, trained=9), "Yarn factor=0"),

@@ -1,0 +1,128 @@
+"""Is each argument of a public function of the kind that its signature says?
+
+@typed
+def ridge(npu: Npu) -> float: ...
+
+ridge(3.5) raises "ridge npu=3.5 is not an Npu" before anything is computed. Bounds and unknown
+names are the function's own business.
+"""
+
+from __future__ import annotations
+
+import collections.abc
+import functools
+import inspect
+import math
+import os
+import types
+import typing
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def typed(function: Callable[P, R]) -> Callable[P, R]:
+    """`function`, whose arguments are compared with their annotations when it is called.
+
+    TypeError "f name=value is not an integer" for another kind, ValueError for a float that is NaN
+    and for arrays of what is no number. Annotations of `Any`, and of names that a module imports
+    for type checkers alone, are not compared.
+    """
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def call(*args: P.args, **named: P.kwargs) -> R:
+        given = signature.bind(*args, **named).arguments
+        for name, annotation in _annotations(function).items():
+            if name in given and not _fits(given[name], annotation):
+                raise _refusal(function.__name__, name, given[name], annotation)
+        return function(*args, **named)
+
+    return call
+
+
+@functools.cache
+def _annotations(function: Callable[..., Any]) -> dict[str, Any]:
+    """Parameter -> its annotation, for those that can be resolved."""
+    found = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        many = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        if not many and parameter.annotation is not parameter.empty:
+            try:
+                found[name] = eval(str(parameter.annotation), function.__globals__)
+            except NameError:
+                continue
+    return found
+
+
+def _fits(value: Any, annotation: Any) -> bool:
+    if annotation is Any:
+        return True
+    if annotation is None or annotation is type(None):
+        return value is None
+    origin = typing.get_origin(annotation) or annotation
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, one) for one in typing.get_args(annotation))
+    if origin in _KINDS:
+        return _KINDS[origin][1](value)
+    if origin in (collections.abc.Sequence, collections.abc.Iterable):
+        return isinstance(value, origin) and not isinstance(value, (str, bytes))
+    return not isinstance(origin, type) or isinstance(value, origin)
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, (bool, np.bool_, str, bytes)) or np.ndim(value):
+        return False
+    return hasattr(value, "__float__") and not math.isnan(value)
+
+
+def _is_array(value: Any) -> bool:
+    try:
+        return np.asarray(value).dtype.kind in "biufcV"
+    except (TypeError, ValueError):
+        return False
+
+
+_KINDS: dict[Any, tuple[str, Callable[[Any], bool]]] = {
+    bool: ("True or False", lambda value: isinstance(value, (bool, np.bool_))),
+    int: (
+        "an integer",
+        lambda value: hasattr(value, "__index__") and not isinstance(value, (bool, np.bool_)),
+    ),
+    float: ("a number", _is_number),
+    str: ("a text", lambda value: isinstance(value, str)),
+    os.PathLike: ("a path", lambda value: isinstance(value, os.PathLike)),
+    Path: ("a path", lambda value: isinstance(value, os.PathLike)),
+    np.ndarray: ("an array of numbers", _is_array),
+    tuple: ("a tuple", lambda value: isinstance(value, (tuple, list))),
+}
+"""Annotation -> what it is called, and whether a value is one."""
+_WORDS = {
+    collections.abc.Mapping: "a mapping",
+    collections.abc.Sequence: "a list",
+    collections.abc.Iterable: "a list",
+    collections.abc.Callable: "a function",
+    type(None): "None",
+}
+
+
+def _words(annotation: Any) -> str:
+    """What a reader calls a value of this annotation."""
+    origin = typing.get_origin(annotation) or annotation
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(dict.fromkeys(_words(one) for one in typing.get_args(annotation)))
+    if origin in _KINDS:
+        return _KINDS[origin][0]
+    name = getattr(origin, "__name__", str(origin))
+    return _WORDS.get(origin, f"{'an' if name[0] in 'AEIOU' else 'a'} {name}")
+
+
+def _refusal(function: str, name: str, value: Any, annotation: Any) -> Exception:
+    text = f"{function} {name}={value!r:.80} is not {_words(annotation)}"
+    is_nan = isinstance(value, (float, np.floating)) and math.isnan(value)
+    return ValueError(text) if is_nan else TypeError(text)
