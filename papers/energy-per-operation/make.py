@@ -96,7 +96,7 @@ def _scaling() -> tuple[list[int], np.ndarray]:
 
 def _power(npu: Npu) -> tuple[float, float, float]:
     """Watts (low, nominal, high) of a product of 8192 x 8192 matrices that keeps the arrays busy,
-    static power included.
+    static power included, if no board limited it.
     """
     op = MacOp(name="gemm", m=8192, k=8192, n=8192)
     seconds = sum(npu.latency(op).values())

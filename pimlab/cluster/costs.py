@@ -108,7 +108,8 @@ def placed(chip: Target, held: tuple[tuple[MacOp, int], ...]) -> tuple[Target, .
 @lru_cache(maxsize=65536)
 def _one(machine: Target, op: Op) -> Cost:
     energy = price(machine.events(op), machine.prices)
-    return Cost(sum(machine.latency(op).values()), _summed(energy))
+    joules = _summed(energy).times(machine.throttled(op))
+    return Cost(sum(machine.latency(op).values()), joules)
 
 
 def cost(chip: Target, where: Sequence[Target], ops: Sequence[Op]) -> Cost:

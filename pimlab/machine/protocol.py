@@ -358,6 +358,12 @@ class Target(Value, ABC):
         """
         return 0
 
+    def throttled(self, op: MacOp | VectorOp) -> float:
+        """Share of the priced energy of `op` that is drawn, where a machine slows down or lowers
+        its voltage to stay within what it may draw; 1 unless a machine says less.
+        """
+        return 1.0
+
     @property
     @abstractmethod
     def prices(self) -> Prices:

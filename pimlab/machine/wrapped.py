@@ -109,6 +109,10 @@ class Wrapped(Target):
         """Arrays of the machine that `op` takes up."""
         return self.machine.arrays_of(op)
 
+    def throttled(self, op: MacOp | VectorOp) -> float:
+        """Share of the priced energy that the machine draws."""
+        return self.machine.throttled(op)
+
     @property
     def static_owners(self) -> Mapping[str, str]:
         """Who draws the machine's static power."""

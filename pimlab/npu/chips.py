@@ -46,6 +46,7 @@ def chip(name: str, format: str | None = None) -> Npu:
         memory=Memory(**_under("memory", fields), **_placement(entry)),
         efficiency=Efficiency(**lost) if lost else None,
         static_power=entry["power_static"],
+        limit=fields.get("limit"),
     )
     return machine.but(origins=tuple(_origins(entry, chosen, machine)))
 
@@ -55,6 +56,7 @@ _FIELDS = {
     "voltage": "voltage",
     "lanes": "lanes",
     "power_static": "static_power",
+    "tdp": "limit",
     "sram": "memory.sram",
     "dram_bandwidth": "memory.bandwidth",
     "dram_capacity": "memory.capacity",

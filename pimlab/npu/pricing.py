@@ -43,6 +43,7 @@ def memory_prices(node: float, voltage: float, dram: str, sram: float) -> Prices
         "dram.write": (outside, "DRAM"),
         "dram.index": (outside, "DRAM"),
         "vector.op": (_from_45nm(vector_op(), node, voltage), "vector"),
+        "interface": (_interface(node, voltage), "DRAM interface"),
     }
     return Prices(
         {
@@ -71,6 +72,40 @@ def static_price(power: Constant, ratio: float) -> Price:
         power.high * ends[1],
     )  # fmt: skip
     return Price(constant=moved.but(sources=power.sources), component="static")
+
+
+def _interface(node: float, voltage: float) -> Constant:
+    """One bit between DRAM and arrays: PHY, controller, network on chip and cache, in J.
+
+    Drivers and long wires hardly shrink: the nominal value is that of A100 whatever the node, and
+    the interval reaches to one that moves with the node as a MAC does.
+    """
+    one = catalogue.entry("energy", "on-chip")["dram_interface"]
+    fitted = catalogue.entry("npu", "a100")
+    moved = scaled(
+        one,
+        from_node=fitted["node"].value * 1e9,
+        from_voltage=fitted["voltage"].value,
+        node=node * 1e9,
+        voltage=voltage,
+    )
+    return one.but(low=min(one.low, moved.low), high=max(one.high, moved.high))
+
+
+@lru_cache(maxsize=256)
+def delivery_price(format_: str, node: float, voltage: float) -> Price:
+    """Price of registers, operand delivery and instruction issue for one MAC in `format_`, at
+    `node` (m) and `voltage` (V).
+    """
+    delivered = derive(
+        f"operand delivery, {format_}",
+        lambda ratio, one: ratio * one,
+        catalogue.entry("energy", "on-chip")["operand_delivery"],
+        mac_price(format_, node, voltage).constant,
+        unit="J",
+        reason="ratio to the MAC, fitted on A100",
+    )
+    return Price(constant=delivered, component="operand delivery")
 
 
 @lru_cache(maxsize=256)

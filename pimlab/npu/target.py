@@ -25,7 +25,7 @@ import numpy as np
 
 from pimlab import formats, units
 from pimlab.constants import Constant, assumed
-from pimlab.cost import Prices
+from pimlab.cost import Prices, price
 from pimlab.cost.technology import relative_energy
 from pimlab.keys import Key
 from pimlab.machine.protocol import Calibration, MacOp, Target, VectorOp
@@ -47,7 +47,7 @@ from pimlab.npu.memory import (
     vector_traffic,
 )
 from pimlab.npu.operands import is_integer
-from pimlab.npu.pricing import mac_price, memory_prices, static_price
+from pimlab.npu.pricing import delivery_price, mac_price, memory_prices, static_price
 from pimlab.npu.sparsity import check_two_of_four
 from pimlab.npu.systolic import ArrayWork
 from pimlab.npu.vectors import operations
@@ -93,7 +93,12 @@ class Npu(Target):
     node: float = quantity("m", above=0, doc="technology node, such as '14 nm'")
     voltage: float = quantity("V", above=0)
     static_power: Constant
-    """Leakage and idle power, W; a number or a text such as "5 W" counts as assumed."""
+    """What is drawn whatever runs (leakage, clock tree, idle interfaces), W; a number or a text
+    such as "5 W" counts as assumed.
+    """
+    limit: float | None = quantity(
+        "W", above=0, default=None, doc="most that the board draws; None: nothing limits it"
+    )
     energy: Prices = part(Prices, default=Prices({}))
     """Prices of the user's own, by event; the others follow from node, voltage, memory and
     format.
@@ -170,6 +175,7 @@ class Npu(Target):
             {
                 **derived,
                 f"mac.{mac}": mac_price(mac, self.node, self.voltage),
+                "delivery": delivery_price(mac, self.node, self.voltage),
                 "static": static_price(self.static_power, self._power_ratio()),
                 **self.energy,
             }
@@ -242,8 +248,23 @@ class Npu(Target):
     def _counts(self, op: MacOp | VectorOp) -> dict[str, int]:
         if isinstance(op, VectorOp):
             bits = self._bits("activations")
-            return {"vector.op": operations(op), **vector_traffic(op, self.memory, bits)}
-        return {**self._on_chip(op), **product_traffic(op, self.memory, self._widths)}
+            counts = {"vector.op": operations(op), **vector_traffic(op, self.memory, bits)}
+        else:
+            counts = {**self._on_chip(op), **product_traffic(op, self.memory, self._widths)}
+        crossing = sum(count for event, count in counts.items() if event.startswith("dram."))
+        return {**counts, "interface": crossing} if crossing else counts
+
+    def throttled(self, op: MacOp | VectorOp) -> float:
+        """Share of the priced energy that is drawn: the board lowers its voltage until it draws no
+        more than `limit`. Times are not longer for it: shares that arrays sustain were measured on
+        boards that do so.
+        """
+        if self.limit is None:
+            return 1.0
+        priced = sum(price(self.events(op), self.prices).nominal.values())
+        room = max(0.0, self.limit - self.prices["static"].constant.value)
+        allowed = room * sum(self.latency(op).values())
+        return min(1.0, allowed / priced) if priced else 1.0
 
     def _parts(self, op: MacOp | VectorOp) -> tuple[tuple[int, MacOp | VectorOp], ...]:
         """How often which part of a batch goes through: `memory.together` inferences at once."""
@@ -487,6 +508,7 @@ class Npu(Target):
         inputs = used.sram_ifmap_reads // k * op.k
         counts = {
             f"mac.{self.arithmetic.mac}": results * k,
+            "delivery": results * k,
             "sram.read": math.ceil(inputs * x + used.sram_filter_reads * w),
             "sram.write": math.ceil(results * y),
             "psum.read": math.ceil(used.sram_ofmap_reads * sums),

@@ -62,10 +62,16 @@ def _dynamic(
     values.
     """
     prices = {name: plan.prices(name) for name in plan.placed}
+    own = {name: set(machine.prices) for name, machine in plan.placed.items()}
     energies = {}
-    for name, found in counts.items():
-        shares = {event: count / plan.batch for event, count in found.items()}
-        energies[name] = price({**shares, **integrals.get(name, {})}, prices[plan.owners[name]])
+    for op in plan.operators:
+        owner = plan.owners[op.name]
+        drawn = plan.machine(op).throttled(op)
+        shares = {
+            event: count / plan.batch * (drawn if event in own[owner] else 1.0)
+            for event, count in counts[op.name].items()
+        }
+        energies[op.name] = price({**shares, **integrals.get(op.name, {})}, prices[owner])
     return energies
 
 

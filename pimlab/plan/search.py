@@ -33,6 +33,7 @@ Also those tried where a memory would overflow.
 def operator_costs(machine: Target, op: Op, between: Link | None) -> tuple[float, float]:
     """(J without static power, s) of one operator on `machine`, its link's transfers included."""
     joules = sum(price(machine.events(op), machine.prices).nominal.values())
+    joules *= machine.throttled(op)
     seconds = sum(machine.latency(op).values())
     if between is None:
         return joules, seconds

@@ -120,6 +120,9 @@ def _simulated(plan, needs, order, inferences):
         machine = plan.machine(name)
         works = machine.work(next(op for op in plan.operators if op.name == name))
         works = works or (Work(name, 0.0),)  # nothing to do: ready as soon as its inputs are
+        if machine.call and plan.operators[0].name == name:  # the driver hands the batch over
+            moved = [one._replace(after=tuple(i + 1 for i in one.after) or (0,)) for one in works]
+            works = (Work("driver", machine.call), *moved)
         first = len(jobs)
         for one in works:
             jobs.append((name, f"{machine.name}: {one.resource}", one.seconds, one.after, first))
