@@ -38,6 +38,7 @@ _EXPORTS = {
     "load_requests": "pimlab.serving",
     "poisson": "pimlab.serving",
     "Slo": "pimlab.serving",
+    "write_manifests": "pimlab.farm",
     "streamed": "pimlab.machine.streamed",
     "train": "pimlab.studies.training",
     "load_model": "pimlab.workload",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pimlab.farm.abilities import Ability, Reason, abilities
 from pimlab.farm.answer import Farm, changes
+from pimlab.farm.manifests import manifests, validated, write_manifests
 from pimlab.farm.offers import Offer, offer, offers
 from pimlab.farm.packing import Nodes, Partitions, inflated, pack
 from pimlab.farm.provision import ContradictionError, provision
 from pimlab.farm.rules import Period, Rules, k_cloud
 from pimlab.farm.services import DAY, Service
+from pimlab.farm.sheet import k_perf, write_sheet
 from pimlab.farm.sites import Cloud, Rack
 
 __all__ = [
@@ -29,8 +31,13 @@ __all__ = [
     "changes",
     "inflated",
     "k_cloud",
+    "k_perf",
+    "manifests",
     "offer",
     "offers",
     "pack",
     "provision",
+    "validated",
+    "write_manifests",
+    "write_sheet",
 ]

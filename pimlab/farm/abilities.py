@@ -238,10 +238,10 @@ def _decoded(
         )
     best: tuple[float, int, int, float, float] | None = None
     why = f"no server of {offer.cards} cards holds the model"
-    for cards in _counts(shape, offer):
-        pricer = Pricer(shape, _rack(offer, cards))
+    for cards in counts_of(shape, offer):
+        pricer = Pricer(shape, rack_of(offer, cards))
         for batch in BATCHES:
-            if not _fits(pricer, service, cards * offer.chips, batch):
+            if not fits(pricer, service, cards * offer.chips, batch):
                 break
             rate, first, each, text = _served(pricer, service, cards * offer.chips, batch, delay)
             why = text or why
@@ -250,8 +250,8 @@ def _decoded(
     if best is None:
         raise Unserved(why)
     _, cards, batch, rate, latency = best
-    joules = _request(Pricer(shape, _rack(offer, cards)), service, cards * offer.chips, batch)
-    low, high = _spread(offer.target, shape, service)
+    joules = _request(Pricer(shape, rack_of(offer, cards)), service, cards * offer.chips, batch)
+    low, high = spread_of(offer.target, shape, service)
     return Ability(
         service=service.name, offer=offer.name, cards=cards, rate=rate, latency=latency,
         joules=joules, joules_low=joules * low, joules_high=joules * high, batch=batch,
@@ -259,17 +259,18 @@ def _decoded(
     )  # fmt: skip
 
 
-def _counts(shape: Any, offer: Offer) -> list[int]:
+def counts_of(shape: Any, offer: Offer) -> list[int]:
     """Cards of one instance: powers of two whose chips divide the heads."""
     powers = [1 << i for i in range(offer.cards.bit_length()) if 1 << i <= offer.cards]
     return [n for n in powers if shape.heads % (n * offer.chips) == 0]
 
 
-def _rack(offer: Offer, cards: int) -> Cluster:
+def rack_of(offer: Offer, cards: int) -> Cluster:
+    """So many cards of one server, joined by its bus."""
     return Cluster(chip=offer.target, chips=cards * offer.chips, link=link(BOARD))
 
 
-def _steps(pricer: Pricer, service: Service, chips: int, batch: int) -> tuple[Any, Any]:
+def steps_of(pricer: Pricer, service: Service, chips: int, batch: int) -> tuple[Any, Any]:
     """(prefill of one prompt, one decoding step of the batch at its mean context)."""
     how = Degrees(tensor=chips)
     prompt = Work(batch=1, queries=service.input, context=service.input)
@@ -277,7 +278,8 @@ def _steps(pricer: Pricer, service: Service, chips: int, batch: int) -> tuple[An
     return pricer.step(prompt, how), pricer.step(decode, how)
 
 
-def _fits(pricer: Pricer, service: Service, chips: int, batch: int) -> bool:
+def fits(pricer: Pricer, service: Service, chips: int, batch: int) -> bool:
+    """Whether weights and the caches of a batch fit; true where nobody states the memory."""
     work = Work(batch=batch, context=service.input + service.output)
     parts = held(pricer.shape, pricer.rack, work, chips, pricer.shape.layers)
     known = [part.share for part in parts if not math.isnan(part.share)]
@@ -296,7 +298,7 @@ def _served(
     """
     assert service.ttft is not None
     assert service.tpot is not None
-    prompt, step = _steps(pricer, service, chips, batch)
+    prompt, step = steps_of(pricer, service, chips, batch)
     first = prompt.seconds + step.seconds + delay
     if first > service.ttft:
         return 0.0, first, step.seconds, f"the first token takes {first:.3g} s at least"
@@ -311,12 +313,12 @@ def _served(
 
 def _request(pricer: Pricer, service: Service, chips: int, batch: int) -> float:
     """J of a request without static power."""
-    prompt, step = _steps(pricer, service, chips, batch)
+    prompt, step = steps_of(pricer, service, chips, batch)
     each = (step.dynamic + step.link) / batch
     return float(prompt.dynamic + prompt.link + service.output * each)
 
 
-def _spread(target: Target, shape: Any, service: Service) -> tuple[float, float]:
+def spread_of(target: Target, shape: Any, service: Service) -> tuple[float, float]:
     """Low and high of the products of one layer relative to their nominal energy."""
     low = nominal = high = 0.0
     for op in layer_macs(shape, Work(batch=1, context=service.input + service.output)):
