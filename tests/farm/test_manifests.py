@@ -97,7 +97,10 @@ def test_files_hold_a_list(plan, tmp_path):
     ("change", "says"),
     [
         (lambda one: one["spec"].update(replica=3), "has a field that Kubernetes does not know"),
-        (lambda one: one["spec"].pop("selector"), "validation error for V1DeploymentSpec\\nselector\\n  Input should be a valid"),
+        (
+            lambda one: one["spec"].pop("selector"),
+            "validation error for V1DeploymentSpec\\nselector\\n  Input should be a valid",
+        ),
     ],
 )
 def test_objects_that_are_none_are_named(plan, change, says):
