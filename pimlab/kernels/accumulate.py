@@ -123,6 +123,7 @@ def _sequence_bf16(x, w, rounded, acc):
 @kernel
 def _chain(x, w, chunk, kind, rounded, part, acc):
     acc[:] = np.float32(0)
+    # rounding in the innermost loop keeps sums in registers: chunks of one need no `part`
     if chunk == 1 and kind == 1 and rounded < 2:
         _sequence_half(x, w, rounded, acc)
         return
@@ -242,8 +243,8 @@ def chunks(x, w, chunk, kind, rounded, out):
     """acc = round(acc + sum of the next `chunk` products), from zero; chunk 1 is the plain
     sequence.
 
-    x : float32 (batch, k);  w : float32 (k, n);  out : float32 (batch, n);  rounded : what products
-    are rounded to, as `kind`.
+    x : float32, shape (batch, k);  w : float32, shape (k, n);  out : float32, shape (batch, n);
+    rounded : what products are rounded to, as `kind`.
     """
     slabs = (x.shape[0] + _SLAB - 1) // _SLAB
     for task in prange(slabs * ((w.shape[1] + _BLOCK - 1) // _BLOCK)):
@@ -253,7 +254,11 @@ def chunks(x, w, chunk, kind, rounded, out):
 
 @parallel_from(_SMALL)
 def tree(x, w, kind, rounded, out):
-    """The sum of all products by pairs of neighbours, level by level. Arguments as for `chunks`."""
+    """The sum of all products by pairs of neighbours, level by level.
+
+    x : float32, shape (batch, k);  w : float32, shape (k, n);  out : float32, shape (batch, n),
+    written; kind and rounded as for `chunks`.
+    """
     slabs = (x.shape[0] + _SLAB - 1) // _SLAB
     for task in prange(slabs * ((w.shape[1] + _BLOCK - 1) // _BLOCK)):
         rows = slice(task % slabs * _SLAB, (task % slabs + 1) * _SLAB)

@@ -56,8 +56,10 @@ def _block(x, w, first, tree, accumulator, out):
 
 @parallel
 def matmul(x, w, tree, accumulator, out):
-    """x : float32 (batch, steps, 16);  w : float32 (steps, 16, n), both bfloat16 values;  out :
-    float32 (batch, n).
+    """out = x @ w, sixteen products at a time, every addition rounded by `tree` and `accumulator`.
+
+    x : float32, shape (batch, steps, 16);  w : float32, shape (steps, 16, n), both bfloat16 values;
+    out : float32, shape (batch, n), written.
     """
     for block in prange((w.shape[2] + _BLOCK - 1) // _BLOCK):
         _block(x, w, block * _BLOCK, tree, accumulator, out)
@@ -65,6 +67,6 @@ def matmul(x, w, tree, accumulator, out):
 
 @parallel
 def to_bf16(x, out):
-    """x rounded to the nearest bfloat16, ties to even.  x, out : float32 (size,)."""
+    """x rounded to the nearest bfloat16, ties to even.  x, out : float32, shape (size,)."""
     for i in prange(x.size):
         out[i] = round_bf16(x[i])

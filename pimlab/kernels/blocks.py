@@ -25,6 +25,7 @@ _SMALL = 2**18
 @kernel
 def _power(exponent):
     """2**exponent as float32 for -127 <= exponent <= 127."""
+    # 2**-127 is subnormal in float32: its exponent field cannot be shifted into place
     if exponent == _LOWEST:
         return np.float32(2.0**-127)
     return np.int32(np.int32(exponent + _BIAS) << _MANTISSA).view(np.float32)
@@ -76,8 +77,8 @@ def microscale(x, block, emax, drop, normal, magic, largest, out, exponents):
     """x with one shared exponent per `block` neighbours of a row; the last block of a row may be
     shorter.
 
-    x, out : float32 (rows, n);  exponents : int16 (rows, ceil(n / block)), -127..127, and 128 for a
-    block that is NaN.
+    x, out : float32, shape (rows, n);  exponents : int16, shape (rows, ceil(n / block)), -127..127,
+    and 128 for a block that is NaN.
     """
     rows, blocks = exponents.shape
     for i in prange(rows):
@@ -88,8 +89,8 @@ def microscale(x, block, emax, drop, normal, magic, largest, out, exponents):
 
 @parallel_from(_SMALL)
 def shared_exponents(x, block, emax, exponents):
-    """The exponents of `microscale` alone. x : float32 (rows, n);  exponents : int16 (rows, ceil(n
-    / block)), written.
+    """The exponents of `microscale` alone. x : float32, shape (rows, n);  exponents : int16, shape
+    (rows, ceil(n / block)), written.
     """
     rows, blocks = exponents.shape
     for i in prange(rows):
@@ -108,8 +109,8 @@ def rescale(x, block, exponents, sign, out):
     """x times 2**(sign * exponent) of its block; where the exponent is 128, NaN for sign 1 and
     unchanged for sign -1.
 
-    x, out : float32 (rows, n);  exponents : int16 (rows, ceil(n / block)), as `microscale` leaves
-    them;  sign : 1 or -1.
+    x, out : float32, shape (rows, n);  exponents : int16, shape (rows, ceil(n / block)), as
+    `microscale` leaves them;  sign : 1 or -1.
     """
     rows, blocks = exponents.shape
     for i in prange(rows):
@@ -159,8 +160,8 @@ def _column_blocks(x, drop, normal, magic, largest, exponents, out):
 
 @parallel_from(_SMALL)
 def microscale_columns(x, block, emax, drop, normal, magic, largest, out, exponents):
-    """As `microscale`, with the blocks along the middle axis. x, out : float32 (outer, k, n);
-    exponents : int16 (outer, blocks, n).
+    """As `microscale`, with the blocks along the middle axis. x, out : float32,
+    shape (outer, k, n);  exponents : int16, shape (outer, blocks, n).
     """
     outer, blocks = exponents.shape[:2]
     for task in prange(outer * blocks):

@@ -39,17 +39,20 @@ def _finished(rounded, size, sign, largest, above, infinite):
 
 @inline
 def nearest_bits(bits, drop, normal, magic, largest, above, infinite):
-    """Bits of the grid value nearest to the float32 of `bits`, ties to even; all int32, magic
-    float32.
+    """Bits of the grid value nearest to one float32, ties to even.
+
+    bits, drop, normal, largest, above, infinite : int32;  magic : float32; all of shape ().
     """
     size = np.int32(bits & _MAGNITUDE)
     finite = np.int32(min(size, _INFINITY))
     below = np.int32(np.int32(_ONE << drop) - _ONE)
+    # adding half less one, and one where the kept part is odd, rounds ties to even
     odd = np.int32(np.int32(np.int32(finite >> drop) & _ONE) & below)
     half = np.int32(below >> _ONE)
     coarse = np.int32(np.int32(np.int32(finite + half + odd) >> drop) << drop)
     low = np.int32(min(size, normal))
     fine = np.float32(np.float32(low.view(np.float32) + magic) - magic).view(np.int32)
+    # both are computed for every element: a branch would cost more than the spare arithmetic
     rounded = fine if size < normal else coarse
     return _finished(rounded, size, np.int32(bits & _SIGN), largest, above, infinite)
 
@@ -100,8 +103,8 @@ def _odd_span(x, out):
 @parallel_from(_SMALL)
 def to_odd(x, out):
     """x cut to a float32 toward zero, whose last bit is set where something was cut off: rounding
-    that to 21 mantissa bits or fewer gives what rounding x would. x : float64 (size,); out :
-    float32 (size,).
+    that to 21 mantissa bits or fewer gives what rounding x would. x : float64, shape (size,); out :
+    float32, shape (size,).
     """
     for c in prange((x.size + _CHUNK - 1) // _CHUNK):
         span = slice(c * _CHUNK, (c + 1) * _CHUNK)
@@ -110,7 +113,7 @@ def to_odd(x, out):
 
 @parallel_from(_SMALL)
 def nearest(x, drop, normal, magic, largest, above, infinite, out):
-    """x rounded to the nearest grid value, ties to even. x, out : float32 (size,)."""
+    """x rounded to the nearest grid value, ties to even. x, out : float32, shape (size,)."""
     for c in prange((x.size + _CHUNK - 1) // _CHUNK):
         span = slice(c * _CHUNK, (c + 1) * _CHUNK)
         _nearest_span(x[span], drop, normal, magic, largest, above, infinite, out[span])
@@ -119,7 +122,7 @@ def nearest(x, drop, normal, magic, largest, above, infinite, out):
 @parallel_from(_SMALL)
 def toward_zero(x, drop, normal, magic, largest, above, infinite, out):
     """x rounded to the grid value next to it toward zero; finite x never pass the largest. x, out :
-    float32 (size,).
+    float32, shape (size,).
     """
     for c in prange((x.size + _CHUNK - 1) // _CHUNK):
         span = slice(c * _CHUNK, (c + 1) * _CHUNK)
@@ -176,7 +179,7 @@ def stochastic(x, k0, k1, row, drop, normal, magic, largest, above, infinite, ou
 
     The probability is exact for parts cut off at 2**-32 of a step or coarser, and rounded down to a
     multiple of that beyond.
-    x, out : float32 (rows, n).
+    x, out : float32, shape (rows, n).
     """
     rows, n = x.shape
     spans = (n + _SPAN - 1) // _SPAN

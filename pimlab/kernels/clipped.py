@@ -37,6 +37,7 @@ def _normal(a):
     t = place - index
     at, step = index / _STEPS, 1.0 / _STEPS
     p0, p1, d0, d1 = _PHI[index], _PHI[index + 1], _DENSITY[index], _DENSITY[index + 1]
+    # Hermite, because its slopes are known exactly: Phi' = phi and phi' = -a phi
     s0, s1 = -at * d0 * step, -(at + step) * d1 * step  # slopes of the density
     u = 1.0 - t
     h00, h01 = (1.0 + 2.0 * t) * u * u, t * t * (3.0 - 2.0 * t)
@@ -48,6 +49,7 @@ def _normal(a):
 @inline
 def cumulants(g, sigma):
     """The first four cumulants of max(g + sigma z, 0), float64, in powers of the unit of g."""
+    # most cells stand far from zero: this branch saves them the table
     if sigma <= 0 or g >= FAR * sigma:
         return g, sigma * sigma, 0.0, 0.0
     a = g / sigma
@@ -69,10 +71,10 @@ def add_cells(g, sigma, low, high, sign, devices, mean, variance, third, sums):
     """Adds the cumulants of the cells of one polarity, cut at `low` and `high`, to those of their
     columns.
 
-    g, sigma : float32 (k, n), one unit;  sign : 1.0 or -1.0;  devices : cells that share a weight,
-    each taking 1 / devices of the input;  mean, variance, third : float64 (k, n), added to;  sums :
-    float64 (3, n), added to: variances and magnitudes of third and fourth cumulants of each column.
-    A cell counts as cut at the nearer end alone; high : inf for none.
+    g, sigma : float32, shape (k, n), one unit;  sign : 1.0 or -1.0;  devices : cells that share a
+    weight, each taking 1 / devices of the input;  mean, variance, third : float64, shape (k, n),
+    added to;  sums : float64, shape (3, n), added to: variances and magnitudes of third and fourth
+    cumulants of each column. A cell counts as cut at the nearer end alone; high : inf for none.
     """
     share = 1.0 / devices
     for i in range(g.shape[0]):

@@ -15,9 +15,10 @@ from pimlab.kernels.jit import kernel
 def dac(x, full_scale, top, codes):
     """codes = clip(rint(x / full_scale * top), -top, top): the codes that the input drivers hold.
 
-    x : float32 (batch, k);  full_scale : float32 (batch,), the unit of x, > 0;  top : float32,
-    largest code;
-    codes : float32 (batch, k), written. For inputs that are never negative the codes are 0..top.
+    x : float32, shape (batch, k);  full_scale : float32, shape (batch,), the unit of x, > 0;  top :
+    float32, largest code;
+    codes : float32, shape (batch, k), written. For inputs that are never negative the codes are
+    0..top.
     """
     batch, k = x.shape
     for i in range(batch):
@@ -32,7 +33,8 @@ def dac_offset(x, full_scale, top, codes):
     """codes = 2 rint((x / full_scale + 1) / 2 * top) - top: levels from -1 to 1 without a zero,
     counted in half steps.
 
-    Shapes as in `dac`; top : float32, 2**bits - 1.
+    x, codes : float32, shape (batch, k);  full_scale : float32, shape (batch,), unit of x;  top :
+    float32, 2**bits - 1.
     """
     batch, k = x.shape
     for i in range(batch):
@@ -46,7 +48,10 @@ def dac_offset(x, full_scale, top, codes):
 
 @kernel
 def scaled(x, full_scale, out):
-    """out = x / full_scale by row: inputs without a DAC. Shapes as in `dac`."""
+    """out = x / full_scale by row: inputs without a DAC.
+
+    x, out : float32, shape (batch, k);  full_scale : float32, shape (batch,), unit of x.
+    """
     batch, k = x.shape
     for i in range(batch):
         scale = full_scale[i]
@@ -58,9 +63,9 @@ def scaled(x, full_scale, out):
 def adc(v, lsb, low, high, value, out):
     """out += what v's code stands for: clip(rint(v / lsb), low, high) * value, column by column.
 
-    v : float32 (batch, n), any unit;  lsb : float32 (n,), same unit, > 0;  low, high : float32
-    codes;
-    value : float32 (n,), unit of out a code;  out : float32 (batch, n), accumulated.
+    v : float32, shape (batch, n), any unit;  lsb : float32, shape (n,), same unit, > 0;  low,
+    high : float32 codes;
+    value : float32, shape (n,), unit of out a code;  out : float32, shape (batch, n), accumulated.
     Error variance lsb**2 / 12 inside the range (Bennett 1948).
     """
     batch, n = v.shape
@@ -72,8 +77,10 @@ def adc(v, lsb, low, high, value, out):
 
 @kernel
 def adc_clipped(v, lsb, low, high, out):
-    """out += how many of a row's values are nearer to a code beyond low..high: int64 (batch,).
-    Shapes as in `adc`.
+    """out += how many of a row's values are nearer to a code beyond low..high.
+
+    v : float32, shape (batch, n);  lsb : float32, shape (n,), unit of v;  out : int64,
+    shape (batch,).
     """
     batch, n = v.shape
     for i in range(batch):
@@ -86,9 +93,9 @@ def adc_clipped(v, lsb, low, high, out):
 def adc_table(v, lsb, shift, gain, thresholds, shared, low, value, out):
     """As `adc`, for converters whose code edges are not evenly spaced.
 
-    shift, gain : float32 (n,), the column's offset in codes and its relative gain;  thresholds :
-    float32 (converters, codes - 1), upper edge of each code but the last, in codes;  shared :
-    columns a converter.
+    shift, gain : float32, shape (n,), the column's offset in codes and its relative gain;
+    thresholds : float32, shape (converters, codes - 1), upper edge of each code but the last, in
+    codes;  shared : columns a converter.
     """
     batch, n = v.shape
     last = thresholds.shape[1]
@@ -106,7 +113,10 @@ def adc_table(v, lsb, shift, gain, thresholds, shared, low, value, out):
 
 @kernel
 def add_scaled(v, scale, out):
-    """out += v * scale: a read without an ADC. Shapes as in `adc`."""
+    """out += v * scale: a read without an ADC.
+
+    v, out : float32, shape (batch, n);  scale : float32, shape (n,), unit of out by unit of v.
+    """
     batch, n = v.shape
     for i in range(batch):
         for j in range(n):

@@ -26,7 +26,7 @@ LARGE = np.float32(0.45)
 
 @kernel
 def square(codes, out):
-    """out = codes**2, float32 (batch, k)."""
+    """out = codes**2, float32, shape (batch, k)."""
     batch, k = codes.shape
     for i in range(batch):
         for j in range(k):
@@ -42,8 +42,9 @@ def cell_parts(k0, k1, panel, lane, segments, amplitudes, words, out):
     counter (row, panel, part + 64 lane, segment); column j has byte j of its 16 in memory order. Of
     parts larger than `LARGE`, z is a standard normal.
 
-    segments : uint32 (parts,), which draw of each part;  amplitudes : float32 (parts,);  words :
-    uint32 (4 k,), written;  out : float32 (k, WIDTH), replaced.
+    segments : uint32, shape (parts,), which draw of each part;  amplitudes : float32,
+    shape (parts,);  words : uint32, shape (4 k,), written;  out : float32, shape (k, WIDTH),
+    replaced.
     """
     out[:] = np.float32(0)
     for part in range(amplitudes.size):
@@ -57,6 +58,7 @@ def cell_parts(k0, k1, panel, lane, segments, amplitudes, words, out):
                 flat[i] += amplitudes[part] * normal[i]
             continue
         words_row(k0, k1, row, own, words)
+        # counting ones in eight bytes of a word at once: a table look-up would not be vectorised
         pairs = words.view(np.uint64)
         for i in range(pairs.size):
             bits = pairs[i]
@@ -81,7 +83,7 @@ def disturbed(mean, variance, k0, k1, lane, segments, amplitudes, out):
     """out = mean + sqrt(variance) z, cell by cell, with z from `cell_parts`: conductances as they
     stand for as long as these draws last.
 
-    mean, variance, out : float32 (panels, k, WIDTH); out is replaced.
+    mean, variance, out : float32, shape (panels, k, WIDTH); out is replaced.
     """
     k = mean.shape[1]
     z, words = np.empty((k, WIDTH), np.float32), np.empty(4 * k, np.uint32)
@@ -94,8 +96,9 @@ def disturbed(mean, variance, k0, k1, lane, segments, amplitudes, out):
 def disturbed_product(x, first, mean, variance, k0, k1, lane, segments, amplitudes, out):
     """out = x[:, first : first + k] @ disturbed(mean, variance, ...), without storing that matrix.
 
-    x : float32 (rows, inputs);  mean, variance : float32 (panels, k, WIDTH);  out : float32 (rows,
-    n), replaced. Each output is a chain of fused multiply-adds in the order of the inputs.
+    x : float32, shape (rows, inputs);  mean, variance : float32, shape (panels, k, WIDTH);  out :
+    float32, shape (rows, n), replaced. Each output is a chain of fused multiply-adds in the order
+    of the inputs.
     """
     (rows, n), k = out.shape, mean.shape[1]
     z, words = np.empty((k, WIDTH), np.float32), np.empty(4 * k, np.uint32)
@@ -113,7 +116,7 @@ def disturbed_product(x, first, mean, variance, k0, k1, lane, segments, amplitud
 def add_noise(current, variance, share, k0, k1, row, lane, batch, lanes):
     """current += sqrt(share variance) z, one standard normal z an output.
 
-    current, variance : float32 (steps batch, n), unit and unit^2;  share : float32, of the
+    current, variance : float32, shape (steps batch, n), unit and unit^2;  share : float32, of the
     variance;  row : index of the first row in the whole batch;  lanes : from one step's lane to the
     next.
     Exact in distribution where the sum over cells is Gaussian: see `add_cell_noise` for where it is
@@ -133,9 +136,9 @@ def add_skewed_noise(current, variance, third, lasting, share, k0, k1, row, lane
     s^3 the skewness and z = lasting / s + sqrt(share) times a standard normal.
 
     The first term of Cornish and Fisher (Rev. Inst. Int. Stat. 5, 307, 1938), scaled to the right
-    variance: for cells cut at zero, whose sums are skewed. third : float32 (batch, n), third
-    cumulant, unit^3;  lasting : float32 (rows, n), the part of the noise that outlasts the read;
-    the rest as in `add_noise`.
+    variance: for cells cut at zero, whose sums are skewed. third : float32, shape (batch, n), third
+    cumulant, unit^3;  lasting : float32, shape (rows, n), the part of the noise that outlasts the
+    read; the rest as in `add_noise`.
     """
     rows, n = current.shape
     z = np.empty(n, np.float32)
@@ -145,6 +148,7 @@ def add_skewed_noise(current, variance, third, lasting, share, k0, k1, row, lane
             sigma = np.sqrt(variance[i, j])
             whole = lasting[i, j] / max(sigma, np.float32(1e-30)) + np.sqrt(share) * z[j]
             skew = third[i, j] / max(variance[i, j] * sigma, np.float32(1e-30))
+            # the expansion turns back at z = -3 / skew: this bound keeps that below -1.5
             skew = min(max(skew, np.float32(-2)), np.float32(2))
             skewed = whole + skew * (whole * whole - np.float32(1)) * np.float32(1 / 6)
             current[i, j] += (
@@ -154,7 +158,7 @@ def add_skewed_noise(current, variance, third, lasting, share, k0, k1, row, lane
 
 @kernel
 def add_row_noise(current, sigma, k0, k1, row, lane, batch, lanes):
-    """current += sigma z with one sigma a row, float32 (rows,): cells that all have the same
+    """current += sigma z with one sigma a row, float32, shape (rows,): cells that all have the same
     spread. Rows and lanes as in `add_noise`.
     """
     rows, n = current.shape
@@ -169,6 +173,8 @@ def add_row_noise(current, sigma, k0, k1, row, lane, batch, lanes):
 def activity(codes, out):
     """out = (sum x^2)^2 / sum x^4 of each row: how many equal inputs would be as Gaussian; 0 for a
     row of zeros.
+
+    codes : float32, shape (batch, k);  out : float32, shape (batch,), written.
     """
     batch, k = codes.shape
     for i in range(batch):
@@ -182,8 +188,10 @@ def activity(codes, out):
 
 @kernel
 def cell_sum(x, g, sigma, lasting, share, ends, flip, column, k0, k1, row, lane):
-    """Sum over one column of x_i times what one draw sees of each cell, in float64: see
-    `add_cell_noise`.
+    """Sum over one column of x_i times what one draw sees of each cell, in float64.
+
+    x : float32, shape (k,);  g, sigma : float32, shape (k, n), relative conductances and their
+    spread;  the rest as in `add_cell_noise`.
     """
     total, white = 0.0, np.sqrt(share)
     low, high = np.uint64(row) & _MASK, (np.uint64(row) >> _HALF) << np.uint64(16)
@@ -191,6 +199,7 @@ def cell_sum(x, g, sigma, lasting, share, ends, flip, column, k0, k1, row, lane)
         silent = True
         for i in range(first, min(first + 4, x.size)):
             silent = silent and x[i] == 0
+        # a silent input adds nothing whatever is drawn: most draws of a sparse input are saved here
         if silent:
             continue
         w0, w1, w2, w3 = block(
@@ -241,13 +250,14 @@ def add_cell_noise(
     """current = sum over the cells, one draw each, for outputs whose row has fewer active inputs
     than the column needs.
 
-    current : float32 (rows, n), overwritten there;  codes : float32 (rows, k);  active : float32
-    (rows,) from `activity`;  needed : float32 (n,);  plus, plus_sigma, minus, minus_sigma : float32
-    (k, n), relative conductances and their spread (minus of no rows: single cells);  plus_lasting,
-    minus_lasting : float32 (k, n), the part of z that outlasts the read, or of no rows;  share :
-    float32, of z's variance that is drawn here;  ends : float32 (2,), where a read is cut. A draw z
-    sees g + sigma z cut at the ends where flip is infinite, else (telegraph noise) g, or g - sigma
-    for z > flip. The lane of a draw is 2 lane + polarity; rows and lanes as in `add_noise`.
+    current : float32, shape (rows, n), overwritten there;  codes : float32, shape (rows, k);
+    active : float32, shape (rows,) from `activity`;  needed : float32, shape (n,);  plus,
+    plus_sigma, minus, minus_sigma : float32, shape (k, n), relative conductances and their spread
+    (minus of no rows: single cells);  plus_lasting,  minus_lasting : float32, shape (k, n), the
+    part of z that outlasts the read, or of no rows;  share : float32, of z's variance that is drawn
+    here;  ends : float32, shape (2,), where a read is cut. A draw z sees g + sigma z cut at the
+    ends where flip is infinite, else (telegraph noise) g, or g - sigma for z > flip. The lane of a
+    draw is 2 lane + polarity; rows and lanes as in `add_noise`.
     """
     rows, n = current.shape
     for i in range(rows):
@@ -269,8 +279,8 @@ def add_cell_noise(
 
 @kernel
 def add_column_noise(current, sigma, k0, k1, row, lane, batch, lanes):
-    """current += sigma z with one sigma a column, float32 (n,): what converters add. Rows and lanes
-    as in `add_noise`.
+    """current += sigma z with one sigma a column, float32, shape (n,): what converters add. Rows
+    and lanes as in `add_noise`.
     """
     rows, n = current.shape
     z = np.empty(n, np.float32)

@@ -91,7 +91,7 @@ def _banks(command, bank, mode, together, banks):
 def _rows_fit(line, cycle, command, row, met, state, limits, answer):
     """Columns need their row open, precharges an open row, activates and refreshes closed banks.
 
-    state : int64 (3, banks): open row (-1: closed), since when, and the last refresh.
+    state : int64, shape (3, banks): open row (-1: closed), since when, and the last refresh.
     """
     for b in range(met[0], met[1], met[2]):
         held = state[0, b]
@@ -117,11 +117,13 @@ def _spaced(line, cycle, met, rules, first, beyond, last, limits, answer):
         for b in range(met[0], met[1], met[2]):
             place = b if where == BANK else banks + (b * groups // banks)
             if where == CHANNEL:
+                # the channel is one place: the loop below ends after its one check
                 place = banks + groups
             if cycle - last[earlier, place] < least:
                 answer[RULE] = rule
                 shown = place if where == BANK else max(place - banks, 0) * (where == GROUP)
                 return _fault(answer, TOO_SOON, line, shown, last[earlier, place])
+            # one check of the channel is enough, however many banks the command acts on
             if where == CHANNEL:
                 break
     return True
@@ -147,7 +149,7 @@ def _half_fits(cycle, command, slots, limits):
     """Whether an activate's first half has a free slot on the bus in the cycles before; the oldest
     is taken.
 
-    slots : int64 (2,), cycle of the last command, and the taken cycles up to it as bits.
+    slots : int64, shape (2,), cycle of the last command, and the taken cycles up to it as bits.
     """
     steps = cycle - slots[0]
     taken = slots[1] << steps if steps < 62 else np.int64(0)
@@ -197,9 +199,10 @@ def _ends(lines, now, state, limits, answer):
 def replay(cycle, command, bank, row, mode, rules, starts, limits, answer):
     """Replay a trace on one channel whose banks are closed; `answer` tells the first fault.
 
-    cycle, command, bank, row, mode : int64 (n,); modes 1 and 2 address every bank of the parity of
-    bank 0 or 1.  rules : int64 (rules, 4), sorted by LATER;  starts : int64 (COMMANDS + 1,), where
-    the rules of each later command begin.  limits : int64 (LIMITS,).  answer : int64 (5,), out.
+    cycle, command, bank, row, mode : int64, shape (n,); modes 1 and 2 address every bank of the
+    parity of bank 0 or 1.  rules : int64, shape (rules, 4), sorted by LATER;  starts : int64,
+    shape (COMMANDS + 1,), where the rules of each later command begin.  limits : int64,
+    shape (LIMITS,).  answer : int64, shape (5,), out.
     """
     banks = limits[BANKS]
     state = np.zeros((3, banks), np.int64)
@@ -224,6 +227,7 @@ def replay(cycle, command, bank, row, mode, rules, starts, limits, answer):
             return
         if what == ACT:
             if mode[line] == 0:
+                # a ring of the last XAW activates: its oldest entry must have left the window
                 first = recent[activates % limits[XAW]]
                 if when - first < limits[WINDOW]:
                     _fault(answer, TOO_MANY, line, bank[line], first)
@@ -240,11 +244,12 @@ def replay(cycle, command, bank, row, mode, rules, starts, limits, answer):
 def replay_together(cycle, command, least, opens, closes, needs, refresh, limits, answer):
     """Replay commands that all go to all banks; `answer` tells the first fault.
 
-    cycle, command : int64 (n,), codes 0..types - 1.  least : int64 (types, types), cycles from the
-    last command of the row's type to one of the column's (0: no rule).  opens, closes, refresh :
-    the types that open a row, close it and refresh.  needs : int64 (types,), 1 where the row must
-    be open.  limits : int64 (2,), cycles a row may stay open and banks may go without refresh (0:
-    no limit).  answer : int64 (5,), out; its RULE is the type of the earlier command.
+    cycle, command : int64, shape (n,), codes 0..types - 1.  least : int64, shape (types, types),
+    cycles from the last command of the row's type to one of the column's (0: no rule).  opens,
+    closes, refresh : the types that open a row, close it and refresh.  needs : int64,
+    shape (types,), 1 where the row must be open.  limits : int64, shape (2,), cycles a row may stay
+    open and banks may go without refresh (0: no limit).  answer : int64, shape (5,), out; its RULE
+    is the type of the earlier command.
     """
     types = least.shape[0]
     last = np.full(types, _LONG_AGO, np.int64)

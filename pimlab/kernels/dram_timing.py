@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pimlab.kernels.jit import kernel
+from pimlab.kernels.jit import inline, kernel
 
 READ, WRITE, ACTIVATE, PRECHARGE, REFRESH, REFRESH_BANK = range(6)
 """Command codes; requests are reads and writes."""
@@ -281,28 +281,31 @@ def _contested(bank, row, mode, window, opened, count, requests, active):
     return False
 
 
+@inline
+def _activate_from(bank, mode, oldest, ready, slots, spacing):
+    """When an activate of `bank` may go out: after the oldest in the window of XAW single-bank
+    activates, at cycle `oldest`, and with a free slot for its first half.
+    """
+    when = _earliest(ready, bank, ACT, spacing)
+    # an all-bank activate is no part of the window: its current is limited by RRD alone
+    if mode == 0:
+        when = max(when, oldest + spacing[XAW_WINDOW])
+    ahead = spacing[ACT_AHEAD]
+    if ahead > 0 and _first_half(slots, when, ahead) == 0:
+        when += 1  # the slot before it is free then
+    return when
+
+
 @kernel
-def _best_request(
-    window,
-    opened,
-    count,
-    requests,
-    may_activate,
-    may_column,
-    only,
-    active,
-    mode,
-    ready,
-    oldest,
-    slots,
-    spacing,
-):
+def _best_request(at, window, opened, requests, may_open, may_move, oldest, ready, slots, spacing):
     """(cycle, position in the window, command) of the request whose next command is ready first; on
     a tie a read or write before an activate, and the older before the younger.
 
-    may_activate, may_column : hold for bank `only` (ANY: for all).
+    at : as in `schedule`;  may_open, may_move : whether activates, and reads and writes, may go out
+    to its bank `only` (ANY: to all).
     oldest : cycle of the first activate in the window of XAW single-bank activates.
     """
+    count, _, mode, active, only = at
     best, position, command = _NEVER, -1, -1
     for i in range(count):
         r = window[i]
@@ -312,62 +315,58 @@ def _best_request(
             continue
         free = only != ANY and bank != only
         if row == requests[r, ROW]:
-            if (may_column or free) and (i == 0 or requests[window[0], BARRIER] == 0):
+            # data of a barrier come before those of all younger requests
+            if (may_move or free) and (i == 0 or requests[window[0], BARRIER] == 0):
                 what = requests[r, KIND]
                 when = _earliest(ready, bank, RD if what == READ else WR, spacing)
-        elif row < 0 and (may_activate or free):
-            what, when = ACTIVATE, _earliest(ready, bank, ACT, spacing)
-            if mode == 0:
-                when = max(when, oldest + spacing[XAW_WINDOW])
-            ahead = spacing[ACT_AHEAD]
-            if ahead > 0 and _first_half(slots, when, ahead) == 0:
-                when += 1  # the slot before it is free then
+        elif row < 0 and (may_open or free):
+            what, when = ACTIVATE, _activate_from(bank, mode, oldest, ready, slots, spacing)
         if when < best or (when == best and command == ACTIVATE and what != ACTIVATE):
             best, position, command = when, i, what
+            # nothing is earlier than the next free cycle, and no younger request goes first
             if best == ready[-1, OPEN] and what != ACTIVATE:
                 break
     return best, position, command
 
 
 @kernel
-def _best_precharge(
-    before,
-    window,
-    opened,
-    count,
-    following,
-    requests,
-    forced,
-    late,
-    only,
-    sight,
-    active,
-    mode,
-    ready,
-    spacing,
-):
+def _best_precharge(before, at, window, opened, requests, forced, late, sight, ready, spacing):
     """(cycle, bank) of the open row that closes first, not after `before`: one that nobody wants,
     or any when `forced`. While a refresh is `late`, only requests that can still be served keep a
-    row open. `forced` and `late` hold for bank `only` (ANY: for all).
+    row open. `forced` and `late` hold for the bank `only` of `at` (ANY: for all).
     """
+    count, following, mode, active, only = at
     best, bank = before + 1, -1
     for b in range(2 if mode == 1 else spacing[BANKS]):
         when = max(max(ready[b, PRE], ready[-1, PRE]), ready[-1, OPEN])
-        if ready[b, OPEN] < 0 or when >= best:
+        row = ready[b, OPEN]
+        if row < 0 or when >= best:
             continue
         here = only == ANY or b == only
         seen = 0 if late and here else sight
         if (
             spacing[KEEP_OPEN] == 1
             and not (late and here)
-            and not _contested(b, ready[b, OPEN], mode, window, opened, count, requests, active)
+            and not _contested(b, row, mode, window, opened, count, requests, active)
         ):
             continue
         if (forced and here) or not _wanted(
-            b, ready[b, OPEN], mode, window, opened, count, following, requests, seen, active
+            b, row, mode, window, opened, count, following, requests, seen, active
         ):
             best, bank = when, b
     return best if bank >= 0 else _NEVER, bank
+
+
+@kernel
+def _precharge_for_barred(at, window, opened, requests, ready, spacing):
+    """As `_best_precharge`, where nothing else can go out: open rows are kept for requests that
+    wait behind one that needs another row, so only what can be served counts.
+    """
+    count, following, mode, active, _ = at
+    barred = count > 0 and requests[window[0], BARRIER] == 1
+    count = min(count, 1) if barred else count
+    head = (count, following, mode, active, np.int64(ANY))
+    return _best_precharge(_NEVER, head, window, opened, requests, False, True, 0, ready, spacing)
 
 
 @kernel
@@ -412,6 +411,24 @@ def _refresh(bank, when, ready, slots, spacing):
     _at_least(ready, -1, ACT, when + spacing[REF_ACT_ANY])
     _at_least(ready, -1, REF, when + spacing[REF_REF_ANY])
     _occupy(REFRESH, when, ready, slots, spacing)
+
+
+@inline
+def _refresh_state(now, due, holds, spacing):
+    """(over, eager, held, late): whether the refresh that falls due at `due` may wait no longer,
+    closes rows at once, waits for the oldest request (which `holds` it back), or is being prepared.
+    """
+    over, eager = now >= due + spacing[POSTPONE], now >= due and spacing[EAGER_REFRESH] == 1
+    held = now >= due and not over and not eager and holds
+    return over, eager, held, now >= due and not held
+
+
+@inline
+def _next_refresh(late, only, idle, ready, spacing):
+    """Cycle of the refresh of bank `only` (ANY: of all), _NEVER while a row of it is open."""
+    if late and (idle if only == ANY else ready[only, OPEN] < 0):
+        return _refresh_ready(only, ready, spacing)
+    return _NEVER
 
 
 @kernel
@@ -462,13 +479,14 @@ def _in_stream_order(window, count, requests, mode):
 def schedule(requests, spacing, ready, recent, trace):
     """Issue every request; returns (commands issued, cycle after the last data). Commands beyond
     `trace` are only counted. (-1, cycle) where refreshes, by the rules of `spacing`, leave no time
-    for data.
+    for data. The helpers see the state of the queue as one tuple `at`: requests in the window,
+    the next one, mode, kind that is served, bank that is refreshed (or ANY).
 
-    requests : int64 (requests, 6).  spacing : int64 (SPACINGS,).  ready : int64 (banks + groups +
-    1, STATES), all banks closed.
-    recent : int64 (XAW,), cycles of the last activates, long past.
-    trace : int64 (room, 6): cycle, command, bank, row, request (-1 for precharge and refresh),
-    mode.
+    requests : int64, shape (requests, 6).  spacing : int64, shape (SPACINGS,).  ready : int64,
+    shape (banks + groups + 1, STATES), all banks closed.
+    recent : int64, shape (XAW,), cycles of the last activates, long past.
+    trace : int64, shape (room, 6): cycle, command, bank, row, request (-1 for precharge and
+    refresh), mode.
     """
     window = np.empty(spacing[DEPTH] + spacing[WRITE_DEPTH], np.int64)
     opened = np.zeros_like(window)
@@ -476,77 +494,30 @@ def schedule(requests, spacing, ready, recent, trace):
     end, due, turn = np.int64(0), spacing[FIRST_REFRESH], 0
     queue, fruitful = READ, 0
     slots = np.zeros(2, np.int64)
-    while True:
-        if issued > fruitful + STUCK:
-            return -1, end
+    while issued <= fruitful + STUCK:
         count, following, reads, writes = _fill(window, opened, count, following, requests, spacing)
         queue = _served(queue, reads, writes, spacing)
         idle = _all_closed(ready, mode, spacing)
         if count == 0 and (idle or spacing[KEEP_OPEN] == 1):
             return issued, end
-        now, only = ready[-1, OPEN], turn if spacing[PER_BANK] == 1 else ANY
-        over, eager = now >= due + spacing[POSTPONE], now >= due and spacing[EAGER_REFRESH] == 1
-        held = (
-            now >= due and not over and not eager and count > 0 and requests[window[0], HOLD] == 1
-        )
-        late = now >= due and not held
-        refreshes = _NEVER
-        if late and (idle if only == ANY else ready[only, OPEN] < 0):
-            refreshes = _refresh_ready(only, ready, spacing)
+        only = turn if spacing[PER_BANK] == 1 else ANY
+        holds = count > 0 and requests[window[0], HOLD] == 1
+        over, eager, held, late = _refresh_state(ready[-1, OPEN], due, holds, spacing)
+        refreshes = _next_refresh(late, only, idle, ready, spacing)
         if idle and requests[window[0], SCOPE] != mode and refreshes == _NEVER:
             mode = _change_mode(mode, ready, spacing)
         active = ANY if _in_stream_order(window, count, requests, mode) else queue
+        at = (count, following, mode, active, only)
+        may_open, may_move = eager or not late, eager or not over
         cycle, position, command = _best_request(
-            window,
-            opened,
-            count,
-            requests,
-            eager or not late,
-            eager or not over,
-            only,
-            active,
-            mode,
-            ready,
-            recent[last],
-            slots,
-            spacing,
+            at, window, opened, requests, may_open, may_move, recent[last], ready, slots, spacing
         )
         close, bank = _best_precharge(
-            cycle,
-            window,
-            opened,
-            count,
-            following,
-            requests,
-            eager or over,
-            late,
-            only,
-            spacing[SIGHT],
-            active,
-            mode,
-            ready,
-            spacing,
+            cycle, at, window, opened, requests, eager or over, late, spacing[SIGHT], ready, spacing
         )
         stuck = cycle == _NEVER and close == _NEVER and refreshes == _NEVER and not idle
         if stuck and (only != ANY or not late):
-            # open rows are kept for requests that wait behind one that needs another row
-            barred = count > 0 and requests[window[0], BARRIER] == 1
-            close, bank = _best_precharge(
-                cycle,
-                window,
-                opened,
-                min(count, 1) if barred else count,
-                following,
-                requests,
-                False,
-                True,
-                ANY,
-                0,
-                active,
-                mode,
-                ready,
-                spacing,
-            )
+            close, bank = _precharge_for_barred(at, window, opened, requests, ready, spacing)
         limit = due + spacing[POSTPONE] if late or held else due
         if refreshes != _NEVER and (only == ANY or refreshes <= min(cycle, close)):
             what = REFRESH if only == ANY else REFRESH_BANK
@@ -555,39 +526,36 @@ def schedule(requests, spacing, ready, recent, trace):
             due += spacing[REFI]
             turn = (turn + 1) % spacing[BANKS]
         elif not over and min(cycle, close) >= limit:
+            # nothing goes out before the refresh falls due: look again at that cycle
             ready[-1, OPEN] = limit
         elif close < cycle or (close == cycle and eager):
             issued = _note(trace, issued, close, PRECHARGE, bank, ready[bank, OPEN], -1, mode)
             end = max(end, _issue(PRECHARGE, bank, -1, close, ready, slots, spacing))
         else:
             r = window[position]
-            issued = _note(
-                trace, issued, cycle, command, requests[r, BANK], requests[r, ROW], r, mode
-            )
-            end = max(
-                end,
-                _issue(command, requests[r, BANK], requests[r, ROW], cycle, ready, slots, spacing),
-            )
+            bank, row = requests[r, BANK], requests[r, ROW]
+            issued = _note(trace, issued, cycle, command, bank, row, r, mode)
+            end = max(end, _issue(command, bank, row, cycle, ready, slots, spacing))
             if command != ACTIVATE:
-                count = _remove(window, opened, count, position)
-                fruitful = issued
+                count, fruitful = _remove(window, opened, count, position), issued
             else:
                 opened[position] = 1
                 if mode == 0:
                     recent[last] = cycle
                     last = (last + 1) % recent.size
+    return -1, end
 
 
 @kernel
 def in_order(commands, gaps, opens, refresh, interval, cycles, refreshed):
     """Issue broadcast commands in order, each at the earliest cycle that every earlier one allows.
 
-    commands : int64 (n,), types 0..types - 1;  gaps : int64 (types, types), cycles from the last
-    command of the row's type to one of the column's type (0: no rule);  opens : the type that opens
-    rows: a due refresh goes out just before it, when all banks are closed;  refresh : the type of a
-    refresh;  interval : cycles between refreshes;
-    cycles : int64 (n,), out;  refreshed : int64 (room,), out, cycles of the refreshes. Returns
-    their number.
+    commands : int64, shape (n,), types 0..types - 1;  gaps : int64, shape (types, types), cycles
+    from the last command of the row's type to one of the column's type (0: no rule);  opens : the
+    type that opens rows: a due refresh goes out just before it, when all banks are closed;
+    refresh : the type of a refresh;  interval : cycles between refreshes;
+    cycles : int64, shape (n,), out;  refreshed : int64, shape (room,), out, cycles of the
+    refreshes. Returns their number.
     """
     types = gaps.shape[0]
     last = np.full(types, -(np.int64(1) << np.int64(60)), np.int64)

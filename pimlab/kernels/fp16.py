@@ -28,7 +28,7 @@ _FEW = 48
 def to_half(x, out):
     """x rounded to the nearest binary16, ties to even; from 65520 on it becomes infinite.
 
-    x, out : float32 (size,).
+    x, out : float32, shape (size,).
     """
     for i in prange(x.size):
         out[i] = round_half(x[i])
@@ -120,8 +120,8 @@ def _row_sums(x, w, first, out):
 def lane_partials(x, w, out):
     """The binary16 sum of every lane.
 
-    x : float32 (batch, lanes, steps);  w : float32 (lanes, steps, n);  out : float32 (batch, lanes,
-    n).
+    x : float32, shape (batch, lanes, steps);  w : float32, shape (lanes, steps, n);  out : float32,
+    shape (batch, lanes, n).
     """
     for block in prange((w.shape[2] + _BLOCK - 1) // _BLOCK):
         _block_lanes(x, w, block * _BLOCK, out)
@@ -132,7 +132,8 @@ def matmul(x, w, out):
     """Lane sums added in lane order from zero, each addition rounded to binary16. One lane: a plain
     sequential product.
 
-    x : float32 (batch, lanes, steps);  w : float32 (lanes, steps, n);  out : float32 (batch, n).
+    x : float32, shape (batch, lanes, steps);  w : float32, shape (lanes, steps, n);  out : float32,
+    shape (batch, n).
     """
     if x.shape[0] < _FEW:
         for block in prange((w.shape[2] + _WIDE - 1) // _WIDE):
@@ -148,8 +149,8 @@ def combine(op, a, b, c, out):
     """Element by element, as the in-bank unit does: op 0 a + b, 1 a b, 2 fp16(a b) + c, 3 max(a,
     0), 4 a.
 
-    a, b, c, out : float32 (size,) on the binary16 grid; each operation rounds to binary16. ReLU
-    keeps a NaN.
+    a, b, c, out : float32, shape (size,) on the binary16 grid; each operation rounds to binary16.
+    ReLU keeps a NaN.
     """
     for i in prange(a.size):
         if op == 0:

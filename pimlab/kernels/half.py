@@ -63,6 +63,7 @@ def _round_bf16(value):
     rounded = np.int32(
         (bits + np.int32(0x7FFF) + ((bits >> np.int32(16)) & np.int32(1))) & np.int32(-65536)
     )
+    # the rounding addition could carry a NaN's mantissa over into an infinity
     quiet = np.int32((bits & np.int32(-65536)) | np.int32(0x400000))
     return _float(quiet if value != value else rounded)
 

@@ -22,11 +22,10 @@ slower kernels.
 
 
 def gemm(x, w):
-    """int32 (batch, n) of x int8 (batch, k) @ w int8 (k, n), exact modulo 2^32, in whatever order
-    BLAS adds.
+    """x @ w of int8 codes in int32, exact modulo 2^32, in whatever order BLAS adds.
 
-    Float32 BLAS in blocks of at most 1024 along k; the blocks add in int32 and wrap as the hardware
-    does.
+    x : int8, shape (batch, k);  w : int8, shape (k, n);  returns int32, shape (batch, n). Float32
+    BLAS in blocks of at most 1024 along k; the blocks add in int32 and wrap as the hardware does.
     """
     acc = (x[:, :BLOCK].astype(np.float32) @ w[:BLOCK].astype(np.float32)).astype(np.int32)
     for first in range(BLOCK, x.shape[1], BLOCK):
@@ -38,8 +37,9 @@ def gemm(x, w):
 
 
 def gemm_wide(x, w):
-    """int64 (batch, n) of integers x (batch, k) @ w (k, n) of up to 17 bits, exact.
+    """x @ w of integers of up to 17 bits in int64, exact.
 
+    x : integers, shape (batch, k);  w : integers, shape (k, n);  returns int64, shape (batch, n).
     Float64 BLAS: products below 2^34 sum exactly for k up to 2^19 = 524,288, in blocks of that
     size.
     """
@@ -54,11 +54,12 @@ def gemm_wide(x, w):
 
 @parallel_from(SMALL)
 def accumulate(part, acc):
-    """acc += part, in place, modulo 2^32. part : float32 (batch, n) holding integers; acc : int32
-    (batch, n).
+    """acc += part, in place, modulo 2^32. part : float32, shape (batch, n) holding integers; acc :
+    int32, shape (batch, n).
     """
     for i in prange(acc.shape[0]):
         for j in range(acc.shape[1]):
+            # the int64 sum cannot overflow; cutting it to 32 bits is what wraps
             acc[i, j] = np.int32(np.int64(acc[i, j]) + np.int64(part[i, j]))
 
 
@@ -67,8 +68,8 @@ def saturating(x, w, chunk, low, high, acc):
     """acc += x @ w, in place, where the accumulator adds the exact sum of each `chunk` of k and
     clips to low..high each time.
 
-    x : int32 (batch, k); w : int32 (k, n); acc : int64 (batch, n) within low..high. `chunk` 1 clips
-    after every product.
+    x : int32, shape (batch, k); w : int32, shape (k, n); acc : int64, shape (batch, n) within
+    low..high. `chunk` 1 clips after every product.
     """
     for i in prange(x.shape[0]):
         part = np.zeros(w.shape[1], np.int64)
@@ -87,9 +88,9 @@ def saturating(x, w, chunk, low, high, acc):
 def quantise(x, scale, zero, low, high, q, clipped):
     """q = clip(rint(x / scale) + zero, low, high), ties to even, one scale a row.
 
-    x : float32 (batch, k); scale : float32 (batch,), the unit of x a code; zero, low, high : codes;
-    q : integer (batch, k), written; clipped : int64 (batch,), how many of the row fell outside
-    low..high.
+    x : float32, shape (batch, k); scale : float32, shape (batch,), the unit of x a code; zero, low,
+    high : codes;  q : integer, shape (batch, k), written; clipped : int64, shape (batch,), how many
+    of the row fell outside low..high.
     """
     for i in prange(x.shape[0]):
         count = 0
@@ -105,9 +106,9 @@ def quantise(x, scale, zero, low, high, q, clipped):
 def requantise_onnx(acc, scale, zero, low, high, q, clipped):
     """ONNX's QLinearMatMul rule: q = sat(rint_even(f32(acc) * scale) + zero).
 
-    acc : int32 or int64 (batch, n); scale : float32 (n,), the product of input and weight scale
-    over output scale, rounded once to float32; q : integer (batch, n), written; clipped : int64
-    (batch,), saturated codes a row.
+    acc : int32 or int64, shape (batch, n); scale : float32, shape (n,), the product of input and
+    weight scale over output scale, rounded once to float32; q : integer, shape (batch, n), written;
+    clipped : int64, shape (batch,), saturated codes a row.
     """
     for i in prange(acc.shape[0]):
         count = 0
@@ -123,16 +124,23 @@ def requantise_onnx(acc, scale, zero, low, high, q, clipped):
 @inline
 def doubling_high(a, b):
     """High 32 bits of 2 a b, rounded to nearest, ties upward (gemmlowp truncates after a signed
-    nudge); a, b : int64 holding int32.
+    nudge).
+
+    a, b : int64 holding int32, shape ().
     """
     product = a * b + (np.int64(1 << 30) if a * b >= 0 else np.int64(1 - (1 << 30)))
+    # C divides toward zero, and >> rounds down: the sign is taken off first
     high = product >> 31 if product >= 0 else -((-product) >> 31)
+    # (-2^31)^2 is the one product whose doubled high half does not fit
     return min(high, np.int64(2147483647))
 
 
 @inline
 def rounding_shift(a, places):
-    """a / 2^places to nearest, ties away from zero; a : int64, places : int64, 0 or more."""
+    """a / 2^places to nearest, ties away from zero.
+
+    a, places : int64, shape (); places is 0 or more.
+    """
     mask = (np.int64(1) << places) - 1
     threshold = (mask >> 1) + (1 if a < 0 else 0)
     return (a >> places) + (1 if (a & mask) > threshold else 0)
@@ -143,9 +151,9 @@ def requantise_gemmlowp(acc, multiplier, shift, zero, low, high, q, clipped):
     """gemmlowp's rule: q = sat(rounding_shift(doubling_high(acc << left, multiplier), right) +
     zero).
 
-    acc : int32 (batch, n); multiplier : int32 (n,), the scale's mantissa times 2^31; shift : int32
-    (n,), its exponent (positive: to the left, saturating at int32; negative: to the right); q,
-    clipped : as in `requantise_onnx`.
+    acc : int32, shape (batch, n); multiplier : int32, shape (n,), the scale's mantissa times 2^31;
+    shift : int32, shape (n,), its exponent (positive: to the left, saturating at int32; negative:
+    to the right); q,  clipped : as in `requantise_onnx`.
     """
     for i in prange(acc.shape[0]):
         count = 0
@@ -162,8 +170,8 @@ def requantise_gemmlowp(acc, multiplier, shift, zero, low, high, q, clipped):
 
 @kernel
 def wrap(acc, bits, out):
-    """The low `bits` bits of acc as a signed integer. acc : int64 (batch, n); out : int64 (batch,
-    n), written.
+    """The low `bits` bits of acc as a signed integer. acc : int64, shape (batch, n); out : int64,
+    shape (batch, n), written.
     """
     half = np.int64(1) << (bits - 1)
     mask = (half << 1) - 1

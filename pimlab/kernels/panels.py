@@ -36,6 +36,7 @@ def _plain_fma(a, b, c):
     total = product + c
     back = total - product
     error = (product - (total - back)) + (c - back)
+    # odd rounding: an inexact sum takes the neighbour with the last bit set
     if error and np.isfinite(total) and not np.float64(total).view(np.int64) & 1:
         total = float(np.nextafter(total, np.inf if error > 0 else -np.inf))
     return np.float32(total)
@@ -99,6 +100,7 @@ def _compiled_block(rows):
                 builder.gep(x.data, [builder.add(builder.mul(line, x_width), first)])
                 for line in lines
             ]
+            # stack slots that LLVM keeps in registers: no sum passes through memory in the loop
             zero = ir.Constant(_VECTOR, [0.0] * _LANES)
             sums = [
                 [cgutils.alloca_once_value(builder, zero) for _ in range(WIDTH // _LANES)]
@@ -133,8 +135,8 @@ left.
 
 @kernel
 def panel_product(x, first, w, out):
-    """out = x[:, first : first + k] @ w, of one panel. x : float32 (rows, inputs);  w : float32 (k,
-    WIDTH);  out : float32 (rows, WIDTH), replaced.
+    """out = x[:, first : first + k] @ w, of one panel. x : float32, shape (rows, inputs);  w :
+    float32, shape (k, WIDTH);  out : float32, shape (rows, WIDTH), replaced.
     """
     row, rows = 0, x.shape[0]
     while row + 6 <= rows:
@@ -155,8 +157,8 @@ def product(x, first, w, out):
     """out = x[:, first : first + k] @ w, each output a chain of fused multiply-adds in the order of
     the inputs.
 
-    x : float32 (rows, inputs);  w : float32 (panels, k, WIDTH), from `pack`;  out : float32 (rows,
-    n), replaced, n at most panels WIDTH.
+    x : float32, shape (rows, inputs);  w : float32, shape (panels, k, WIDTH), from `pack`;  out :
+    float32, shape (rows, n), replaced, n at most panels WIDTH.
     """
     rows, n = out.shape
     panel = np.empty((rows, WIDTH), np.float32)
@@ -169,8 +171,8 @@ def product(x, first, w, out):
 
 @kernel
 def pack(w, out):
-    """w in panels, the columns beyond the last filled with zeros. w : float32 (k, n);  out :
-    float32 (panels, k, WIDTH), replaced.
+    """w in panels, the columns beyond the last filled with zeros. w : float32, shape (k, n);  out :
+    float32, shape (panels, k, WIDTH), replaced.
     """
     k, n = w.shape
     for p in range(out.shape[0]):

@@ -43,7 +43,8 @@ def _bump(k0, k1):
 def block(c0, c1, c2, c3, k0, k1):
     """Four random words of one counter; all arguments and results uint64 below 2**32.
 
-    Ten rounds written out: a loop here would keep the caller's loop from being vectorised.
+    Ten rounds written out: a loop here would keep the caller's loop from being vectorised. Each of
+    shape (), or arrays of one shape.
     """
     c0, c1, c2, c3 = _round(c0, c1, c2, c3, k0, k1)
     k0, k1 = _bump(k0, k1)
@@ -88,6 +89,7 @@ def _log(value):
     p = p * f + np.float32(2.0000714765e-1)
     p = p * f + np.float32(-2.4999993993e-1)
     p = p * f + np.float32(3.3333331174e-1)
+    # ln 2 in two parts: 0.693359375 times an exponent is exact, the small rest comes first
     e = np.float32(exponent)
     square = f * f
     y = f * square * p + np.float32(-2.12194440e-4) * e - np.float32(0.5) * square
@@ -98,6 +100,7 @@ def _log(value):
 def _cos_sin(word):
     """Cosine and sine of 2 pi word / 2**32 (turned by a constant eighth of a circle), float32."""
     quadrant = word >> _QUADRANT
+    # the eighth of a circle centres the angle on zero, where the polynomials are shortest
     f = np.float32(np.int32(np.int64(word & _ANGLE) - 2**29)) * _QUARTER
     z = f * f
     sin = (
@@ -117,9 +120,12 @@ def _cos_sin(word):
 
 @inline
 def normal_pair(word0, word1):
-    """Two independent standard normals (float32, |z| < 6.7) of two words: Box and Muller, Ann.
-    Math. Stat. 29, 610 (1958).
+    """Two independent standard normals (|z| < 6.7) of two words: Box and Muller, Ann. Math. Stat.
+    29, 610 (1958).
+
+    word0, word1 : uint64 below 2**32;  returns two float32; all of shape ().
     """
+    # half a step above zero: the logarithm of zero never occurs
     u = (np.float32(np.int32(word0 >> _ONE)) + np.float32(0.5)) * np.float32(2.0**-31)
     radius = np.sqrt(np.float32(-2) * _log(u))
     cos, sin = _cos_sin(word1)
@@ -128,7 +134,7 @@ def normal_pair(word0, word1):
 
 @kernel
 def words_row(k0, k1, row, lane, out):
-    """Random words of one row. out : uint32 (n,)."""
+    """Random words of one row. out : uint32, shape (n,)."""
     low, high = np.uint64(row) & _MASK, np.uint64(row) >> _HALF
     n = out.size
     for b in range(n // 4):
@@ -153,7 +159,7 @@ def words_row(k0, k1, row, lane, out):
 @kernel
 def normal_row(k0, k1, row, lane, out):
     """Standard normals of one row: words 0, 1 and words 2, 3 of a block are a Box-Muller pair. out
-    : float32 (n,).
+    : float32, shape (n,).
     """
     low, high = np.uint64(row) & _MASK, np.uint64(row) >> _HALF
     n = out.size
@@ -183,7 +189,7 @@ def normal_row(k0, k1, row, lane, out):
 @parallel
 def words(k0, k1, row, lane, out):
     """Random words of rows row, row + 1, ... ; `lane` tells several arrays of one key apart. out :
-    uint32 (rows, n).
+    uint32, shape (rows, n).
     """
     for i in numba.prange(out.shape[0]):
         words_row(k0, k1, row + i, lane, out[i])
@@ -191,7 +197,7 @@ def words(k0, k1, row, lane, out):
 
 @parallel
 def uniform(k0, k1, row, lane, out):
-    """Uniform in [0, 1), the top 24 bits of each word. out : float32 (rows, n)."""
+    """Uniform in [0, 1), the top 24 bits of each word. out : float32, shape (rows, n)."""
     rows, n = out.shape
     for i in numba.prange(rows):
         drawn = np.empty(n, np.uint32)
@@ -202,20 +208,21 @@ def uniform(k0, k1, row, lane, out):
 
 @parallel
 def uniform64(k0, k1, row, lane, out):
-    """Uniform in [0, 1) with 53 bits, from words 2 j and 2 j + 1 of the row. out : float64 (rows,
-    n).
+    """Uniform in [0, 1) with 53 bits, from words 2 j and 2 j + 1 of the row. out : float64, shape
+    (rows, n).
     """
     rows, n = out.shape
     for i in numba.prange(rows):
         drawn = np.empty(2 * n, np.uint32)
         words_row(k0, k1, row + i, lane, drawn)
         for j in range(n):
+            # 27 and 26 bits make the 53 of a double's mantissa
             high, low = np.int64(drawn[2 * j]) >> 5, np.int64(drawn[2 * j + 1]) >> 6
             out[i, j] = np.float64(high * 67108864 + low) * _TWO_53
 
 
 @parallel
 def normal(k0, k1, row, lane, out):
-    """Standard normals of rows row, row + 1, ... out : float32 (rows, n)."""
+    """Standard normals of rows row, row + 1, ... out : float32, shape (rows, n)."""
     for i in numba.prange(out.shape[0]):
         normal_row(k0, k1, row + i, lane, out[i])

@@ -22,8 +22,8 @@ _TWO_32 = 4294967296.0
 def trains(p, length, k0, k1, row, lane, out):
     """Bit t < length[b] of out[b, i] is set with probability p[b, i]; the bits are independent.
 
-    p : float32 (updates, lines);  length : int64 (updates,), at most 32;  out : uint32 (updates,
-    lines), written.
+    p : float32, shape (updates, lines);  length : int64, shape (updates,), at most 32;  out :
+    uint32, shape (updates, lines), written.
     row : index of the first update since the start of training;  lane : tells word lines from bit
     lines.
     """
@@ -53,12 +53,13 @@ def coincidences(x, d, x_sign, d_sign, out):
     """out[i, j] = number of times at which trains x[i] and d[j] are both on, with the sign of the
     product; minus: downhill.
 
-    x : uint32 (k,);  d : uint32 (n,);  x_sign, d_sign : int8, same shapes;  out : int32 (k, n),
-    written.
+    x : uint32, shape (k,);  d : uint32, shape (n,);  x_sign, d_sign : int8, same shapes;  out :
+    int32, shape (k, n), written.
     """
     for i in range(x.size):
         for j in range(d.size):
             bits = x[i] & d[j]
+            # the ones of 32 bits, counted in parallel: by pairs, fours, eights, then over the bytes
             bits = bits - ((bits >> np.uint32(1)) & np.uint32(0x55555555))
             bits = (bits & np.uint32(0x33333333)) + ((bits >> np.uint32(2)) & np.uint32(0x33333333))
             bits = (bits + (bits >> np.uint32(4))) & np.uint32(0x0F0F0F0F)
@@ -72,6 +73,9 @@ def coincidences(x, d, x_sign, d_sign, out):
 def response(w, up, slope_up, slope_down, span, curve):
     """Size of one step at state w relative to the cell's own at 0, never negative: linear in w, or
     exponential where there is a curve.
+
+    w, span : float32, unit of the state;  slope_up, slope_down : float32, one by unit of the state;
+    curve : float32, shape (6,) or (0,), as for `pulse`;  returns float32, a ratio.
     """
     if curve.size == 0:
         size = np.float32(1) - (slope_up if up else slope_down) * w
@@ -86,16 +90,18 @@ def response(w, up, slope_up, slope_down, span, curve):
 def pulse(w, seen, counts, cells, curve, noise, k0, k1, row, used):
     """Each cell takes |counts| pulses, upwards where counts > 0; w and seen move in place.
 
-    w, seen : float32 (k, n), state and what a read sees of it (state plus the last write's noise);
-    counts : int32 (k, n);
-    cells : float32 (6, k, n), step up, step down, lowest, highest state, slope up, slope down;
-    curve : float32 (6,) a, b, A up, gamma up, A down, gamma down, or (0,);  noise : float32 (5,),
-    spread of a step relative to it, spread of a step relative to the cell's step at 0, spread of
-    what a read sees, and a step's spread in units of w: the same at any state, and a state's unit;
-     row : index of this update;  used : int64 (k, n), pulses so far, counted on.
+    w, seen : float32, shape (k, n), state and what a read sees of it (state plus the last write's
+    noise);  counts : int32, shape (k, n);
+    cells : float32, shape (6, k, n), step up, step down, lowest, highest state, slope up, slope
+    down;  curve : float32, shape (6,) a, b, A up, gamma up, A down, gamma down, or (0,);  noise :
+    float32, shape (5,), spread of a step relative to it, spread of a step relative to the cell's
+    step at 0, spread of what a read sees, and a step's spread in units of w: the same at any state,
+    and a state's unit;
+     row : index of this update;  used : int64, shape (k, n), pulses so far, counted on.
     """
     for i in numba.prange(w.shape[0]):
         low, high = np.uint64(row) & _MASK, (np.uint64(row) >> _HALF) << np.uint64(16)
+        # cells without noise need no draws
         random = (noise != 0).any()
         for j in range(w.shape[1]):
             up = counts[i, j] > 0

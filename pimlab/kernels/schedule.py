@@ -18,6 +18,7 @@ from pimlab.kernels.jit import kernel
 def _push(heap, size, key):
     """Put `key` into the binary heap heap[:size]."""
     at = size
+    # parents move down until the key fits: half the stores of swapping
     while at > 0 and heap[(at - 1) // 2] > key:
         heap[at] = heap[(at - 1) // 2]
         at = (at - 1) // 2
@@ -75,8 +76,8 @@ def _pop_event(times, keys, size):
 
 @kernel
 def _waiting(tasks, inferences, first, follower, lag):
-    """int32 (inferences, tasks): what each task waits for, and one for the arrival of its inference
-    where nothing of that inference comes before it.
+    """int32, shape (inferences, tasks): what each task waits for, and one for the arrival of its
+    inference where nothing of that inference comes before it.
     """
     counts = np.zeros((inferences, tasks), np.int32)
     begins = np.ones(tasks, np.int32)
@@ -113,19 +114,20 @@ def list_schedule(resource, seconds, capacity, first, follower, lag, arrival, st
     """Start and finish of every task; the number of tasks that ran (fewer than all: they wait for
     each other).
 
-    resource : int64 (tasks,), where each task runs.  seconds : float64 (tasks,), s.
-    capacity : int64 (resources,), tasks that a resource serves at once.
-    first : int64 (tasks + 1,), follower and lag : int64 (edges,): when task t of inference i ends,
-    the task follower[e] of inference i + lag[e] waits for one thing less, first[t] <= e <
-    first[t + 1].
-    arrival : float64 (inferences,), s, not falling.
-    start, finish : float64 (inferences, tasks), s, written.
+    resource : int64, shape (tasks,), where each task runs.  seconds : float64, shape (tasks,), s.
+    capacity : int64, shape (resources,), tasks that a resource serves at once.
+    first : int64, shape (tasks + 1,), follower and lag : int64, shape (edges,): when task t of
+    inference i ends, the task follower[e] of inference i + lag[e] waits for one thing less,
+    first[t] <= e < first[t + 1].
+    arrival : float64, shape (inferences,), s, not falling.
+    start, finish : float64, shape (inferences, tasks), s, written.
     """
     tasks, inferences, places = seconds.size, arrival.size, capacity.size
     waiting, begins = _waiting(tasks, inferences, first, follower, lag)
     heaps, size = np.zeros(places + 1, np.int64), np.zeros(places, np.int64)
     for task in range(tasks):
         heaps[resource[task] + 1] += inferences
+    # every resource's heap has room for all that may ever wait there, in one array
     heaps = np.cumsum(heaps)
     ready = np.empty(tasks * inferences, np.int64)
     free, busy = capacity.copy(), min(int(capacity.sum()), tasks * inferences)
@@ -143,6 +145,7 @@ def list_schedule(resource, seconds, capacity, first, follower, lag, arrival, st
                     key, place = arrived * tasks + task, resource[task]
                     count = _offer(key, place, ready[heaps[place] :], size, marked, touched, count)
             arrived += 1
+        # all that ends now ends before anything starts, so that the order of events does not matter
         while running > 0 and times[0] == now:
             i, task = divmod(_pop_event(times, keys, running), tasks)
             running, done = running - 1, done + 1
@@ -156,6 +159,7 @@ def list_schedule(resource, seconds, capacity, first, follower, lag, arrival, st
                         key, place = j * tasks + then, resource[then]
                         heap = ready[heaps[place] :]
                         count = _offer(key, place, heap, size, marked, touched, count)
+        # only resources with a new task or a free place can start something
         for place in touched[:count]:
             marked[place] = False
             while free[place] > 0 and size[place] > 0:

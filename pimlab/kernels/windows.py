@@ -18,6 +18,7 @@ def _eight(source, a, into, b):
     """into[b : b + 8] = source[a : a + 8], read before it is written, so that it compiles to one
     load and one store.
     """
+    # all are read before any is written: the compiler cannot know that the arrays do not overlap
     v0, v1, v2, v3 = (
         source[a],
         source[a + np.uint64(1)],
@@ -44,12 +45,12 @@ def gather(x, starts, offsets, run, out):
     """out[i, j, m] = x[i, starts[j] + offsets[m]]: the value at offset m in the window that starts
     at pixel j.
 
-    x : float32 (images, pixels), flat and already padded;  starts : uint64 (windows,);  offsets :
-    uint64 (k,), ascending;
+    x : float32, shape (images, pixels), flat and already padded;  starts : uint64,
+    shape (windows,);  offsets : uint64, shape (k,), ascending;
     run : uint64, at most 8, a divisor of k: offsets come in runs of so many neighbours;  out :
-    float32 (images, windows, k), written. Signed indices would cost a test each. One thread: a copy
-    at the speed of memory, between two BLAS calls. A run is copied as eight values; what follows it
-    overwrites the rest, so the last windows go value by value.
+    float32, shape (images, windows, k), written. Signed indices would cost a test each. One thread:
+    a copy at the speed of memory, between two BLAS calls. A run is copied as eight values; what
+    follows it overwrites the rest, so the last windows go value by value.
     """
     k, windows, reach = np.uint64(len(offsets)), np.uint64(len(starts)), offsets[-1] + _WIDE
     for i in range(out.shape[0]):

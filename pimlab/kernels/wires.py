@@ -18,10 +18,11 @@ from pimlab.kernels.jit import inline, kernel, parallel
 def line_port(g, r, r_first, admittance, injection):
     """One input line as its output lines see it: admittance is added to, injection is replaced.
 
-    g : float64 (N,), S, cells of the line;  r, r_first : ohm, between cells and from the driver to
-    the first cell
-    admittance : float64 (N, N), S, Fortran order; only the lower triangle is touched
-    injection : float64 (N,), S: current into each grounded output line per volt of the driver
+    g : float64, shape (N,), S, cells of the line;  r, r_first : ohm, between cells and from the
+    driver to the first cell
+    admittance : float64, shape (N, N), S, Fortran order; only the lower triangle is touched
+    injection : float64, shape (N,), S: current into each grounded output line per volt of the
+    driver
 
     Y = D - D inv(T) D with D = diag(g) and T the line's nodal matrix (tridiagonal, hence inv(T) is
     a ladder's product of voltage ratios). The diagonal is the sum of the row's couplings and its
@@ -32,6 +33,7 @@ def line_port(g, r, r_first, admittance, injection):
     ratio = np.empty(n)
     right = np.empty(n)
     right[n - 1] = g[n - 1]
+    # right[j]: conductance of all cells from j on, seen from the line at j
     for j in range(n - 2, -1, -1):
         right[j] = g[j] + right[j + 1] / (1.0 + r * right[j + 1])
         ratio[j + 1] = 1.0 / (1.0 + r * right[j + 1])
@@ -41,6 +43,7 @@ def line_port(g, r, r_first, admittance, injection):
         h *= ratio[j]
         injection[j] = g[j] * h
         admittance[j, j] += injection[j]
+    # z: resistance of all that lies towards the driver, cells of earlier columns included
     z = r_first
     for j in range(n):
         coupling = g[j] * z / (1.0 + z * right[j])
@@ -59,10 +62,10 @@ def line_port(g, r, r_first, admittance, injection):
 def line_voltages(g, v, b, source, r, r_first, w):
     """Voltages along one input line whose output lines stand at `b`.
 
-    g : float64 (N,), S;  v : float64 (batch,), V, of the driver;  b : float64 (batch, N), V
-    source : float64 (batch, N), A, flowing through each cell from the input to the output line
-    beside g (w - b)
-    r, r_first : ohm;  w : float64 (batch, N), V, replaced
+    g : float64, shape (N,), S;  v : float64, shape (batch,), V, of the driver;  b : float64,
+    shape (batch, N), V;  source : float64, shape (batch, N), A, flowing through each cell from the
+    input to the output line beside g (w - b)
+    r, r_first : ohm;  w : float64, shape (batch, N), V, replaced
     """
     batch, n = b.shape
     z = np.empty(n)
@@ -84,10 +87,10 @@ def line_voltages(g, v, b, source, r, r_first, w):
 def gated_single(g, active, r_in, r_first, r_out, r_last, out):
     """Sense currents of topology B at a supply of 1 V, one circuit for each input pattern.
 
-    g : float64 (M, N), S;  active : bool (patterns, M): rows whose cells conduct
+    g : float64, shape (M, N), S;  active : bool, shape (patterns, M): rows whose cells conduct
     r_in, r_out : ohm a segment;  r_first : ohm, supply to row 0;  r_last : ohm, row M-1 to the 0 V
     sense
-    out : float64 (patterns, N), A
+    out : float64, shape (patterns, N), A
 
     All cells above a row are one two-port in hybrid form. With the voltage V_s of the supply line
     and the current I_s drawn from it, and V_o and I_o of the output line:
@@ -130,9 +133,9 @@ def gated_pair(g, active, r_in, r_first, r_out, r_last, out):
     """Sense currents of topology D at supplies of +1 V and -1 V, one circuit for each input
     pattern.
 
-    g : float64 (2, M, N), S, cells of the +1 V and of the -1 V line;  the rest as `gated_single`.
-    The hybrid form has two supply lines, called plus and minus: `series` is a symmetric 2 x 2
-    matrix (plus, mutual, minus); open_volts, ratio and loss are pairs.
+    g : float64, shape (2, M, N), S, cells of the +1 V and of the -1 V line;  the rest as
+    `gated_single`. The hybrid form has two supply lines, called plus and minus: `series` is a
+    symmetric 2 x 2 matrix (plus, mutual, minus); open_volts, ratio and loss are pairs.
     """
     rows, n = g.shape[1], g.shape[2]
     for pattern in prange(active.shape[0]):
@@ -194,12 +197,12 @@ def gated_voltages(g, source, supply, r_in, r_first, r_out, r_last, w, b):
     """Node voltages of one supply-line circuit (topologies B and D) with a current source beside
     each cell.
 
-    g : float64 (lines, M, N), S, zero where a cell does not conduct
-    source : float64 (lines, M, N), A, from the supply line to the output line;  supply : float64
-    (lines,), V
+    g : float64, shape (lines, M, N), S, zero where a cell does not conduct
+    source : float64, shape (lines, M, N), A, from the supply line to the output line;  supply :
+    float64, shape (lines,), V
     r_in, r_first, r_out, r_last : ohm, as in `gated_single`
-    w : float64 (lines, M, N), V, supply-line nodes;  b : float64 (M, N), V, output-line nodes; both
-    replaced
+    w : float64, shape (lines, M, N), V, supply-line nodes;  b : float64, shape (M, N), V,
+    output-line nodes; both replaced
 
     The hybrid form of `gated_single`, kept of every row on the way down; voltages follow on the way
     up.
@@ -245,6 +248,7 @@ def gated_voltages(g, source, supply, r_in, r_first, r_out, r_last, w, b):
             shunt_above[i], injected_above[i] = shunt, injected
         b[rows - 1, j] = injected / (1.0 + r_last * shunt) * r_last
         beyond = np.zeros(lines)
+        # from the far end back, so that what lies behind a row is one port
         for i in range(rows - 1, -1, -1):
             for p in range(lines):
                 w[p, i, j] = open_volts[i, p] + ratio[i, p] * b[i, j]
@@ -264,10 +268,10 @@ def _behind_segment(state, r_in, r_out):
     """Put a segment before `state`, in place; returns what divides vectors: 1 + r_in (a + b) +
     r_in^2 D, and 1 + r_out (p + q).
 
-    state : float64 (6,), of a symmetric port of two lines over the output line: conductances a and
-    b of each line, what they share m (the off-diagonal is -m), the determinant D = a b - m^2, and
-    the row sums p = a - m, q = b - m. None of these steps subtracts, so no digits are lost however
-    large the resistances are.
+    state : float64, shape (6,), of a symmetric port of two lines over the output line: conductances
+    a and b of each line, what they share m (the off-diagonal is -m), the determinant D = a b - m^2,
+    and the row sums p = a - m, q = b - m. None of these steps subtracts, so no digits are lost
+    however large the resistances are.
     """
     a, b, m, d, p, q = state[0], state[1], state[2], state[3], state[4], state[5]
     along = 1.0 + r_in * (a + b) + r_in * r_in * d
@@ -297,9 +301,9 @@ def _add_cells(state, first, second):
 def gated_near(g, active, r_in, r_first, r_out, r_last, out):
     """As `gated_single` and `gated_pair`, with the sense at row 0, where the supplies are.
 
-    g : float64 (lines, M, N), S, of one line or of the +1 V and the -1 V line;  r_last : ohm, row 0
-    to the 0 V sense; the rest as there. From the far end to row 0 all cells are one port: see
-    `_behind_segment`.
+    g : float64, shape (lines, M, N), S, of one line or of the +1 V and the -1 V line;  r_last :
+    ohm, row 0 to the 0 V sense; the rest as there. From the far end to row 0 all cells are one
+    port: see `_behind_segment`.
     """
     lines, rows, n = g.shape
     for t in prange(active.shape[0]):
@@ -315,7 +319,12 @@ def gated_near(g, active, r_in, r_first, r_out, r_last, out):
 
 @parallel
 def gated_near_voltages(g, source, supply, r_in, r_first, r_out, r_last, w, b):
-    """As `gated_voltages`, with the sense at row 0, where the supplies are."""
+    """As `gated_voltages`, with the sense at row 0, where the supplies are.
+
+    g : float64, shape (lines, M, N), S;  source : the same shape, A;  supply : float64,
+    shape (lines,), V;  w : float64, shape (lines, M, N), V;  b : float64, shape (M, N), V; both
+    replaced;  the resistances [ohm] as in `gated_near`.
+    """
     lines, rows, n = g.shape
     for j in prange(n):
         ports, state, pushed = np.empty((rows, 5)), np.zeros(6), np.zeros(2)

@@ -27,6 +27,8 @@ def _rounded(values, kind):
 def chunks(x, w, chunk, kind, rounded):
     """acc = round(acc + sum of the next `chunk` products), from zero, the sum in float32 in order
     from zero.
+
+    x : float32, shape (batch, k);  w : float32, shape (k, n);  returns float32, shape (batch, n).
     """
     acc = np.zeros((x.shape[0], w.shape[1]), np.float32)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -43,7 +45,10 @@ def _in_chunks(x, w, chunk, kind, rounded, acc):
 
 
 def tree(x, w, kind, rounded):
-    """Neighbours added pair by pair, level by level; an odd last one passes up unchanged."""
+    """Neighbours added pair by pair, level by level; an odd last one passes up unchanged.
+
+    x : float32, shape (batch, k);  w : float32, shape (k, n);  returns float32, shape (batch, n).
+    """
     with np.errstate(over="ignore", invalid="ignore"):
         level = [np.float32(0) + _rounded(x[:, p, None] * w[p], rounded) for p in range(x.shape[1])]
         while len(level) > 1:

@@ -10,6 +10,8 @@ from pimlab.reference import cast
 def microscale(x, block, emax, drop, normal, magic, largest):
     """x and the exponent of each block, by the OCP MX rule; a block that is not finite becomes NaN
     with exponent 128.
+    x : float32, shape (rows, n);  returns float32, shape (rows, n), and int16,
+    shape (rows, ceil(n / block)).
     """
     out = np.empty_like(x)
     exponents = np.empty((x.shape[0], -(-x.shape[1] // block)), np.int16)
@@ -31,6 +33,7 @@ def microscale(x, block, emax, drop, normal, magic, largest):
 def shared_exponents(x, block, emax):
     """floor(log2(largest magnitude)) - emax of each block, at least -127; 128 where it is not
     finite.
+    x : float32, shape (rows, n);  returns int16, shape (rows, ceil(n / block)).
     """
     exponents = np.empty((x.shape[0], -(-x.shape[1] // block)), np.int16)
     for i, b in np.ndindex(exponents.shape):
@@ -48,6 +51,8 @@ def shared_exponents(x, block, emax):
 def rescale(x, block, exponents, sign):
     """x times 2**(sign * exponent) of its block, in double; NaN, or x where sign is -1, for the
     exponent 128.
+    x : float32, shape (rows, n);  exponents : int16, shape (rows, ceil(n / block));  returns
+    float32, shape (rows, n).
     """
     each = np.repeat(exponents, block, axis=1)[:, : x.shape[1]].astype(np.float64)
     factor = np.where(each == 128, np.nan if sign > 0 else 1.0, 2.0 ** (sign * each))
@@ -56,7 +61,9 @@ def rescale(x, block, exponents, sign):
 
 
 def microscale_columns(x, block, emax, drop, normal, magic, largest):
-    """As `microscale`, with the blocks along the middle axis of x (outer, k, n)."""
+    """As `microscale`, with the blocks along the middle axis: x float32, shape (outer, k, n), and
+    exponents int16, shape (outer, ceil(k / block), n).
+    """
     rows = np.ascontiguousarray(np.swapaxes(x, 1, 2)).reshape(-1, x.shape[1])
     out, exponents = microscale(rows, block, emax, drop, normal, magic, largest)
     shape = (x.shape[0], x.shape[2], -1)

@@ -29,7 +29,7 @@ def _finished(x, size, largest, above, infinite):
 
 def to_odd(x):
     """float64 x as float32; of the two next to a number between them, the one whose last bit is
-    set.
+    set. x : float64, shape (size,).
     """
     with np.errstate(over="ignore"):
         near = x.astype(np.float32)
@@ -39,7 +39,9 @@ def to_odd(x):
 
 
 def nearest(x, drop, normal, magic, largest, above, infinite):
-    """x rounded to the nearest grid value, ties to even."""
+    """x rounded to the nearest grid value, ties to even. x : float32, shape (...); the five numbers
+    as for the kernel.
+    """
     units, step = _steps(x, drop, normal, magic)
     return _finished(x, np.rint(units) * step, largest, above, infinite)
 
@@ -47,6 +49,7 @@ def nearest(x, drop, normal, magic, largest, above, infinite):
 def nearest_bits(bits, *numbers):
     """Bits of the grid value nearest to the float32 of `bits`, int32; `numbers` as for `nearest`. A
     NaN becomes the quiet one.
+    bits : int32, shape (size,), or a number; returns the same shape.
     """
     rounded = nearest(np.asarray(bits, np.int32).view(np.float32), *numbers).view(np.int32)
     return np.where(
@@ -57,7 +60,9 @@ def nearest_bits(bits, *numbers):
 
 
 def toward_zero(x, drop, normal, magic, largest, above, infinite):
-    """x rounded to the grid value next to it toward zero; finite x never pass the largest."""
+    """x rounded to the grid value next to it toward zero; finite x never pass the largest. x :
+    float32, shape (size,).
+    """
     units, step = _steps(x, drop, normal, magic)
     return _finished(
         x, np.minimum(np.floor(units) * step, _value(largest)), largest, above, infinite
@@ -65,7 +70,9 @@ def toward_zero(x, drop, normal, magic, largest, above, infinite):
 
 
 def stochastic(x, k0, k1, row, drop, normal, magic, largest, above, infinite):
-    """x rounded up where a random word is below 2**32 times the part cut off, else down."""
+    """x rounded up where a random word is below 2**32 times the part cut off, else down. x :
+    float32, shape (rows, n).
+    """
     units, step = _steps(x, drop, normal, magic)
     words = philox.words(k0, k1, row, 0, x.shape)
     up = words < np.floor((units - np.floor(units)) * 2.0**32)

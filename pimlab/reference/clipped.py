@@ -9,7 +9,12 @@ from scipy.special import ndtr
 
 
 def cumulants(g, sigma):
-    """(4, ...): the first four cumulants of max(g + sigma z, 0); where sigma is 0, of g itself."""
+    """The first four cumulants of max(g + sigma z, 0), z standard normal; where sigma is 0, of g
+    itself.
+
+    g, sigma : float64 of one shape, one unit;  returns float64, shape (4, ...), in that unit to the
+    power 1, 2, 3 and 4.
+    """
     g, sigma = np.asarray(g, np.float64), np.asarray(sigma, np.float64)
     a = g / np.where(sigma > 0, sigma, 1.0)
     cumulative, density = ndtr(a), np.exp(-0.5 * a * a) / np.sqrt(2 * np.pi)
@@ -34,7 +39,11 @@ def cumulants(g, sigma):
 
 
 def add_cells(g, sigma, low, high, sign, devices, mean, variance, third, sums):
-    """(mean, variance, third, sums) with one polarity's cells added."""
+    """(mean, variance, third, sums) with one polarity's cells added.
+
+    g, sigma : float32, shape (k, n), one unit;  mean, variance, third : float64, shape (k, n);
+    sums : float64, shape (3, n).
+    """
     g = g.astype(np.float64)
     upper = high - g < g - low
     c1, c2, c3, c4 = cumulants(np.where(upper, np.minimum(high, 1e300) - g, g - low), sigma)

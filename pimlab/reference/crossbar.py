@@ -8,12 +8,14 @@ from pimlab.reference import philox
 
 
 def square(codes):
-    """codes squared."""
+    """codes squared: float32, shape (batch, k)."""
     return codes * codes
 
 
 def _addressed(blocks, panel, lane, part, segment, k0, k1):
-    """uint32 (blocks, 4): random words of counters (block, panel, part + 64 lane, segment)."""
+    """uint32, shape (blocks, 4): random words of counters (block, panel, part + 64 lane,
+    segment).
+    """
     counter = np.zeros((blocks, 4), np.uint64)
     counter[:, 0], counter[:, 1] = np.arange(blocks), panel
     counter[:, 2], counter[:, 3] = part + 64 * lane, segment
@@ -21,7 +23,7 @@ def _addressed(blocks, panel, lane, part, segment, k0, k1):
 
 
 def cell_parts(k0, k1, panel, lane, segments, amplitudes, k, width):
-    """float32 (k, width): bits counted byte by byte, part by part."""
+    """float32, shape (k, width): bits counted byte by byte, part by part."""
     total = np.zeros((k, width))
     for part, (segment, amplitude) in enumerate(zip(segments, amplitudes, strict=True)):
         if amplitude > 0.45:
@@ -35,7 +37,7 @@ def cell_parts(k0, k1, panel, lane, segments, amplitudes, k, width):
 
 
 def disturbed(mean, variance, k0, k1, lane, segments, amplitudes):
-    """float32 (panels, k, width): mean + sqrt(variance) z."""
+    """float32, shape (panels, k, width): mean + sqrt(variance) z."""
     _, k, width = mean.shape
     z = [
         cell_parts(k0, k1, p, lane, segments, amplitudes, k, width).astype(np.float64)
@@ -45,7 +47,9 @@ def disturbed(mean, variance, k0, k1, lane, segments, amplitudes):
 
 
 def disturbed_product(x, first, mean, variance, k0, k1, lane, segments, amplitudes, n):
-    """float64 (rows, n): the product with `disturbed`."""
+    """The product with `disturbed`: x float32, shape (rows, inputs), gives float64,
+    shape (rows, n).
+    """
     w = disturbed(mean, variance, k0, k1, lane, segments, amplitudes)
     whole = np.concatenate(list(w), axis=1)[:, :n].astype(np.float64)
     return x[:, first : first + len(whole)].astype(np.float64) @ whole
@@ -60,12 +64,16 @@ def _normals(shape, k0, k1, row, lane, batch, lanes):
 
 
 def add_noise(current, variance, share, *address):
-    """current + sqrt(share variance) z."""
+    """current + sqrt(share variance) z. current, variance : float32, shape (rows, n), unit and
+    unit^2.
+    """
     return current + np.sqrt(share * variance) * _normals(current.shape, *address)
 
 
 def add_skewed_noise(current, variance, third, lasting, share, *address):
-    """current + noise of the given variance and third cumulant."""
+    """current + noise of the given variance and third cumulant: float32, shape (rows, n), in the
+    current's unit to the power 1, 2 and 3.
+    """
     sigma = np.sqrt(variance)
     skew = np.clip(third / np.maximum(variance * sigma, 1e-30), -2, 2)
     z = lasting / np.maximum(sigma, 1e-30) + np.sqrt(share) * _normals(current.shape, *address)
@@ -73,20 +81,24 @@ def add_skewed_noise(current, variance, third, lasting, share, *address):
 
 
 def add_row_noise(current, sigma, *address):
-    """current + sigma z, one sigma a row."""
+    """current + sigma z, one sigma a row: current float32, shape (rows, n), sigma shape (rows,),
+    one unit.
+    """
     return current + sigma[:, None] * _normals(current.shape, *address)
 
 
 def activity(codes):
-    """Participation number of the squared inputs of each row."""
+    """Participation number (sum x^2)^2 / sum x^4 of each row of codes float32, shape (batch, k); 0
+    for zeros.
+    """
     squares = codes.astype(np.float64) ** 2
     fourth = np.square(squares).sum(axis=1)
     return np.divide(squares.sum(axis=1) ** 2, fourth, out=np.zeros(len(codes)), where=fourth > 0)
 
 
 def cell_draws(k, column, k0, k1, row, lane):
-    """Standard normals (k,) of one column's cells in one read: counter (cell // 4, row, column,
-    lane).
+    """Standard normals, float64, shape (k,), of one column's cells in one read: counter (cell // 4,
+    row, column, lane).
     """
     counter = np.zeros((-(-k // 4), 4), np.uint64)
     counter[:, 0], counter[:, 1], counter[:, 2], counter[:, 3] = (
@@ -99,7 +111,9 @@ def cell_draws(k, column, k0, k1, row, lane):
 
 
 def cell_sum(x, g, sigma, lasting, share, ends, flip, column, k0, k1, row, lane):
-    """Sum over one column of x_i times what one draw sees of each cell."""
+    """Sum over one column of x_i times what one draw sees of each cell, float64. x : shape (k,);
+    g, sigma : shape (k, n).
+    """
     z = np.sqrt(share) * cell_draws(len(x), column, k0, k1, row, lane)
     if len(lasting):
         z = z + lasting[:, column]
@@ -108,7 +122,9 @@ def cell_sum(x, g, sigma, lasting, share, ends, flip, column, k0, k1, row, lane)
 
 
 def add_cell_noise(current, codes, active, needed, *cells):
-    """Brute force where `active < needed`: every cell drawn, cut at its ends and summed."""
+    """Brute force where `active < needed`: every cell drawn, cut at its ends and summed. current :
+    float32, shape (rows, n); the rest as for the kernel.
+    """
     plus, plus_sigma, plus_lasting, minus, minus_sigma, minus_lasting, *rest = cells
     share, ends, flip, k0, k1, row, lane, batch, lanes = rest
     out = np.array(current, np.float64)
@@ -123,5 +139,7 @@ def add_cell_noise(current, codes, active, needed, *cells):
 
 
 def add_column_noise(current, sigma, *address):
-    """current + sigma z, one sigma a column."""
+    """current + sigma z, one sigma a column: current float32, shape (rows, n), sigma shape (n,),
+    one unit.
+    """
     return current + sigma * _normals(current.shape, *address)

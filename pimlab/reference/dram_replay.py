@@ -132,7 +132,9 @@ def _replay(lines, rules, limits):
 
 
 def replay(cycle, command, bank, row, mode, rules, limits):
-    """int64 (5,), the first fault of a trace as `pimlab.kernels.dram_replay.replay` tells it."""
+    """int64, shape (5,), the first fault of a trace as `pimlab.kernels.dram_replay.replay` tells
+    it.
+    """
     lines = [
         tuple(int(v) for v in line) for line in zip(cycle, command, bank, row, mode, strict=True)
     ]
@@ -176,7 +178,7 @@ def _replay_together(lines, least, opens, closes, needs, refresh, limits):
 
 
 def replay_together(cycle, command, least, opens, closes, needs, refresh, limits):
-    """int64 (5,), the first fault of a trace whose commands all go to all banks."""
+    """int64, shape (5,), the first fault of a trace whose commands all go to all banks."""
     lines = [(int(when), int(what)) for when, what in zip(cycle, command, strict=True)]
     try:
         _replay_together(lines, least, opens, closes, needs, refresh, limits)

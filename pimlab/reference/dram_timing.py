@@ -248,8 +248,8 @@ class _Refreshes:
 
 
 def schedule(requests, spacing, xaw):
-    """(trace int64 (commands, 6), cycle after the last data) of the same requests, one cycle at a
-    time.
+    """(trace int64, shape (commands, 6), cycle after the last data) of the same requests, one cycle
+    at a time.
     """
     channel, queue, refreshes = (
         _Channel(spacing, xaw),
@@ -333,7 +333,11 @@ def _step(channel, queue, refreshes, now):
 
 
 def in_order(commands, gaps, opens, refresh, interval):
-    """(cycles of the commands, cycles of the refreshes), from lists of all that went before."""
+    """(cycles of the commands, cycles of the refreshes), from lists of all that went before.
+
+    commands : int64, shape (n,), types;  gaps : int64, shape (types, types), unit: cycles;
+    interval : cycles.
+    """
     history: list[tuple[int, int]] = []
     cycles: list[int] = []
     refreshed: list[int] = []

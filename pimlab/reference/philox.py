@@ -8,8 +8,8 @@ import numpy as np
 
 
 def block(counter, k0, k1):
-    """Random words uint32 (..., 4) of counters (..., 4): ten rounds of Salmon et al., SC 2011,
-    figure 2.
+    """Random words uint32, shape (..., 4) of counters (..., 4): ten rounds of Salmon et al., SC
+    2011, figure 2.
     """
     c0, c1, c2, c3 = np.moveaxis(np.asarray(counter, dtype=np.uint64), -1, 0)
     low = np.uint64(0xFFFFFFFF)
@@ -26,8 +26,8 @@ def block(counter, k0, k1):
 
 
 def words(k0, k1, row, lane, shape):
-    """Random words uint32 `shape` = (rows, n): element (i, j) is word j % 4 of counter (j // 4, row
-    + i, lane, high half of row).
+    """Random words, uint32, shape (rows, n): element (i, j) is word j % 4 of counter (j // 4, row +
+    i, lane, high half of row).
     """
     rows, n = shape
     blocks = -(-n // 4)
@@ -39,26 +39,26 @@ def words(k0, k1, row, lane, shape):
 
 
 def uniform(k0, k1, row, lane, shape):
-    """Uniform float32 in [0, 1): the top 24 bits of each word."""
+    """Uniform in [0, 1), float32, shape (rows, n): the top 24 bits of each word."""
     return (words(k0, k1, row, lane, shape) >> np.uint32(8)).astype(np.float32) * np.float32(
         2.0**-24
     )
 
 
 def uniform64(k0, k1, row, lane, shape):
-    """Uniform float64 in [0, 1): 27 bits of one word above 26 of the next."""
+    """Uniform in [0, 1), float64, shape (rows, n): 27 bits of one word above 26 of the next."""
     drawn = words(k0, k1, row, lane, (shape[0], 2 * shape[1])).astype(np.int64)
     return ((drawn[:, 0::2] >> 5) * 2**26 + (drawn[:, 1::2] >> 6)) * 2.0**-53
 
 
 def words_row(k0, k1, row, lane, n):
-    """One row of `words`."""
+    """One row of `words`: uint32, shape (n,)."""
     return words(k0, k1, row, lane, (1, n))[0]
 
 
 def normal_pair(word0, word1):
-    """Two standard normals of two words: Box-Muller, in float64, the angle turned by an eighth of a
-    circle.
+    """Two standard normals of two words, float64, of the words' shape (...): Box-Muller, the angle
+    turned by an eighth of a circle.
     """
     u = ((word0 >> np.uint32(1)).astype(np.float64) + 0.5) * 2.0**-31
     angle = (word1.astype(np.float64) - 2.0**29) * 2 * np.pi * 2.0**-32
@@ -72,10 +72,10 @@ def normals_of(drawn):
 
 
 def normal(k0, k1, row, lane, shape):
-    """Standard normals, float64 `shape` = (rows, n)."""
+    """Standard normals, float64, shape (rows, n)."""
     return normals_of(words(k0, k1, row, lane, (shape[0], 4 * -(-shape[1] // 4))))[:, : shape[1]]
 
 
 def normal_row(k0, k1, row, lane, n):
-    """One row of `normal`."""
+    """One row of `normal`: float64, shape (n,)."""
     return normal(k0, k1, row, lane, (1, n))[0]

@@ -10,8 +10,8 @@ from pimlab.reference.philox import block, normal_pair, words
 
 
 def trains(p, length, k0, k1, row, lane):
-    """uint32 (updates, lines): bit t of line i is set where word t of its 32 random words is below
-    p 2^32.
+    """uint32, shape (updates, lines): bit t of line i is set where word t of its 32 random words is
+    below p 2^32.
     """
     updates, lines = p.shape
     drawn = words(k0, k1, row, lane, (updates, 32 * lines)).reshape(updates, lines, 32)
@@ -22,7 +22,7 @@ def trains(p, length, k0, k1, row, lane):
 
 
 def coincidences(x, d, x_sign, d_sign):
-    """int32 (k, n): minus sign times the number of bits that x[i] and d[j] share."""
+    """int32, shape (k, n): minus sign times the number of bits that x[i] and d[j] share."""
     shared = x[:, None] & d[None, :]
     bits = (shared[..., None] >> np.arange(32, dtype=np.uint32)) & np.uint32(1)
     return (
@@ -32,7 +32,9 @@ def coincidences(x, d, x_sign, d_sign):
 
 
 def response(w, up, slope_up, slope_down, span, curve):
-    """max(1 - slope w, 0), or max(1 - A exp(+-gamma z), 0) with z = 2 a w / span + b."""
+    """max(1 - slope w, 0), or max(1 - A exp(+-gamma z), 0) with z = 2 a w / span + b, a ratio. w :
+    float64, shape (...), in the unit of span.
+    """
     if len(curve) == 0:
         return np.maximum(1 - np.where(up, slope_up, slope_down) * w, 0)
     a, b, factor_up, gamma_up, factor_down, gamma_down = curve
@@ -43,7 +45,9 @@ def response(w, up, slope_up, slope_down, span, curve):
 
 
 def pulse(w, seen, counts, cells, curve, noise, k0, k1, row, used):
-    """(w, seen, used) after |counts| pulses a cell, one after the other."""
+    """(w, seen, used) after |counts| pulses a cell, one after the other: float64, shape (k, n), in
+    the unit of the state, and int64, shape (k, n).
+    """
     w, seen, up = w.astype(np.float64), seen.astype(np.float64), counts > 0
     step_up, step_down, low, high, slope_up, slope_down = cells.astype(np.float64)
     i, j = np.indices(w.shape)

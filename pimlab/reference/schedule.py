@@ -10,7 +10,11 @@ import numpy as np
 
 
 def list_schedule(resource, seconds, capacity, first, follower, lag, arrival, start, finish):
-    """As `pimlab.kernels.schedule.list_schedule`: at each moment every task is looked at."""
+    """As `pimlab.kernels.schedule.list_schedule`: at each moment every task is looked at.
+
+    seconds : float64, shape (tasks,) [s];  arrival : float64, shape (inferences,) [s];  start,
+    finish : float64, shape (inferences, tasks) [s], written;  returns how many tasks ran.
+    """
     before: dict[int, list[tuple[int, int]]] = {}
     everything = list(itertools.product(range(arrival.size), range(seconds.size)))
     for task in range(seconds.size):

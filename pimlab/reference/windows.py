@@ -6,7 +6,7 @@ import numpy as np
 
 
 def gather(x, starts, offsets, run):
-    """float32 (images, windows, k): x[i, starts[j] + offsets[m]] for x float32 (images, pixels);
-    `run` changes nothing.
+    """float32, shape (images, windows, k): x[i, starts[j] + offsets[m]] for x float32,
+    shape (images, pixels); `run` changes nothing.
     """
     return x[:, np.add.outer(starts, offsets)]

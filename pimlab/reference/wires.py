@@ -26,8 +26,8 @@ def branches(g, r_in, r_out, rs_in, rs_out, topology):
     """(from, to, conductance S (inf for a joined pair), cells first), number of nodes, terminals
     (lines, .), senses (N,).
 
-    g : float64 (lines, M, N), S.  Terminals are drivers (lines, M) for A and C, supplies (lines, N)
-    for B and D.
+    g : float64, shape (lines, M, N), S.  Terminals are drivers (lines, M) for A and C, supplies
+    (lines, N) for B and D.
     """
     lines, m, n = g.shape
     w = np.arange(lines * m * n).reshape(lines, m, n)
@@ -75,8 +75,8 @@ def solve(g, drive, r_in, r_out, rs_in=0.0, rs_out=0.0, topology="A", a2=0.0, a3
     """(w (lines, M, N), b (M, N)) in volts, by Newton on the whole nodal matrix (one step where a2
     = a3 = 0).
 
-    drive : float64 (lines, M) for A and C, (lines, N) for B and D: volts of the terminals;  sense :
-    volts, number or (N,)
+    drive : float64, shape (lines, M) for A and C, (lines, N) for B and D: volts of the terminals;
+    sense : volts, number or (N,)
     a2, a3 : like g: cell current g d + a2 d^2 + a3 d^3 in amperes at d volts from input to output
     line.
     """
@@ -107,14 +107,14 @@ def solve(g, drive, r_in, r_out, rs_in=0.0, rs_out=0.0, topology="A", a2=0.0, a3
 
 
 def cell_currents(g, w, b, a2=0.0, a3=0.0):
-    """float64 (lines, M, N), A, from the input to the output line."""
+    """float64, shape (lines, M, N), A, from the input to the output line."""
     drop = w - b
     return g * drop + a2 * drop**2 + a3 * drop**3
 
 
 def currents(g, v, r_in, r_out, rs_in=0.0, rs_out=0.0, topology="A"):
-    """Sense currents float64 (N,), A, of g float64 (lines, M, N) and one input v float64 (M,); B
-    and D gate rows by v = 1.
+    """Sense currents float64, shape (N,), A, of g float64, shape (lines, M, N) and one input v
+    float64, shape (M,); B and D gate rows by v = 1.
     """
     sign = np.array(SIGNS[: g.shape[0]])[:, None]
     if topology in "BD":
@@ -158,26 +158,26 @@ def _line(g, v, b, source, r, r_first):
 
 
 def line_voltages(g, v, b, source, r, r_first):
-    """float64 (batch, N), V; see the kernel."""
+    """float64, shape (batch, N), V; see the kernel."""
     return np.array([_line(g, v[t], b[t], source[t], r, r_first)[0] for t in range(v.size)])
 
 
 def gated_single(g, active, r_in, r_first, r_out, r_last):
-    """float64 (patterns, N), A; see the kernel."""
+    """float64, shape (patterns, N), A; see the kernel."""
     return np.array(
         [currents(g[None], row, r_in, r_out, r_first - r_in, r_last - r_out, "B") for row in active]
     )
 
 
 def gated_pair(g, active, r_in, r_first, r_out, r_last):
-    """float64 (patterns, N), A; see the kernel."""
+    """float64, shape (patterns, N), A; see the kernel."""
     return np.array(
         [currents(g, row, r_in, r_out, r_first - r_in, r_last - r_out, "D") for row in active]
     )
 
 
 def gated_near(g, active, r_in, r_first, r_out, r_last):
-    """float64 (patterns, N), A; see the kernel."""
+    """float64, shape (patterns, N), A; see the kernel."""
     supply, ohms = np.array([1.0, -1.0])[: len(g)], (r_in, r_first, r_out, r_last)
     near = [
         gated_near_voltages(g * row[:, None], np.zeros(g.shape), supply, *ohms)[1][0]
@@ -187,13 +187,15 @@ def gated_near(g, active, r_in, r_first, r_out, r_last):
 
 
 def gated_near_voltages(g, source, supply, r_in, r_first, r_out, r_last):
-    """As `gated_voltages` with the sense at row 0; see the kernel."""
+    """As `gated_voltages` with the sense at row 0: w float64, shape (lines, M, N) [V], and b
+    float64, shape (M, N) [V].
+    """
     return _columns(g, source, supply, (r_in, r_first, r_out, r_last), 0)
 
 
 def gated_voltages(g, source, supply, r_in, r_first, r_out, r_last):
-    """(w (lines, M, N), b (M, N)) in volts, columns solved one by one as dense nodal matrices; see
-    the kernel.
+    """Node voltages, columns solved one by one as dense nodal matrices: w float64,
+    shape (lines, M, N) [V], and b float64, shape (M, N) [V]; see the kernel.
     """
     return _columns(g, source, supply, (r_in, r_first, r_out, r_last), g.shape[1] - 1)
 
