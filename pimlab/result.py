@@ -240,7 +240,7 @@ def summary(answer: xr.Dataset) -> pd.DataFrame:
 
     answer : what `run`, `compare`, `explain` or a sweep of them returned. Columns: each metric with
     its 95 % interval over samples (and over seeds, where there are several: `over_seeds`), energy
-    (J an inference, nominal and range of its prices), latency (s), assumed (share of the energy
+    (J an inference, nominal and range of its prices), latency [s], assumed (share of the energy
     that rests on assumed prices), as far as `answer` has them. Energies are summed over layers and
     components and averaged over seeds; other dimensions are rows.
 

@@ -189,8 +189,8 @@ def parse(value: str | float | int, expected: str, name: str = "value") -> float
 
 
 def seconds(value: str | float, name: str = "at") -> float:
-    """Seconds of `"1 day"`, `"1 h"` or a float in seconds; ValueError if negative or not a time,
-    TypeError for another kind.
+    """Seconds of `"1 day"`, `"1 h"` or a float in seconds [s]; ValueError if negative or not a
+    time, TypeError for another kind.
     """
     result = parse(value, "s", name)
     if not 0 <= result < float("inf"):

@@ -54,7 +54,7 @@ class BiasInRows(Programmed):
         self.inner = ProgrammedCrossbar(machine, held, key, None, driven)
 
     def matmul(self, x: np.ndarray, key: int | Key = 0, at: str | float = 0.0) -> np.ndarray:
-        """As `ProgrammedCrossbar.matmul`, of x float32 (batch, k) without the bias rows."""
+        """As `ProgrammedCrossbar.matmul`, of x float32, shape (batch, k) without the bias rows."""
         return self.inner.matmul(self._driven(x), key, at)
 
     def counted(
@@ -73,5 +73,5 @@ class BiasInRows(Programmed):
         )
 
     def _with_bias(self, x: np.ndarray) -> np.ndarray:
-        """x float32 (batch, k) beside `rows` inputs at full scale."""
+        """x float32, shape (batch, k) beside `rows` inputs at full scale."""
         return np.hstack([x, np.full((len(x), self.rows), self.full_scale, np.float32)])

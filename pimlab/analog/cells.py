@@ -36,8 +36,8 @@ without per-cell draws.
 
 @dataclass(frozen=True)
 class CellDraws:
-    """Cells of a tile as a single draw sees them, for outputs whose noise is not Gaussian: float32
-    (k, n), in `Reading.unit`.
+    """Cells of a tile as a single draw sees them, for outputs whose noise is not Gaussian: float32,
+    shape (k, n), in `Reading.unit`.
 
     With several devices a polarity the devices follow each other along k and each takes its share
     of the input.
@@ -58,7 +58,7 @@ class CellDraws:
 
 
 class CellArray:
-    """Cells of one polarity: targets (k, n), S, and `devices` cells that share each of them,
+    """Cells of one polarity: targets, shape (k, n), S, and `devices` cells that share each of them,
     (devices, k, n), S.
 
     key, site : of this writing, and of the cells themselves: stuck cells stay stuck however often
@@ -82,7 +82,7 @@ class CellArray:
         )
 
     def at(self, seconds: float, programming_temperature: bool = False) -> np.ndarray:
-        """Conductances at that time without read noise, S, float64 (devices, k, n), at the
+        """Conductances at that time without read noise, S, float64, shape (devices, k, n), at the
         temperature of use or of programming.
         """
         cell = self.cell.but(temperature=None) if programming_temperature else self.cell
@@ -94,7 +94,7 @@ class CellArray:
         )
 
     def spread(self, now: np.ndarray, seconds: float) -> np.ndarray | None:
-        """Standard deviation of one read before the cut at zero, S, like `now`; None without read
+        """Standard deviation of one read before the cut at zero [S], like `now`; None without read
         noise.
         """
         noise = self.cell.read_noise
@@ -114,9 +114,9 @@ class CellArray:
 class TileMoments:
     """Mean and noise of one read of a tile's cells, in `Reading.unit`.
 
-    mean : float64 (k, n);  nonlinear : (power of the input, float64 (k, n)) of each term beyond the
-    linear one;
-    variance : float64 (k, n) or None without read noise;  cells : for single draws, or None.
+    mean : float64, shape (k, n);  nonlinear : (power of the input, float64, shape (k, n)) of each
+    term beyond the linear one;
+    variance : float64, shape (k, n) or None without read noise;  cells : for single draws, or None.
     """
 
     mean: np.ndarray
@@ -256,7 +256,7 @@ def _nonlinear_wires(
 
 
 def _ideal_wires_variance(spreads: list[np.ndarray] | None, span: float) -> np.ndarray | None:
-    """Variance of a read per squared input if wires were ideal, float64 (k, n), relative."""
+    """Variance of a read per squared input if wires were ideal, float64, shape (k, n), relative."""
     return None if spreads is None else np.sum(np.square(spreads), axis=0) / span**2
 
 
@@ -312,9 +312,9 @@ def _single_draws(
 class Edges:
     """How far a column's noise is from Gaussian.
 
-    needed : float32 (n,), equal active inputs that make it Gaussian (after correction for skewness,
-    if there is one);
-    third : float64 (k, n), S^3, signed third cumulants where noise has to be drawn with its
+    needed : float32, shape (n,), equal active inputs that make it Gaussian (after correction for
+    skewness, if there is one);
+    third : float64, shape (k, n), S^3, signed third cumulants where noise has to be drawn with its
     skewness, or None.
     """
 
@@ -328,12 +328,12 @@ def edgeworth(
     """What it takes to draw each column's noise at once to within `tolerance` in the distribution
     function.
 
-    cells : (sign, and the second to fourth cumulant of a read, float64 (devices, k, n), S^2 to S^4)
-    that add into one column. First terms of the Edgeworth series (Kolassa, Series Approximation
-    Methods in Statistics, chapter 3): with skewness s / sqrt(n) and excess kurtosis q / n a
-    Gaussian is off by at most 0.0665 s / sqrt(n) + 0.0229 q / n. Where that asks for more than
-    `SKEWED_FROM` inputs, the skewness is drawn too and 0.05 s^2 / n + 0.0229 q / n is left (0.05 is
-    above the
+    cells : (sign, and the second to fourth cumulant of a read, float64, shape (devices, k, n), S^2
+    to S^4) that add into one column. First terms of the Edgeworth series (Kolassa, Series
+    Approximation Methods in Statistics, chapter 3): with skewness s / sqrt(n) and excess kurtosis q
+    / n a Gaussian is off by at most 0.0665 s / sqrt(n) + 0.0229 q / n. Where that asks for more
+    than `SKEWED_FROM` inputs, the skewness is drawn too and 0.05 s^2 / n + 0.0229 q / n is left
+    (0.05 is above the
     0.032 of the second-order term and what the correction itself adds). Sums of Gaussians that are
     not cut need nothing.
     """

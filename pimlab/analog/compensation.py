@@ -46,11 +46,11 @@ class Readable(Protocol):
         """Whether cells are used at the temperature at which they were programmed."""
 
     def age(self, seconds: float) -> tuple[int, float]:
-        """(how often the weights have been written again, seconds since the last time)."""
+        """(how often the weights have been written again, seconds [s] since the last time)."""
 
     def reference_read(self, seconds: float, x: np.ndarray, process: Key) -> np.ndarray:
-        """A read of reference inputs at that time, float32 (rows, n), by cells whose lasting noise
-        is that of `process`.
+        """A read of reference inputs at that time, float32, shape (rows, n), by cells whose lasting
+        noise is that of `process`.
         """
 
     def baseline_read(self, x: np.ndarray, process: Key) -> np.ndarray:
@@ -167,7 +167,7 @@ class Refresh(Value):
     period: float = quantity("s", above=0)
 
     def age(self, seconds: float) -> tuple[int, float]:
-        """(how many times the weights have been written again, seconds since the last time)."""
+        """(how many times the weights have been written again, seconds [s] since the last time)."""
         cycle = int(seconds // self.period)
         return cycle, seconds - cycle * self.period
 

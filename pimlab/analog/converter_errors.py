@@ -21,8 +21,8 @@ from pimlab.keys import Key
 class DriverErrors:
     """Errors of the input drivers of k lines.
 
-    gain, shift : float32 (k,), relative, and in codes;  levels : float32 (k, codes), what each code
-    drives, or None where steps are equal;
+    gain, shift : float32, shape (k,), relative, and in codes;  levels : float32, shape (k, codes),
+    what each code drives, or None where steps are equal;
     lowest, step : the first code and the distance of codes;  signed : negative codes drive the
     negative of their magnitude's level.
     """
@@ -35,8 +35,8 @@ class DriverErrors:
     signed: bool
 
     def driven(self, codes: np.ndarray) -> np.ndarray:
-        """float32 (batch, k): what the lines carry for `codes`, float32 (batch, k); both in
-        codes.
+        """float32, shape (batch, k): what the lines carry for `codes`, float32, shape (batch, k);
+        both in codes.
         """
         return self._level(codes) * self.gain + self.shift
 
@@ -53,8 +53,8 @@ class DriverErrors:
 class ConverterErrors:
     """Errors of the converters of a tile's columns, as `kernels.converter.adc_table` takes them.
 
-    shift, gain : float32 (columns,), in codes, and relative;  thresholds : float32 (converters,
-    codes - 1), upper edge of each code but the last, in codes.
+    shift, gain : float32, shape (columns,), in codes, and relative;  thresholds : float32, shape
+    (converters, codes - 1), upper edge of each code but the last, in codes.
     """
 
     shift: np.ndarray
@@ -100,8 +100,8 @@ def converter_errors(adc: ADC | None, key: Key, columns: int) -> ConverterErrors
 def _levels(
     ideal: np.ndarray, step: int, count: int, dnl: float, inl: float, key: Key
 ) -> np.ndarray:
-    """float64 (count, levels): `ideal` levels, `step` apart, with DNL and INL, first and last in
-    place.
+    """float64, shape (count, levels): `ideal` levels, `step` apart, with DNL and INL, first and
+    last in place.
     """
     if ideal.size < 2:
         return np.tile(ideal, (count, 1))

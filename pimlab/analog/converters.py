@@ -112,7 +112,9 @@ class DAC(NonIdeal):
         )
 
     def phases(self, codes: np.ndarray) -> list[tuple[float, np.ndarray]]:
-        """(weight, codes) of each step, whose weighted sum is `codes`, float32 (batch, k)."""
+        """(weight, codes) of each step, whose weighted sum is `codes`, float32,
+        shape (batch, k).
+        """
         if self.encoding != "bit serial":
             return [(1.0, codes)]
         radix = 2**self.slice_bits
@@ -208,7 +210,7 @@ class ADC(NonIdeal):
 
     @property
     def conversion_time(self) -> float:
-        """Seconds until all columns of one converter are done: SAR bits cycles, flash 1, ramp
+        """Seconds [s] until all columns of one converter are done: SAR bits cycles, flash 1, ramp
         2^bits; 0.0 without a clock.
         """
         cycles = {"sar": self.bits, "flash": 1, "ramp": 2**self.bits}[self.kind]
@@ -235,8 +237,8 @@ class ADC(NonIdeal):
     def step(
         self, seen: list[np.ndarray], worst: list[np.ndarray], unit: float | None
     ) -> list[np.ndarray]:
-        """Size of one code for every tile and column, float64 (n,) a tile, in cells at full drive
-        and full conductance.
+        """Size of one code for every tile and column, float64, shape (n,) a tile, in cells at full
+        drive and full conductance.
 
         seen : (rows, n) a tile, column currents of calibration rows, same unit.  worst : (n,) a
         tile, the largest magnitude each column can reach.  unit : what "lossless" makes one code;

@@ -50,8 +50,8 @@ class Crossbar(ArrayDesign):
         bias: np.ndarray | None = None,
         calibration: Calibration | None = None,
     ) -> ProgrammedCrossbar | BiasInRows:
-        """Weights w float32 (k, n) written to cells; bias float32 (n,) is added digitally, or held
-        by bias rows.
+        """Weights w float32, shape (k, n) written to cells; bias float32, shape (n,) is added
+        digitally, or held by bias rows.
 
         ValueError for weights that are not finite or not two-dimensional.
         """
@@ -103,8 +103,8 @@ class Crossbar(ArrayDesign):
         return {event: count for event, count in counts.items() if event in prices}
 
     def latency(self, op: MacOp | VectorOp) -> Mapping[str, float]:
-        """Seconds of one inference: the m input rows of an operator follow each other through its
-        arrays, which all work at once.
+        """Seconds [s] of one inference: the m input rows of an operator follow each other through
+        its arrays, which all work at once.
         """
         if not isinstance(op, MacOp) or not self.serves(op):
             return {}

@@ -182,12 +182,12 @@ class ArrayDesign(Target):
 
     @property
     def read_interval(self) -> float:
-        """Seconds from one read of a matrix to the next: back to back, or `interval`."""
+        """Seconds [s] from one read of a matrix to the next: back to back, or `interval`."""
         return self.steps * self.costs.read_time if self.interval is None else self.interval
 
     def phases(self, codes: np.ndarray) -> list[tuple[float, np.ndarray]]:
-        """(weight, codes) of each step of a read, whose weighted sum is `codes`, float32 (batch,
-        k).
+        """(weight, codes) of each step of a read, whose weighted sum is `codes`, float32, shape
+        (batch, k).
         """
         return [(1.0, codes)] if self.dac is None else self.dac.phases(codes)
 
@@ -198,7 +198,7 @@ class ArrayDesign(Target):
 
     @property
     def read_voltage(self) -> float:
-        """Voltage of a full input, V."""
+        """Voltage of a full input [V]."""
         return self.costs.read_voltage
 
     @property

@@ -21,8 +21,8 @@ MODELS = ("envelope", "median", "regression")
 def adc_energy(
     enob: float, rate: str | float = 1e8, node: str | float = 22e-9, model: str = "envelope"
 ) -> float:
-    """Joules of one conversion with `enob` effective bits at `rate` (Hz or text), in CMOS of `node`
-    (metres or text).
+    """Joules [J] of one conversion with `enob` effective bits at `rate` (Hz or text), in CMOS of
+    `node` (metres or text).
 
     "envelope": 0.267 pJ + 0.1446 aJ 4^ENOB, the best published (Murmann's survey, June 2025); from
     1 GHz on, what the best Schreier figure of merit of that decade asks for, if that is more.
@@ -122,8 +122,8 @@ def _regression(enob: float, rate: float, node: float) -> float:
 
 @typed
 def programming_energy(device: Device, cells: int) -> Constant:
-    """Joules to write `cells` cells once, from the device's own pulse energy; KeyError for a device
-    without one.
+    """Joules [J] to write `cells` cells once, from the device's own pulse energy; KeyError for a
+    device without one.
     """
     pulse, cells = device.fact("write_energy"), count(cells, "cells", least=0)
     return pulse.but(
@@ -136,8 +136,8 @@ def programming_energy(device: Device, cells: int) -> Constant:
 
 @typed
 def lifetime(device: Device, interval: str | float) -> Constant:
-    """Seconds until the device's endurance is used up by one write every `interval` (s or text);
-    KeyError without endurance.
+    """Seconds [s] until the device's endurance is used up by one write every `interval` (s or
+    text); KeyError without endurance.
     """
     seconds, endurance = units.seconds(interval, "interval"), device.fact("endurance")
     if seconds == 0:

@@ -47,8 +47,8 @@ class Plane:
     """Cells that are read together: y = weight * sum_i x_i (plus - minus - offset), relative to the
     conductance range.
 
-    plus : float64 (k, n), targets in 0..1, with reference columns where `reference_columns` puts
-    them;
+    plus : float64, shape (k, n), targets in 0..1, with reference columns where `reference_columns`
+    puts them;
     minus : the same, or None where there is one cell a weight;
     offset : what every cell holds besides the digit, taken off digitally, or by the reference
     columns where there are any;
@@ -71,7 +71,7 @@ def tiles(k: int, rows: int) -> list[slice]:
 
 
 def weight_scale(w: np.ndarray, scaling: str, rows: int, coverage: float = 1.0) -> np.ndarray:
-    """Weight that full conductance stands for, float64 (k, n)-broadcastable, > 0.
+    """Weight that full conductance stands for, float64, shape (k, n)-broadcastable, > 0.
 
     scaling : "layer", one for all; "column", one an output; "tile", one an array of `rows` word
     lines.
@@ -93,8 +93,8 @@ def weight_scale(w: np.ndarray, scaling: str, rows: int, coverage: float = 1.0) 
 def planes(
     relative: np.ndarray, coding: str, slices: Slices | None, subtract: str, cols: int, cell: Device
 ) -> list[Plane]:
-    """The planes that hold weights `relative` to full scale, float64 (k, n), cut to -1..1. Codings
-    are those of `Crossbar`.
+    """The planes that hold weights `relative` to full scale, float64, shape (k, n), cut to -1..1.
+    Codings are those of `Crossbar`.
     """
     relative = np.clip(relative, -1.0, 1.0)
     whole = relative if slices is None else np.rint(relative * slices.top)
@@ -205,7 +205,7 @@ def _with_references(digit: np.ndarray, zero: float, cols: int) -> np.ndarray:
 
 def reference_columns(n: int, cols: int) -> tuple[np.ndarray, np.ndarray]:
     """Where each of n outputs and its array's reference stand when references follow every `cols`
-    outputs, int (n,) each.
+    outputs, int, shape (n,) each.
     """
     output = np.arange(n)
     array = output // cols

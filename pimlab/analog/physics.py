@@ -63,7 +63,7 @@ def numbers(array: Any, name: str) -> np.ndarray:
 def thermal_current(
     g: str | float, bandwidth: str | float, temperature: str | float = 300.0
 ) -> float:
-    """RMS current in A of a conductance g (S) in `bandwidth` (Hz): sqrt(4 k T G B) (Johnson and
+    """RMS current [A] of a conductance g (S) in `bandwidth` (Hz): sqrt(4 k T G B) (Johnson and
     Nyquist 1928).
     """
     kelvin, hertz = amount(temperature, "K", "temperature"), amount(bandwidth, "Hz", "bandwidth")
@@ -71,7 +71,7 @@ def thermal_current(
 
 
 def shot_current(current: str | float, bandwidth: str | float) -> float:
-    """RMS current in A of a direct current (A) in `bandwidth` (Hz): sqrt(2 q I B) (Schottky
+    """RMS current [A] of a direct current (A) in `bandwidth` (Hz): sqrt(2 q I B) (Schottky
     1918).
     """
     amperes = units.parse(current, "A", "current")
@@ -81,7 +81,7 @@ def shot_current(current: str | float, bandwidth: str | float) -> float:
 
 
 def sampled_voltage(capacitance: str | float, temperature: str | float = 300.0) -> float:
-    """RMS voltage in V that sampling leaves on a capacitor (F): sqrt(k T / C)."""
+    """RMS voltage [V] that sampling leaves on a capacitor (F): sqrt(k T / C)."""
     return math.sqrt(
         BOLTZMANN * amount(temperature, "K", "temperature") / some(capacitance, "F", "capacitance")
     )
@@ -90,7 +90,7 @@ def sampled_voltage(capacitance: str | float, temperature: str | float = 300.0) 
 def sampling_energy(
     bits: float, full_scale: str | float, temperature: str | float = 300.0
 ) -> float:
-    """Least energy in J to sample `bits` bits at full scale V: C V^2 with C = 12 k T 4^bits / V^2,
+    """Least energy [J] to sample `bits` bits at full scale V: C V^2 with C = 12 k T 4^bits / V^2,
     so 12 k T 4^bits.
 
     The capacitor whose k T / C equals the quantisation noise of that many bits.

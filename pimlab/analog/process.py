@@ -32,8 +32,8 @@ Part = tuple[int, float]
 
 
 def spectrum(age: float, read_time: float, interval: float) -> tuple[Part, ...]:
-    """Parts of 1/f noise accumulated for `age` seconds, of reads `interval` seconds apart; what the
-    shares leave of 1 is white.
+    """Parts of 1/f noise accumulated for `age` seconds, of reads `interval` seconds [s] apart; what
+    the shares leave of 1 is white.
 
     A spectrum Q^2 / f between f1 = 1 / (age + read_time) and f2 = 1 / (2 read_time) has the
     variance Q^2 ln(f2 / f1) and, for f1 << 1/tau << f2, the covariance Q^2 (-gamma - ln(2 pi f1
@@ -71,7 +71,7 @@ class History:
 
     @property
     def amplitudes(self) -> np.ndarray:
-        """float32 (parts,): standard deviation of each part, relative to the whole."""
+        """float32, shape (parts,): standard deviation of each part, relative to the whole."""
         return np.sqrt([share for _, share in self.parts], dtype=np.float32)
 
     @property
@@ -80,8 +80,8 @@ class History:
         return sum(hold < LONG for hold, _ in self.parts)
 
     def segments(self, row: int) -> np.ndarray:
-        """uint32 (parts,): which draw of each part the read of `row` sees; of one that stays for
-        ever, the draw of all reads at this time.
+        """uint32, shape (parts,): which draw of each part the read of `row` sees; of one that stays
+        for ever, the draw of all reads at this time.
         """
         return np.array(
             [

@@ -26,8 +26,9 @@ from pimlab.machine.protocol import Calibration, Programmed, checked_operands
 class ProgrammedCrossbar(Programmed):
     """Weights in the cells of a crossbar, ready to be read.
 
-    machine : the `Crossbar`;  written : layout and cells;  sample : float32 (rows, k), calibration
-    rows, or None;  weights : float32 (k, n), kept only for a compensation that compares with them.
+    machine : the `Crossbar`;  written : layout and cells;  sample : float32, shape (rows, k),
+    calibration rows, or None;  weights : float32, shape (k, n), kept only for a compensation that
+    compares with them.
     """
 
     def __init__(
@@ -56,7 +57,8 @@ class ProgrammedCrossbar(Programmed):
         self._correction = lru_cache(maxsize=16)(self._compensation)
 
     def matmul(self, x: np.ndarray, key: int | Key = 0, at: str | float = 0.0) -> np.ndarray:
-        """y float32 (batch, n) of x float32 (batch, k), `at` seconds (or text) after programming.
+        """y float32, shape (batch, n) of x float32, shape (batch, k), `at` seconds (or text) after
+        programming.
 
         Read noise is keyed by `key`, which tells layers and trials apart, by row, output and tile.
         """
@@ -91,8 +93,8 @@ class ProgrammedCrossbar(Programmed):
         return counts
 
     def integrals(self, x: np.ndarray) -> Mapping[str, float]:
-        """Joules in cells and wires of reading x float32 (batch, k), summed over rows: "cell read",
-        and with wires "wire read". See `ReadEnergy`.
+        """Joules in cells and wires of reading x float32, shape (batch, k), summed over rows: "cell
+        read", and with wires "wire read". See `ReadEnergy`.
         """
         x = checked_operands(x, self.k, self.machine.name)
         codes = np.empty_like(x)
@@ -149,9 +151,9 @@ class ProgrammedCrossbar(Programmed):
         return None if rule is None else rule.correction(self, seconds, process)
 
     def reference_read(self, seconds: float, x: np.ndarray, process: Key) -> np.ndarray:
-        """A read of reference inputs at full scale 1 (float32 (rows, k), within -1..1), with its
-        own conversion and white noise. Noise that outlasts a read is that of `process`, the key of
-        the reads that are compensated: they see the same cells at the same time.
+        """A read of reference inputs at full scale 1 (float32, shape (rows, k), within -1..1), with
+        its own conversion and white noise. Noise that outlasts a read is that of `process`, the key
+        of the reads that are compensated: they see the same cells at the same time.
         """
         age = round(seconds * 1e9)
         key = self.key.child("compensation", age if age or self.unmoved else "in use")

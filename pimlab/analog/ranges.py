@@ -21,10 +21,10 @@ def code_sizes(
     design: ArrayDesign, planes: list[Plane], k: int, calibration: np.ndarray | None
 ) -> list[list[np.ndarray]] | None:
     """Size of one ADC code for every plane, tile and column, in cells at full drive and full
-    conductance: float64 (n,) each; None without an ADC.
+    conductance: float64, shape (n,) each; None without an ADC.
 
-    calibration : float32 (rows, k), input rows relative to full scale; None: inputs spread evenly
-    over the drivers' range.
+    calibration : float32, shape (rows, k), input rows relative to full scale; None: inputs spread
+    evenly over the drivers' range.
     """
     if design.adc is None:
         return None
@@ -50,8 +50,8 @@ def _plane(design: ArrayDesign, plane: Plane, k: int, driven: list[np.ndarray]) 
 
 
 def _spread_inputs(design: ArrayDesign, k: int) -> np.ndarray:
-    """float32 (256, k), relative to full scale: the first half of both signs (where drivers give
-    negative inputs), the second half positive.
+    """float32, shape (256, k), relative to full scale: the first half of both signs (where drivers
+    give negative inputs), the second half positive.
     """
     x = uniforms(Key(seed=0).child("range"), (_ROWS, k))
     if design.signed_inputs:

@@ -42,8 +42,8 @@ class Tile:
 
     rows : which inputs;  columns : n;  mean : float32 panels of (k, n);  variance : panels, or the
     one value all cells have, or None.
-    lsb : float32 (n,), size of an ADC code, or None;  value : float32 (n,), what a code (without
-    ADC: a unit) stands for.
+    lsb : float32, shape (n,), size of an ADC code, or None;  value : float32, shape (n,), what a
+    code (without ADC: a unit) stands for.
     nonlinear : (power, panels) of each term of a nonlinear I-V beyond the linear one.
     third : panels, third cumulants of the cells, where noise is drawn with its skewness.
     """
@@ -76,10 +76,10 @@ class PlaneTiles:
 class Block:
     """Rows that are read together.
 
-    codes : float32 (steps rows, k), of all steps, one after the other;  driven : the same with the
-    drivers' errors;  squares : of `driven`, or None;  rows, steps : how many;  row : index of the
-    first in the whole batch;  words : of the key;  history : of the noise;  segments : which draws
-    of its parts these rows see;  clipped : int64 (steps rows,), sums an ADC cut.
+    codes : float32, shape (steps rows, k), of all steps, one after the other;  driven : the same
+    with the drivers' errors;  squares : of `driven`, or None;  rows, steps : how many;  row : index
+    of the first in the whole batch;  words : of the key;  history : of the noise;  segments : which
+    draws of its parts these rows see;  clipped : int64, shape (steps rows,), sums an ADC cut.
     """
 
     codes: np.ndarray
@@ -98,8 +98,8 @@ class Block:
 class Reader:
     """Programmed planes at one time, with their converters.
 
-    scale : float32 (n,), weight of code 1 (or of a full cell)
-    references : column of each output, and of its reference, int (n,) each, or None.
+    scale : float32, shape (n,), weight of code 1 (or of a full cell)
+    references : column of each output, and of its reference, int, shape (n,) each, or None.
     divisor : what sums are divided by at the very end, so that integer weights and inputs give
     exact integers until then.
     parts : of the noise, in time;  first : index of the read with row 0 since programming.
@@ -126,8 +126,8 @@ class Reader:
     def read(
         self, x: np.ndarray, full_scale: np.ndarray, key: Key, process: Key | None = None
     ) -> tuple[np.ndarray, int]:
-        """y float32 (batch, n) of x float32 (batch, k) at one full scale a row, float32 (batch,), >
-        0; and how many sums were cut.
+        """y float32, shape (batch, n) of x float32, shape (batch, k) at one full scale a row,
+        float32, shape (batch,), > 0; and how many sums were cut.
 
         A sum is cut where an ADC's first or last code is not the nearest to what it sees. process :
         the key of the noise that outlasts a read, if it is not `key`.
@@ -431,7 +431,7 @@ def encode(dac: DAC | None, x: np.ndarray, full_scale: np.ndarray, codes: np.nda
 
 
 def packed(matrix: np.ndarray) -> np.ndarray:
-    """float32 panels of a matrix (k, n), as `kernels.panels` takes them."""
+    """float32 panels of a matrix, shape (k, n), as `kernels.panels` takes them."""
     k, n = matrix.shape
     out = np.empty((-(-n // panels.WIDTH), k, panels.WIDTH), np.float32)
     panels.pack(np.ascontiguousarray(matrix, np.float32), out)

@@ -15,7 +15,7 @@ from pimlab.analog.written import WrittenCells
 
 
 class ReadEnergy:
-    """Joules of reads of written cells.
+    """Joules [J] of reads of written cells.
 
     Amplitude-coded inputs give V^2, pulse widths give t. With wires, cells and lines follow from
     the solved circuit of the cells' linear conductances; without, nonlinear I-V curves count as
@@ -28,7 +28,7 @@ class ReadEnergy:
 
     def integrals(self, steps: list[np.ndarray]) -> Mapping[str, float]:
         """Joules of "cell read" (and, with wires, "wire read") summed over the rows of `steps`:
-        inputs of each step of a read relative to full drive, float32 (batch, k).
+        inputs of each step of a read relative to full drive, float32, shape (batch, k).
         """
         costs, wires = self.design.costs, self.design.wires
         energy = costs.read_voltage**2 * costs.integration_time
@@ -38,7 +38,9 @@ class ReadEnergy:
         return {"cell read": energy * cells, "wire read": energy * lines}
 
     def _cells(self, steps: list[np.ndarray]) -> float:
-        """Siemens of all cells, weighted by how much of the voltage and time each input takes."""
+        """Siemens [S] of all cells, weighted by how much of the voltage and time each input
+        takes.
+        """
         total = 0.0
         for order, conductance in self._row_conductances():
             duty = sum(self._duty(step, order).sum(axis=0, dtype=np.float64) for step in steps)
@@ -73,7 +75,7 @@ class ReadEnergy:
         return float((outer * cells).sum()), float((outer * lines).sum())
 
     def _power_matrices(self) -> tuple[np.ndarray, np.ndarray]:
-        """(cells, wires), S, (k, k): power of a read by the outer product of its inputs; inputs of
+        """(cells, wires) [S], (k, k): power of a read by the outer product of its inputs; inputs of
         other tiles do not meet.
         """
         if self._matrices is None:

@@ -40,13 +40,13 @@ class WrittenCells:
         self.polarities = lru_cache(maxsize=2)(self._write)
 
     def age(self, seconds: float) -> tuple[int, float]:
-        """(how often the weights have been written again, seconds since the last time)."""
+        """(how often the weights have been written again, seconds [s] since the last time)."""
         refresh = self.design.refresh
         return (0, seconds) if refresh is None else refresh.age(seconds)
 
     def conductances(self, at: str | float = 0.0) -> list[tuple[float, np.ndarray]]:
-        """(sign times weight in the sum, conductances without read noise, S, float64 (devices, k,
-        n)) of every polarity of every plane.
+        """(sign times weight in the sum, conductances without read noise, S, float64, shape
+        (devices, k, n)) of every polarity of every plane.
         """
         cycle, age = self.age(units.seconds(at))
         return [
@@ -61,7 +61,7 @@ class WrittenCells:
         return sum(cells.programmed.size for signed in self.polarities(0) for _, cells in signed)
 
     def programming(self) -> dict[str, Constant]:
-        """ "energy" (J) of writing all cells once, and "power" (W) of refreshing them; KeyError for
+        """ "energy" [J] of writing all cells once, and "power" (W) of refreshing them; KeyError for
         a cell without a write energy.
         """
         once = programming_energy(self.design.pair_cell, self.cells)

@@ -86,8 +86,8 @@ class Cluster(Value):
         return _network(self.between if self.between is not None else self.link)
 
     def seconds(self, operation: str, message: float, workers: int, stride: int = 1) -> float:
-        """Seconds of a collective of `message` bytes among `workers` chips of this rack whose ranks
-        lie `stride` apart: on the board where they all fit, between boards otherwise.
+        """Seconds [s] of a collective of `message` bytes among `workers` chips of this rack whose
+        ranks lie `stride` apart: on the board where they all fit, between boards otherwise.
         """
         if workers <= 1:
             return 0.0

@@ -19,7 +19,7 @@ Op = MacOp | VectorOp
 
 
 class Joules(NamedTuple):
-    """Nominal energy, the ends of its interval, and what of it rests on assumed prices, J."""
+    """Nominal energy, the ends of its interval, and what of it rests on assumed prices [J]."""
 
     nominal: float = 0.0
     low: float = 0.0
@@ -43,7 +43,7 @@ class Cost(NamedTuple):
 
     @property
     def joules(self) -> float:
-        """Nominal energy, J."""
+        """Nominal energy [J]."""
         return self.energy.nominal
 
     def plus(self, other: Cost) -> Cost:
@@ -121,7 +121,7 @@ def cost(chip: Target, where: Sequence[Target], ops: Sequence[Op]) -> Cost:
 
 
 def calls(chip: Target, ops: Sequence[Op]) -> float:
-    """Seconds that a batch costs once on each of `machines(chip)` that runs some of `ops`."""
+    """Seconds [s] that a batch costs once on each of `machines(chip)` that runs some of `ops`."""
     return sum(machines(chip)[i].call for i in {owner(chip, op) for op in ops})
 
 

@@ -79,7 +79,7 @@ class MixedPlan(Value):
 
     @property
     def energy(self) -> float:
-        """Joules a token."""
+        """Joules [J] a token."""
         return self.joules / self.tokens
 
     @property
@@ -148,7 +148,7 @@ def plan_mixed(
     work: Work,
     within: float,
 ) -> MixedPlan:
-    """The best plan of a step on the racks of `cluster` that takes at most `within` (s).
+    """The best plan of a step on the racks of `cluster` that takes at most `within` [s].
 
     Raises ValueError where the racks together do not hold the model, or nothing is fast enough.
     """

@@ -60,7 +60,7 @@ class Chosen(NamedTuple):
         return used if used > 1 else 0
 
     def stage_seconds(self) -> list[float]:
-        """Seconds of each stage for one part of the batch, without sends."""
+        """Seconds [s] of each stage for one part of the batch, without sends."""
         return [n * o.layer.seconds + o.extra(ROLES[role]).seconds for o, role, n in self.stages]
 
     def sends(self) -> list[Cost]:
@@ -70,17 +70,17 @@ class Chosen(NamedTuple):
 
     @property
     def loop(self) -> float:
-        """Seconds of one part of the batch, once through."""
+        """Seconds [s] of one part of the batch, once through."""
         return sum(self.stage_seconds()) + sum(one.seconds for one in self.sends())
 
     @property
     def beat(self) -> float:
-        """Seconds of the slowest stage or send."""
+        """Seconds [s] of the slowest stage or send."""
         return max(*self.stage_seconds(), *(one.seconds for one in self.sends()), 0.0)
 
     @property
     def seconds(self) -> float:
-        """Seconds of the step."""
+        """Seconds [s] of the step."""
         if self.on.part.queries > 1:
             return self.loop + (self.on.microbatches - 1) * self.beat
         return max(self.loop, self.on.microbatches * self.beat)
@@ -124,14 +124,14 @@ class Chosen(NamedTuple):
         return sum(each) * self.seconds / 3600
 
     def value(self, objective: str) -> float:
-        """What is minimised: seconds, joules or price of the step."""
+        """What is minimised: seconds, joules [J] or price of the step."""
         if objective == "energy":
             return self.energy.nominal
         return self.price if objective == "cost" else self.seconds
 
 
 class Box(NamedTuple):
-    """Beats and seconds of a step that a part of the search is confined to."""
+    """Beats and seconds [s] of a step that a part of the search is confined to."""
 
     beat: tuple[float, float]
     seconds: tuple[float, float]
@@ -261,7 +261,7 @@ class Program:
         return n, y, getattr(self.cross, of)
 
     def _gain(self, columns: list[Column], box: Box) -> np.ndarray:
-        """What is minimised: the loop, or energy or price at the least seconds of the box."""
+        """What is minimised: the loop, or energy or price at the least seconds [s] of the box."""
         racks = len(self.racks)
         if self.objective == "latency":
             n, y, each = self._weights(columns, "seconds")
@@ -279,7 +279,7 @@ class Program:
         return np.concatenate([*parts, np.full(racks, each * passes), [-each * passes]])
 
     def _least(self, box: Box) -> float:
-        """Seconds that no step of the box is shorter than."""
+        """Seconds [s] that no step of the box is shorter than."""
         return max(box.seconds[0], self.on.microbatches * box.beat[0])
 
     def _lower(self, bound: float, box: Box) -> float:
@@ -333,7 +333,7 @@ class Searched(NamedTuple):
 
 def search(grids: list[Stages], objective: str, within: float) -> Searched | None:
     """The plan that is best by `objective` ("latency", "energy", "cost") and takes at most `within`
-    (s); None where none fits.
+    [s]; None where none fits.
     """
     ticket = itertools.count()
     heap: list[tuple[float, int, Program, Box]] = []

@@ -59,7 +59,7 @@ class Network(Value):
         algorithm: str | None = None,
         on_board: int = 1,
     ) -> float:
-        """Seconds of `operation` on a message of `message` bytes among `workers` chips, by the
+        """Seconds [s] of `operation` on a message of `message` bytes among `workers` chips, by the
         named algorithm or the fastest one; `on_board` of them share a board (and its rails).
 
         Raises ValueError for an unknown operation or algorithm, a negative message, or workers that

@@ -36,7 +36,7 @@ ZERO = Cost()
 class Option(NamedTuple):
     """One kind of stage: the racks and chips it takes, and what one part of the batch costs.
 
-    layer : of one layer, collectives included; exchange : seconds of it on links.
+    layer : of one layer, collectives included; exchange : seconds [s] of it on links.
     ends : what the first and the last stage do besides.  send : handing activations on.
     most : layers that fit into memory, for each of ROLES.
     """

@@ -41,7 +41,7 @@ class Side(NamedTuple):
 
     @property
     def seconds(self) -> float:
-        """Seconds of the phase for the whole batch."""
+        """Seconds [s] of the phase for the whole batch."""
         return self.passes * self.step.seconds
 
     @property
@@ -61,7 +61,7 @@ def price(cluster: Cluster, prefill: Side, decode: Side, apart: bool) -> float:
 
 
 class Priced(NamedTuple):
-    """A pair of sides, and seconds and joules of a batch."""
+    """A pair of sides, and seconds [s] and joules of a batch."""
 
     prefill: Side
     decode: Side

@@ -47,7 +47,7 @@ class ParallelPlan(Value):
 
     @property
     def latency(self) -> float:
-        """Seconds of one step: the time of one output token, or of the prompt."""
+        """Seconds [s] of one step: the time of one output token, or of the prompt."""
         return self.step.seconds
 
     @property
@@ -62,7 +62,7 @@ class ParallelPlan(Value):
 
     @property
     def energy(self) -> float:
-        """Joules a token, static power of every chip that takes part included."""
+        """Joules [J] a token, static power of every chip that takes part included."""
         return self.step.joules / self.tokens
 
     @property

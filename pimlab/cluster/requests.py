@@ -63,12 +63,12 @@ class RequestPlan(Value):
 
     @property
     def latency(self) -> float:
-        """Seconds until the last token of a batch."""
+        """Seconds [s] until the last token of a batch."""
         return self.prefill.seconds + self.transfer + self.decode.seconds
 
     @property
     def first_token(self) -> float:
-        """Seconds until the first token of the prompts that come first."""
+        """Seconds [s] until the first token of the prompts that come first."""
         share = self.transfer / self.prefill.passes
         return self.prefill.step.seconds + share + self.decode.step.seconds
 
@@ -84,7 +84,7 @@ class RequestPlan(Value):
 
     @property
     def energy(self) -> float:
-        """Joules an output token."""
+        """Joules [J] an output token."""
         return self.joules.nominal / self.tokens
 
     @property
@@ -302,7 +302,7 @@ def plan_requests(
     within: float,
     arrangement: str | None = None,
 ) -> RequestPlan:
-    """The best pair of phases by `objective` whose latency is at most `within` (s).
+    """The best pair of phases by `objective` whose latency is at most `within` [s].
 
     Raises ValueError where nothing fits or nothing is fast enough.
     """

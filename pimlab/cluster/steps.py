@@ -62,9 +62,9 @@ class Step(NamedTuple):
     """Time and energy of one step of all replicas, and where they go.
 
     seconds : until every sequence has taken its step.  loop, beat : as the module says.
-    compute, exchange, send : seconds of one part's loop in chips, in collectives, between stages.
-    attention : seconds of the step in products with the cache and their softmax, which grow with
-    the context; all other work grows with the tokens alone.
+    compute, exchange, send : seconds [s] of one part's loop in chips, in collectives, between
+    stages.  attention : seconds of the step in products with the cache and their softmax, which
+    grow with the context; all other work grows with the tokens alone.
     joules : of the step, all chips; dynamic, static (chips by the second) and link.
     energy : the same with its interval.  attention_joules : what of `dynamic` grows with context.
     layers : layers of each stage.
@@ -86,7 +86,7 @@ class Step(NamedTuple):
 
     @property
     def joules(self) -> float:
-        """Energy of the step, J."""
+        """Energy of the step [J]."""
         return self.dynamic + self.static + self.link
 
 
@@ -117,7 +117,7 @@ def balanced(layers: int, stages: int, each: float, first: float, last: float) -
 
 class Costs(NamedTuple):
     """What one chip of a stage does: one layer, what of it looks at the cache, what the first and
-    the last stage do besides, and the seconds that calling the chip takes.
+    the last stage do besides, and the seconds [s] that calling the chip takes.
     """
 
     layer: Cost

@@ -94,7 +94,7 @@ class Training(Value):
 
 
 class TrainingStep(NamedTuple):
-    """Seconds of one step and of its parts, and bytes of the fullest chip.
+    """Seconds [s] of one step and of its parts, and bytes of the fullest chip.
 
     layers : forward, backward and recomputation of all microbatches on one stage; idle : stages
     that wait for the first or after the last microbatch (the bubble); head, gradients, optimiser :
@@ -188,7 +188,9 @@ def waiting(training: Training) -> float:
 
 
 def _parts(shape: DecoderShape, rack: Cluster, training: Training) -> tuple[float, float, float]:
-    """Seconds of one layer and microbatch, of a send between stages, of the head of the model."""
+    """Seconds [s] of one layer and microbatch, of a send between stages, of the head of the
+    model.
+    """
     work = Work(batch=training.microbatch, queries=training.tokens, context=training.tokens)
     chip, tensor = rack.chip, training.tensor
     layers = shape.layers // training.pipeline

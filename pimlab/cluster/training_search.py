@@ -22,7 +22,7 @@ class TrainingPlan(Value):
     """The fastest training step of a model on a cluster, and what else was tried.
 
     training : degrees, microbatch and recomputation.  step : its time and memory.  bound : seconds
-    of the fastest step if links took no time; gap : how far the plan is from it.
+    [s] of the fastest step if links took no time; gap : how far the plan is from it.
     alternatives : Dataset over every combination, the fastest first; NaN where it does not fit.
     """
 
@@ -35,7 +35,7 @@ class TrainingPlan(Value):
 
     @property
     def latency(self) -> float:
-        """Seconds of one step."""
+        """Seconds [s] of one step."""
         return self.step.seconds
 
     @property

@@ -26,7 +26,7 @@ class Price(Value):
 
 
 class Energy(Value):
-    """Joules by component: nominal, low and high; and how much of the nominal rests on assumed
+    """Joules [J] by component: nominal, low and high; and how much of the nominal rests on assumed
     prices.
     """
 
@@ -85,7 +85,7 @@ class Prices(Mapping[str, Price]):
 @typed
 def price(counts: Mapping[str, float], prices: Prices) -> Energy:
     """Energy of `counts` (event -> count, or SI amount of an integral) at `prices`, by component,
-    in joules.
+    in joules [J].
 
     ValueError for a negative or non-finite count; KeyError for an event without a price.
     """

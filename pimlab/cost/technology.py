@@ -61,7 +61,7 @@ def scaled(
     voltage: float,
     spread: float = 0.1,
 ) -> Constant:
-    """`constant` (J), measured at `from_node` nm and `from_voltage` V, at `node` nm and `voltage`
+    """`constant` [J], measured at `from_node` nm and `from_voltage` V, at `node` nm and `voltage`
     V.
 
     The interval spans `voltage` -+ `spread` (V), as far as the polynomials hold: the supply of a

@@ -52,14 +52,14 @@ class LookUp(Value):
             )
 
     def table(self, kind: str) -> np.ndarray:
-        """float32 (entries,), bfloat16 values of the function `kind`; ValueError with the nearest
-        name.
+        """float32, shape (entries,), bfloat16 values of the function `kind`; ValueError with the
+        nearest name.
         """
         return layout.to_bf16(_known(kind)[0](self.knots).astype(np.float32))
 
     @property
     def knots(self) -> np.ndarray:
-        """float64 (entries,): inputs that have an entry."""
+        """float64, shape (entries,): inputs that have an entry."""
         return (
             self.reach
             * np.arange(-(self.entries // 2), self.entries // 2 + 1)

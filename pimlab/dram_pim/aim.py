@@ -57,7 +57,7 @@ LONGEST = 400_000
 
 
 def gaps(t: AimTiming) -> np.ndarray:
-    """int64 (types, types): cycles from a command to a later one; 0 where no rule holds."""
+    """int64, shape (types, types): cycles from a command to a later one; 0 where no rule holds."""
     table = np.zeros((len(COMMANDS),) * 2, np.int64)
     bus = max(t.burst, t.tCCDS)
     for (before, after), cycles in {
@@ -97,8 +97,9 @@ def gaps(t: AimTiming) -> np.ndarray:
 
 @dataclass(frozen=True)
 class AimRun:
-    """What was issued on one channel: commands int64 (n,) and their cycles (n,), cycles to the end
-    of the last one, the row that each ACT16 opens, in order, and the events over all channels.
+    """What was issued on one channel: commands int64, shape (n,) and their cycles (n,), cycles to
+    the end of the last one, the row that each ACT16 opens, in order, and the events over all
+    channels.
     """
 
     commands: np.ndarray
@@ -141,7 +142,7 @@ class AimRun:
 
 
 def _since(counted: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """int64 (n,): where `counted`, how many of them there were since the last of `starts`; 0
+    """int64, shape (n,): where `counted`, how many of them there were since the last of `starts`; 0
     elsewhere.
     """
     total = np.cumsum(counted)
@@ -263,7 +264,7 @@ class AimPim(PinnedBanks):
     def commands(
         self, outputs: int, inputs: int, batch: int, compat: str | None = None
     ) -> np.ndarray:
-        """int64 (n,), the commands of `batch` products in order."""
+        """int64, shape (n,), the commands of `batch` products in order."""
         groups, reads = self.chunks(outputs, inputs)
         together = self.groups_per_row(inputs, compat)
         if together > 1 and self.after == "read":
@@ -305,8 +306,8 @@ class AimPim(PinnedBanks):
     def opened(
         self, outputs: int, inputs: int, batch: int, compat: str | None = None
     ) -> np.ndarray:
-        """int64 (activates,), the row that each opens: the weights of one chunk of one group or of
-        several groups, or the tables in the last row.
+        """int64, shape (activates,), the row that each opens: the weights of one chunk of one group
+        or of several groups, or the tables in the last row.
         """
         groups, reads = self.chunks(outputs, inputs)
         together = self.groups_per_row(inputs, compat)
@@ -386,8 +387,8 @@ class AimPim(PinnedBanks):
         return replace(done, events=self._caused(done))
 
     def look_ups(self, t: AimTiming, elements: int) -> np.ndarray:
-        """int64 (n,), the commands of an activation function: the accumulators are written, looked
-        up in the tables' row and read.
+        """int64, shape (n,), the commands of an activation function: the accumulators are written,
+        looked up in the tables' row and read.
 
         The row is closed and opened again once an interval of refreshes, which need it closed.
         """

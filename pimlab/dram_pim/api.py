@@ -83,7 +83,7 @@ def gemv(
     the deviations from JEDEC of the tool that describes this machine. `activation`: a function that
     GDDR6-AiM looks its results up in before they are read (the values: `activate`); None reads the
     products. Dataset: cycles, seconds, commands (command) of one channel, phase_cycles (phase),
-    energy, energy_low, energy_high (component) of all channels in J, power in W, utilisation; and
+    energy, energy_low, energy_high (component) of all channels [J], power in W, utilisation; and
     all_bank_power (component) with low and high in W, while every bank streams, beside
     package_limit in W where one is known. ValueError for sizes below 1 or beyond the banks.
 

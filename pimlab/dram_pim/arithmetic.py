@@ -32,9 +32,10 @@ from pimlab.values import Value, choice, integer, part
 class Laid:
     """Weights as they lie in the banks.
 
-    w : float32 or int32, in the arrangement of the arithmetic.  order : int64 (lanes, steps), the
-    input that each lane multiplies at each step; None where the order of a sum does not matter.
-    reach : the largest input expected; None where inputs are scaled as they come.
+    w : float32 or int32, in the arrangement of the arithmetic.  order : int64,
+    shape (lanes, steps), the input that each lane multiplies at each step; None where the order of
+    a sum does not matter.  reach : the largest input expected; None where inputs are scaled as they
+    come.
     """
 
     w: np.ndarray
@@ -62,13 +63,13 @@ class Arithmetic(Value):
         return self.but(**off)
 
     def lay(self, w: np.ndarray, org: Organisation, calibration: Calibration | None) -> Laid:
-        """Weights float32 (k, n) as they lie in the banks; ValueError where they do not fit the
-        format.
+        """Weights float32, shape (k, n) as they lie in the banks; ValueError where they do not fit
+        the format.
         """
         raise NotImplementedError
 
     def multiply(self, x: np.ndarray, laid: Laid) -> np.ndarray:
-        """y float32 (batch, n) of x float32 (batch, k)."""
+        """y float32, shape (batch, n) of x float32, shape (batch, k)."""
         raise NotImplementedError
 
     def overflowed(self, x: np.ndarray, laid: Laid, y: np.ndarray) -> int:
@@ -76,8 +77,8 @@ class Arithmetic(Value):
         return int(np.count_nonzero(~np.isfinite(y)))
 
     def lanes(self, x: np.ndarray, laid: Laid) -> np.ndarray:
-        """float32 (batch, n, lanes), what each lane holds before lanes are added; ValueError where
-        there are none.
+        """float32, shape (batch, n, lanes), what each lane holds before lanes are added; ValueError
+        where there are none.
         """
         raise ValueError(
             f"{type(self).__name__} adds its products in one tree or chain; only HalfLanes has "
@@ -189,7 +190,7 @@ class Bf16Tree(Arithmetic):
         return layout.to_bf16(a) if self.operands == "bf16" else a
 
     def lay(self, w: np.ndarray, org: Organisation, calibration: Calibration | None) -> Laid:
-        """Weights float32 (steps, 16, n), zero beyond k."""
+        """Weights float32, shape (steps, 16, n), zero beyond k."""
         steps = -(-w.shape[0] // 16)
         padded = np.zeros((steps * 16, w.shape[1]), np.float32)
         padded[: w.shape[0]] = self._grid(w)
@@ -236,7 +237,7 @@ class FixedPoint(Arithmetic):
         return codes.astype(np.int32)
 
     def lay(self, w: np.ndarray, org: Organisation, calibration: Calibration | None) -> Laid:
-        """int32 codes (k, n); ValueError for weights beyond 32 bits."""
+        """int32 codes, shape (k, n); ValueError for weights beyond 32 bits."""
         return Laid(self._codes(w))
 
     def multiply(self, x: np.ndarray, laid: Laid) -> np.ndarray:

@@ -41,8 +41,8 @@ def _inside(machine: DramPim, outputs: int, inputs: int, rows: int) -> xr.Datase
 def decode_layer(
     target: DramPim | str, *, width: int, hidden: int, heads: int, context: int, batch: int = 1
 ) -> xr.Dataset:
-    """One decode step of one layer: seconds (way, product) and energy (way, product, component) in
-    J. "in the banks" includes what it costs a host to read the results and to add their lanes.
+    """One decode step of one layer: seconds [s] (way, product) and energy (way, product, component)
+    in J. "in the banks" includes what it costs a host to read the results and to add their lanes.
 
     "cache append" is a host's write of one key and one value a sequence, the same either way.
 

@@ -69,7 +69,7 @@ class Controller(Value):
 
 @dataclass(frozen=True)
 class Run:
-    """What the scheduler did: trace int64 (commands, 6) as `pimlab.kernels.dram_timing`, the
+    """What the scheduler did: trace int64, shape (commands, 6) as `pimlab.kernels.dram_timing`, the
     stream, cycles to the last data; and the events over all channels, which the organisation
     counts.
     """
@@ -200,8 +200,8 @@ def _refreshes(t: Timing, org: Banks, refresh: bool, controller: Controller) -> 
 
 
 def issue(requests: np.ndarray, spacing: np.ndarray, activates: int) -> tuple[np.ndarray, int]:
-    """(trace int64 (commands, 6), cycles to the last data) of requests int64 (n, 6) on a channel
-    whose banks are closed.
+    """(trace int64, shape (commands, 6), cycles to the last data) of requests int64, shape (n, 6)
+    on a channel whose banks are closed.
 
     activates : how many single-bank activates one window tXAW allows.
     """

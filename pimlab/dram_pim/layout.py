@@ -11,8 +11,8 @@ from pimlab.kernels import bf16_tree, fp16
 
 
 def lane_order(inputs: int, org: BankPairs) -> np.ndarray:
-    """int64 (lanes, steps): the input that each lane multiplies at each step; `inputs` and above
-    are zero padding.
+    """int64, shape (lanes, steps): the input that each lane multiplies at each step; `inputs` and
+    above are zero padding.
 
     Even tiles come first, then odd tiles; within a tile, column j of `lanes` inputs after column j
     - 1.
@@ -50,8 +50,8 @@ def to_bf16(a: np.ndarray) -> np.ndarray:
 
 
 def product(x: np.ndarray, w: np.ndarray) -> np.ndarray:
-    """float32 (batch, n) of x (batch, lanes, steps) and w (lanes, steps, n): lane sums, then lanes
-    added in order, in binary16.
+    """float32, shape (batch, n) of x (batch, lanes, steps) and w (lanes, steps, n): lane sums, then
+    lanes added in order, in binary16.
     """
     out = np.empty((x.shape[0], w.shape[2]), np.float32)
     fp16.matmul(x, w, out)
@@ -59,7 +59,7 @@ def product(x: np.ndarray, w: np.ndarray) -> np.ndarray:
 
 
 def lane_partials(x: np.ndarray, w: np.ndarray) -> np.ndarray:
-    """float32 (batch, lanes, n): what each lane holds before the lanes are added."""
+    """float32, shape (batch, lanes, n): what each lane holds before the lanes are added."""
     out = np.empty((x.shape[0], w.shape[0], w.shape[2]), np.float32)
     fp16.lane_partials(x, w, out)
     return out

@@ -40,8 +40,8 @@ class Schedule(Protocol):
 class Table:
     """The commands of one channel in the order of issue.
 
-    names : what the codes in `command` mean.  cycle, command, bank, row, column, mode : int64
-    (commands,); mode 0 addresses one bank, 1 all banks (of the bank's parity).
+    names : what the codes in `command` mean.  cycle, command, bank, row, column, mode : int64,
+    shape (commands,); mode 0 addresses one bank, 1 all banks (of the bank's parity).
     """
 
     names: tuple[str, ...]
@@ -124,7 +124,7 @@ class Organisation(Value, ABC):
 
     @abstractmethod
     def cycle(self, t: Timing | None) -> float:
-        """Seconds of one cycle that this organisation counts."""
+        """Seconds [s] of one cycle that this organisation counts."""
 
     @abstractmethod
     def refreshes_a_second(self, t: Timing | None) -> float:

@@ -42,7 +42,7 @@ class PinnedBanks(Banks, Organisation):
         timed(t, type(self).__name__)
 
     def cycle(self, t: Timing | None) -> float:
-        """Seconds of one cycle of the memory's clock."""
+        """Seconds [s] of one cycle of the memory's clock."""
         return timed(t, type(self).__name__).tCK
 
     def refreshes_a_second(self, t: Timing | None) -> float:

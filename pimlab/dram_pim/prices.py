@@ -54,7 +54,7 @@ _PARTS = {
 
 
 def package_limit(table: Entry) -> Constant | None:
-    """Power (W) that the packages of a memory may dissipate; None where its file has no such
+    """Power [W] that the packages of a memory may dissipate; None where its file has no such
     number.
     """
     return table.get("power.package")

@@ -28,8 +28,9 @@ PHASES = (MODE, INPUT, MAC, RESULT, HOST)
 class Stream:
     """Requests of one channel.
 
-    requests : int64 (n, 6): kind, bank, row, scope, barrier, hold (`pimlab.kernels.dram_timing`).
-    column : int64 (n,);  phase : int64 (n,), index into PHASES.
+    requests : int64, shape (n, 6): kind, bank, row, scope, barrier, hold
+    (`pimlab.kernels.dram_timing`).  column : int64, shape (n,);  phase : int64, shape (n,), index
+    into PHASES.
     """
 
     requests: np.ndarray

@@ -137,9 +137,9 @@ class DramPim(Target):
         return {name: count * times for name, count in total.items()}
 
     def latency(self, op: MacOp | VectorOp) -> Mapping[str, float]:
-        """Seconds by phase, refresh included: mode switching, input broadcast, in-bank MAC, result
-        write and read, and cache append; of an activation function: broadcast, row opening, table
-        look-up, result read.
+        """Seconds [s] by phase, refresh included: mode switching, input broadcast, in-bank MAC,
+        result write and read, and cache append; of an activation function: broadcast, row opening,
+        table look-up, result read.
         """
         each = self.organisation.cycle(self.timing)
         if isinstance(op, VectorOp):
@@ -276,8 +276,8 @@ class BankWeights(Programmed):
             )
 
     def matmul(self, x: np.ndarray, key: int | Key = 0, at: str | float = 0.0) -> np.ndarray:
-        """y float32 (batch, n) of x float32 (batch, k), plus bias; a sum beyond the format's range
-        is infinite.
+        """y float32, shape (batch, n) of x float32, shape (batch, k), plus bias; a sum beyond the
+        format's range is infinite.
         """
         y = self.target.arithmetic.multiply(
             checked_operands(x, self.inputs, self.target.name), self.laid
@@ -295,8 +295,8 @@ class BankWeights(Programmed):
         return y, {"sums overflowed": self.target.arithmetic.overflowed(x, self.laid, y)}
 
     def lanes(self, x: np.ndarray) -> np.ndarray:
-        """float32 (batch, n, lanes): what each lane holds before the host adds them; ValueError
-        where there are no lanes.
+        """float32, shape (batch, n, lanes): what each lane holds before the host adds them;
+        ValueError where there are no lanes.
         """
         return self.target.arithmetic.lanes(
             checked_operands(x, self.inputs, self.target.name), self.laid

@@ -64,8 +64,8 @@ def schedule(
 ) -> xr.Dataset:
     """The commands of one channel that serves requests, all of them waiting at cycle 0.
 
-    write : bool (requests,);  bank, row, column : int (requests,), the bank counted over the groups
-    in turn (bank // (banks / bank_groups) is its group).
+    write : bool, shape (requests,);  bank, row, column : int, shape (requests,), the bank counted
+    over the groups in turn (bank // (banks / bank_groups) is its group).
     Dataset over `index`: cycle, command, bank, row, column, mode, request; its attributes hold
     `cycles` to the last data and what `validate` needs. TypeError or ValueError for arrays that are
     not of one shape, and for banks, rows and columns that there are not.

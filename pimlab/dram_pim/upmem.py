@@ -98,7 +98,7 @@ class Dpus(Organisation):
         return tuple(_MOVED)
 
     def cycle(self, t: Timing | None) -> float:
-        """Seconds of one cycle of the cores."""
+        """Seconds [s] of one cycle of the cores."""
         return 1 / self.clock
 
     def refreshes_a_second(self, t: Timing | None) -> float:

@@ -142,7 +142,7 @@ class _Lines:
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
     def codes(self, known: tuple[str, ...]) -> np.ndarray:
-        """int64 (n,), the position of each command in `known`; TraceError for another."""
+        """int64, shape (n,), the position of each command in `known`; TraceError for another."""
         code = np.full(self.names.size, -1, np.int64)
         for place, name in enumerate(known):
             code[self.names == name] = place

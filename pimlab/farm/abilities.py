@@ -294,7 +294,7 @@ def _served(
     """(requests a second, s to the first token, s a token, why not) of one instance.
 
     Prefills interrupt the decoding of the batch: while they take the share p of the time, a token
-    takes its step / (1 - p). A request occupies prefill + output step / batch seconds.
+    takes its step / (1 - p). A request occupies prefill + output step / batch seconds [s].
     """
     assert service.ttft is not None
     assert service.tpot is not None

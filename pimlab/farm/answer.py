@@ -185,7 +185,9 @@ def dataset(question: Question, held: Counts) -> xr.Dataset:
 
 
 def _services(question: Question, held: Counts) -> dict[str, Any]:
-    """instances and served (service, offer, cloud, period), quality and joules (service, offer)."""
+    """instances and served (service, offer, cloud, period), quality and joules [J] (service,
+    offer).
+    """
     names = [s.name for s in question.services], [o.name for o in question.offers]
     shape = (len(names[0]), len(names[1]), len(question.clouds), len(question.periods))
     many, rate = np.zeros(shape), np.zeros(shape)

@@ -21,8 +21,8 @@ def at_end(constant: Constant, end: str) -> float:
 
 
 class Counts(NamedTuple):
-    """What a solution holds. cards, bought, racks : float64 (offer, cloud, period).  instances,
-    share : float64 (ability, cloud, period), share of the service's peak.
+    """What a solution holds. cards, bought, racks : float64, shape (offer, cloud, period).
+    instances,  share : float64, shape (ability, cloud, period), share of the service's peak.
     """
 
     cards: np.ndarray

@@ -26,7 +26,7 @@ WHOLE = 1000
 
 class Nodes(NamedTuple):
     """Nodes: processor time in thousandths of a core, memory in bytes (any unit will do, that of
-    the partitions), cards; each int64 (nodes,).
+    the partitions), cards; each int64, shape (nodes,).
     """
 
     cpu: np.ndarray
@@ -36,7 +36,7 @@ class Nodes(NamedTuple):
 
 class Partitions(NamedTuple):
     """Requests: processor time, memory, whole cards or 1 of which only `share` thousandths; each
-    int64 (requests,). cards 0 asks for none.
+    int64, shape (requests,). cards 0 asks for none.
     """
 
     cpu: np.ndarray
@@ -50,7 +50,7 @@ class Partitions(NamedTuple):
 
     @property
     def asked(self) -> np.ndarray:
-        """Thousandths of cards that each asks for, int64 (requests,)."""
+        """Thousandths of cards that each asks for, int64, shape (requests,)."""
         return self.cards * self.share
 
 

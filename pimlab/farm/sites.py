@@ -60,7 +60,7 @@ class Rack(Value):
 
 
 class Cloud(Value):
-    """One site: `power` in W at the meter, cooling included; `racks`, each a `rack`; power usage
+    """One site: `power` [W] at the meter, cooling included; `racks`, each a `rack`; power usage
     effectiveness `pue`; `electricity` in won/J, or text such as "170 won / kW h".
 
     delay : of a request to the site and back, s.  uplink : bit/s, None where no link limits.

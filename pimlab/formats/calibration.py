@@ -23,8 +23,8 @@ _SMOOTHING = 1e-4
 
 
 def histogram(samples: np.ndarray, bins: int = BINS) -> tuple[np.ndarray, np.ndarray]:
-    """counts int64 (bins,) and edges float64 (bins + 1,) of samples, any shape; ValueError if empty
-    or not finite.
+    """counts int64, shape (bins,) and edges float64, shape (bins + 1,) of samples, any shape;
+    ValueError if empty or not finite.
     """
     samples = np.asarray(samples, dtype=np.float64).ravel()
     if samples.size == 0 or not np.isfinite(samples).all():

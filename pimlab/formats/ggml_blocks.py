@@ -22,7 +22,7 @@ _MXFP4 = np.array([0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12], np.
 
 
 class Decoded(NamedTuple):
-    """Rows of blocks: codes int8 (n, k), scale and minimum float32 (n, k / part).
+    """Rows of blocks: codes int8, shape (n, k), scale and minimum float32, shape (n, k / part).
 
     part : codes that share a scale.  value = code scale - minimum, each product rounded to float32.
     """
@@ -37,7 +37,7 @@ class Decoded(NamedTuple):
         return self.codes.shape[1] // self.scale.shape[1]
 
     def values(self) -> np.ndarray:
-        """float32 (n, k)."""
+        """float32, shape (n, k)."""
         parts = self.codes.reshape(*self.scale.shape, -1).astype(np.float32)
         parts *= self.scale[..., None]
         parts -= self.minimum[..., None]
@@ -45,7 +45,9 @@ class Decoded(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """A type: `block` values in `size` bytes, and what reads blocks uint8 (n, blocks, size)."""
+    """A type: `block` values in `size` bytes, and what reads blocks uint8,
+    shape (n, blocks, size).
+    """
 
     block: int
     size: int
@@ -53,7 +55,7 @@ class Layout(NamedTuple):
 
 
 def decoded(kind: str, data: np.ndarray) -> Decoded:
-    """The blocks of type `kind` in data uint8 (n, bytes a row).
+    """The blocks of type `kind` in data uint8, shape (n, bytes a row).
 
     ValueError where a row is no whole number of blocks.
     """
@@ -71,31 +73,33 @@ def decoded(kind: str, data: np.ndarray) -> Decoded:
 
 
 def _half(b: np.ndarray, at: int) -> np.ndarray:
-    """float32 (n, blocks, 1) of the binary16 number at a byte."""
+    """float32, shape (n, blocks, 1) of the binary16 number at a byte."""
     two = np.ascontiguousarray(b[..., at : at + 2])
     return two.view(np.float16).astype(np.float32)
 
 
 def _nibbles(packed: np.ndarray) -> np.ndarray:
-    """Low halves of all bytes, then the high ones: uint8 (..., 2 bytes)."""
+    """Low halves of all bytes, then the high ones: uint8, shape (..., 2 bytes)."""
     return np.concatenate([packed & 15, packed >> 4], axis=-1)
 
 
 def _pairs(packed: np.ndarray, groups: int) -> np.ndarray:
-    """uint8 (n, blocks, 2 bytes): `_nibbles` of each of `groups` runs of bytes."""
+    """uint8, shape (n, blocks, 2 bytes): `_nibbles` of each of `groups` runs of bytes."""
     runs = packed.reshape(*packed.shape[:2], groups, -1)
     return _nibbles(runs).reshape(*packed.shape[:2], -1)
 
 
 def _two_bits(packed: np.ndarray, bits: int = 2) -> np.ndarray:
-    """uint8 (n, blocks, 4 bytes): of each run of 32 bytes first the lowest two bits of all."""
+    """uint8, shape (n, blocks, 4 bytes): of each run of 32 bytes first the lowest two bits of
+    all.
+    """
     runs = packed.reshape(*packed.shape[:2], -1, 1, 32)
     shifts = np.arange(0, 8, bits, dtype=np.uint8)[:, None]
     return (runs >> shifts & (2**bits - 1)).reshape(*packed.shape[:2], -1)
 
 
 def _bits_of_32(packed: np.ndarray) -> np.ndarray:
-    """uint8 (n, blocks, 32): the bits of four bytes, lowest first."""
+    """uint8, shape (n, blocks, 32): the bits of four bytes, lowest first."""
     return np.unpackbits(packed, axis=-1, bitorder="little")
 
 
@@ -137,7 +141,7 @@ def _q3_k(b: np.ndarray) -> tuple[np.ndarray, np.ndarray, None]:
 
 
 def _six_bits(packed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Eight scales and eight minima of 6 bits, float32 (n, blocks, 8), from 12 bytes."""
+    """Eight scales and eight minima of 6 bits, float32, shape (n, blocks, 8), from 12 bytes."""
     first, second, third = packed[..., :4], packed[..., 4:8], packed[..., 8:]
     scale = np.concatenate([first & 63, (third & 15) | (first >> 6 << 4)], axis=-1)
     minimum = np.concatenate([second & 63, third >> 4 | (second >> 6 << 4)], axis=-1)

@@ -50,8 +50,8 @@ class FloatAccumulator(Value):
 
 @dataclass(frozen=True)
 class Product:
-    """y float32 (batch, n), and `events`: how many operands saturated and how many sums left the
-    accumulator's range.
+    """y float32, shape (batch, n), and `events`: how many operands saturated and how many sums left
+    the accumulator's range.
     """
 
     y: np.ndarray
@@ -89,8 +89,8 @@ def _checked(a: np.ndarray, what: str) -> np.ndarray:
 
 @typed
 def accumulated(x: np.ndarray, w: np.ndarray, accumulator: FloatAccumulator) -> np.ndarray:
-    """y float32 (batch, n) of values x float32 (batch, k) and w float32 (k, n), summed as
-    `accumulator` says.
+    """y float32, shape (batch, n) of values x float32, shape (batch, k) and w float32,
+    shape (k, n), summed as `accumulator` says.
     """
     out = np.empty((x.shape[0], w.shape[1]), np.float32)
     kind = _KINDS[accumulator.format]
@@ -111,8 +111,8 @@ def product(
     format_w: str | NumberFormat,
     accumulator: FloatAccumulator,
 ) -> Product:
-    """x float32 (batch, k) @ w float32 (k, n), operands put into float or block formats (blocks
-    along k), sums as stated.
+    """x float32, shape (batch, k) @ w float32, shape (k, n), operands put into float or block
+    formats (blocks along k), sums as stated.
 
     ValueError for shapes that do not join, non-finite operands, integer formats (those have integer
     accumulators).

@@ -42,7 +42,7 @@ def explore(
     *,
     samples: int = 100,
 ) -> Explorer:
-    """Sliders for the fields of machines, with the accuracy and the joules of `model` on them.
+    """Sliders for the fields of machines, with the accuracy and the joules [J] of `model` on them.
 
     model : a model, or a name for `load_model`.  targets : machines, or names for `target`.  data :
     as `run` takes it; of a model of the library, by default, its usual test data.  samples : of the

@@ -43,7 +43,7 @@ class ScheduleExplorer(widgets.VBox):
 
     @property
     def window(self) -> tuple[float, float]:
-        """Begin and end of the time in sight, s."""
+        """Begin and end of the time in sight [s]."""
         low, high = self._range.value
         return low / STEPS * self.end, max(high, low + 1) / STEPS * self.end
 

@@ -27,7 +27,9 @@ class Link(Value):
     """Keys of the publications behind bandwidth and delay."""
 
     def seconds(self, message: float) -> float:
-        """Seconds until a message of `message` bytes has crossed: delay + 8 message / bandwidth."""
+        """Seconds [s] until a message of `message` bytes has crossed: delay + 8 message /
+        bandwidth.
+        """
         return self.delay + 8 * message / self.bandwidth
 
 
@@ -64,5 +66,5 @@ def transferred(op: MacOp | VectorOp, between: Link) -> int:
 
 
 def link_seconds(op: MacOp | VectorOp, between: Link) -> float:
-    """Time of an operator's two transfers over the link, s."""
+    """Time of an operator's two transfers over the link [s]."""
     return 2 * between.delay + transferred(op, between) / between.bandwidth

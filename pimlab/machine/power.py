@@ -46,7 +46,7 @@ class PowerState(Value):
 
 
 def power_states(watts: Mapping[str, Constant]) -> tuple[PowerState, ...]:
-    """The states of a machine that draws `watts` (W) when nothing runs, by who draws it: active and
+    """The states of a machine that draws `watts` [W] when nothing runs, by who draws it: active and
     idle draw all of it, gated the shares of catalogue `power/states`, off nothing. Waking is as
     slow as the slowest part and draws idle power all the while.
     """

@@ -152,8 +152,8 @@ class Calibration:
     split.
 
     x, y : Range of the inputs and of the outputs (after bias).
-    sample : float32 (rows, k), some input rows, for targets that choose converter ranges by data.
-    rule : the name of the rule that chose the ranges.
+    sample : float32, shape (rows, k), some input rows, for targets that choose converter ranges by
+    data.  rule : the name of the rule that chose the ranges.
     rectified : whether a Relu alone reads the outputs, so that a machine may drop negative ones;
     `y` is then of what is left.
     stored : the codes in which the model's file holds this product, None where it holds floats.
@@ -196,8 +196,8 @@ class Programmed(ABC):
 
     @abstractmethod
     def matmul(self, x: np.ndarray, key: int | Key = 0, at: str | float = 0.0) -> np.ndarray:
-        """y float32 (batch, n) of x float32 (batch, k) (plus bias), `at` seconds (or text) after
-        programming.
+        """y float32, shape (batch, n) of x float32, shape (batch, k) (plus bias), `at` seconds (or
+        text) after programming.
 
         `key` keys what is random in a read; `key.row` is the index of x's first row in the whole
         batch.
@@ -254,15 +254,15 @@ class Target(Value, ABC):
         bias: np.ndarray | None = None,
         calibration: Calibration | None = None,
     ) -> Programmed:
-        """Weights w float32 (k, n) and bias float32 (n,) as this machine holds them.
+        """Weights w float32, shape (k, n) and bias float32, shape (n,) as this machine holds them.
 
         Without `calibration` each input row is scaled by its own largest magnitude (dynamic
         scaling). ValueError for weights that are not finite, two-dimensional or that do not fit.
         """
 
     def product(self, x: np.ndarray, w: np.ndarray, key: int | Key = 0) -> np.ndarray:
-        """y float32 (b, m, n) of b products of two activations, x float32 (b, m, k) and w float32
-        (b, k, n).
+        """y float32, shape (b, m, n) of b products of two activations, x float32, shape (b, m, k)
+        and w float32, shape (b, k, n).
 
         Both operands are scaled dynamically. Product i reads with the key's row `key.row + i`.
         """
@@ -310,11 +310,12 @@ class Target(Value, ABC):
 
     @abstractmethod
     def latency(self, op: MacOp | VectorOp) -> Mapping[str, float]:
-        """Seconds of one inference of `op` (batch 1) by phase; phases add up."""
+        """Seconds [s] of one inference of `op` (batch 1) by phase; phases add up."""
 
     @property
     def call(self) -> float:
-        """Seconds that a batch costs once, whatever runs in it: driver, transfer of inputs, answer.
+        """Seconds [s] that a batch costs once, whatever runs in it: driver, transfer of inputs,
+        answer.
 
         No operator's `latency` holds them: a plan adds them before the first operator.
         """
@@ -398,8 +399,8 @@ class Target(Value, ABC):
         return DRAM_MEMORY
 
     def refill(self, bits: float) -> tuple[float, Mapping[str, float]]:
-        """Seconds and events of writing weights (bits) into where they stand again, from the memory
-        that comes next: an NPU's SRAM from its DRAM.
+        """Seconds [s] and events of writing weights (bits) into where they stand again, from the
+        memory that comes next: an NPU's SRAM from its DRAM.
         """
         return 0.0, {}
 
@@ -458,8 +459,8 @@ class Target(Value, ABC):
 
 
 def checked_operands(x: np.ndarray, k: int, what: str) -> np.ndarray:
-    """x as C-contiguous float32 (batch, k); ValueError naming `what` for wrong shape or non-finite
-    values.
+    """x as C-contiguous float32, shape (batch, k); ValueError naming `what` for wrong shape or
+    non-finite values.
     """
     with np.errstate(over="ignore"):
         x = np.ascontiguousarray(x, dtype=np.float32)
@@ -476,8 +477,8 @@ def checked_operands(x: np.ndarray, k: int, what: str) -> np.ndarray:
 def checked_weights(
     w: np.ndarray, bias: np.ndarray | None, what: str
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """w as C-contiguous float32 (k, n) and bias as float32 (n,); ValueError naming `what` where
-    they are not.
+    """w as C-contiguous float32, shape (k, n) and bias as float32, shape (n,); ValueError naming
+    `what` where they are not.
     """
     with np.errstate(over="ignore"):
         w = np.ascontiguousarray(w, dtype=np.float32)

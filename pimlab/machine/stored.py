@@ -51,10 +51,10 @@ class Affine(Value):
 class StoredProduct(NamedTuple):
     """One product as a file holds it.
 
-    codes : integers (groups, k, n), weights less their zero points.  scale : float32 (groups, 1,
-    n), one step of a column.  x : codes of the inputs.  y : codes of the outputs, None where they
-    leave as floats.  bias : int64 (groups, n) in steps of x.scale * scale, None where the file
-    holds none as codes.
+    codes : integers, shape (groups, k, n), weights less their zero points.  scale : float32, shape
+    (groups, 1, n), one step of a column.  x : codes of the inputs.  y : codes of the outputs, None
+    where they leave as floats.  bias : int64, shape (groups, n) in steps of x.scale * scale, None
+    where the file holds none as codes.
     """
 
     codes: np.ndarray
@@ -80,7 +80,7 @@ class StoredProduct(NamedTuple):
         )
 
     def holds(self, w: np.ndarray) -> bool:
-        """Whether weights float32 (k, n) are those of the only group; a changed model has
+        """Whether weights float32, shape (k, n) are those of the only group; a changed model has
         others.
         """
         return w.shape == self.codes.shape[1:] and np.array_equal(

@@ -76,8 +76,8 @@ class StreamedWeights(Programmed):
             )
 
     def matmul(self, x: np.ndarray, key: int | Key = 0, at: str | float = 0.0) -> np.ndarray:
-        """y float32 (batch, n) of x float32 (batch, k), each block of columns read with a key of
-        its own.
+        """y float32, shape (batch, n) of x float32, shape (batch, k), each block of columns read
+        with a key of its own.
         """
         return self.counted(x, key, at)[0]
 

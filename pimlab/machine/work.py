@@ -13,8 +13,8 @@ DRAM = "DRAM channel"
 
 
 class Work(NamedTuple):
-    """Seconds that one operator occupies one resource of its machine, and which of the operator's
-    other work comes before (indices in the same tuple).
+    """Seconds [s] that one operator occupies one resource of its machine, and which of the
+    operator's other work comes before (indices in the same tuple).
     """
 
     resource: str
@@ -23,7 +23,7 @@ class Work(NamedTuple):
 
 
 def in_turn(phases: Mapping[str, float], resources: Mapping[str, str]) -> tuple[Work, ...]:
-    """The phases (s) one after another, those on the same resource that follow each other as one;
+    """The phases [s] one after another, those on the same resource that follow each other as one;
     phases without time left out.
     """
     found: list[Work] = []

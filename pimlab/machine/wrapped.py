@@ -45,11 +45,13 @@ class Wrapped(Target):
         bias: np.ndarray | None = None,
         calibration: Calibration | None = None,
     ) -> Programmed:
-        """Weights w float32 (k, n) and bias float32 (n,) as the machine holds them."""
+        """Weights w float32, shape (k, n) and bias float32, shape (n,) as the machine holds
+        them.
+        """
         return self.machine.program(w, key, bias=bias, calibration=calibration)
 
     def product(self, x: np.ndarray, w: np.ndarray, key: int | Key = 0) -> np.ndarray:
-        """y float32 (b, m, n) of two activations, as the machine multiplies them."""
+        """y float32, shape (b, m, n) of two activations, as the machine multiplies them."""
         return self.machine.product(x, w, key)
 
     def counted_product(
@@ -76,12 +78,12 @@ class Wrapped(Target):
         return self.machine.events(op)
 
     def latency(self, op: MacOp | VectorOp) -> Mapping[str, float]:
-        """Seconds of the machine, by phase."""
+        """Seconds [s] of the machine, by phase."""
         return self.machine.latency(op)
 
     @property
     def call(self) -> float:
-        """Seconds that a batch costs the machine once."""
+        """Seconds [s] that a batch costs the machine once."""
         return self.machine.call
 
     def as_host(self) -> Self:

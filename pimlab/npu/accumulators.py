@@ -41,8 +41,8 @@ def integer_product(
     """Sums (batch, n) of codes x (batch, k) @ w (k, n) + start (n,), and how many outputs overflow
     changed.
 
-    x, w : integers of up to 17 bits; start : int64 (n,), in range. The sums are int32 where 32 bits
-    hold them, else int64.
+    x, w : integers of up to 17 bits; start : int64, shape (n,), in range. The sums are int32 where
+    32 bits hold them, else int64.
     """
     signed, base = _as_signed(x, w, start)
     if _bytes_suffice(signed, w, base, accumulator):

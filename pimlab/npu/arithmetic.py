@@ -107,7 +107,7 @@ def element(name: str) -> str:
 
 
 class MacProgrammed(Programmed):
-    """Weights float32 (k, n) and bias (n,) as an `Arithmetic` holds them."""
+    """Weights float32, shape (k, n) and bias (n,) as an `Arithmetic` holds them."""
 
     def __init__(
         self,
@@ -138,7 +138,9 @@ class MacProgrammed(Programmed):
             )
 
     def matmul(self, x: np.ndarray, key: int | Key = 0, at: str | float = 0.0) -> np.ndarray:
-        """y float32 (batch, n) of x float32 (batch, k); the same bits for every key and time."""
+        """y float32, shape (batch, n) of x float32, shape (batch, k); the same bits for every key
+        and time.
+        """
         return self.counted(x)[0]
 
     def counted(
@@ -269,7 +271,7 @@ class MacProgrammed(Programmed):
 def _as_stored(
     calibration: Calibration | None, w: np.ndarray, arithmetic: Arithmetic
 ) -> StoredProduct | None:
-    """The codes of a file for weights w (k, n), where `arithmetic` holds them; else None."""
+    """The codes of a file for weights w, shape (k, n), where `arithmetic` holds them; else None."""
     stored = None if calibration is None else calibration.stored
     if stored is None or not stored.holds(w):
         return None
@@ -293,7 +295,7 @@ def _grid(codes: Affine) -> IntegerFormat:
 
 
 def _in_steps(bias: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """int64 (n,): bias (n,) in steps of the sums, in the range of 32 bits."""
+    """int64, shape (n,): bias (n,) in steps of the sums, in the range of 32 bits."""
     return np.clip(np.rint(bias / np.asarray(steps, np.float64)), *_INT32).astype(np.int64)
 
 

@@ -32,5 +32,5 @@ class Efficiency(Value):
     )
 
     def exposes(self, compute: float, transfer: float) -> float:
-        """Seconds of `transfer` that are not hidden behind `compute`, both in s."""
+        """Seconds of `transfer` that are not hidden behind `compute`, both [s]."""
         return max(0.0, transfer - compute) + self.exposed * min(compute, transfer)

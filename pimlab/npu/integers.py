@@ -19,8 +19,8 @@ from pimlab.kernels import int8 as kernels
 
 
 def gemm(x: np.ndarray, w: np.ndarray) -> np.ndarray:
-    """int32 (batch, n) of x int8 (batch, k) @ w int8 (k, n), exact modulo 2^32, by the fastest path
-    proven exact here.
+    """int32, shape (batch, n) of x int8, shape (batch, k) @ w int8, shape (k, n), exact modulo
+    2^32, by the fastest path proven exact here.
     """
     if bytes_path_is_exact():
         return _by_bytes(x, w)

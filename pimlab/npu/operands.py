@@ -29,13 +29,13 @@ def grid_of(name: str | None) -> IntegerFormat:
 
 
 class Weights:
-    """w float32 (k, n) in a format.
+    """w float32, shape (k, n) in a format.
 
-    codes : integers (k, n), or None where the format is neither plain integers nor groups of them;
-    less their zero points in groups. scale : float32 (n,), one step of a column; (groups, n) where
-    `group` rows share one (None: all of a column do).
-    sums : int64 (n,), the codes of a column added up; values : float32 (k, n), what the weights
-    stand for.
+    codes : integers, shape (k, n), or None where the format is neither plain integers nor groups of
+    them; less their zero points in groups. scale : float32, shape (n,), one step of a column;
+    (groups, n) where `group` rows share one (None: all of a column do).
+    sums : int64, shape (n,), the codes of a column added up; values : float32, shape (k, n), what
+    the weights stand for.
     """
 
     def __init__(self, w: np.ndarray, name: str | None):
@@ -66,14 +66,15 @@ class Weights:
         self.group, self.scale, self._values = group, held.scale, held.dequantize()
 
     def spans(self) -> Iterator[tuple[slice, np.ndarray]]:
-        """Rows that share scales, and their scales float32 (n,)."""
+        """Rows that share scales, and their scales float32, shape (n,)."""
         assert self.group is not None
         for i, scale in enumerate(self.scale):
             yield slice(i * self.group, (i + 1) * self.group), scale
 
     @classmethod
     def of_codes(cls, codes: np.ndarray, scale: np.ndarray) -> Weights:
-        """Weights that stand as codes (k, n), integers of at most 17 bits, with scale float32 (n,).
+        """Weights that stand as codes (k, n), integers of at most 17 bits, with scale float32,
+        shape (n,).
 
         Codes that a byte holds become bytes, which multiply fastest.
         """
@@ -92,15 +93,15 @@ class Weights:
 
     @property
     def values(self) -> np.ndarray:
-        """What the weights stand for, float32 (k, n)."""
+        """What the weights stand for, float32, shape (k, n)."""
         if self._values is None:
             self._values = self.integers.astype(np.float32) * self.scale
         return self._values
 
 
 def _column_scales(w: np.ndarray, grid: IntegerFormat) -> np.ndarray:
-    """float32 (n,): what fills the codes with each column; the mean magnitude of all for ternary
-    weights.
+    """float32, shape (n,): what fills the codes with each column; the mean magnitude of all for
+    ternary weights.
     """
     if isinstance(grid, formats.TernaryFormat):
         return np.full(w.shape[1], positive(np.abs(w).mean()), np.float32)
@@ -110,8 +111,8 @@ def _column_scales(w: np.ndarray, grid: IntegerFormat) -> np.ndarray:
 def quantised(
     x: np.ndarray, scale: np.ndarray, zero: int, grid: IntegerFormat
 ) -> tuple[np.ndarray, int]:
-    """Codes of x float32 (batch, k) with one scale a row, float32 (batch,), and how many were
-    clipped.
+    """Codes of x float32, shape (batch, k) with one scale a row, float32, shape (batch,), and how
+    many were clipped.
     """
     q, clipped = np.empty(x.shape, grid.dtype), np.empty(len(x), np.int64)
     kernels.quantise(x, np.ascontiguousarray(scale), zero, grid.lowest, grid.highest, q, clipped)
@@ -119,8 +120,8 @@ def quantised(
 
 
 def rounded(x: np.ndarray, name: str, largest: float | None) -> tuple[np.ndarray, int]:
-    """x float32 (batch, k) on the grid of the float format `name`, and how many lay beyond its
-    range.
+    """x float32, shape (batch, k) on the grid of the float format `name`, and how many lay beyond
+    its range.
 
     largest : the magnitude that fills a scaled format; None takes each row's own.
     """
@@ -147,8 +148,8 @@ def _is_scaled(name: str) -> bool:
 
 
 def placed(rows: np.ndarray, name: str, largest: np.ndarray | None) -> tuple[np.ndarray, int]:
-    """rows float32 (rows, k) on the grid of the float or block format `name`, and how many lay
-    beyond its range.
+    """rows float32, shape (rows, k) on the grid of the float or block format `name`, and how many
+    lay beyond its range.
 
     largest : (rows,), the magnitude that shall fill a float format; None leaves the values
     unscaled.

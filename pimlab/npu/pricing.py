@@ -23,7 +23,7 @@ def dram_types() -> tuple[str, ...]:
 
 @lru_cache(maxsize=256)
 def memory_prices(node: float, voltage: float, dram: str, sram: float) -> Prices:
-    """Prices of everything but MACs and static power for a machine at `node` (m) and `voltage` (V),
+    """Prices of everything but MACs and static power for a machine at `node` [m] and `voltage` (V),
     with a DRAM type and `sram` bits on chip.
 
     ValueError for an unknown DRAM type, and outside the nodes and voltages that can be scaled to.
@@ -54,7 +54,7 @@ def memory_prices(node: float, voltage: float, dram: str, sram: float) -> Prices
 
 
 def static_price(power: Constant, ratio: float) -> Price:
-    """Price of a second of static power (W), which a technology ratio may have moved.
+    """Price of a second of static power [W], which a technology ratio may have moved.
 
     No law of leakage and idle power from node to node was found: a ratio other than 1 moves it as
     the energy of an operation moves, the interval reaches to power that does not move at all, and
@@ -75,7 +75,7 @@ def static_price(power: Constant, ratio: float) -> Price:
 
 
 def _interface(node: float, voltage: float) -> Constant:
-    """One bit between DRAM and arrays: PHY, controller, network on chip and cache, in J.
+    """One bit between DRAM and arrays: PHY, controller, network on chip and cache [J].
 
     Drivers and long wires hardly shrink: the nominal value is that of A100 whatever the node, and
     the interval reaches to one that moves with the node as a MAC does.
@@ -95,7 +95,7 @@ def _interface(node: float, voltage: float) -> Constant:
 @lru_cache(maxsize=256)
 def delivery_price(format_: str, node: float, voltage: float) -> Price:
     """Price of registers, operand delivery and instruction issue for one MAC in `format_`, at
-    `node` (m) and `voltage` (V).
+    `node` [m] and `voltage` (V).
     """
     delivered = derive(
         f"operand delivery, {format_}",
@@ -110,12 +110,12 @@ def delivery_price(format_: str, node: float, voltage: float) -> Price:
 
 @lru_cache(maxsize=256)
 def mac_price(format_: str, node: float, voltage: float) -> Price:
-    """Price of one multiply-accumulate in `format_` at `node` (m) and `voltage` (V)."""
+    """Price of one multiply-accumulate in `format_` at `node` [m] and `voltage` (V)."""
     return Price(constant=_from_45nm(mac(format_), node, voltage), component="MAC")
 
 
 def mac(format_: str) -> Constant:
-    """One multiplication in `format_` and one addition to the accumulator, in J at 45 nm and 0.9 V.
+    """One multiplication in `format_` and one addition to the accumulator [J] at 45 nm and 0.9 V.
 
     Integers: Horowitz and Aladdin disagree four times over, and both are the interval; other widths
     than 8 go with the square of the width (Horowitz's 32-bit multiplier costs 15.5 times the 8-bit

@@ -31,7 +31,8 @@ def matmul(
     """y (batch, n) of x (batch, k) @ w (k, n), each in its format.
 
     x, w : both arrays of integers and both formats too: they are codes, and y holds the
-        accumulator's integers (int32, or int64 above 32 bits). Or real numbers: integer formats
+        accumulator's integers, shape (int32, or int64 above 32 bits). Or real numbers: integer
+        formats
         scale a row of x and a column of w to their largest magnitude, float and block formats cast
         as they are, saturating; y is float32.
     accumulator : for two integer formats an `Accumulator` or "int32" (it wraps; any "int<bits>");
@@ -122,7 +123,7 @@ def _checked_codes(
 
 
 def _zeros(zero: np.ndarray | int, name: str, format_: str, count: int) -> np.ndarray | None:
-    """int32 (1,) or (count,): checked zero points; None where all are 0."""
+    """int32, shape (1,) or (count,): checked zero points; None where all are 0."""
     zero = np.asarray(zero)
     if not np.issubdtype(zero.dtype, np.integer) or zero.shape not in ((), (1,), (count,)):
         raise ValueError(f"matmul {name}={zero!r:.60}: allowed: one integer, or {count} of them")

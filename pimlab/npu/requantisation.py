@@ -70,8 +70,8 @@ def requantize(
 def codes_of(
     acc: np.ndarray, scale: np.ndarray | float, zero_point: int, grid: IntegerFormat, rule: str
 ) -> tuple[np.ndarray, int]:
-    """Codes of acc (batch, n) on `grid`, and how many saturated; as `requantize`. acc is int32, for
-    "onnx" also int64.
+    """Codes of acc, shape (batch, n) on `grid`, and how many saturated; as `requantize`. acc is
+    int32, for "onnx" also int64.
     """
     n = acc.shape[1]
     scale = np.asarray(scale, dtype=np.float64)

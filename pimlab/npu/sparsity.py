@@ -13,8 +13,8 @@ def kept(k: int) -> int:
 
 
 def check_two_of_four(w: np.ndarray, what: str) -> None:
-    """ValueError naming `what`, the row and the column where w (k, n) has more than two non-zeros
-    in a group of four.
+    """ValueError naming `what`, the row and the column where w, shape (k, n) has more than two
+    non-zeros in a group of four.
     """
     if w.ndim != 2:
         return

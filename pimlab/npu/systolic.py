@@ -106,8 +106,8 @@ def gemm_cycles(
     overlap: bool = False,
     buffers: Buffers | None = None,
 ) -> GemmCycles:
-    """Cycles and traffic of `groups` products x (m, k) @ w (k, n) on `arrays` systolic arrays of
-    rows x cols MACs.
+    """Cycles and traffic of `groups` products x (m, k) @ w, shape (k, n) on `arrays` systolic
+    arrays of rows x cols MACs.
 
     dataflow : "ws" weight-, "os" output-, "is" input-stationary.
     compat : None, the corrected count; "scalesim", SCALE-Sim 3.0.0's, to the cycle and the access

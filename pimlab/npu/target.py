@@ -300,7 +300,7 @@ class Npu(Target):
         return self.but(efficiency=self.efficiency.but(call=0.0))
 
     def _phases(self, op: MacOp | VectorOp) -> dict[str, float]:
-        """Seconds of what goes through at once, by phase."""
+        """Seconds [s] of what goes through at once, by phase."""
         busy, transfer = self._seconds(op)
         unit = "vector" if isinstance(op, VectorOp) else "compute"
         seen = 1.0 - self.hidden
@@ -529,7 +529,7 @@ def _sizes(inferences: int) -> tuple[int, ...]:
 
 
 def _as_power(given: Any) -> Constant:
-    """Watts as a constant: a number or a text counts as assumed; anything else is refused."""
+    """Watts [W] as a constant: a number or a text counts as assumed; anything else is refused."""
     if isinstance(given, Constant):
         return given
     if isinstance(given, bool) or not (isinstance(given, str) or hasattr(given, "__float__")):

@@ -22,8 +22,8 @@ class Operands(Value):
 
 
 def fetches(m: int, n: int, k: int, bits: Operands, capacity: float) -> tuple[int, int]:
-    """How many times x (m, k) and w (k, n) are fetched into `capacity` bits, least bits in all;
-    each at least once.
+    """How many times x (m, k) and w, shape (k, n) are fetched into `capacity` bits, least bits in
+    all; each at least once.
 
     Where not even one sum and its slabs fit, one sum is taken to fit.
     """

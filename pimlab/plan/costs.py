@@ -19,7 +19,7 @@ Integrals = Mapping[str, Mapping[str, float]]
 def costs(
     plan: Plan, integrals: Integrals | None = None, seconds: float | None = None
 ) -> xr.Dataset:
-    """Dataset of energy, energy_low, energy_high (layer, component) in J an inference; latency
+    """Dataset of energy, energy_low, energy_high (layer, component) [J] an inference; latency
     (layer) and phase_latency (layer, phase) in s a batch; events (layer, event) of a batch; macs
     (layer) of an inference; occupancy (layer); executor (layer); the scalars throughput, in
     inferences a second when one batch follows another, and assumed_share.
@@ -76,7 +76,7 @@ def _dynamic(
 
 
 def static(machine: Target, seconds: float) -> Energy:
-    """What `machine` draws in `seconds` (s), whatever runs on it, in J by component."""
+    """What `machine` draws in `seconds` (s), whatever runs on it [J] by component."""
     return price({event: rate * seconds for event, rate in machine.static.items()}, machine.prices)
 
 

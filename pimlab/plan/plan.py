@@ -148,7 +148,7 @@ class Plan(Value):
         return {**machine.events(op), **crossing, **chips}
 
     def phases(self, op: Op) -> dict[str, float]:
-        """Seconds of one batch of `op` by phase, the link's transfers among them; the first
+        """Seconds [s] of one batch of `op` by phase, the link's transfers among them; the first
         operator on a machine has the "call" that a batch costs there once.
         """
         machine = self.machine(op)

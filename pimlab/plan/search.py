@@ -42,7 +42,7 @@ def operator_costs(machine: Target, op: Op, between: Link | None) -> tuple[float
 
 
 def watts(machine: Target) -> float:
-    """Static power of a machine, W, at the nominal prices."""
+    """Static power of a machine [W], at the nominal prices."""
     return sum(price(machine.static, machine.prices).nominal.values())
 
 
@@ -80,8 +80,9 @@ class Search:
         self.calls = np.zeros(len(watts)) if calls is None else calls
 
     def best(self, allowed: np.ndarray) -> np.ndarray | None:
-        """int (operators,), the machine of each, cheapest over every set of machines; `allowed`
-        bool (operators, machines). None where the memories do not hold what is allowed.
+        """int, shape (operators,), the machine of each, cheapest over every set of machines;
+        `allowed` bool, shape (operators, machines). None where the memories do not hold what is
+        allowed.
         """
         machines = range(self.energy.shape[1])
         sets = itertools.chain.from_iterable(
@@ -147,7 +148,7 @@ def _loads(placed: np.ndarray, occupancy: np.ndarray) -> np.ndarray:
 
 
 def _packed(cost: np.ndarray, occupancy: np.ndarray) -> np.ndarray | None:
-    """int (operators,): the cheapest machines whose memories hold everything; exact for few
+    """int, shape (operators,): the cheapest machines whose memories hold everything; exact for few
     placements, else by exchange.
 
     cost : (operators, machines), infinite where not allowed. Only operators that take up memory and

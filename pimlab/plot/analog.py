@@ -12,7 +12,7 @@ def accuracy_over_time(ds: xr.Dataset, hue: str, title: str) -> Figure:
     """Accuracy against time after programming, one line a value of `hue`, shaded between the worst
     and best seed.
 
-    ds : accuracy (1) over `hue`, seed and at (s); time 0 is drawn at one second.
+    ds : accuracy (1) over `hue`, seed and at [s]; time 0 is drawn at one second.
     """
     fig = figure(6.5, 4)
     axes = fig.subplots()
@@ -35,7 +35,7 @@ def accuracy_and_adc(ds: xr.Dataset, title: str) -> Figure:
     """Left: accuracy against ADC bits, one line a cell. Right: energy of the conversions of one
     inference, with its band.
 
-    ds : accuracy (1), adc_energy, adc_energy_low, adc_energy_high (J) over adc_bits, cell and seed.
+    ds : accuracy (1), adc_energy, adc_energy_low, adc_energy_high [J] over adc_bits, cell and seed.
     """
     fig = figure(9, 3.8)
     left, right = fig.subplots(1, 2)

@@ -48,7 +48,7 @@ def cells(device: Any, at: Sequence[str | float] = TIMES, seed: int = 0) -> Figu
 
 
 def _bands(device: Any, goal: float, at: Sequence[str | float], seed: int) -> np.ndarray:
-    """float64 (5, times), S: percentiles 2.5, 16, 50, 84, 97.5 of cells of one target."""
+    """float64, shape (5, times), S: percentiles 2.5, 16, 50, 84, 97.5 of cells of one target."""
     written = device.program(np.full(CELLS, goal), seed)
     reads = [device.read(np.maximum(written, 0.0), time, seed + 1) for time in at]
     return np.percentile(reads, [2.5, 16, 50, 84, 97.5], axis=1)

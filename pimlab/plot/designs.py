@@ -21,7 +21,8 @@ NOW = "now"
 def unbeaten(energy: np.ndarray, quality: np.ndarray, highest: bool = True) -> np.ndarray:
     """Indices of the designs that no other beats in both, by energy.
 
-    energy : float64 (n,), J.  quality : float64 (n,), 1.  highest : whether more quality is better.
+    energy : float64, shape (n,), J.  quality : float64, shape (n,), 1.  highest : whether more
+    quality is better.
 
     >>> pimlab.plot.designs.unbeaten(np.array([1.0, 2.0, 3.0]), np.array([0.5, 0.4, 0.9])).tolist()
     [0, 2]
@@ -38,7 +39,7 @@ def unbeaten(energy: np.ndarray, quality: np.ndarray, highest: bool = True) -> n
 def designs(ds: xr.Dataset, metric: str | None = None) -> Figure:
     """Quality against energy of designs, and their Pareto front.
 
-    ds : over `design`: energy, energy_low, energy_high in J, a metric with _low and _high in 1, and
+    ds : over `design`: energy, energy_low, energy_high [J], a metric with _low and _high in 1, and
     a coordinate `stage` where a design belongs to one. A design called "now" is ringed.
     metric : which metric; the first there is, by default. TypeError for what is no such Dataset.
     """

@@ -13,8 +13,8 @@ from pimlab.units import si
 
 
 def time_and_energy(ds: xr.Dataset) -> Figure:
-    """`decode_layer` as two stacked bars a way: seconds by product, joules by component; the title
-    says the ratios.
+    """`decode_layer` as two stacked bars a way: seconds [s] by product, joules by component; the
+    title says the ratios.
     """
     fig = figure(8.5, 3.6)
     left, right = fig.subplots(1, 2)

@@ -20,7 +20,7 @@ _FILLS = {"one request": "white", "1 % load": "0.75", "saturation": None}
 
 
 def time_text(seconds: float) -> str:
-    """Seconds as a reader says them: "1 h", "1 d", "1 month", "1 y"."""
+    """Seconds [s] as a reader says them: "1 h", "1 d", "1 month", "1 y"."""
     for name, length in (("y", 31557600.0), ("month", 2592000.0), ("d", 86400.0), ("h", 3600.0)):
         if seconds >= length:
             return f"{seconds / length:g} {name}"

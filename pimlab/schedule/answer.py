@@ -56,8 +56,8 @@ def answer_of(
 
 
 def pace(finish: np.ndarray, bound: float) -> tuple[float, float]:
-    """(latency, interval) in s of float64 (inferences, tasks): the first answer, and the time
-    between answers from the first quarter to the last.
+    """(latency, interval) in s of float64, shape (inferences, tasks): the first answer, and the
+    time between answers from the first quarter to the last.
     """
     ends = np.sort(finish.max(axis=1))
     if len(ends) == 1:
@@ -112,8 +112,8 @@ def _operators(
 
 
 def _dynamic(plan: Plan, found: xr.Dataset, priced: xr.Dataset) -> xr.Dataset:
-    """Joules of an inference without static power, and which share of them, and of the whole, rests
-    on assumed prices.
+    """Joules [J] of an inference without static power, and which share of them, and of the whole,
+    rests on assumed prices.
 
     priced : the answer of `costs` or of `run` that the energies of the operators are from.
     """
@@ -128,7 +128,7 @@ def _dynamic(plan: Plan, found: xr.Dataset, priced: xr.Dataset) -> xr.Dataset:
 
 
 def _assumed_of_dynamic(plan: Plan, priced: xr.Dataset) -> float:
-    """Share of the joules without static power whose prices are assumed."""
+    """Share of the joules [J] without static power whose prices are assumed."""
     total = float(priced.energy.sum())
     dynamic = float(_without_static(priced.energy, "layer").sum())
     nominal = float(_static_only(priced.energy).sum())
@@ -184,7 +184,7 @@ def _check_answer(plan: Plan, charged: xr.Dataset, answer: xr.Dataset) -> None:
 
 
 def _static(plan: Plan, charged: float) -> xr.Dataset:
-    """Watts of each machine by who draws them, and joules of an inference that is charged for
+    """Watts of each machine by who draws them, and joules [J] of an inference that is charged for
     `charged` s of them.
     """
     machines = list(plan.placed)

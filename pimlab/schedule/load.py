@@ -35,7 +35,7 @@ def energy_at(busy: xr.Dataset, rate: Rates) -> xr.Dataset:
     busy : what `schedule` returned.  rate : inferences a second, numbers or text such as "100 Hz";
     several make a dimension `rate`.
 
-    Variables: energy, energy_low, energy_high in J an inference; dynamic_energy and static_energy
+    Variables: energy, energy_low, energy_high [J] an inference; dynamic_energy and static_energy
     (machine), each with _low and _high, whose sum it is; waiting_energy (machine), the part of
     static_energy that is drawn between requests, waking included; assumed_share; power in W; state
     (machine), what each machine waits in; latency in s of a request that nobody expected (waking
@@ -117,8 +117,8 @@ def crossings(
 
 
 class _Waits(NamedTuple):
-    """How machines wait at each rate: state int (rates, machines), seconds of waking (rates,
-    machines), and whether the rate can be served, bool (rates,).
+    """How machines wait at each rate: state int, shape (rates, machines), seconds of waking (rates,
+    machines), and whether the rate can be served, bool, shape (rates,).
     """
 
     state: np.ndarray
@@ -149,7 +149,9 @@ def _waits(busy: xr.Dataset, rates: np.ndarray, end: str = "") -> _Waits:
 
 
 def _awake(busy: xr.Dataset, rates: np.ndarray, waits: _Waits, end: str) -> np.ndarray:
-    """float64 (rates, machines): J an inference of static power while the machines are awake."""
+    """float64, shape (rates, machines): J an inference of static power while the machines are
+    awake.
+    """
     batch = float(busy.attrs["batch"])
     watts = np.nan_to_num(busy["state_power" + end].values[:, STATES.index(IDLE)])
     joules = watts * (batch / rates - waits.gap)[:, None] / batch
@@ -157,7 +159,9 @@ def _awake(busy: xr.Dataset, rates: np.ndarray, waits: _Waits, end: str) -> np.n
 
 
 def _waiting(busy: xr.Dataset, waits: _Waits, end: str) -> np.ndarray:
-    """float64 (rates, machines): J an inference in the gaps between requests, waking included."""
+    """float64, shape (rates, machines): J an inference in the gaps between requests, waking
+    included.
+    """
     power, wake = (
         _chosen(busy[name + end].values, waits) for name in ("state_power", "wake_energy")
     )
@@ -166,12 +170,16 @@ def _waiting(busy: xr.Dataset, waits: _Waits, end: str) -> np.ndarray:
 
 
 def _chosen(table: np.ndarray, waits: _Waits) -> np.ndarray:
-    """float64 (rates, machines): what (machines, states) says of the state that each waits in."""
+    """float64, shape (rates, machines): what (machines, states) says of the state that each waits
+    in.
+    """
     return np.nan_to_num(np.take_along_axis(table, waits.state.T, axis=1).T)
 
 
 def _assumed(busy: xr.Dataset, found: xr.Dataset, waits: _Waits) -> np.ndarray:
-    """float64 (rates,): share of the joules of an inference that rests on assumed numbers."""
+    """float64, shape (rates,): share of the joules of an inference that rests on assumed
+    numbers.
+    """
     shares = busy.state_assumed_share.values
     awake = (found.static_energy - found.waiting_energy).values
     idle = np.nan_to_num(shares[:, STATES.index(IDLE)])
@@ -245,7 +253,7 @@ def _between(
 
 
 def _totals(busy: xr.Dataset, rates: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Energy of an inference, nominal, low and high, float64 (rates,) each."""
+    """Energy of an inference, nominal, low and high, float64, shape (rates,) each."""
     found = []
     for end in ENDS:
         waits = _waits(busy, rates, end)

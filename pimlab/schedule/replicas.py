@@ -64,7 +64,7 @@ def _next(op: Op, copies: int) -> int:
 
 
 def seconds(plan: Plan, op: Op, copies: int) -> float:
-    """Time of a batch on the busiest resource of an operator with `copies` of its weights, s."""
+    """Time of a batch on the busiest resource of an operator with `copies` of its weights [s]."""
     busy: dict[str, float] = {}
     for one in plan.machine(op).work(shared_out(op, copies)):
         busy[one.resource] = busy.get(one.resource, 0.0) + one.seconds

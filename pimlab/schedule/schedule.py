@@ -118,8 +118,8 @@ def _named(plan: Plan, name: str) -> Any:
 
 
 def run(laid: Tasks, arrival: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Start and finish, float64 (inferences, tasks) in s, of batches that arrive at `arrival`
-    (inferences,), s, not falling.
+    """Start and finish, float64, shape (inferences, tasks) in s, of batches that arrive at
+    `arrival` (inferences,), s, not falling.
 
     ValueError for more than `MOST` tasks.
     """

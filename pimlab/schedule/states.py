@@ -23,7 +23,7 @@ _NAMES = ("state_power", "wake_time", "wake_energy")
 
 
 def state_table(plan: Plan) -> xr.Dataset:
-    """state_power in W, wake_time in s and wake_energy in J (machine, state), each with _low and
+    """state_power [W], wake_time in s and wake_energy in J (machine, state), each with _low and
     _high; state_assumed_share, how much of what a state draws, waking included, rests on assumed
     numbers. NaN for a state that a machine does not have.
 
@@ -52,7 +52,7 @@ def state_table(plan: Plan) -> xr.Dataset:
 
 
 def _assumed(machines: list[Target]) -> np.ndarray:
-    """float64 (machines, states): share of the power that is assumed."""
+    """float64, shape (machines, states): share of the power that is assumed."""
     table = np.full((len(machines), len(STATES)), np.nan)
     for i, machine in enumerate(machines):
         for state in machine.states:
@@ -85,7 +85,7 @@ def _row(state: PowerState, machine: Target, bits: float, end: str) -> tuple[flo
 
 
 def _reload(state: PowerState, machine: Target, bits: float, end: str) -> tuple[float, float]:
-    """Seconds and joules of getting weights back that the state forgot."""
+    """Seconds [s] and joules of getting weights back that the state forgot."""
     if machine.holds not in state.forgets:
         return 0.0, 0.0
     seconds, counts = machine.refill(bits)

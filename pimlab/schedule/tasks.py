@@ -30,9 +30,10 @@ Wait = tuple[int, int, int]
 class Tasks:
     """The tasks of one batch, numbered so that each comes after those it waits for.
 
-    layers, resources : names.  layer, slice, resource : int64 (tasks,), indices.  seconds : float64
-    (tasks,), s.  places : int64 (resources,), tasks that a resource serves at once.
-    edges : int64 (edges, 3): task, a task that waits for it, and how many inferences later.
+    layers, resources : names.  layer, slice, resource : int64, shape (tasks,), indices.  seconds :
+    float64, shape (tasks,), s.  places : int64, shape (resources,), tasks that a resource serves at
+    once.  edges : int64, shape (edges, 3): task, a task that waits for it, and how many inferences
+    later.
     """
 
     def __init__(
@@ -55,18 +56,18 @@ class Tasks:
 
     @cached_property
     def work(self) -> np.ndarray:
-        """float64 (resources,): seconds of work that one batch gives each resource."""
+        """float64, shape (resources,): seconds of work that one batch gives each resource."""
         return np.bincount(self.resource, self.seconds, len(self.resources))
 
     @property
     def interval_bound(self) -> float:
-        """Seconds between batches that no schedule goes below: the busiest resource's work."""
+        """Seconds [s] between batches that no schedule goes below: the busiest resource's work."""
         return float((self.work / self.places).max(initial=0.0))
 
     @property
     def latency_bound(self) -> float:
-        """Seconds that no schedule answers sooner than: the longest chain of tasks that wait for
-        each other, or the busiest resource's work.
+        """Seconds [s] that no schedule answers sooner than: the longest chain of tasks that wait
+        for each other, or the busiest resource's work.
         """
         ends = self.seconds.copy()
         for before, after, lag in self.edges[np.argsort(self.edges[:, 0], kind="stable")].tolist():

@@ -35,7 +35,7 @@ def write_trace(busy: xr.Dataset, path: str | os.PathLike[str]) -> Path:
     path.
 
     Each event has the operator as name and the inference and slice as arguments; "otherData" holds
-    the model, the machine and the schedule's latency and interval in s.
+    the model, the machine and the schedule's latency and interval [s].
     TypeError for what is no schedule.
 
     >>> busy = pim.schedule(pim.load_model("digits-mlp"), pim.target("warboy"), inferences=2)
@@ -112,7 +112,9 @@ def _events(busy: xr.Dataset) -> Iterator[dict[str, Any]]:
 
 
 def _places(busy: xr.Dataset) -> np.ndarray:
-    """int64 (tasks,): which place of its resource each task takes, the lowest that is free."""
+    """int64, shape (tasks,): which place of its resource each task takes, the lowest that is
+    free.
+    """
     found = np.zeros(busy.sizes["task"], np.int64)
     start, finish = busy.start.values, busy.finish.values
     resource = busy.resource.values

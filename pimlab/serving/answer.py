@@ -23,8 +23,8 @@ LATENCIES = ("ttft", "tpot", "latency")
 
 
 def percentiles(values: np.ndarray, ranks: tuple[float, ...] = PERCENTILES) -> np.ndarray:
-    """float64 (ranks,): the smallest of `values` that so many per cent do not exceed (nearest
-    rank), so each is the value of a request; NaN where there are none.
+    """float64, shape (ranks,): the smallest of `values` that so many per cent do not exceed
+    (nearest rank), so each is the value of a request; NaN where there are none.
     """
     known = np.sort(values[~np.isnan(values)])
     if not known.size:
@@ -105,7 +105,9 @@ def by_request(answers: Answers, requests: Requests) -> dict[str, np.ndarray]:
 
 
 def kept(columns: dict[str, np.ndarray], slo: Slo | None) -> np.ndarray:
-    """bool (n,): which requests keep every bound; a request of one token has no further one."""
+    """bool, shape (n,): which requests keep every bound; a request of one token has no further
+    one.
+    """
     good = np.ones(columns["ttft"].size, bool)
     for name, bound in (slo.bounds if slo else {}).items():
         values = columns[name]

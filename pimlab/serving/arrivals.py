@@ -125,7 +125,7 @@ def _made(
 
 
 def _tokens(name: str, lengths: Any, size: int, key: Key) -> np.ndarray:
-    """int32 (size,)."""
+    """int32, shape (size,)."""
     rng = _draws(key, name)
     if isinstance(lengths, Lengths):
         spread = math.log1p(lengths.variation**2)

@@ -43,7 +43,7 @@ class Service(NamedTuple):
 
     @property
     def crossing(self) -> tuple[float, float]:
-        """(delay, s; s a token) of a cache that goes to the replica that decodes."""
+        """(delay [s]; s a token) of a cache that goes to the replica that decodes."""
         if self.apart is None:
             return 0.0, 0.0
         return self.apart.link.delay, 8 * self.times.token_bytes / self.apart.link.bandwidth
@@ -66,7 +66,7 @@ def check_requests(requests: Requests, service: Service) -> None:
 
 
 def zero_load(requests: Requests, service: Service) -> dict[str, float]:
-    """Variable -> the least any of the requests can have with no others around, s."""
+    """Variable -> the least any of the requests can have with no others around [s]."""
     prompt, output = int(requests.prompt.min()), int(requests.output.min())
     if service.policy.prefixes and requests.blocks.size:
         prompt = 1

@@ -158,7 +158,7 @@ def _prefixes(replicas: int, blocks: int) -> Prefixes:
 
 
 def run(state: State, width: float, store: Path | None, key: str) -> np.ndarray:
-    """Run to the end in pieces of `width` s; float64 (pieces, 4): `sums` of each.
+    """Run to the end in pieces of `width` s; float64, shape (pieces, 4): `sums` of each.
 
     store : where the state is kept after every PIECES pieces (None: nowhere), and where a run of
     the same `key` goes on from. The file is removed when the run ends.

@@ -57,6 +57,6 @@ class Slo(Value):
 
     @property
     def bounds(self) -> dict[str, float]:
-        """Variable of an answer -> its bound, s, of those that are set."""
+        """Variable of an answer -> its bound [s], of those that are set."""
         named = {"ttft": self.ttft, "tpot": self.tpot, "latency": self.latency}
         return {name: bound for name, bound in named.items() if bound is not None}

@@ -14,11 +14,11 @@ from pimlab.values import Value, digest, integer
 class Requests(Value):
     """Requests in the order they arrive.
 
-    arrival : float64 (n,), s, not falling.  prompt, output : int32 (n,), tokens, 1 or more; a
-    single-shot service (an image in, a class out) has one of each.
-    first, blocks : int64 (n + 1,) and int32; blocks[first[i]:first[i + 1]] name the whole blocks of
-    `block` tokens that prompt i begins with: equal numbers for equal prefixes (none: nothing is
-    shared).
+    arrival : float64, shape (n,), s, not falling.  prompt, output : int32, shape (n,), tokens, 1 or
+    more; a single-shot service (an image in, a class out) has one of each.
+    first, blocks : int64, shape (n + 1,) and int32; blocks[first[i]:first[i + 1]] name the whole
+    blocks of `block` tokens that prompt i begins with: equal numbers for equal prefixes (none:
+    nothing is shared).
     rate : requests a second, where they keep coming like that; None for a fixed set.
     Raises ValueError that names the first request out of order, or with no tokens.
 
@@ -94,7 +94,7 @@ class Requests(Value):
 
     @property
     def span(self) -> float:
-        """Seconds from the first arrival to the last."""
+        """Seconds [s] from the first arrival to the last."""
         return float(self.arrival[-1] - self.arrival[0])
 
     @property

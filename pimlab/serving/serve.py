@@ -42,7 +42,7 @@ def serve(
     part of the answer.  store : a file that keeps the run while it goes on; after a stop, the same
     call goes on from there.
 
-    Variables over `request`: arrival, begun in s; ttft, tpot, latency in s (time to the first
+    Variables over `request`: arrival, begun [s]; ttft, tpot, latency in s (time to the first
     token, a further one, to the last; NaN where refused); prompt, output; reused (prompt tokens
     found in the prefix cache), preempted, replica; good (bool); energy with _low and _high in J,
     the static power of all replicas dealt out by the time of their steps. Over `percentile`:

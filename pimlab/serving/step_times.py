@@ -35,11 +35,11 @@ GRAIN = 128
 class StepTimes(Value):
     """What a step of one replica costs, and what it can hold.
 
-    tokens : new tokens of a step, float64 (t,), rising; rest : (t, 5), all that is no attention.
-    batch, context : decoding sequences and their mean context; decode : (b, c, 5), their attention.
-    queries, behind : new tokens of a prompt and the context up to the last of them; prompt :
-    (q, d, 5), their attention. The 5 columns: s; J without static power, low end, high end, and
-    what of the J rests on assumed prices.
+    tokens : new tokens of a step, float64, shape (t,), rising; rest : (t, 5), all that is no
+    attention.  batch, context : decoding sequences and their mean context; decode : (b, c, 5),
+    their attention.  queries, behind : new tokens of a prompt and the context up to the last of
+    them; prompt : (q, d, 5), their attention. The 5 columns: s; J without static power, low end,
+    high end, and what of the J rests on assumed prices.
     static : W of all chips of the replica: nominal, low, high, assumed.
     held : tokens of all caches together that fit.  longest : tokens of one sequence at most.
     token_bytes : of one token of cache.  replicas : how many there are unless `serve` says more.
@@ -101,8 +101,8 @@ class StepTimes(Value):
         return Tables(*(getattr(self, name) for name in Tables._fields))
 
     def step(self, decoding: int, context: float, prompt: int = 0, behind: int = 0) -> Column:
-        """float64 (5,): cost of a step of `decoding` sequences of mean `context` tokens and a
-        part of a prompt of `prompt` tokens that reaches up to token `behind`.
+        """float64, shape (5,): cost of a step of `decoding` sequences of mean `context` tokens and
+        a part of a prompt of `prompt` tokens that reaches up to token `behind`.
         """
         total, part = np.zeros(COLUMNS), np.empty(COLUMNS)
         if decoding + prompt:
@@ -123,7 +123,7 @@ class StepTimes(Value):
         return float(part[0])
 
     def alone(self, prompt: int, output: int) -> tuple[float, float]:
-        """(time to the first token, s; time of a further token, s) of a request with no others
+        """(time to the first token [s]; time of a further token, s) of a request with no others
         around, whose prompt is read in one step.
         """
         first = float(self.step(0, 0, prompt, prompt)[0])
@@ -208,8 +208,8 @@ class _Cells:
         self.watts = static_power(plan.cluster.chip).times(degrees.chips)
 
     def both(self, batch: int, context: int, queries: int = 1) -> tuple[Column, Column]:
-        """(rest, attention) of one step, float64 (5,) each. The interval of the energy is dealt out
-        as its nominal value is.
+        """(rest, attention) of one step, float64, shape (5,) each. The interval of the energy is
+        dealt out as its nominal value is.
         """
         step = self.pricer.step(Work(batch=batch, context=context, queries=queries), self.degrees)
         energy = step.energy.plus(self.watts.times(-step.seconds))
@@ -219,17 +219,17 @@ class _Cells:
         return whole - looks, looks
 
     def rest_decode(self, batches: Sequence[int]) -> Column:
-        """float64 (n, 5), of sequences that decode."""
+        """float64, shape (n, 5), of sequences that decode."""
         return np.array([self.both(n, 1)[0] for n in batches])
 
     def rest_prompt(self, tokens: Sequence[int]) -> Column:
-        """float64 (n, 5), of prompts."""
+        """float64, shape (n, 5), of prompts."""
         found = [self.both(1, n, n)[0] for n in tokens]
         return np.array(found).reshape(len(found), COLUMNS)
 
     def prompts(self, queries: Sequence[int], contexts: Sequence[int]) -> Column:
-        """float64 (queries, contexts, 5): attention of parts of prompts. Under a causal mask it
-        grows as q (c - q / 2), which goes on below c = q, so that cells on that line are right.
+        """float64, shape (queries, contexts, 5): attention of parts of prompts. Under a causal mask
+        it grows as q (c - q / 2), which goes on below c = q, so that cells on that line are right.
         """
         found = np.zeros((len(queries), len(contexts), COLUMNS))
         for i, q in enumerate(queries):
@@ -311,7 +311,7 @@ def single_shot(
     static: tuple[float, ...] = NOTHING,
     sources: Sequence[str] = (),
 ) -> StepTimes:
-    """Step times of a model that answers a request at once: seconds of a batch by its size.
+    """Step times of a model that answers a request at once: seconds [s] of a batch by its size.
 
     latency : inferences of a batch -> s.  energy : the same -> J of the batch without static power:
     nominal, low, high, assumed.  static : W, likewise.
@@ -372,6 +372,6 @@ def _check_table(name: str, table: Any, dims: tuple[str, ...]) -> None:
 
 
 def _columns(seconds: np.ndarray, watts: float) -> Column:
-    """Seconds and the joules that `watts` make of them, float64 (..., 5)."""
+    """Seconds and the joules that `watts` make of them, float64, shape (..., 5)."""
     joules = seconds * watts
     return np.stack([seconds, joules, joules, joules, 0 * joules], axis=-1)

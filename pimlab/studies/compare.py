@@ -169,7 +169,7 @@ def dynamic_by_component(result: xr.Dataset, variable: str) -> xr.DataArray:
 
 
 def is_static(result: xr.Dataset) -> np.ndarray:
-    """bool (layers,): which rows hold what a machine draws by the second."""
+    """bool, shape (layers,): which rows hold what a machine draws by the second."""
     return np.char.startswith(result.layer.values.astype(str), f"{STATIC} ")
 
 

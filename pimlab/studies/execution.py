@@ -53,7 +53,7 @@ class Execution:
 
     def outputs(self, inputs: np.ndarray, first: int, at: float) -> np.ndarray:
         """The model's outputs for `inputs`, whose first sample has index `first` in the data set,
-        `at` seconds.
+        `at` seconds [s].
         """
 
         def multiply(op: MacOp, x: np.ndarray, w: np.ndarray | None, row: int) -> np.ndarray:

@@ -52,7 +52,7 @@ def operating_points(
     model, target, data, at, seed, batch, chips, rule : as `run` takes them.  inferences : as
     `schedule` takes it.
 
-    Variables over `traffic`: energy, energy_low, energy_high (traffic, component) in J an
+    Variables over `traffic`: energy, energy_low, energy_high (traffic, component) [J] an
     inference: dynamic components as `run` names them, what hosts spend under "host: operators", and
     static ones by who draws: "static array", "static chip", "static host", "static memory", and
     "static waiting" between requests, waking included; dynamic_energy with _low and _high, the sum

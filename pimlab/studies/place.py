@@ -30,7 +30,7 @@ class Placement(Plan):
     """The plan that was found, what it costs, and why: `run`, `explain` and `sweep` take it as it
     is.
 
-    energy in J an inference, latency in s of one batch, operators one after another; static power
+    energy [J] an inference, latency in s of one batch, operators one after another; static power
     of the machines in use included.
     interval : seconds between batches that follow each other through the machines: machines work at
     the same time, but those that share a DRAM take turns, because it is blocked while it computes.
@@ -92,7 +92,7 @@ def place(
 ) -> Placement:
     """The cheapest placement of a model's operators on several machines.
 
-    targets : the machines; the first also runs what no other serves.  objective : "energy" (J) or
+    targets : the machines; the first also runs what no other serves.  objective : "energy" [J] or
     "latency" (s), of one inference.
     accuracy_drop : largest loss of the data's metric against the first machine alone (needs
     `data`); None: accuracy is not looked at.

@@ -52,7 +52,7 @@ def run(
     ...).  chunk : samples that this computer takes at once; it does not change the result.
 
     Variables: the data's metric (say accuracy, with accuracy_low and accuracy_high, a 95 % interval
-    over samples), energy, energy_low, energy_high (layer, component) in J an inference; latency
+    over samples), energy, energy_low, energy_high (layer, component) [J] an inference; latency
     (layer) in s a batch; throughput in inferences a second; events (layer, event) of a batch; macs
     (layer); occupancy (layer), the share of its machine's memory that a layer takes up; clipped
     (layer, overrun), values that left their range over all samples; assumed_share. Attributes name
@@ -145,7 +145,7 @@ def _scores(execution: Execution, data: Any, times: list[float], chunk: int) -> 
 
 
 def score(execution: Execution, data: Any, at: float, chunk: int) -> xr.Dataset:
-    """The data's metric with its interval, and `clipped` (layer, overrun), `at` seconds after
+    """The data's metric with its interval, and `clipped` (layer, overrun), `at` seconds [s] after
     programming.
     """
     execution.forget()

@@ -60,7 +60,7 @@ def train(
     cells that learn by pulses, sample after sample; biases stay digital.
     data : a training split with class labels.  epochs, batch : passes over it, and samples a step
     (for a rule: samples between two reads of the weights).  rate : of Adam, falling to 0 along half
-    a cosine; for a rule, what a weight moves by for a gradient of 1, constant.  at : seconds or
+    a cosine; for a rule, what a weight moves by for a gradient of 1, constant.  at : seconds [s] or
     text, or several; machines only.  rule : how activation ranges are calibrated, anew every 32
     steps.  start : "model", or "random" for new weights (He et al. 2015) and zero biases.
     Raises TypeError and ValueError for arguments of another kind, the test split, or a loss that

@@ -24,10 +24,10 @@ class CharacterError(Metric):
         _numbered(self.name, "labels", labels)
 
     def contributions(self, outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """float64 (n, 2): edits and characters of each line.
+        """float64, shape (n, 2): edits and characters of each line.
 
-        outputs : int (n, steps) with repeats and blanks (0), or their scores float (n, steps,
-        characters).  labels : int (n, letters), 0 behind the end.
+        outputs : int, shape (n, steps) with repeats and blanks (0), or their scores float (n,
+        steps, characters).  labels : int, shape (n, letters), 0 behind the end.
         """
         rows = [
             (edits(read, wanted), len(wanted))
@@ -72,7 +72,9 @@ class WordError(CharacterError):
         self.space = space
 
     def contributions(self, outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """float64 (n, 2): edits and words of each line, outputs and labels as of CharacterError."""
+        """float64, shape (n, 2): edits and words of each line, outputs and labels as of
+        CharacterError.
+        """
         rows = []
         for read, wanted in zip(*self._lines(outputs, labels), strict=True):
             known: dict[tuple[int, ...], int] = {}

@@ -51,8 +51,8 @@ def ratio(counts: np.ndarray, sizes: np.ndarray) -> tuple[float, float]:
 def bootstrap(statistic: Callable[[np.ndarray], np.ndarray], n: int) -> tuple[float, float]:
     """Ends of the percentile interval of `statistic` over n samples; NaN for one sample.
 
-    statistic : float (draws,) of weights int (draws, n), how often each sample was drawn. The draws
-    are the same in every call (Efron 1979, Ann. Stat. 7, 1).
+    statistic : float (draws,) of weights int, shape (draws, n), how often each sample was drawn.
+    The draws are the same in every call (Efron 1979, Ann. Stat. 7, 1).
     """
     from scipy.stats import bootstrap as drawn
 

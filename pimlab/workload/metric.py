@@ -27,7 +27,7 @@ class Metric(ABC):
 
     @abstractmethod
     def contributions(self, outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """float64 (n, ...), what each of n samples contributes; outputs (n, ...), labels (n,
+        """float64, shape (n, ...), what each of n samples contributes; outputs (n, ...), labels (n,
         ...).
         """
 

@@ -70,8 +70,8 @@ class RootMeanSquareError(Metric):
         finite(self.name, "labels", labels)
 
     def contributions(self, outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """float64 (n, 2): squared error summed over the outputs of a sample, and their number;
-        outputs and labels (n,) or (n, values).
+        """float64, shape (n, 2): squared error summed over the outputs of a sample, and their
+        number; outputs and labels (n,) or (n, values).
         """
         y, wanted = regressed(self.name, outputs, labels)
         return np.column_stack([np.square(y - wanted).sum(axis=1), np.full(len(y), y.shape[1])])
@@ -98,7 +98,7 @@ class Determination(Metric):
         finite(self.name, "labels", labels)
 
     def contributions(self, outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """float64 (n, 1 + values): squared error of a sample, and its labels."""
+        """float64, shape (n, 1 + values): squared error of a sample, and its labels."""
         y, wanted = regressed(self.name, outputs, labels)
         return np.column_stack([np.square(y - wanted).sum(axis=1), wanted])
 
@@ -136,7 +136,9 @@ class AveragePrecision(Metric):
             )
 
     def contributions(self, outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """float64 (n, 2 classes): outputs (n, classes), then 1 where a class holds, else 0."""
+        """float64, shape (n, 2 classes): outputs (n, classes), then 1 where a class holds, else
+        0.
+        """
         if np.ndim(labels) == 1:
             holds = np.eye(np.shape(outputs)[-1])[classified(self.name, outputs, labels)]
         else:
@@ -218,8 +220,8 @@ class PearsonSimilarity(Metric):
         self.documents = documents
 
     def contributions(self, outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """float64 (n, 1 + documents + width): labels (n, 1 + documents), the index of a document
-        and its judged likeness to every document, then outputs (n, width) of length one.
+        """float64, shape (n, 1 + documents + width): labels (n, 1 + documents), the index of a
+        document and its judged likeness to every document, then outputs (n, width) of length one.
         """
         if outputs.ndim != 2 or labels.ndim != 2 or len(outputs) != len(labels):
             raise ValueError(
@@ -290,7 +292,7 @@ def classified(name: str, outputs: np.ndarray, labels: np.ndarray) -> np.ndarray
 
 
 def regressed(name: str, outputs: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """outputs and labels as finite float64 (n, values), of the same shape."""
+    """outputs and labels as finite float64, shape (n, values), of the same shape."""
     y, wanted = (np.asarray(a).reshape(len(a), -1) for a in (outputs, labels))
     same_shape(name, y, wanted, "(n,) or (n, values)")
     finite(name, "outputs", y)

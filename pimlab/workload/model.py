@@ -71,9 +71,9 @@ class Model(ABC):
 
     name, sha256 : text; the hash is that of the file.
     mac_ops, vector_ops : operators of one inference (one sample), in order of execution.
-    weights : operator name -> float32 (groups, k, n), for operators of kind "weights".
-    biases : operator name -> float32 (groups * n,), absent where there is none; whoever multiplies
-    adds it.
+    weights : operator name -> float32, shape (groups, k, n), for operators of kind "weights".
+    biases : operator name -> float32, shape (groups * n,), absent where there is none; whoever
+    multiplies adds it.
     stored : operator name -> `Stored`, for weights that the file holds as integers.
     rectified : names of the operators whose result goes straight into a Relu and nowhere else.
     quantised : operator name -> `StoredProduct`, for products whose inputs, weights and outputs the

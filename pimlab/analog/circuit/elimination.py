@@ -78,8 +78,8 @@ def _call(module: str, name: str, arguments: str, *values: Any) -> None:
 
 
 def invert(matrix: np.ndarray) -> None:
-    """Replace the lower triangle of a symmetric positive definite float64 (n, n) Fortran array by
-    its inverse's, by Cholesky.
+    """Replace the lower triangle of a symmetric positive definite float64, shape (n, n) Fortran
+    array by its inverse's, by Cholesky.
 
     Raises ValueError where a pivot is not positive: the circuit is singular or beyond double
     precision.
@@ -95,7 +95,7 @@ def invert(matrix: np.ndarray) -> None:
 
 
 def symmetric_product(lower: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """float64 (n, k), Fortran order: the symmetric matrix of which `lower` holds the lower
+    """float64, shape (n, k), Fortran order: the symmetric matrix of which `lower` holds the lower
     triangle, times `right` (n, k).
     """
     right = np.asfortranarray(right)
@@ -132,8 +132,8 @@ def _plus_identity(matrix: np.ndarray, scale: float) -> np.ndarray:
 
 
 class Row(NamedTuple):
-    """One row of a solved circuit: i, w float64 (lines, batch, N) and b float64 (batch, N) in
-    volts.
+    """One row of a solved circuit: i, w float64, shape (lines, batch, N) and b float64,
+    shape (batch, N) in volts.
     """
 
     i: int
@@ -144,8 +144,8 @@ class Row(NamedTuple):
 class Grid:
     """Input lines crossing output lines (topologies A and C).
 
-    g : float64 (lines, M, N), S;  signs : (lines,), the voltage of each line of a pair per volt of
-    input
+    g : float64, shape (lines, M, N), S;  signs : (lines,), the voltage of each line of a pair per
+    volt of input
     """
 
     def __init__(self, g: np.ndarray, signs: np.ndarray, ohms: Ohms):
@@ -202,7 +202,7 @@ class Grid:
         return symmetric_product(passed, right)
 
     def conductance(self) -> np.ndarray:
-        """float64 (M, N), S: sense current of each output line per volt at each input."""
+        """float64, shape (M, N), S: sense current of each output line per volt at each input."""
         admittance = np.zeros((self.columns, self.columns), order="F")
         currents = np.zeros((self.columns, self.rows), order="F")
         for i in range(self.rows):
@@ -218,8 +218,8 @@ class Grid:
     ) -> Iterator[Row]:
         """Node voltages of all rows, the last row first.
 
-        v : float64 (batch, M), V;  source : float64 (lines, M, N), A, beside the cells;  sense :
-        float64 (batch, N), V, default 0
+        v : float64, shape (batch, M), V;  source : float64, shape (lines, M, N), A, beside the
+        cells;  sense : float64, shape (batch, N), V, default 0
 
         Every sqrt(M)-th state is kept and the rows between are eliminated again on the way back:
         memory 2 sqrt(M) N (N + batch) numbers instead of M N (N + batch).

@@ -15,8 +15,8 @@ from pimlab.kernels import wires as kernels
 
 
 class Nodes(NamedTuple):
-    """Node voltages of a batch: w float64 (batch, lines, M, N) beside the input or supply, b
-    float64 (batch, M, N); V.
+    """Node voltages of a batch: w float64, shape (batch, lines, M, N) beside the input or supply, b
+    float64, shape (batch, M, N); V.
     """
 
     w: np.ndarray
@@ -24,7 +24,7 @@ class Nodes(NamedTuple):
 
     @property
     def drop(self) -> np.ndarray:
-        """float64 (batch, lines, M, N), V across each cell."""
+        """float64, shape (batch, lines, M, N), V across each cell."""
         return self.w - self.b[:, None]
 
 
@@ -34,7 +34,7 @@ def node_voltages(
 ) -> Nodes:
     """Every node voltage of the circuit for inputs v (M,) or (batch, M).
 
-    g, g_negative : float64 (M, N), S;  v : V for A and C, 0 or 1 for B and D (supply 1 V)
+    g, g_negative : float64, shape (M, N), S;  v : V for A and C, 0 or 1 for B and D (supply 1 V)
     Returns `Nodes`. In B and D the nodes beside an open cell belong to their lines.
     """
     lines = cell_lines(wires, g, g_negative)

@@ -26,12 +26,12 @@ def read_variance(
     """Variance of each sense current when every cell's conductance has its own independent spread,
     to first order.
 
-    g, sigma (and the pair's) : float64 (M, N), S;  v : float64 (M,) or (batch, M), as in
-    `wire_currents`
-    Returns float64 (N,) or (batch, N), A^2: sum over cells of (dI_j/dg)^2 sigma^2, where dI_j/dg is
-    the product of the voltages across the cell in the read and in the adjoint circuit (1 V at sense
-    j, drivers at 0; Director and Rohrer 1969). Costs M times a read; `variance_matrix` is the form
-    for many reads.
+    g, sigma (and the pair's) : float64, shape (M, N), S;  v : float64, shape (M,) or (batch, M), as
+    in `wire_currents`
+    Returns float64, shape (N,) or (batch, N), A^2: sum over cells of (dI_j/dg)^2 sigma^2, where
+    dI_j/dg is the product of the voltages across the cell in the read and in the adjoint circuit (1
+    V at sense j, drivers at 0; Director and Rohrer 1969). Costs M times a read; `variance_matrix`
+    is the form for many reads.
 
     The error is second order in the spread: against 4000 full solves of 16 x 12 arrays whose wires
     take away 5..8 % of the current, sigma 4 uS in 20..100 uS, the mean ratio of standard deviations
@@ -62,15 +62,15 @@ def variance_matrix(
     g_negative: np.ndarray | None = None,
     sigma_negative: np.ndarray | None = None,
 ) -> np.ndarray:
-    """float64 (M, N), S^2: `v**2 @ matrix` approximates `read_variance` for any number of reads (A
-    and C).
+    """float64, shape (M, N), S^2: `v**2 @ matrix` approximates `read_variance` for any number of
+    reads (A and C).
 
-    g, sigma (and the pair's) : float64 (M, N), S
-    typical : float64 (M,), V, no zeros: inputs of a usual read, at which the matrix is exact; None:
-    every input alone What one input's cells lose to the wires depends on all inputs; here that loss
-    is taken from `typical` (right for inputs of one sign), or from the input's own current alone
-    (right on average for inputs of both signs). Largest error of the variance at 1..100 uS, 1 ohm a
-    segment: for inputs 0..1 V with typical = 0.5 V, 2.1 % at 32 x 32 and
+    g, sigma (and the pair's) : float64, shape (M, N), S
+    typical : float64, shape (M,), V, no zeros: inputs of a usual read, at which the matrix is
+    exact; None: every input alone What one input's cells lose to the wires depends on all inputs;
+    here that loss is taken from `typical` (right for inputs of one sign), or from the input's own
+    current alone (right on average for inputs of both signs). Largest error of the variance at
+    1..100 uS, 1 ohm a segment: for inputs 0..1 V with typical = 0.5 V, 2.1 % at 32 x 32 and
     5.7 % at 64 x 64; for inputs -1..1 V without typical, 1.3 % and 2.9 %.
     """
     if not wires.linear:
@@ -101,8 +101,8 @@ def _spread(
 
 
 def _adjoint(wires: Wires, lines: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Each row i with float64 (lines, N outputs, N cells): volts across its cells with 1 V at one
-    sense, all drivers at 0.
+    """Each row i with float64, shape (lines, N outputs, N cells): volts across its cells with 1 V
+    at one sense, all drivers at 0.
     """
     crossing = grid(wires, lines)
     with one_blas_thread():
@@ -127,6 +127,8 @@ def _typical_drop(wires: Wires, lines: np.ndarray, typical: np.ndarray) -> np.nd
 
 
 def _own_drop(wires: Wires, lines: np.ndarray) -> np.ndarray:
-    """float64 (lines, M, N): volts across each cell per volt of its own input, the others at 0."""
+    """float64, shape (lines, M, N): volts across each cell per volt of its own input, the others at
+    0.
+    """
     nodes = solve_nodes(wires, lines, np.eye(lines.shape[1])).drop
     return np.stack([nodes[i, :, i] for i in range(lines.shape[1])], axis=1)

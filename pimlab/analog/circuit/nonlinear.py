@@ -37,8 +37,8 @@ def nonlinear_currents(
     """Sense currents of a crossbar of cells with I = g d + a2 d^2 + a3 d^3, each input vector
     solved by itself.
 
-    g, g_negative : float64 (M, N), S;  v : float64 (M,) or (batch, M), V for A and C, 0 or 1 for B
-    and D
+    g, g_negative : float64, shape (M, N), S;  v : float64, shape (M,) or (batch, M), V for A and C,
+    0 or 1 for B and D
     a2, a3 : A/V^2 and A/V^3, numbers or arrays that broadcast to (lines, M, N), line 1 being
     g_negative's
     supply : V of the supply lines of B and D
@@ -46,8 +46,8 @@ def nonlinear_currents(
     largest cell current
     odd : the quadratic term is a2 d |d|, so that a cell conducts alike both ways
     (`devices.CubicCurrent`)
-    Returns float64 (N,) or (batch, N), A. Each Newton step of A and C costs one elimination, of B
-    and D one sweep.
+    Returns float64, shape (N,) or (batch, N), A. Each Newton step of A and C costs one elimination,
+    of B and D one sweep.
     Raises ValueError where a cell's current falls with voltage (the circuit may then have several
     solutions), and where `iterations` steps do not reach `tolerance`, naming the residual.
     """
@@ -68,7 +68,7 @@ def nonlinear_currents(
 def _circuit(
     wires: Wires, row: np.ndarray, shape: tuple[int, ...], supply: float
 ) -> tuple[Solver, np.ndarray]:
-    """The linear solver of one input vector, and volts across the cells if wires were ideal."""
+    """The linear solver of one input vector, and volts [V] across the cells if wires were ideal."""
     if wires.linear:
         start = np.broadcast_to(wires.signs[:, None, None] * row[:, None], shape)
         return lambda slope, source: solve_nodes(wires, slope, row[None], source), start
@@ -79,7 +79,7 @@ def _circuit(
 
 
 class Law(NamedTuple):
-    """Current and slope of every cell, float64 (lines, M, N): S, A/V^2, A/V^3."""
+    """Current and slope of every cell, float64, shape (lines, M, N): S, A/V^2, A/V^3."""
 
     g: np.ndarray
     a2: np.ndarray
@@ -87,11 +87,11 @@ class Law(NamedTuple):
     odd: bool
 
     def current(self, drop: np.ndarray) -> np.ndarray:
-        """A at `drop` volts."""
+        """A at `drop` volts [V]."""
         return drop * (self.g + self._even(drop) * self.a2 + drop * drop * self.a3)
 
     def slope(self, drop: np.ndarray) -> np.ndarray:
-        """dI/dV in S at `drop` volts."""
+        """dI/dV [S] at `drop` volts."""
         return self.g + 2 * self._even(drop) * self.a2 + 3 * drop * drop * self.a3
 
     def _even(self, drop: np.ndarray) -> np.ndarray:
@@ -101,8 +101,8 @@ class Law(NamedTuple):
 def _newton(
     solver: Solver, drop: np.ndarray, law: Law, tolerance: float, iterations: int
 ) -> np.ndarray:
-    """float64 (lines, M, N), A: cell currents that obey Kirchhoff's laws, and the cells' law within
-    `tolerance`.
+    """float64, shape (lines, M, N), A: cell currents that obey Kirchhoff's laws, and the cells' law
+    within `tolerance`.
     """
     residual = np.inf
     for _ in range(iterations):

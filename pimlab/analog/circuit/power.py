@@ -18,14 +18,14 @@ def dissipation(
 ) -> dict[str, np.ndarray]:
     """Where the power of a read goes: watts by part, from the solved node voltages.
 
-    g, g_negative : float64 (M, N), S;  v : float64 (M,) or (batch, M), V for A and C, 0 or 1 for B
-    and D (supply 1 V)
-    Returns float64 (batch,) W for "cells", "input lines" (segments of input or supply lines),
-    "output lines", "drivers" (rs_in), "sense" (rs_out) and "sources". What the sources deliver is
-    the sum of the parts (to 1e-9; a test holds it), since voltages come from the elimination and
-    currents from Ohm's law at the cells. Multiply by the read time for joules; a supply of V volts
-    multiplies B and D by V^2. For many reads of A and C `power_matrices` is the cheaper form: this
-    one holds every node voltage of the batch.
+    g, g_negative : float64, shape (M, N), S;  v : float64, shape (M,) or (batch, M), V for A and C,
+    0 or 1 for B and D (supply 1 V)
+    Returns float64, shape (batch,) W for "cells", "input lines" (segments of input or supply
+    lines), "output lines", "drivers" (rs_in), "sense" (rs_out) and "sources". What the sources
+    deliver is the sum of the parts (to 1e-9; a test holds it), since voltages come from the
+    elimination and currents from Ohm's law at the cells. Multiply by the read time for joules; a
+    supply of V volts multiplies B and D by V^2. For many reads of A and C `power_matrices` is the
+    cheaper form: this one holds every node voltage of the batch.
     """
     lines = cell_lines(wires, g, g_negative)
     v, _ = inputs(wires, v, lines.shape[1])
@@ -52,10 +52,10 @@ def dissipation(
 def power_matrices(
     g: np.ndarray, wires: Wires, g_negative: np.ndarray | None = None
 ) -> dict[str, np.ndarray]:
-    """float64 (M, M), S, by part: `dissipation` of any input of A and C is the quadratic form v @
-    matrix @ v.
+    """float64, shape (M, M), S, by part: `dissipation` of any input of A and C is the quadratic
+    form v @ matrix @ v.
 
-    g, g_negative : float64 (M, N), S.  Parts as in `dissipation`; "sources" is their sum.
+    g, g_negative : float64, shape (M, N), S.  Parts as in `dissipation`; "sources" is their sum.
     The mean power of a data set needs only the mean of the outer products of its inputs: (matrix *
     mean(v v')).sum().
     """
@@ -88,7 +88,7 @@ def power_matrices(
 
 
 def _products(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """float64 (M, M): sum over lines of first @ second.T, each (lines, M, N)."""
+    """float64, shape (M, M): sum over lines of first @ second.T, each (lines, M, N)."""
     return (first @ second.transpose(0, 2, 1)).sum(axis=0)
 
 
@@ -105,7 +105,7 @@ def _collected(cells: np.ndarray, axis: int, end: int) -> tuple[np.ndarray, np.n
 
 
 def _joules_a_second(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """float64 (batch,): sum of the products over all axes but the first."""
+    """float64, shape (batch,): sum of the products over all axes but the first."""
     return np.einsum(
         "ti,ti->t", first.reshape(first.shape[0], -1), second.reshape(first.shape[0], -1)
     )

@@ -31,15 +31,15 @@ def arrays(columns: int, cols: int) -> Iterator[slice]:
 
 
 def effective(wires: Wires, cols: int, polarities: Polarities) -> np.ndarray:
-    """What the tile's wires make of its signed conductances, S, float64 (k, n)."""
+    """What the tile's wires make of its signed conductances, S, float64, shape (k, n)."""
     return _joined(cols, polarities, lambda one: _circuit(wires, one, wires.conductance))
 
 
 def variance(
     wires: Wires, cols: int, polarities: Polarities, sigmas: list[np.ndarray], positive: bool
 ) -> np.ndarray:
-    """Variance of a read per squared input, S^2, float64 (k, n), of independent cells of standard
-    deviation `sigmas`, S.
+    """Variance of a read per squared input, S^2, float64, shape (k, n), of independent cells of
+    standard deviation `sigmas`, S.
 
     positive : inputs have one sign, so that what the wires take is that of a read with all inputs
     at half of full scale.
@@ -61,7 +61,7 @@ def variance(
 
 
 def power(wires: Wires, cols: int, polarities: Polarities) -> tuple[np.ndarray, np.ndarray]:
-    """(cells, wires and drivers), S, float64 (k, k): inputs v give v @ matrix @ v watts."""
+    """(cells, wires and drivers), S, float64, shape (k, k): inputs v give v @ matrix @ v watts."""
     k, n = polarities[0][1].shape
     cells, lines = np.zeros((k, k)), np.zeros((k, k))
     for part in arrays(n, cols):
@@ -114,8 +114,8 @@ class Gated:
     span: float
 
     def read(self, bits: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Currents and their variance, float32 (batch, n), relative to the range; bits float32
-        (batch, k) of -1, 0, 1.
+        """Currents and their variance, float32, shape (batch, n), relative to the range; bits
+        float32, shape (batch, k) of -1, 0, 1.
 
         A negative bit is a second read whose result is subtracted.
         """
@@ -175,8 +175,8 @@ class NonlinearWires:
     terms : for each polarity the coefficients (k, n) beyond the linear one, A/V^2 and A/V^3.
     volts, drive : voltage and code of a full input;  width : codes are pulse widths, so each time
     slot is a pattern of its own.
-    noise : variance of a read per squared code, relative to the range, float32 (k, n), as with
-    linear cells, or None.
+    noise : variance of a read per squared code, relative to the range, float32, shape (k, n), as
+    with linear cells, or None.
     """
 
     wires: Wires
@@ -190,8 +190,8 @@ class NonlinearWires:
     noise: np.ndarray | None
 
     def read(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Currents and their variance, float32 (batch, n), relative to the range; codes float32
-        (batch, k).
+        """Currents and their variance, float32, shape (batch, n), relative to the range; codes
+        float32, shape (batch, k).
         """
         rows, back = np.unique(codes, axis=0, return_inverse=True)
         currents = np.stack([self._row(row) for row in rows.astype(np.float64)])
@@ -199,7 +199,7 @@ class NonlinearWires:
         return (currents[back.reshape(-1)] / (self.volts * self.span)).astype(np.float32), noise
 
     def _row(self, codes: np.ndarray) -> np.ndarray:
-        """Current times code of one input, A."""
+        """Current times code of one input [A]."""
         if not codes.any():
             return np.zeros(self.polarities[0][1].shape[1])
         return sum((weight * self._solved(v) for weight, v in self._patterns(codes)), np.zeros(1))

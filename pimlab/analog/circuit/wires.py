@@ -112,7 +112,7 @@ class Wires(NonIdeal):
 
     @property
     def signs(self) -> np.ndarray:
-        """float64 (lines,): volts of each line per volt of input."""
+        """float64, shape (lines,): volts of each line per volt of input."""
         return np.array([1.0, -1.0] if self.differential else [1.0])
 
     def conductance(self, g: np.ndarray, g_negative: np.ndarray | None = None) -> np.ndarray:
@@ -159,11 +159,11 @@ def effective_conductance(
                            |            |            |
         b(0,j) o --#-- b(1,j) --#-- ... b(M-1,j) --#--rs_out-- sense j at 0 V
 
-    g, g_negative : float64 (..., M, N), S;  r_in, r_out, rs_in, rs_out : ohm, SI floats or text
-    such as "1 ohm"
+    g, g_negative : float64, shape (..., M, N), S;  r_in, r_out, rs_in, rs_out : ohm, SI floats or
+    text such as "1 ohm"
     sense : "last" (row M-1) or "first" (row 0)
-    Returns float64 (..., M, N), S. Arrays of a stack are solved in numba.get_num_threads() threads,
-    BLAS on one each.
+    Returns float64, shape (..., M, N), S. Arrays of a stack are solved in numba.get_num_threads()
+    threads, BLAS on one each.
     Raises ValueError on negative, NaN or infinite resistance or conductance, and on shapes that
     differ.
 
@@ -217,14 +217,14 @@ def wire_currents(
                             |            |            |
                    o -- b(0,j) --#-- b(1,j) ... b(M-1,j) --#--rs_out-- sense j at 0 V
 
-    g, g_negative : float64 (M, N), S;  v : float64 (M,) or (batch, M), V for A and C, 0 or 1 for B
-    and D
+    g, g_negative : float64, shape (M, N), S;  v : float64, shape (M,) or (batch, M), V for A and C,
+    0 or 1 for B and D
     r_in, r_out, rs_in, rs_out : ohm, SI floats or text;  sense : "last" (row M-1, as drawn) or
     "first" (row 0)
-    Returns float64 (N,) or (batch, N), A. B and D solve equal input patterns once, O(M N) each.
-    Raises ValueError on negative, NaN or infinite resistance, conductance or input, shapes that
-    differ, an unknown topology, `g_negative` missing or too many, and inputs other than 0 and 1 in
-    B and D.
+    Returns float64, shape (N,) or (batch, N), A. B and D solve equal input patterns once, O(M N)
+    each. Raises ValueError on negative, NaN or infinite resistance, conductance or input, shapes
+    that differ, an unknown topology, `g_negative` missing or too many, and inputs other than 0 and
+    1 in B and D.
 
     >>> g, v = np.full((2, 2), 1e-4), np.array([0.2, 0.2])
     >>> pim.analog.wire_currents(g, v, "1 ohm", "1 ohm") * 1e6  # microamperes
@@ -254,14 +254,14 @@ def first_order_loss(r: float | str, g: float | str, n: int) -> float:
 
 
 def settling_time(r: float | str, c: float | str, n: int) -> float:
-    """Time constant in seconds of a line of n segments of r ohm, each with c farad to ground: r c
-    n^2 / 2 (distributed line).
+    """Time constant in seconds [s] of a line of n segments of r ohm, each with c farad to ground: r
+    c n^2 / 2 (distributed line).
     """
     return amount(r, "ohm", "r") * amount(c, "F", "c") * count(n, "n") ** 2 / 2
 
 
 def read_time(bits: int, tau: float | str) -> float:
-    """Shortest read in seconds after which a line of time constant tau is within half a step of
+    """Shortest read in seconds [s] after which a line of time constant tau is within half a step of
     `bits`: (bits + 1) ln 2 tau.
     """
     return (amount(bits, "", "bits") + 1) * math.log(2) * units.seconds(tau, "tau")
@@ -304,7 +304,7 @@ def _pair(wires: Wires, g: Any, g_negative: Any, name: str) -> tuple[np.ndarray,
 
 
 def cell_lines(wires: Wires, g: Any, g_negative: Any, name: str = "g") -> np.ndarray:
-    """float64 (lines, M, N), checked."""
+    """float64, shape (lines, M, N), checked."""
     lines = np.stack(_pair(wires, g, g_negative, name))
     if lines.ndim != 3:
         raise ValueError(
@@ -315,7 +315,7 @@ def cell_lines(wires: Wires, g: Any, g_negative: Any, name: str = "g") -> np.nda
 
 
 def inputs(wires: Wires, v: Any, rows: int) -> tuple[np.ndarray, bool]:
-    """float64 (batch, M) and whether `v` was one vector."""
+    """float64, shape (batch, M) and whether `v` was one vector."""
     out = numbers(v, "v")
     if out.ndim not in (1, 2) or out.shape[-1] != rows:
         raise ValueError(
@@ -368,7 +368,7 @@ def _each_array(wires: Wires, g: Any, g_negative: Any) -> np.ndarray:
 
 
 def _gated(wires: Wires, lines: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """float64 (batch, N), A: each different pattern solved once."""
+    """float64, shape (batch, N), A: each different pattern solved once."""
     packed, first, back = np.unique(
         np.packbits(v != 0, axis=1), axis=0, return_index=True, return_inverse=True
     )

@@ -79,7 +79,7 @@ def bounded_cumulants(
 
 
 def _distance(g: np.ndarray, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
-    """Which cells are nearer to `high`, and how far each is from its nearer end, S."""
+    """Which cells are nearer to `high`, and how far each is from its nearer end [S]."""
     g = np.asarray(g, float)
     upper = high - g < g - low
     return upper, np.where(upper, np.minimum(high, 1e300) - g, g - low)

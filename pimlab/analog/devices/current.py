@@ -48,7 +48,7 @@ class CubicCurrent(NonIdeal):
         ]
 
     def current(self, g: np.ndarray, v: np.ndarray) -> np.ndarray:
-        """Amperes through cells g (S) at v (V), broadcast; ValueError beyond the fit's largest
+        """Amperes through cells g [S] at v (V), broadcast; ValueError beyond the fit's largest
         voltage.
         """
         if np.abs(v).max(initial=0.0) > self.limit:

@@ -100,7 +100,7 @@ class Device(Value):
         return facts[name]
 
     def program(self, g_target: np.ndarray, key: int | Key = 0) -> np.ndarray:
-        """Conductances after programming `g_target`, S, float64, same shape; one draw a cell.
+        """Conductances after programming `g_target` [S], float64, same shape; one draw a cell.
 
         Targets go to the nearest of the cell's levels, if it has levels. ValueError for a target
         outside g_min..g_max.
@@ -120,7 +120,7 @@ class Device(Value):
         self, g: np.ndarray, at: str | float, key: int | Key = 0, target: np.ndarray | None = None
     ) -> np.ndarray:
         """Conductances `at` seconds (or text) after programming, at the device's temperature,
-        without read noise, S, float64.
+        without read noise [S], float64.
 
         g : programmed conductances, S. target : what they were programmed to (default: g itself),
         on which drift depends.
@@ -136,7 +136,7 @@ class Device(Value):
         return g if self.temperature is None else g * self.temperature.factor
 
     def read(self, g: np.ndarray, at: str | float = 0.0, key: int | Key = 0) -> np.ndarray:
-        """Conductances seen by one read of programmed cells `g`, `at` seconds (or text) after
+        """Conductances seen by one read of programmed cells `g`, `at` seconds [s] (or text) after
         programming; S, float64.
 
         The same key gives each cell the same drift and the same noise; another key is another set

@@ -28,8 +28,8 @@ class Drift(NonIdeal):
     """
 
     def after(self, g: np.ndarray, seconds: float, key: Key, target: np.ndarray) -> np.ndarray:
-        """Conductance `seconds` after programming, S, float64, of cells programmed to `target` that
-        stand at `g`, S.
+        """Conductance `seconds` after programming [S], float64, of cells programmed to `target`
+        that stand at `g`, S.
         """
         raise NotImplementedError(f"{type(self).__name__} does not say how cells drift")
 
@@ -60,7 +60,7 @@ class PowerLawDrift(Drift):
         return np.abs(self.mean(u) + spread)
 
     def after(self, g: np.ndarray, seconds: float, key: Key, target: np.ndarray) -> np.ndarray:
-        """Conductance `seconds` after programming, S, float64."""
+        """Conductance `seconds` after programming [S], float64."""
         return g if seconds == 0 else g * (1 + seconds / self.time) ** -self.exponent(target, key)
 
 
@@ -68,7 +68,7 @@ class Relaxation(Drift):
     """The spread around the target grows and its centre moves: measured at some times, interpolated
     between them.
 
-    `spreads` (and `shifts`) give siemens of target / g_reference at `times`, the first being
+    `spreads` (and `shifts`) give siemens [S] of target / g_reference at `times`, the first being
     programming itself. A cell gets one draw for good, whose weight sqrt(sigma(t)^2 - sigma(0)^2)
     makes the spread around the target the measured one. Interpolation is linear in t or in ln t
     (`scale`); after the last time its values hold, for want of any later ones.
@@ -117,11 +117,13 @@ class Relaxation(Drift):
                 )
 
     def spread(self, target: np.ndarray, seconds: float) -> np.ndarray:
-        """Standard deviation around the target at that time, before the cut at zero, S, float64."""
+        """Standard deviation around the target at that time, before the cut at zero [S],
+        float64.
+        """
         return np.maximum(self._at(self.spreads, target, seconds), 0.0)
 
     def shift(self, target: np.ndarray, seconds: float) -> np.ndarray:
-        """How far the centre has moved by that time, S, float64."""
+        """How far the centre has moved by that time [S], float64."""
         return self._at(self.shifts, target, seconds) if self.shifts else np.zeros(np.shape(target))
 
     def _at(self, curves: tuple[Curve, ...], target: np.ndarray, seconds: float) -> np.ndarray:
@@ -137,7 +139,7 @@ class Relaxation(Drift):
         return (1 - share) * curves[right - 1](u) + share * curves[right](u)
 
     def after(self, g: np.ndarray, seconds: float, key: Key, target: np.ndarray) -> np.ndarray:
-        """Conductance `seconds` after programming, cut at zero, S, float64."""
+        """Conductance `seconds` after programming, cut at zero [S], float64."""
         first = self.spread(target, self.times[0])
         grown = np.sqrt(np.maximum(self.spread(target, seconds) ** 2 - first**2, 0.0))
         return np.maximum(g + self.shift(target, seconds) + grown * normals(key, g.shape), 0.0)
@@ -155,7 +157,7 @@ class LogRelaxation(Drift):
     spread: float = quantity("S", low=0)
 
     def after(self, g: np.ndarray, seconds: float, key: Key, target: np.ndarray) -> np.ndarray:
-        """Conductance `seconds` after programming, cut at zero, S, float64; unchanged before 1 s,
+        """Conductance `seconds` after programming, cut at zero [S], float64; unchanged before 1 s,
         where nothing was measured.
         """
         if seconds < 1:
@@ -179,7 +181,7 @@ class Leak(Drift):
     """Conductance of a cell without charge."""
 
     def after(self, g: np.ndarray, seconds: float, key: Key, target: np.ndarray) -> np.ndarray:
-        """Conductance `seconds` after programming, S, float64."""
+        """Conductance `seconds` after programming [S], float64."""
         return self.rest + (g - self.rest) * np.exp(-seconds / self.time)
 
 

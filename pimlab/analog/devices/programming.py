@@ -20,8 +20,8 @@ class ProgrammingError(NonIdeal):
     """Programming leaves g_target + sigma(g_target) z in a cell, z standard normal, cut off at
     zero.
 
-    `sigma` gives siemens as a function of g / g_reference: the conductance the fit was normalised
-    by. Where two readings of the same figure disagree, `other` is the second one (of g /
+    `sigma` gives siemens [S] as a function of g / g_reference: the conductance the fit was
+    normalised by. Where two readings of the same figure disagree, `other` is the second one (of g /
     other_reference) and `interval` their band.
     """
 
@@ -42,11 +42,11 @@ class ProgrammingError(NonIdeal):
                 check_between(owner, "programming sigma", curve(g / reference), 0.0, g[-1], "S")
 
     def spread(self, g: np.ndarray) -> np.ndarray:
-        """Standard deviation before the cut, S, float64, shape of g."""
+        """Standard deviation before the cut [S], float64, shape of g."""
         return np.maximum(self.sigma(np.asarray(g) / self.g_reference), 0.0)
 
     def before_cut(self, g: np.ndarray, target: np.ndarray, key: Key) -> np.ndarray:
-        """g (S) with what the cut at zero took from cells at exactly 0 S given back: a draw of
+        """g [S] with what the cut at zero took from cells at exactly 0 S given back: a draw of
         target + sigma z below zero, S, float64.
 
         The joint distribution is that of a draw that was never cut. A cell whose target is 0 S and
@@ -64,8 +64,8 @@ class ProgrammingError(NonIdeal):
         return whole
 
     def interval(self, g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Smaller and larger of the two readings' standard deviations, S; equal where there is only
-        one.
+        """Smaller and larger of the two readings' standard deviations [S]; equal where there is
+        only one.
         """
         first = self.spread(g)
         if self.other is None or self.other_reference is None:
@@ -91,7 +91,7 @@ class Defects(NonIdeal):
             )
 
     def applied(self, g: np.ndarray, low: float, high: float, key: Key) -> np.ndarray:
-        """g with the stuck cells at `low` or `high`, S; which cells those are follows from
+        """g with the stuck cells at `low` or `high` [S]; which cells those are follows from
         `key`.
         """
         drawn = uniforms(key, g.shape)

@@ -41,13 +41,13 @@ class ReadNoise(NonIdeal):
 
     def parts(self, age: float, interval: float) -> tuple[Part, ...]:
         """(hold in reads, share of the variance) of the noise that stays from read to read, of
-        cells `age` seconds old that are read every `interval` seconds; the rest of the variance is
-        drawn anew in every read.
+        cells `age` seconds [s] old that are read every `interval` seconds; the rest of the variance
+        is drawn anew in every read.
         """
         return ()
 
     def spread(self, g: np.ndarray, seconds: float, target: np.ndarray) -> np.ndarray:
-        """Standard deviation of one read before the cut at zero, S, float64."""
+        """Standard deviation of one read before the cut at zero [S], float64."""
         raise NotImplementedError
 
     def moments(self, g: np.ndarray, sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -59,7 +59,7 @@ class ReadNoise(NonIdeal):
         return clipped.bounded_cumulants(g, sigma, *self.ends)
 
     def seen(self, g: np.ndarray, sigma: np.ndarray, z: np.ndarray) -> np.ndarray:
-        """One read, with standard normals z, S, float64."""
+        """One read, with standard normals z [S], float64."""
         return np.clip(g + sigma * z, *self.ends)
 
 
@@ -86,7 +86,7 @@ class _OneOverF(ReadNoise):
         return ((FOREVER, 1.0),) if self.process == "frozen" else ()
 
     def _since(self, age: float) -> float:
-        """Seconds over which noise has accumulated."""
+        """Seconds [s] over which noise has accumulated."""
         return age
 
 
@@ -111,7 +111,7 @@ class FlickerNoise(_OneOverF):
         check_between(owner, "1/f strength", self.strength(g / self.g_reference), 0.0, 1.0)
 
     def spread(self, g: np.ndarray, seconds: float, target: np.ndarray) -> np.ndarray:
-        """Standard deviation of one read before the cut at zero, S, float64."""
+        """Standard deviation of one read before the cut at zero [S], float64."""
         age = seconds + self.start
         return (
             g
@@ -131,11 +131,11 @@ class LogFlickerNoise(_OneOverF):
 
     @property
     def ends(self) -> tuple[float, float]:
-        """Conductances at which a read is cut, S."""
+        """Conductances at which a read is cut [S]."""
         return self.low, np.inf if self.high is None else self.high
 
     def spread(self, g: np.ndarray, seconds: float, target: np.ndarray) -> np.ndarray:
-        """Standard deviation of one read before the cut at zero, S, float64."""
+        """Standard deviation of one read before the cut at zero [S], float64."""
         growth = np.sqrt(np.log(max((seconds + self.read_time) / (2 * self.read_time), 1.0)))
         return self.factor * np.log10(np.maximum(np.asarray(g) * 1e6, 1.0)) * growth
 
@@ -151,7 +151,7 @@ class CurveReadNoise(ReadNoise):
         check_between(owner, "read sigma", self.sigma(g / self.g_reference), 0.0, g[-1], "S")
 
     def spread(self, g: np.ndarray, seconds: float, target: np.ndarray) -> np.ndarray:
-        """Standard deviation of one read before the cut at zero, S, float64."""
+        """Standard deviation of one read before the cut at zero [S], float64."""
         return np.maximum(self.sigma(np.asarray(g) / self.g_reference), 0.0)
 
 
@@ -162,7 +162,7 @@ class GaussianReadNoise(ReadNoise):
     relative: float = quantity("", low=0, default=0.0)
 
     def spread(self, g: np.ndarray, seconds: float, target: np.ndarray) -> np.ndarray:
-        """Standard deviation of one read before the cut at zero, S, float64."""
+        """Standard deviation of one read before the cut at zero [S], float64."""
         return self.absolute + self.relative * np.asarray(g)
 
 
@@ -192,7 +192,7 @@ class TelegraphNoise(ReadNoise):
         return float(ndtri(1 - self.share))
 
     def spread(self, g: np.ndarray, seconds: float, target: np.ndarray) -> np.ndarray:
-        """Height of the step, S, float64."""
+        """Height of the step [S], float64."""
         return self.depth * np.asarray(g)
 
     def moments(self, g: np.ndarray, step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -211,5 +211,5 @@ class TelegraphNoise(ReadNoise):
         )
 
     def seen(self, g: np.ndarray, step: np.ndarray, z: np.ndarray) -> np.ndarray:
-        """One read, with standard normals z, S, float64."""
+        """One read, with standard normals z [S], float64."""
         return g - step * (z > self.flip)

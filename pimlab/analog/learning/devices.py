@@ -38,7 +38,7 @@ class ExponentialStep(Value):
 
     @property
     def curve(self) -> np.ndarray:
-        """float32 (6,), as `kernels.pulses.response` takes it."""
+        """float32, shape (6,), as `kernels.pulses.response` takes it."""
         return np.array(
             [self.a, self.b, self.a_up, self.gamma_up, self.a_down, self.gamma_down], np.float32
         )
@@ -163,14 +163,14 @@ class UpdateDevice(Value):
 
     @property
     def curve(self) -> np.ndarray:
-        """float32 (6,) of an exponential step, (0,) of a linear one."""
+        """float32, shape (6,) of an exponential step, (0,) of a linear one."""
         return (
             self.step.curve if isinstance(self.step, ExponentialStep) else np.empty(0, np.float32)
         )
 
     @property
     def noise(self) -> np.ndarray:
-        """float32 (5,), as `kernels.pulses.pulse` takes it."""
+        """float32, shape (5,), as `kernels.pulses.pulse` takes it."""
         of_step = self.cycle_of == "step"
         return np.array(
             [
@@ -184,7 +184,7 @@ class UpdateDevice(Value):
         )
 
     def cells(self, shape: tuple[int, int], key: Key) -> np.ndarray:
-        """float32 (6, k, n) of new cells: step up, step down, lowest, highest state, slope
+        """float32, shape (6, k, n) of new cells: step up, step down, lowest, highest state, slope
         up, slope down.
         """
 

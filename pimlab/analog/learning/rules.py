@@ -26,12 +26,12 @@ class Learner(ABC):
     @property
     @abstractmethod
     def weights(self) -> np.ndarray:
-        """float32 (k, n), without read noise."""
+        """float32, shape (k, n), without read noise."""
 
     @abstractmethod
     def update(self, x: np.ndarray, d: np.ndarray, rate: float) -> None:
-        """Learn from x float32 (rows, k) and d float32 (rows, n), the gradients of the loss by x @
-        weights, row after row.
+        """Learn from x float32, shape (rows, k) and d float32, shape (rows, n), the gradients of
+        the loss by x @ weights, row after row.
         """
 
     def read(self, key: Key) -> np.ndarray:
@@ -69,7 +69,7 @@ class UpdateRule(Value):
         return f"{type(self).__name__} on {self.device.name}"
 
     def learner(self, w: np.ndarray, key: Key) -> Learner:
-        """The learner of weights w float32 (k, n) at the start."""
+        """The learner of weights w float32, shape (k, n) at the start."""
         raise NotImplementedError(f"{type(self).__name__} makes no learner")
 
 
@@ -189,7 +189,7 @@ class _Transferred(Learner):
                 self.transfers += 1
 
     def _row(self, row: int) -> np.ndarray:
-        """One row of A as it is read, float32 (n,)."""
+        """One row of A as it is read, float32, shape (n,)."""
         values = self.tiles[0].weights[row]
         if self.rule.read_noise == 0:
             return values

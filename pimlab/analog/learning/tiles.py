@@ -25,8 +25,8 @@ VERIFY = 1000
 
 
 class Tile:
-    """One cell a weight. `weights` float32 (k, n) is what a read sees, less `reference`, which a
-    second, fixed cell holds.
+    """One cell a weight. `weights` float32, shape (k, n) is what a read sees, less `reference`,
+    which a second, fixed cell holds.
     """
 
     def __init__(self, device: UpdateDevice, shape: tuple[int, int], key: Key):
@@ -47,18 +47,18 @@ class Tile:
 
     @property
     def weights(self) -> np.ndarray:
-        """float32 (k, n)."""
+        """float32, shape (k, n)."""
         return self.seen - self.reference
 
     def write(self, w: np.ndarray) -> None:
-        """Put every cell at w float32 (k, n), or at its nearest bound, without error or pulses: the
-        start of a training.
+        """Put every cell at w float32, shape (k, n), or at its nearest bound, without error or
+        pulses: the start of a training.
         """
         np.clip(w + self.reference, self.cells[2], self.cells[3], out=self.state)
         self.seen[:] = self.state
 
     def pulse(self, counts: np.ndarray) -> None:
-        """|counts| pulses, int32 (k, n), to each cell, upwards where positive."""
+        """|counts| pulses, int32, shape (k, n), to each cell, upwards where positive."""
         pulses.pulse(
             self.state,
             self.seen,
@@ -73,8 +73,8 @@ class Tile:
         self.updates += 1
 
     def raise_to(self, target: np.ndarray) -> None:
-        """Pulses upwards, one at a time, to every cell that reads below target float32 (k, n);
-        VERIFY of them at most.
+        """Pulses upwards, one at a time, to every cell that reads below target float32,
+        shape (k, n); VERIFY of them at most.
         """
         for _ in range(VERIFY):
             below = self.seen < target
@@ -83,8 +83,8 @@ class Tile:
             self.pulse(below.astype(np.int32))
 
     def update(self, x: np.ndarray, d: np.ndarray, rate: float, name: str = "rate") -> None:
-        """Expected change -rate x_b d_b^T for each row b of x float32 (rows, k) and d float32
-        (rows, n), one after the other.
+        """Expected change -rate x_b d_b^T for each row b of x float32, shape (rows, k) and d
+        float32, shape (rows, n), one after the other.
 
         Trains are as long as the largest product needs, and both lines get the same largest
         probability (update management of Gokmen, Onen, Haensch 2017). Where 31 pulses are not
@@ -140,8 +140,8 @@ class Tile:
             )
 
     def symmetry_point(self) -> np.ndarray:
-        """State float32 (k, n) at which a pulse up and a pulse down are equally large, by bisection
-        over each cell's range.
+        """State float32, shape (k, n) at which a pulse up and a pulse down are equally large, by
+        bisection over each cell's range.
 
         Cells whose steps never meet answer with the bound towards which they drift.
         """
@@ -195,7 +195,7 @@ class PairTile(Tile):
 
     @property
     def weights(self) -> np.ndarray:
-        """float32 (k, n): plus less minus."""
+        """float32, shape (k, n): plus less minus."""
         return self.sides[0].seen - self.sides[1].seen
 
     def write(self, w: np.ndarray) -> None:

@@ -37,7 +37,7 @@ def solve(
 ) -> Placed:
     """The best placement found, with a proved bound.
 
-    gap : relative gap at which the search stops.  limit : seconds after which it stops.
+    gap : relative gap at which the search stops.  limit : seconds [s] after which it stops.
     Raises ValueError where the machines cannot hold all layers at all.
     """
     start, rng = time.perf_counter(), np.random.default_rng(seed)

@@ -49,7 +49,7 @@ _ROTARY = ("rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.
 class BlockWeights:
     """Weights (k, n) as a GGUF file stores them, row n after row n.
 
-    kind : a name in `pimlab.formats.ggml_blocks.LAYOUTS`.  data : uint8 (n, bytes a row).
+    kind : a name in `pimlab.formats.ggml_blocks.LAYOUTS`.  data : uint8, shape (n, bytes a row).
     """
 
     def __init__(self, kind: str, data: np.ndarray):
@@ -60,17 +60,19 @@ class BlockWeights:
 
     @property
     def codes(self) -> np.ndarray:
-        """int8 (k, n) codes: -8..7 (Q4_0), 0..15 (Q4_1), -128..127 (Q8_0), ..."""
+        """int8, shape (k, n) codes: -8..7 (Q4_0), 0..15 (Q4_1), -128..127 (Q8_0), ..."""
         return self._decoded().codes.T
 
     @property
     def scale(self) -> np.ndarray:
-        """float32 (k / part, n): the value of one code step."""
+        """float32, shape (k / part, n): the value of one code step."""
         return self._decoded().scale.T
 
     @property
     def minimum(self) -> np.ndarray:
-        """float32 (k / part, n): what code 0 stands for (0 where the format has no minimum)."""
+        """float32, shape (k / part, n): what code 0 stands for (0 where the format has no
+        minimum).
+        """
         return np.negative(self._decoded().minimum.T) + np.float32(0)
 
     @property
@@ -79,7 +81,7 @@ class BlockWeights:
         return self._decoded().part
 
     def dense(self) -> np.ndarray:
-        """float32 (k, n), the weights these blocks stand for."""
+        """float32, shape (k, n), the weights these blocks stand for."""
         return self._decoded().values().T
 
     def columns(self, columns: slice) -> BlockWeights:
@@ -176,8 +178,8 @@ def _part(shape: DecoderShape, name: str, theirs: str) -> slice:
 def _tensors(
     path: Path, shape: DecoderShape, tensors: dict[str, Any]
 ) -> tuple[dict[str, np.ndarray], dict[str, BlockWeights], dict[str, np.ndarray]]:
-    """Every tensor in float32 ((k, n) where it is a matrix), matrices as blocks where the file
-    holds them so, and biases by operator.
+    """Every tensor in float32, shape ((k, n) where it is a matrix), matrices as blocks where the
+    file holds them so, and biases by operator.
     """
     names, biases = _names(shape, tensors), _biases(shape, tensors)
     known = {*names.values(), *biases.values(), *_ROTARY}
@@ -214,7 +216,7 @@ def _held(tensor: Any, part: slice) -> BlockWeights | np.ndarray:
 
 
 def _plain(tensor: Any) -> np.ndarray:
-    """float32 (k, n), or (n,), of a tensor of floats."""
+    """float32, shape (k, n), or (n,), of a tensor of floats."""
     data = tensor.data
     if tensor.tensor_type.name == "BF16":  # the upper half of a float32
         halves = np.ascontiguousarray(data).view(np.uint16).astype(np.uint32)

@@ -126,9 +126,9 @@ class _FileTokenizer:
         self.name, self.size, self._run = name, size, run
 
     def encode(self, text: str) -> np.ndarray:
-        """int32 (tokens,) of a text."""
+        """int32, shape (tokens,) of a text."""
         return np.array(self._run.encode(text).ids, dtype=np.int32)
 
     def decode(self, tokens: np.ndarray) -> str:
-        """The text of int (tokens,)."""
+        """The text of int, shape (tokens,)."""
         return str(self._run.decode([int(token) for token in tokens]))

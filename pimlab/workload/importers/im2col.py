@@ -55,8 +55,8 @@ class Window(NamedTuple):
 
 
 def columns(x: np.ndarray, window: Window, groups: int) -> np.ndarray:
-    """im2col: float32 (groups, batch * pixels, channels / groups * offsets) of images x (batch,
-    channels, *sizes).
+    """im2col: float32, shape (groups, batch * pixels, channels / groups * offsets) of images x
+    (batch, channels, *sizes).
     """
     batch, channels, sizes = x.shape[0], x.shape[1] // groups, x.shape[2:]
     outputs = window.outputs(sizes)
@@ -101,8 +101,8 @@ def _steps(sizes: tuple[int, ...]) -> list[int]:
 
 
 def _positions(counts: tuple[int, ...], steps: np.ndarray) -> np.ndarray:
-    """int64 (product of counts,): sum over axes of index times step, for every index, last axis
-    fastest.
+    """int64, shape (product of counts,): sum over axes of index times step, for every index, last
+    axis fastest.
     """
     total = np.zeros((), np.int64)
     for count, step in zip(counts, steps, strict=True):
@@ -120,7 +120,9 @@ def flattened(weight: np.ndarray, groups: int) -> np.ndarray:
 
 
 def images(y: np.ndarray, batch: int, outputs: tuple[int, ...]) -> np.ndarray:
-    """Images float32 (batch, groups * n, *outputs) of products y (groups, batch * pixels, n)."""
+    """Images float32, shape (batch, groups * n, *outputs) of products y (groups, batch * pixels,
+    n).
+    """
     groups, _, n = y.shape
     return np.ascontiguousarray(
         np.moveaxis(y.reshape(groups, batch, -1, n), (0, 3), (1, 2))
@@ -130,12 +132,12 @@ def images(y: np.ndarray, batch: int, outputs: tuple[int, ...]) -> np.ndarray:
 def scattered(
     y: np.ndarray, batch: int, window: Window, sizes: tuple[int, ...], outputs: tuple[int, ...]
 ) -> np.ndarray:
-    """col2im: images float32 (batch, groups * channels, *outputs) that each input pixel adds its
-    window to.
+    """col2im: images float32, shape (batch, groups * channels, *outputs) that each input pixel adds
+    its window to.
 
-    y : float32 (groups, batch * input pixels, offsets * channels), the products of a transposed
-    convolution whose input has `sizes` pixels; offset in the kernel, then channel. `window.pads` is
-    cut off the result.
+    y : float32, shape (groups, batch * input pixels, offsets * channels), the products of a
+    transposed convolution whose input has `sizes` pixels; offset in the kernel, then channel.
+    `window.pads` is cut off the result.
     """
     groups, offsets = y.shape[0], window.offsets()
     parts = y.reshape(groups, batch, *sizes, len(offsets), -1)

@@ -23,8 +23,8 @@ product.
 class Product(ABC):
     """One MAC node: the tensors it reads and writes, and its constant operand as weights.
 
-    weights : float32 (groups, k, n), or None where both operands are computed.  bias : float32
-    (groups * n,) or None.
+    weights : float32, shape (groups, k, n), or None where both operands are computed.  bias :
+    float32, shape (groups * n,) or None.
     """
 
     weights: np.ndarray | None = None
@@ -300,7 +300,7 @@ class IntegerProduct(WeightProduct):
         self.inputs = (node.input[0], *_given(node, 2))
 
     def apply(self, call: Call, *values: np.ndarray) -> np.ndarray:
-        """Codes x (..., m, k) and their zero point -> int32 (..., m, n)."""
+        """Codes x (..., m, k) and their zero point -> int32, shape (..., m, n)."""
         zero = values[1].astype(np.int32) if len(values) > 1 else np.zeros((), np.int32)
         zero = zero[..., None] if zero.size > 1 else zero
         y = super().apply(call, (values[0].astype(np.int32) - zero).astype(np.float32))
@@ -337,7 +337,9 @@ class IntegerActivations(ActivationProduct):
         self.zeros = [len(node.input) > i and bool(node.input[i]) for i in (2, 3)]
 
     def apply(self, call: Call, *values: np.ndarray) -> np.ndarray:
-        """Codes x (..., m, k) and w (..., k, n), with their zero points -> int32 (..., m, n)."""
+        """Codes x (..., m, k) and w (..., k, n), with their zero points -> int32,
+        shape (..., m, n).
+        """
         x, w, *zeros = (value.astype(np.int32) for value in values)
         if self.zeros[0]:
             zero = zeros.pop(0)

@@ -120,7 +120,9 @@ class _Graph:
         )
 
     def _bias(self, made: Product, x: Affine, scale: np.ndarray) -> np.ndarray | None:
-        """The codes of a bias, int64 (groups, n), where a DequantizeLinear of integers makes it."""
+        """The codes of a bias, int64, shape (groups, n), where a DequantizeLinear of integers makes
+        it.
+        """
         node = self.makers.get(made.bias_origin)
         if made.bias is None or node is None or node.op_type != "DequantizeLinear":
             return None

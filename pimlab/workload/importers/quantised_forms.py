@@ -89,7 +89,7 @@ def _blocks(
     scales: Any,
     zeros: Any,
 ) -> np.ndarray:
-    """Weights (k, n) of codes uint8 (n, blocks, bytes), scales (n, blocks), and zero points
+    """Weights (k, n) of codes uint8, shape (n, blocks, bytes), scales (n, blocks), and zero points
     that are packed as the codes are, or 2**(bits - 1) where there are none.
     """
     k, n = int(given["K"]), int(given["N"])

@@ -200,7 +200,7 @@ def _direction(
 
 
 def _start(layer: _Layer, index: int, x: str) -> str:
-    """The first state (batch, hidden) of this direction: given, or zeros."""
+    """The first state, shape (batch, hidden) of this direction: given, or zeros."""
     place = layer.place
     names = place.node.input
     if len(names) > index and names[index]:
@@ -213,7 +213,7 @@ def _start(layer: _Layer, index: int, x: str) -> str:
 
 
 def _zeros(layer: _Layer, x: str) -> str:
-    """Zeros (batch, hidden) of the type of x (steps, batch, inputs)."""
+    """Zeros (batch, hidden) of the type of x, shape (steps, batch, inputs)."""
     place = layer.place
     sizes = place.add("Shape", x)
     batch = place.slice(sizes, 0, 1, 2)
@@ -244,7 +244,9 @@ def _masked(
 def _put_out(
     place: Nodes, node: Any, made: list[tuple[list[str], dict[str, str]]], batch_first: bool
 ) -> None:
-    """The node's outputs: all states (steps, directions, batch, hidden), and the last ones."""
+    """The node's outputs: all states, shape (steps, directions, batch, hidden), and the last
+    ones.
+    """
     outputs = [*node.output, "", "", ""]
     if outputs[0]:
         ways = [

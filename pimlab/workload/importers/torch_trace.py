@@ -289,7 +289,7 @@ class _Catch:
     def _made(
         self, x: np.ndarray, w: np.ndarray | None, product: Callable[[], _Product]
     ) -> np.ndarray:
-        """The product's result; x float32 (groups, rows, k), and w where it is computed."""
+        """The product's result; x float32, shape (groups, rows, k), and w where it is computed."""
         index, self.count = self.count, self.count + 1
         if self.call is not None:
             return self.call(index, x, w)

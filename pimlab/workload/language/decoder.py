@@ -20,8 +20,8 @@ from pimlab.workload.model import Multiply
 
 
 class Cache:
-    """Keys and values of `batch` sequences: float32 (layers, batch, kv_heads, capacity, head_width)
-    each.
+    """Keys and values of `batch` sequences: float32, shape (layers, batch, kv_heads, capacity,
+    head_width) each.
     """
 
     def __init__(self, shape: DecoderShape, batch: int, capacity: int):
@@ -39,7 +39,7 @@ class Cache:
 
 
 def rms_norm(x: np.ndarray, gain: np.ndarray, epsilon: float) -> np.ndarray:
-    """x / sqrt(mean(x**2) + epsilon) * gain over the last axis, float32 (..., d)."""
+    """x / sqrt(mean(x**2) + epsilon) * gain over the last axis, float32, shape (..., d)."""
     return x * (gain / np.sqrt(np.mean(np.square(x), axis=-1, keepdims=True) + np.float32(epsilon)))
 
 
@@ -66,8 +66,8 @@ def capped(x: np.ndarray, cap: float | None) -> np.ndarray:
 
 
 def causal_mask(queries: int, keys: int, window: int | None = None) -> np.ndarray:
-    """float32 (queries, keys): 0 where a query may look, -inf at later keys and at those `window`
-    or more before it; the last query sees the last key.
+    """float32, shape (queries, keys): 0 where a query may look, -inf at later keys and at those
+    `window` or more before it; the last query sees the last key.
     """
     late = np.triu(np.full((queries, keys), -np.inf, np.float32), keys - queries + 1)
     if window is None:
@@ -84,10 +84,10 @@ def hidden_states(
     multiply: Multiply,
     first: int,
 ) -> np.ndarray:
-    """Normalised states float32 (batch, tokens, width) that the head reads; keys and values are
-    appended to `cache`.
+    """Normalised states float32, shape (batch, tokens, width) that the head reads; keys and values
+    are appended to `cache`.
 
-    tokens : int (batch, tokens), the next tokens of each cached sequence.
+    tokens : int, shape (batch, tokens), the next tokens of each cached sequence.
     parameters : "embedding" (vocabulary, width) and the gains "norm" and "layer{i}.<name>" of
     `shape.gains`.
     """
@@ -171,7 +171,8 @@ def _attention(
     multiply: Multiply,
     first: int,
 ) -> np.ndarray:
-    """Attended values (batch, tokens, heads x size) of q (batch, heads, tokens, size).
+    """Attended values, shape (batch, tokens, heads x size) of q,
+    shape (batch, heads, tokens, size).
 
     A group is a sequence and key-value head; its rows are (query head of the group, token).
     """

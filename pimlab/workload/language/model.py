@@ -55,10 +55,10 @@ class Tokens(np.ndarray):
 class LanguageModel(Model):
     """A LLaMA-style decoder with weights.
 
-    weights : operator name -> float32 (1, k, n).  parameters : embedding (vocabulary, width) and
-    norm gains.
+    weights : operator name -> float32, shape (1, k, n).  parameters : embedding (vocabulary, width)
+    and norm gains.
     blocks : operator name -> the weights as a GGUF file holds them (`gguf_model.BlockWeights`),
-    where they are quantised.  biases : operator name -> float32 (n,).
+    where they are quantised.  biases : operator name -> float32, shape (n,).
     context, batch : the decoding step that `mac_ops` and `vector_ops` count; `at(context=, batch=)`
     gives another.
     """
@@ -105,8 +105,8 @@ class LanguageModel(Model):
         return inputs.shape[0] * (inputs.shape[1] - 1)
 
     def execute(self, inputs: np.ndarray, multiply: Multiply, first: int = 0) -> np.ndarray:
-        """Surprise of each next token, -ln p, float32 (windows, context), of int tokens (windows,
-        context + 1).
+        """Surprise of each next token, -ln p, float32, shape (windows, context), of int tokens
+        (windows, context + 1).
 
         Window i reads its first `context` tokens from an empty cache and is scored on its last
         `context` tokens.
@@ -134,7 +134,7 @@ class LanguageModel(Model):
     def logits(
         self, inputs: np.ndarray, multiply: Multiply | None = None, first: int = 0
     ) -> np.ndarray:
-        """Logits float32 (windows, context, vocabulary) of int tokens (windows, context)."""
+        """Logits float32, shape (windows, context, vocabulary) of int tokens (windows, context)."""
         tokens, multiply = self._checked_tokens(inputs), multiply or self.exact
         parts = [
             logits
@@ -146,8 +146,8 @@ class LanguageModel(Model):
     def prefill(
         self, tokens: np.ndarray, multiply: Multiply | None = None, capacity: int | None = None
     ) -> tuple[np.ndarray, Cache]:
-        """Logits float32 (batch, vocabulary) after int tokens (batch, count), and the cache that
-        decoding continues.
+        """Logits float32, shape (batch, vocabulary) after int tokens (batch, count), and the cache
+        that decoding continues.
 
         capacity : tokens a sequence may grow to; the model's context unless given.
         """
@@ -161,7 +161,7 @@ class LanguageModel(Model):
     def decode_step(
         self, tokens: np.ndarray, cache: Cache, multiply: Multiply | None = None
     ) -> np.ndarray:
-        """Logits float32 (batch, vocabulary) after one more token (batch,) of each cached
+        """Logits float32, shape (batch, vocabulary) after one more token (batch,) of each cached
         sequence.
         """
         return self._continue(
@@ -171,8 +171,8 @@ class LanguageModel(Model):
     def generate(
         self, prompt: np.ndarray, count: int, multiply: Multiply | None = None
     ) -> np.ndarray:
-        """int32 (batch, count): the likeliest next tokens after int tokens (batch, length), one
-        after the other.
+        """int32, shape (batch, count): the likeliest next tokens after int tokens (batch, length),
+        one after the other.
         """
         if isinstance(count, bool) or not hasattr(count, "__index__") or count < 1:
             raise ValueError(f"generate count={count!r}; allowed: an integer, 1 or more")
@@ -220,7 +220,7 @@ class LanguageModel(Model):
     def _heads(
         self, states: np.ndarray, multiply: Multiply, first: int
     ) -> Iterator[tuple[int, np.ndarray]]:
-        """(index of the first row, logits (rows, vocabulary)) of a few rows at a time."""
+        """(index of the first row, logits, shape (rows, vocabulary)) of a few rows at a time."""
         rows, flat = max(1, LOGITS // self.shape.vocabulary), states.reshape(-1, self.shape.width)
         for i in range(0, len(flat), rows):
             y = multiply(self._ops["head"], flat[None, i : i + rows], None, first + i)[0]
@@ -269,8 +269,8 @@ def _blas() -> ThreadpoolController:
 
 
 def _surprise(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """-ln softmax(logits)[target], float32 (rows,) of logits (rows, vocabulary); ValueError where
-    logits are not finite.
+    """-ln softmax(logits)[target], float32, shape (rows,) of logits (rows, vocabulary); ValueError
+    where logits are not finite.
     """
     top = logits.max(axis=-1)
     if not np.isfinite(top).all():

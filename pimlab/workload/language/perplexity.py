@@ -23,10 +23,10 @@ class Perplexity(Metric):
     better = "lower"
 
     def contributions(self, outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """float64 (blocks, 2): summed surprise and scored tokens of each block of a window.
+        """float64, shape (blocks, 2): summed surprise and scored tokens of each block of a window.
 
-        outputs : float (windows, context), -ln p of each next token.  labels : bool (windows,
-        context), True where scored.
+        outputs : float (windows, context), -ln p of each next token.  labels : bool, shape
+        (windows, context), True where scored.
         """
         if outputs.shape != labels.shape:
             raise ValueError(
@@ -54,8 +54,8 @@ class Perplexity(Metric):
 
 
 def windows_of(tokens: np.ndarray, context: int) -> tuple[np.ndarray, np.ndarray]:
-    """Windows int32 (windows, context + 1) of int tokens (count,), and which of their next tokens
-    count, bool (windows, context).
+    """Windows int32, shape (windows, context + 1) of int tokens (count,), and which of their next
+    tokens count, bool, shape (windows, context).
 
     Every token but the first is predicted once; windows share one token. A last, shorter window is
     padded with its last token, which is read by nothing that counts. ValueError for a text shorter

@@ -25,7 +25,7 @@ class Linear(Value):
     def stretched(
         self, frequencies: np.ndarray, base: float, capacity: int
     ) -> tuple[np.ndarray, float]:
-        """The frequencies float64 (pairs,) and what multiplies cos and sin, here 1."""
+        """The frequencies float64, shape (pairs,) and what multiplies cos and sin, here 1."""
         return frequencies / self.factor, 1.0
 
 
@@ -132,8 +132,8 @@ class Rotary(Value):
     def angles(
         self, base: float, head_width: int, positions: np.ndarray, capacity: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """cos and sin, float32 (positions, pairs), of int positions (positions,), for a context of
-        `capacity` tokens.
+        """cos and sin, float32, shape (positions, pairs), of int positions (positions,), for a
+        context of `capacity` tokens.
         """
         pairs = (self.width or head_width) // 2
         frequencies, scale = base ** (-np.arange(pairs) / pairs), 1.0
@@ -145,7 +145,9 @@ class Rotary(Value):
         )
 
     def turned(self, x: np.ndarray, angles: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-        """x float32 (..., tokens, head_width) with each pair of features turned by its angle."""
+        """x float32, shape (..., tokens, head_width) with each pair of features turned by its
+        angle.
+        """
         cos, sin = angles
         width, out = 2 * cos.shape[1], x.copy()
         a, b = (

@@ -29,10 +29,10 @@ class Tokenizer(Protocol):
     size: int
 
     def encode(self, text: str) -> np.ndarray:
-        """int32 (tokens,) of a text."""
+        """int32, shape (tokens,) of a text."""
 
     def decode(self, tokens: np.ndarray) -> str:
-        """The text of int (tokens,)."""
+        """The text of int, shape (tokens,)."""
 
 
 class BytePairs:
@@ -40,7 +40,7 @@ class BytePairs:
     `merges[i]`.
 
     name : names the vocabulary, so that data made with another one is refused.
-    merges : int (merges, 2), earlier merges apply first (Sennrich et al. 2016, algorithm 1).
+    merges : int, shape (merges, 2), earlier merges apply first (Sennrich et al. 2016, algorithm 1).
     """
 
     def __init__(self, name: str, merges: np.ndarray):
@@ -66,13 +66,15 @@ class BytePairs:
         return (type(self), (self.name, self.merges))
 
     def encode(self, text: str) -> np.ndarray:
-        """int32 (tokens,) of a text; `decode` gives the text back."""
+        """int32, shape (tokens,) of a text; `decode` gives the text back."""
         return np.array(
             [token for piece in _WORD.findall(text) for token in self._word(piece)], dtype=np.int32
         )
 
     def decode(self, tokens: np.ndarray) -> str:
-        """The text of int (tokens,); bytes that are no UTF-8 become the replacement character."""
+        """The text of int, shape (tokens,); bytes that are no UTF-8 become the replacement
+        character.
+        """
         return b"".join(self._pieces[int(token)] for token in tokens).decode(
             "utf-8", errors="replace"
         )
@@ -91,8 +93,8 @@ class BytePairs:
 
 
 def learn_merges(text: str, count: int) -> np.ndarray:
-    """int32 (count, 2): the merges that byte-pair encoding learns from a text, most frequent pair
-    first.
+    """int32, shape (count, 2): the merges that byte-pair encoding learns from a text, most frequent
+    pair first.
 
     Ties go to the smaller pair of token numbers. Fewer come back when no pair occurs twice.
     """

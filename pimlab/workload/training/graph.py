@@ -47,8 +47,8 @@ OPERATORS = (
 
 
 class Operands(NamedTuple):
-    """What one product saw: x float32 (groups, rows, k), and d float32 (groups, rows, n), the
-    gradient of its output.
+    """What one product saw: x float32, shape (groups, rows, k), and d float32,
+    shape (groups, rows, n), the gradient of its output.
     """
 
     x: np.ndarray
@@ -56,12 +56,12 @@ class Operands(NamedTuple):
 
     @property
     def weights(self) -> np.ndarray:
-        """Gradient of the weights, float32 (groups, k, n)."""
+        """Gradient of the weights, float32, shape (groups, k, n)."""
         return np.matmul(np.swapaxes(self.x, 1, 2), self.d)
 
     @property
     def biases(self) -> np.ndarray:
-        """Gradient of the biases, float32 (groups * n,)."""
+        """Gradient of the biases, float32, shape (groups * n,)."""
         return self.d.sum(axis=1).reshape(-1)
 
 
@@ -105,8 +105,8 @@ class Graph:
             layer.needed = layer.inputs[0] != self._source
 
     def outputs(self, inputs: np.ndarray, multiply: Multiply) -> np.ndarray:
-        """Outputs float32 (n, classes) of inputs (n, ...), every product made by `multiply`, which
-        adds the bias.
+        """Outputs float32, shape (n, classes) of inputs (n, ...), every product made by `multiply`,
+        which adds the bias.
         """
         values: dict[str, np.ndarray] = {
             **self._parts.constants,

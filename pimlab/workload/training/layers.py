@@ -163,7 +163,8 @@ class Pool(Layer):
 class Mac(Layer):
     """A product with constant weights; `operands` are those of the last forward and backward pass.
 
-    operands : x float32 (groups, rows, k) and, after `backward`, d float32 (groups, rows, n).
+    operands : x float32, shape (groups, rows, k) and, after `backward`, d float32,
+    shape (groups, rows, n).
     """
 
     def __init__(self, made: Product):

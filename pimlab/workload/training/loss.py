@@ -9,10 +9,10 @@ from pimlab.arguments import typed
 
 @typed
 def cross_entropy(outputs: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(loss float64 (n,) in nat, its gradient float32 (n, classes)) of each sample, by the softmax
-    of outputs (n, classes).
+    """(loss float64, shape (n,) in nat, its gradient float32, shape (n, classes)) of each sample,
+    by the softmax of outputs (n, classes).
 
-    labels : integers (n,). ValueError where the shapes do not fit or a label is no class.
+    labels : integers, shape (n,). ValueError where the shapes do not fit or a label is no class.
     """
     if outputs.ndim != 2 or labels.shape != outputs.shape[:1]:
         raise ValueError(

@@ -75,8 +75,8 @@ def trained(
     name: str,
     history: xr.Dataset,
 ) -> Trained:
-    """`model` with other weights, float32 (groups, k, n) by operator, and biases, float32 (groups *
-    n,). ModelError as in `places`.
+    """`model` with other weights, float32, shape (groups, k, n) by operator, and biases, float32,
+    shape (groups * n,). ModelError as in `places`.
     """
     import onnx
 

@@ -19,12 +19,12 @@ BLOCK = 128
 class Compressed:
     """Weights after compression: y = (x / input_scale) @ w.
 
-    w : float32 (k, n), on the format's grid or with zeros.
-    input_scale : float32 (k,), what each input is divided by (by the layer before); ones where the
-    method has none.
+    w : float32, shape (k, n), on the format's grid or with zeros.
+    input_scale : float32, shape (k,), what each input is divided by (by the layer before); ones
+    where the method has none.
     scale : float32 scales of quantised weights, as `formats.quantize` stores them; None where
     nothing is quantised.
-    mask : bool (k, n), True where a weight is kept; None where nothing is pruned.
+    mask : bool, shape (k, n), True where a weight is kept; None where nothing is pruned.
     """
 
     w: np.ndarray
@@ -34,7 +34,7 @@ class Compressed:
 
     @property
     def effective(self) -> np.ndarray:
-        """float32 (k, n) weights for unscaled inputs: x @ effective."""
+        """float32, shape (k, n) weights for unscaled inputs: x @ effective."""
         return self.w / self.input_scale[:, None]
 
     @property
@@ -44,8 +44,8 @@ class Compressed:
 
 
 def checked(w: np.ndarray, x: np.ndarray | None, what: str) -> tuple[np.ndarray, np.ndarray]:
-    """w float32 (k, n) and x float32 (rows, k), finite and joined; ValueError naming `what`
-    otherwise.
+    """w float32, shape (k, n) and x float32, shape (rows, k), finite and joined; ValueError naming
+    `what` otherwise.
     """
     w = np.ascontiguousarray(w, dtype=np.float32)
     if w.ndim != 2 or 0 in w.shape or not np.isfinite(w).all():
@@ -65,8 +65,8 @@ def checked(w: np.ndarray, x: np.ndarray | None, what: str) -> tuple[np.ndarray,
 
 @typed
 def output_error(x: np.ndarray, w: np.ndarray, compressed: Compressed) -> float:
-    """Mean square of the change of outputs over the mean square of x @ w (0 = none). x (rows, k), w
-    (k, n).
+    """Mean square of the change of outputs over the mean square of x @ w (0 = none). x,
+    shape (rows, k), w (k, n).
     """
     w, x = checked(w, x, "output_error")
     truth = np.asarray(x, np.float64) @ np.asarray(w, np.float64)
@@ -105,8 +105,8 @@ DAMPINGS = (0.01, 0.1, 1.0, 10.0, np.inf)
 
 
 def inverse_factor(x: np.ndarray, damping: float, what: str) -> np.ndarray:
-    """Upper Cholesky factor float64 (k, k) of the inverse of H = x^T x + damping mean(diag) I; of I
-    for infinite damping.
+    """Upper Cholesky factor float64, shape (k, k) of the inverse of H = x^T x + damping mean(diag)
+    I; of I for infinite damping.
 
     Row i of it holds how the weights after i make up for an error in weight i, the weights before i
     being fixed (Frantar et al., GPTQ, arXiv:2210.17323, section 3).
@@ -130,8 +130,8 @@ def inverse_factor(x: np.ndarray, damping: float, what: str) -> np.ndarray:
 def made_up(
     left: np.ndarray, factor: np.ndarray, unit: int, settle: Callable[[int], np.ndarray]
 ) -> np.ndarray:
-    """Weights float64 (k, n) settled input after input, the inputs that follow taking up each
-    error; `left` is used up.
+    """Weights float64, shape (k, n) settled input after input, the inputs that follow taking up
+    each error; `left` is used up.
 
     settle : i -> what row i of `left` becomes. It may read the rows of its `unit` of inputs; rows
     of later blocks (whole units, 128 inputs or more) learn of the errors of a block when it is

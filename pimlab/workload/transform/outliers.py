@@ -35,9 +35,9 @@ PRODUCTS = 2**23
 class Layout(NamedTuple):
     """How the operands of one operator are rearranged.
 
-    scale : float32 (k,), what each input feature is divided by.  kept, digital : which features,
-    int (k - r,) and (r,).
-    centre : float32 (k,), what is subtracted from it before.
+    scale : float32, shape (k,), what each input feature is divided by.  kept, digital : which
+    features, int, shape (k - r,) and (r,).
+    centre : float32, shape (k,), what is subtracted from it before.
     """
 
     scale: np.ndarray
@@ -113,7 +113,9 @@ class OutlierAware(Model):
         return w if layout is None else w[:, layout.kept] * layout.scale[layout.kept, None]
 
     def _sum(self, name: str, layout: Layout) -> np.ndarray:
-        """The operator's bias and what the centre of its kept features makes: float32 (n,)."""
+        """The operator's bias and what the centre of its kept features makes: float32,
+        shape (n,).
+        """
         made = layout.centre[layout.kept] @ self.model.weights[name][0, layout.kept]
         return np.asarray(self.model.biases.get(name, np.float32(0)) + made, dtype=np.float32)
 
@@ -210,7 +212,8 @@ def outlier_aware(
 def layout(
     sample: np.ndarray, w: np.ndarray, digital: int, smoothing: float | None, centred: bool = False
 ) -> Layout:
-    """The layout of an operator by rows of its inputs float32 (rows, k) and its weights (k, n).
+    """The layout of an operator by rows of its inputs float32, shape (rows, k) and its weights (k,
+    n).
 
     A feature that the sample never shows, or that has no weights, keeps the scale 1.
     """

@@ -78,7 +78,7 @@ def _kept(w: np.ndarray, mask: np.ndarray) -> Compressed:
 
 @typed
 def magnitude(w: np.ndarray, pattern: float | str = 0.5) -> Compressed:
-    """The smallest weights of the layer float32 (k, n) removed: the baseline."""
+    """The smallest weights of the layer float32, shape (k, n) removed: the baseline."""
     w, _ = checked(w, None, "magnitude")
     share, m, kept = _pattern(pattern, w.shape[0], "magnitude")
     return _kept(w, _largest(np.abs(w), share) if m is None else _best_of_m(np.abs(w), m, kept))
@@ -92,8 +92,8 @@ def wanda(
     within: str | None = None,
     power: float | None = None,
 ) -> Compressed:
-    """Removed where |w_ij| times the norm of input i over x (rows, k) is smallest; the rest stays
-    as it is.
+    """Removed where |w_ij| times the norm of input i over x, shape (rows, k) is smallest; the rest
+    stays as it is.
 
     within : what an unstructured pattern compares: the weights of one "output", as the paper does
     for language models, or of the whole "layer"; None takes the one that changes the outputs on x
@@ -130,8 +130,8 @@ def wanda(
 def sparse_gpt(
     w: np.ndarray, x: np.ndarray, pattern: float | str = 0.5, damping: float | None = None
 ) -> Compressed:
-    """Removed where it costs the outputs on x (rows, k) least, the inputs that follow taking up
-    each error.
+    """Removed where it costs the outputs on x, shape (rows, k) least, the inputs that follow taking
+    up each error.
 
     Masks are chosen for blocks of 128 inputs (or every m) when they are reached, by w_ij**2 /
     [H^-1]_ii of what is left.

@@ -41,7 +41,9 @@ def _quantized(w: np.ndarray, grid: IntegerFormat, group: int | None) -> Quantiz
 
 @typed
 def round_to_nearest(w: np.ndarray, format: str = "int4", group: int | None = None) -> Compressed:
-    """Each weight float32 (k, n) on the nearest code: the baseline of every other method here."""
+    """Each weight float32, shape (k, n) on the nearest code: the baseline of every other method
+    here.
+    """
     w, _ = checked(w, None, "round_to_nearest")
     q = _quantized(w, _integers(format, "round_to_nearest"), group)
     return Compressed(q.dequantize(), np.ones(w.shape[0], np.float32), q.scale)

@@ -40,7 +40,7 @@ def _scaled(name: str, split: str, scale: float) -> Split:
 
 
 def _fashion(split: str) -> Split:
-    """Images float32 (n, 1, 28, 28) in 0..1 and labels int64 (n,)."""
+    """Images float32, shape (n, 1, 28, 28) in 0..1 and labels int64, shape (n,)."""
     if split == "calibration":
         return _scaled("fashion-mnist-calibration.npz", split, 255)
     if split == "train":
@@ -80,8 +80,8 @@ class _Source:
 
 
 def _windows(text: str, split: str) -> Split:
-    """Windows of tokens int32 (n, context + 1) of a text, and which next tokens are scored, bool
-    (n, context).
+    """Windows of tokens int32, shape (n, context + 1) of a text, and which next tokens are scored,
+    bool, shape (n, context).
     """
     from pimlab.workload.language import TEXTS
 

@@ -61,8 +61,8 @@ MODELS: dict[str, Callable[[], Model]] = {
 
 
 def kjv_windows(model: str, split: str) -> tuple[np.ndarray, np.ndarray]:
-    """Windows of the King James Bible in a model's tokens: int32 (windows, context + 1), and bool
-    (windows, context).
+    """Windows of the King James Bible in a model's tokens: int32, shape (windows, context + 1), and
+    bool, shape (windows, context).
 
     The second array says which next tokens are scored: all but the padding of the last window.
     """

@@ -59,7 +59,7 @@ def minilm_int8(dims: dict[str, int] | None = None) -> Model:
 
 
 def _two_inputs(ids: np.ndarray) -> dict[str, np.ndarray]:
-    """The graph's inputs of token numbers int (n, tokens), 0 where padded."""
+    """The graph's inputs of token numbers int, shape (n, tokens), 0 where padded."""
     return {"input_ids": np.asarray(ids), "attention_mask": (np.asarray(ids) != 0).astype(np.int64)}
 
 
@@ -68,7 +68,7 @@ def _three_inputs(ids: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def pooled(hidden: np.ndarray, feeds: dict[str, np.ndarray]) -> np.ndarray:
-    """float32 (n, width), the mean of hidden (n, tokens, width) over the tokens that are no
+    """float32, shape (n, width), the mean of hidden (n, tokens, width) over the tokens that are no
     padding, of length one.
     """
     mask = feeds["attention_mask"][..., None].astype(np.float32)
@@ -237,8 +237,8 @@ def _model(graph: _Graph, output: str, length: int) -> Any:
 
 
 def lee(split: str) -> tuple[np.ndarray, np.ndarray]:
-    """Token numbers int64 (n, LENGTH) and, for "test", float64 (50, 51): a document's index and its
-    judged likeness to all.
+    """Token numbers int64, shape (n, LENGTH) and, for "test", float64, shape (50, 51): a document's
+    index and its judged likeness to all.
 
     "calibration" gives 64 other news texts of the same collection, whose labels are empty.
     ImportError says what to install; the texts belong to gensim's tests and are read there, not
@@ -254,7 +254,7 @@ def lee(split: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def token_numbers(texts: list[str]) -> np.ndarray:
-    """int64 (n, LENGTH) of WordPiece token numbers, 0 where padded; ImportError says what to
+    """int64, shape (n, LENGTH) of WordPiece token numbers, 0 where padded; ImportError says what to
     install.
     """
     try:

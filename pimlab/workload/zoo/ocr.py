@@ -57,8 +57,8 @@ def recogniser(dims: dict[str, int] | None = None) -> Model:
 
 
 def best_characters(scores: np.ndarray, feeds: dict[str, np.ndarray]) -> np.ndarray:
-    """int64 (n, steps): the likeliest character at each step of scores (n, steps, characters); 0 is
-    the blank.
+    """int64, shape (n, steps): the likeliest character at each step of scores (n, steps,
+    characters); 0 is the blank.
     """
     return scores.argmax(axis=2)
 
@@ -73,8 +73,8 @@ def characters() -> tuple[str, ...]:
 
 
 def rendered(deviation: int, split: str) -> tuple[np.ndarray, np.ndarray]:
-    """Lines float32 (n, 3, HEIGHT, WIDTH) in -1..1 and their characters' numbers int64 (n,
-    LETTERS), 0 behind the end.
+    """Lines float32, shape (n, 3, HEIGHT, WIDTH) in -1..1 and their characters' numbers int64,
+    shape (n, LETTERS), 0 behind the end.
     """
     texts = _texts(split)
     number = {character: index for index, character in enumerate(characters())}
@@ -118,8 +118,8 @@ def _font() -> object:
 
 
 def _drawn(text: str) -> np.ndarray:
-    """float64 (HEIGHT, up to WIDTH), 255 where white, as tight as a detector's box; a longer line
-    is squeezed.
+    """float64, shape (HEIGHT, up to WIDTH), 255 where white, as tight as a detector's box; a longer
+    line is squeezed.
     """
     from PIL import Image, ImageDraw
 

@@ -23,8 +23,8 @@ def load_small(path: str | Path, name: str, sha256: str) -> LanguageModel:
     """The model of an .npz file of the training script; ModelError names the file where it is
     damaged.
 
-    The file holds `shape` (JSON), `merges` int16 (merges, 2), and float16 arrays by the names of
-    the model.
+    The file holds `shape` (JSON), `merges` int16, shape (merges, 2), and float16 arrays by the
+    names of the model.
     """
     arrays = _arrays(Path(path))
     shape = DecoderShape(**json.loads(str(arrays.pop("shape"))))

@@ -74,8 +74,8 @@ def _parkinson() -> Samples:
 
 
 def _motions() -> Samples:
-    """Ten seconds of a smart watch, 6 channels x 100 steps, flat; 40 recordings train and 40 test,
-    as published.
+    """Ten seconds [s] of a smart watch, 6 channels x 100 steps, flat; 40 recordings train and 40
+    test, as published.
     """
     parts = [_motion_file(split) for split in ("TRAIN", "TEST")]
     return np.concatenate([x for x, _ in parts]), np.concatenate([y for _, y in parts])
@@ -184,8 +184,8 @@ def _splits(name: str) -> dict[str, Samples]:
 
 
 def samples(name: str, split: str) -> Samples:
-    """Measurements float32 (n, features) and classes int64 (n,) of a split; ImportError says what
-    to install.
+    """Measurements float32, shape (n, features) and classes int64, shape (n,) of a split;
+    ImportError says what to install.
     """
     return _splits(name)[split]
 
