@@ -35,6 +35,7 @@ def fullest(
             last=last,
             microbatches=one.microbatches,
             attention=one.attention,
+            expert=one.expert,
         )
         for first, last in sides
     ]

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from pimlab.constants import Constant
-from pimlab.cost import Energy, price
+from pimlab.cost import Energy, Prices, price
 from pimlab.machine.protocol import MacOp, Target, VectorOp
 
 Op = MacOp | VectorOp
@@ -105,9 +105,15 @@ def placed(chip: Target, held: tuple[tuple[MacOp, int], ...]) -> tuple[Target, .
     return tuple(found)
 
 
+@lru_cache(maxsize=4096)
+def _prices(machine: Target) -> Prices:
+    """Prices follow technology and format; looked up once a machine."""
+    return machine.prices
+
+
 @lru_cache(maxsize=65536)
 def _one(machine: Target, op: Op) -> Cost:
-    energy = price(machine.events(op), machine.prices)
+    energy = price(machine.events(op), _prices(machine))
     joules = _summed(energy).times(machine.throttled(op))
     return Cost(sum(machine.latency(op).values()), joules)
 

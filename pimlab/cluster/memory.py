@@ -47,9 +47,12 @@ def stage_operators(
     first: bool,
     last: bool,
     attention: str = "heads",
+    expert: int = 1,
 ) -> Counted:
-    """(operator, how many of it with data of their own) of a stage of `layers` layers."""
-    found = [(op, layers) for op in layer_macs(shape, work, tensor, attention)]
+    """(operator, how many of it with data of their own) of a stage of `layers` layers, all experts
+    of a chip included.
+    """
+    found = [(op, layers) for op in layer_macs(shape, work, tensor, attention, expert, True)]
     ends = (first_ops(shape, work) if first else ()) + (
         last_ops(shape, work, tensor) if last else ()
     )
@@ -75,6 +78,7 @@ def held(
     microbatches: int = 1,
     optimiser: float = 0.0,
     attention: str = "heads",
+    expert: int = 1,
     side: str = WHOLE,
 ) -> tuple[Held, ...]:
     """What each machine of one chip of a stage holds, the one that fills its memory most counted.
@@ -83,7 +87,9 @@ def held(
     weight itself (gradients, moments).  side : "whole" stages, or only their "weights" or "cache"
     where attention runs on other chips.
     """
-    ops = of_side(stage_operators(shape, work, tensor, layers, first, last, attention), side)
+    ops = of_side(
+        stage_operators(shape, work, tensor, layers, first, last, attention, expert), side
+    )
     kept = float(microbatches)
     if attention == "sequences":
         kept = -(-work.batch * microbatches // tensor) / -(-work.batch // tensor)
@@ -100,7 +106,9 @@ def held(
             machine=machine.name,
             weights=weights + table,
             cache=_cache(shape, work, machine.activation_bits, cache),
-            activations=_activations(shape, work, tensor, machine.activation_bits) if mine else 0.0,
+            activations=_activations(shape, work, tensor, expert, machine.activation_bits)
+            if mine
+            else 0.0,
             optimiser=optimiser * counts,
         )
         size = memory_bytes(rack, i)
@@ -127,10 +135,12 @@ def _cache(
     return sum(shape.head_width * work.context * op.groups * n for op, n in ops) * bits / 8
 
 
-def _activations(shape: DecoderShape, work: Work, tensor: int, bits: float) -> float:
+def _activations(shape: DecoderShape, work: Work, tensor: int, expert: int, bits: float) -> float:
     """The largest set that is alive at once: residual, norm and both halves of a layer, or the
     logits.
     """
-    layer = work.tokens * (4 * shape.width + 2 * shape.hidden // tensor)
+    networks, rows = shape.routed(work.tokens, expert)
+    inner = networks * rows * 2 * shape.hidden // (tensor // expert)
+    layer = work.tokens * 4 * shape.width + inner
     logits = work.batch * -(-shape.vocabulary // tensor)
     return max(layer, logits) * bits / 8

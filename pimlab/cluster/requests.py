@@ -247,7 +247,7 @@ class Planner:
 
 def _cut(side: Side) -> tuple[int, ...]:
     one = side.degrees
-    return side.rack, one.tensor, one.pipeline, one.data
+    return side.rack, one.tensor, one.pipeline, one.data, one.expert
 
 
 def _best(sides: Iterable[Side], by: int) -> Side:

@@ -22,7 +22,7 @@ from pimlab.cluster.mixed import MixedPlan, plan_mixed
 from pimlab.cluster.phases import ARRANGEMENTS, Requests
 from pimlab.cluster.plans import OBJECTIVES, PHASES, ParallelPlan, price_a_token
 from pimlab.cluster.requests import RequestPlan, free, plan_requests
-from pimlab.cluster.shards import Work, check_tensor
+from pimlab.cluster.shards import Work, check_expert, check_tensor
 from pimlab.cluster.steps import Degrees, Pricer, Step, part_of
 from pimlab.cluster.training import Training
 from pimlab.cluster.training_search import TrainingPlan, best_training
@@ -52,8 +52,8 @@ def parallelise(
     token; needs `Cluster(price=...)`).  batch : sequences at once; context : tokens of each, new
     ones included (the model's longest unless given).  phase : "decode" (one token a sequence) or
     "prefill" (all tokens of the prompts).  within : no step may take longer.  degrees : `tensor`,
-    `pipeline`, `data`, `microbatches` that are to be kept.  attention : dealt out over the chips of
-    a stage by "heads", or by whole "sequences".
+    `pipeline`, `data`, `microbatches`, `expert` that are to be kept.  attention : dealt out over
+    the chips of a stage by "heads", or by whole "sequences".
     A cluster with racks beside it gives a MixedPlan, whose stages are proved the best to 1 % by
     integer programs; attention may run on another rack than the products with weights.
     phase "both" gives a RequestPlan: requests of `context` tokens, the last `output` of which are
@@ -177,6 +177,11 @@ def _shape(model: Any) -> tuple[DecoderShape, str]:
             f"parallelise: model={model!r:.60} has no decoder shape; write for example "
             "pimlab.load_model('llama2-70b')"
         )
+    if shape.window is not None:
+        raise ValueError(
+            f"parallelise: layers that look at the last window={shape.window} tokens alone are not "
+            "cut over chips; allowed: models whose layers are equal"
+        )
     return shape, getattr(model, "name", "the model")
 
 
@@ -211,8 +216,10 @@ def _check(
     for name in degrees:
         if name not in DEGREES:
             raise TypeError(unknown("parallelise: degree", name, DEGREES))
-    given = Degrees().but(**degrees)
+    given = Degrees().but(**{name: n for name, n in degrees.items() if name != "expert"})
     check_tensor(shape, given.tensor)
+    if "expert" in degrees:
+        check_expert(shape, given.tensor, degrees["expert"])
     if shape.layers % given.pipeline:
         allowed = [p for p in range(1, shape.layers + 1) if shape.layers % p == 0]
         raise ValueError(

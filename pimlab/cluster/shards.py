@@ -16,7 +16,12 @@ from functools import lru_cache
 
 from pimlab.machine.protocol import MacOp, VectorOp
 from pimlab.values import Value, integer
-from pimlab.workload.language.shape import DecoderShape
+from pimlab.workload.language.shape import (
+    FEED_FORWARD,
+    DecoderShape,
+    network_vectors,
+    products,
+)
 
 Op = MacOp | VectorOp
 
@@ -63,23 +68,51 @@ def check_tensor(shape: DecoderShape, tensor: int) -> None:
         )
 
 
+def expert_degrees(shape: DecoderShape, tensor: int) -> tuple[int, ...]:
+    """Over how many of `tensor` chips the experts can be dealt out evenly."""
+    most = max(1, shape.expert_count)
+    return tuple(e for e in range(1, min(tensor, most) + 1) if tensor % e == 0 and most % e == 0)
+
+
+def check_expert(shape: DecoderShape, tensor: int, expert: int) -> None:
+    """ValueError where the experts are not dealt out evenly over chips of the stage."""
+    allowed = expert_degrees(shape, tensor)
+    if expert not in allowed:
+        raise ValueError(
+            f"expert={expert} does not divide {shape.expert_count} experts and tensor={tensor}; "
+            f"allowed: {', '.join(map(str, allowed))}"
+        )
+
+
 @lru_cache(maxsize=16384)
 def layer_macs(
-    shape: DecoderShape, work: Work, tensor: int = 1, attention: str = "heads"
+    shape: DecoderShape,
+    work: Work,
+    tensor: int = 1,
+    attention: str = "heads",
+    expert: int = 1,
+    every: bool = False,
 ) -> tuple[MacOp, ...]:
     """The MAC operators of one layer on one of `tensor` chips, in the order they run; attention is
-    dealt out by "heads" or by "sequences".
+    dealt out by "heads" or by "sequences", experts over `expert` of the chips.
+
+    every : products of all experts, for what a chip holds; else of those that a token chooses.
     """
     held = max(1, shape.kv_heads // tensor)
     heads, size, m = shape.heads // tensor, shape.head_width, work.tokens
     cut = {"q": heads * size, "k": held * size, "v": held * size}
-    cut |= dict.fromkeys(("gate", "up"), -(-shape.hidden // tensor))
+    hidden = -(-shape.hidden // (tensor // expert))
+    cut |= dict.fromkeys(("gate", "up"), hidden)
+    networks, rows = shape.routed(m, expert, every)
     ops = {
         name: MacOp(name=name, m=m, k=k, n=cut.get(name, n))
-        for name, (k, n) in shape.matrices.items()
+        for name, (_, _, k, n) in products(shape, m).items()
     }
+    for name in FEED_FORWARD:
+        if name in ops:
+            ops[name] = ops[name].but(m=rows, groups=networks)
     ops["o"] = ops["o"].but(k=heads * size)
-    ops["down"] = ops["down"].but(k=-(-shape.hidden // tensor))
+    ops["down"] = ops["down"].but(k=hidden)
     whole = attention == "sequences"
     cached = MacOp(
         name="scores",
@@ -103,6 +136,7 @@ def layer_vectors(
     tensor: int = 1,
     sequence: bool = False,
     attention: str = "heads",
+    expert: int = 1,
 ) -> tuple[VectorOp, ...]:
     """The operators of one layer that are no MAC, on one of `tensor` chips.
 
@@ -112,18 +146,23 @@ def layer_vectors(
     m, whole = work.tokens, -(-work.tokens // tensor) if sequence else work.tokens
     heads, held = shape.heads // tensor, max(1, shape.kv_heads // tensor)
     gated = shape.feed_forward == "swiglu"
-    norm, hidden = "rmsnormalization" if gated else "layernormalization", -(-shape.hidden // tensor)
+    norm = "rmsnormalization" if gated else "layernormalization"
+    networks, rows = shape.routed(m, expert)
+    hidden = -(-shape.hidden // (tensor // expert))
     looking = shape.heads * -(-work.batch // tensor) * work.queries
     looking = looking if attention == "sequences" else heads * m
-    rotary = ("rotaryembedding", "rotaryembedding", (heads + held) * shape.head_width * m)
-    activation = [("swish", "swish", hidden * m), ("mul", "mul", hidden * m)]
+    q, k = heads * shape.head_width * m, held * shape.head_width * m
     each = [
         ("attention_norm", norm, shape.width * whole),
-        *([rotary] if gated else []),
+        *([("q_norm", norm, q), ("k_norm", norm, k)] if shape.qk_norm else []),
+        *([("rotaryembedding", "rotaryembedding", q + k)] if gated else []),
+        *([("cap", "tanh", looking * work.seen)] if shape.attention_cap else []),
         ("softmax", "softmax", looking * work.seen),
+        *([("attention_post_norm", norm, shape.width * whole)] if shape.post_norms else []),
         ("attention_add", "add", shape.width * whole),
         ("ffn_norm", norm, shape.width * whole),
-        *(activation if gated else [("gelu", "gelu", hidden * m)]),
+        *network_vectors(shape, m, networks * rows, hidden),
+        *([("ffn_post_norm", norm, shape.width * whole)] if shape.post_norms else []),
         ("ffn_add", "add", shape.width * whole),
     ]
     return tuple(VectorOp(name=name, kind=kind, elements=n) for name, kind, n in each)

@@ -33,6 +33,7 @@ class Degrees(Value):
 
     sequence : norms and additions of a stage cut by tokens (sequence parallelism).
     attention : dealt out over the chips of a stage by "heads", or by whole "sequences".
+    expert : chips of a stage that experts are dealt out over; `tensor / expert` share each.
     """
 
     tensor: int = integer(1, default=1)
@@ -41,10 +42,13 @@ class Degrees(Value):
     microbatches: int = integer(1, default=1)
     sequence: bool = False
     attention: str = choice("heads", "sequences", default="heads")
+    expert: int = integer(1, default=1)
 
     def check(self) -> None:
-        """`sequence` is a bool."""
+        """`sequence` is a bool; experts go over chips that share layers."""
         truth("Degrees: sequence", self.sequence)
+        if self.tensor % self.expert:
+            raise ValueError(f"Degrees expert={self.expert} does not divide tensor={self.tensor}")
 
     @property
     def chips(self) -> int:
@@ -54,6 +58,7 @@ class Degrees(Value):
     def __str__(self) -> str:
         text = f"tensor {self.tensor} x pipeline {self.pipeline} x data {self.data}"
         parts = f", {self.microbatches} microbatches" if self.microbatches > 1 else ""
+        parts += f", experts over {self.expert}" if self.expert > 1 else ""
         parts += ", sequence parallel" if self.sequence else ""
         return text + parts + (", attention by sequences" if self.attention == "sequences" else "")
 
@@ -132,8 +137,14 @@ class Costs(NamedTuple):
 
 
 Exchange = tuple[float, Joules]
-ATTENTION = ("scores", "softmax", "values")
+ATTENTION = ("scores", "cap", "softmax", "values")
 """Operators whose work grows with the context."""
+
+
+def shape_passes(shape: DecoderShape, tokens: int) -> int:
+    """Passes through feed-forward networks that `tokens` tokens make, all experts together."""
+    networks, rows = shape.routed(tokens)
+    return networks * rows
 
 
 class Pricer:
@@ -150,7 +161,7 @@ class Pricer:
 
     def chip(self, part: Work, degrees: Degrees, layers: int) -> Costs:
         """What one chip of a stage of `layers` does."""
-        cut = degrees.tensor, degrees.sequence, degrees.attention
+        cut = degrees.tensor, degrees.sequence, degrees.attention, degrees.expert
         key = part.batch, part.queries, part.context, *cut, layers
         if key not in self._chips:
             self._chips[key] = self._chip(part, degrees, layers)
@@ -158,10 +169,10 @@ class Pricer:
 
     def _chip(self, part: Work, degrees: Degrees, layers: int) -> Costs:
         chip, tensor, shape = self.rack.chip, degrees.tensor, self.shape
-        how = degrees.attention
-        where = placed(chip, stage_operators(shape, part, tensor, layers, True, True, how))
-        vectors = layer_vectors(shape, part, tensor, degrees.sequence, how)
-        ops: tuple[Op, ...] = (*layer_macs(shape, part, tensor, how), *vectors)
+        how = degrees.attention, degrees.expert
+        where = placed(chip, stage_operators(shape, part, tensor, layers, True, True, *how))
+        vectors = layer_vectors(shape, part, tensor, degrees.sequence, *how)
+        ops: tuple[Op, ...] = (*layer_macs(shape, part, tensor, *how), *vectors)
         first = cost(chip, where, first_ops(shape, part))
         last = cost(chip, where, last_ops(shape, part, tensor))
         looking = cost(chip, where, [op for op in ops if op.name in ATTENTION])
@@ -183,16 +194,27 @@ class Pricer:
     def within_layer(self, part: Work, degrees: Degrees, word: float) -> Exchange:
         """(seconds, energy) of the collectives of one layer: two all-reduces; with attention by
         sequences, queries, keys and values are gathered to their chip and the result dealt out.
+        Where experts are dealt out, tokens go to them and come back by all-to-all, if that is
+        faster than the second all-reduce.
         """
         shape, chips = self.shape, degrees.tensor
         reduce = self.exchange("all-reduce", part.tokens * shape.width * word, chips)
-        seconds, energy = 2 * reduce[0], reduce[1].times(2)
+        routed = self._routed(part, degrees, word) if degrees.expert > 1 else reduce
+        second = min(reduce, routed, key=lambda one: one[0])
+        seconds, energy = reduce[0] + second[0], reduce[1].plus(second[1])
         if degrees.attention == "sequences":
             for heads in (shape.heads + 2 * shape.kv_heads, shape.heads):
                 message = part.tokens * heads * shape.head_width * word
                 more = self.exchange("all-gather", message, chips)
                 seconds, energy = seconds + more[0], energy.plus(more[1])
         return seconds, energy
+
+    def _routed(self, part: Work, degrees: Degrees, word: float) -> Exchange:
+        """Two all-to-alls: each chip's share of the tokens to the experts, and their results."""
+        passes = shape_passes(self.shape, part.tokens)
+        message = -(-passes // degrees.tensor) * self.shape.width * word
+        seconds, energy = self.exchange("all-to-all", message, degrees.tensor)
+        return 2 * seconds, energy.times(2)
 
     def _crossing(self, operation: str, message: float, workers: int, stride: int) -> Exchange:
         if workers == 1:

@@ -16,23 +16,13 @@ from pimlab.cluster.cluster import Cluster
 from pimlab.cluster.costs import cost, placed
 from pimlab.cluster.memory import stage_operators
 from pimlab.cluster.shards import Op, Work, first_ops, last_ops, layer_macs, layer_vectors
-from pimlab.cluster.steps import Degrees, Pricer, part_of
+from pimlab.cluster.steps import ATTENTION, Degrees, Pricer, part_of
 from pimlab.machine.protocol import MacOp, Target
 from pimlab.workload.language.shape import DecoderShape
 
 FIRST_HALF = frozenset(
-    [
-        "q",
-        "k",
-        "v",
-        "scores",
-        "values",
-        "o",
-        "attention_norm",
-        "rotaryembedding",
-        "softmax",
-        "attention_add",
-    ]
+    ["q", "k", "v", "o", *ATTENTION, "attention_norm", "q_norm", "k_norm"]
+    + ["rotaryembedding", "attention_post_norm", "attention_add"]
 )
 
 
@@ -133,15 +123,16 @@ class Trace:
         return Task(f"{name} {operation}", COLLECTIVE, seconds, (), tuple(numbers.items()))
 
     def _half(self, first: bool) -> tuple[Op, ...]:
-        cut = self.degrees.tensor, self.degrees.sequence, self.degrees.attention
-        macs = layer_macs(self.pricer.shape, self.part, cut[0], cut[2])
+        one = self.degrees
+        cut = one.tensor, one.sequence, one.attention, one.expert
+        macs = layer_macs(self.pricer.shape, self.part, cut[0], *cut[2:])
         ops: tuple[Op, ...] = (*macs, *layer_vectors(self.pricer.shape, self.part, *cut))
         return tuple(op for op in ops if (op.name in FIRST_HALF) == first)
 
     def _piece(self, name: str, ops: tuple[Op, ...]) -> Piece:
         chip, shape = self.pricer.rack.chip, self.pricer.shape
         layers = -(-shape.layers // self.degrees.pipeline)
-        cut = self.degrees.tensor, layers, True, True, self.degrees.attention
+        cut = self.degrees.tensor, layers, True, True, self.degrees.attention, self.degrees.expert
         where = placed(chip, stage_operators(shape, self.part, *cut))
         macs = [op for op in ops if isinstance(op, MacOp)]
         bits = sum(op.k * op.n * op.groups * _bits(chip, op) for op in macs)

@@ -226,6 +226,8 @@ def _square(op: MacOp, work: Work) -> MacOp:
 
 
 def _check(shape: DecoderShape, rack: Cluster, training: Training) -> None:
+    if shape.expert_count:
+        raise ValueError("training of a model with experts is not offered; allowed: its inference")
     check_tensor(shape, training.tensor)
     stages = training.pipeline * training.chunks
     if shape.layers % stages:

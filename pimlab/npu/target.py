@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -443,9 +443,10 @@ class Npu(Target):
         """
         if not ops:
             return self
-        return self._settled(ops)._prefetching(ops)
+        counted = Counter(ops)  # the layers of a decoder are equal: each is looked at once
+        return self._settled(counted)._prefetching(counted)
 
-    def _prefetching(self, ops: tuple[MacOp, ...]) -> Self:
+    def _prefetching(self, ops: Counter[MacOp]) -> Self:
         """With the transfers hidden that fit where the DRAM channel would wait for the arrays.
 
         That holds where the largest weights fit beside what is alive; activations that come from
@@ -457,19 +458,19 @@ class Npu(Target):
         if not self.memory.prefetch or self.memory.activations_in == "dram" or room < ahead:
             return self
         waits = spare = 0.0
-        for op in ops:
+        for op, times in ops.items():
             for count, each in self._parts(op):
                 busy, transfer = self._seconds(each)
                 exposed = sum(self._phases(each).values()) - busy
-                waits += count * exposed
-                spare += count * max(0.0, busy - transfer)
+                waits += times * count * exposed
+                spare += times * count * max(0.0, busy - transfer)
         return self if waits <= 0 else self.but(hidden=min(1.0, spare / waits))
 
-    def _settled(self, ops: tuple[MacOp, ...]) -> Self:
+    def _settled(self, ops: Counter[MacOp]) -> Self:
         """With weights and the size of parts of a batch where they make least traffic."""
         most = max(op.inferences for op in ops)
         sizes = _sizes(min(most, self.memory.together or most))
-        held = sum(right(op, self._widths) for op in ops if lasts(op))
+        held = sum(times * right(op, self._widths) for op, times in ops.items() if lasts(op))
         for size in sizes:
             room = self.memory.sram - held - self._alive(ops, size)
             if room >= 0 and self.memory.weights_in == "sram":
@@ -478,12 +479,12 @@ class Npu(Target):
         if self.memory.activations_in == "dram":
             return away
         ways = [away._of_memory(together=size if size < most else None) for size in sizes]
-        return min(ways, key=lambda way: sum(way._traffic(op) for op in ops))
+        return min(ways, key=lambda way: sum(n * way._traffic(op) for op, n in ops.items()))
 
     def _of_memory(self, **changes: Any) -> Self:
         return self.but(memory=self.memory.but(**changes))
 
-    def _alive(self, ops: tuple[MacOp, ...], size: int) -> float:
+    def _alive(self, ops: Iterable[MacOp], size: int) -> float:
         """Bits of the largest activations of the inferences that go through together."""
         if self.memory.activations_in == "dram":
             return 0.0

@@ -106,6 +106,7 @@ def test_a_plan_answers_for_another_batch_and_context():
     [
         (lambda: pim.parallelise(SMALL, cluster(8), "latnecy"), "did you mean 'latency'"),
         (lambda: pim.parallelise(SMALL, cluster(8), phase="prefil"), "did you mean 'prefill'"),
+        (lambda: pim.parallelise(SMALL.but(window=8), cluster(8)), "window=8 tokens alone"),
         (lambda: pim.parallelise(SMALL, cluster(8), "cost"), "needs the price of a chip"),
         (lambda: pim.parallelise(SMALL, cluster(8), tensor=3), "tensor=3 does not divide 8 heads"),
         (

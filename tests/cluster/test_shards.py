@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from pimlab.cluster import Work
 from pimlab.cluster.shards import (
     cache_values,
+    check_expert,
     check_tensor,
+    expert_degrees,
     first_ops,
     last_ops,
     layer_macs,
@@ -17,6 +19,7 @@ from pimlab.cluster.shards import (
     tensor_degrees,
     vocabulary_weight_count,
 )
+from pimlab.workload.language.experts import ExpertShape
 from pimlab.workload.language.shape import mac_ops, vector_ops
 
 
@@ -98,3 +101,29 @@ def test_attention_by_sequences_keeps_heads_together():
     )
     assert softmax.elements == 8 * 3 * 64
     assert layer_macs(SMALL, work, 1, "sequences") == layer_macs(SMALL, work)
+
+
+EXPERTS = ExpertShape(
+    vocabulary=96, width=64, layers=6, heads=8, kv_heads=4, head_width=8, hidden=96, context=128,
+    experts=8, active=2,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("expert", [1, 2, 4])
+def test_experts_dealt_out_do_the_same_work(expert):
+    """64 tokens touch every expert: over four chips the products add up, however they are cut."""
+    work = Work(batch=64, context=64)
+    whole = {op.name: op.macs for op in layer_macs(EXPERTS, work)}
+    shard = {op.name: op for op in layer_macs(EXPERTS, work, 4, expert=expert)}
+    for name in ("gate", "up", "down"):
+        assert shard[name].groups == 8 // expert
+        assert 4 * shard[name].macs == whole[name]
+    held = {op.name: op for op in layer_macs(EXPERTS, Work(batch=1, context=1), 4, every=True)}
+    assert held["gate"].groups == 8
+
+
+def test_experts_that_chips_cannot_share_are_refused():
+    assert expert_degrees(EXPERTS, 4) == (1, 2, 4)
+    assert expert_degrees(SMALL, 4) == (1,)
+    with pytest.raises(ValueError, match="expert=3 does not divide 8 experts and tensor=4"):
+        check_expert(EXPERTS, 4, 3)

@@ -12,6 +12,7 @@ from pimlab.cluster import Degrees, Work
 from pimlab.cluster.shards import layer_macs
 from pimlab.cluster.steps import Pricer, balanced, part_of
 from pimlab.plan import planned
+from pimlab.workload.language.experts import ExpertShape
 
 WORK = Work(batch=8, context=64)
 RACK = cluster(16)
@@ -103,3 +104,23 @@ def test_attention_by_sequences_gathers_what_it_reads():
     assert whole.exchange == pytest.approx(cut.exchange + 6 * gathered)
     attention = 2 * 8 * 8 * 64 * 1e-9
     assert whole.compute == pytest.approx(cut.compute + 6 * attention * 3 / 4)
+
+
+def test_experts_send_tokens_where_that_is_faster():
+    """Two all-to-alls of two passes a token against an all-reduce of every token."""
+    shape = ExpertShape(
+        vocabulary=96, width=64, layers=6, heads=8, kv_heads=4, head_width=8, hidden=96,
+        context=128, experts=8, active=1,
+    )  # fmt: skip
+    work, pricer = Work(batch=64, context=64), Pricer(shape, RACK)
+    cut, dealt = (pricer.step(work, Degrees(tensor=4, expert=e)) for e in (1, 4))
+    reduce = RACK.seconds("all-reduce", 64 * 64 * 2, 4)
+    routed = 2 * RACK.seconds("all-to-all", 16 * 64 * 2, 4)
+    assert cut.exchange == pytest.approx(12 * reduce + RACK.seconds("all-gather", 64 * 96 * 2, 4))
+    assert cut.exchange - dealt.exchange == pytest.approx(6 * max(0.0, reduce - routed))
+    assert dealt.compute == pytest.approx(cut.compute)
+
+
+def test_experts_go_over_chips_of_a_stage():
+    with pytest.raises(ValueError, match="expert=3 does not divide tensor=4"):
+        Degrees(tensor=4, expert=3)

@@ -127,3 +127,9 @@ def test_bad_input_is_refused_by_name(make, text):
 def test_a_training_must_be_given():
     with pytest.raises(TypeError, match="phase='training' needs training="):
         pim.parallelise(PLAIN, cluster(2, machine=Clock()), phase="training")
+
+
+def test_training_with_experts_is_refused():
+    shape = pim.load_model("mixtral-8x7b").shape
+    with pytest.raises(ValueError, match="training of a model with experts is not offered"):
+        training_step(shape, cluster(8), ONE)

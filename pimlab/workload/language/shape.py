@@ -108,6 +108,15 @@ class DecoderShape(Value):
         return attention | gate | {"up": (d, f), "down": (f, d)}
 
     @property
+    def expert_count(self) -> int:
+        """Feed-forward networks of a layer that a router chooses from; 0 without a router."""
+        return 0
+
+    def routed(self, tokens: int, chips: int = 1, every: bool = False) -> tuple[int, int]:
+        """(feed-forward networks, tokens of each) on one chip; `language.experts` has several."""
+        return 1, tokens
+
+    @property
     def layer_weights(self) -> int:
         """Weights of the linear layers, without the head."""
         return self.layers * sum(k * n for k, n in self.matrices.values())
@@ -196,6 +205,20 @@ def checked_point(shape: DecoderShape, context: int, batch: int) -> None:
         raise ValueError(f"batch={batch} is outside 1..; allowed: one sequence or more")
 
 
+FEED_FORWARD = ("gate", "up", "down")
+
+
+def products(shape: DecoderShape, tokens: int) -> dict[str, tuple[int, int, int, int]]:
+    """(networks, rows, k, n) of the products with weights of one layer by name, in order."""
+    found = {}
+    for name, (k, n) in shape.matrices.items():
+        if shape.expert_count and name == FEED_FORWARD["gate" not in shape.matrices]:
+            found["router"] = (1, tokens, shape.width, shape.expert_count)
+        networks, rows = shape.routed(tokens) if name in FEED_FORWARD else (1, tokens)
+        found[name] = (networks, rows, k, n)
+    return found
+
+
 def mac_ops(shape: DecoderShape, context: int, batch: int = 1) -> tuple[MacOp, ...]:
     """The MAC operators of one decoding step, in the order they run.
 
@@ -208,8 +231,8 @@ def mac_ops(shape: DecoderShape, context: int, batch: int = 1) -> tuple[MacOp, .
     ops = []
     for i in range(shape.layers):
         linear = {
-            name: MacOp(name=f"layer{i}.{name}", m=batch, k=k, n=n)
-            for name, (k, n) in shape.matrices.items()
+            name: MacOp(name=f"layer{i}.{name}", m=m, k=k, n=n, groups=networks)
+            for name, (networks, m, k, n) in products(shape, batch).items()
         }
         scores = MacOp(
             name=f"layer{i}.scores",
@@ -243,9 +266,9 @@ def vector_ops(shape: DecoderShape, context: int, batch: int = 1) -> tuple[Vecto
     norm = "rmsnormalization" if shape.feed_forward == "swiglu" else "layernormalization"
     ops = [VectorOp(name="embedding", kind="gather", elements=batch * shape.width)]
     ops += [
-        VectorOp(name=f"layer{i}.{name}", kind=kind, elements=batch * n)
+        VectorOp(name=f"layer{i}.{name}", kind=kind, elements=n)
         for i in range(shape.layers)
-        for name, kind, n in _layer_vectors(shape, norm, shape.span(i, context))
+        for name, kind, n in _layer_vectors(shape, norm, shape.span(i, context), batch)
     ]
     ops += [VectorOp(name="norm", kind=norm, elements=batch * shape.width)]
     if shape.logit_cap is not None:
@@ -253,25 +276,43 @@ def vector_ops(shape: DecoderShape, context: int, batch: int = 1) -> tuple[Vecto
     return tuple(ops)
 
 
-def _layer_vectors(shape: DecoderShape, norm: str, keys: int) -> list[tuple[str, str, int]]:
-    """(name, kind, elements of one sequence) of a layer's operators that are no MAC."""
-    gated, hidden, width = shape.feed_forward == "swiglu", shape.hidden, shape.width
-    q, k = shape.heads * shape.head_width, shape.kv_heads * shape.head_width
-    activation = "swish" if shape.gate == "silu" else "gelu"
+def _layer_vectors(
+    shape: DecoderShape, norm: str, keys: int, batch: int
+) -> list[tuple[str, str, int]]:
+    """(name, kind, elements) of a layer's operators that are no MAC."""
+    gated, width = shape.feed_forward == "swiglu", batch * shape.width
+    q, k = (batch * heads * shape.head_width for heads in (shape.heads, shape.kv_heads))
+    looking = batch * shape.heads * keys
+    networks, rows = shape.routed(batch)
     return [
         ("attention_norm", norm, width),
         *([("q_norm", norm, q), ("k_norm", norm, k)] if shape.qk_norm else []),
         *([("rotaryembedding", "rotaryembedding", q + k)] if gated else []),
-        *([("cap", "tanh", shape.heads * keys)] if shape.attention_cap else []),
-        ("softmax", "softmax", shape.heads * keys),
+        *([("cap", "tanh", looking)] if shape.attention_cap else []),
+        ("softmax", "softmax", looking),
         *([("attention_post_norm", norm, width)] if shape.post_norms else []),
         ("attention_add", "add", width),
         ("ffn_norm", norm, width),
-        *([(activation, activation, hidden)] if gated else [("gelu", "gelu", hidden)]),
-        *([("mul", "mul", hidden)] if gated else []),
+        *network_vectors(shape, batch, networks * rows, shape.hidden),
         *([("ffn_post_norm", norm, width)] if shape.post_norms else []),
         ("ffn_add", "add", width),
     ]
+
+
+def network_vectors(
+    shape: DecoderShape, tokens: int, passes: int, hidden: int
+) -> list[tuple[str, str, int]]:
+    """(name, kind, elements) of what the feed-forward networks of a layer do besides products, when
+    `tokens` tokens make `passes` passes through networks of width `hidden`.
+    """
+    gated = shape.feed_forward == "swiglu"
+    activation = "swish" if gated and shape.gate == "silu" else "gelu"
+    inner = [(activation, activation), *([("mul", "mul")] if gated else [])]
+    found = [(name, kind, hidden * passes) for name, kind in inner]
+    if shape.expert_count:
+        found.insert(0, ("router_softmax", "softmax", tokens * shape.expert_count))
+        found.append(("combine", "add", passes * shape.width))
+    return found
 
 
 def graph(shape: DecoderShape) -> Graph:
@@ -309,7 +350,13 @@ def _within_layer(shape: DecoderShape) -> list[tuple[str, str]]:
         pairs += [("mul", "down")]
     else:
         pairs += [("up", "gelu"), ("gelu", "down")]
-    pairs += _chain("down", *(["ffn_post_norm"] if shape.post_norms else []), "ffn_add")
+    if shape.expert_count:
+        first = ("gate", "up") if gated else ("up",)
+        pairs += _chain("ffn_norm", "router", "router_softmax")
+        pairs += [("router_softmax", name) for name in first]
+    ends = ["combine"] if shape.expert_count else []
+    ends += ["ffn_post_norm"] if shape.post_norms else []
+    pairs += _chain("down", *ends, "ffn_add")
     return [*pairs, ("attention_add", "ffn_add")]
 
 

@@ -12,6 +12,7 @@ import hashlib
 from typing import Any, NoReturn, Self
 
 from pimlab import catalogue
+from pimlab.workload.language.experts import ExpertShape
 from pimlab.workload.language.shape import DecoderShape, graph, mac_ops, vector_ops
 from pimlab.workload.model import Model, ModelError
 
@@ -73,9 +74,12 @@ def hyperscale(name: str) -> HyperscaleModel:
         field: int(entry[field].value)
         for field in ("vocabulary", "width", "layers", "heads", "kv_heads", "hidden", "context")
     }
-    shape = DecoderShape(
+    given: dict[str, Any] = {
         **sizes,
-        head_width=sizes["width"] // sizes["heads"],
-        feed_forward=entry.meta["feed_forward"],
-    )
-    return HyperscaleModel(name, shape)
+        "head_width": sizes["width"] // sizes["heads"],
+        "feed_forward": entry.meta["feed_forward"],
+    }
+    if "experts" in entry:
+        experts: dict[str, Any] = {word: int(entry[word].value) for word in ("experts", "active")}
+        return HyperscaleModel(name, ExpertShape(**given, **experts))
+    return HyperscaleModel(name, DecoderShape(**given))
