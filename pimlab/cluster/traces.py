@@ -20,10 +20,8 @@ from pimlab.cluster.steps import ATTENTION, Degrees, Pricer, part_of
 from pimlab.machine.protocol import MacOp, Target
 from pimlab.workload.language.shape import DecoderShape
 
-FIRST_HALF = frozenset(
-    ["q", "k", "v", "o", *ATTENTION, "attention_norm", "q_norm", "k_norm"]
-    + ["rotaryembedding", "attention_post_norm", "attention_add"]
-)
+NORMS = ("attention_norm", "q_norm", "k_norm", "attention_post_norm")
+FIRST_HALF = frozenset([*"qkvo", *ATTENTION, *NORMS, "rotaryembedding", "attention_add"])
 
 
 class Piece(NamedTuple):

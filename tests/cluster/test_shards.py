@@ -127,3 +127,15 @@ def test_experts_that_chips_cannot_share_are_refused():
     assert expert_degrees(SMALL, 4) == (1,)
     with pytest.raises(ValueError, match="expert=3 does not divide 8 experts and tensor=4"):
         check_expert(EXPERTS, 4, 3)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [SMALL.but(qk_norm=True, post_norms=True, attention_cap=50.0, gate="gelu"), EXPERTS],
+)
+def test_one_chip_does_every_vector_operator_of_the_workload(shape):
+    ours = {op.name: op.elements for op in layer_vectors(shape, Work(batch=2, context=16))}
+    theirs = {op.name: op.elements for op in vector_ops(shape, 16, 2)}
+    assert ours == {
+        name.removeprefix("layer0."): n for name, n in theirs.items() if name.startswith("layer0.")
+    }
