@@ -198,7 +198,9 @@ def _cite(options: argparse.Namespace) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; 0 when it answered, 2 when the input was wrong, 130 when it was stopped."""
+    """Run one command; its exit code (unit 1): 0 when it answered, 2 when the input was wrong, 130
+    when it was stopped.
+    """
     options = _parser().parse_args(arguments)
     try:
         options.act(options)

@@ -47,8 +47,8 @@ class Key(Value):
 
     @property
     def words(self) -> tuple[np.uint32, np.uint32]:
-        """The two 32-bit Philox key words of (seed, path): a BLAKE2b hash, so that paths do not
-        collide in practice.
+        """The two 32-bit Philox key words, uint32, shape (), of (seed, path): a BLAKE2b hash, so
+        that paths do not collide in practice.
         """
         text = repr((self.seed, self.path)).encode()
         low, high = np.frombuffer(hashlib.blake2b(text, digest_size=8).digest(), dtype="<u4")

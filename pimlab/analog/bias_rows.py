@@ -60,11 +60,13 @@ class BiasInRows(Programmed):
     def counted(
         self, x: np.ndarray, key: int | Key = 0, at: str | float = 0.0
     ) -> tuple[np.ndarray, Mapping[str, int]]:
-        """As `ProgrammedCrossbar.counted`."""
+        """As `ProgrammedCrossbar.counted`. x : float32, shape (batch, k);  y : float32,
+        shape (batch, n).
+        """
         return self.inner.counted(self._driven(x), key, at)
 
     def integrals(self, x: np.ndarray) -> Mapping[str, float]:
-        """As `ProgrammedCrossbar.integrals`."""
+        """As `ProgrammedCrossbar.integrals` [J]."""
         return self.inner.integrals(self._driven(x))
 
     def _driven(self, x: np.ndarray) -> np.ndarray:

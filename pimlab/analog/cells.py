@@ -105,7 +105,9 @@ class CellArray:
         )
 
     def cell_moments(self, now: np.ndarray, sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and variance of one read of cells `now` with `sigma` from `spread`, S and S^2."""
+        """Mean and variance of one read of cells `now` with `sigma` from `spread`, S and S^2.
+        float64, shape (devices, k, n).
+        """
         assert self.cell.read_noise is not None
         return self.cell.read_noise.moments(now, sigma)
 

@@ -54,7 +54,9 @@ class Readable(Protocol):
         """
 
     def baseline_read(self, x: np.ndarray, process: Key) -> np.ndarray:
-        """The same right after programming, at the temperature of programming."""
+        """The same right after programming, at the temperature of programming. Float32,
+        shape (rows, n).
+        """
 
 
 class DriftCompensation(Value):

@@ -72,7 +72,9 @@ class DAC(NonIdeal):
 
     @property
     def top(self) -> int:
-        """Code of a full-scale input. Offset binary counts half steps: odd codes -top..top."""
+        """Code of a full-scale input (unit: codes). Offset binary counts half steps: odd codes
+        -top..top.
+        """
         return (
             2 ** (self.bits - 1) - 1
             if self.codes in ("symmetric", "complement")
@@ -81,7 +83,7 @@ class DAC(NonIdeal):
 
     @property
     def drive(self) -> int:
-        """Largest code in one step."""
+        """Largest code in one step (unit: codes)."""
         return (
             self.top
             if self.encoding != "bit serial"
@@ -94,7 +96,7 @@ class DAC(NonIdeal):
 
     @property
     def steps(self) -> int:
-        """Reads an input takes."""
+        """Reads an input takes (unit: reads)."""
         if self.encoding != "bit serial":
             return 1
         return -(-self._magnitude_bits // self.slice_bits) + (self.codes == "complement")
@@ -179,7 +181,7 @@ class ADC(NonIdeal):
 
     @property
     def low(self) -> int:
-        """Smallest code."""
+        """Smallest code (unit: codes)."""
         return {
             "symmetric": 1 - 2 ** (self.bits - 1),
             "twos complement": -(2 ** (self.bits - 1)),
@@ -188,12 +190,14 @@ class ADC(NonIdeal):
 
     @property
     def high(self) -> int:
-        """Largest code: what full scale stands for."""
+        """Largest code: what full scale stands for (unit: codes)."""
         return 2**self.bits - 1 if self.codes == "unsigned" else 2 ** (self.bits - 1) - 1
 
     @property
     def noise(self) -> float:
-        """White noise at the input, rms codes: ENOB = bits - log2(1 + 12 noise^2) / 2."""
+        """White noise at the input, rms codes: ENOB = bits - log2(1 + 12 noise^2) / 2. In the unit
+        of codes.
+        """
         return 0.0 if self.enob is None else math.sqrt((4.0 ** (self.bits - self.enob) - 1) / 12)
 
     @property
@@ -275,7 +279,7 @@ class ADC(NonIdeal):
 @typed
 def lossless_bits(rows: int, weight_bits: int, input_bits: int, signed: bool = False) -> int:
     """ADC bits that tell apart every sum of `rows` products of digits of so many bits:
-    ceil(log2(rows (2^w-1)(2^x-1) + 1)).
+    ceil(log2(rows (2^w-1)(2^x-1) + 1)) (unit: bits).
 
     One more where the sums have a sign. ISAAC's w + v + log2(rows) (minus 1 for one-bit inputs or
     cells) is this for powers of two.

@@ -74,7 +74,7 @@ class Crossbar(ArrayDesign):
         scalings, bits moved.
 
         Only events that the macro prices are counted: what a published total already holds is not
-        charged twice.
+        charged twice. Unit: events.
         """
         if not isinstance(op, MacOp) or not self.serves(op):
             return {}
@@ -124,19 +124,19 @@ class Crossbar(ArrayDesign):
 
     @property
     def array_count(self) -> int | None:
-        """`capacity`."""
+        """`capacity` (unit: arrays)."""
         return self.capacity
 
     def arrays_of(self, op: MacOp | VectorOp) -> int:
-        """Arrays of all groups of `op`."""
+        """Arrays of all groups of `op` (unit: arrays)."""
         if not isinstance(op, MacOp) or not self.serves(op):
             return 0
         down, across = self.arrays(op)
         return op.groups * down * across
 
     def occupancy(self, op: MacOp | VectorOp) -> float:
-        """Share of the chip's arrays that the weights of `op` take up; 0 where their number is not
-        stated.
+        """Share of the chip's arrays that the weights of `op` take up (unit 1); 0 where their
+        number is not stated.
         """
         return 0.0 if self.capacity is None else self.arrays_of(op) / self.capacity
 

@@ -128,7 +128,7 @@ class ArrayDesign(Target):
 
     @property
     def background(self) -> float:
-        """What an empty cell conducts, relative to the conductance range."""
+        """What an empty cell conducts, relative to the conductance range (unit 1)."""
         return self.pair_cell.g_min / (self.pair_cell.g_max - self.pair_cell.g_min)
 
     @property
@@ -139,7 +139,7 @@ class ArrayDesign(Target):
     @property
     def array_columns(self) -> int:
         """Columns on the input lines of one array: `cols`, and its reference column where there is
-        one.
+        one (unit: columns).
         """
         return self.cols + (self.coding == "offset column")
 
@@ -150,7 +150,7 @@ class ArrayDesign(Target):
 
     @property
     def steps(self) -> int:
-        """Reads an input takes."""
+        """Reads an input takes (unit: reads)."""
         return 1 if self.dac is None else self.dac.steps
 
     @property
@@ -160,23 +160,23 @@ class ArrayDesign(Target):
 
     @property
     def drive(self) -> int:
-        """Code of a full input in one step; 1 without a DAC."""
+        """Code of a full input in one step (unit: codes); 1 without a DAC."""
         return 1 if self.dac is None else self.dac.drive
 
     @property
     def input_top(self) -> int:
-        """Code of a full input; 1 without a DAC."""
+        """Code of a full input (unit: codes); 1 without a DAC."""
         return 1 if self.dac is None else self.dac.top
 
     @property
     def weight_top(self) -> int:
-        """Code of a full-scale weight; 1 for analog weights."""
+        """Code of a full-scale weight (unit: codes); 1 for analog weights."""
         return 1 if self.slices is None else self.slices.top
 
     @property
     def final_divisor(self) -> int:
         """What sums are divided by at the end of a read: `input_top` where weights are integers, so
-        that sums of integer products stay integers until then; 1 for analog weights.
+        that sums of integer products stay integers until then (unit: codes); 1 for analog weights.
         """
         return 1 if self.slices is None else self.input_top
 
@@ -193,7 +193,7 @@ class ArrayDesign(Target):
 
     @property
     def input_bits(self) -> int:
-        """Bits of one input as it is stored; 16 where there is no DAC."""
+        """Bits of one input as it is stored (unit: bits); 16 where there is no DAC."""
         return SUM_BITS if self.dac is None else self.dac.bits
 
     @property
@@ -203,7 +203,7 @@ class ArrayDesign(Target):
 
     @property
     def columns_a_weight(self) -> int:
-        """Converted columns each weight column takes."""
+        """Converted columns each weight column takes (unit: columns)."""
         if self.slices is None:
             count = 1
         elif self.coding == "complement":
@@ -217,9 +217,11 @@ class ArrayDesign(Target):
         return isinstance(op, MacOp) and op.kind == "weights"
 
     def word_lines(self, op: MacOp) -> int:
-        """Inputs of one product, bias rows included."""
+        """Inputs of one product, bias rows included (unit: word lines)."""
         return op.k + (self.bias_rows or 0)
 
     def arrays(self, op: MacOp) -> tuple[int, int]:
-        """How many arrays one group's weights take along inputs and along outputs."""
+        """How many arrays one group's weights take along inputs and along outputs (unit:
+        arrays).
+        """
         return -(-self.word_lines(op) // self.rows), -(-op.n * self.columns_a_weight // self.cols)

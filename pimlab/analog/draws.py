@@ -15,6 +15,7 @@ def normals(key: Key, shape: tuple[int, ...], lane: int = 0) -> np.ndarray:
     row and column.
 
     Leading axes are flattened to rows, which start at `key.row`; the last axis is the column.
+    Returns an array of exactly `shape`; unit 1.
     """
     out = np.empty(
         (int(np.prod(shape[:-1], dtype=np.int64)), shape[-1]) if shape else (1, 1), np.float32
@@ -24,7 +25,7 @@ def normals(key: Key, shape: tuple[int, ...], lane: int = 0) -> np.ndarray:
 
 
 def uniforms(key: Key, shape: tuple[int, ...], lane: int = 0) -> np.ndarray:
-    """float32 uniforms in [0, 1) of `shape`, addressed as in `normals`."""
+    """float32 uniforms in [0, 1) of `shape`, addressed as in `normals`. Unit 1."""
     out = np.empty(
         (int(np.prod(shape[:-1], dtype=np.int64)), shape[-1]) if shape else (1, 1), np.float32
     )

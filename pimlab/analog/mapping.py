@@ -33,12 +33,12 @@ class Slices(Value):
 
     @property
     def top(self) -> int:
-        """Largest weight code: what the full-scale weight becomes."""
+        """Largest weight code: what the full-scale weight becomes (unit: codes)."""
         return 2 ** (self.bits - 1) - 1
 
     @property
     def largest_digit(self) -> int:
-        """What a cell at full conductance stands for."""
+        """What a cell at full conductance stands for (unit: codes)."""
         return 2**self.per_cell - 1
 
 

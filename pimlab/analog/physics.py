@@ -30,7 +30,7 @@ def amount(value: str | float, unit: str, name: str, least: float = 0.0) -> floa
 
 
 def some(value: str | float, unit: str, name: str) -> float:
-    """As `amount`, for what cannot be zero."""
+    """As `amount`, for what cannot be zero. Returns a float in `unit`."""
     size = amount(value, unit, name)
     if not size:
         raise ValueError(f"{name}={value!r}; allowed: above 0 {unit}".rstrip())
@@ -38,8 +38,8 @@ def some(value: str | float, unit: str, name: str) -> float:
 
 
 def count(value: int, name: str, least: int = 1) -> int:
-    """`value` as an int of at least `least`; TypeError for what is no integer, ValueError for one
-    that is too small.
+    """`value` as an int of at least `least` (unit 1); TypeError for what is no integer, ValueError
+    for one that is too small.
     """
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise TypeError(f"{name}={value!r} is not an integer; allowed: {least} or more")

@@ -66,7 +66,7 @@ class History:
 
     @property
     def white(self) -> np.float32:
-        """Share of the variance that is drawn in every read."""
+        """Share of the variance that is drawn in every read (unit 1)."""
         return np.float32(max(1.0 - sum(share for _, share in self.parts), 0.0))
 
     @property
@@ -76,7 +76,7 @@ class History:
 
     @property
     def lasting(self) -> int:
-        """Index of the first part that is held long."""
+        """Index of the first part that is held long. Counted from 0, unit: parts."""
         return sum(hold < LONG for hold, _ in self.parts)
 
     def segments(self, row: int) -> np.ndarray:
@@ -92,7 +92,7 @@ class History:
         )
 
     def until(self, row: int) -> int:
-        """First row after `row` that sees another draw of some part."""
+        """First row after `row` that sees another draw of some part (unit: rows)."""
         now = self.first + row
         return row + min(
             (

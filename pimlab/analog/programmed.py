@@ -68,7 +68,8 @@ class ProgrammedCrossbar(Programmed):
         self, x: np.ndarray, key: int | Key = 0, at: str | float = 0.0
     ) -> tuple[np.ndarray, Mapping[str, int]]:
         """`matmul(x, key, at)`, and how many inputs a DAC and how many sums an ADC cut: "inputs
-        clipped", "sums clipped".
+        clipped", "sums clipped". x : float32, shape (batch, k);  y : float32,
+        shape (batch, n);  counts are summed over rows.
         """
         seconds = units.seconds(at)
         x = checked_operands(x, self.k, self.machine.name)
@@ -138,7 +139,7 @@ class ProgrammedCrossbar(Programmed):
         return self.machine.signed_inputs
 
     def age(self, seconds: float) -> tuple[int, float]:
-        """As `WrittenCells.age`."""
+        """As `WrittenCells.age` (unit: s)."""
         return self.written.age(seconds)
 
     @property
@@ -160,7 +161,9 @@ class ProgrammedCrossbar(Programmed):
         return self.readers.at(seconds).read(x, np.ones(len(x), np.float32), key, process)[0]
 
     def baseline_read(self, x: np.ndarray, process: Key) -> np.ndarray:
-        """As `reference_read`, right after programming and at the temperature of programming."""
+        """As `reference_read`, right after programming and at the temperature of programming.
+        Float32, shape (rows, n).
+        """
         key, full = self.key.child("compensation", 0), np.ones(len(x), np.float32)
         return self.readers.at(0.0, True).read(x, full, key, process)[0]
 

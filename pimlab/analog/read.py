@@ -120,7 +120,7 @@ class Reader:
 
     @property
     def drive(self) -> np.float32:
-        """Code of a full input in one step."""
+        """Code of a full input in one step (unit: codes)."""
         return np.float32(1 if self.dac is None else self.dac.drive)
 
     def read(

@@ -57,7 +57,7 @@ class WrittenCells:
 
     @property
     def cells(self) -> int:
-        """How many cells hold these weights."""
+        """How many cells hold these weights (unit: cells)."""
         return sum(cells.programmed.size for signed in self.polarities(0) for _, cells in signed)
 
     def programming(self) -> dict[str, Constant]:

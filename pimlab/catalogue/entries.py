@@ -61,7 +61,9 @@ class Entry(Mapping[str, Constant]):
         return len(self._constants)
 
     def row(self, key: str) -> tuple[float, ...]:
-        """The values of a row of coefficients, `key.0`, `key.1`, ..., in order."""
+        """The values of a row of coefficients, `key.0`, `key.1`, ..., in order. In the unit of
+        their entries.
+        """
         members = [
             self[name]
             for name in self._constants

@@ -72,7 +72,7 @@ class Cluster(Value):
 
     @property
     def count(self) -> int:
-        """Chips of all racks."""
+        """Chips of all racks (unit: chips)."""
         return self.chips + sum(other.count for other in self.beside)
 
     @property
@@ -98,7 +98,7 @@ class Cluster(Value):
         return self.outer.seconds(operation, message, workers, on_board=min(on_board, workers))
 
     def bits(self, operation: str, message: float, workers: int, stride: int = 1) -> float:
-        """Bits over all links together of the same collective."""
+        """Bits over all links together of the same collective (unit: bits)."""
         if workers <= 1:
             return 0.0
         net = self.inner if (workers - 1) * stride < (self.board or self.chips) else self.outer
@@ -132,8 +132,8 @@ def _network(between: Link | Network | None) -> Network:
 @lru_cache(maxsize=1024)
 def memory_bytes(rack: Cluster, machine: int = 0) -> float | None:
     """Bytes of memory of the machine (0) or of the host of that number of one chip: as the rack
-    says of its machine, else as the catalogue states of the NPU of that name; None where nothing
-    states it.
+    says of its machine, else as the catalogue states of the NPU of that name (unit: bytes); None
+    where nothing states it.
     """
     if machine == 0 and rack.memory is not None:
         return rack.memory / 8

@@ -64,7 +64,9 @@ def machines(chip: Target) -> tuple[Target, ...]:
 
 
 def owner(chip: Target, op: Op) -> int:
-    """Which of `machines(chip)` runs `op`; ValueError where none does."""
+    """Which of `machines(chip)` runs `op`; ValueError where none does. Counted from 0, unit:
+    machines.
+    """
     for i, machine in enumerate(machines(chip)):
         if machine.serves(op):
             return i
@@ -132,7 +134,9 @@ def calls(chip: Target, ops: Sequence[Op]) -> float:
 
 
 def occupancy(chip: Target, held: Sequence[tuple[MacOp, int]]) -> tuple[float, ...]:
-    """Share of the memory of each of `machines(chip)` that the operators take up for good."""
+    """Share of the memory of each of `machines(chip)` that the operators take up for good (unit
+    1).
+    """
     shares = [0.0] * len(machines(chip))
     for op, count in held:
         i = owner(chip, op)

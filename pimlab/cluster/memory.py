@@ -34,7 +34,7 @@ class Held(NamedTuple):
 
     @property
     def total(self) -> float:
-        """Bytes of all of it."""
+        """Bytes of all of it (unit: bytes)."""
         return self.weights + self.cache + self.activations + self.optimiser
 
 

@@ -69,12 +69,12 @@ class MixedPlan(Value):
 
     @property
     def tokens(self) -> int:
-        """Tokens of one step."""
+        """Tokens of one step (unit: tokens)."""
         return self.work.tokens
 
     @property
     def throughput(self) -> float:
-        """Tokens a second."""
+        """Tokens a second (unit: 1/s)."""
         return self.tokens / self.latency
 
     @property
@@ -84,22 +84,24 @@ class MixedPlan(Value):
 
     @property
     def cost(self) -> float:
-        """Price of a token; NaN where a rack that takes part has none."""
+        """Price of a token; NaN where a rack that takes part has none. Unit: the currency of the
+        racks' prices.
+        """
         return self.price / self.tokens
 
     @property
     def value(self) -> float:
-        """The objective."""
+        """The objective. In the unit of `objective`."""
         return float(getattr(self, self.objective))
 
     @property
     def gap(self) -> float:
-        """How far the objective is from its bound, relative to the bound."""
+        """How far the objective is from its bound, relative to the bound (unit 1)."""
         return abs(self.value / self.bound - 1) if self.bound else 0.0
 
     @property
     def chips(self) -> dict[str, int]:
-        """Machine -> chips of it that take part."""
+        """Machine -> chips of it that take part (unit: chips)."""
         found = dict.fromkeys((rack.chip.name for rack in self.cluster.racks), 0)
         for stage in self.stages:
             found[stage.chip] += self.replicas * stage.tensor

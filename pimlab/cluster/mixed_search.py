@@ -55,7 +55,7 @@ class Chosen(NamedTuple):
 
     @property
     def crossings(self) -> int:
-        """Times that a part of the batch changes racks."""
+        """Times that a part of the batch changes racks (unit: crossings)."""
         used = len({option.rack for option, *_ in self.stages})
         return used if used > 1 else 0
 
@@ -86,7 +86,7 @@ class Chosen(NamedTuple):
         return max(self.loop, self.on.microbatches * self.beat)
 
     def chips(self, rack: int) -> int:
-        """Chips of a rack that all replicas take."""
+        """Chips of a rack that all replicas take (unit: chips)."""
         return self.on.replicas * sum(option.chips(rack) for option, *_ in self.stages)
 
     @property
@@ -115,7 +115,9 @@ class Chosen(NamedTuple):
 
     @property
     def price(self) -> float:
-        """Price of the chips' time for the step; NaN where a rack has none."""
+        """Price of the chips' time for the step; NaN where a rack has none. Unit: the currency of
+        the racks' prices.
+        """
         each = [
             (math.nan if rack.price is None else rack.price) * self.chips(i)
             for i, rack in enumerate(self.on.cluster.racks)
@@ -160,7 +162,7 @@ class Program:
 
     def solve(self, box: Box) -> tuple[float, Chosen] | None:
         """(lower bound of the objective in the box, the plan that has it); None where there is
-        none.
+        none. In the unit of `objective`.
         """
         from scipy.optimize import Bounds, LinearConstraint, milp
 

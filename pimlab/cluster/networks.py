@@ -75,7 +75,7 @@ class Network(Value):
         algorithm: str | None = None,
         on_board: int = 1,
     ) -> tuple[float, str]:
-        """(seconds, algorithm) of the fastest one, or of the one named."""
+        """(seconds, algorithm) of the fastest one, or of the one named [s]."""
         if not message >= 0:
             raise ValueError(f"{operation}: message={message!r} bytes; allowed: 0 or more")
         names = (algorithm,) if algorithm else self.algorithms
@@ -101,7 +101,7 @@ class Network(Value):
         return hops * self.link.delay + float(crowding * one.share) * 8 * message / rate
 
     def bits(self, operation: str, message: float, workers: int, algorithm: str) -> float:
-        """Bits over all links together, each link that a message passes counted."""
+        """Bits over all links together, each link that a message passes counted (unit: bits)."""
         steps = rounds(operation, algorithm, workers)
         if operation == "send" and steps:
             return 8 * message * len(self.topology.route(0, 1, workers))

@@ -52,7 +52,7 @@ class Option(NamedTuple):
     most: tuple[int, ...]
 
     def chips(self, rack: int) -> int:
-        """Chips of the rack of that number that a stage takes."""
+        """Chips of the rack of that number that a stage takes (unit: chips)."""
         return self.tensor * (self.rack == rack) + self.aside_chips * (self.aside == rack)
 
     def extra(self, role: tuple[bool, bool]) -> Cost:
@@ -195,7 +195,7 @@ def _word(rack: Cluster) -> float:
 
 @lru_cache(maxsize=65536)
 def most_layers(on: Stages, number: int, tensor: int, side: str) -> tuple[int, ...]:
-    """Layers that fit into the memory of a chip of that rack, for each of ROLES.
+    """Layers that fit into the memory of a chip of that rack, for each of ROLES (unit: layers).
 
     What a chip holds grows with its layers by the larger of two lines; the chord over all layers
     lies above both.

@@ -22,7 +22,7 @@ class Requests(NamedTuple):
 
     @property
     def context(self) -> int:
-        """Tokens at the end."""
+        """Tokens at the end (unit: tokens)."""
         return self.prompt + self.output
 
 
@@ -46,12 +46,14 @@ class Side(NamedTuple):
 
     @property
     def dynamic(self) -> float:
-        """J of the phase for the whole batch, static power left out."""
+        """J of the phase for the whole batch, static power left out [J]."""
         return self.passes * (self.step.dynamic + self.step.link)
 
 
 def price(cluster: Cluster, prefill: Side, decode: Side, apart: bool) -> float:
-    """Price of the chips' time a second; NaN where a rack has no price."""
+    """Price of the chips' time a second; NaN where a rack has no price. Unit: the currency of the
+    racks' prices a second.
+    """
     sides = (prefill, decode) if apart else (decode,)
     total = 0.0
     for side in sides:
@@ -77,7 +79,7 @@ class Priced(NamedTuple):
         return ARRANGEMENTS[self.apart], self.prefill.rack, self.decode.rack
 
     def value(self, cluster: Cluster, objective: str, tokens: int) -> float:
-        """The objective."""
+        """The objective. In the unit of `objective`."""
         if objective == "latency":
             return self.latency
         if objective == "throughput":

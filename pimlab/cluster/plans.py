@@ -52,12 +52,14 @@ class ParallelPlan(Value):
 
     @property
     def tokens(self) -> int:
-        """Tokens of one step: one a sequence when decoding, the prompts otherwise."""
+        """Tokens of one step: one a sequence when decoding, the prompts otherwise (unit:
+        tokens).
+        """
         return self.work.tokens
 
     @property
     def throughput(self) -> float:
-        """Tokens a second."""
+        """Tokens a second (unit: 1/s)."""
         return self.tokens / self.step.seconds
 
     @property
@@ -67,22 +69,24 @@ class ParallelPlan(Value):
 
     @property
     def cost(self) -> float:
-        """Price of a token in the currency of the chips' price; NaN without one."""
+        """Price of a token in the currency of the chips' price; NaN without one. Unit: that
+        currency.
+        """
         return price_a_token(self.cluster, self.degrees, self.step, self.tokens)
 
     @property
     def value(self) -> float:
-        """The objective."""
+        """The objective. In the unit of `objective`."""
         return float(getattr(self, self.objective))
 
     @property
     def gap(self) -> float:
-        """How far the objective is from its bound, relative to the bound."""
+        """How far the objective is from its bound, relative to the bound (unit 1)."""
         return abs(self.value / self.bound - 1) if self.bound else 0.0
 
     @property
     def layers(self) -> tuple[int, ...]:
-        """Layers of each stage, in order."""
+        """Layers of each stage, in order (unit: layers)."""
         return self.step.layers
 
     @property
@@ -190,7 +194,9 @@ def shown(value: float, unit: str) -> str:
 
 
 def price_a_token(cluster: Cluster, degrees: Degrees, step: Step, tokens: int) -> float:
-    """Price of the chips' time for one token; NaN where the chips have no price."""
+    """Price of the chips' time for one token; NaN where the chips have no price. Unit: the currency
+    of that price.
+    """
     if cluster.price is None:
         return math.nan
     return cluster.price * degrees.chips * step.seconds / 3600 / tokens

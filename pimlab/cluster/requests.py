@@ -74,12 +74,12 @@ class RequestPlan(Value):
 
     @property
     def tokens(self) -> int:
-        """Tokens that a batch puts out."""
+        """Tokens that a batch puts out (unit: tokens)."""
         return self.requests.batch * self.requests.output
 
     @property
     def throughput(self) -> float:
-        """Output tokens a second."""
+        """Output tokens a second (unit: 1/s)."""
         return self.tokens / self.interval
 
     @property
@@ -89,7 +89,9 @@ class RequestPlan(Value):
 
     @property
     def cost(self) -> float:
-        """Price of an output token; NaN where a rack has no price."""
+        """Price of an output token; NaN where a rack has no price. Unit: the currency of that
+        price.
+        """
         return (
             price(self.cluster, self.prefill, self.decode, self.apart) * self.interval / self.tokens
         )
@@ -101,12 +103,12 @@ class RequestPlan(Value):
 
     @property
     def value(self) -> float:
-        """The objective."""
+        """The objective. In the unit of `objective`."""
         return float(getattr(self, self.objective))
 
     @property
     def gap(self) -> float:
-        """How far the objective is from its bound, relative to the bound."""
+        """How far the objective is from its bound, relative to the bound (unit 1)."""
         return abs(self.value / self.bound - 1) if self.bound else 0.0
 
     @property
@@ -211,7 +213,7 @@ class Planner:
 
     def transfer(self, prefill: Side, decode: Side) -> tuple[float, Joules]:
         """(seconds, energy) of the cache of a batch crossing to the chips that decode, over as many
-        links as the smaller side has chips.
+        links as the smaller side has chips. Units: s and J.
         """
         value = max(self._value_bits(side) for side in (prefill, decode)) / 8
         size = self.shape.kv_bytes(self.requests.prompt, self.requests.batch, value)

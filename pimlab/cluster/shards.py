@@ -45,17 +45,19 @@ class Work(Value):
 
     @property
     def tokens(self) -> int:
-        """New tokens of the step."""
+        """New tokens of the step (unit: tokens)."""
         return self.batch * self.queries
 
     @property
     def seen(self) -> int:
-        """Keys that a query looks at, on average: the causal mask leaves out those behind it."""
+        """Keys that a query looks at, on average: the causal mask leaves out those behind it (unit:
+        keys).
+        """
         return -(-(2 * self.context - self.queries + 1) // 2)
 
 
 def tensor_degrees(shape: DecoderShape, most: int) -> tuple[int, ...]:
-    """The tensor degrees up to `most` that divide the query heads."""
+    """The tensor degrees up to `most` that divide the query heads (unit: chips)."""
     return tuple(t for t in range(1, most + 1) if shape.heads % t == 0)
 
 
@@ -186,16 +188,18 @@ def last_ops(shape: DecoderShape, work: Work, tensor: int = 1) -> tuple[Op, ...]
 
 
 def layer_weight_count(shape: DecoderShape, tensor: int = 1) -> int:
-    """Weights of one layer on one of `tensor` chips, heads that are held twice counted twice."""
+    """Weights of one layer on one of `tensor` chips, heads that are held twice counted twice (unit:
+    weights).
+    """
     work = Work(batch=1, context=1)
     return sum(op.k * op.n for op in layer_macs(shape, work, tensor) if op.kind == "weights")
 
 
 def vocabulary_weight_count(shape: DecoderShape, tensor: int = 1) -> int:
-    """Weights of the embedding, or of the head, on one of `tensor` chips."""
+    """Weights of the embedding, or of the head, on one of `tensor` chips (unit: weights)."""
     return shape.width * -(-shape.vocabulary // tensor)
 
 
 def cache_values(shape: DecoderShape, tensor: int = 1) -> int:
-    """Cached values of one token and layer on one of `tensor` chips."""
+    """Cached values of one token and layer on one of `tensor` chips (unit: values)."""
     return 2 * max(1, shape.kv_heads // tensor) * shape.head_width

@@ -52,7 +52,7 @@ class Degrees(Value):
 
     @property
     def chips(self) -> int:
-        """Chips of all replicas."""
+        """Chips of all replicas (unit: chips)."""
         return self.tensor * self.pipeline * self.data
 
     def __str__(self) -> str:
@@ -102,8 +102,8 @@ def part_of(work: Work, degrees: Degrees) -> Work:
 
 @lru_cache(maxsize=4096)
 def balanced(layers: int, stages: int, each: float, first: float, last: float) -> tuple[int, ...]:
-    """Layers of each stage, 1 at least, so that the slowest stage is as fast as it can be; layers
-    take `each`, the first and the last stage something more.
+    """Layers of each stage, 1 at least, so that the slowest stage is as fast as it can be (unit:
+    layers); layers take `each`, the first and the last stage something more.
 
     One layer after another goes to the stage that is the fastest with it: exact for equal layers.
     """

@@ -107,7 +107,7 @@ def travelled(topology: Topology, one: Round, workers: int) -> tuple[int, Fracti
     """(hops of the longest route, messages of the round that the fullest link carries over its
     capacity, 1 at least).
 
-    Raises ValueError where the workers do not stand on the topology.
+    Raises ValueError where the workers do not stand on the topology. Unit: hops, and messages.
     """
     topology.check_workers(workers)
     load: dict[Edge, int] = {}
@@ -123,6 +123,6 @@ def travelled(topology: Topology, one: Round, workers: int) -> tuple[int, Fracti
 
 def crossings(topology: Topology, one: Round, workers: int) -> int:
     """Links that the messages of the round cross, all of them together: what energy is charged
-    for.
+    for (unit: links).
     """
     return sum(len(topology.route(a, b, workers)) for a, b in one.senders(workers))

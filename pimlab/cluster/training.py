@@ -84,12 +84,12 @@ class Training(Value):
 
     @property
     def microbatches(self) -> int:
-        """Microbatches of one replica."""
+        """Microbatches of one replica (unit: microbatches)."""
         return self.sequences // (self.data * self.microbatch)
 
     @property
     def chips(self) -> int:
-        """Chips of all replicas."""
+        """Chips of all replicas (unit: chips)."""
         return self.tensor * self.pipeline * self.data
 
 
@@ -113,13 +113,13 @@ class TrainingStep(NamedTuple):
 
     @property
     def total(self) -> float:
-        """Bytes of the fullest chip."""
+        """Bytes of the fullest chip (unit: bytes)."""
         return self.weights + self.states + self.activations
 
 
 def moved_bytes(shape: DecoderShape, training: Training) -> tuple[float, float]:
     """(bytes of softmax and its dropout, bytes of all other operators that are no product) that one
-    microbatch moves forwards in one layer on one chip.
+    microbatch moves forwards in one layer on one chip. Unit: bytes.
     """
     tokens, width = training.microbatch * training.tokens, shape.width
     scores = training.microbatch * shape.heads / training.tensor * training.tokens**2
@@ -133,7 +133,7 @@ def moved_bytes(shape: DecoderShape, training: Training) -> tuple[float, float]:
 
 def activation_bytes(shape: DecoderShape, training: Training) -> float:
     """Bytes of one layer and microbatch that wait for the backward pass on one chip (Korthikanti et
-    al. 2022, equations 1, 2, 4 and 6; two bytes a value).
+    al. 2022, equations 1, 2, 4 and 6; two bytes a value). Unit: bytes.
     """
     whole = training.microbatch * training.tokens * shape.width
     cut = training.tensor
@@ -181,7 +181,9 @@ def training_step(shape: DecoderShape, rack: Cluster, training: Training) -> Tra
 
 
 def waiting(training: Training) -> float:
-    """Microbatches whose activations the first stage holds at once; interleaving adds a share."""
+    """Microbatches whose activations the first stage holds at once (unit: microbatches);
+    interleaving adds a share.
+    """
     stages, chunks = training.pipeline, training.chunks
     most = stages * (1 + (stages - 1) / (stages * chunks)) if chunks > 1 else stages
     return min(most, training.microbatches) if chunks == 1 else most

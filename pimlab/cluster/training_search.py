@@ -40,12 +40,12 @@ class TrainingPlan(Value):
 
     @property
     def throughput(self) -> float:
-        """Tokens a second."""
+        """Tokens a second (unit: 1/s)."""
         return self.training.sequences * self.training.tokens / self.step.seconds
 
     @property
     def gap(self) -> float:
-        """How far the step is from its bound, relative to the bound."""
+        """How far the step is from its bound, relative to the bound (unit 1)."""
         return self.step.seconds / self.bound - 1
 
     @property

@@ -22,7 +22,7 @@ _SUPPLY = (0.5, 1.5)
 
 @lru_cache(maxsize=1)
 def nodes() -> tuple[float, ...]:
-    """The nodes with a published polynomial, in nm, ascending."""
+    """The nodes with a published polynomial, in nm, ascending. Unit: nm."""
     return tuple(
         sorted({float(name.split(".")[0].removeprefix("nm")) for name in catalogue.entry(*_ENTRY)})
     )

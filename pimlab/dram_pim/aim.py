@@ -109,13 +109,13 @@ class AimRun:
     events: Mapping[str, int] = field(default_factory=dict)
 
     def counts(self) -> dict[str, int]:
-        """Commands by type."""
+        """Commands by type (unit: commands)."""
         number = np.bincount(self.commands, minlength=len(COMMANDS))
         return {name: int(count) for name, count in zip(COMMANDS, number, strict=True)}
 
     def phases(self) -> dict[str, int]:
-        """Cycles by phase: each command ends a span that is its own; what follows a refresh is that
-        of the refresh.
+        """Cycles by phase: each command ends a span that is its own (unit: cycles); what follows a
+        refresh is that of the refresh.
         """
         spans = np.diff(self.issued, prepend=0)
         spans[-1] += self.cycles - self.issued[-1]
@@ -186,18 +186,20 @@ class AimPim(PinnedBanks):
         _checked(t)
 
     def bandwidth_ratio(self, t: Timing | None) -> float:
-        """Bits a cycle that all banks of a channel read, over bits a cycle through its pins."""
+        """Bits a cycle that all banks of a channel read, over bits a cycle through its pins (unit
+        1).
+        """
         t = _checked(t)
         return self.banks * t.tCCDS / t.tCCDL
 
     @property
     def outputs_per_tile(self) -> int:
-        """Outputs of one group: one a bank."""
+        """Outputs of one group: one a bank (unit: outputs)."""
         return self.channels * self.banks
 
     @property
     def inputs_per_tile(self) -> int:
-        """Inputs of one chunk: the weights of one row."""
+        """Inputs of one chunk: the weights of one row (unit: inputs)."""
         return self.columns * self.lanes
 
     @property
@@ -212,12 +214,12 @@ class AimPim(PinnedBanks):
 
     @property
     def weight_bits(self) -> int:
-        """Bits of one weight as it lies in the banks."""
+        """Bits of one weight as it lies in the banks (unit: bits)."""
         return self.access_bits // self.lanes
 
     def chunks(self, outputs: int, inputs: int) -> tuple[int, np.ndarray]:
         """Groups of outputs, and column accesses of each chunk of inputs; ValueError when the rows
-        do not hold them.
+        do not hold them. The accesses are int64, shape (chunks,).
         """
         groups, whole = -(-outputs // self.outputs_per_tile), -(-inputs // self.inputs_per_tile)
         needed = self._rows_of(outputs, inputs)
@@ -232,7 +234,7 @@ class AimPim(PinnedBanks):
 
     def groups_per_row(self, inputs: int, compat: str | None = None) -> int:
         """Groups of outputs whose weights lie in one row: several where half a row holds the inputs
-        (the tool gives each group a row of its own).
+        (the tool gives each group a row of its own) (unit: groups).
         """
         return 1 if compat else max(self.columns // -(-inputs // self.lanes), 1)
 
@@ -242,17 +244,17 @@ class AimPim(PinnedBanks):
         return -(-groups * whole // self.groups_per_row(inputs))
 
     def occupancy(self, outputs: int, inputs: int) -> float:
-        """Share of the rows that a matrix takes up."""
+        """Share of the rows that a matrix takes up (unit 1)."""
         return self._rows_of(outputs, inputs) / self.rows
 
     def macs_done(self, outputs: int, inputs: int, batch: int) -> int:
-        """Multiply-accumulates of `batch` products, padding included."""
+        """Multiply-accumulates of `batch` products, padding included (unit: MACs)."""
         groups, reads = self.chunks(outputs, inputs)
         return groups * self.outputs_per_tile * int(reads.sum()) * self.lanes * batch
 
     def elements_done(self, elements: int, op: str = "mul") -> int:
-        """Elements of an element-wise operator, padding included. A product: one bank of each four
-        holds the result; a function by table: one accumulator a bank.
+        """Elements of an element-wise operator, padding included (unit: elements). A product: one
+        bank of each four holds the result; a function by table: one accumulator a bank.
         """
         step = (
             self.outputs_per_tile

@@ -456,7 +456,7 @@ def activate(op: str, x: np.ndarray, table: LookUp | None = None) -> np.ndarray:
     looked up in a row of the bank.
 
     x : array;  table : entries, range and rule (None: the default `LookUp`). float32 of x's shape,
-    on the bfloat16 grid. ValueError with the nearest name for another function.
+    on the bfloat16 grid, shape (...). ValueError with the nearest name for another function.
     """
     return (table or LookUp())(op, x)
 
@@ -478,11 +478,10 @@ def matmul(
 def matmul(
     x: np.ndarray, w: np.ndarray, target: DramPim | str, return_lanes: bool = False
 ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
-    """The product that the machine computes: x (batch, k) or (k,), w (k, n) -> float32 (batch, n),
-    bit for bit.
+    """The product that the machine computes, bit for bit: float32, shape (batch, n).
 
-    With `return_lanes`, also what each lane holds before the lanes are added, float32 (batch, n,
-    lanes).
+    x : shape (batch, k) or (k,);  w : shape (k, n). With `return_lanes`, also what each lane holds
+    before the lanes are added, float32, shape (batch, n, lanes).
 
     >>> pim.dram_pim.matmul(np.ones((1, 32)), np.ones((32, 2)), "hbm-pim")
     array([[32., 32.]], dtype=float32)

@@ -73,7 +73,7 @@ class Arithmetic(Value):
         raise NotImplementedError
 
     def overflowed(self, x: np.ndarray, laid: Laid, y: np.ndarray) -> int:
-        """How many sums of y = `multiply(x, laid)` left the range of the format."""
+        """How many sums of y = `multiply(x, laid)` left the range of the format (unit: sums)."""
         return int(np.count_nonzero(~np.isfinite(y)))
 
     def lanes(self, x: np.ndarray, laid: Laid) -> np.ndarray:
@@ -135,7 +135,9 @@ class HalfLanes(Arithmetic):
         return Laid(layout.laid_out(w, order, 0), order)
 
     def multiply(self, x: np.ndarray, laid: Laid) -> np.ndarray:
-        """Lane sums added in lane order; a sum beyond binary16's range is infinite."""
+        """Lane sums added in lane order; a sum beyond binary16's range is infinite. x : float32,
+        shape (batch, k);  returns float32, shape (batch, n).
+        """
         x = self._grid(x)
         if laid.order is None:
             return _exact_product(x, laid.w)
@@ -143,7 +145,7 @@ class HalfLanes(Arithmetic):
 
     def lanes(self, x: np.ndarray, laid: Laid) -> np.ndarray:
         """The sixteen partial sums of each output; ValueError where sums are exact, which no lane
-        holds.
+        holds. x : float32, shape (batch, k);  returns float32, shape (batch, lanes, n).
         """
         if laid.order is None:
             raise ValueError(
@@ -198,7 +200,9 @@ class Bf16Tree(Arithmetic):
         return Laid(blocks[:, _HALVES] if self.order == "halves" else blocks)
 
     def multiply(self, x: np.ndarray, laid: Laid) -> np.ndarray:
-        """One accumulator an output, sixteen products at a time."""
+        """One accumulator an output, sixteen products at a time. x : float32, shape (batch, k);
+        returns float32, shape (batch, n).
+        """
         w = laid.w
         padded = np.zeros((x.shape[0], w.shape[0] * 16), np.float32)
         padded[:, : x.shape[1]] = self._grid(x)
@@ -241,7 +245,9 @@ class FixedPoint(Arithmetic):
         return Laid(self._codes(w))
 
     def multiply(self, x: np.ndarray, laid: Laid) -> np.ndarray:
-        """Sums modulo 2**32 of products modulo 2**32, as float32."""
+        """Sums modulo 2**32 of products modulo 2**32, as float32. x : float32, shape (batch, k);
+        returns float32, shape (batch, n).
+        """
         # wrapping is a ring homomorphism: sums of 64 bits, cut to 32 at the end, are those of
         # 32-bit registers
         return (
@@ -250,7 +256,7 @@ class FixedPoint(Arithmetic):
         ).astype(np.float32)
 
     def overflowed(self, x: np.ndarray, laid: Laid, y: np.ndarray) -> int:
-        """Sums beyond 32 bits, which have wrapped."""
+        """Sums beyond 32 bits, which have wrapped (unit: sums)."""
         exact = self._codes(x).astype(np.float64) @ laid.w.astype(np.float64)
         return int(np.count_nonzero((exact < -(2.0**31)) | (exact >= 2.0**31)))
 
@@ -300,7 +306,9 @@ class AnyFormat(Arithmetic):
         return Laid(_on_grid(w, self.weights, 1, None), reach=reach)
 
     def multiply(self, x: np.ndarray, laid: Laid) -> np.ndarray:
-        """The product of values on the two grids."""
+        """The product of values on the two grids. x : float32, shape (batch, k);  returns float32,
+        shape (batch, n).
+        """
         x = _on_grid(x, self.inputs, 0, laid.reach)
         if self.accumulator is None:
             return _exact_product(x, laid.w)

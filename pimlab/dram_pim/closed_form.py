@@ -16,7 +16,7 @@ MODE, INPUT, MAC, RESULT = "mode switching", "input broadcast", "in-bank MAC", "
 
 def park(t: Timing, org: BankPairs) -> int:
     """Cycles from the first activate to the last read when every bank is opened once, the last one
-    alone.
+    alone. Unit: cycles of the memory's clock.
     """
     return (org.banks - 2) * max(t.tRRDS, -(-t.tXAW // t.XAW)) + 2 * t.tRCDRD + 1
 
@@ -39,7 +39,7 @@ def gemv_cycles(t: Timing, org: BankPairs, outputs: int, inputs: int, batch: int
     matrix.
 
     Includes parking, the switch to all-bank mode, programming and the switch back; excludes loading
-    weights and reading results.
+    weights and reading results. Unit: cycles of the memory's clock.
     """
     out, even, odd = org.tiles(outputs, inputs)
     burst = (org.registers - 1) * t.tCCDL

@@ -86,7 +86,7 @@ class Run:
         return Table(COMMANDS, cycle, command, bank, row, column, mode)
 
     def counts(self) -> dict[str, int]:
-        """Commands by type."""
+        """Commands by type (unit: commands)."""
         number = np.bincount(self.trace[:, 1], minlength=len(COMMANDS))
         return {
             name: int(number[code])
@@ -95,8 +95,8 @@ class Run:
         }
 
     def phases(self) -> dict[str, int]:
-        """Cycles by phase: each column command ends a span that belongs to its phase; a refresh
-        owns its own.
+        """Cycles by phase: each column command ends a span that belongs to its phase (unit:
+        cycles); a refresh owns its own.
         """
         refresh = self.trace[:, 1] == kernel.REFRESH
         ends = self.trace[(self.trace[:, 1] <= kernel.WRITE) | refresh]
@@ -123,7 +123,7 @@ def spacings(
 ) -> np.ndarray:
     """int64 row of cycle counts the scheduler obeys. `compat="pimsimulator"` repeats that tool's
     deviations from JEDEC: no activate window, refresh one cycle after precharge and starved by
-    writes, all-bank commands that look at one bank.
+    writes, all-bank commands that look at one bank. Shape (SPACINGS,), unit: cycles.
     """
     if compat is not None and compat not in COMPAT:
         raise ValueError(unknown("compat", compat, COMPAT))

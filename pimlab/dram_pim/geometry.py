@@ -28,7 +28,7 @@ class Banks(Value):
 
     @property
     def capacity(self) -> int:
-        """Bytes of the computing rank of all channels."""
+        """Bytes of the computing rank of all channels (unit: bytes)."""
         return self.channels * self.banks * self.rows * self.columns * self.access_bits // 8
 
 
@@ -61,22 +61,24 @@ class BankPairs(Banks):
 
     @property
     def outputs_per_tile(self) -> int:
-        """Outputs that one tile holds over all channels."""
+        """Outputs that one tile holds over all channels (unit: outputs)."""
         return self.channels * self.units * self.registers
 
     @property
     def inputs_per_tile(self) -> int:
-        """Inputs that one tile holds."""
+        """Inputs that one tile holds (unit: inputs)."""
         return self.lanes * self.registers
 
     @property
     def reads_per_tile(self) -> int:
-        """Column reads of one tile in each channel, all banks of one parity at once."""
+        """Column reads of one tile in each channel, all banks of one parity at once (unit:
+        reads).
+        """
         return self.registers * self.registers
 
     @property
     def weight_bits(self) -> int:
-        """Bits of one weight as it lies in the banks."""
+        """Bits of one weight as it lies in the banks (unit: bits)."""
         return self.access_bits // self.lanes
 
     @property
@@ -87,8 +89,8 @@ class BankPairs(Banks):
         return 2 * self.channels * self.units * self.lanes * self.registers
 
     def tiles(self, outputs: int, inputs: int) -> tuple[int, int, int]:
-        """Tiles of outputs, and tiles of inputs in even and in odd banks; ValueError when the rows
-        do not hold them.
+        """Tiles of outputs, and tiles of inputs in even and in odd banks (unit: tiles); ValueError
+        when the rows do not hold them.
         """
         out, ins = -(-outputs // self.outputs_per_tile), -(-inputs // self.inputs_per_tile)
         needed, free = self._rows_of(outputs, inputs), self.rows // 2
@@ -105,10 +107,10 @@ class BankPairs(Banks):
         return -(-out * -(-ins // 2) * self.reads_per_tile // self.columns)
 
     def occupancy(self, outputs: int, inputs: int) -> float:
-        """Share of the rows for weights that a matrix takes up."""
+        """Share of the rows for weights that a matrix takes up (unit 1)."""
         return self._rows_of(outputs, inputs) / (self.rows // 2)
 
     def macs_done(self, outputs: int, inputs: int, batch: int) -> int:
-        """Multiply-accumulates of `batch` products, padding included."""
+        """Multiply-accumulates of `batch` products, padding included (unit: MACs)."""
         out, even, odd = self.tiles(outputs, inputs)
         return out * batch * (even + odd) * self.outputs_per_tile * self.inputs_per_tile

@@ -40,11 +40,11 @@ class BankPim(BankPairs, PinnedBanks):
         return ("relu",)
 
     def host_additions(self, outputs: int, batch: int) -> int:
-        """The host adds the lanes of every result."""
+        """The host adds the lanes of every result. Unit: additions."""
         return outputs * batch * (self.lanes - 1)
 
     def elements_done(self, elements: int, op: str = "add") -> int:
-        """Elements of an element-wise operator, padding included."""
+        """Elements of an element-wise operator, padding included (unit: elements)."""
         return -(-elements // self.elements_per_step) * self.elements_per_step
 
     def gemv(

@@ -25,7 +25,7 @@ def lane_order(inputs: int, org: BankPairs) -> np.ndarray:
 
 def laid_out(a: np.ndarray, order: np.ndarray, axis: int) -> np.ndarray:
     """a float32 with its input `axis` split into (lanes, steps) by `order`, zero where there is no
-    such input.
+    such input. Its `axis` of shape (k,) becomes shape (lanes, steps).
     """
     padded = np.concatenate(
         [a, np.zeros_like(a, shape=(*a.shape[:axis], 1, *a.shape[axis + 1 :]))], axis=axis
@@ -34,7 +34,9 @@ def laid_out(a: np.ndarray, order: np.ndarray, axis: int) -> np.ndarray:
 
 
 def to_half(a: np.ndarray) -> np.ndarray:
-    """a float32 rounded to the nearest binary16 (ties to even), as float32."""
+    """a float32 rounded to the nearest binary16 (ties to even), as float32. Of the shape (...) of
+    a.
+    """
     flat = np.ascontiguousarray(a, dtype=np.float32).reshape(-1)
     out = np.empty_like(flat)
     fp16.to_half(flat, out)
@@ -42,7 +44,9 @@ def to_half(a: np.ndarray) -> np.ndarray:
 
 
 def to_bf16(a: np.ndarray) -> np.ndarray:
-    """a float32 rounded to the nearest bfloat16 (ties to even), as float32."""
+    """a float32 rounded to the nearest bfloat16 (ties to even), as float32. Of the shape (...) of
+    a.
+    """
     flat = np.ascontiguousarray(a, dtype=np.float32).reshape(-1)
     out = np.empty_like(flat)
     bf16_tree.to_bf16(flat, out)

@@ -23,17 +23,19 @@ class Schedule(Protocol):
 
     @property
     def cycles(self) -> int:
-        """Cycles to the last data."""
+        """Cycles to the last data (unit: cycles)."""
 
     @property
     def events(self) -> Mapping[str, int]:
-        """Events over all channels (`pimlab.dram_pim.prices`)."""
+        """Events over all channels (`pimlab.dram_pim.prices`). Unit: events."""
 
     def counts(self) -> dict[str, int]:
-        """Commands (of scalar cores: instructions and transfers) of one channel by type."""
+        """Commands (of scalar cores: instructions and transfers) of one channel by type (unit:
+        commands).
+        """
 
     def phases(self) -> dict[str, int]:
-        """Cycles by phase; they add up to `cycles`."""
+        """Cycles by phase (unit: cycles); they add up to `cycles`."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,11 @@ class Summary:
     events: dict[str, int]
 
     def counts(self) -> dict[str, int]:
-        """Commands by type."""
+        """Commands by type (unit: commands)."""
         return dict(self.commands)
 
     def phases(self) -> dict[str, int]:
-        """Cycles by phase."""
+        """Cycles by phase (unit: cycles)."""
         return dict(self.spans)
 
 
@@ -128,12 +130,12 @@ class Organisation(Value, ABC):
 
     @abstractmethod
     def refreshes_a_second(self, t: Timing | None) -> float:
-        """All-bank refreshes of all channels and ranks."""
+        """All-bank refreshes of all channels and ranks (unit: 1/s)."""
 
     @property
     @abstractmethod
     def weight_bits(self) -> int:
-        """Bits of one weight as it lies in the banks."""
+        """Bits of one weight as it lies in the banks (unit: bits)."""
 
     @property
     @abstractmethod
@@ -150,22 +152,24 @@ class Organisation(Value, ABC):
         return None
 
     def host_additions(self, outputs: int, batch: int) -> int:
-        """Additions that a host does to finish `batch` products."""
+        """Additions that a host does to finish `batch` products (unit: additions)."""
         return 0
 
     @abstractmethod
     def occupancy(self, outputs: int, inputs: int) -> float:
-        """Share of the memory that a matrix takes up; more than 1 does not fit."""
+        """Share of the memory that a matrix takes up (unit 1); more than 1 does not fit."""
 
     @abstractmethod
     def macs_done(self, outputs: int, inputs: int, batch: int) -> int:
-        """Multiply-accumulates of `batch` products, padding included; ValueError for a matrix that
-        does not fit.
+        """Multiply-accumulates of `batch` products, padding included (unit: MACs); ValueError for a
+        matrix that does not fit.
         """
 
     @abstractmethod
     def elements_done(self, elements: int, op: str) -> int:
-        """Elements that the operator `op` computes for `elements` wanted, padding included."""
+        """Elements that the operator `op` computes for `elements` wanted, padding included (unit:
+        elements).
+        """
 
     @abstractmethod
     def gemv(

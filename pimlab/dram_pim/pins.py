@@ -46,7 +46,7 @@ class PinnedBanks(Banks, Organisation):
         return timed(t, type(self).__name__).tCK
 
     def refreshes_a_second(self, t: Timing | None) -> float:
-        """All-bank refreshes of all channels and ranks."""
+        """All-bank refreshes of all channels and ranks (unit: 1/s)."""
         t = timed(t, type(self).__name__)
         return self.channels * self.ranks / (t.tREFI * t.tCK)
 

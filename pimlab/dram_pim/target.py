@@ -96,7 +96,7 @@ class DramPim(Target):
         return op.kind == "weights" or self.attention == "banks"
 
     def occupancy(self, op: MacOp | VectorOp) -> float:
-        """Share of the banks that the weights of `op`, or its cache, take up."""
+        """Share of the banks that the weights of `op`, or its cache, take up (unit 1)."""
         if not isinstance(op, MacOp) or not self.serves(op):
             return 0.0
         if op.kind == "activations":
@@ -122,7 +122,7 @@ class DramPim(Target):
 
     def events(self, op: MacOp | VectorOp) -> Mapping[str, int]:
         """Rows, bits by path, MACs and host additions of one inference over all channels, padding
-        included.
+        included. Unit: events.
         """
         if isinstance(op, VectorOp):
             return self._looked_up(op).events
@@ -209,7 +209,9 @@ class DramPim(Target):
 
     @property
     def static(self) -> Mapping[str, float]:
-        """All-bank refreshes of every channel and rank, and standby of every channel, a second."""
+        """All-bank refreshes of every channel and rank, and standby of every channel, a second
+        (unit: 1/s).
+        """
         rates = {events.BACKGROUND: float(self.organisation.channels)}
         if events.REFRESH in self.energies:
             rates[events.REFRESH] = self.organisation.refreshes_a_second(self.timing)
@@ -288,7 +290,8 @@ class BankWeights(Programmed):
         self, x: np.ndarray, key: int | Key = 0, at: str | float = 0.0
     ) -> tuple[np.ndarray, Mapping[str, int]]:
         """`matmul`, and how many sums left the range of the banks' format: they are infinite, or no
-        number after that, or have wrapped in integer registers.
+        number after that, or have wrapped in integer registers. x : float32, shape (batch, k);  y :
+        float32, shape (batch, n).
         """
         y = self.matmul(x, key, at)
         x = checked_operands(x, self.inputs, self.target.name)

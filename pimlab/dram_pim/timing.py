@@ -126,35 +126,37 @@ class Timing(Value):
 
     @property
     def burst(self) -> int:
-        """Cycles that one burst holds the data bus: BL / 2 (double data rate)."""
+        """Cycles that one burst holds the data bus: BL / 2 (double data rate) (unit: cycles)."""
         return self.BL // 2
 
     @property
     def write_to_write(self) -> int:
-        """Write command to write command, same bank group."""
+        """Write command to write command, same bank group (unit: cycles)."""
         return self.tCCDL if self.tCCDLW is None else self.tCCDLW
 
     @property
     def read_to_write(self) -> int:
-        """Read command to write command: the read's data leave the bus, and it turns round."""
+        """Read command to write command: the read's data leave the bus, and it turns round (unit:
+        cycles).
+        """
         return max(self.RL + self.burst - self.WL + self.tRTRS, self.tCCDS)
 
     @property
     def write_to_read(self) -> int:
         """Write command to read command, same bank group: WL + BL/2 + tWTRL, with the burst as the
-        group holds it.
+        group holds it. Unit: cycles.
         """
         return self.WL + max(self.BL_group or 0, self.BL) // 2 + self.tWTRL
 
     @property
     def write_to_read_other(self) -> int:
-        """Write command to read command, other bank group: WL + BL/2 + tWTRS."""
+        """Write command to read command, other bank group: WL + BL/2 + tWTRS. Unit: cycles."""
         return self.WL + self.burst + self.tWTRS
 
     @property
     def read_to_precharge(self) -> int:
         """Read command to precharge: tRTP, or BL/2 + max(tRTP, tCCD) - tCCD where tRTP counts from
-        the last prefetch.
+        the last prefetch. Unit: cycles.
         """
         if self.read_precharge == "command":
             return self.tRTPL
@@ -162,12 +164,12 @@ class Timing(Value):
 
     @property
     def write_to_precharge(self) -> int:
-        """Write command to precharge: WL + BL/2 + tWR."""
+        """Write command to precharge: WL + BL/2 + tWR. Unit: cycles."""
         return self.WL + self.burst + self.tWR
 
     @property
     def row_to_row(self) -> int:
-        """Last read of a row to the first read of the next one in the same bank."""
+        """Last read of a row to the first read of the next one in the same bank (unit: cycles)."""
         return self.read_to_precharge + self.tRP + self.tRCDRD
 
 

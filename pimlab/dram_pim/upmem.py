@@ -36,15 +36,15 @@ class DpuRun:
 
     @property
     def cycles(self) -> int:
-        """Cycles of the core's clock."""
+        """Cycles of the core's clock (unit: cycles)."""
         return sum(self.spans.values())
 
     def counts(self) -> dict[str, int]:
-        """Instructions and transfers of one core."""
+        """Instructions and transfers of one core (unit: events)."""
         return dict(self.done)
 
     def phases(self) -> dict[str, int]:
-        """Cycles by phase."""
+        """Cycles by phase (unit: cycles)."""
         return dict(self.spans)
 
 
@@ -102,21 +102,23 @@ class Dpus(Organisation):
         return 1 / self.clock
 
     def refreshes_a_second(self, t: Timing | None) -> float:
-        """Refresh is part of the measured background power."""
+        """Refresh is part of the measured background power. Hence 0, in the unit 1/s."""
         return 0.0
 
     def pipeline(self, instructions: int) -> int:
-        """Cycles that `instructions` of one core take, spread over its tasklets."""
+        """Cycles that `instructions` of one core take, spread over its tasklets (unit: cycles)."""
         return -(-instructions * max(self.reentry, self.tasklets) // self.tasklets)
 
     def transfers(self, moved: int) -> int:
-        """Cycles of the transfer engine for `moved` bytes."""
+        """Cycles of the transfer engine for `moved` bytes (unit: cycles)."""
         return round(
             -(-moved // self.transfer_bytes) * self.transfer_setup + moved / self.transfer_rate
         )
 
     def rows(self, outputs: int, inputs: int) -> int:
-        """Outputs of the busiest core; ValueError when its bank does not hold their weights."""
+        """Outputs of the busiest core (unit: outputs); ValueError when its bank does not hold their
+        weights.
+        """
         rows = -(-outputs // self.channels)
         if self.occupancy(outputs, inputs) > 1:
             raise ValueError(
@@ -126,15 +128,17 @@ class Dpus(Organisation):
         return rows
 
     def occupancy(self, outputs: int, inputs: int) -> float:
-        """Share of the busiest core's bank that a matrix takes up."""
+        """Share of the busiest core's bank that a matrix takes up (unit 1)."""
         return -(-outputs // self.channels) * inputs * self.operand_bytes / self.bank_bytes
 
     def macs_done(self, outputs: int, inputs: int, batch: int) -> int:
-        """Multiply-accumulates of `batch` products when every core does as many as the busiest."""
+        """Multiply-accumulates of `batch` products when every core does as many as the busiest
+        (unit: MACs).
+        """
         return self.rows(outputs, inputs) * self.channels * inputs * batch
 
     def elements_done(self, elements: int, op: str = "add") -> int:
-        """Elements of an element-wise operator, padding included."""
+        """Elements of an element-wise operator, padding included (unit: elements)."""
         return -(-elements // self.channels) * self.channels
 
     def _run(self, instructions: int, moved: int, host_bytes: int) -> DpuRun:
@@ -220,5 +224,5 @@ class Dpus(Organisation):
 
     @property
     def weight_bits(self) -> int:
-        """Bits of one weight as it lies in the banks."""
+        """Bits of one weight as it lies in the banks (unit: bits)."""
         return 8 * self.operand_bytes

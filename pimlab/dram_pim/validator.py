@@ -361,7 +361,7 @@ def validate(
     >>> machine = pim.target("gddr6-aim")
     >>> commands = pim.dram_pim.trace(machine, 512, 512)
     >>> pim.dram_pim.validate(commands, machine.timing) == commands.sizes["index"]
-    True
+    True Every time is in the unit of `timing`'s clock, cycles.
     """
     if not isinstance(timing, Timing):
         raise TypeError(

@@ -67,7 +67,7 @@ class Ability(Value):
 
     @property
     def share(self) -> float:
-        """Cards that one instance takes."""
+        """Cards that one instance takes (unit: cards)."""
         return self.cards / self.parts
 
     @property
@@ -122,7 +122,9 @@ class Unserved(ValueError):
 
 
 def scored(service: Service, offer: Offer, quality: Any) -> float | None:
-    """The service's metric on the offer's machine; Unserved where it misses the floor."""
+    """The service's metric on the offer's machine; Unserved where it misses the floor. In the unit
+    of the metric.
+    """
     value = _scored(service, offer, quality)
     if service.floor is None:
         return value
@@ -260,7 +262,7 @@ def _decoded(
 
 
 def counts_of(shape: Any, offer: Offer) -> list[int]:
-    """Cards of one instance: powers of two whose chips divide the heads."""
+    """Cards of one instance: powers of two whose chips divide the heads (unit: cards)."""
     powers = [1 << i for i in range(offer.cards.bit_length()) if 1 << i <= offer.cards]
     return [n for n in powers if shape.heads % (n * offer.chips) == 0]
 
@@ -319,7 +321,7 @@ def _request(pricer: Pricer, service: Service, chips: int, batch: int) -> float:
 
 
 def spread_of(target: Target, shape: Any, service: Service) -> tuple[float, float]:
-    """Low and high of the products of one layer relative to their nominal energy."""
+    """Low and high of the products of one layer relative to their nominal energy (unit 1)."""
     low = nominal = high = 0.0
     for op in layer_macs(shape, Work(batch=1, context=service.input + service.output)):
         machine = machines(target)[owner(target, op)]

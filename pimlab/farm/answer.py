@@ -72,12 +72,12 @@ class Farm:
 
     @property
     def cost(self) -> float:
-        """won of all periods."""
+        """won of all periods. Unit: won."""
         return float(self.answer.cost.sum())
 
     @property
     def value(self) -> float:
-        """The objective over all periods."""
+        """The objective over all periods. In the unit of the objective."""
         name = {"cost": "cost", "energy": "energy", "power": "peak_power"}
         return float(self.answer[name[self.question.objective]].sum())
 

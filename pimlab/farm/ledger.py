@@ -16,7 +16,7 @@ ATTRIBUTE = {"": "value", LOW: "low", HIGH: "high"}
 
 
 def at_end(constant: Constant, end: str) -> float:
-    """The nominal value of a constant, or an end of its interval."""
+    """The nominal value of a constant, or an end of its interval. In the unit of the constant."""
     return float(getattr(constant, ATTRIBUTE[end]))
 
 
@@ -81,7 +81,7 @@ class Ledger(NamedTuple):
 
     @property
     def money(self) -> np.ndarray:
-        """won (offer, cloud, period)."""
+        """Money, shape (offers, clouds, periods), unit: won."""
         return self.purchase + self.electricity
 
 
@@ -130,7 +130,9 @@ def _members(question: Question) -> np.ndarray:
 
 
 def by_stage(question: Question, values: np.ndarray) -> np.ndarray:
-    """(stage 1 to 3, period) sums of values (offer, cloud, period)."""
+    """Sums of values with shape (offers, clouds, periods) by stage 1 to 3: shape (3, periods), in
+    the unit of the values.
+    """
     found = np.zeros((3, values.shape[2]))
     for offer, one in zip(question.offers, values, strict=True):
         found[offer.stage - 1] += one.sum(axis=0)
@@ -138,7 +140,9 @@ def by_stage(question: Question, values: np.ndarray) -> np.ndarray:
 
 
 def tokens(question: Question, held: Counts) -> np.ndarray:
-    """Answers of each period, (offer, cloud, period): output tokens, or inferences."""
+    """Answers of each period, (offer, cloud, period): output tokens, or inferences. Shape (offers,
+    clouds, periods), unit: tokens.
+    """
     services = {service.name: service for service in question.services}
     each = np.array([services[a.service].tokens for a in question.abilities])[:, None, None]
     served = held.share * _requests(question) * each

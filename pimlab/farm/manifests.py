@@ -184,7 +184,8 @@ def _name(text: str) -> str:
 
 
 def validated(objects: list[dict[str, Any]]) -> int:
-    """Check objects against the models of the package kubernetes; how many were checked.
+    """Check objects against the models of the package kubernetes (unit: objects); how many were
+    checked.
 
     ValueError names an object that lacks a field or has one that the model does not know; kinds of
     Kueue have no model there and are left out. ImportError says how to install the package.

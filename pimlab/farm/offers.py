@@ -91,7 +91,7 @@ class Offer(Value):
 
     @property
     def stage(self) -> int:
-        """Stage of the roadmap: 1 NPU, 2 DRAM-PIM, 3 analog."""
+        """Stage of the roadmap: 1 NPU, 2 DRAM-PIM, 3 analog (unit: stages)."""
         return self.target.stage
 
     @property

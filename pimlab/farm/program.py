@@ -38,7 +38,7 @@ class Solution(NamedTuple):
 
     @property
     def gap(self) -> float:
-        """(objective - bound) / |objective|, 0 for a proved optimum."""
+        """(objective - bound) / |objective|, 0 for a proved optimum (unit 1)."""
         return (self.objective - self.bound) / max(abs(self.objective), 1e-300)
 
 
@@ -63,7 +63,9 @@ class Program:
     def variable(
         self, *key: Hashable, cost: float = 0.0, upper: float = np.inf, integer: bool = False
     ) -> int:
-        """The number of a new variable between 0 and `upper`."""
+        """The number of a new variable between 0 and `upper`. Bounds in the unit of the
+        variable.
+        """
         assert key not in self.index, key
         self.index[key] = len(self.costs)
         self.costs.append(cost)
@@ -72,7 +74,9 @@ class Program:
         return self.index[key]
 
     def find(self, *key: Hashable) -> int | None:
-        """The number of a variable, None where there is none of that name."""
+        """The number of a variable, None where there is none of that name. Counted from 0, unit:
+        variables.
+        """
         return self.index.get(key)
 
     def row(

@@ -58,7 +58,7 @@ class Period(Value):
 
     @property
     def years(self) -> int:
-        """Years, both ends counted."""
+        """Years, both ends counted (unit: years)."""
         return self.end - self.start + 1
 
 

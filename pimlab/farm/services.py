@@ -80,14 +80,14 @@ class Service(Value):
 
     @property
     def tokens(self) -> int:
-        """Answers of a request: output tokens, or 1 inference."""
+        """Answers of a request: output tokens, or 1 inference (unit: tokens)."""
         return self.output if self.decodes else 1
 
     @property
     def mean(self) -> float:
-        """Mean rate of the day, relative to the peak."""
+        """Mean rate of the day, relative to the peak (unit 1)."""
         return float(np.mean(self.day))
 
     def peak(self, year: float) -> float:
-        """Requests a second at the peak of the day in `year`."""
+        """Requests a second at the peak of the day in `year` (unit: 1/s)."""
         return float(self.rate * (1 + self.growth) ** (year - self.since))

@@ -43,8 +43,8 @@ class Rack(Value):
             object.__setattr__(self, "servers", round(operation("rack.servers").value))
 
     def cards(self, offer: Offer) -> int:
-        """Cards of `offer` that the rack holds, by height and by power; ValueError where not even
-        one server of one card fits.
+        """Cards of `offer` that the rack holds, by height and by power (unit: cards); ValueError
+        where not even one server of one card fits.
         """
         server = offer.cards * offer.power.value + self.server_power.value
         full = min(self.servers or 0, math.floor(self.power.value / server))
@@ -96,10 +96,10 @@ class Cloud(Value):
         return tuple(sorted({key for one in found for key in one.sources}))
 
     def watts(self, offer: Offer) -> float:
-        """W at the meter of one card at its most, with its share of a server."""
+        """W at the meter of one card at its most, with its share of a server [W]."""
         share = self.rack.server_power.value / offer.cards
         return float((offer.power.value + share) * self.pue.value)
 
     def most(self, offer: Offer) -> int:
-        """Cards of `offer` that the site holds alone, by racks and by power."""
+        """Cards of `offer` that the site holds alone, by racks and by power (unit: cards)."""
         return min(self.racks * self.rack.cards(offer), math.floor(self.power / self.watts(offer)))

@@ -26,7 +26,9 @@ LONG = 10
 
 
 def exceeds(wait: float, utilisation: float) -> float:
-    """P(W > wait), wait in services, not negative; utilisation 0 or more, below 1."""
+    """P(W > wait), wait in services, not negative; utilisation 0 or more, below 1. A probability,
+    unit 1.
+    """
     if utilisation <= 0:
         return 0.0
     r = utilisation
@@ -51,7 +53,7 @@ def _decay(utilisation: float) -> float:
 
 def most_utilisation(wait: float, share: float = 0.99, most: float = 0.999) -> float:
     """The highest utilisation up to `most`, below 1, at which the share `share` of requests waits
-    no longer than `wait`, in services; 0 where an idle machine is too slow (wait below 0).
+    no longer than `wait`, in services; 0 where an idle machine is too slow (wait below 0). Unit 1.
     """
     if wait < 0:
         return 0.0

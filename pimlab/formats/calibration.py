@@ -39,7 +39,7 @@ def histogram(samples: np.ndarray, bins: int = BINS) -> tuple[np.ndarray, np.nda
 def minmax(
     counts: np.ndarray, edges: np.ndarray, format: str | NumberFormat = "int8"
 ) -> tuple[float, float]:
-    """The smallest and the largest value seen."""
+    """The smallest and the largest value seen. In the unit of the samples."""
     return float(edges[0]), float(edges[-1])
 
 
@@ -47,7 +47,7 @@ def percentile(
     counts: np.ndarray, edges: np.ndarray, format: str | NumberFormat = "int8", share: float = SHARE
 ) -> tuple[float, float]:
     """The narrowest range, to one bin, beyond each end of which lies at most (1 - share) / 2 of all
-    values.
+    values. In the unit of the samples.
     """
     if not 0 < share <= 1:
         raise ValueError(f"percentile share={share!r} is outside 0..1 (and must not be 0)")
@@ -76,7 +76,7 @@ def mse(
     end, 64 candidates each.
 
     Bin centres stand for the values, so the histogram wants several bins a step: 2048 bins serve
-    formats up to 8 bits.
+    formats up to 8 bits. In the unit of the samples.
     """
     levels = 2 ** _integers(format).width - 1
     used = counts > 0
@@ -140,7 +140,8 @@ def entropy(
     S. Migacz, 8-bit Inference with TensorRT, GTC 2017. Magnitudes are clipped at one place for both
     signs; one-sided data uses all codes for its side. The bin at zero counts no more than the next
     one, as in NVIDIA's pytorch-quantization (`calib/histogram.py`): the zeros after a Relu are a
-    code of their own whatever the range, and would else draw it to them.
+    code of their own whatever the range, and would else draw it to them. In the unit of the
+    samples.
     """
     width = _integers(format).width
     one_sided = edges[0] >= 0 or edges[-1] <= 0
@@ -182,7 +183,7 @@ def calibrate(
     samples: np.ndarray, rule: str = "minmax", format: str | NumberFormat = "int8"
 ) -> tuple[float, float]:
     """(low, high) for samples, any shape, by the rule of that name; ValueError for an unknown rule
-    or non-finite samples.
+    or non-finite samples. In the unit of the samples.
     """
     if rule not in RULES:
         raise ValueError(unknown("calibration rule", rule, RULES))

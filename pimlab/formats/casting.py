@@ -78,7 +78,8 @@ def as_float32(x: np.ndarray | float, target: NumberFormat) -> np.ndarray:
     stays correct.
 
     Boldo and Melquiond, IEEE Trans. Computers 57, 462 (2008): exact for at most 21 mantissa bits.
-    For 22 and 23 bits, wider numbers are rounded to the nearest float32 first.
+    For 22 and 23 bits, wider numbers are rounded to the nearest float32 first. Of the shape (...)
+    of x.
     """
     x = np.asarray(x)
     if x.dtype in (np.float32, np.float16, np.int16, np.int8, np.uint16, np.uint8, np.bool_):
@@ -156,7 +157,7 @@ def microscaled(
     x: np.ndarray, target: MicroscalingFormat, axis: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Values float32 and shared exponents int16 of x float32, blocks along `axis` (not negative);
-    128 marks NaN.
+    128 marks NaN. Values have the shape (...) of x; exponents one entry a block along `axis`.
     """
     shape = (*x.shape[:axis], -(-x.shape[axis] // target.block), *x.shape[axis + 1 :])
     out, exponents, numbers = np.empty_like(x), np.empty(shape, np.int16), element_grid(target)
@@ -179,7 +180,7 @@ def microscaled(
 
 
 def powers(exponents: np.ndarray) -> np.ndarray:
-    """float32 scales 2**exponent; NaN for the exponent 128."""
+    """float32 scales 2**exponent; NaN for the exponent 128. Of the shape (...) of the exponents."""
     return np.where(
         exponents == 128,
         np.float32(np.nan),
@@ -188,7 +189,9 @@ def powers(exponents: np.ndarray) -> np.ndarray:
 
 
 def spread(scales: np.ndarray, block: int, axis: int, length: int) -> np.ndarray:
-    """Scales with one entry a block along `axis`, repeated to `length`."""
+    """Scales with one entry a block along `axis`, repeated to `length`. Float32,
+    shape (..., length, ...).
+    """
     return np.take(scales, np.arange(length) // block, axis=axis)
 
 
@@ -278,7 +281,7 @@ def cast(
     infinity nor NaN.
 
     >>> pim.formats.cast([0.3, 500.0], "fp8_e4m3")
-    array([3.125e-01, 4.480e+02], dtype=float32)
+    array([3.125e-01, 4.480e+02], dtype=float32) Returns the shape (...) of x.
     """
     target = format_named(format)
     if rounding not in ROUNDINGS:
@@ -307,7 +310,7 @@ def cast(
 @typed
 def overflows(x: np.ndarray, format: str | NumberFormat) -> int:
     """How many finite numbers of x float32 round to nearest beyond the largest of a float
-    format.
+    format (unit: numbers).
     """
     target = format_named(format)
     if not isinstance(target, FloatFormat):

@@ -33,7 +33,7 @@ class Decoded(NamedTuple):
 
     @property
     def part(self) -> int:
-        """How many neighbours along k share a scale."""
+        """How many neighbours along k share a scale (unit: weights)."""
         return self.codes.shape[1] // self.scale.shape[1]
 
     def values(self) -> np.ndarray:

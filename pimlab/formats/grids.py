@@ -34,7 +34,7 @@ class NumberFormat(Value):
 
     @property
     def bits(self) -> float:
-        """Stored bits a number, the share of a block's scale included."""
+        """Stored bits a number, the share of a block's scale included (unit: bits)."""
         raise NotImplementedError
 
 
@@ -55,17 +55,17 @@ class IntegerFormat(NumberFormat):
 
     @property
     def bits(self) -> float:
-        """The width."""
+        """The width (unit: bits)."""
         return float(self.width)
 
     @property
     def lowest(self) -> int:
-        """Smallest code."""
+        """Smallest code (unit: codes)."""
         return -(2 ** (self.width - 1)) if self.signed else 0
 
     @property
     def highest(self) -> int:
-        """Largest code."""
+        """Largest code (unit: codes)."""
         return 2 ** (self.width - 1) - 1 if self.signed else 2**self.width - 1
 
     @property
@@ -88,12 +88,12 @@ class TernaryFormat(IntegerFormat):
 
     @property
     def bits(self) -> float:
-        """1.6: five weights fit a byte, since 3**5 = 243."""
+        """1.6: five weights fit a byte, since 3**5 = 243 (unit: bits)."""
         return 1.6
 
     @property
     def lowest(self) -> int:
-        """-1."""
+        """-1 (unit: codes)."""
         return -1
 
 
@@ -107,17 +107,19 @@ class PowerFormat(NumberFormat):
 
     @property
     def bits(self) -> float:
-        """Eight."""
+        """Eight (unit: bits)."""
         return 8.0
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
-        """float32 values of the bytes `codes`; 255 is NaN."""
+        """float32 values of the bytes `codes`; 255 is NaN. Of the shape (...) of the codes."""
         codes = np.asarray(codes).astype(np.int32)
         powers = np.ldexp(np.float32(1), np.minimum(codes, 254) - 127)
         return np.where(codes == 255, np.float32(np.nan), powers)
 
     def encode(self, values: np.ndarray) -> np.ndarray:
-        """uint8 codes of `values`, each a number of this format (see `cast`), or NaN."""
+        """uint8 codes of `values`, each a number of this format (see `cast`), or NaN. Of the
+        shape (...) of the values.
+        """
         values = np.asarray(values, dtype=np.float32)
         codes = np.where(np.isnan(values), 255, np.frexp(np.nan_to_num(values))[1] + 126)
         wrong = (self.decode(codes) != values) & ~np.isnan(values)
@@ -177,12 +179,12 @@ class FloatFormat(NumberFormat):
 
     @property
     def width(self) -> int:
-        """Bits of one code, sign included."""
+        """Bits of one code, sign included (unit: bits)."""
         return 1 + self.exponent + self.mantissa
 
     @property
     def bits(self) -> float:
-        """The width."""
+        """The width (unit: bits)."""
         return float(self.width)
 
     @property
@@ -194,27 +196,27 @@ class FloatFormat(NumberFormat):
 
     @property
     def bias(self) -> int:
-        """Exponent bias, 2**(exponent - 1) - 1; 1 more for "fnuz"."""
+        """Exponent bias, 2**(exponent - 1) - 1 (unit 1); 1 more for "fnuz"."""
         return 2 ** (self.exponent - 1) - (self.specials != "fnuz")
 
     @property
     def emin(self) -> int:
-        """Exponent of the smallest normal number."""
+        """Exponent of the smallest normal number (unit 1)."""
         return 1 - self.bias
 
     @property
     def emax(self) -> int:
-        """Exponent of the largest finite number."""
+        """Exponent of the largest finite number (unit 1)."""
         return 2**self.exponent - 1 - self.bias - (self.specials == "ieee")
 
     @property
     def largest(self) -> float:
-        """The largest finite number."""
+        """The largest finite number (unit 1)."""
         return 2.0**self.emax * (2.0 - 2.0**-self.mantissa * (2 if self.specials == "nan" else 1))
 
     @property
     def smallest(self) -> float:
-        """The smallest positive number, which is also the step between subnormals."""
+        """The smallest positive number, which is also the step between subnormals (unit 1)."""
         return 2.0 ** (self.emin - self.mantissa)
 
     @property
@@ -225,7 +227,9 @@ class FloatFormat(NumberFormat):
         )
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
-        """float32 values of the bit patterns `codes`, integers 0..2**width - 1."""
+        """float32 values of the bit patterns `codes`, integers 0..2**width - 1. Of the shape (...)
+        of the codes.
+        """
         codes = np.asarray(codes).astype(np.int64)
         field = codes >> self.mantissa & 2**self.exponent - 1
         fraction = (codes & 2**self.mantissa - 1).astype(np.float64)
@@ -243,7 +247,7 @@ class FloatFormat(NumberFormat):
 
     def encode(self, values: np.ndarray) -> np.ndarray:
         """Bit patterns of `values`, each a number this format holds (see `cast`); ValueError for
-        one it does not hold.
+        one it does not hold. Of the shape (...) of the values.
         """
         values = np.asarray(values, dtype=np.float32)
         codes = self._magnitudes(values) | (values.view(np.uint32) >> np.uint32(31)) << np.uint32(
@@ -284,7 +288,9 @@ class FloatFormat(NumberFormat):
 
     @cached_property
     def values(self) -> np.ndarray:
-        """float32 value of every code, in code order; the format is at most 16 bits wide."""
+        """float32 value of every code, in code order; the format is at most 16 bits wide. Shape
+        (2**width,).
+        """
         if self.width > 16:
             raise ValueError(
                 f"{self.name} has 2**{self.width} values; allowed: formats of at most 16 bits"
@@ -319,17 +325,17 @@ class MicroscalingFormat(NumberFormat):
 
     @property
     def bits(self) -> float:
-        """Element bits and the share of the 8-bit scale."""
+        """Element bits and the share of the 8-bit scale (unit: bits)."""
         return self.element.bits + 8 / self.block
 
     @property
     def emax(self) -> int:
-        """Exponent of the element's largest number."""
+        """Exponent of the element's largest number (unit 1)."""
         return self.element.emax if isinstance(self.element, FloatFormat) else 0
 
     @property
     def step(self) -> float:
-        """Smallest positive element before scaling."""
+        """Smallest positive element before scaling (unit 1)."""
         return (
             self.element.smallest
             if isinstance(self.element, FloatFormat)
@@ -338,7 +344,7 @@ class MicroscalingFormat(NumberFormat):
 
     @property
     def largest(self) -> float:
-        """Largest element before scaling."""
+        """Largest element before scaling (unit 1)."""
         if isinstance(self.element, FloatFormat):
             return self.element.largest
         return self.element.highest / 2 ** (self.element.width - 2)
@@ -363,12 +369,12 @@ class BlockedFormat(NumberFormat):
 
     @property
     def block(self) -> int:
-        """Numbers that share a scale."""
+        """Numbers that share a scale (unit: numbers)."""
         return 32
 
     @property
     def bits(self) -> float:
-        """4.5, 5 or 8.5 bits a weight."""
+        """4.5, 5 or 8.5 bits a weight. Unit: bits."""
         return {"q4_0": 4.5, "q4_1": 5.0, "q8_0": 8.5}[self.rule]
 
 

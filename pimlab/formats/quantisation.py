@@ -62,7 +62,8 @@ class Layout:
     @property
     def scale_shape(self) -> tuple[int, ...]:
         """Shape of scales as stored: as the array, with 1 where shared, or with the number of
-        blocks along `axis`.
+        blocks along `axis`. For an array of shape (k, n) and one scale a column that is
+        shape (1, n).
         """
         if self.group is not None and self.axis is not None:
             return tuple(
@@ -73,7 +74,7 @@ class Layout:
 
     def spread(self, scales: np.ndarray) -> np.ndarray:
         """Scales as stored, repeated along a grouped axis so that they broadcast against the
-        array.
+        array. Float32, of the split shape (...) of the array.
         """
         if self.group is None or self.axis is None:
             return scales
@@ -83,7 +84,9 @@ class Layout:
         return spread(spread_out, self.rows, 1 - self.axis, self.shape[1 - self.axis])
 
     def reduced_blocks(self, of: np.ufunc, x: np.ndarray) -> np.ndarray:
-        """`of` (np.maximum, np.minimum) over each block of x, as scales are stored."""
+        """`of` (np.maximum, np.minimum) over each block of x, as scales are stored. Float32, of the
+        shape (...) of the scales.
+        """
         assert self.axis is not None
         assert self.group is not None
         found = of.reduceat(x, np.arange(0, self.shape[self.axis], self.group), axis=self.axis)
@@ -159,7 +162,9 @@ class Quantized:
     tensor_scale: np.ndarray | float = 1.0
 
     def numbers(self) -> np.ndarray:
-        """float32 number of each code, zero_point taken off, before the scale."""
+        """float32 number of each code, zero_point taken off, before the scale. Of the shape (...)
+        of the codes.
+        """
         element = (
             self.format.element
             if isinstance(self.format, (MicroscalingFormat, ScaledBlockFormat))
@@ -179,7 +184,7 @@ class Quantized:
         )
 
     def dequantize(self) -> np.ndarray:
-        """float32 values, the shape of the array."""
+        """float32 values, the shape of the array. Float32, in the unit of the scale."""
         values = self.numbers() * self.layout.spread(self.scale)
         if isinstance(self.format, ScaledBlockFormat) and self.format.has_tensor_scale:
             values *= self.tensor_scale
@@ -197,7 +202,7 @@ def _known(what: str, values: np.ndarray | float) -> np.ndarray:
 @typed
 def symmetric(largest: np.ndarray | float, format: IntegerFormat) -> np.ndarray:
     """Scale float32 that puts `largest` magnitude on the highest code, zero_point 0; 1 where
-    `largest` is 0.
+    `largest` is 0. Of the shape (...) of `largest`, in its unit a code.
     """
     largest = _known("symmetric largest", largest)
     scale = np.maximum((largest / format.highest).astype(np.float32), np.float32(_TINY))
@@ -206,7 +211,7 @@ def symmetric(largest: np.ndarray | float, format: IntegerFormat) -> np.ndarray:
 
 def positive(scale: np.ndarray | float) -> np.ndarray:
     """Scales of 0 or more as float32 that can divide: at least the smallest normal number, and 1
-    where they are 0.
+    where they are 0. Float32, of the shape (...) given.
     """
     scale = np.asarray(scale, dtype=np.float32)
     return np.where(scale > 0, np.maximum(scale, np.float32(_TINY)), np.float32(1.0))
@@ -217,7 +222,7 @@ def affine(
     low: np.ndarray | float, high: np.ndarray | float, format: IntegerFormat
 ) -> tuple[np.ndarray, np.ndarray]:
     """Scale float32 and zero_point int32 that spread the codes over [min(low, 0), max(high, 0)]; 0
-    is always a value.
+    is always a value. Of the shape (...) of low and high, the scale in their unit a code.
     """
     least = np.minimum(_known("affine low", low), 0.0)
     most = np.maximum(_known("affine high", high), 0.0)

@@ -40,21 +40,23 @@ class TableFormat(NumberFormat):
 
     @property
     def bits(self) -> float:
-        """Four."""
+        """Four (unit: bits)."""
         return 4.0
 
     @property
     def largest(self) -> float:
-        """The largest value."""
+        """The largest value (unit 1)."""
         return 1.0
 
     @cached_property
     def values(self) -> np.ndarray:
-        """float32 value of every code, rising."""
+        """float32 value of every code, rising. Shape (codes,), unit 1."""
         return np.array(NF4, np.float32)
 
     def encode(self, numbers: np.ndarray) -> np.ndarray:
-        """uint8 codes of the values nearest to `numbers`; in the middle the lower one."""
+        """uint8 codes of the values nearest to `numbers`; in the middle the lower one. Of the
+        shape (...) of the numbers.
+        """
         middles = (self.values[1:].astype(np.float64) + self.values[:-1]) / 2
         return np.searchsorted(middles, numbers, side="left").astype(np.uint8)
 
@@ -80,7 +82,9 @@ class ScaledBlockFormat(NumberFormat):
 
     @property
     def bits(self) -> float:
-        """Element bits and the share of the block's scale; the tensor's one scale is left out."""
+        """Element bits and the share of the block's scale (unit: bits); the tensor's one scale is
+        left out.
+        """
         return self.element.bits + self._scale.bits / (self.rows * self.block)
 
     @property
@@ -94,7 +98,7 @@ class ScaledBlockFormat(NumberFormat):
 
     @property
     def reach(self) -> float:
-        """The largest magnitude over the tensor's scale."""
+        """The largest magnitude over the tensor's scale (unit 1)."""
         return self.element.largest * (self._scale.largest if self.has_tensor_scale else 1.0)
 
 
@@ -114,7 +118,7 @@ class GroupFormat(NumberFormat):
 
     @property
     def bits(self) -> float:
-        """Bits of a code and the share of the scale and zero point."""
+        """Bits of a code and the share of the scale and zero point (unit: bits)."""
         zero = 0 if self.element.signed else self.element.width
         return self.element.width + (16 + zero) / self.group
 

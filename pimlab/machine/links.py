@@ -59,7 +59,7 @@ def links() -> tuple[str, ...]:
 
 
 def transferred(op: MacOp | VectorOp, between: Link) -> int:
-    """Bits of an operator's activations, in and out."""
+    """Bits of an operator's activations, in and out (unit: bits)."""
     if isinstance(op, VectorOp):
         return 2 * op.elements * between.word
     return op.groups * op.m * (op.k + op.n) * between.word

@@ -75,7 +75,7 @@ class MacOp(Value):
 
     @property
     def inputs(self) -> int:
-        """Distinct input values an inference."""
+        """Distinct input values an inference (unit: values)."""
         return self.groups * self.m * self.k if self.distinct is None else self.distinct
 
     def batched(self, count: int) -> Self:
@@ -102,7 +102,7 @@ class MacOp(Value):
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates an inference."""
+        """Multiply-accumulates an inference (unit: MACs)."""
         return self.groups * self.m * self.k * self.n
 
 
@@ -211,13 +211,14 @@ class Programmed(ABC):
 
         Events are named as a reader would, such as "inputs clipped", "sums overflowed", "outputs
         clipped"; counts of batches add up. {} is the answer of a machine in which nothing clips or
-        overflows, or that does not count it.
+        overflows, or that does not count it. x : float32, shape (batch, k);  y : float32,
+        shape (batch, n).
         """
         return self.matmul(x, key, at), {}
 
     def integrals(self, x: np.ndarray) -> Mapping[str, float]:
         """Value-dependent physical integrals of reading x (say V^2 S s = J), summed over rows:
-        event -> SI amount.
+        event -> SI amount. x : float32, shape (batch, k).
         """
         return {}
 
@@ -272,7 +273,8 @@ class Target(Value, ABC):
         self, x: np.ndarray, w: np.ndarray, key: int | Key = 0
     ) -> tuple[np.ndarray, Mapping[str, int]]:
         """`product(x, w, key)`, and how many values left their range on the way, as
-        `Programmed.counted` says.
+        `Programmed.counted` says. x : float32, shape (batch, m, k);  w : float32,
+        shape (batch, k, n).
         """
         key, counts, parts = as_key(key), Counter[str](), []
         for i in range(len(x)):
@@ -294,7 +296,7 @@ class Target(Value, ABC):
     def occupancy(self, op: MacOp | VectorOp) -> float:
         """Share of this machine's memory that `op` takes up for good, because its weights (or its
         cache) are computed with where they lie: what all operators of a machine take up is at most
-        1. 0 where operands come from a memory without a stated size.
+        1 (unit 1). 0 where operands come from a memory without a stated size.
         """
         return 0.0
 
@@ -306,7 +308,9 @@ class Target(Value, ABC):
 
     @abstractmethod
     def events(self, op: MacOp | VectorOp) -> Mapping[str, int]:
-        """Exact event counts of one inference of `op`, every event a name in `prices`."""
+        """Exact event counts of one inference of `op`, every event a name in `prices`. Unit:
+        events.
+        """
 
     @abstractmethod
     def latency(self, op: MacOp | VectorOp) -> Mapping[str, float]:
@@ -348,20 +352,20 @@ class Target(Value, ABC):
 
     @property
     def array_count(self) -> int | None:
-        """Arrays that hold weights for good, as they stand on the machine; None: it has none, or
-        as many as are needed.
+        """Arrays that hold weights for good, as they stand on the machine (unit: arrays); None: it
+        has none, or as many as are needed.
         """
         return None
 
     def arrays_of(self, op: MacOp | VectorOp) -> int:
-        """Arrays that the weights of `op` take up for good; on as many more they can stand again,
-        and half of the rows go there.
+        """Arrays that the weights of `op` take up for good (unit: arrays); on as many more they can
+        stand again, and half of the rows go there.
         """
         return 0
 
     def throttled(self, op: MacOp | VectorOp) -> float:
         """Share of the priced energy of `op` that is drawn, where a machine slows down or lowers
-        its voltage to stay within what it may draw; 1 unless a machine says less.
+        its voltage to stay within what it may draw (unit 1); 1 unless a machine says less.
         """
         return 1.0
 
@@ -373,7 +377,7 @@ class Target(Value, ABC):
     @property
     def static(self) -> Mapping[str, float]:
         """Events charged a second of total latency (leakage, refresh): event -> amount a second,
-        each in `prices`.
+        each in `prices`. Unit of an amount: that of the event, by second.
         """
         return {}
 
@@ -420,12 +424,14 @@ class Target(Value, ABC):
 
     @property
     def weight_bits(self) -> float:
-        """Bits that one weight takes in the memory it is stored in."""
+        """Bits that one weight takes in the memory it is stored in (unit: bits)."""
         return 16.0
 
     @property
     def activation_bits(self) -> float:
-        """Bits that one activation, or one value of a decoder's cache, takes in memory."""
+        """Bits that one activation, or one value of a decoder's cache, takes in memory (unit:
+        bits).
+        """
         return 16.0
 
     @property

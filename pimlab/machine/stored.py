@@ -34,12 +34,12 @@ class Affine(Value):
 
     @property
     def lowest(self) -> int:
-        """Smallest code."""
+        """Smallest code (unit: codes)."""
         return -(2 ** (self.bits - 1)) if self.signed else 0
 
     @property
     def highest(self) -> int:
-        """Largest code."""
+        """Largest code (unit: codes)."""
         return self.lowest + 2**self.bits - 1
 
     @property

@@ -88,7 +88,7 @@ class StreamedWeights(Programmed):
         reads count once a block.
 
         The integrals of the first rows are found on the way, so that `integrals` need not program
-        the weights again.
+        the weights again. x : float32, shape (batch, k);  y : float32, shape (batch, n).
         """
         y, counts = np.empty((len(x), self._w.shape[1]), np.float32), Counter[str]()
         few, total = x[: self._streamed.kept].copy(), Counter[str]()
@@ -103,7 +103,9 @@ class StreamedWeights(Programmed):
         return y, dict(counts)
 
     def integrals(self, x: np.ndarray) -> dict[str, float]:
-        """Physical integrals of reading x, summed over the blocks."""
+        """Physical integrals of reading x, summed over the blocks. SI units; x : float32,
+        shape (batch, k).
+        """
         if self._known is not None and np.array_equal(self._known[0], x):
             return self._known[1]
         total = Counter[str]()

@@ -21,18 +21,18 @@ class Together(Wrapped):
     counted: int = integer(1, default=1)
 
     def occupancy(self, op: MacOp | VectorOp) -> float:
-        """Share of the memory of all chips."""
+        """Share of the memory of all chips (unit 1)."""
         return self.machine.occupancy(op) * self.counted / self.chips
 
     @property
     def array_count(self) -> int | None:
-        """Arrays of all chips."""
+        """Arrays of all chips (unit: arrays)."""
         there = self.machine.array_count
         return None if there is None else there * self.chips // self.counted
 
     @property
     def static(self) -> Mapping[str, float]:
-        """What all chips draw."""
+        """What all chips draw. Unit of an amount: that of the event, by second."""
         return {event: rate * self.chips for event, rate in self.machine.static.items()}
 
 

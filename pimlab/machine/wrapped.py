@@ -57,7 +57,9 @@ class Wrapped(Target):
     def counted_product(
         self, x: np.ndarray, w: np.ndarray, key: int | Key = 0
     ) -> tuple[np.ndarray, Mapping[str, int]]:
-        """`product` and what left its range, as the machine counts it."""
+        """`product` and what left its range, as the machine counts it. Shapes as
+        `Target.counted_product`: x float32, shape (batch, m, k).
+        """
         return self.machine.counted_product(x, w, key)
 
     def placed(self, ops: tuple[MacOp, ...]) -> Self:
@@ -65,7 +67,7 @@ class Wrapped(Target):
         return self.but(machine=self.machine.placed(ops))
 
     def occupancy(self, op: MacOp | VectorOp) -> float:
-        """Share of the machine's memory."""
+        """Share of the machine's memory (unit 1)."""
         return self.machine.occupancy(op)
 
     def spread(self, chips: int) -> Self:
@@ -74,7 +76,7 @@ class Wrapped(Target):
         return self if wide is self.machine else self.but(machine=wide)
 
     def events(self, op: MacOp | VectorOp) -> Mapping[str, int]:
-        """Counts of the machine."""
+        """Counts of the machine. Unit: events."""
         return self.machine.events(op)
 
     def latency(self, op: MacOp | VectorOp) -> Mapping[str, float]:
@@ -104,15 +106,15 @@ class Wrapped(Target):
 
     @property
     def array_count(self) -> int | None:
-        """Arrays of the machine."""
+        """Arrays of the machine (unit: arrays)."""
         return self.machine.array_count
 
     def arrays_of(self, op: MacOp | VectorOp) -> int:
-        """Arrays of the machine that `op` takes up."""
+        """Arrays of the machine that `op` takes up (unit: arrays)."""
         return self.machine.arrays_of(op)
 
     def throttled(self, op: MacOp | VectorOp) -> float:
-        """Share of the priced energy that the machine draws."""
+        """Share of the priced energy that the machine draws (unit 1)."""
         return self.machine.throttled(op)
 
     @property
@@ -126,7 +128,7 @@ class Wrapped(Target):
         return self.machine.holds
 
     def refill(self, bits: float) -> tuple[float, Mapping[str, float]]:
-        """What writing the machine's weights again takes."""
+        """What writing the machine's weights again takes. Units: s, and events."""
         return self.machine.refill(bits)
 
     @property
@@ -136,7 +138,9 @@ class Wrapped(Target):
 
     @property
     def static(self) -> Mapping[str, float]:
-        """What the machine is charged by the second."""
+        """What the machine is charged by the second. Unit of an amount: that of the event, by
+        second.
+        """
         return self.machine.static
 
     @property
@@ -146,12 +150,12 @@ class Wrapped(Target):
 
     @property
     def weight_bits(self) -> float:
-        """Bits of one weight in the machine's memory."""
+        """Bits of one weight in the machine's memory (unit: bits)."""
         return self.machine.weight_bits
 
     @property
     def activation_bits(self) -> float:
-        """Bits of one activation in the machine's memory."""
+        """Bits of one activation in the machine's memory (unit: bits)."""
         return self.machine.activation_bits
 
     @property

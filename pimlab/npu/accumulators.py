@@ -26,12 +26,12 @@ class Accumulator(Value):
 
     @property
     def lowest(self) -> int:
-        """Smallest sum it holds."""
+        """Smallest sum it holds (unit 1)."""
         return -(2 ** (self.bits - 1))
 
     @property
     def highest(self) -> int:
-        """Largest sum it holds."""
+        """Largest sum it holds (unit 1)."""
         return 2 ** (self.bits - 1) - 1
 
 

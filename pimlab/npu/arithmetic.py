@@ -147,7 +147,7 @@ class MacProgrammed(Programmed):
         self, x: np.ndarray, key: int | Key = 0, at: str | float = 0.0
     ) -> tuple[np.ndarray, dict[str, int]]:
         """`matmul(x)`, and how many inputs were clipped, sums changed by overflow and outputs
-        clipped on the way.
+        clipped on the way. x : float32, shape (batch, k);  y : float32, shape (batch, n).
         """
         x = checked_operands(x, self.shape[0], self.what)
         if self.stored is not None:
@@ -308,7 +308,9 @@ def _largest(span: Range | None) -> float | None:
 
 
 def span_codes(span: Range, name: str | None, zero_point: str) -> tuple[np.float32, int, Any]:
-    """Scale, zero point and grid that spread the codes of format `name` over `span` (and 0)."""
+    """Scale, zero point and grid that spread the codes of format `name` over `span` (and 0). The
+    scale in the unit of `span` a code.
+    """
     grid = grid_of(name)
     if zero_point == "affine":
         step, zero = formats.affine(span.low, span.high, grid)

@@ -50,7 +50,7 @@ class MacArray(Value):
 
     @property
     def peak(self) -> float:
-        """Operations a second, two a MAC."""
+        """Operations a second, two a MAC (unit: 1/s)."""
         return 2.0 * self.rows * self.cols * self.count * self.rate * self.clock
 
     def counted(self, product: Product) -> ArrayWork:
@@ -58,16 +58,16 @@ class MacArray(Value):
         return _systolic(self, product)
 
     def peak_of(self, product: Product) -> float:
-        """Operations a second at most for a product's operands."""
+        """Operations a second at most for a product's operands (unit: 1/s)."""
         return self.peak
 
     @property
     def slab(self) -> int:
-        """Words along k that a buffer of streamed operands holds."""
+        """Words along k that a buffer of streamed operands holds (unit: words)."""
         return self.rows
 
     def first(self, product: Product) -> int:
-        """Words of the first stationary tile, without which nothing can start."""
+        """Words of the first stationary tile, without which nothing can start (unit: words)."""
         return min(self.rows, product.k) * min(self.cols, product.n)
 
 

@@ -147,7 +147,7 @@ def chips() -> tuple[str, ...]:
 
 
 def peaks(entry: Entry) -> dict[str, float]:
-    """Published or assumed peak in operations a second, by format."""
+    """Published or assumed peak in operations a second, by format. Unit: 1/s."""
     return {
         name.removeprefix("peak."): constant.value
         for name, constant in entry.items()

@@ -46,25 +46,25 @@ class TensorUnit(Value):
     """Elements a packet follow from their width, so that no other rate is needed."""
 
     def elements(self, product: Product) -> int:
-        """Elements of the wider operand that a packet holds."""
+        """Elements of the wider operand that a packet holds (unit: elements)."""
         return max(1, int(self.packet // max(product.x_bits, product.w_bits)))
 
     @property
     def peak(self) -> float:
-        """Operations a second of 8-bit operands, two a MAC."""
+        """Operations a second of 8-bit operands, two a MAC (unit: 1/s)."""
         return self.peak_of(Product(m=1, n=1, k=1))
 
     def peak_of(self, product: Product) -> float:
-        """Operations a second at most for a product's operands."""
+        """Operations a second at most for a product's operands (unit: 1/s)."""
         return 2.0 * self.slices * self.lanes * self.elements(product) * self.clock
 
     @property
     def slab(self) -> int:
-        """Words along k that a buffer of streamed operands holds."""
+        """Words along k that a buffer of streamed operands holds (unit: words)."""
         return self.packet // 8
 
     def first(self, product: Product) -> int:
-        """Words without which nothing can start: one packet for every lane."""
+        """Words without which nothing can start: one packet for every lane (unit: words)."""
         return min(product.k, self.elements(product)) * min(product.n, self.lanes * self.slices)
 
     def counted(self, product: Product) -> ArrayWork:

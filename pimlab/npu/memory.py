@@ -83,23 +83,27 @@ def lasts(op: MacOp) -> bool:
 
 
 def depth(op: MacOp, widths: Widths) -> int:
-    """k of the multiplications that are done: without those that 2:4 weights skip."""
+    """k of the multiplications that are done: without those that 2:4 weights skip (unit:
+    products).
+    """
     return kept(op.k) if widths.sparse and op.kind == "weights" else op.k
 
 
 def right(op: MacOp, widths: Widths) -> float:
-    """Bits of the right operand: the weights, or the second activation."""
+    """Bits of the right operand: the weights, or the second activation (unit: bits)."""
     return op.groups * depth(op, widths) * op.n * right_width(op, widths)
 
 
 def right_width(op: MacOp, widths: Widths) -> float:
-    """Bits of one value of the right operand: caches and activations are held as activations."""
+    """Bits of one value of the right operand: caches and activations are held as activations (unit:
+    bits).
+    """
     return widths.w if op.kind == "weights" else widths.x
 
 
 def moved(op: MacOp, memory: Memory) -> tuple[int, int]:
     """Inputs and results that exist outside the operator: not the scores of fused attention, which
-    are the longer side of a product of activations.
+    are the longer side of a product of activations (unit: values).
     """
     results = op.groups * op.m * op.n
     if op.kind == "weights" or memory.attention == "apart":
@@ -108,7 +112,7 @@ def moved(op: MacOp, memory: Memory) -> tuple[int, int]:
 
 
 def live(op: MacOp, memory: Memory, widths: Widths) -> float:
-    """Bits of the inputs and results of `op`."""
+    """Bits of the inputs and results of `op` (unit: bits)."""
     inputs, results = moved(op, memory)
     return inputs * widths.x + results * widths.y
 
@@ -123,7 +127,7 @@ def stays(op: MacOp, memory: Memory, widths: Widths) -> tuple[bool, bool]:
 
 
 def product_traffic(op: MacOp, memory: Memory, widths: Widths) -> dict[str, int]:
-    """Bits that `op` reads from and writes to DRAM, by event."""
+    """Bits that `op` reads from and writes to DRAM, by event (unit: bits)."""
     weights, activations = stays(op, memory, widths)
     x_fetches, w_fetches = (1, 1) if weights or activations else _fetches(op, memory, widths)
     filters = 0 if weights else op.groups * depth(op, widths) * op.n * w_fetches
@@ -143,7 +147,9 @@ def _fetches(op: MacOp, memory: Memory, widths: Widths) -> tuple[int, int]:
 
 
 def vector_traffic(op: VectorOp, memory: Memory, bits: float) -> dict[str, int]:
-    """Bits that `op` reads and writes on chip, or in DRAM where they do not stay, by event."""
+    """Bits that `op` reads and writes on chip, or in DRAM where they do not stay, by event (unit:
+    bits).
+    """
     scores = op.kind == "softmax" and memory.attention == "fused"
     values, results = (max(0.0, reads(op) - 1), 0) if is_fused(op, memory) else (reads(op), 1)
     read = math.ceil(bits * op.elements * values)
@@ -162,6 +168,8 @@ def is_fused(op: VectorOp, memory: Memory) -> bool:
 
 
 def reads(op: VectorOp) -> float:
-    """Values read for each result of `op`; a kind that is not listed reads one, 0 renames data."""
+    """Values read for each result of `op` (unit: values); a kind that is not listed reads one, 0
+    renames data.
+    """
     table = catalogue.entry("energy", "vector-reads")
     return table[op.kind].value if op.kind in table else 1.0

@@ -87,7 +87,7 @@ class Weights:
 
     @property
     def integers(self) -> np.ndarray:
-        """`codes`, for a format known to be a plain integer."""
+        """`codes`, for a format known to be a plain integer. Integers, shape (k, n)."""
         assert self.codes is not None
         return self.codes
 

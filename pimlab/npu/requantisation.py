@@ -128,7 +128,7 @@ def fixed_point(scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     in 2^30..2^31 - 1.
 
     A mantissa that rounds up to 2^31 is halved and the shift raised by one; scales below 2^-31 come
-    out as 0.
+    out as 0. Both of the shape (...) of the scale, unit 1.
     """
     mantissa, shift = np.frexp(np.asarray(scale, dtype=np.float64))
     multiplier = np.floor(mantissa * 2.0**31 + 0.5).astype(np.int64)

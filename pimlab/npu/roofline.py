@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 @typed
 def attainable(npu: Npu, intensity: float) -> float:
-    """Operations a second that `intensity` (operations a byte of DRAM traffic) allows on `npu`;
-    ValueError if it is negative.
+    """Operations a second that `intensity` (operations a byte of DRAM traffic) allows on `npu`
+    (unit: 1/s); ValueError if it is negative.
     """
     if not intensity >= 0:
         raise ValueError(
@@ -36,7 +36,9 @@ def attainable(npu: Npu, intensity: float) -> float:
 
 @typed
 def ridge(npu: Npu) -> float:
-    """Operations a byte at which `npu` turns from bandwidth-bound to compute-bound."""
+    """Operations a byte at which `npu` turns from bandwidth-bound to compute-bound (unit:
+    1/byte).
+    """
     return 8 * npu.peak() / npu.memory.bandwidth
 
 

@@ -8,7 +8,9 @@ import numpy as np
 
 
 def kept(k: int) -> int:
-    """Weights of a column of k that are stored and multiplied: two of every four begun."""
+    """Weights of a column of k that are stored and multiplied: two of every four begun (unit:
+    weights).
+    """
     return 2 * (k // 4) + min(2, k % 4)
 
 

@@ -190,17 +190,17 @@ class Npu(Target):
 
     @property
     def static(self) -> Mapping[str, float]:
-        """Leakage and idle power: one second of it a second."""
+        """Leakage and idle power: one second of it a second. Unit: s a second."""
         return {"static": 1.0}
 
     @property
     def weight_bits(self) -> float:
-        """Bits of the format of weights."""
+        """Bits of the format of weights (unit: bits)."""
         return self._bits("weights")
 
     @property
     def activation_bits(self) -> float:
-        """Bits of the format of activations."""
+        """Bits of the format of activations (unit: bits)."""
         return self._bits("activations")
 
     @property
@@ -237,7 +237,7 @@ class Npu(Target):
 
     def events(self, op: MacOp | VectorOp) -> dict[str, int]:
         """Counts of one inference (or a batch): MACs, bits read and written in SRAM, accumulators
-        and DRAM, vector operations.
+        and DRAM, vector operations. Unit: events.
         """
         total: Counter[str] = Counter()
         for count, each in self._parts(op):
@@ -256,8 +256,8 @@ class Npu(Target):
 
     def throttled(self, op: MacOp | VectorOp) -> float:
         """Share of the priced energy that is drawn: the board lowers its voltage until it draws no
-        more than `limit`. Times are not longer for it: shares that arrays sustain were measured on
-        boards that do so.
+        more than `limit` (unit 1). Times are not longer for it: shares that arrays sustain were
+        measured on boards that do so.
         """
         if self.limit is None:
             return 1.0
@@ -290,7 +290,7 @@ class Npu(Target):
 
     @property
     def call(self) -> float:
-        """The fixed cost of a batch; 0 for a bound."""
+        """The fixed cost of a batch [s]; 0 for a bound."""
         return 0.0 if self.efficiency is None else self.efficiency.call
 
     def as_host(self) -> Self:
@@ -387,7 +387,7 @@ class Npu(Target):
 
     def peak(self, op: MacOp | None = None) -> float:
         """Operations a second at most, skipped ones included: twice what the arrays do where
-        weights are 2:4 (k / kept for an `op`).
+        weights are 2:4 (k / kept for an `op`). Unit: 1/s.
         """
         if op is None:
             product = Product(m=1, n=1, k=1, x_bits=self._widths.x, w_bits=self._widths.w)
@@ -395,7 +395,9 @@ class Npu(Target):
         return self.array.peak_of(self._product(op)) * op.k / depth(op, self._widths)
 
     def utilisation(self, op: MacOp) -> float:
-        """MACs that are not skipped over what the arrays could do in the whole latency of `op`."""
+        """MACs that are not skipped over what the arrays could do in the whole latency of `op`
+        (unit 1).
+        """
         product = self._product(op)
         done = 2 * op.groups * op.m * product.k * op.n
         return done / (self.array.peak_of(product) * sum(self.latency(op).values()))
@@ -421,14 +423,16 @@ class Npu(Target):
         return "SRAM" if self.memory.weights_in == "sram" else "DRAM"
 
     def refill(self, bits: float) -> tuple[float, dict[str, float]]:
-        """Weights that stay on the chip are read from DRAM and written to SRAM."""
+        """Weights that stay on the chip are read from DRAM and written to SRAM. Units: s, and
+        events.
+        """
         if self.memory.weights_in != "sram":
             return 0.0, {}
         return bits / self.memory.bandwidth, {"dram.read": bits, "sram.write": bits}
 
     def occupancy(self, op: MacOp | VectorOp) -> float:
-        """Share of the DRAM that the weights or the cache of `op` take up; 0 where its size is not
-        stated.
+        """Share of the DRAM that the weights or the cache of `op` take up (unit 1); 0 where its
+        size is not stated.
         """
         if self.memory.capacity is None or not isinstance(op, MacOp) or not lasts(op):
             return 0.0

@@ -12,8 +12,8 @@ from pimlab.machine.protocol import VectorOp
 
 
 def operations(op: VectorOp) -> int:
-    """Elementary operations of one inference of `op`; a kind that is not listed counts one a
-    result.
+    """Elementary operations of one inference of `op` (unit: operations); a kind that is not listed
+    counts one a result.
     """
     table = catalogue.entry("energy", "vector-operations")
     return op.elements * (round(table[op.kind].value) if op.kind in table else 1)

@@ -21,7 +21,8 @@ class CapacityError(ValueError):
 
 @typed
 def chips_needed(plan: Plan) -> dict[str, int]:
-    """Machine -> chips of it that hold the weights, caches and padding of the plan's operators.
+    """Machine -> chips of it that hold the weights, caches and padding of the plan's operators
+    (unit: chips).
 
     Arrays and rows of banks may be divided among chips at will, so this is the sum of what the
     operators take up (`Target.occupancy`), rounded up.

@@ -132,13 +132,15 @@ class Plan(Value):
 
     @property
     def stage(self) -> int:
-        """The latest roadmap stage among the machines that multiply and accumulate."""
+        """The latest roadmap stage among the machines that multiply and accumulate (unit:
+        stages).
+        """
         macs = [self.machine(op).stage for op in self.model.mac_ops]
         return max([self.machines[0].stage, *macs])
 
     def counts(self, op: Op) -> dict[str, int]:
         """Counts of one batch of `op`, one of `operators`; bits over its machine's link among
-        them.
+        them. Unit: events.
         """
         machine = self.machine(op)
         between = self.links.get(machine.name)
@@ -164,7 +166,9 @@ class Plan(Value):
 
     @cached_property
     def calls(self) -> dict[str, float]:
-        """The first operator on each machine that a batch has to call -> s that the call takes."""
+        """The first operator on each machine that a batch has to call -> s that the call takes
+        [s].
+        """
         first: dict[str, str] = {}
         for op in self.operators:
             first.setdefault(self.owners[op.name], op.name)
@@ -189,7 +193,7 @@ class Plan(Value):
     def moved(self, op: Op) -> tuple[int, int]:
         """Bits of the inputs and of the outputs of a batch of `op` that change chips: inputs go to
         each chip but the one where the operator before stands, and each chip but one sends its
-        share of the outputs.
+        share of the outputs (unit: bits).
         """
         if not isinstance(op, MacOp) or self.chips.get(self.owners[op.name], 1) == 1:
             return 0, 0
@@ -228,8 +232,8 @@ class Plan(Value):
 
     @property
     def occupancy(self) -> dict[str, float]:
-        """Machine -> share of its memory that its operators take up for good; above 1 the model
-        needs as many such machines.
+        """Machine -> share of its memory that its operators take up for good (unit 1); above 1 the
+        model needs as many such machines.
         """
         total = dict.fromkeys(self.placed, 0.0)
         for op in self.operators:

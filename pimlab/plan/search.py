@@ -31,7 +31,9 @@ Also those tried where a memory would overflow.
 
 
 def operator_costs(machine: Target, op: Op, between: Link | None) -> tuple[float, float]:
-    """(J without static power, s) of one operator on `machine`, its link's transfers included."""
+    """(J without static power, s) of one operator on `machine`, its link's transfers included.
+    Units: J and s.
+    """
     joules = sum(price(machine.events(op), machine.prices).nominal.values())
     joules *= machine.throttled(op)
     seconds = sum(machine.latency(op).values())
@@ -49,8 +51,8 @@ def watts(machine: Target) -> float:
 def tables(
     operators: Sequence[Op], machines: Sequence[Target], links: Mapping[str, Link]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Energy, latency and share of the memory, (operators, machines); NaN where a machine does not
-    serve or hold an operator.
+    """Energy [J], latency [s] and share of the memory, each float64, shape (operators, machines);
+    NaN where a machine does not serve or hold an operator.
     """
     energy = np.full((len(operators), len(machines)), np.nan)
     latency, occupancy = np.full_like(energy, np.nan), np.zeros_like(energy)
@@ -113,7 +115,9 @@ class Search:
         return None if chosen is None else np.array(some)[chosen]
 
     def loads(self, placed: np.ndarray) -> np.ndarray:
-        """Share of each machine's memory that a placement fills."""
+        """Share of each machine's memory that a placement fills. Float64, shape (machines,), unit
+        1.
+        """
         return _loads(placed, self.occupancy)
 
     def fits(self, placed: np.ndarray) -> bool:
@@ -121,7 +125,9 @@ class Search:
         return bool((self.loads(placed) <= 1 + ROUNDING).all())
 
     def cost(self, placed: np.ndarray) -> tuple[float, float]:
-        """(J, s) of a placement, calls and static power of the machines in use included."""
+        """(J, s) of a placement, calls and static power of the machines in use included. Units: J
+        and s.
+        """
         rows = np.arange(len(placed))
         seconds = float(self.latency[rows, placed].sum() + self.calls[np.unique(placed)].sum())
         return float(self.energy[rows, placed].sum()) + seconds * float(
@@ -129,14 +135,18 @@ class Search:
         ), seconds
 
     def total(self, placed: np.ndarray) -> float:
-        """The objective of a placement; infinite where a memory overflows."""
+        """The objective of a placement; infinite where a memory overflows. In the unit of the
+        objective.
+        """
         if not self.fits(placed):
             return math.inf
         joules, seconds = self.cost(placed)
         return joules if self.objective == "energy" else seconds
 
     def alone(self, machine: int) -> np.ndarray:
-        """Everything that `machine` serves on it, the rest on the first machine that does."""
+        """Everything that `machine` serves on it, the rest on the first machine that does.
+        Integers, shape (operators,).
+        """
         served = np.isfinite(self.energy)
         return np.where(served[:, machine], machine, served.argmax(axis=1))
 
@@ -202,7 +212,7 @@ def interval(
     found: Search, placed: np.ndarray, targets: Sequence[Target], shared: Sequence[str]
 ) -> float:
     """The longest time that one machine, or those that share a DRAM together, work on one
-    inference.
+    inference [s].
     """
     busy = {
         t.name: float(found.latency[mine, j].sum() + found.calls[j] * bool(len(mine)))
@@ -214,7 +224,7 @@ def interval(
 
 def ordered(search: Search, choices: list[int]) -> list[np.ndarray]:
     """Every placement of the operators that have a choice, the others cheapest, in order of the
-    objective.
+    objective. Each is integers, shape (operators,).
     """
     found = []
     for owners in itertools.product(
@@ -236,7 +246,8 @@ def _fitting(search: Search, found: list[np.ndarray | None]) -> list[np.ndarray]
 
 def retreating(search: Search, choices: list[int]) -> list[np.ndarray]:
     """The cheapest placement, operators moved back to the first machine one at a time, the least
-    saving first, and each machine alone, in order of the objective.
+    saving first, and each machine alone, in order of the objective. Each is integers,
+    shape (operators,).
     """
     allowed = np.ones(search.energy.shape, bool)
     found = [search.best(allowed)]

@@ -16,7 +16,7 @@ import numpy as np
 
 
 def norm(x: np.ndarray, gain: np.ndarray, epsilon: float) -> np.ndarray:
-    """x (d,) over its root mean square, times gain (d,)."""
+    """x over its root mean square, times gain. x, gain : float64, shape (d,)."""
     return x / math.sqrt(sum(v * v for v in x.tolist()) / len(x) + epsilon) * gain
 
 
@@ -61,7 +61,8 @@ def turn(
     """x (size,) whose first 2 len(rates) features, as complex numbers, are multiplied by scale
     exp(j position rate).
 
-    Pair i is (x[2i], x[2i + 1]), or (x[i], x[i + len(rates)]) with `halves`.
+    Pair i is (x[2i], x[2i + 1]), or (x[i], x[i + len(rates)]) with `halves`. x and the result :
+    float64, shape (size,).
     """
     out, pairs = x.copy(), len(rates)
     for i, rate in enumerate(rates):
@@ -80,7 +81,7 @@ def attend(
 ) -> np.ndarray:
     """softmax of q . k scale, or of cap tanh(q . k scale / cap), weighted sum of values (size,).
 
-    scale : 1 / sqrt(size) where it is None.
+    scale : 1 / sqrt(size) where it is None. q, keys and values : float64, shape (size,) each.
     """
     scale = 1 / math.sqrt(len(q)) if scale is None else scale
     scores = [float(q @ k) * scale for k in keys]
@@ -92,14 +93,10 @@ def attend(
 def logits(
     sizes: Mapping[str, Any], arrays: Mapping[str, np.ndarray], tokens: np.ndarray
 ) -> np.ndarray:
-    """Logits float64 (tokens, vocabulary) of one sequence, int (tokens,).
+    """Logits of one sequence, float64, shape (tokens, vocabulary).
 
-    sizes : layers, heads, kv_heads, head_width, rope_base, norm_epsilon; and what differs from
-    LLaMA: gate "gelu", halves, rope (a rule of `frequencies`), turned (features that turn), window,
-    global_every, local_rope_base, attention_scale, attention_cap, logit_cap, embedding_scale.
-    arrays : embedding (vocabulary, d), head (d, vocabulary), norm (d,), and layer{i}.{q, k, v, o,
-    gate, up, down} (k, n) with layer{i}.attention_norm and layer{i}.ffn_norm (d,); where there are
-    any, layer{i}.{q, k, v}_bias, q_norm, k_norm, attention_post_norm, ffn_post_norm.
+    tokens : int, shape (tokens,); sizes : layers, heads, kv_heads, head_width, rope_base,
+    norm_epsilon.
     """
     a = {name: np.asarray(array, np.float64) for name, array in arrays.items()}
     past: list[list[tuple[list[np.ndarray], list[np.ndarray]]]] = [

@@ -67,7 +67,7 @@ class Size(Value):
     times: tuple[str, ...] = TIMES
 
     def limit(self, name: str) -> int:
-        """Test samples of the workload `name` at most."""
+        """Test samples of the workload `name` at most (unit: samples)."""
         return {"magika": self.files, "small-lm": self.windows, "smollm2-135m": self.windows}.get(
             name, self.samples
         )
@@ -122,7 +122,7 @@ def _point(name: str, target: str, seed: int, size: Size) -> xr.Dataset:
 @functools.lru_cache(maxsize=16)
 def exact_quality(name: str, samples: int) -> Mapping[str, float]:
     """Metric -> its value for the workload in float32 arithmetic; {} for a shape without
-    weights.
+    weights. In the unit of each metric.
     """
     model, data = load(name, samples)
     if data is None:
@@ -226,7 +226,7 @@ def presets_vary(name: str) -> bool:
 
 def quality(one: xr.Dataset, metric: str) -> dict[str, float]:
     """`metric`, its _low, _high and _std_over_seeds of a Dataset with the dimension `seed`
-    alone.
+    alone. In the unit of the metric.
     """
     joined = over_seeds(one[[metric + end for end in ENDS]], metric)
     value, low, high = (float(joined[metric + end]) for end in ENDS)

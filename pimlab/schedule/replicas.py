@@ -21,7 +21,7 @@ from pimlab.values import nearest
 
 def balanced(plan: Plan, floor: float = 0.0) -> dict[str, int]:
     """Operator -> copies of its weights, for the shortest interval under the arrays of each
-    machine.
+    machine (unit: copies).
 
     floor : s, of a batch on resources that copies do not help; the search stops there. Operators
     whose weights do not stand on arrays, or on machines with as many as are needed, are left out.
@@ -72,8 +72,8 @@ def seconds(plan: Plan, op: Op, copies: int) -> float:
 
 
 def checked(plan: Plan, copies: Mapping[str, Any]) -> dict[str, int]:
-    """`copies` as given by a user; ValueError for an unknown operator, one whose weights stand
-    nowhere, a number below 1, and for more arrays than a machine has.
+    """`copies` as given by a user (unit: copies); ValueError for an unknown operator, one whose
+    weights stand nowhere, a number below 1, and for more arrays than a machine has.
     """
     names = [op.name for op in plan.operators if plan.machine(op).arrays_of(op) > 0]
     for name, count in copies.items():

@@ -65,12 +65,12 @@ def _assumed(machines: list[Target]) -> np.ndarray:
 
 
 def assumed_watts(machine: Target) -> float:
-    """W of the machine's static power whose price is assumed."""
+    """W of the machine's static power whose price is assumed [W]."""
     return sum(price(machine.static, machine.prices).assumed.values())
 
 
 def weight_bits(plan: Plan, machine: Target) -> float:
-    """Bits of the weights of all operators that the machine runs."""
+    """Bits of the weights of all operators that the machine runs (unit: bits)."""
     mine = [op for op in plan.model.mac_ops if plan.owners[op.name] == machine.name]
     return machine.weight_bits * sum(op.groups * op.k * op.n for op in mine if op.kind == "weights")
 

@@ -87,7 +87,7 @@ def answer(
 
 
 def by_request(answers: Answers, requests: Requests) -> dict[str, np.ndarray]:
-    """Variable -> its value of each request."""
+    """Variable -> its value of each request. Each float64, shape (requests,)."""
     further = np.maximum(requests.output - 1, 1)
     tpot = (answers.finish - answers.token) / further
     return {

@@ -90,7 +90,7 @@ def check_slo(slo: Slo, requests: Requests, service: Service) -> None:
 
 def rate_bound(requests: Requests, service: Service) -> float:
     """Requests a second above which queues grow whatever is done: the least work of a request, in
-    the steps that cost least a token, against all replicas.
+    the steps that cost least a token, against all replicas (unit: 1/s).
 
     Attention is taken at a request's mean context.
     """

@@ -56,7 +56,7 @@ def most_rate(
 
 
 def attainment(service: Service, requests: Requests, slo: Slo) -> float:
-    """Share of the requests that keep the SLO; refused ones do not."""
+    """Share of the requests that keep the SLO (unit 1); refused ones do not."""
     state = started(requests, service)
     run(state, np.inf, None, "")
     served = ~np.isnan(state.answers.finish)

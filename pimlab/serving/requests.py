@@ -89,7 +89,7 @@ class Requests(Value):
 
     @property
     def count(self) -> int:
-        """How many."""
+        """How many (unit: requests)."""
         return int(self.arrival.size)
 
     @property
@@ -99,7 +99,7 @@ class Requests(Value):
 
     @property
     def longest(self) -> int:
-        """Tokens of the longest prompt with its output."""
+        """Tokens of the longest prompt with its output (unit: tokens)."""
         return int((self.prompt.astype(np.int64) + self.output).max())
 
     def head(self, limit: int) -> Requests:

@@ -117,7 +117,7 @@ class StepTimes(Value):
         return total
 
     def rest_at(self, tokens: float) -> float:
-        """s of a step of so many new tokens, attention left out."""
+        """s of a step of so many new tokens, attention left out [s]."""
         part = np.empty(COLUMNS)
         along(self.tokens, self.rest, tokens, part)
         return float(part[0])

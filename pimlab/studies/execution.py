@@ -107,7 +107,7 @@ class Execution:
 
     def integrals(self, op: MacOp) -> dict[str, float]:
         """Mean physical integrals (SI) of one inference of `op`, over the first samples that
-        ran.
+        ran. Units as `Programmed.integrals`.
         """
         total: dict[str, float] = {}
         if op.name in self._seen and op.kind == "weights":

@@ -207,7 +207,7 @@ def _labels(data: Data, given: Any) -> np.ndarray:
 
 def held_out(n: int) -> np.ndarray:
     """Indices of the samples that calibrate where nobody names others: every tenth, 512 at most,
-    evenly spaced, so that sorted labels do no harm; of one sample none.
+    evenly spaced, so that sorted labels do no harm; of one sample none. Int64, shape (samples,).
     """
     count = min(512, max(1, n // 10)) if n > 1 else 0
     return np.unique((np.arange(count) + 0.5) * n / max(count, 1)).astype(np.int64)

@@ -94,13 +94,15 @@ class WordError(CharacterError):
 
 
 def collapsed(steps: np.ndarray) -> np.ndarray:
-    """Characters of a line of steps: repeats once, blanks (0) gone (CTC, Graves et al. 2006)."""
+    """Characters of a line of steps: repeats once, blanks (0) gone (CTC, Graves et al. 2006).
+    Integers, shape (characters,), from a line of shape (steps,).
+    """
     changed = np.concatenate([[True], steps[1:] != steps[:-1]])
     return steps[changed & (steps > 0)]
 
 
 def edits(a: np.ndarray, b: np.ndarray) -> int:
-    """Levenshtein's distance between two rows of numbers."""
+    """Levenshtein's distance between two rows of numbers (unit: edits)."""
     row = np.arange(len(b) + 1)
     for value in a:
         kept = np.minimum(row[1:] + 1, row[:-1] + (b != value))

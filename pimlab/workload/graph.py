@@ -31,8 +31,8 @@ class Edge(Value):
             raise ValueError(f"Edge: operator {self.maker!r} waits for itself")
 
     def needed(self, row: int, rows: int) -> int:
-        """The last of the maker's `rows` rows that row `row` of the reader needs; -1 for none (a
-        window of padding alone).
+        """The last of the maker's `rows` rows that row `row` of the reader needs (unit: rows); -1
+        for none (a window of padding alone).
         """
         return rows - 1 if self.whole else min(rows - 1, row * self.stride + self.reach)
 

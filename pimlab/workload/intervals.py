@@ -79,7 +79,7 @@ def bootstrap(statistic: Callable[[np.ndarray], np.ndarray], n: int) -> tuple[fl
 
 def jackknife(value: float, without: np.ndarray) -> tuple[float, float]:
     """Ends of the normal interval of `value` from what it is without each of n samples (Efron and
-    Stein 1981, Ann. Stat. 9, 586).
+    Stein 1981, Ann. Stat. 9, 586). In the unit of `value`.
     """
     n = len(without)
     error = NORMAL_95 * float(np.sqrt((n - 1) * np.var(without)))

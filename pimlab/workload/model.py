@@ -107,12 +107,14 @@ class Model(ABC):
         """
 
     def rows(self, inputs: np.ndarray) -> int:
-        """How many inferences `inputs` are: samples, or tokens for a language model."""
+        """How many inferences `inputs` are: samples, or tokens for a language model (unit:
+        inferences).
+        """
         return len(inputs)
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of one inference."""
+        """Multiply-accumulates of one inference (unit: MACs)."""
         return sum(op.macs for op in self.mac_ops)
 
     def exact(self, op: MacOp, x: np.ndarray, w: np.ndarray | None, first: int) -> np.ndarray:

@@ -121,7 +121,7 @@ def symmetric_product(lower: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 
 def whole(lower: np.ndarray) -> np.ndarray:
-    """The symmetric matrix of which `lower` holds the lower triangle."""
+    """The symmetric matrix of which `lower` holds the lower triangle. float64, shape (N, N)."""
     return np.tril(lower) + np.tril(lower, -1).T
 
 
@@ -159,7 +159,7 @@ class Grid:
     @property
     def effort(self) -> float:
         """Multiplications of `conductance`, roughly: what to compare two forms of one circuit
-        by.
+        by (unit: multiplications).
         """
         return self.rows * self.columns**3 * (2 + self._stiff) if self.ohms.r_out > 0 else 0
 

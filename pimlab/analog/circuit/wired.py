@@ -81,7 +81,7 @@ def gated_power(
     wires: Wires, cols: int, polarities: Polarities, bits: np.ndarray
 ) -> tuple[float, float]:
     """(cells, wires and supplies), W at 1 V of supply, summed over reads `bits` (batch, k) of -1,
-    0, 1, which switch the cells (B, D).
+    0, 1, which switch the cells (B, D). Unit: W, of bits with shape (batch, k).
     """
     cells = lines = 0.0
     for sign in (1.0, -1.0):

@@ -116,7 +116,9 @@ class Wires(NonIdeal):
         return np.array([1.0, -1.0] if self.differential else [1.0])
 
     def conductance(self, g: np.ndarray, g_negative: np.ndarray | None = None) -> np.ndarray:
-        """As `effective_conductance`, for A and C."""
+        """As `effective_conductance`, for A and C. g : float64, shape (M, N) [S];  returns float64,
+        shape (M, N) [S].
+        """
         if not self.linear:
             raise ValueError(
                 f"topology {self.topology!r} has no one matrix: each input pattern is its own "
@@ -127,7 +129,9 @@ class Wires(NonIdeal):
     def currents(
         self, g: np.ndarray, v: np.ndarray, g_negative: np.ndarray | None = None
     ) -> np.ndarray:
-        """As `wire_currents`."""
+        """As `wire_currents`. g : float64, shape (M, N) [S];  v : float64, shape (batch, M) [V];
+        returns float64, shape (batch, N) [A].
+        """
         lines = cell_lines(self, g, g_negative)
         v, single = inputs(self, v, lines.shape[1])
         if self.linear:
@@ -247,7 +251,7 @@ def first_order_loss(r: float | str, g: float | str, n: int) -> float:
 
     r : ohm a segment of both lines, or text;  g : S of each cell, or text;  n : N
     r G (N + 1)(2 N + 1) / 3, mean over columns, no source or sense resistance; within 1 % while the
-    loss is below 1 %.
+    loss is below 1 %. The loss has the unit 1.
     """
     size = count(n, "n")
     return amount(r, "ohm", "r") * amount(g, "S", "g") * (size + 1) * (2 * size + 1) / 3
@@ -335,6 +339,9 @@ def inputs(wires: Wires, v: Any, rows: int) -> tuple[np.ndarray, bool]:
 
 
 def finite(wires: Wires, lines: np.ndarray, out: np.ndarray) -> np.ndarray:
+    """The currents `out`, shape (..., N) [A]; ValueError where one is not finite, naming the
+    largest resistance and cell.
+    """
     if not np.isfinite(out).all():
         largest = f"largest resistance {max(wires.ohms):g} ohm, largest cell {lines.max():g} S"
         raise ValueError(f"the crossbar circuit is beyond double precision: {largest}")

@@ -18,7 +18,7 @@ def moments(g: np.ndarray, sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     With a = g / sigma: E = g Phi(a) + sigma phi(a), E[x^2] = (g^2 + sigma^2) Phi(a) + g sigma
     phi(a). Cells with a > 8 are returned unclipped (the error is below 1e-15), and sigma = 0 is
-    exact.
+    exact. Both of the shape (...) of g.
     """
     mean, variance, touched = (
         np.array(g, float),
@@ -34,7 +34,7 @@ def cumulants(
     g: np.ndarray, sigma: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """The first four cumulants of max(g + sigma z, 0) (S to S^4): `moments`, and two that are zero
-    without clipping.
+    without clipping. Each of the shape (...) of g.
     """
     mean, variance, touched = (
         np.array(g, float),
@@ -54,7 +54,7 @@ def bounded_moments(
     g: np.ndarray, sigma: np.ndarray, low: float, high: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance of g + sigma z cut at both `low` and `high`, S and S^2; see
-    `bounded_cumulants`.
+    `bounded_cumulants`. Each of the shape (...) of g.
     """
     upper, distance = _distance(g, low, high)
     mean, variance = moments(distance, sigma)
@@ -67,6 +67,7 @@ def bounded_cumulants(
     """The first four cumulants of g + sigma z cut at both `low` and `high`, S to S^4.
 
     Only the nearer end counts: the other is more than half of the range away. high : inf for none.
+    Each of the shape (...) of g.
     """
     upper, distance = _distance(g, low, high)
     mean, variance, third, fourth = cumulants(distance, sigma)

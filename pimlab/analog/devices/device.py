@@ -169,7 +169,7 @@ class Device(Value):
 
     def checked(self, g: np.ndarray) -> np.ndarray:
         """Targets as float64; ValueError naming the first that is outside g_min..g_max (1e-6 of
-        g_max is rounding).
+        g_max is rounding). g : shape (...), S.
         """
         g = numbers(g, f"{self.name}: g_target")
         slack = 1e-6 * self.g_max
@@ -184,7 +184,7 @@ class Device(Value):
 
     def nearest_level(self, g: np.ndarray) -> np.ndarray:
         """The level each target goes to: `levels` conductances, evenly spaced; g itself without
-        levels.
+        levels. g : float64, shape (...), S; returns the same shape.
         """
         if self.levels is None:
             return g.copy()

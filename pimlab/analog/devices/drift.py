@@ -54,7 +54,9 @@ class PowerLawDrift(Drift):
             check_between(owner, "spread of the drift exponent", self.sigma(u), 0.0, 1.0)
 
     def exponent(self, g: np.ndarray, key: Key) -> np.ndarray:
-        """nu of every cell, float64, shape of g (the target the cell was programmed to, S)."""
+        """nu of every cell, float64, shape of g (the target the cell was programmed to, S). Unit 1,
+        shape (...) of g.
+        """
         u = g / self.g_reference
         spread = 0.0 if self.sigma is None else self.sigma(u) * normals(key, g.shape)
         return np.abs(self.mean(u) + spread)
@@ -198,7 +200,7 @@ class Arrhenius(NonIdeal):
 
     @property
     def factor(self) -> float:
-        """g(T) / g(T0)."""
+        """g(T) / g(T0) (unit 1)."""
         return float(np.exp(-self.energy / BOLTZMANN * (1 / self.temperature - 1 / self.reference)))
 
     @property

@@ -31,7 +31,7 @@ class ReadNoise(NonIdeal):
 
     @property
     def ends(self) -> tuple[float, float]:
-        """Conductances at which a read is cut, S: 0 and inf, unless a class says otherwise."""
+        """Conductances at which a read is cut, S: 0 and inf, unless a class says otherwise [S]."""
         return 0.0, np.inf
 
     @property
@@ -51,7 +51,9 @@ class ReadNoise(NonIdeal):
         raise NotImplementedError
 
     def moments(self, g: np.ndarray, sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and variance of one read, the cut included, S and S^2, float64."""
+        """Mean and variance of one read, the cut included, S and S^2, float64. Both of the
+        shape (...) of g.
+        """
         return clipped.bounded_moments(g, sigma, *self.ends)
 
     def cumulants(self, g: np.ndarray, sigma: np.ndarray) -> Cumulants:
@@ -188,7 +190,7 @@ class TelegraphNoise(ReadNoise):
 
     @property
     def flip(self) -> float:  # type: ignore[override]
-        """Standard normals above this find the cell low."""
+        """Standard normals above this find the cell low (unit: standard deviations)."""
         return float(ndtri(1 - self.share))
 
     def spread(self, g: np.ndarray, seconds: float, target: np.ndarray) -> np.ndarray:
@@ -196,7 +198,7 @@ class TelegraphNoise(ReadNoise):
         return self.depth * np.asarray(g)
 
     def moments(self, g: np.ndarray, step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and variance of one read, S and S^2, float64."""
+        """Mean and variance of one read, S and S^2, float64. Both of the shape (...) of g."""
         return g - self.share * step, self.share * (1 - self.share) * np.square(step)
 
     def cumulants(self, g: np.ndarray, step: np.ndarray) -> Cumulants:

@@ -132,14 +132,14 @@ class UpdateDevice(Value):
     @property
     def states(self) -> float:
         """Steps from one bound to the other at the step of state 0: the publications' "number of
-        states".
+        states" (unit: steps).
         """
         return (self.w_max - self.w_min) / self.dw_min
 
     @property
     def granularity(self) -> float:
         """Mean step of an upward and a downward pulse at state 0; of a one-sided cell the upward
-        one in the middle of its range.
+        one in the middle of its range. In the unit of the state.
         """
         if not isinstance(self.step, ExponentialStep):
             return self.dw_min
@@ -156,8 +156,8 @@ class UpdateDevice(Value):
     @property
     def biases(self) -> tuple[float, float]:
         """Relative change of upward and of downward steps that `up_down` makes: only one direction
-        shrinks. aihwkit's documentation writes 1 +- up_down for the two directions, but its code
-        (`PulsedRPUDevice::populate`), with which the presets were fitted, does this.
+        shrinks (unit 1). aihwkit's documentation writes 1 +- up_down for the two directions, but
+        its code (`PulsedRPUDevice::populate`), with which the presets were fitted, does this.
         """
         return min(self.up_down, 0.0), min(-self.up_down, 0.0)
 

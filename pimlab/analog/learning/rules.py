@@ -35,23 +35,23 @@ class Learner(ABC):
         """
 
     def read(self, key: Key) -> np.ndarray:
-        """Weights as one pass through the network sees them."""
+        """Weights as one pass through the network sees them. Float32, shape (k, n)."""
         return self.weights
 
     @property
     def pulses(self) -> int:
-        """Pulses all cells have had."""
+        """Pulses all cells have had (unit: pulses)."""
         return sum(int(one.used.sum()) for one in self.tiles)
 
     @property
     def most(self) -> int:
-        """Pulses the busiest cell has had."""
+        """Pulses the busiest cell has had (unit: pulses)."""
         return max(int(one.used.max()) for one in self.tiles)
 
     @property
     def cut(self) -> float:
         """Share of the rank-1 updates that asked for longer pulse trains than there are, and were
-        scaled down.
+        scaled down (unit 1).
         """
         return sum(one.cut for one in self.tiles) / max(1, sum(one.trains for one in self.tiles))
 

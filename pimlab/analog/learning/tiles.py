@@ -229,7 +229,7 @@ class PairTile(Tile):
             side.raise_to(np.where(full, np.maximum(sign * held, 0), 0))
 
     def symmetry_point(self) -> np.ndarray:
-        """Zero: a pair has no state at which one pulse undoes the other."""
+        """Zero: a pair has no state at which one pulse undoes the other. Float32, shape (k, n)."""
         return np.zeros(self.shape, np.float32)
 
 

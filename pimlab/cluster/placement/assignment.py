@@ -67,7 +67,9 @@ class Line:
         return all(place.layers + more in self.problem.rates[name] for name in place.names)
 
     def joint(self, before: Place | None, behind: Place | None) -> float:
-        """Flow from one stage to the next, the wanted flow at most; None is source or sink."""
+        """Flow from one stage to the next, the wanted flow at most; None is source or sink. Unit:
+        tokens a second.
+        """
         key = before, behind
         if key not in self._joints:
             self._joints[key] = min(self.flow, self._joint(before, behind))
@@ -99,13 +101,15 @@ class Line:
         return self.problem.rates[name][place.layers]
 
     def carried(self, joints: Iterable[int]) -> float:
-        """Sum of the flow over the given joints; joint i lies before stage i."""
+        """Sum of the flow over the given joints; joint i lies before stage i. Unit: tokens a
+        second.
+        """
         ends = [None, *self.places, None]
         return sum(self.joint(ends[i], ends[i + 1]) for i in joints)
 
     @property
     def wanted(self) -> float:
-        """Sum of the flow over all joints where every one carries it."""
+        """Sum of the flow over all joints where every one carries it. Unit: tokens a second."""
         return self.flow * (len(self.places) + 1)
 
     def runs(self) -> dict[str, Run]:
@@ -171,7 +175,7 @@ def transported(
     out: Mapping[str, float], into: Mapping[str, float], links: Mapping[tuple[str, str], float]
 ) -> float:
     """Most that machines which give `out` bring to machines which take `into`: the least cut, tried
-    for every set of givers.
+    for every set of givers. Unit: tokens a second.
     """
     givers = list(out)
     least = math.inf
@@ -200,7 +204,9 @@ def assigned(
     flow: float,
     rng: np.random.Generator,
 ) -> tuple[float, dict[str, Run], dict[tuple[str, str], float]]:
-    """(tokens a second, runs, flow of every link) in the best order found for `chain`."""
+    """(tokens a second, runs, flow of every link) in the best order found for `chain`. Flows in the
+    unit tokens a second.
+    """
     line = Line(problem, chain, parts, flow)
     now = highest = line.carried(range(len(line.places) + 1))
     best = _measured(problem, line)

@@ -146,7 +146,9 @@ class _Cover:
 
 
 def covered(problem: LayerPlacement, flow: float) -> float:
-    """Layers that the machines can cover at `flow` tokens a second, by the linear programme."""
+    """Layers that the machines can cover at `flow` tokens a second, by the linear programme (unit:
+    layers).
+    """
     kinds = [dict(kind) for kind in problem.kinds]
     counts = [len(names) for names in problem.kinds.values()]
     return _Cover(kinds, counts, flow, _apart(problem, flow)).solve()
@@ -182,7 +184,7 @@ def islands(problem: LayerPlacement, flow: float) -> list[tuple[str, ...]]:
 
 def upper_bound(problem: LayerPlacement, known: float = 0.0, precision: float = 1e-7) -> float:
     """Tokens a second that no placement exceeds, to a relative `precision`; `known` is the flow of
-    a placement at hand.
+    a placement at hand. Unit of `known`: tokens a second.
     """
     high = sum(max(held.values()) for held in problem.rates.values())
     high = min(high, sum(problem.source.values()), sum(problem.sink.values()))

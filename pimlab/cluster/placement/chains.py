@@ -41,7 +41,7 @@ class Stage(NamedTuple):
 
     @property
     def width(self) -> int:
-        """Machines side by side."""
+        """Machines side by side (unit: machines)."""
         return sum(count for _, count in self.machines)
 
 

@@ -42,7 +42,9 @@ def edges(problem: LayerPlacement, runs: Mapping[str, Run]) -> dict[tuple[str, s
 def maximum_flow(
     problem: LayerPlacement, runs: Mapping[str, Run]
 ) -> tuple[float, dict[tuple[str, str], float]]:
-    """(tokens a second, flow of every link) of a placement: a linear programme, solved by HiGHS."""
+    """(tokens a second, flow of every link) of a placement: a linear programme, solved by HiGHS.
+    Flows in the unit tokens a second.
+    """
     from scipy.optimize import linprog
 
     links = edges(problem, runs)

@@ -102,5 +102,5 @@ class Placed(NamedTuple):
 
     @property
     def gap(self) -> float:
-        """How far the bound lies above the value, relative to the value."""
+        """How far the bound lies above the value, relative to the value (unit 1)."""
         return self.bound / self.value - 1 if self.value else math.inf

@@ -104,7 +104,7 @@ def constant_names(graph: Any) -> set[str]:
 
 def constants(graph: Any) -> dict[str, np.ndarray]:
     """Every constant tensor of the graph by name, dequantised or cast where DequantizeLinear or
-    Cast of constants makes it.
+    Cast of constants makes it. Each of the shape (...) that the graph gives it.
     """
     from onnx import numpy_helper
 

@@ -77,7 +77,7 @@ class BlockWeights:
 
     @property
     def part(self) -> int:
-        """Neighbours along k that share a scale."""
+        """Neighbours along k that share a scale (unit: weights)."""
         return self._decoded().part
 
     def dense(self) -> np.ndarray:

@@ -25,11 +25,11 @@ class Window(NamedTuple):
 
     @property
     def spans(self) -> tuple[int, ...]:
-        """Input pixels from the first to the last of a window, by axis."""
+        """Input pixels from the first to the last of a window, by axis (unit: pixels)."""
         return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilations, strict=True))
 
     def outputs(self, sizes: tuple[int, ...]) -> tuple[int, ...]:
-        """Output pixels by axis for an input of `sizes` pixels."""
+        """Output pixels by axis for an input of `sizes` pixels (unit: pixels)."""
         rows = zip(sizes, self.pads, self.spans, self.strides, strict=True)
         return tuple(
             (size + before + after - span) // stride + 1
@@ -39,7 +39,7 @@ class Window(NamedTuple):
     @property
     def run(self) -> int:
         """Neighbours in memory that a window reads together, as `kernels.windows.gather` takes
-        them.
+        them (unit: values).
         """
         width = self.kernel[-1] if self.kernel and self.dilations[-1] == 1 else 1
         return max(n for n in range(1, WIDE + 1) if width % n == 0)
@@ -111,8 +111,8 @@ def _positions(counts: tuple[int, ...], steps: np.ndarray) -> np.ndarray:
 
 
 def flattened(weight: np.ndarray, groups: int) -> np.ndarray:
-    """Weights (groups, k, n) in the order of `columns` from ONNX's (groups * n, channels / groups,
-    *kernel).
+    """Weights, shape (groups, k, n), in the order of `columns` from ONNX's shape (groups * n,
+    channels / groups, *kernel).
     """
     return np.ascontiguousarray(
         np.swapaxes(weight.reshape(groups, weight.shape[0] // groups, -1), 1, 2)
@@ -155,8 +155,8 @@ def scattered(
 
 
 def flattened_transposed(weight: np.ndarray, groups: int) -> np.ndarray:
-    """Weights (groups, channels_in / groups, offsets * channels_out / groups) from ONNX's
-    (channels_in, out / groups, *kernel).
+    """Weights, shape (groups, channels_in / groups, offsets * channels_out / groups), from ONNX's
+    shape (channels_in, out / groups, *kernel).
     """
     into, out = weight.shape[0] // groups, weight.shape[1]
     return np.ascontiguousarray(

@@ -234,7 +234,7 @@ class OnnxModel(Model):
 
     def oracle(self, inputs: Any) -> np.ndarray:
         """Outputs of ONNX Runtime on the whole model, unsplit: what an exact `multiply` must
-        reproduce.
+        reproduce. Batch first: shape (batch, ...).
         """
         whole = host_runtime.session(self.whole, "BASIC")
         return self._outputs(

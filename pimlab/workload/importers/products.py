@@ -42,13 +42,13 @@ class Product(ABC):
         self.name, self.inputs, self.output = name, inputs, output
 
     def laid_out(self, tensor: np.ndarray) -> np.ndarray:
-        """A tensor shaped as `origin`, in the layout (groups, k, n) of `weights`."""
+        """A tensor shaped as `origin`, in the layout of `weights`: shape (groups, k, n)."""
         raise NotImplementedError(f"{type(self).__name__} has no weights to lay out")
 
     @abstractmethod
     def apply(self, call: Call, *values: np.ndarray) -> np.ndarray:
         """The node's output for the values of its `inputs`, batch first, with every product made by
-        `call`.
+        `call`. Shape (batch, ...).
         """
 
 
@@ -69,11 +69,11 @@ class Convolution(Product):
         self.origin = node.input[1]
 
     def laid_out(self, tensor: np.ndarray) -> np.ndarray:
-        """ONNX's (groups * n, channels / groups, *kernel) as (groups, k, n)."""
+        """ONNX's shape (groups * n, channels / groups, *kernel) as shape (groups, k, n)."""
         return im2col.flattened(tensor, self.groups)
 
     def apply(self, call: Call, *values: np.ndarray) -> np.ndarray:
-        """Images (batch, channels, *sizes) -> images."""
+        """Images of shape (batch, channels, *sizes) -> images."""
         (x,) = values
         window = _window(self.attributes, self.kernel, x.shape[2:])
         y = call(im2col.columns(x, window, self.groups), None)
@@ -90,7 +90,7 @@ class IntegerConvolution(Convolution):
         self.inputs = (node.input[0], *_given(node, 2))
 
     def apply(self, call: Call, *values: np.ndarray) -> np.ndarray:
-        """Codes (batch, channels, *sizes) and their zero point -> int32 images."""
+        """Codes of shape (batch, channels, *sizes) and their zero point -> int32 images."""
         zero = values[1].astype(np.int32) if len(values) > 1 else np.int32(0)
         y = super().apply(call, (values[0].astype(np.int32) - zero).astype(np.float32))
         return np.rint(y).astype(np.int32)
@@ -107,7 +107,7 @@ class ComputedConvolution(Product):
         self.groups = int(self.attributes.get("group", 1))
 
     def apply(self, call: Call, *values: np.ndarray) -> np.ndarray:
-        """Images (batch, channels, *sizes), kernel and bias -> images."""
+        """Images of shape (batch, channels, *sizes), kernel and bias -> images."""
         x, w, *bias = values
         window = _window(self.attributes, w.shape[2:], x.shape[2:])
         kernel = im2col.flattened(w.astype(np.float32), self.groups)
@@ -173,11 +173,11 @@ class TransposedConvolution(Product):
         self.origin = node.input[1]
 
     def laid_out(self, tensor: np.ndarray) -> np.ndarray:
-        """ONNX's (channels, n / groups, *kernel) as (groups, k, offsets * n)."""
+        """ONNX's shape (channels, n / groups, *kernel) as shape (groups, k, offsets * n)."""
         return im2col.flattened_transposed(tensor, self.groups)
 
     def apply(self, call: Call, *values: np.ndarray) -> np.ndarray:
-        """Images (batch, channels, *sizes) -> images."""
+        """Images of shape (batch, channels, *sizes) -> images."""
         (x,) = values
         sizes = x.shape[2:]
         window, outputs = _transposed_window(self.attributes, self.kernel, sizes)
@@ -313,7 +313,9 @@ class ActivationProduct(Product):
     """
 
     def apply(self, call: Call, *values: np.ndarray) -> np.ndarray:
-        """x (batch, ..., m, k), w (batch, ..., k, n) -> (batch, ..., m, n)."""
+        """x of shape (batch, ..., m, k) and w of shape (batch, ..., k, n) ->
+        shape (batch, ..., m, n).
+        """
         x, w = values
         rows, columns = x.ndim > 1, w.ndim > 1
         x, w = x if rows else x[None], w if columns else w[:, None]
@@ -364,7 +366,7 @@ class Biased(Product):
         return self.inner.laid_out(tensor)
 
     def apply(self, call: Call, *values: np.ndarray) -> np.ndarray:
-        """x and the addend -> x @ w + beta * addend."""
+        """x and the addend -> x @ w + beta * addend. x : shape (batch, ..., k)."""
         *operands, addend = values
         return (self.inner.apply(call, *operands) + self.beta * addend).astype(np.float32)
 
@@ -381,7 +383,7 @@ class BiasedConvolution(Product):
         return self.inner.laid_out(tensor)
 
     def apply(self, call: Call, *values: np.ndarray) -> np.ndarray:
-        """Images and the bias (channels,) -> images."""
+        """Images of shape (batch, channels, *sizes) and the bias of shape (channels,) -> images."""
         x, bias = values
         return self.inner.apply(call, x) + bias.reshape(1, -1, *(1,) * (x.ndim - 2))
 

@@ -134,7 +134,7 @@ class TorchModel(Model):
         return self._run(inputs, _Catch(self._parameters, call, self.name))
 
     def oracle(self, inputs: np.ndarray) -> np.ndarray:
-        """Outputs of torch itself."""
+        """Outputs of torch itself. Batch first: shape (batch, ...)."""
         torch = _torch()
         with torch.no_grad():
             return self._module(torch.from_numpy(np.asarray(inputs))).numpy()

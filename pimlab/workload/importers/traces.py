@@ -94,7 +94,7 @@ class Traces:
 
     def axis(self, name: str) -> int | None:
         """The axis of a tensor that grows with the batch; None for a tensor that does not, or not
-        along one axis, or is not known.
+        along one axis, or is not known. Counted from 0, unit: axes.
         """
         if self.two is None or not isinstance(self.one.get(name), np.ndarray):
             return None
@@ -191,7 +191,7 @@ class Traces:
         return "a node"
 
     def growth(self, name: str) -> int:
-        """Elements of a tensor that each sample adds."""
+        """Elements of a tensor that each sample adds (unit: elements)."""
         if self.two is None:
             return _elements(self.one[name])
         return _elements(self.two[name]) - _elements(self.one[name])

@@ -61,7 +61,7 @@ class Nodes:
 
     def shape(self, name: str) -> list[int | None]:
         """Sizes of a tensor, None where one is open; ModelError where not even their number is
-        known.
+        known. Unit: elements.
         """
         if name in self.values:
             return list(self.values[name].shape)
@@ -70,8 +70,8 @@ class Nodes:
         return self._shapes[name]
 
     def size(self, name: str, axis: int) -> int:
-        """The size of a tensor along an axis; HostError where it is open, since another reading of
-        the inputs may fix it.
+        """The size of a tensor along an axis (unit: elements); HostError where it is open, since
+        another reading of the inputs may fix it.
         """
         found = self.shape(name)[axis]
         if found is None:

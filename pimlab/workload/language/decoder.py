@@ -34,7 +34,7 @@ class Cache:
 
     @property
     def capacity(self) -> int:
-        """Tokens a sequence may hold."""
+        """Tokens a sequence may hold (unit: tokens)."""
         return self.keys.shape[3]
 
 
@@ -44,24 +44,28 @@ def rms_norm(x: np.ndarray, gain: np.ndarray, epsilon: float) -> np.ndarray:
 
 
 def swish(x: np.ndarray) -> np.ndarray:
-    """x / (1 + exp(-x)), float32; written with tanh, which does not overflow."""
+    """x / (1 + exp(-x)), float32; written with tanh, which does not overflow. Of the shape (...) of
+    x.
+    """
     return x * (np.float32(0.5) * np.tanh(np.float32(0.5) * x) + np.float32(0.5))
 
 
 def softmax(x: np.ndarray) -> np.ndarray:
-    """exp(x) over its sum along the last axis; -inf gives 0."""
+    """exp(x) over its sum along the last axis; -inf gives 0. Float32, of the shape (...) of x."""
     e = np.exp(x - x.max(axis=-1, keepdims=True))
     return e / e.sum(axis=-1, keepdims=True)
 
 
 def gelu(x: np.ndarray) -> np.ndarray:
-    """x Phi(x) by tanh (Hendrycks and Gimpel, arXiv:1606.08415), float32: Gemma's."""
+    """x Phi(x) by tanh (Hendrycks and Gimpel, arXiv:1606.08415), float32: Gemma's. Of the
+    shape (...) of x.
+    """
     inner = np.float32(np.sqrt(2 / np.pi)) * (x + np.float32(0.044715) * x * x * x)
     return np.float32(0.5) * x * (1 + np.tanh(inner))
 
 
 def capped(x: np.ndarray, cap: float | None) -> np.ndarray:
-    """cap tanh(x / cap); x where there is no cap."""
+    """cap tanh(x / cap); x where there is no cap. Of the shape (...) of x."""
     return x if cap is None else np.float32(cap) * np.tanh(x / np.float32(cap))
 
 

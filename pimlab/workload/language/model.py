@@ -101,7 +101,7 @@ class LanguageModel(Model):
         return other
 
     def rows(self, inputs: np.ndarray) -> int:
-        """Tokens that windows (windows, context + 1) predict."""
+        """Tokens that windows of shape (windows, context + 1) predict."""
         return inputs.shape[0] * (inputs.shape[1] - 1)
 
     def execute(self, inputs: np.ndarray, multiply: Multiply, first: int = 0) -> np.ndarray:
@@ -125,7 +125,9 @@ class LanguageModel(Model):
         return out
 
     def exact(self, op: MacOp, x: np.ndarray, w: np.ndarray | None, first: int) -> np.ndarray:
-        """The `multiply` of an ideal machine: float32 products, bias added."""
+        """The `multiply` of an ideal machine: float32 products, bias added. x : float32,
+        shape (groups, rows, k);  returns float32, shape (groups, rows, n).
+        """
         if w is not None:
             return product(x, w)
         y = product(x, self.weights[op.name])
@@ -256,7 +258,9 @@ class LanguageModel(Model):
 
 
 def product(x: np.ndarray, w: np.ndarray) -> np.ndarray:
-    """x @ w in float32, stacks of matrices; small ones on one BLAS thread."""
+    """x @ w in float32, stacks of matrices; small ones on one BLAS thread. x : float32,
+    shape (..., m, k);  w : float32, shape (..., k, n).
+    """
     if x.shape[-2] * w.shape[-2] * w.shape[-1] >= THREADED:
         return np.matmul(x, w)
     with _blas().limit(limits=1, user_api="blas"):

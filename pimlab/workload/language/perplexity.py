@@ -45,7 +45,8 @@ class Perplexity(Metric):
         blocks in ln p.
 
         The variance is n/(n-1) sum(s - m c)**2 / sum(c)**2 (Cochran 1977, eq. 2.39); dependence
-        between blocks is left out. One block alone has no interval: low and high are then NaN.
+        between blocks is left out. One block alone has no interval: low and high are then NaN. Unit
+        1.
         """
         surprise, scored = np.asarray(contributions, dtype=np.float64).T
         mean, error = intervals.ratio(surprise, scored)

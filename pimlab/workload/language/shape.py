@@ -81,12 +81,14 @@ class DecoderShape(Value):
         return self.window is not None and (every is None or (layer + 1) % every != 0)
 
     def span(self, layer: int, context: int) -> int:
-        """Keys that a layer looks at for the last of `context` tokens."""
+        """Keys that a layer looks at for the last of `context` tokens (unit: keys)."""
         return min(context, self.window) if self.window and self.is_local(layer) else context
 
     @property
     def gains(self) -> dict[str, int]:
-        """Normalisations of one layer by name, and the features each has a gain for."""
+        """Normalisations of one layer by name, and the features each has a gain for (unit:
+        features).
+        """
         found = {"attention_norm": self.width}
         if self.qk_norm:
             found |= {"q_norm": self.head_width, "k_norm": self.head_width}
@@ -118,26 +120,30 @@ class DecoderShape(Value):
 
     @property
     def layer_weights(self) -> int:
-        """Weights of the linear layers, without the head."""
+        """Weights of the linear layers, without the head (unit: weights)."""
         return self.layers * sum(k * n for k, n in self.matrices.values())
 
     @property
     def head_weights(self) -> int:
-        """Weights of the language-model head (the embedding's, where they are tied)."""
+        """Weights of the language-model head (the embedding's, where they are tied) (unit:
+        weights).
+        """
         return self.width * self.vocabulary
 
     def kv_bytes(self, context: int, batch: int = 1, bytes_a_value: float = 2.0) -> float:
         """Bytes of the key-value cache: 2 layers kv_heads head_width context batch
-        bytes_a_value.
+        bytes_a_value. Unit: bytes.
         """
         return 2 * self.layers * self.kv_heads * self.head_width * context * batch * bytes_a_value
 
     def weight_bytes(self, bytes_a_weight: float = 2.0) -> float:
-        """Bytes of every weight a decoded token reads once: linear layers and head."""
+        """Bytes of every weight a decoded token reads once: linear layers and head (unit:
+        bytes).
+        """
         return (self.layer_weights + self.head_weights) * bytes_a_weight
 
     def macs(self, context: int, batch: int = 1) -> int:
-        """Multiply-accumulates of one decoding step, from the operators."""
+        """Multiply-accumulates of one decoding step, from the operators (unit: MACs)."""
         return sum(op.macs for op in mac_ops(self, context, batch))
 
     def tokens_per_second(
@@ -153,7 +159,7 @@ class DecoderShape(Value):
         each cache once.
 
         batch bandwidth / (weight bytes + KV bytes of the batch): the memory side of the roofline
-        (Williams 2009).
+        (Williams 2009). Unit: 1/s.
         """
         return (
             batch
@@ -178,14 +184,14 @@ def _check_rotary(rotary: Rotary, head_width: int) -> None:
 
 def weight_intensity(batch: int, bytes_a_weight: float = 2.0) -> float:
     """Arithmetic intensity of decoding a linear layer, op/B: 2 batch / bytes a weight (activations
-    not counted).
+    not counted). Unit: 1/byte.
     """
     return 2 * batch / bytes_a_weight
 
 
 def attention_intensity(shape: DecoderShape, bytes_a_value: float = 2.0) -> float:
     """Arithmetic intensity of decoding attention, op/B: 2 (heads / kv_heads) / bytes a value, for
-    any batch.
+    any batch. Unit: 1/byte.
     """
     return 2 * shape.heads / shape.kv_heads / bytes_a_value
 

@@ -42,17 +42,19 @@ class Lightweight(Model):
 
     @property
     def sparsity(self) -> float:
-        """Share of the weights that are zero."""
+        """Share of the weights that are zero (unit 1)."""
         return sum(np.count_nonzero(w == 0) for w in self.weights.values()) / sum(
             w.size for w in self.weights.values()
         )
 
     def rows(self, inputs: np.ndarray) -> int:
-        """Inferences that `inputs` are."""
+        """Inferences that `inputs` are (unit: inferences)."""
         return self.model.rows(inputs)
 
     def execute(self, inputs: np.ndarray, multiply: Multiply, first: int = 0) -> np.ndarray:
-        """Outputs of the network; operators with compressed weights read scaled inputs."""
+        """Outputs of the network; operators with compressed weights read scaled inputs. Batch
+        first: shape (batch, ...).
+        """
 
         def scaled(op: MacOp, x: np.ndarray, w: np.ndarray | None, row: int) -> np.ndarray:
             layer = self.layers.get(op.name) if w is None else None

@@ -39,7 +39,7 @@ class Compressed:
 
     @property
     def sparsity(self) -> float:
-        """Share of weights that are pruned."""
+        """Share of weights that are pruned (unit 1)."""
         return 0.0 if self.mask is None else 1.0 - float(np.mean(self.mask))
 
 

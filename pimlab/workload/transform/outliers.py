@@ -120,7 +120,7 @@ class OutlierAware(Model):
         return np.asarray(self.model.biases.get(name, np.float32(0)) + made, dtype=np.float32)
 
     def rows(self, inputs: np.ndarray) -> int:
-        """Inferences that `inputs` are."""
+        """Inferences that `inputs` are (unit: inferences)."""
         return self.model.rows(inputs)
 
     def _top(self, x: np.ndarray) -> np.ndarray | np.float32:
@@ -136,7 +136,9 @@ class OutlierAware(Model):
         return y + self.biases[op.name].reshape(op.groups, 1, op.n) if op.name in self.biases else y
 
     def execute(self, inputs: np.ndarray, multiply: Multiply, first: int = 0) -> np.ndarray:
-        """Outputs of the model, its operands rearranged on their way to `multiply`."""
+        """Outputs of the model, its operands rearranged on their way to `multiply`. Batch first:
+        shape (batch, ...).
+        """
         ops = {op.name: op for op in self.mac_ops}
 
         def rearranged(op: MacOp, x: np.ndarray, w: np.ndarray | None, row: int) -> np.ndarray:

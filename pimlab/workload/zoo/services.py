@@ -272,7 +272,7 @@ def _installed(name: str) -> bool:
 
 def measured(service: Service, batch: int = 32) -> tuple[float, float, float]:
     """(value, low, high) of the service's metric with exact float32 products, now; ImportError says
-    what to install.
+    what to install. In the unit of the metric.
     """
     from pimlab.workload.zoo.data_sets import load_data
     from pimlab.workload.zoo.models import load_model

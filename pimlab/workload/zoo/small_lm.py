@@ -50,7 +50,7 @@ def load_small(path: str | Path, name: str, sha256: str) -> LanguageModel:
 
 def training_facts(path: str | Path) -> dict[str, float]:
     """What the training script measured: perplexities of the calibration and test books, and of
-    n-gram models.
+    n-gram models. Unit 1.
     """
     return json.loads(str(_arrays(Path(path))["facts"]))
 
