@@ -43,6 +43,7 @@ _EXPORTS = {
     "train": "pimlab.studies.training",
     "load_model": "pimlab.workload",
     "load_data": "pimlab.workload",
+    "compress": "pimlab.workload.transform.compressed",
     "Data": "pimlab.workload",
     "target": "pimlab.machine.presets",
     "targets": "pimlab.machine.presets",

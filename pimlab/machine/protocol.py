@@ -18,7 +18,7 @@ from pimlab.constants import Constant
 from pimlab.cost import Prices
 from pimlab.keys import Key, as_key
 from pimlab.machine.power import DRAM_MEMORY, PowerState, power_states, scaled, total
-from pimlab.machine.stored import StoredProduct
+from pimlab.machine.stored import StoredProduct, StoredWeights
 from pimlab.machine.work import CHIP, Work, in_turn
 from pimlab.values import Value, choice, integer, truth
 
@@ -157,6 +157,7 @@ class Calibration:
     rectified : whether a Relu alone reads the outputs, so that a machine may drop negative ones;
     `y` is then of what is left.
     stored : the codes in which the model's file holds this product, None where it holds floats.
+    held : the codes of its weights alone, None where they are no codes.
     """
 
     def __init__(
@@ -168,19 +169,26 @@ class Calibration:
         rule: str,
         rectified: bool = False,
         stored: StoredProduct | None = None,
+        held: StoredWeights | None = None,
     ):
         self.x, self.y, self.sample, self.rule, self.rectified = x, y, sample, rule, rectified
-        self.stored = stored
+        self.stored, self.held = stored, held
 
     def group(self, index: int) -> Calibration:
         """That of one group of the product: the ranges are shared, the codes are its own."""
-        return self._with(None if self.stored is None else self.stored.group(index))
+        return self._with(
+            None if self.stored is None else self.stored.group(index),
+            None if self.held is None else self.held.group(index),
+        )
 
     def columns(self, columns: slice) -> Calibration:
         """That of some outputs."""
-        return self._with(None if self.stored is None else self.stored.columns(columns))
+        return self._with(
+            None if self.stored is None else self.stored.columns(columns),
+            None if self.held is None else self.held.columns(columns),
+        )
 
-    def _with(self, stored: StoredProduct | None) -> Calibration:
+    def _with(self, stored: StoredProduct | None, held: StoredWeights | None) -> Calibration:
         return Calibration(
             x=self.x,
             y=self.y,
@@ -188,6 +196,7 @@ class Calibration:
             rule=self.rule,
             rectified=self.rectified,
             stored=stored,
+            held=held,
         )
 
 

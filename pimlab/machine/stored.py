@@ -48,6 +48,48 @@ class Affine(Value):
         return self.zero_point == self.lowest + 2 ** (self.bits - 1)
 
 
+class StoredWeights(NamedTuple):
+    """Weights as codes, whatever the inputs are held in: w = codes scale[part_of].
+
+    codes : integers (groups, k, n) less their zero points, of codes of `bits` bits.  scale :
+    float32 (groups, parts, n).  part_of : int (k,), the part that an input belongs to.
+    """
+
+    codes: np.ndarray
+    scale: np.ndarray
+    part_of: np.ndarray
+    bits: int
+
+    def group(self, index: int) -> Self:
+        """One of the groups, alone."""
+        one = slice(index, index + 1)
+        return self._replace(codes=self.codes[one], scale=self.scale[one])
+
+    def columns(self, columns: slice) -> Self:
+        """Some outputs of every group."""
+        return self._replace(codes=self.codes[:, :, columns], scale=self.scale[:, :, columns])
+
+    @property
+    def part(self) -> int | None:
+        """Neighbouring inputs that share a scale; None where all of a column do, 0 where those that
+        do are no neighbours.
+        """
+        parts = self.scale.shape[1]
+        if parts == 1:
+            return None
+        size = -(-len(self.part_of) // parts)
+        return size if np.array_equal(self.part_of, np.arange(len(self.part_of)) // size) else 0
+
+    def holds(self, w: np.ndarray) -> bool:
+        """Whether weights float32 (k, n) are those of the only group; a changed model has
+        others.
+        """
+        if w.shape != self.codes.shape[1:]:
+            return False
+        values = self.codes[0].astype(np.float32) * self.scale[0][self.part_of]
+        return bool(np.array_equal(values, w))
+
+
 class StoredProduct(NamedTuple):
     """One product as a file holds it.
 

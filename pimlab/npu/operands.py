@@ -85,6 +85,16 @@ class Weights:
         made._values = None
         return made
 
+    @classmethod
+    def of_groups(cls, codes: np.ndarray, scale: np.ndarray, group: int | None) -> Weights:
+        """As `of_codes`, with scale float32 (parts, n), one for every `group` inputs (None: one for
+        all).
+        """
+        made = cls.of_codes(codes, scale[0])
+        if group is not None:
+            made.group, made.scale = group, scale
+        return made
+
     @property
     def integers(self) -> np.ndarray:
         """`codes`, for a format known to be a plain integer. Integers, shape (k, n)."""
@@ -95,7 +105,10 @@ class Weights:
     def values(self) -> np.ndarray:
         """What the weights stand for, float32, shape (k, n)."""
         if self._values is None:
-            self._values = self.integers.astype(np.float32) * self.scale
+            scale = self.scale
+            if self.group is not None:
+                scale = np.repeat(scale, self.group, axis=0)[: len(self.integers)]
+            self._values = self.integers.astype(np.float32) * scale
         return self._values
 
 

@@ -164,6 +164,14 @@ class Npu(Target):
             check_two_of_four(np.asarray(w), self.name)
         return MacProgrammed(w, bias, self.arithmetic, calibration, self.name)
 
+    def counted_product(
+        self, x: np.ndarray, w: np.ndarray, key: int | Key = 0
+    ) -> tuple[np.ndarray, Mapping[str, int]]:
+        """As the base class; arrays that skip weights multiply two activations without skipping."""
+        if self.sparsity is None:
+            return super().counted_product(x, w, key)
+        return self.but(sparsity=None).counted_product(x, w, key)
+
     @property
     def prices(self) -> Prices:
         """Prices of every event: those of `energy`, the others from node, voltage, memory and

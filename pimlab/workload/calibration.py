@@ -120,6 +120,7 @@ def calibrate(
             rule=rule,
             rectified=name in model.rectified,
             stored=model.quantised.get(name),
+            held=model.held.get(name),
         )
         for name, one in seen.items()
     }

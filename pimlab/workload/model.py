@@ -14,7 +14,7 @@ import numpy as np
 
 from pimlab.kernels.blas import one_thread
 from pimlab.machine.protocol import MacOp, VectorOp
-from pimlab.machine.stored import StoredProduct
+from pimlab.machine.stored import StoredProduct, StoredWeights
 from pimlab.workload.graph import Graph, chain
 
 Multiply = Callable[[MacOp, np.ndarray, np.ndarray | None, int], np.ndarray]
@@ -78,6 +78,8 @@ class Model(ABC):
     rectified : names of the operators whose result goes straight into a Relu and nowhere else.
     quantised : operator name -> `StoredProduct`, for products whose inputs, weights and outputs the
     file holds in codes.
+    held : operator name -> `StoredWeights`, for weights that are codes while their inputs need not
+    be.
     """
 
     name: str
@@ -89,6 +91,7 @@ class Model(ABC):
     stored: Mapping[str, Stored]
     rectified: frozenset[str]
     quantised: Mapping[str, StoredProduct] = MappingProxyType({})
+    held: Mapping[str, StoredWeights] = MappingProxyType({})
 
     @cached_property
     def graph(self) -> Graph:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pimlab.machine.stored import Affine, StoredProduct
+from pimlab.machine.stored import Affine, StoredProduct, StoredWeights
 
 
 def test_a_zero_point_is_a_code():
@@ -31,3 +31,18 @@ def test_a_part_is_cut_from_every_array():
     assert np.array_equal(part.bias, [[5, 6]])
     assert part.holds(codes[1, :, 1:3].astype(np.float32) * [[6, 7]])
     assert not part.holds(codes[1, :, 1:3].astype(np.float32))
+
+
+def test_weights_that_are_codes_know_their_parts_and_values():
+    codes = np.arange(12).reshape(1, 6, 2) - 5
+    scale = np.array([[[0.5, 1.0], [2.0, 4.0]]], np.float32)
+    held = StoredWeights(codes, scale, np.array([0, 0, 0, 1, 1, 1]), 4)
+    w = (codes[0] * np.repeat(scale[0], 3, axis=0)).astype(np.float32)
+    assert held.holds(w)
+    assert not held.holds(2 * w)
+    assert not held.holds(w[:4])
+    assert held.part == 3
+    assert held._replace(part_of=np.array([0, 1, 0, 1, 0, 1])).part == 0
+    assert held._replace(scale=scale[:, :1], part_of=np.zeros(6, int)).part is None
+    assert held.columns(slice(1, 2)).holds(w[:, 1:])
+    assert held.group(0).codes.shape == (1, 6, 2)

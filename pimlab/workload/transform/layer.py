@@ -25,12 +25,18 @@ class Compressed:
     scale : float32 scales of quantised weights, as `formats.quantize` stores them; None where
     nothing is quantised.
     mask : bool, shape (k, n), True where a weight is kept; None where nothing is pruned.
+    codes : integers, shape (k, n), less their zero points, of `bits` bits; index : int, shape
+    (k,), which scale, shape (parts, n), an input has: w = codes scale[index]. None where nothing
+    is quantised.
     """
 
     w: np.ndarray
     input_scale: np.ndarray
     scale: np.ndarray | None = None
     mask: np.ndarray | None = None
+    codes: np.ndarray | None = None
+    index: np.ndarray | None = None
+    bits: int | None = None
 
     @property
     def effective(self) -> np.ndarray:

@@ -375,3 +375,85 @@ W, X = np.ones((8, 2), np.float32), np.ones((5, 8), np.float32)
 def test_bad_input(call, text):
     with pytest.raises(ValueError, match=text):
         call()
+
+
+def _asymmetric(w, bits, group):
+    """Rounding to nearest with zero points, written out group by group."""
+    out = np.empty_like(w)
+    for i in range(0, len(w), group):
+        low = np.minimum(w[i : i + group].min(axis=0), 0).astype(np.float64)
+        high = np.maximum(w[i : i + group].max(axis=0), 0).astype(np.float64)
+        scale = ((high - low) / (2**bits - 1)).astype(np.float32)
+        zero = np.rint(-low / scale)
+        codes = np.clip(np.rint(w[i : i + group] / scale) + zero, 0, 2**bits - 1)
+        out[i : i + group] = ((codes - zero) * scale).astype(np.float32)
+    return out
+
+
+@pytest.mark.parametrize("options", [{}, {"order": True, "static_groups": True}])
+def test_asymmetric_gptq_without_correlation_is_rounding(options):
+    rng = np.random.default_rng(8)
+    w, x = rng.standard_normal((64, 5)) + 0.7, rng.standard_normal((40, 64))
+    w, x = w.astype(np.float32), x.astype(np.float32)
+    made = transform.gptq(w, x, "uint4", 16, damping=np.inf, **options)
+    np.testing.assert_allclose(made.w, _asymmetric(w, 4, 16), atol=1e-6)
+    plain = transform.round_to_nearest(w, "uint4", 16)
+    np.testing.assert_allclose(plain.w, _asymmetric(w, 4, 16), atol=1e-6)
+    np.testing.assert_array_equal(made.index, np.arange(64) // 16)
+
+
+@pytest.mark.parametrize("format", ["int3", "uint3"])
+@pytest.mark.parametrize("options", [
+    {}, {"order": True}, {"order": True, "static_groups": True}, {"static_groups": True},
+    {"grid": "mse"}, {"order": True, "grid": "mse"},
+])  # fmt: skip
+def test_codes_say_what_the_weights_are(format, options):
+    rng = np.random.default_rng(9)
+    w, x = (
+        rng.standard_normal((48, 6)),
+        rng.standard_normal((200, 48)) @ rng.standard_normal((48, 48)),
+    )
+    w, x = (w + 0.3).astype(np.float32), x.astype(np.float32)
+    made = transform.gptq(w, x, format, 16, damping=0.01, **options)
+    np.testing.assert_array_equal(made.w, made.codes.astype(np.float32) * made.scale[made.index])
+    assert (made.codes.max() - made.codes.min()) < 2 * 2**made.bits
+    assert output_error(x, w, made) < 0.8 * output_error(
+        x, w, transform.round_to_nearest(w, format, 16)
+    )
+    if options.get("order") and not options.get("static_groups"):
+        largest = np.argsort(-np.square(x.astype(np.float64)).sum(axis=0))[:16]
+        assert set(made.index[largest]) == {0}
+
+
+def test_zero_points_and_narrower_grids_lose_less():
+    """Weights off centre: codes below their smallest are wasted by a symmetric grid."""
+    rng = np.random.default_rng(10)
+    w, x = rng.random((64, 8)).astype(np.float32), rng.standard_normal((300, 64)).astype(np.float32)
+    errors = {
+        name: output_error(x, w, transform.gptq(w, x, name, 32, damping=0.01))
+        for name in ("int3", "uint3")
+    }
+    assert errors["uint3"] < 0.5 * errors["int3"]
+    heavy = w.copy()
+    heavy[::32] *= 4  # one weight of each group far from the others
+    plain, mse = (
+        np.mean((transform.gptq(heavy, x, "int3", 32, np.inf, grid=grid).w - heavy) ** 2)
+        for grid in ("max", "mse")
+    )
+    assert mse < plain
+
+
+@pytest.mark.parametrize("clip", [True, False])
+def test_awq_with_zero_points_beats_it_without(clip):
+    rng = np.random.default_rng(11)
+    w = rng.random((64, 8)).astype(np.float32)
+    x = (rng.standard_normal((300, 64)) * np.exp(rng.standard_normal(64))).astype(np.float32)
+    signed, unsigned = (transform.awq(w, x, name, 32, clip=clip) for name in ("int3", "uint3"))
+    assert output_error(x, w, unsigned) < 0.6 * output_error(x, w, signed)
+    values = unsigned.codes.astype(np.float32) * unsigned.scale[unsigned.index]
+    np.testing.assert_array_equal(unsigned.w, values)
+
+
+def test_an_unknown_grid_is_named():
+    with pytest.raises(ValueError, match=r"gptq grid 'mae' is not known|gptq grid"):
+        transform.gptq(W, X, grid="mae")
