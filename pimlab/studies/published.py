@@ -43,6 +43,8 @@ the tolerance; none: not compared.
 """
 MOST_ROWS = 32
 """Rows that a README lists one by one; a longer table is summed up by quantity."""
+ROUNDING = 1e-12
+"""Share by which a sum of floats that meets a bound exactly may pass it."""
 NUMBER = re.compile(r"^-?\d+(\.\d*)?(e[+-]?\d+)?$", re.IGNORECASE)
 
 
@@ -74,9 +76,10 @@ class Row:
             low, high = self.published.split(" to ")
             return float(low), float(high)
         width = self.tolerance * (abs(self.value) if self.tolerance_kind == "relative" else 1.0)
+        slack = ROUNDING * abs(self.value)
         return {
-            "above": (self.value + width, math.inf),
-            "below": (-math.inf, self.value - width),
+            "above": (self.value + width - slack, math.inf),
+            "below": (-math.inf, self.value - width + slack),
         }.get(self.tolerance_kind, (self.value - width, self.value + width))
 
     def met(self, ours: float) -> bool:

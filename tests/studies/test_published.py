@@ -21,7 +21,7 @@ def row(text="10", tolerance=0.5, kind="absolute", role="held-out", unit="pJ", c
         (row("-10", 0.1, "relative"), [-11, -9], [-11.1, -8.9, 10]),
         (row("10 to 99", 0.0, "inside"), [10, 99], [9.9, 99.1]),
         (row("0", 0.2, "above"), [0.2, 5], [0.1, -1]),
-        (row("8", 0.0, "below"), [8, -3], [8.1]),
+        (row("8", 0.0, "below"), [8, -3, 8 * (1 + 1e-15)], [8.1, 8 * (1 + 1e-9)]),
         (row("8", 0.0, "none", "context"), [0, 1e9], []),
     ],
 )
