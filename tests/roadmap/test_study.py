@@ -44,6 +44,11 @@ def test_summary_has_a_row_a_time_only_where_time_matters(found):
     assert study.exact_quality("llama2-7b", 1) == {}
 
 
+def test_no_stage_pays_for_a_driver():
+    assert pim.target("warboy").call > 0
+    assert [study.silicon(name).call for name in study.TARGETS] == [0, 0, 0]
+
+
 def test_each_operating_point_is_that_of_the_machine(found):
     one = found.sel(workload="llama2-7b", target="hbm-pim").isel(seed=0)
     busy = pim.operating_points(pim.load_model("llama2-7b"), pim.target("hbm-pim"), chips="needed")
