@@ -56,6 +56,12 @@ _EXPORTS = {
     "Key": "pimlab.keys",
     "Constant": "pimlab.constants",
     "assumed": "pimlab.constants",
+    "machines": "pimlab.studies.lists",
+    "devices": "pimlab.studies.lists",
+    "models": "pimlab.studies.lists",
+    "datasets": "pimlab.studies.lists",
+    "macros": "pimlab.studies.lists",
+    "papers": "pimlab.studies.lists",
     "explore": "pimlab.lab",
     "explore_device": "pimlab.lab",
     "explore_schedule": "pimlab.lab",
@@ -91,6 +97,8 @@ def __getattr__(name: str) -> Any:
 
         raise AttributeError(f"pimlab has no {name!r}{nearest(name, __all__)}")
     globals()[name] = value
+    if "xarray" in sys.modules and "pimlab.lab.accessor" not in sys.modules:
+        importlib.import_module("pimlab.lab.accessor")  # answer.pim.plot() and its like
     return value
 
 

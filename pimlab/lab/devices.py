@@ -18,6 +18,10 @@ def explore_device(devices: str | Device | Sequence[str | Device] | None = None)
     """Conductances of a device over time, to be compared with others.
 
     devices : a device, its name, or several; all of the library by default. ValueError as `device`.
+
+    >>> view = pim.explore_device("pcm-joshi2020")
+    >>> list(view.devices)
+    ['pcm-joshi2020']
     """
     listed = device_names() if devices is None else devices
     every = [listed] if isinstance(listed, (str, Device)) else list(listed)

@@ -16,6 +16,10 @@ def explore_schedule(busy: xr.Dataset) -> ScheduleExplorer:
     """A timeline of a schedule with a window to move and to zoom.
 
     busy : what `schedule` returned. TypeError for what is no schedule.
+
+    >>> busy = pim.schedule(pim.load_model("digits-mlp"), pim.target("warboy"), inferences=4)
+    >>> pim.explore_schedule(busy).window[0]
+    0.0
     """
     return ScheduleExplorer(busy)
 

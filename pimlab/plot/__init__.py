@@ -4,6 +4,7 @@ matplotlib.
 
 from typing import Any
 
+from pimlab.plot.breakdown import breakdown
 from pimlab.plot.cells import cells
 from pimlab.plot.designs import designs
 from pimlab.plot.front import front
@@ -15,6 +16,7 @@ from pimlab.plot.timeline import timeline
 
 __all__ = [
     "STAGE_COLOURS",
+    "breakdown",
     "cells",
     "designs",
     "energy_against_rate",

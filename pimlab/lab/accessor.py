@@ -1,0 +1,81 @@
+"""What can an answer do by itself? `answer.pim.plot()`, `.summary()`, `.table()`, `.cite()`.
+
+The accessor is registered with xarray as soon as pimlab is used; it holds no state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import xarray as xr
+
+from pimlab import result
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@xr.register_dataset_accessor("pim")
+class Answer:
+    """`answer.pim` of a Dataset that pimlab made."""
+
+    def __init__(self, answer: xr.Dataset):
+        self._answer = answer
+
+    def summary(self) -> pd.DataFrame:
+        """The table to read first: see `pimlab.summary`."""
+        return result.summary(self._answer)
+
+    def table(self) -> pd.DataFrame:
+        """Energy (J), latency (s) and MACs by layer, as far as the answer has them, energies summed
+        over components. ValueError for an answer without layers.
+        """
+        if "layer" not in self._answer.dims:
+            raise ValueError("this answer has no layers; .pim.summary() is its table")
+        kept = {}
+        for name in ("executor", "macs", "energy", "energy_low", "energy_high", "latency"):
+            if name in self._answer.variables and "layer" in self._answer[name].dims:
+                other = [dim for dim in self._answer[name].dims if dim != "layer"]
+                kept[name] = self._answer[name].sum(other) if other else self._answer[name]
+        return xr.Dataset(kept).reset_coords(drop=True).to_dataframe()
+
+    def cite(self) -> str:
+        """BibTeX of every published number behind the answer: see `pimlab.cite`."""
+        from pimlab.studies import cite
+
+        return cite(self._answer)
+
+    def plot(self) -> Any:
+        """The figure of this kind of answer: timeline of a schedule, energy against rate, waterfall
+        of an explanation, designs, or joules by component. ValueError for what has none.
+        """
+        for fits, draw in _figures():
+            if fits(self._answer):
+                return draw(self._answer)
+        raise ValueError(
+            "no figure fits this Dataset; those that have one: what run, compare, explain, "
+            "schedule, energy_at and operating_points answer"
+        )
+
+
+def _figures() -> tuple[tuple[Callable[[xr.Dataset], bool], Callable[[xr.Dataset], Any]], ...]:
+    """(whether it fits, what draws it) of each kind of answer."""
+    from pimlab import plot
+
+    def has(*names: str) -> Callable[[xr.Dataset], bool]:
+        return lambda ds: all(name in ds.variables or name in ds.dims for name in names)
+
+    return (
+        (has("start", "finish", "utilisation"), plot.timeline),
+        (has("rate", "state", "energy"), _against_rate),
+        (has("step"), lambda ds: plot.waterfall(ds, result.metrics(ds)[0])),
+        (has("design", "energy"), plot.designs),
+        (has("component", "energy"), plot.breakdown),
+    )
+
+
+def _against_rate(ds: xr.Dataset) -> Any:
+    from pimlab import plot
+
+    return plot.energy_against_rate({str(ds.attrs.get("target", "machine")): ds})

@@ -1,0 +1,73 @@
+"""Where do the joules of an answer go? Bars by component, static and dynamic apart."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
+
+from pimlab.plot.style import PARTS, expected, figure
+from pimlab.result import STATIC
+from pimlab.units import si
+
+MOST = 11
+"""Components with a colour of their own; smaller ones are grey together."""
+REST = "#DDDDDD"
+
+
+def breakdown(ds: xr.Dataset) -> Figure:
+    """A bar for each machine, model and point of an answer, by component; hatched parts are static.
+
+    ds : with energy, energy_low, energy_high in J over `component`, and over `layer` or other
+    dimensions; what `run`, `compare`, `operating_points` answer. Whiskers: range of the prices.
+    TypeError for what is no such Dataset.
+    """
+    expected(ds, xr.Dataset, ("energy", "component"), "what pimlab.run or pimlab.compare answer")
+    table = _stacked(ds)
+    order = table.energy.sum("bar").sortby(table.energy.sum("bar"), ascending=False)
+    shown = order.component.values[:MOST]
+    fig = figure(8, 1.2 + 0.45 * table.sizes["bar"])
+    ax = fig.subplots()
+    left = np.zeros(table.sizes["bar"])
+    for colour, name in zip(PARTS, shown, strict=False):
+        width = np.nan_to_num(table.energy.sel(component=name).values)
+        hatch = "///" if str(name).startswith(STATIC) else None
+        ax.barh(table.bar.values, width, left=left, color=colour, label=name, hatch=hatch)
+        left += width
+    total = np.nan_to_num(table.energy.sum("component").values)
+    if len(order) > MOST:
+        ax.barh(table.bar.values, total - left, left=left, color=REST, label="all others")
+    ends = [
+        np.nan_to_num(table["energy" + end].sum("component").values) for end in ("_low", "_high")
+    ]
+    whisker = np.abs(np.stack([total - ends[0], ends[1] - total]))
+    ax.errorbar(total, range(len(total)), xerr=whisker, fmt="none", color="0.3", capsize=2, lw=0.8)
+    ax.xaxis.set_major_formatter(EngFormatter("J", sep=" "))
+    ax.set_xlabel("energy of one inference (whiskers: range of the prices; hatched: static)")
+    ax.invert_yaxis()
+    ax.set_title(_finding(table, str(shown[0])), fontsize="medium")
+    ax.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+    return fig
+
+
+def _stacked(ds: xr.Dataset) -> xr.Dataset:
+    """The energies over `bar` and `component`; a bar's name tells its coordinates."""
+    names = [name for name in ("energy", "energy_low", "energy_high") if name in ds]
+    table = ds[names].sum("layer") if "layer" in ds.energy.dims else ds[names]
+    others = [str(dim) for dim in table.energy.dims if dim != "component"]
+    if not others:
+        return table.expand_dims(bar=[str(ds.attrs.get("target", "answer"))])
+    flat = table.stack(bar=others)
+    labels = [", ".join(map(str, np.atleast_1d(key))) for key in flat.indexes["bar"]]
+    return flat.drop_vars(["bar", *others]).assign_coords(bar=labels)
+
+
+def _finding(table: xr.Dataset, largest: str) -> str:
+    share = table.energy.sel(component=largest) / table.energy.sum("component")
+    total = table.energy.sum("component").values
+    least, most = float(share.min()), float(share.max())
+    span = f"{least:.0%}" if len(total) == 1 else f"{least:.0%} to {most:.0%}"
+    ends = f"{si(float(total.min()), 'J', 3)} to {si(float(total.max()), 'J', 3)}"
+    joules = si(float(total[0]), "J", 3) if len(total) == 1 else ends
+    return f"{joules} an inference; {largest}: {span} of it"

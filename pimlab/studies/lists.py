@@ -1,0 +1,176 @@
+"""What does pimlab know by name? Tables of machines, devices, models, data, macros and papers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pimlab import catalogue
+from pimlab.machine.presets import target, targets
+from pimlab.studies import published
+from pimlab.units import si
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PAPERS = Path(__file__).parents[2] / "papers"
+WRITING = "updates"
+"""Room of the catalogue with cells that are trained."""
+
+
+def _table(index: str, rows: dict[str, dict[str, Any]]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame.from_dict(rows, orient="index").fillna("").rename_axis(index)
+
+
+def machines() -> pd.DataFrame:
+    """Every machine by name: stage, title, format, peak rate, node, memory bandwidth, board power,
+    host, and the share of its constants that nobody published. Text as the sources print it.
+
+    >>> pim.machines().loc["warboy", ["format", "peak", "node"]].tolist()
+    ['int8', '64 TOPS', '14 nm']
+    """
+    return _table("machine", {name: _machine(name) for name in targets()})
+
+
+def _machine(name: str) -> dict[str, Any]:
+    machine = target(name)
+    room = next(kind for kind in ("npu", "pim", "analog") if name in catalogue.names(kind))
+    entry = catalogue.entry(room, name)
+    kind = entry.meta.get("format", "")
+    told = {
+        "peak": f"peak.{kind}",
+        "node": "node",
+        "bandwidth": "dram_bandwidth",
+        "power": "tdp",
+    }
+    assumed = sum(constant.status == "assumed" for constant in entry.values()) / max(len(entry), 1)
+    return {
+        "stage": machine.stage,
+        "title": entry.meta.get("title", ""),
+        "format": kind,
+        **{word: entry[key].printed if key in entry else "" for word, key in told.items()},
+        "host": machine.host.name if machine.host else "",
+        "assumed": f"{assumed:.0%}",
+    }
+
+
+def devices() -> pd.DataFrame:
+    """Every memory cell by name: what it is, range of conductances (S), which faults it has, how it
+    is used (inference or training), status of its numbers, sources.
+
+    >>> "pcm-joshi2020" in pim.devices().index
+    True
+    """
+    from pimlab.analog import device
+
+    rows = {}
+    for name in catalogue.names("devices"):
+        cell, entry = device(name), catalogue.entry("devices", name)
+        rows[name] = {
+            "title": entry.meta.get("title", ""),
+            "kind": entry.meta.get("model", ""),
+            "range": f"{si(cell.g_min, 'S', 3)} to {si(cell.g_max, 'S', 3)}",
+            "faults": ", ".join(cell.parts),
+            "use": "inference",
+            "status": _statuses(entry),
+            "sources": ", ".join(cell.sources),
+        }
+    for name in catalogue.names(WRITING):
+        entry = catalogue.entry(WRITING, name)
+        sources = sorted({key for constant in entry.values() for key in constant.sources})
+        rows[f"{name} (update)" if name in rows else name] = {
+            "title": entry.meta.get("title", ""),
+            "kind": entry.meta.get("model", ""),
+            "use": "training",
+            "status": _statuses(entry),
+            "sources": ", ".join(sources),
+        }
+    return _table("device", rows)
+
+
+def _statuses(entry: catalogue.Entry) -> str:
+    """How many constants of a file have each status."""
+    found = [constant.status for constant in entry.values()]
+    return ", ".join(f"{found.count(one)} {one}" for one in dict.fromkeys(found))
+
+
+def macros() -> pd.DataFrame:
+    """Every analog macro of the catalogue: what it is, what it costs, status of its numbers.
+
+    >>> pim.macros().index.name
+    'macro'
+    """
+    rows = {}
+    for name in catalogue.names("analog"):
+        entry = catalogue.entry("analog", name)
+        rows[name] = {"title": entry.meta.get("title", ""), "status": _statuses(entry)}
+    return _table("macro", rows)
+
+
+def models() -> pd.DataFrame:
+    """Every model that comes with pimlab: the data it is judged on, of a service its field and
+    place, and what installs it where it is not vendored. Nothing is loaded.
+
+    >>> pim.models().loc["fashion-cnn", "data"]
+    'fashion-mnist'
+    """
+    from pimlab.workload import SERVICES
+    from pimlab.workload.language import MODELS
+    from pimlab.workload.zoo.models import OPTIONAL, TRAINED, VENDORED
+    from pimlab.workload.zoo.pairs import DATA
+
+    served = {service.model: service for service in SERVICES}
+    rows = {}
+    for name in sorted({*VENDORED, *MODELS, *OPTIONAL, *TRAINED}):
+        service = served.get(name)
+        rows[name] = {
+            "data": DATA.get(name, ""),
+            "field": service.field if service else "",
+            "place": service.place if service else "",
+            "needs": service.packages if service else "",
+        }
+    return _table("model", rows)
+
+
+def datasets() -> pd.DataFrame:
+    """Every data set that comes with pimlab: the models judged on it, splits, licence, source.
+
+    >>> "digits" in pim.datasets().index
+    True
+    """
+    from pimlab.workload.zoo.data_sets import SOURCES
+    from pimlab.workload.zoo.pairs import DATA
+
+    rows = {
+        name: {
+            "models": ", ".join(model for model, data in DATA.items() if data == name),
+            "splits": ", ".join(source.splits),
+            "licence": source.licence,
+            "source": source.source,
+            "note": source.note,
+        }
+        for name, source in sorted(SOURCES.items())
+    }
+    return _table("data", rows)
+
+
+def papers() -> pd.DataFrame:
+    """Every paper that is computed again: its question, and how many published numbers there are of
+    each role. They stand in the repository, not in the package: FileNotFoundError elsewhere.
+
+    >>> int(pim.papers().loc["ir-drop", "held-out"])
+    10
+    """
+    if not PAPERS.is_dir():
+        raise FileNotFoundError(f"papers are in the repository's folder papers/; no {PAPERS}")
+    rows = {}
+    for folder in sorted(path.parent for path in PAPERS.glob("*/make.py")):
+        roles = [row.role for row in published.targets(folder / "targets.csv")]
+        title = (folder / "README.md").read_text().splitlines()[0].lstrip("# ")
+        rows[folder.name] = {
+            "title": title,
+            **{role: roles.count(role) for role in published.ROLES},
+        }
+    return _table("paper", rows)

@@ -1,0 +1,52 @@
+"""Does every kind of answer draw, sum up and cite itself?"""
+
+import pytest
+import xarray as xr
+
+import pimlab as pim
+
+
+@pytest.fixture(scope="module")
+def answers():
+    model, pcm = pim.load_model("digits-mlp"), pim.target("pcm-hermes")
+    data = pim.load_data("digits", limit=20)
+    busy = pim.schedule(model, pcm, inferences=4)
+    return {
+        "run": pim.run(model, pcm, data),
+        "compare": pim.compare(["digits-mlp"], ["warboy", "pcm-hermes"], limit=10),
+        "explain": pim.explain(model, pcm, data),
+        "schedule": busy,
+        "energy_at": pim.energy_at(busy, ["1 Hz", "1 kHz"]),
+        "operating_points": pim.operating_points(model, pcm, data),
+    }
+
+
+@pytest.mark.parametrize(
+    "kind", ["run", "compare", "explain", "schedule", "energy_at", "operating_points"]
+)
+def test_every_answer_draws_itself(answers, kind):
+    figure = answers[kind].pim.plot()
+    assert figure.axes
+    assert (figure.axes[0].get_title() or figure.get_suptitle()) != ""
+
+
+def test_the_summary_is_the_public_one(answers):
+    assert answers["run"].pim.summary().equals(pim.summary(answers["run"]))
+
+
+def test_the_table_sums_to_the_answer(answers):
+    out = answers["run"]
+    table = out.pim.table()
+    assert table.energy.sum() == pytest.approx(float(out.energy.sum()))
+    assert "fc1" in table.index
+
+
+def test_it_cites_itself(answers):
+    assert answers["run"].pim.cite() == pim.cite(answers["run"])
+
+
+def test_what_has_no_figure_and_no_layers_is_said():
+    with pytest.raises(ValueError, match="no figure fits"):
+        xr.Dataset({"a": 1}).pim.plot()
+    with pytest.raises(ValueError, match="no layers"):
+        xr.Dataset({"a": 1}).pim.table()
