@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pimlab.cluster.chakra import read as read_chakra
 from pimlab.cluster.cluster import Cluster
 from pimlab.cluster.collectives import ALGORITHMS, OPERATIONS, Round, rounds
 from pimlab.cluster.mixed import MixedPlan
@@ -42,6 +43,7 @@ __all__ = [
     "network",
     "networks",
     "parallelise",
+    "read_chakra",
     "rounds",
     "step_costs",
     "training_step",
