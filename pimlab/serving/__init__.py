@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pimlab.serving.arrivals import Lengths, fixed, gamma, on_off, poisson, single_shots
-from pimlab.serving.bounds import Apart, rate_bound, zero_load
+from pimlab.serving.bounds import Apart
 from pimlab.serving.goodput import most_rate
 from pimlab.serving.policy import ROUTERS, Policy, Slo
 from pimlab.serving.requests import Requests
@@ -29,9 +29,7 @@ __all__ = [
     "of_plan",
     "on_off",
     "poisson",
-    "rate_bound",
     "serve",
     "single_shot",
     "single_shots",
-    "zero_load",
 ]

@@ -182,8 +182,9 @@ def _about(service: Service, requests: Requests, slo: Slo | None) -> dict[str, A
         "requests": requests.name,
         "replicas": service.replicas,
         "policy": repr(service.policy),
-        "interpolation_error": service.times.error,
     }
+    if service.times.error is not None:
+        found["interpolation_error"] = service.times.error
     if slo is not None:
         found["slo"] = repr(slo)
     if service.apart:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from pimlab import units
+from pimlab.arguments import typed
 from pimlab.keys import Key, as_key
 from pimlab.serving.requests import Requests
 from pimlab.values import Value, integer, number
@@ -32,6 +33,7 @@ class Lengths(Value):
 Tokens = int | Sequence[int] | Lengths
 
 
+@typed
 def poisson(
     *, rate: str | float, count: int, input: Tokens, output: Tokens, seed: int | Key = 0
 ) -> Requests:
@@ -46,6 +48,7 @@ def poisson(
     return gamma(rate=rate, variation=1.0, count=count, input=input, output=output, seed=seed)
 
 
+@typed
 def gamma(
     *,
     rate: str | float,
@@ -67,6 +70,7 @@ def gamma(
     return _made(f"{kind} {hertz:g} Hz", np.cumsum(gaps), input, output, key, hertz)
 
 
+@typed
 def on_off(
     *,
     rate: str | float,
@@ -95,6 +99,7 @@ def on_off(
     return _made(f"on-off {hertz:g} Hz", busy + off_before, input, output, key, mean)
 
 
+@typed
 def fixed(
     *,
     count: int,
@@ -111,6 +116,7 @@ def fixed(
     return _made(name, gap * np.arange(_count(count)), input, output, as_key(seed), None)
 
 
+@typed
 def single_shots(*, rate: str | float, count: int, seed: int | Key = 0) -> Requests:
     """`count` requests of one inference each (an image in, a class out), Poisson."""
     return poisson(rate=rate, count=count, input=1, output=1, seed=seed)

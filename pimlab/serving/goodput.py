@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pimlab.arguments import typed
 from pimlab.cluster.plans import ParallelPlan
 from pimlab.result import finished, variable
 from pimlab.serving.answer import by_request, kept
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
+@typed
 def most_rate(
     machine: ParallelPlan | StepTimes,
     requests: Requests,

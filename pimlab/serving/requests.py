@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pimlab import units
-from pimlab.values import Value, digest, integer
+from pimlab.values import Value, digest, integer, number
 
 
 class Requests(Value):
@@ -34,7 +34,7 @@ class Requests(Value):
     first: Any = None
     blocks: Any = ()
     block: int = integer(1, default=16)
-    rate: float | None = None
+    rate: float | None = number(above=0, default=None)
     source: str = ""
 
     def __eq__(self, other: object) -> bool:

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pimlab.arguments import typed
 from pimlab.cluster.plans import ParallelPlan
 from pimlab.serving.answer import answer
 from pimlab.serving.bounds import Apart, Service, check_rate, check_requests, check_slo, rate_bound
@@ -23,6 +24,7 @@ PIECES = 200
 """Points over time of an answer, while requests arrive."""
 
 
+@typed
 def serve(
     machine: ParallelPlan | StepTimes,
     requests: Requests,

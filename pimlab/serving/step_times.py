@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from pimlab.arguments import typed
 from pimlab.cluster.capacity import fits, fullest
 from pimlab.cluster.costs import static_power
 from pimlab.cluster.plans import ParallelPlan
@@ -23,7 +24,7 @@ from pimlab.kernels.serving_state import Tables
 from pimlab.kernels.step_times import COLUMNS, across, along
 from pimlab.plan import planned
 from pimlab.plan.costs import static as static_joules
-from pimlab.values import Value, digest, integer
+from pimlab.values import Value, digest, integer, number
 
 Column = np.ndarray
 """float64 (..., COLUMNS): s; J without static power, low end, high end, J of assumed prices."""
@@ -43,7 +44,7 @@ class StepTimes(Value):
     static : W of all chips of the replica: nominal, low, high, assumed.
     held : tokens of all caches together that fit.  longest : tokens of one sequence at most.
     token_bytes : of one token of cache.  replicas : how many there are unless `serve` says more.
-    error : largest relative error of a step between the points of the tables (NaN: not known).
+    error : largest relative error of a step between the points of the tables (None: not known).
     """
 
     name: str
@@ -58,9 +59,9 @@ class StepTimes(Value):
     static: tuple[float, ...] = NOTHING
     held: int = integer(1, 2**53)
     longest: int = integer(1, 2**31)
-    token_bytes: float = 0.0
+    token_bytes: float = number(low=0, default=0.0)
     replicas: int = integer(1, default=1)
-    error: float = float("nan")
+    error: float | None = number(low=0, default=None)
     chip: str = ""
     sources: tuple[str, ...] = ()
 
@@ -146,6 +147,7 @@ def _powers(least: int, most: int) -> list[int]:
     return [*found, most] if most > found[-1] else found
 
 
+@typed
 def of_plan(plan: ParallelPlan, *, batch: int = 256, tokens: int = 2048) -> StepTimes:
     """Step times of one replica of `plan` (its data-parallel degree counts replicas), for batches
     up to `batch` and steps up to `tokens` new tokens.
@@ -253,6 +255,7 @@ def _largest_error(found: StepTimes, cells: _Cells) -> float:
     return worst
 
 
+@typed
 def measured(
     *,
     decode: Any,
@@ -303,6 +306,7 @@ def measured(
     )
 
 
+@typed
 def single_shot(
     latency: Mapping[int, float],
     energy: Mapping[int, tuple[float, ...]] | None = None,
@@ -338,6 +342,7 @@ def single_shot(
     )
 
 
+@typed
 def of_model(model: Any, target: Any, batches: Sequence[int] = (1, 2, 4, 8, 16, 32)) -> StepTimes:
     """Step times of a single-shot `model` on `target`, a machine or a plan of it, whose operators
     run one after another in batches of these sizes.

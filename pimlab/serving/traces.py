@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pimlab.arguments import typed
 from pimlab.serving.requests import Requests
 from pimlab.values import unknown
 from pimlab.workload.files import DataError, verified
@@ -38,6 +39,7 @@ AZURE = ("TIMESTAMP", "ContextTokens", "GeneratedTokens")
 BLIS = ("arrival_time_us", "input_tokens", "output_tokens")
 
 
+@typed
 def load_requests(name: str | os.PathLike[str], limit: int | None = None) -> Requests:
     """The requests of a trace: a name of `TRACES`, or a .csv or .jsonl file (also .gz) in one of
     the forms of this module.

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pimlab
-from pimlab import formats
+from pimlab import formats, serving
 from pimlab.analog import devices, mapping
 from pimlab.analog.devices import curves
 from pimlab.cluster import FatTree, Mesh, network, rounds
@@ -64,6 +64,12 @@ def _examples():
         Mesh(columns=2),
         FatTree(leaf=4),
         pimlab.parallelise(SHAPE, pimlab.Cluster(chip=pimlab.target("rngd"))),
+    )
+    shots = serving.single_shot({1: 1e-3})
+    yield from (
+        shots,
+        serving.fixed(count=2, input=1, output=1),
+        serving.Apart(times=shots, link=link("cxl")),
     )
     yield devices.Relaxation(
         times=(1.0, 2.0),

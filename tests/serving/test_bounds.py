@@ -5,8 +5,8 @@ import pytest
 from serving_examples import requests, times
 
 import pimlab as pim
-from pimlab.serving import Policy, rate_bound, serve, zero_load
-from pimlab.serving.bounds import Service
+from pimlab.serving import Policy, serve
+from pimlab.serving.bounds import Service, rate_bound, zero_load
 
 
 @pytest.mark.parametrize(
