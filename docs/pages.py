@@ -35,6 +35,7 @@ API = {
     "pimlab.cost": "Events and prices",
     "pimlab.catalogue": "The catalogue",
     "pimlab.plot": "Figures",
+    "pimlab.lab": "Exploring in JupyterLab",
 }
 """Room -> title of its page."""
 KINDS = {
@@ -51,6 +52,7 @@ KINDS = {
     "power": "Power states",
     "technology": "Scaling of technology",
     "offers": "What a farm can buy",
+    "farm": "Prices and rules of a farm",
 }
 """Room of the catalogue -> title of its page."""
 
