@@ -372,6 +372,11 @@ class Target(Value, ABC):
         """
         return 0
 
+    @property
+    def timing_source(self) -> str:
+        """What the times of this machine are: computed, a bound, or fitted on which rows."""
+        return "computed from clocks and timing symbols"
+
     def throttled(self, op: MacOp | VectorOp) -> float:
         """Share of the priced energy of `op` that is drawn, where a machine slows down or lowers
         its voltage to stay within what it may draw (unit 1); 1 unless a machine says less.

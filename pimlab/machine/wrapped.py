@@ -113,6 +113,11 @@ class Wrapped(Target):
         """Arrays of the machine that `op` takes up (unit: arrays)."""
         return self.machine.arrays_of(op)
 
+    @property
+    def timing_source(self) -> str:
+        """What the machine's times are."""
+        return self.machine.timing_source
+
     def throttled(self, op: MacOp | VectorOp) -> float:
         """Share of the priced energy that the machine draws (unit 1)."""
         return self.machine.throttled(op)

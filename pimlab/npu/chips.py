@@ -131,7 +131,9 @@ def _origins(entry: Entry, format: str, machine: Npu) -> Iterator[Origin]:
     for name, field in behind.items():
         if name in entry:
             value = attrgetter(field)(machine)
-            yield Origin(field=field, value=value, sources=entry[name].sources)
+            yield Origin(
+                field=field, value=value, sources=entry[name].sources, where=entry[name].where
+            )
     yield Origin(field="memory.dram", value=entry.meta["dram"], sources=_cited(entry))
     if machine.efficiency is not None:
         yield Origin(field="efficiency", value=machine.efficiency, sources=())

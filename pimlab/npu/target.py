@@ -70,6 +70,8 @@ class Origin(Value):
     value: Any
     sources: tuple[str, ...]
     """Keys of publications in `sources.bib`."""
+    where: str = ""
+    """What it was read in or fitted on, as the catalogue says."""
 
 
 class Npu(Target):
@@ -233,15 +235,24 @@ class Npu(Target):
         return self.but(arithmetic=self.arithmetic.but(**off))
 
     @property
-    def timing(self) -> str:
-        """What its times are: "bound", of a chip that nobody measured; "fitted", with constants
-        found from measurements of it; "carried over", with those of a chip that it differs from.
+    def timing_source(self) -> str:
+        """What its times are: "bound", of a chip that nobody measured; "fitted on ..." the rows of
+        measurements that its constants were found from; "carried over, fitted on ..." with the
+        constants of a chip that it differs from (a host without the call does not differ).
         """
-        if self.efficiency is None:
+        lost = self.efficiency
+        if lost is None:
             return "bound"
-        fields = ("array", "memory.bandwidth", "efficiency")
-        same = all(self._field(field) == self._published(field) for field in fields)
-        return "fitted" if self.origins and same else "carried over"
+        rows = [one.where for one in self.origins if one.field.startswith("efficiency.")]
+        if not rows:
+            return "constants of the user's own"
+        told = f"fitted on {'; '.join(dict.fromkeys(rows))}"
+        published = self._published("efficiency")
+        same = all(
+            self._field(field) == self._published(field) for field in ("array", "memory.bandwidth")
+        )
+        kept = same and lost.but(call=published.call) == published
+        return told if kept else f"carried over, {told}"
 
     def events(self, op: MacOp | VectorOp) -> dict[str, int]:
         """Counts of one inference (or a batch): MACs, bits read and written in SRAM, accumulators

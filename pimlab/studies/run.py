@@ -54,9 +54,12 @@ def run(
     Variables: the data's metric (say accuracy, with accuracy_low and accuracy_high, a 95 % interval
     over samples), energy, energy_low, energy_high (layer, component) [J] an inference; latency
     (layer) in s a batch; throughput in inferences a second; events (layer, event) of a batch; macs
-    (layer); occupancy (layer), the share of its machine's memory that a layer takes up; clipped
-    (layer, overrun), values that left their range over all samples; assumed_share. Attributes name
-    model, data, machine, chips, version, commit, lock and sources.
+    (layer); of a language model token_rate in tokens a second, and tpot, the time of a token, or of
+    a prompt (`model.at(prompt=...)`) ttft, the time to its first token; occupancy (layer), the
+    share of its machine's memory that a layer takes up; clipped (layer, overrun), values that left
+    their range over all samples; assumed_share. Attributes name
+    model, data, machine, chips, version, commit, lock and sources; `timing` says of each machine
+    whether its times are computed, a bound, or fitted, and on which rows.
     Raises CapacityError (a ValueError) that says how many chips the model needs where it does not
     fit; ValueError for an empty data set, a batch below 1, a bad time or seed; TypeError where an
     argument is of another kind.
@@ -69,19 +72,35 @@ def run(
     checked(model, target, data, chunk)
     plan, times = with_chips(planned(model, target, batch), chips), _times(at)
     if data is None:
-        answer = costs(plan).assign_coords(target=plan.name, model=model.name)
+        answer = _with_tokens(costs(plan), plan).assign_coords(target=plan.name, model=model.name)
         return finished(answer.assign_attrs(attributes(plan, None, seed, rule)), plan.cited)
     execution = Execution(plan, calibrations(plan, data, rule), as_key(seed).seed)
     scores = xr.concat(_scores(execution, data, times, chunk), "at", join="outer", fill_value=0)
     integrals = {op.name: execution.integrals(op) for op in model.mac_ops}
     answer = xr.merge(
-        [costs(plan, integrals), scores], combine_attrs="override", join="left", fill_value=0
+        [_with_tokens(costs(plan, integrals), plan), scores],
+        combine_attrs="override",
+        join="left",
+        fill_value=0,
     )
     answer = answer.assign_coords(at=variable("at", "at", times))
     if isinstance(at, str) or not np.iterable(at):
         answer = answer.isel(at=0)
     answer = answer.assign_coords(target=plan.name, model=model.name, seed=as_key(seed).seed)
     return finished(answer.assign_attrs(attributes(plan, data, seed, rule)), plan.cited)
+
+
+def _with_tokens(answer: xr.Dataset, plan: Plan) -> xr.Dataset:
+    """`answer` with what a step of a language model says of tokens."""
+    prompt = getattr(plan.model, "prompt", None)
+    if prompt is None:
+        return answer
+    step = "tpot" if prompt == 1 else "ttft"
+    rate = float(answer.throughput) * plan.model.batch * prompt
+    meaning = "output tokens a second" if prompt == 1 else "tokens of prompts read a second"
+    answer["token_rate"] = variable("token_rate", (), rate, meaning=meaning)
+    answer[step] = variable(step, (), float(answer.latency.sum()))
+    return answer
 
 
 def _times(at: Times) -> list[float]:
@@ -200,6 +219,7 @@ def attributes(plan: Plan, data: Any, seed: int, rule: str) -> dict[str, Any]:
         "target": plan.name,
         "machine": machine_text(plan),
         "stage": plan.stage,
+        "timing": "; ".join(f"{name}: {m.timing_source}" for name, m in plan.placed.items()),
         "batch": plan.batch,
         "chips": chips_text(plan),
         "seed": as_key(seed).seed,

@@ -87,10 +87,15 @@ def test_shares_above_one_and_negative_constants_are_refused(field, value):
 
 
 def test_a_machine_says_what_its_times_are():
-    assert npu.chip("rngd").timing == "bound"
+    assert npu.chip("rngd").timing_source == "bound"
     a100 = npu.chip("a100", "fp16")
-    assert a100.timing == "fitted"
+    assert a100.timing_source.startswith("fitted on 304 products of Llama-2-7b on A100")
+    assert npu.chip("warboy").as_host().timing_source.startswith("fitted on MLPerf v1.1")
     assert "vidur" in a100.sources
-    assert a100.but(efficiency=None).timing == "bound"
+    assert a100.but(efficiency=None).timing_source == "bound"
     faster = a100.but(memory=a100.memory.but(bandwidth="4 TB/s"))
-    assert faster.timing == "carried over"
+    assert faster.timing_source.startswith("carried over, fitted on 304 products")
+    own = npu.chip("rngd").but(efficiency=npu.Efficiency(arrays=0.5))
+    assert own.timing_source == "constants of the user's own"
+    ds = pim.run(pim.load_model("digits-mlp"), pim.target("warboy"))
+    assert ds.attrs["timing"].startswith("warboy: fitted on MLPerf v1.1: ResNet-50")

@@ -196,11 +196,11 @@ def attention_intensity(shape: DecoderShape, bytes_a_value: float = 2.0) -> floa
     return 2 * shape.heads / shape.kv_heads / bytes_a_value
 
 
-def checked_point(shape: DecoderShape, context: int, batch: int) -> None:
-    """ValueError where a context or batch is outside what the shape allows, TypeError where it is
-    no integer.
+def checked_point(shape: DecoderShape, context: int, batch: int, prompt: int = 1) -> None:
+    """ValueError where a context, batch or prompt is outside what the shape allows, TypeError where
+    it is no integer.
     """
-    for name, value in (("context", context), ("batch", batch)):
+    for name, value in (("context", context), ("batch", batch), ("prompt", prompt)):
         if isinstance(value, bool) or not hasattr(value, "__index__"):
             raise TypeError(f"{name}={value!r} is not an integer")
     if not 1 <= context <= shape.context:
@@ -209,6 +209,10 @@ def checked_point(shape: DecoderShape, context: int, batch: int) -> None:
         )
     if batch < 1:
         raise ValueError(f"batch={batch} is outside 1..; allowed: one sequence or more")
+    if not 1 <= prompt <= context:
+        raise ValueError(
+            f"prompt={prompt} is outside 1..{context}, the context, which holds its tokens"
+        )
 
 
 FEED_FORWARD = ("gate", "up", "down")
@@ -225,56 +229,64 @@ def products(shape: DecoderShape, tokens: int) -> dict[str, tuple[int, int, int,
     return found
 
 
-def mac_ops(shape: DecoderShape, context: int, batch: int = 1) -> tuple[MacOp, ...]:
-    """The MAC operators of one decoding step, in the order they run.
-
-    Linear layers and head: (batch, k) @ (k, n). Attention: one product a sequence and key-value
-    head, whose rows are the query heads that share it: scores (heads/kv_heads, head_width) @
-    (head_width, context), values back.
+def seen(shape: DecoderShape, layer: int, context: int, prompt: int = 1) -> int:
+    """Keys that each of the last `prompt` tokens of `context` looks at in a layer, on average and
+    rounded up: the causal mask leaves out those behind it.
     """
-    checked_point(shape, context, batch)
-    groups, rows, size = shape.kv_heads * batch, shape.heads // shape.kv_heads, shape.head_width
+    widest, first = shape.span(layer, context), context - prompt + 1
+    rising = max(0, min(widest, context) - first + 1)
+    total = rising * (first + first + rising - 1) // 2 + (prompt - rising) * widest
+    return -(-total // prompt)
+
+
+def mac_ops(
+    shape: DecoderShape, context: int, batch: int = 1, prompt: int = 1
+) -> tuple[MacOp, ...]:
+    """The MAC operators of one step, in the order they run: a decoding step, or with a `prompt` of
+    several tokens the prefill that reads the last `prompt` tokens of `context` at once.
+
+    Linear layers: (batch prompt, k) @ (k, n); the head: the last token of each sequence. Attention:
+    one product a sequence and key-value head, whose rows are the query heads that share it, token
+    by token: scores (prompt heads/kv_heads, head_width) @ (head_width, keys), values back.
+    """
+    checked_point(shape, context, batch, prompt)
+    groups, size = shape.kv_heads * batch, shape.head_width
+    rows = prompt * (shape.heads // shape.kv_heads)
     ops = []
     for i in range(shape.layers):
         linear = {
             name: MacOp(name=f"layer{i}.{name}", m=m, k=k, n=n, groups=networks)
-            for name, (networks, m, k, n) in products(shape, batch).items()
+            for name, (networks, m, k, n) in products(shape, batch * prompt).items()
         }
+        keys = seen(shape, i, context, prompt)
         scores = MacOp(
             name=f"layer{i}.scores",
             m=rows,
             k=size,
-            n=shape.span(i, context),
+            n=keys,
             groups=groups,
             kind="activations",
             cached=True,
-            appended=size,
+            appended=size * prompt,
         )
-        values = MacOp(
-            name=f"layer{i}.values",
-            m=rows,
-            k=shape.span(i, context),
-            n=size,
-            groups=groups,
-            kind="activations",
-            cached=True,
-            appended=size,
-        )
+        values = scores.but(name=f"layer{i}.values", k=keys, n=size)
         ops += [linear.pop("q"), linear.pop("k"), linear.pop("v"), scores, values, *linear.values()]
     return (*ops, MacOp(name="head", m=batch, k=shape.width, n=shape.vocabulary))
 
 
-def vector_ops(shape: DecoderShape, context: int, batch: int = 1) -> tuple[VectorOp, ...]:
-    """The operators of one decoding step that are no MAC: elements are outputs of the whole
-    batch.
+def vector_ops(
+    shape: DecoderShape, context: int, batch: int = 1, prompt: int = 1
+) -> tuple[VectorOp, ...]:
+    """The operators of one step that are no MAC: elements are outputs of the whole batch, of every
+    token of a prompt, but for the last norm, which the head reads one token of.
     """
-    checked_point(shape, context, batch)
-    norm = "rmsnormalization" if shape.feed_forward == "swiglu" else "layernormalization"
-    ops = [VectorOp(name="embedding", kind="gather", elements=batch * shape.width)]
+    checked_point(shape, context, batch, prompt)
+    norm, tokens = _norm(shape), batch * prompt
+    ops = [VectorOp(name="embedding", kind="gather", elements=tokens * shape.width)]
     ops += [
         VectorOp(name=f"layer{i}.{name}", kind=kind, elements=n)
         for i in range(shape.layers)
-        for name, kind, n in _layer_vectors(shape, norm, shape.span(i, context), batch)
+        for name, kind, n in _layer_vectors(shape, norm, seen(shape, i, context, prompt), tokens)
     ]
     ops += [VectorOp(name="norm", kind=norm, elements=batch * shape.width)]
     if shape.logit_cap is not None:
@@ -282,14 +294,18 @@ def vector_ops(shape: DecoderShape, context: int, batch: int = 1) -> tuple[Vecto
     return tuple(ops)
 
 
+def _norm(shape: DecoderShape) -> str:
+    return "rmsnormalization" if shape.feed_forward == "swiglu" else "layernormalization"
+
+
 def _layer_vectors(
-    shape: DecoderShape, norm: str, keys: int, batch: int
+    shape: DecoderShape, norm: str, keys: int, tokens: int
 ) -> list[tuple[str, str, int]]:
     """(name, kind, elements) of a layer's operators that are no MAC."""
-    gated, width = shape.feed_forward == "swiglu", batch * shape.width
-    q, k = (batch * heads * shape.head_width for heads in (shape.heads, shape.kv_heads))
-    looking = batch * shape.heads * keys
-    networks, rows = shape.routed(batch)
+    gated, width = shape.feed_forward == "swiglu", tokens * shape.width
+    q, k = (tokens * heads * shape.head_width for heads in (shape.heads, shape.kv_heads))
+    looking = tokens * shape.heads * keys
+    networks, rows = shape.routed(tokens)
     return [
         ("attention_norm", norm, width),
         *([("q_norm", norm, q), ("k_norm", norm, k)] if shape.qk_norm else []),
@@ -299,7 +315,7 @@ def _layer_vectors(
         *([("attention_post_norm", norm, width)] if shape.post_norms else []),
         ("attention_add", "add", width),
         ("ffn_norm", norm, width),
-        *network_vectors(shape, batch, networks * rows, shape.hidden),
+        *network_vectors(shape, tokens, networks * rows, shape.hidden),
         *([("ffn_post_norm", norm, width)] if shape.post_norms else []),
         ("ffn_add", "add", width),
     ]

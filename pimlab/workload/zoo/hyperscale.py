@@ -37,21 +37,28 @@ class HyperscaleModel(Model):
         self.weights, self.biases, self.stored, self.rectified = {}, {}, {}, frozenset()
         self._count(shape.context if context is None else context, batch)
 
-    def _count(self, context: int, batch: int) -> None:
-        self.context, self.batch = context, batch
+    def _count(self, context: int, batch: int, prompt: int = 1) -> None:
+        self.context, self.batch, self.prompt = context, batch, prompt
         self.mac_ops, self.vector_ops = (
-            mac_ops(self.shape, context, batch),
-            vector_ops(self.shape, context, batch),
+            mac_ops(self.shape, context, batch, prompt),
+            vector_ops(self.shape, context, batch, prompt),
         )
         self.graph = graph(self.shape)
 
-    def at(self, *, context: int | None = None, batch: int | None = None) -> Self:
-        """The same shape at another context length or batch; ValueError outside the model's
-        context.
+    def at(
+        self, *, context: int | None = None, batch: int | None = None, prompt: int | None = None
+    ) -> Self:
+        """The same shape with costs counted at another context length or batch.
+
+        prompt : tokens that one step reads at once: several are the prefill of a request, whose
+        time is that to the first token (context: the prompt, unless given); 1, a decoding step.
+        ValueError outside the model's context.
         """
         other = copy.copy(self)
+        read = self.prompt if prompt is None else prompt
+        whole = self.context if prompt is None else prompt
         other._count(
-            self.context if context is None else context, self.batch if batch is None else batch
+            whole if context is None else context, self.batch if batch is None else batch, read
         )
         return other
 

@@ -13,6 +13,7 @@ from pimlab.workload.language.shape import (
     DecoderShape,
     attention_intensity,
     mac_ops,
+    seen,
     vector_ops,
     weight_intensity,
 )
@@ -194,3 +195,39 @@ def test_a_cache_larger_than_the_chip_is_read_from_its_dram_every_token(target, 
         + inputs
         + sum(reads(op) * op.elements for op in others)
     )
+
+
+@pytest.mark.parametrize(("context", "prompt", "window"), [(9, 9, None), (9, 4, None), (16, 16, 5)])
+def test_each_token_of_a_prompt_sees_what_is_before_it(context, prompt, window):
+    """By hand: the mean over the tokens of what the causal mask, or a window, leaves."""
+    shape = TINY.but(window=window) if window else TINY
+    keys = [min(i, window or i) for i in range(context - prompt + 1, context + 1)]
+    assert seen(shape, 0, context, prompt) == -(-sum(keys) // prompt)
+    assert seen(shape, 0, context) == min(context, window or context)
+
+
+def test_a_prompt_is_read_at_once_and_only_its_last_token_is_scored():
+    one, prompt = (mac_ops(TINY, 16, 2, new) for new in (1, 8))
+    by = {op.name: op for op in prompt}
+    assert by["layer0.q"].m == 2 * 8
+    assert by["head"] == one[-1]
+    assert by["layer0.scores"].m == 8 * TINY.heads // TINY.kv_heads
+    assert by["layer0.scores"].n == seen(TINY, 0, 16, 8) == 13
+    elements = {op.name: op.elements for op in vector_ops(TINY, 16, 2, 8)}
+    assert elements["layer0.softmax"] == 2 * 8 * TINY.heads * 13
+    assert elements["norm"] == 2 * TINY.width
+    with pytest.raises(ValueError, match=r"prompt=17 is outside 1\.\.16"):
+        mac_ops(TINY, 16, 1, 17)
+
+
+def test_time_to_the_first_token_and_of_each_further_one():
+    model, machine = pim.load_model("llama2-7b"), pim.target("h100")
+    prefill = pim.run(model.at(prompt=512), machine)
+    decode = pim.run(model.at(context=512, batch=4), machine)
+    assert float(prefill.ttft) == pytest.approx(float(prefill.latency.sum()))
+    assert float(prefill.token_rate) == pytest.approx(512 / float(prefill.ttft))
+    assert float(decode.token_rate) == pytest.approx(4 / float(decode.tpot))
+    assert "tpot" not in prefill
+    assert "ttft" not in decode
+    assert float(prefill.ttft) < 512 * float(decode.tpot) / 4
+    assert pim.run(model.at(prompt=64), pim.target("hbm-pim")).ttft > 0
