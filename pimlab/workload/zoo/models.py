@@ -44,11 +44,13 @@ def load_model(
     output: str | None = None,
     example: Any = None,
 ) -> Model:
-    """A model by name, or from the path of an ONNX or GGUF file.
+    """A model by name, or from the path of an ONNX, GGUF or safetensors file.
 
     name : one of the project's models ("fashion-cnn", "digits-mlp", "cancer-mlp", "magika",
     "small-lm"), one made of an optional package ("minilm", "smollm2-135m", ...), a shape without
-    weights ("llama2-7b", ...), or a path to a file.
+    weights ("llama2-7b", ...), or a path to a file. A .safetensors file has a Hugging Face
+    config.json beside it; a folder that holds both is read whole; a config.json alone is a shape
+    without weights, for costs.
     dims : sizes of the dimensions that an ONNX file leaves open, such as {"sequence": 128}; with
     the name of the batch, an inference is a batch of that size.
     output : name of the output of an ONNX file that answers; None for its first.
@@ -115,14 +117,20 @@ def _no_path(model: Any) -> str:
 
 
 def _without_dims(text: str, path: Path) -> Model:
+    from pimlab.workload.importers.hf_config import config, shape_of
+    from pimlab.workload.importers.hf_model import load_huggingface
     from pimlab.workload.importers.onnx_split import OnnxModel
     from pimlab.workload.language import MODELS, hyperscale, load_gguf
-    from pimlab.workload.zoo.hyperscale import UNPUBLISHED
+    from pimlab.workload.zoo.hyperscale import UNPUBLISHED, HyperscaleModel
 
     if text in TRAINED or text in MODELS:
         return {**TRAINED, **MODELS}[text]()
     if path.suffix == ".gguf":
         return load_gguf(path)
+    if path.name == "config.json":
+        return HyperscaleModel(path.parent.name or text, shape_of(config(path), text))
+    if path.suffix == ".safetensors" or (path / "config.json").is_file():
+        return load_huggingface(path)
     if path.exists():
         return OnnxModel(path)
     if text in UNPUBLISHED:
@@ -130,5 +138,5 @@ def _without_dims(text: str, path: Path) -> Model:
     known = [*VENDORED, *OPTIONAL, *TRAINED, *MODELS]
     raise ModelError(
         f"model {text!r} is not known{nearest(text, known)} "
-        f"(known: {', '.join(sorted(known))}, or the path of an .onnx or .gguf file)"
+        f"(known: {', '.join(sorted(known))}, or the path of an .onnx, .gguf or .safetensors file)"
     )
