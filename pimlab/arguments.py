@@ -12,7 +12,6 @@ from __future__ import annotations
 import collections.abc
 import functools
 import inspect
-import math
 import os
 import types
 import typing
@@ -29,9 +28,9 @@ R = TypeVar("R")
 def typed(function: Callable[P, R]) -> Callable[P, R]:
     """`function`, whose arguments are compared with their annotations when it is called.
 
-    TypeError "f name=value is not an integer" for another kind, ValueError for a float that is NaN
-    and for arrays of what is no number. Annotations of `Any`, and of names that a module imports
-    for type checkers alone, are not compared.
+    TypeError "f name=value is not an integer" for another kind, arrays of what is no number among
+    them. Annotations of `Any`, and of names that a module imports for type checkers alone, are not
+    compared.
     """
     signature = inspect.signature(function)
 
@@ -78,7 +77,7 @@ def _fits(value: Any, annotation: Any) -> bool:
 def _is_number(value: Any) -> bool:
     if isinstance(value, (bool, np.bool_, str, bytes)) or np.ndim(value):
         return False
-    return hasattr(value, "__float__") and not math.isnan(value)
+    return hasattr(value, "__float__")
 
 
 def _is_array(value: Any) -> bool:
@@ -90,10 +89,7 @@ def _is_array(value: Any) -> bool:
 
 _KINDS: dict[Any, tuple[str, Callable[[Any], bool]]] = {
     bool: ("True or False", lambda value: isinstance(value, (bool, np.bool_))),
-    int: (
-        "an integer",
-        lambda value: hasattr(value, "__index__") and not isinstance(value, (bool, np.bool_)),
-    ),
+    int: ("an integer", lambda value: hasattr(value, "__index__")),
     float: ("a number", _is_number),
     str: ("a text", lambda value: isinstance(value, str)),
     os.PathLike: ("a path", lambda value: isinstance(value, os.PathLike)),
@@ -122,7 +118,7 @@ def _words(annotation: Any) -> str:
     return _WORDS.get(origin, f"{'an' if name[0] in 'AEIOU' else 'a'} {name}")
 
 
-def _refusal(function: str, name: str, value: Any, annotation: Any) -> Exception:
-    text = f"{function} {name}={value!r:.80} is not {_words(annotation)}"
-    is_nan = isinstance(value, (float, np.floating)) and math.isnan(value)
-    return ValueError(text) if is_nan else TypeError(text)
+def _refusal(function: str, name: str, value: Any, annotation: Any) -> TypeError:
+    words = _words(annotation)
+    hint = f"; write {name}=[{value!r:.80}]" if words == "a list" else ""
+    return TypeError(f"{function} {name}={value!r:.80} is not {words}{hint}")

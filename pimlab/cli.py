@@ -192,7 +192,7 @@ def _cite(options: argparse.Namespace) -> None:
             if options.what.endswith(".zarr")
             else xr.load_dataset(options.what)
         )
-    except (ValueError, OSError, KeyError):
+    except (ValueError, OSError, KeyError, RuntimeError):  # h5py has several for a damaged file
         raise ValueError(f"{options.what} is no .nc file or .zarr store that can be read") from None
     print(pimlab.cite(found))
 

@@ -21,6 +21,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pimlab.arguments import typed
+
 VERSION = "0.0.4"
 COMPUTE, SEND, RECEIVE, COLLECTIVE = 4, 5, 6, 7
 """Numbers of the types of a node."""
@@ -137,6 +139,7 @@ def _framed(message: Any) -> bytes:
     return bytes([*size, length]) + data
 
 
+@typed
 def read(path: Path | str) -> tuple[Any, list[Any]]:
     """(metadata, nodes) of a chip's trace.
 

@@ -21,6 +21,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pimlab.arguments import typed
 from pimlab.farm.abilities import Ability
 from pimlab.farm.answer import Farm
 from pimlab.farm.offers import Offer
@@ -38,6 +39,7 @@ KINDS = {
 """Kind -> model of the package kubernetes that checks it."""
 
 
+@typed
 def manifests(
     plan: Farm, period: str | None = None, images: Mapping[str, str] | None = None
 ) -> dict[str, list[dict[str, Any]]]:
@@ -60,6 +62,7 @@ def manifests(
     }
 
 
+@typed
 def write_manifests(
     plan: Farm,
     folder: str | Path,
@@ -183,6 +186,7 @@ def _name(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:63].strip("-") or "x"
 
 
+@typed
 def validated(objects: list[dict[str, Any]]) -> int:
     """Check objects against the models of the package kubernetes (unit: objects); how many were
     checked.

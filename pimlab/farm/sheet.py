@@ -16,6 +16,7 @@ import numpy as np
 import xarray as xr
 
 from pimlab import result
+from pimlab.arguments import typed
 from pimlab.cluster.steps import Pricer
 from pimlab.farm.abilities import counts_of, fits, rack_of, spread_of, steps_of
 from pimlab.farm.offers import Offer, offer
@@ -40,6 +41,7 @@ COLUMNS = {
 """Variable -> unit and meaning."""
 
 
+@typed
 def k_perf(
     offers: Sequence[Offer | str],
     models: Sequence[str] = MODELS,
@@ -135,6 +137,7 @@ def _measured(
     }
 
 
+@typed
 def write_sheet(table: xr.Dataset, path: str | Path) -> Path:
     """Write what `k_perf` returned as a workbook (.xlsx): a sheet that says what is in it, and one
     a model. ImportError says how to install openpyxl; ValueError for another kind of file.

@@ -39,8 +39,9 @@ class Decoded(NamedTuple):
     def values(self) -> np.ndarray:
         """float32, shape (n, k)."""
         parts = self.codes.reshape(*self.scale.shape, -1).astype(np.float32)
-        parts *= self.scale[..., None]
-        parts -= self.minimum[..., None]
+        with np.errstate(invalid="ignore", over="ignore"):  # scales of a damaged file may be NaN
+            parts *= self.scale[..., None]
+            parts -= self.minimum[..., None]
         return parts.reshape(self.codes.shape)
 
 
@@ -65,7 +66,8 @@ def decoded(kind: str, data: np.ndarray) -> Decoded:
             f"rows of {data.shape[-1]} bytes are no whole number of {kind} blocks, which have "
             f"{layout.size} bytes for {layout.block} values"
         )
-    codes, scale, minimum = layout.read(data.reshape(len(data), -1, layout.size))
+    with np.errstate(invalid="ignore", over="ignore"):  # as in `values`
+        codes, scale, minimum = layout.read(data.reshape(len(data), -1, layout.size))
     n = len(data)
     scale = scale.reshape(n, -1).astype(np.float32)
     minimum = np.zeros_like(scale) if minimum is None else minimum.reshape(n, -1)

@@ -297,7 +297,6 @@ def checked_link(name: str, between: Any) -> None:
         )
 
 
-@typed
 def planned(model: Any, target: Plan | Target, batch: int = 1) -> Plan:
     """`target` as the plan of `model`: a plan stays (in batches of `batch`, if that is not 1), a
     machine runs what it serves and its hosts the rest.

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pimlab import units
+from pimlab.arguments import typed
 from pimlab.cluster.plans import ParallelPlan
 from pimlab.machine.links import Link
 from pimlab.serving.policy import Policy, Slo
@@ -65,6 +66,7 @@ def check_requests(requests: Requests, service: Service) -> None:
                 )
 
 
+@typed
 def zero_load(requests: Requests, service: Service) -> dict[str, float]:
     """Variable -> the least any of the requests can have with no others around [s]."""
     prompt, output = int(requests.prompt.min()), int(requests.output.min())
@@ -88,6 +90,7 @@ def check_slo(slo: Slo, requests: Requests, service: Service) -> None:
             )
 
 
+@typed
 def rate_bound(requests: Requests, service: Service) -> float:
     """Requests a second above which queues grow whatever is done: the least work of a request, in
     the steps that cost least a token, against all replicas (unit: 1/s).

@@ -62,11 +62,6 @@ def compare(
     """
     loaded = _by_name("models", models, workload.load_model)
     machines = _by_name("targets", targets, presets.target)
-    if data is not None and not isinstance(data, Mapping):
-        raise TypeError(
-            f"compare data={data!r} is no mapping of models to data; write for example "
-            f"data={{'digits-mlp': 'digits'}}"
-        )
     given = dict(data or {})
     for name in given:
         if name not in loaded:

@@ -8,6 +8,7 @@ import functools
 import hashlib
 import os
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -234,11 +235,11 @@ def load_file(path: str | os.PathLike[str], limit: int | None = None) -> Data:
     """
     place = Path(path)
     try:
-        with np.load(place, allow_pickle=False) as archive:
+        with open(place, "rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {_ALIASES.get(name, name): archive[name] for name in archive.files}
     except FileNotFoundError:
         raise DataError(f"{place}: there is no such file") from None
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except _DAMAGE as error:
         raise DataError(f"{place} is no .npz file of arrays of numbers ({error})") from None
     known = ("inputs", "labels", "calibration", *_TEXTS)
     for name in arrays:
@@ -256,4 +257,16 @@ def load_file(path: str | os.PathLike[str], limit: int | None = None) -> Data:
     return data if limit is None else data[:limit]
 
 
+_DAMAGE = (
+    OSError,
+    ValueError,
+    EOFError,
+    AttributeError,
+    NotImplementedError,
+    OverflowError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What NumPy and zipfile raise for archives that are none, are cut, or ask for what they lack."""
 _ALIASES = {"x": "inputs", "y": "labels"}

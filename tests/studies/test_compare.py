@@ -72,7 +72,7 @@ def test_bad_input_is_named():
         TypeError, match=r"compare targets='warboy' is not a list; write targets=\['warboy'\]"
     ):
         pim.compare(["digits-mlp"], "warboy")
-    with pytest.raises(TypeError, match="compare data='digits' is no mapping of models to data"):
+    with pytest.raises(TypeError, match="compare data='digits' is not a mapping"):
         pim.compare(["digits-mlp"], TARGETS, data="digits")
     with pytest.raises(
         TypeError, match="compare models: 3 is neither a name nor one of the models"

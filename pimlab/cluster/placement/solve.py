@@ -42,6 +42,9 @@ def solve(
     """
     start, rng = time.perf_counter(), np.random.default_rng(seed)
     most = sum(max(held) for held in problem.rates.values())
+    for name, value in (("gap", gap), ("limit", limit)):
+        if not value >= 0:
+            raise ValueError(f"solve {name}={value!r}; allowed: a number, 0 or more")
     if most < problem.layers:
         raise ValueError(
             f"the machines hold {most} layers at most, the model has {problem.layers}: "

@@ -63,8 +63,8 @@ def checked(w: np.ndarray, x: np.ndarray | None, what: str) -> tuple[np.ndarray,
     x = np.ascontiguousarray(x, dtype=np.float32)
     if x.ndim != 2 or x.shape[1] != w.shape[0] or x.shape[0] == 0 or not np.isfinite(x).all():
         raise ValueError(
-            f"{what}: calibration inputs x have shape {x.shape}, allowed (rows, {w.shape[0]}) with "
-            "finite values, rows >= 1"
+            f"{what}: calibration inputs have shape {x.shape}, allowed (rows, {w.shape[0]}) with "
+            "finite values in x, rows >= 1"
         )
     return w, x
 
