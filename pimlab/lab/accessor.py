@@ -1,6 +1,7 @@
 """What can an answer do by itself? `answer.pim.plot()`, `.summary()`, `.table()`, `.cite()`.
 
-The accessor is registered with xarray as soon as pimlab is used; it holds no state.
+The accessor is registered with xarray as soon as pimlab is used, which may be while a room is half
+imported: rooms are imported where they are used. It holds no state.
 """
 
 from __future__ import annotations
@@ -9,8 +10,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
-
-from pimlab import result
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +24,8 @@ class Answer:
 
     def summary(self) -> pd.DataFrame:
         """The table to read first: see `pimlab.summary`."""
+        from pimlab import result
+
         return result.summary(self._answer)
 
     def table(self) -> pd.DataFrame:
@@ -61,7 +62,7 @@ class Answer:
 
 def _figures() -> tuple[tuple[Callable[[xr.Dataset], bool], Callable[[xr.Dataset], Any]], ...]:
     """(whether it fits, what draws it) of each kind of answer."""
-    from pimlab import plot
+    from pimlab import plot, result
 
     def has(*names: str) -> Callable[[xr.Dataset], bool]:
         return lambda ds: all(name in ds.variables or name in ds.dims for name in names)

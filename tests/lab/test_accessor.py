@@ -1,5 +1,8 @@
 """Does every kind of answer draw, sum up and cite itself?"""
 
+import subprocess
+import sys
+
 import pytest
 import xarray as xr
 
@@ -50,3 +53,10 @@ def test_what_has_no_figure_and_no_layers_is_said():
         xr.Dataset({"a": 1}).pim.plot()
     with pytest.raises(ValueError, match="no layers"):
         xr.Dataset({"a": 1}).pim.table()
+
+
+def test_rooms_can_be_imported_after_xarray():
+    """The accessor is registered while the first room is only half imported."""
+    code = "import xarray; from pimlab.values import Value; print(xarray.Dataset.pim.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "Answer", done.stderr
