@@ -1,4 +1,5 @@
-"""What can be asked from a shell? `pimlab info | targets | run | reproduce | cite`."""
+"""What can be asked from a shell? `pimlab info | targets | run | serve |
+reproduce | cite`."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ _EPILOG = """examples:
   pimlab reproduce --quick                             the roadmap study, small, in half a minute
   pimlab run fashion-cnn pcm-hermes --at "1 day" --limit 200
   pimlab run model.onnx warboy --data mine.npz
+  pimlab serve llama2-70b rngd --chips 8 --rate "4 Hz" --ttft "1 s" --tpot "50 ms"
   pimlab targets                                             which machines there are
   pimlab cite results/roadmap.zarr                     BibTeX of every number behind a result
 """
@@ -28,7 +30,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"pimlab {pimlab.__version__}")
     verbs = parser.add_subparsers(
-        dest="verb", required=True, metavar="info | targets | run | reproduce | cite"
+        dest="verb", required=True, metavar="info | targets | run | serve | reproduce | cite"
     )
     _verb(verbs, "info", _info, "version, threads, and which optional parts are installed")
     _verb(verbs, "targets", _targets, "the machines known by name, with stage, causes and host")
@@ -58,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument(
         "--out", type=Path, default=None, help="write the Dataset to this netCDF file (.nc)"
     )
+    _serving(verbs)
     every = _verb(
         verbs,
         "reproduce",
@@ -89,6 +92,28 @@ def _parser() -> argparse.ArgumentParser:
     )
     cited.add_argument("what", help="a .zarr store, a .nc file, or the name of a target")
     return parser
+
+
+def _serving(verbs: Any) -> None:
+    load = _verb(verbs, "serve", _serve, "what the users of a service see, and what it costs")
+    load.add_argument("model", help="a language model such as llama2-70b, or one that answers once")
+    load.add_argument("target", help="a name from `pimlab targets`")
+    options: dict[str, dict[str, Any]] = {
+        "requests": {"help": "a trace such as azure-conversation-2023, or a .csv or .jsonl file"},
+        "rate": {"help": 'requests a second, such as "4 Hz": Poisson, or a trace at this rate'},
+        "count": {"type": int, "default": 1000, "help": "requests at most (default: 1000)"},
+        "input": {"type": int, "default": 512, "help": "tokens of a prompt (default: 512)"},
+        "output": {"type": int, "default": 128, "help": "tokens of an answer (default: 128)"},
+        "replicas": {"type": int, "help": "copies of the plan (default: as the plan says)"},
+        "chips": {"type": int, "default": 1, "help": "chips of one copy (default: 1)"},
+        "link": {"default": "pcie5-x16", "help": "what joins them (default: pcie5-x16)"},
+        "batch": {"type": int, "default": 256, "help": "sequences of a step (default: 256)"},
+        "ttft": {"help": 'bound on the time to the first token, such as "500 ms"'},
+        "tpot": {"help": "bound on the time of each further token"},
+        "out": {"type": Path, "help": "write the Dataset to this netCDF file (.nc)"},
+    }
+    for name, how in options.items():
+        load.add_argument(f"--{name}", **{"default": None, **how})
 
 
 def _verb(
@@ -150,6 +175,45 @@ def _run(options: argparse.Namespace) -> None:
     print(f"{result}\n\n{pimlab.summary(result).to_string()}")
     if options.out is not None:
         replace(options.out, bytes(result.to_netcdf(engine="h5netcdf")))
+
+
+def _serve(options: argparse.Namespace) -> None:
+    from pimlab import serving
+    from pimlab.studies.store import replace
+    from pimlab.workload.language.shape import DecoderShape
+
+    _writable(options.out)
+    model, target = pimlab.load_model(options.model), pimlab.target(options.target)
+    policy = serving.Policy(batch=options.batch, tokens=max(2048, options.batch))
+    shape = getattr(model, "shape", model)
+    if isinstance(shape, DecoderShape):
+        between = pimlab.link(options.link) if options.chips > 1 else None
+        rack = pimlab.Cluster(chip=target, chips=options.chips, link=between)
+        length = min(shape.context, options.input + options.output)
+        machine: Any = pimlab.parallelise(model, rack, batch=1, context=length)
+    else:
+        machine = serving.of_model(model, target)
+        options.input = options.output = 1
+    slo = serving.Slo(ttft=options.ttft, tpot=options.tpot)
+    answer = pimlab.serve(
+        machine, _requests(options), slo=slo, policy=policy, replicas=options.replicas
+    )
+    print(f"{answer}\n\n{serving.percentile_table(answer).to_string()}")
+    if options.out is not None:
+        replace(options.out, bytes(answer.to_netcdf(engine="h5netcdf")))
+
+
+def _requests(options: argparse.Namespace) -> Any:
+    """The trace that is named, at the rate that is named; else a Poisson process of that rate."""
+    from pimlab import serving
+
+    if options.requests is not None:
+        load = serving.load_requests(options.requests, limit=options.count)
+        return load if options.rate is None else load.at_rate(options.rate)
+    if options.rate is None:
+        raise ValueError('no requests: add --requests NAME or --rate "4 Hz"')
+    tokens = {"input": options.input, "output": options.output}
+    return serving.poisson(rate=options.rate, count=options.count, **tokens)
 
 
 def _chips(text: str | None) -> int | str | None:

@@ -34,12 +34,14 @@ def stopped(capsys, *words):
 def test_help_teaches_every_verb_and_examples(capsys):
     code, out, _ = stopped(capsys, "--help")
     assert code == 0
-    assert all(f"\n    {verb} " in out for verb in ("info", "targets", "run", "reproduce", "cite"))
+    assert all(
+        f"\n    {verb} " in out for verb in ("info", "targets", "run", "serve", "reproduce", "cite")
+    )
     assert "examples:" in out
     assert 'pimlab run fashion-cnn pcm-hermes --at "1 day"' in out
 
 
-@pytest.mark.parametrize("verb", ["info", "targets", "run", "reproduce", "cite"])
+@pytest.mark.parametrize("verb", ["info", "targets", "run", "serve", "reproduce", "cite"])
 def test_each_verb_has_help(capsys, verb):
     code, out, _ = stopped(capsys, verb, "--help")
     assert code == 0
@@ -268,3 +270,34 @@ def test_the_quick_study_in_full(tmp_path):
     assert (
         xr.open_zarr(tmp_path / "quick" / "roadmap.zarr", consolidated=False).sizes["target"] == 3
     )
+
+
+def test_serve_prints_percentiles_and_writes_the_answer(capsys, tmp_path):
+    out = tmp_path / "load.nc"
+    words = ("serve", "llama2-70b", "rngd", "--chips", 8, "--rate", "2 Hz", "--count", 20)
+    code, text, _ = asked(capsys, *words, "--batch", 4, "--ttft", "2 s", "--out", out)
+    assert code == 0
+    assert "ttft" in text
+    assert "99 %" in text
+    assert xr.load_dataset(out).sizes["request"] == 20
+
+
+def test_serve_takes_a_model_that_answers_once(capsys):
+    code, text, _ = asked(
+        capsys,
+        "serve",
+        "digits-mlp",
+        "warboy",
+        "--rate",
+        "1 kHz",
+        "--count",
+        50,
+    )
+    assert code == 0
+    assert "token energy" in text
+
+
+def test_serve_without_requests_says_what_to_add(capsys):
+    code, _, error = asked(capsys, "serve", "digits-mlp", "warboy")
+    assert code == 2
+    assert 'add --requests NAME or --rate "4 Hz"' in error

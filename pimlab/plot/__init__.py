@@ -10,6 +10,12 @@ from pimlab.plot.designs import designs
 from pimlab.plot.front import front
 from pimlab.plot.rates import energy_against_rate
 from pimlab.plot.roadmap import energy_breakdown, waterfall
+from pimlab.plot.serving import (
+    cost_against_slo,
+    goodput_against_rate,
+    latencies,
+    service_over_time,
+)
 from pimlab.plot.stages import operating_points
 from pimlab.plot.style import STAGE_COLOURS, save
 from pimlab.plot.timeline import timeline
@@ -18,12 +24,16 @@ __all__ = [
     "STAGE_COLOURS",
     "breakdown",
     "cells",
+    "cost_against_slo",
     "designs",
     "energy_against_rate",
     "energy_breakdown",
     "front",
+    "goodput_against_rate",
+    "latencies",
     "operating_points",
     "save",
+    "service_over_time",
     "timeline",
     "waterfall",
 ]

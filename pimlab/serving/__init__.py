@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pimlab.serving.answer import percentile_table
 from pimlab.serving.arrivals import Lengths, fixed, gamma, on_off, poisson, single_shots
 from pimlab.serving.bounds import Apart
-from pimlab.serving.goodput import most_rate
+from pimlab.serving.goodput import against_slo, most_rate
 from pimlab.serving.policy import ROUTERS, Policy, Slo
 from pimlab.serving.requests import Requests
 from pimlab.serving.serve import serve
@@ -20,6 +21,7 @@ __all__ = [
     "Requests",
     "Slo",
     "StepTimes",
+    "against_slo",
     "fixed",
     "gamma",
     "load_requests",
@@ -28,6 +30,7 @@ __all__ = [
     "of_model",
     "of_plan",
     "on_off",
+    "percentile_table",
     "poisson",
     "serve",
     "single_shot",

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pimlab import units
+from pimlab.arguments import typed
 from pimlab.kernels.serving_state import ENERGY, PAGES, QUEUED, RUNNING, Answers
 from pimlab.result import HIGH, LOW, attrs, finished, metrics, sources_of, variable
 from pimlab.serving.bounds import Service, rate_bound
@@ -13,6 +15,7 @@ from pimlab.serving.policy import Slo
 from pimlab.serving.requests import Requests
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray as xr
 
 PERCENTILES = (50.0, 90.0, 95.0, 99.0)
@@ -190,3 +193,31 @@ def _about(service: Service, requests: Requests, slo: Slo | None) -> dict[str, A
     if service.apart:
         found["decoders"] = f"{service.apart.replicas} x {service.decoders.name}"
     return found
+
+
+@typed
+def percentile_table(load: xr.Dataset) -> pd.DataFrame:
+    """A table to read of what `serve` returned: a row a latency, a column a percentile, in text
+    with units; then goodput, throughput and energy of a token in the first column.
+
+    >>> times = pim.serving.single_shot({1: 1e-3})
+    >>> load = pim.serve(times, pim.serving.single_shots(rate="10 Hz", count=5))
+    >>> pim.serving.percentile_table(load).loc["throughput"].iloc[0].endswith("Hz")
+    True
+    """
+    import pandas as pd
+    import xarray as xr
+
+    if not isinstance(load, xr.Dataset) or "ttft_percentile" not in load:
+        raise TypeError(f"percentile_table takes what serve returned, not {type(load).__name__}")
+    heads = [f"{rank:g} %" for rank in load.percentile.values]
+    rows = {}
+    for name in LATENCIES:
+        values = load[f"{name}_percentile"].values
+        rows[name] = ["-" if np.isnan(v) else units.si(float(v), "s", 3) for v in values]
+    blank = [""] * (len(heads) - 1)
+    for name in ("goodput", "throughput"):
+        rows[name] = [units.si(float(load[name]), "Hz", 3), *blank]
+    ends = [units.si(float(load["token_energy" + end]), "J", 3) for end in ENDS]
+    rows["token energy"] = [f"{ends[0]} [{ends[1]}, {ends[2]}]", *blank]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=heads)

@@ -4,19 +4,20 @@ requests, faster or slower.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pimlab.arguments import typed
 from pimlab.cluster.plans import ParallelPlan
-from pimlab.result import finished, variable
+from pimlab.result import finished, sources_of, variable
 from pimlab.serving.answer import by_request, kept
 from pimlab.serving.bounds import Apart, Service, check_requests, check_slo, rate_bound
 from pimlab.serving.loop import run, started
 from pimlab.serving.policy import Policy, Slo
 from pimlab.serving.requests import Requests
-from pimlab.serving.serve import service_of
+from pimlab.serving.serve import serve, service_of
 from pimlab.serving.step_times import StepTimes
 
 if TYPE_CHECKING:
@@ -55,6 +56,49 @@ def most_rate(
         tried[middle] = attainment(service, requests.at_rate(middle), slo)
         low, high = (middle, high) if tried[middle] >= slo.share else (low, middle)
     return _answer(low, bound, tried, service, slo)
+
+
+@typed
+def against_slo(
+    machine: ParallelPlan | StepTimes,
+    requests: Requests,
+    slos: Sequence[Slo],
+    *,
+    policy: Policy | None = None,
+    replicas: int | None = None,
+    apart: Apart | None = None,
+) -> xr.Dataset:
+    """What tighter bounds cost: for each SLO the highest rate that keeps it, in requests a second,
+    and the joules of an output token at that rate.
+
+    Variables over `slo`: ttft_bound and tpot_bound in s (NaN: none), rate in 1/s, token_energy with
+    _low and _high in J (NaN where no rate holds). Raises as `most_rate` does.
+    """
+    import xarray as xr
+
+    if not slos:
+        raise ValueError("against_slo slos=[]; allowed: one Slo or more")
+    names = ("token_energy", "token_energy_low", "token_energy_high")
+    table: dict[str, list[float]] = {name: [] for name in ("rate", *names)}
+    most = None
+    for slo in slos:
+        how = {"policy": policy, "replicas": replicas, "apart": apart}
+        most = most_rate(machine, requests, slo, **how)  # type: ignore[arg-type]
+        rate = float(most.rate)
+        table["rate"].append(rate)
+        for name in names:
+            table[name].append(np.nan)
+        if rate:
+            load = serve(machine, requests.at_rate(rate), slo=slo, **how)  # type: ignore[arg-type]
+            for name in names:
+                table[name][-1] = float(load[name])
+    found = xr.Dataset({name: variable(name, "slo", values) for name, values in table.items()})
+    for name in ("ttft", "tpot"):
+        bounds = [np.nan if getattr(s, name) is None else getattr(s, name) for s in slos]
+        meaning = f"bound on {name.upper()}"
+        found[f"{name}_bound"] = variable(f"{name}_bound", "slo", bounds, meaning=meaning, unit="s")
+    assert most is not None
+    return finished(found, sources_of(most))
 
 
 def attainment(service: Service, requests: Requests, slo: Slo) -> float:

@@ -115,6 +115,21 @@ class Requests(Value):
             blocks=self.blocks[: first[-1]],
         )
 
+    def within(self, tokens: int) -> Requests:
+        """Those of at most `tokens` tokens, prompt and output together; ValueError for none."""
+        kept = self.prompt.astype(np.int64) + self.output <= tokens
+        counts = np.diff(self.first)
+        first = np.concatenate([[0], np.cumsum(counts[kept])])
+        rate = None if self.rate is None else self.rate * float(kept.mean()) or None
+        return self.but(
+            arrival=self.arrival[kept],
+            prompt=self.prompt[kept],
+            output=self.output[kept],
+            first=first,
+            blocks=self.blocks[np.repeat(kept, counts)],
+            rate=rate,
+        )
+
     def at_rate(self, rate: str | float) -> Requests:
         """The same requests, faster or slower: `rate` requests a second on average.
 

@@ -8,6 +8,7 @@ behind them. Tables are linear between their points.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -74,6 +75,9 @@ class StepTimes(Value):
 
     def check(self) -> None:
         """Grids rise and have one point or more; tables have their size; no time is negative."""
+        if len(self.static) != 4 or not all(math.isfinite(w) and w >= 0 for w in self.static):
+            raise ValueError(f"StepTimes static={self.static!r}; allowed: four numbers from 0 W")
+        object.__setattr__(self, "static", tuple(float(w) for w in self.static))
         grids = {
             "rest": ("tokens",),
             "decode": ("batch", "context"),

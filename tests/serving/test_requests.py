@@ -27,6 +27,23 @@ def test_another_rate_keeps_lengths_and_order():
         fast.at_rate("0 Hz")
 
 
+def test_requests_within_a_length_keep_their_blocks_and_share_of_the_rate():
+    one = requests(
+        [0.0, 1.0, 2.0],
+        [40, 90, 32],
+        [1, 1, 1],
+        first=[0, 2, 5, 7],
+        blocks=[1, 2, 1, 3, 4, 5, 6],
+        rate=3.0,
+    )
+    kept = one.within(50)
+    assert kept.arrival.tolist() == [0.0, 2.0]
+    assert kept.blocks.tolist() == [1, 2, 5, 6]
+    assert kept.rate == pytest.approx(2.0)
+    with pytest.raises(ValueError, match="has no requests"):
+        one.within(3)
+
+
 def test_the_head_keeps_its_own_blocks():
     one = requests([0.0, 1.0], [32, 40], [1, 1], first=[0, 2, 4], blocks=[5, 6, 5, 7], block=16)
     assert one.head(1).blocks.tolist() == [5, 6]

@@ -193,7 +193,7 @@ def test_more_replicas_never_lengthen_the_mean_wait():
 
 
 def test_what_is_no_plan_is_refused():
-    with pytest.raises(TypeError, match="is no plan; write for example"):
+    with pytest.raises(TypeError, match="machine=.rngd. is not a ParallelPlan"):
         serve("rngd", requests([0.0], [1], [1]))
     with pytest.raises(ValueError, match="replicas=0; allowed"):
         serve(times(), requests([0.0], [1], [1]), replicas=0)
