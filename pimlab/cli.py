@@ -34,7 +34,25 @@ def _parser() -> argparse.ArgumentParser:
     )
     _verb(verbs, "info", _info, "version, threads, and which optional parts are installed")
     _verb(verbs, "targets", _targets, "the machines known by name, with stage, causes and host")
-    one = _verb(verbs, "run", _run, "accuracy, energy and latency of one model on one machine")
+    _run_arguments(
+        _verb(verbs, "run", _run, "accuracy, energy and latency of one model on one machine")
+    )
+    _serving(verbs)
+    every = _verb(
+        verbs,
+        "reproduce",
+        _reproduce,
+        "the roadmap study: every workload on every stage; table, store and figures",
+    )
+    _reproduce_arguments(every)
+    cited = _verb(
+        verbs, "cite", _cite, "BibTeX of every published number behind a result or a target"
+    )
+    cited.add_argument("what", help="a .zarr store, a .nc file, or the name of a target")
+    return parser
+
+
+def _run_arguments(one: argparse.ArgumentParser) -> None:
     one.add_argument("model", help="a name such as fashion-cnn, or the path of an .onnx file")
     one.add_argument("target", help="a name from `pimlab targets`")
     one.add_argument(
@@ -60,13 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument(
         "--out", type=Path, default=None, help="write the Dataset to this netCDF file (.nc)"
     )
-    _serving(verbs)
-    every = _verb(
-        verbs,
-        "reproduce",
-        _reproduce,
-        "the roadmap study: every workload on every stage; table, store and figures",
-    )
+
+
+def _reproduce_arguments(every: argparse.ArgumentParser) -> None:
     every.add_argument(
         "--quick", action="store_true", help="few samples and seeds, in about half a minute"
     )
@@ -87,11 +101,6 @@ def _parser() -> argparse.ArgumentParser:
         metavar="MODEL",
         help="a language model of an optional package that joins, such as smollm2-135m (minutes)",
     )
-    cited = _verb(
-        verbs, "cite", _cite, "BibTeX of every published number behind a result or a target"
-    )
-    cited.add_argument("what", help="a .zarr store, a .nc file, or the name of a target")
-    return parser
 
 
 def _serving(verbs: Any) -> None:

@@ -115,7 +115,7 @@ def derive(
     """`rule(*values)` with the interval over all corners of the constants' intervals.
 
     The corners bound the result where `rule` is monotone in each argument (sums, products,
-    quotients, powers). It counts as assumed as soon as one ingredient is.
+    quotients, powers). It counts as assumed as soon as one ingredient is. In `unit`.
     """
     corners = [
         rule(*pick) for pick in itertools.product(*[sorted({c.low, c.high}) for c in constants])

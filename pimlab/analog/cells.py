@@ -160,7 +160,9 @@ class Reading:
 def tile_moments(
     signed: list[tuple[float, CellArray]], nows: list[np.ndarray], part: slice, how: Reading
 ) -> TileMoments:
-    """One tile of a plane whose `signed` cells have the conductances `nows` at that time."""
+    """One tile of a plane whose `signed` cells have the conductances `nows` at that time.
+    Conductances : float64, shape (devices, k, n) [S].
+    """
     cell, seconds = signed[0][1].cell, how.seconds
     span = how.unit
     nonlinear = _nonlinear(signed, nows, part, how.volts, span)

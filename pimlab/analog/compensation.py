@@ -77,7 +77,7 @@ class DriftCompensation(Value):
 
     def correction(self, programmed: Readable, seconds: float, process: Key) -> Correction | None:
         """Gain `seconds` after programming, without offset; None at the time and temperature of
-        programming.
+        programming. Shape (n,), unit 1.
         """
         if seconds == 0 and programmed.unmoved:
             return None
@@ -108,7 +108,7 @@ class StatisticsCompensation(Value):
 
     def correction(self, programmed: Readable, seconds: float, process: Key) -> Correction:
         """Gain and offset of every output `seconds` after programming; ValueError without a
-        calibration sample.
+        calibration sample. Shape (n,); the gain has the unit 1, the offset that of y.
         """
         if programmed.sample is None:
             raise ValueError(
@@ -147,7 +147,7 @@ class ReferenceColumns(Value):
 
     def correction(self, programmed: Readable, seconds: float, process: Key) -> Correction | None:
         """Gain `seconds` after programming, without offset; None at the time and temperature of
-        programming.
+        programming. Shape (n,), unit 1.
         """
         if seconds == 0 and programmed.unmoved:
             return None

@@ -63,7 +63,7 @@ class ConverterErrors:
 
 
 def driver_errors(dac: DAC | None, key: Key, k: int) -> DriverErrors | None:
-    """Errors of k input drivers; None where they have none."""
+    """Errors of k input drivers; None where they have none. Arrays of shape (k,)."""
     if dac is None or not dac.varies:
         return None
     gain, shift = normals(key, (2, k)) * np.array([[dac.gain_error], [dac.offset_error]])
@@ -80,7 +80,7 @@ def driver_errors(dac: DAC | None, key: Key, k: int) -> DriverErrors | None:
 
 def converter_errors(adc: ADC | None, key: Key, columns: int) -> ConverterErrors | None:
     """Gain, offset and code edges of the converters of `columns` columns; None where they have no
-    errors.
+    errors. Arrays of shape (columns,), offsets in the unit of codes.
     """
     if adc is None or not adc.mismatched:
         return None

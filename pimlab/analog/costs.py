@@ -62,8 +62,8 @@ class MacroCosts(Value):
         return tuple(sorted({*self.cited, *(s for _, c in self.constants for s in c.sources)}))
 
     def with_price(self, event: str, constant: Constant) -> MacroCosts:
-        """A copy in which `event` costs `constant` (a user's own number: `pim.assumed`); KeyError
-        with the nearest event.
+        """A copy in which `event` costs `constant` (a user's own number: `pim.assumed`) [J];
+        KeyError with the nearest event.
         """
         if event not in COMPONENTS:
             raise KeyError(unknown("event", event, COMPONENTS))
@@ -75,8 +75,8 @@ class MacroCosts(Value):
         )
 
     def prices(self, enob: float | None) -> Prices:
-        """Event -> Price; conversions that no constant prices come from the ADC survey at `enob`
-        (None: no ADC).
+        """Event -> Price [J]; conversions that no constant prices come from the ADC survey at
+        `enob` (None: no ADC).
         """
         priced = {
             event: Price(constant=constant, component=COMPONENTS[event])
@@ -121,7 +121,7 @@ def array_area(name: str, rows: int, cols: int, columns_an_adc: int = 1) -> dict
     """Square metres of one array of the macro `name` by part: cells, DAC (one a row), ADC,
     shift-add (one an ADC).
 
-    KeyError where the macro publishes no areas.
+    KeyError where the macro publishes no areas. Unit: m^2.
     """
     entry = catalogue.entry("analog", name)
     rows, cols, columns_an_adc = (

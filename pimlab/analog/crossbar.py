@@ -141,7 +141,9 @@ class Crossbar(ArrayDesign):
         return 0.0 if self.capacity is None else self.arrays_of(op) / self.capacity
 
     def spread(self, chips: int) -> Self:
-        """Layers larger than one chip lie over several, so the arrays count as one machine's."""
+        """Layers larger than one chip lie over several, so the arrays count as one machine's. Unit
+        of `chips`: chips.
+        """
         return self if self.capacity is None else self.but(capacity=chips * self.capacity)
 
     @property
@@ -156,8 +158,8 @@ class Crossbar(ArrayDesign):
 
     @property
     def prices(self) -> Prices:
-        """Energy of one event, by the macro's constants; an ADC without one is priced by the survey
-        at its effective bits.
+        """Energy of one event, by the macro's constants [J]; an ADC without one is priced by the
+        survey at its effective bits.
         """
         return self.costs.prices(
             None if self.adc is None else (self.adc.enob or float(self.adc.bits))

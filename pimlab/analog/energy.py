@@ -57,7 +57,7 @@ def adc_energy(
 
 def adc_price(enob: float, rate: str | float = 1e8, node: str | float = 22e-9) -> Constant:
     """Price of a conversion: the band from envelope to survey median, its geometric mean as the
-    value.
+    value [J].
     """
     low, high = (adc_energy(enob, rate, node, model) for model in ("envelope", "median"))
     return Constant(

@@ -65,7 +65,7 @@ class Plane:
 
 def tiles(k: int, rows: int) -> list[slice]:
     """Word-line ranges of the arrays that hold k inputs, in the order in which their partial sums
-    are added.
+    are added. Unit: inputs.
     """
     return [slice(first, min(first + rows, k)) for first in range(0, k, rows)]
 

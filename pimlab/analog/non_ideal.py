@@ -49,7 +49,9 @@ class NonIdeal(Value):
 def check_between(
     owner: str, what: str, values: np.ndarray, low: float, high: float, unit: str = ""
 ) -> None:
-    """ValueError naming `owner` and `what` when any of `values` is outside low..high."""
+    """ValueError naming `owner` and `what` when any of `values` is outside low..high. Values and
+    bounds in `unit`, shape (...).
+    """
     outside = values[~((values >= low * (1 - 1e-9)) & (values <= high * (1 + 1e-9)))]
     if outside.size:
         raise ValueError(

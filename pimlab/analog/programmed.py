@@ -111,16 +111,18 @@ class ProgrammedCrossbar(Programmed):
         return np.where(own > 0, own, np.float32(1)).astype(np.float32)
 
     def conductances(self, at: str | float = 0.0) -> list[tuple[float, np.ndarray]]:
-        """As `WrittenCells.conductances`."""
+        """As `WrittenCells.conductances`. Arrays of shape (devices, k, n) [S]."""
         return self.written.conductances(at)
 
     def programming(self) -> dict[str, Constant]:
-        """As `WrittenCells.programming`."""
+        """As `WrittenCells.programming`. Units: J and W."""
         return self.written.programming()
 
     @property
     def polarities(self) -> list[Signed]:
-        """For each plane the signed cells that hold it, as first written."""
+        """For each plane the signed cells that hold it, as first written. Cells :
+        shape (devices, k, n).
+        """
         return self.written.polarities(0)
 
     @property

@@ -416,7 +416,9 @@ class Reader:
 
 
 def encode(dac: DAC | None, x: np.ndarray, full_scale: np.ndarray, codes: np.ndarray) -> None:
-    """Writes the codes of the input drivers, or x relative to full scale without a DAC."""
+    """Writes the codes of the input drivers, or x relative to full scale without a DAC. x, codes :
+    float32, shape (batch, k);  full_scale : float32, shape (batch,), unit of x.
+    """
     if dac is None:
         converter.scaled(x, full_scale, codes)
     elif dac.codes == "offset binary":

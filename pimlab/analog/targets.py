@@ -58,7 +58,7 @@ def target(name: str | Path) -> Crossbar:
 
 def build(name: str, entry: Entry) -> Crossbar:
     """The machine of a catalogue entry; CatalogueError for one that names no cell, and for texts
-    and tables that no machine has.
+    and tables that no machine has. Constants keep the unit of the file.
     """
     if "cell" not in entry.meta:
         raise CatalogueError(f"{entry.name}: no text `cell`; a machine names its device, such as "

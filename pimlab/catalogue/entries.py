@@ -77,7 +77,7 @@ class Entry(Mapping[str, Constant]):
 
 def entry(kind: str, name: str) -> Entry:
     """The constants of `<kind>/<name>.toml` of the catalogue, or of one's own; ValueError with the
-    nearest name when there is none.
+    nearest name when there is none. Each has its unit.
     """
     found = places.place(kind, name)
     shown = str(found) if isinstance(found, Path) and (kind, name) in places.own() else ""
@@ -93,7 +93,8 @@ def _parsed(name: str, text: str, state: str) -> Entry:
 @typed
 def load(path: str | Path) -> Entry:
     """The constants of a user's own TOML file, held to the same rules; its sources are known from
-    then on. CatalogueError names a file that is not there, not TOML, or breaks a rule.
+    then on. CatalogueError names a file that is not there, not TOML, or breaks a rule. Each has its
+    unit.
     """
     file = Path(path)
     bibliography.remember(file, places.read(file))
@@ -165,7 +166,7 @@ def naming(name: str | Path) -> Iterator[None]:
 @typed
 def parse(name: str, text: str) -> Entry:
     """The constants of a TOML text; CatalogueError names the file, the constant and what it
-    lacks.
+    lacks. Each has its unit.
     """
     data = {key: value for key, value in places.parsed(name, text).items() if key != "sources"}
     known = {**bibliography.sources(), **bibliography.table(name, places.parsed(name, text))}

@@ -16,7 +16,7 @@ def candidates(
     shape: DecoderShape, chips: int, work: Work, fixed: dict[str, int]
 ) -> Iterator[Degrees]:
     """Every combination of degrees on up to `chips` chips, those in `fixed` kept; tokens are cut
-    over the chips of a stage as well where each gets one at least.
+    over the chips of a stage as well where each gets one at least. Unit of `chips`: chips.
     """
     for tensor in [fixed["tensor"]] if "tensor" in fixed else tensor_degrees(shape, chips):
         stages = range(1, min(shape.layers, chips // tensor) + 1)

@@ -22,7 +22,9 @@ from pimlab.workload.language.shape import DecoderShape
 def fullest(
     shape: DecoderShape, cluster: Cluster, part: Work, one: Degrees, layers: int
 ) -> tuple[Held, ...]:
-    """What each machine of a chip holds, of the fuller of the first and the last stage."""
+    """What each machine of a chip holds, of the fuller of the first and the last stage. Unit:
+    bytes.
+    """
     sides = [(True, True)] if one.pipeline == 1 else [(True, False), (False, True)]
     found = [
         held(

@@ -105,7 +105,7 @@ class Cluster(Value):
         return net.bits(operation, message, workers, net.best(operation, message, workers)[1])
 
     def bit_price(self, workers: int, stride: int = 1) -> Constant:
-        """Energy of one bit over one link of the network that such workers use."""
+        """Energy of one bit over one link of the network that such workers use [J]."""
         near = (workers - 1) * stride < (self.board or self.chips)
         return (self.inner if near else self.outer).link.bit
 

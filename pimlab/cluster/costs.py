@@ -27,11 +27,11 @@ class Joules(NamedTuple):
     assumed: float = 0.0
 
     def plus(self, other: Joules) -> Joules:
-        """Both together; ends add to ends, as `cost.prices` says."""
+        """Both together [J]; ends add to ends, as `cost.prices` says."""
         return Joules(*(a + b for a, b in zip(self, other, strict=True)))
 
     def times(self, count: float) -> Joules:
-        """So many of them."""
+        """So many of them [J]."""
         return Joules(*(count * one for one in self))
 
 
@@ -47,11 +47,11 @@ class Cost(NamedTuple):
         return self.energy.nominal
 
     def plus(self, other: Cost) -> Cost:
-        """Both, one after the other."""
+        """Both, one after the other. Units: s and J."""
         return Cost(self.seconds + other.seconds, self.energy.plus(other.energy))
 
     def times(self, count: float) -> Cost:
-        """So many of them, one after another."""
+        """So many of them, one after another. Units: s and J."""
         return Cost(count * self.seconds, self.energy.times(count))
 
 
@@ -78,7 +78,7 @@ def owner(chip: Target, op: Op) -> int:
 
 @lru_cache(maxsize=1024)
 def static_power(chip: Target) -> Joules:
-    """J that the machine and its hosts draw each second."""
+    """J that the machine and its hosts draw each second. Unit: W."""
     total = Joules()
     for machine in machines(chip):
         total = total.plus(_summed(price(machine.static, machine.prices)))
@@ -91,7 +91,7 @@ def _summed(energy: Energy) -> Joules:
 
 
 def bit_joules(bit: Constant) -> Joules:
-    """The energy of one bit over a link whose price is `bit`."""
+    """The energy of one bit over a link whose price is `bit` [J]."""
     return Joules(bit.value, bit.low, bit.high, bit.value if bit.status == "assumed" else 0.0)
 
 
@@ -121,7 +121,7 @@ def _one(machine: Target, op: Op) -> Cost:
 
 
 def cost(chip: Target, where: Sequence[Target], ops: Sequence[Op]) -> Cost:
-    """The cost of `ops` in turn on the placed machines `where` of `chip`."""
+    """The cost of `ops` in turn on the placed machines `where` of `chip`. Units: s and J."""
     total = Cost()
     for op in ops:
         total = total.plus(_one(where[owner(chip, op)], op))

@@ -50,7 +50,7 @@ def stage_operators(
     expert: int = 1,
 ) -> Counted:
     """(operator, how many of it with data of their own) of a stage of `layers` layers, all experts
-    of a chip included.
+    of a chip included. Unit of a width: values.
     """
     found = [(op, layers) for op in layer_macs(shape, work, tensor, attention, expert, True)]
     ends = (first_ops(shape, work) if first else ()) + (
@@ -85,7 +85,7 @@ def held(
 
     work : of one microbatch; the cache is of all of them.  optimiser : bytes a weight besides the
     weight itself (gradients, moments).  side : "whole" stages, or only their "weights" or "cache"
-    where attention runs on other chips.
+    where attention runs on other chips. Unit: bytes.
     """
     ops = of_side(
         stage_operators(shape, work, tensor, layers, first, last, attention, expert), side

@@ -41,7 +41,7 @@ class Column(NamedTuple):
     @property
     def extra(self) -> Cost:
         """What a stage does besides its layers, handing on included (a lone one hands on to
-        nobody).
+        nobody). Units: s and J.
         """
         one = self.option.extra(ROLES[self.role])
         return one if self.role == 3 else one.plus(self.option.send)
@@ -64,7 +64,7 @@ class Chosen(NamedTuple):
         return [n * o.layer.seconds + o.extra(ROLES[role]).seconds for o, role, n in self.stages]
 
     def sends(self) -> list[Cost]:
-        """What is handed on, by stage and between racks."""
+        """What is handed on, by stage and between racks. Units: s and J."""
         inside = [o.send for o, role, _ in self.stages if role != 3]
         return inside + [crossing(self.on)] * self.crossings
 
@@ -91,7 +91,7 @@ class Chosen(NamedTuple):
 
     @property
     def watts(self) -> Joules:
-        """What the chips draw a second."""
+        """What the chips draw a second [W]."""
         total = Joules()
         for number, rack in enumerate(self.on.cluster.racks):
             total = total.plus(static_power(rack.chip).times(self.chips(number)))
@@ -99,7 +99,7 @@ class Chosen(NamedTuple):
 
     @property
     def dynamic(self) -> Joules:
-        """Energy of the step without static power."""
+        """Energy of the step without static power [J]."""
         total = Joules()
         for option, role, layers in self.stages:
             total = total.plus(option.layer.times(layers).energy)
@@ -110,7 +110,7 @@ class Chosen(NamedTuple):
 
     @property
     def energy(self) -> Joules:
-        """Energy of the step."""
+        """Energy of the step [J]."""
         return self.dynamic.plus(self.watts.times(self.seconds))
 
     @property

@@ -56,7 +56,7 @@ class Option(NamedTuple):
         return self.tensor * (self.rack == rack) + self.aside_chips * (self.aside == rack)
 
     def extra(self, role: tuple[bool, bool]) -> Cost:
-        """What a stage of that role does besides its layers."""
+        """What a stage of that role does besides its layers. Units: s and J."""
         first, last = self.ends
         return (first if role[0] else ZERO).plus(last if role[1] else ZERO)
 
@@ -160,7 +160,9 @@ def _crossing(on: Stages, number: int, links: int) -> Cost:
 
 
 def crossing(on: Stages) -> Cost:
-    """Activations from the last stage of one rack to the first of the next, over one link."""
+    """Activations from the last stage of one rack to the first of the next, over one link. Units: s
+    and J.
+    """
     net, racks = on.cluster.outer, on.cluster.racks
     message = on.part.tokens * on.shape.width * max(_word(rack) for rack in racks)
     energy = bit_joules(net.link.bit).times(8 * message)
@@ -219,7 +221,7 @@ def _most(on: Stages, number: int, tensor: int, side: str, role: tuple[bool, boo
 def holding(
     on: Stages, number: int, tensor: int, layers: int, side: str, role: tuple[bool, bool]
 ) -> tuple[Held, ...]:
-    """What each machine of a chip of that rack holds of so many layers."""
+    """What each machine of a chip of that rack holds of so many layers. Unit: bytes."""
     return held(
         on.shape,
         on.cluster.racks[number],

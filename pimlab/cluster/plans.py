@@ -91,7 +91,9 @@ class ParallelPlan(Value):
 
     @property
     def stages(self) -> tuple[tuple[range, range], ...]:
-        """(layers, chips of the first replica) of each stage."""
+        """(layers, chips of the first replica) of each stage. Unit: layers and chips, counted from
+        0.
+        """
         found, layer, t = [], 0, self.degrees.tensor
         for stage, count in enumerate(self.layers):
             found.append((range(layer, layer + count), range(stage * t, (stage + 1) * t)))
@@ -117,7 +119,8 @@ class ParallelPlan(Value):
         with its interval, occupancy, fits; see `pimlab.cluster.step_costs`.
 
         batch, context : powers of two up to the plan's batch and the model's context unless given.
-        queries : new tokens a sequence; 1 is a decoding step, more a prompt or part of one.
+        queries : new tokens a sequence; 1 is a decoding step, more a prompt or part of one. Units:
+        s and J.
         """
         return step_costs(
             self.shape,

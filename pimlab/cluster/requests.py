@@ -229,7 +229,7 @@ class Planner:
         return machines(chip)[owner(chip, looking)].activation_bits
 
     def priced(self, prefill: Side, decode: Side, apart: bool) -> Priced:
-        """What a batch costs with these sides."""
+        """What a batch costs with these sides. Units: s and J."""
         moved, moving = self.transfer(prefill, decode) if apart else (0.0, Joules())
         whole = prefill.seconds + moved + decode.seconds
         interval = max(prefill.seconds, moved, decode.seconds) if apart else whole

@@ -98,7 +98,8 @@ def layer_macs(
     """The MAC operators of one layer on one of `tensor` chips, in the order they run; attention is
     dealt out by "heads" or by "sequences", experts over `expert` of the chips.
 
-    every : products of all experts, for what a chip holds; else of those that a token chooses.
+    every : products of all experts, for what a chip holds; else of those that a token chooses. Unit
+    of a size: values, after the cut.
     """
     held = max(1, shape.kv_heads // tensor)
     heads, size, m = shape.heads // tensor, shape.head_width, work.tokens
@@ -143,7 +144,8 @@ def layer_vectors(
     """The operators of one layer that are no MAC, on one of `tensor` chips.
 
     sequence : norms and residual additions are cut by tokens as well (sequence parallelism,
-    Korthikanti et al. 2022); else every chip does them for all tokens.
+    Korthikanti et al. 2022); else every chip does them for all tokens. Unit of a size: values,
+    after the cut.
     """
     m, whole = work.tokens, -(-work.tokens // tensor) if sequence else work.tokens
     heads, held = shape.heads // tensor, max(1, shape.kv_heads // tensor)

@@ -48,7 +48,8 @@ def step_costs(
     than context all is NaN. What is not attention depends on batch x queries alone, so a step that
     mixes prompts with decoding costs the rest of all its tokens and the attention of each part.
 
-    Raises ValueError for an empty list, a count below 1, a context beyond the model's.
+    Raises ValueError for an empty list, a count below 1, a context beyond the model's. Units: s and
+    J.
     """
     import xarray as xr
 

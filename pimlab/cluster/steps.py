@@ -132,7 +132,7 @@ class Costs(NamedTuple):
     call: float
 
     def whole(self, layers: int) -> Joules:
-        """Energy of so many layers and both ends."""
+        """Energy of so many layers and both ends [J]."""
         return self.layer.times(layers).plus(self.first).plus(self.last).energy
 
 
@@ -142,7 +142,9 @@ ATTENTION = ("scores", "cap", "softmax", "values")
 
 
 def shape_passes(shape: DecoderShape, tokens: int) -> int:
-    """Passes through feed-forward networks that `tokens` tokens make, all experts together."""
+    """Passes through feed-forward networks that `tokens` tokens make, all experts together. Unit:
+    passes.
+    """
     networks, rows = shape.routed(tokens)
     return networks * rows
 
@@ -160,7 +162,7 @@ class Pricer:
         self._links: dict[tuple[Any, ...], Exchange] = {}
 
     def chip(self, part: Work, degrees: Degrees, layers: int) -> Costs:
-        """What one chip of a stage of `layers` does."""
+        """What one chip of a stage of `layers` does. Units: s and J."""
         cut = degrees.tensor, degrees.sequence, degrees.attention, degrees.expert
         key = part.batch, part.queries, part.context, *cut, layers
         if key not in self._chips:
@@ -179,12 +181,14 @@ class Pricer:
         return Costs(cost(chip, where, ops), looking, first, last, calls(chip, ops))
 
     def exchange(self, operation: str, message: float, workers: int) -> Exchange:
-        """(seconds, energy over the links) of a collective among neighbouring chips."""
+        """(seconds, energy over the links) of a collective among neighbouring chips. Units: s and
+        J.
+        """
         return self._crossing(operation, message, workers, 1)
 
     def send(self, message: float, degrees: Degrees) -> Exchange:
         """(seconds, energy over the links) of handing activations on to the next stage: every chip
-        sends its part of them to its counterpart.
+        sends its part of them to its counterpart. Units: s and J.
         """
         if degrees.pipeline == 1:
             return 0.0, Joules()
@@ -195,7 +199,7 @@ class Pricer:
         """(seconds, energy) of the collectives of one layer: two all-reduces; with attention by
         sequences, queries, keys and values are gathered to their chip and the result dealt out.
         Where experts are dealt out, tokens go to them and come back by all-to-all, if that is
-        faster than the second all-reduce.
+        faster than the second all-reduce. Units: s and J.
         """
         shape, chips = self.shape, degrees.tensor
         reduce = self.exchange("all-reduce", part.tokens * shape.width * word, chips)
@@ -228,7 +232,7 @@ class Pricer:
         return self._links[key]
 
     def step(self, work: Work, degrees: Degrees) -> Step:
-        """One step of `work` under `degrees`."""
+        """One step of `work` under `degrees`. Units: s and J."""
         part, shape = part_of(work, degrees), self.shape
         chip = self.chip(part, degrees, -(-shape.layers // degrees.pipeline))
         word = max(self.rack.chip.activation_bits / 8, 2.0)

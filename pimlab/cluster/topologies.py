@@ -24,7 +24,7 @@ class Topology(Value):
         raise NotImplementedError
 
     def capacity(self, edge: Edge) -> Fraction:
-        """How many links' worth one edge carries."""
+        """How many links' worth one edge carries. Unit: links."""
         return Fraction(1)
 
     def check_workers(self, workers: int) -> None:

@@ -149,7 +149,7 @@ def training_step(shape: DecoderShape, rack: Cluster, training: Training) -> Tra
     """One step of `shape` on the equal chips of `rack`.
 
     Raises ValueError where degrees do not divide heads or layers, need more chips than there are,
-    or where a chip cannot hold its part (by how much).
+    or where a chip cannot hold its part (by how much). Units: s and J.
     """
     _check(shape, rack, training)
     each, send, head = _parts(shape, rack, training)

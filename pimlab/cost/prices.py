@@ -72,7 +72,7 @@ class Prices(Mapping[str, Price]):
 
     def with_price(self, event: str, constant: Constant) -> Prices:
         """A copy in which `event` costs `constant` (a user's own number:
-        `pimlab.constants.assumed`).
+        `pimlab.constants.assumed`). In the unit J an event.
         """
         return Prices({**self._prices, event: self[event].but(constant=constant)})
 

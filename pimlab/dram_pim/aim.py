@@ -151,7 +151,7 @@ def _since(counted: np.ndarray, starts: np.ndarray) -> np.ndarray:
 
 def issue(commands: np.ndarray, opened: np.ndarray, t: AimTiming, refresh: bool) -> AimRun:
     """Issue `commands` in order from cycle 0, ACT16 opening the rows `opened`; the run ends when
-    the last one's data could be followed by a write.
+    the last one's data could be followed by a write. Unit: cycles.
     """
     table = gaps(t)
     cycles, refreshed = np.empty(len(commands), np.int64), np.empty(len(commands) + 8, np.int64)
@@ -337,7 +337,7 @@ class AimPim(PinnedBanks):
         compat: str | None,
     ) -> AimRun:
         """The whole schedule of `batch` products on one channel; `compat="aim_simulator"` never
-        refreshes.
+        refreshes. Unit: cycles.
         """
         commands = self.commands(outputs, inputs, batch, compat)
         opened = self.opened(outputs, inputs, batch, compat)
@@ -352,7 +352,9 @@ class AimPim(PinnedBanks):
         refresh: bool,
         compat: str | None,
     ) -> Summary:
-        """What `batch` products cost; many equal ones are scheduled in part and repeated."""
+        """What `batch` products cost; many equal ones are scheduled in part and repeated. Unit:
+        cycles.
+        """
         _refreshes(compat)
         return _gemv_summary(self, _checked(t), outputs, inputs, batch, refresh, compat)
 
@@ -360,7 +362,7 @@ class AimPim(PinnedBanks):
         self, t: Timing | None, op: str, elements: int, refresh: bool, compat: str | None
     ) -> AimRun:
         """The schedule of an element-wise operator. A product: a row is opened, its columns
-        multiplied, the row closed.
+        multiplied, the row closed. Unit: cycles.
         """
         if op in FUNCTIONS:
             commands = self.look_ups(_checked(t), elements)
@@ -420,7 +422,7 @@ class AimPim(PinnedBanks):
 
     def all_banks(self, t: Timing | None) -> tuple[dict[str, int], int]:
         """(events over all channels, cycles) of one row's life in all banks: opened, every column
-        multiplied, closed.
+        multiplied, closed. Unit: events and cycles.
         """
         aim, every = _checked(t), self.channels * self.banks
         reads = every * self.columns
@@ -432,7 +434,7 @@ class AimPim(PinnedBanks):
         return events, aim.tRCDMAC + (self.columns - 1) * aim.tCCDL + aim.tRTPL + aim.tRP
 
     def results(self, t: Timing | None, outputs: int, inputs: int, batch: int) -> Summary:
-        """Results come back through the accumulators within the product."""
+        """Results come back through the accumulators within the product. Unit: cycles."""
         return NOTHING
 
 

@@ -12,6 +12,7 @@ import xarray as xr
 
 from pimlab.arguments import typed
 from pimlab.cost import price
+from pimlab.cost.prices import Energy
 from pimlab.dram_pim import layout
 from pimlab.dram_pim.activation import LookUp
 from pimlab.dram_pim.aim import AimPim
@@ -146,7 +147,8 @@ def elementwise(
     """`op` (add, mul, mad, mac, relu, mov) on n elements that lie in the banks; Dataset as `gemv`.
 
     GDDR6-AiM has mul, and relu, leakyrelu, sigmoid, tanh, gelu by table: those go through the
-    accumulators, which are written before and read after. What they answer: `activate`.
+    accumulators, which are written before and read after. What they answer: `activate`. Units:
+    cycles, s, J.
 
     >>> counted = pim.dram_pim.elementwise("hbm-pim", "add", 2**20)
     >>> two = pim.dram_pim.elementwise("hbm-pim", "relu", 2**20)
@@ -172,7 +174,7 @@ def host_read(
     target: DramPim | str, bytes: int, refresh: bool = True, compat: str | None = None
 ) -> xr.Dataset:
     """A host reads `bytes` consecutive bytes of the same DRAM through its pins, all channels at
-    once; Dataset as `gemv`.
+    once; Dataset as `gemv`. Units: cycles, s, J.
 
     >>> once, twice = (pim.dram_pim.host_read("hbm-pim", size).cycles for size in (2**20, 2**21))
     >>> bool(once < twice < 2 * once)  # the start is paid once
@@ -185,7 +187,7 @@ def host_write(
     target: DramPim | str, bytes: int, refresh: bool = True, compat: str | None = None
 ) -> xr.Dataset:
     """A host writes `bytes` consecutive bytes: loading weights, or appending to a KV cache; Dataset
-    as `gemv`.
+    as `gemv`. Units: cycles, s, J.
     """
     return _host(target, bytes, WRITE, refresh, compat)
 
@@ -195,7 +197,7 @@ def load(
 ) -> xr.Dataset:
     """A host lays a matrix with m outputs and k inputs into the banks, the zeros that pad it to
     whole tiles included; Dataset as `gemv`, its utilisation the share that is not padding. Costs of
-    products never include it: weights are loaded once.
+    products never include it: weights are loaded once. Units: cycles, s, J.
     """
     machine = machine_of(target)
     m, k = _positive("load", m=m, k=k)
@@ -244,64 +246,51 @@ def _answer(
     also: Callable[[DramPim, list[str]], dict[str, Any]] | None = None,
 ) -> xr.Dataset:
     """also : (machine, components) -> more variables."""
-    events = timed.events
     seconds = timed.cycles * machine.organisation.cycle(machine.timing)
-    energy = price(
-        {**events, **{name: rate * seconds for name, rate in machine.static.items()}},
-        machine.prices,
-    )
-    counts, phases = timed.counts(), timed.phases()
-    variables = {
-        "cycles": ((), timed.cycles, {"units": "1", "long_name": "memory cycles to the last data"}),
-        "seconds": ((), seconds, {"units": "s", "long_name": "time to the last data"}),
-        "commands": (
-            "command",
-            list(counts.values()),
-            {"units": "1", "long_name": "commands of one channel"},
-        ),
-        "phase_cycles": (
-            "phase",
-            list(phases.values()),
-            {"units": "1", "long_name": "cycles by phase"},
-        ),
-        "events": (
-            "event",
-            list(events.values()),
-            {"units": "1", "long_name": "events over all channels"},
-        ),
-        "power": (
-            (),
-            sum(energy.nominal.values()) / seconds if seconds else 0.0,
-            {"units": "W", "long_name": "mean power of all channels"},
-        ),
-        "utilisation": (
-            (),
-            useful,
-            {"units": "1", "long_name": "share of the work that is not padding"},
-        ),
-    }
-    for name, part in (
-        ("energy", energy.nominal),
-        ("energy_low", energy.low),
-        ("energy_high", energy.high),
-    ):
-        variables[name] = (
-            "component",
-            [part[c] for c in energy.nominal],
-            {"units": "J", "long_name": "energy of all channels"},
-        )
-    variables |= also(machine, list(energy.nominal)) if also else {}
+    drawn = {name: rate * seconds for name, rate in machine.static.items()}
+    energy = price({**timed.events, **drawn}, machine.prices)
     coordinates = {
-        "command": list(counts),
-        "phase": list(phases),
-        "event": list(events),
+        "command": list(timed.counts()),
+        "phase": list(timed.phases()),
+        "event": list(timed.events),
         "component": list(energy.nominal),
     }
+    variables = _timed_variables(timed, seconds, energy, useful) | _energy_variables(energy)
     return xr.Dataset(
-        variables,
+        variables | (also(machine, list(energy.nominal)) if also else {}),
         coordinates,
         {"target": machine.name, **asked, "sources": ",".join(machine.sources)},
     )
+
+
+def _timed_variables(
+    timed: Schedule, seconds: float, energy: Energy, useful: float
+) -> dict[str, Any]:
+    """What the commands of one channel say, as arguments of a Dataset."""
+    power = sum(energy.nominal.values()) / seconds if seconds else 0.0
+    numbers = {
+        "cycles": ((), timed.cycles, "1", "memory cycles to the last data"),
+        "seconds": ((), seconds, "s", "time to the last data"),
+        "commands": ("command", list(timed.counts().values()), "1", "commands of one channel"),
+        "phase_cycles": ("phase", list(timed.phases().values()), "1", "cycles by phase"),
+        "events": ("event", list(timed.events.values()), "1", "events over all channels"),
+        "power": ((), power, "W", "mean power of all channels"),
+        "utilisation": ((), useful, "1", "share of the work that is not padding"),
+    }
+    return {
+        name: (dimension, value, {"units": unit, "long_name": text})
+        for name, (dimension, value, unit, text) in numbers.items()
+    }
+
+
+def _energy_variables(energy: Energy) -> dict[str, Any]:
+    """Energy by component at its nominal value and both ends, as arguments of a Dataset."""
+    parts = {"energy": energy.nominal, "energy_low": energy.low, "energy_high": energy.high}
+    units = {"units": "J", "long_name": "energy of all channels"}
+    return {
+        name: ("component", [part[c] for c in energy.nominal], units)
+        for name, part in parts.items()
+    }
 
 
 def trace(

@@ -115,7 +115,7 @@ class HalfLanes(Arithmetic):
 
     def lay(self, w: np.ndarray, org: Organisation, calibration: Calibration | None) -> Laid:
         """Weights by lane and step, or as they are where float32 sums need no order; ValueError
-        beyond 65504, and for an organisation without lanes of registers.
+        beyond 65504, and for an organisation without lanes of registers. w : float32, shape (k, n).
         """
         w = self._grid(w)
         if not np.isfinite(w).all():
@@ -299,7 +299,9 @@ class AnyFormat(Arithmetic):
         return self if causes else HalfLanes(operands="float32", accumulation="float32")
 
     def lay(self, w: np.ndarray, org: Organisation, calibration: Calibration | None) -> Laid:
-        """Values of the weights on their grid, and the largest input expected."""
+        """Values of the weights on their grid, and the largest input expected. w : float32,
+        shape (k, n).
+        """
         reach = (
             None if calibration is None else max(abs(calibration.x.low), abs(calibration.x.high))
         )

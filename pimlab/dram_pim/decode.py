@@ -18,7 +18,7 @@ def products(
     """(outputs, inputs, rows) of every product of one layer with a gated feed-forward.
 
     Weights meet `batch` rows. Keys and values are read once for each sequence: heads and sequences
-    lie side by side over the channels, so a product with the cache has one row.
+    lie side by side over the channels, so a product with the cache has one row. Unit: values.
     """
     weights = dict.fromkeys(("q", "k", "v", "o"), (width, width, batch))
     weights |= dict.fromkeys(("gate", "up"), (hidden, width, batch)) | {

@@ -235,7 +235,7 @@ def run(
     controller: Controller = Controller(),
 ) -> Run:
     """Schedule `stream` on one channel from cycle 0, everything queued. All-bank commands are
-    refreshed all banks at once, whatever the controller does.
+    refreshed all banks at once, whatever the controller does. Unit: cycles.
     """
     if (stream.requests[:, kernel.SCOPE] == 1).any():
         controller = controller.but(refresh="all banks")

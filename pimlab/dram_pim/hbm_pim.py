@@ -56,7 +56,7 @@ class BankPim(BankPairs, PinnedBanks):
         refresh: bool,
         compat: str | None,
     ) -> Run:
-        """The whole schedule of `batch` products on one channel."""
+        """The whole schedule of `batch` products on one channel. Unit: cycles."""
         return self._run(streams.gemv(self, outputs, inputs, batch), t, refresh, compat)
 
     def gemv_summary(
@@ -68,13 +68,15 @@ class BankPim(BankPairs, PinnedBanks):
         refresh: bool,
         compat: str | None,
     ) -> Summary:
-        """What `batch` products cost; many equal passes are scheduled in part and repeated."""
+        """What `batch` products cost; many equal passes are scheduled in part and repeated. Unit:
+        cycles.
+        """
         return _gemv_summary(self, t, outputs, inputs, batch, refresh, compat)
 
     def elementwise(
         self, t: Timing | None, op: str, elements: int, refresh: bool, compat: str | None
     ) -> Run:
-        """The schedule of an element-wise operator on one channel."""
+        """The schedule of an element-wise operator on one channel. Unit: cycles."""
         return self._run(streams.elementwise(self, op, elements), t, refresh, compat)
 
     def _run(
@@ -112,7 +114,7 @@ class BankPim(BankPairs, PinnedBanks):
 
     def all_banks(self, t: Timing | None) -> tuple[dict[str, int], int]:
         """(events over all channels, cycles) of one row's life in the banks of one parity: opened,
-        every column read, closed.
+        every column read, closed. Unit: events and cycles.
         """
         t = timed(t, "BankPim")
         reads = self.channels * self.units * self.columns
@@ -124,7 +126,7 @@ class BankPim(BankPairs, PinnedBanks):
         return events, (self.columns - 1) * t.tCCDL + t.row_to_row
 
     def results(self, t: Timing | None, outputs: int, inputs: int, batch: int) -> Summary:
-        """What it costs a host to read the lane sums of `batch` products."""
+        """What it costs a host to read the lane sums of `batch` products. Unit: cycles."""
         accesses = self.tiles(outputs, inputs)[0] * batch * self.registers * self.units
         return self.host_summary(t, accesses, READ, True, None)
 

@@ -87,13 +87,13 @@ NOTHING = Summary(0, {}, {}, {})
 
 
 def summary(done: Schedule) -> Summary:
-    """A schedule without its commands."""
+    """A schedule without its commands. Unit: cycles."""
     return Summary(done.cycles, done.counts(), done.phases(), dict(done.events))
 
 
 def stretched(short: Schedule, long: Schedule, passes: tuple[int, int], wanted: int) -> Summary:
     """The summary of `wanted` equal passes, from those of fewer: what lies between the two
-    repeats.
+    repeats. Unit: cycles.
     """
     (few, many), factor = passes, wanted - passes[1]
 
@@ -182,7 +182,7 @@ class Organisation(Value, ABC):
         compat: str | None,
     ) -> Schedule:
         """The whole schedule of `batch` products; `compat` names a tool whose deviations are
-        repeated.
+        repeated. Unit: cycles; weights have the shape (inputs, outputs).
         """
 
     @abstractmethod
@@ -195,26 +195,30 @@ class Organisation(Value, ABC):
         refresh: bool,
         compat: str | None,
     ) -> Summary:
-        """What `batch` products cost; equal passes may be scheduled in part and repeated."""
+        """What `batch` products cost; equal passes may be scheduled in part and repeated. Unit:
+        cycles; weights have the shape (inputs, outputs).
+        """
 
     @abstractmethod
     def elementwise(
         self, t: Timing | None, op: str, elements: int, refresh: bool, compat: str | None
     ) -> Schedule:
-        """The schedule of an element-wise operator on vectors that lie in the banks."""
+        """The schedule of an element-wise operator on vectors that lie in the banks. Unit:
+        cycles.
+        """
 
     @abstractmethod
     def host_summary(
         self, t: Timing | None, accesses: int, kind: int, refresh: bool, compat: str | None
     ) -> Summary:
         """What `accesses` accesses of every channel by a host cost; kind READ or WRITE of
-        `pimlab.kernels.dram_timing`.
+        `pimlab.kernels.dram_timing`. Unit: cycles.
         """
 
     @abstractmethod
     def results(self, t: Timing | None, outputs: int, inputs: int, batch: int) -> Summary:
         """What it costs a host to read the results of `batch` products, where `gemv` leaves that
-        out.
+        out. Unit: cycles.
         """
 
     @abstractmethod

@@ -60,18 +60,18 @@ class PinnedBanks(Banks, Organisation):
         refresh: bool,
         compat: str | None,
     ) -> Traced:
-        """The whole schedule of `batch` products, command by command."""
+        """The whole schedule of `batch` products, command by command. Unit: cycles."""
 
     @abstractmethod
     def elementwise(
         self, t: Timing | None, op: str, elements: int, refresh: bool, compat: str | None
     ) -> Traced:
-        """The schedule of an element-wise operator, command by command."""
+        """The schedule of an element-wise operator, command by command. Unit: cycles."""
 
     def host(
         self, t: Timing | None, accesses: int, kind: int, refresh: bool, compat: str | None
     ) -> Run:
-        """The schedule of consecutive accesses by a host through the pins."""
+        """The schedule of consecutive accesses by a host through the pins. Unit: cycles."""
         t = timed(t, type(self).__name__)
         done = run(streams.host(self, accesses, kind), t, self, refresh, compat, self.controller)
         return replace(done, events=self._moved(done))
@@ -79,7 +79,9 @@ class PinnedBanks(Banks, Organisation):
     def host_summary(
         self, t: Timing | None, accesses: int, kind: int, refresh: bool, compat: str | None
     ) -> Summary:
-        """What consecutive accesses cost; long sequences are scheduled in part and repeated."""
+        """What consecutive accesses cost; long sequences are scheduled in part and repeated. Unit:
+        cycles.
+        """
         return _host_summary(self, t, accesses, kind, refresh, compat)
 
     def _moved(self, done: Run) -> dict[str, int]:

@@ -30,7 +30,9 @@ def _per_bit(constant: Constant) -> Constant:
 
 
 def refresh_energy(table: Entry, rows: int, banks: int) -> Constant:
-    """Energy of one all-bank refresh: the rows it restores in every bank, each an activation."""
+    """Energy of one all-bank refresh: the rows it restores in every bank, each an activation
+    [J].
+    """
     return derive(
         "refresh",
         lambda activate, commands: max(rows / commands, 1.0) * banks * activate,
@@ -61,7 +63,7 @@ def package_limit(table: Entry) -> Constant | None:
 
 
 def prices(table: Entry) -> Prices:
-    """Prices of a memory of catalogue room `pim`: those events that it has."""
+    """Prices of a memory of catalogue room `pim`: those events that it has. Unit: J an event."""
     by_event = {
         event: Price(constant=_per_bit(table[key]), component=part)
         for event, (key, part) in _PARTS.items()

@@ -114,7 +114,7 @@ class DramPim(Target):
         """Weights laid out in the banks on their grid; `key` does not matter, nothing is random.
 
         ValueError for weights that are not finite, of a wrong shape, beyond the format or too many
-        for the banks.
+        for the banks. w : float32, shape (k, n).
         """
         w, bias = checked_weights(w, bias, self.name)
         self.organisation.macs_done(w.shape[1], w.shape[0], 1)
@@ -194,7 +194,7 @@ class DramPim(Target):
 
     @property
     def prices(self) -> Prices:
-        """Energy of one event (catalogue room `pim`)."""
+        """Energy of one event (catalogue room `pim`). Unit: J an event."""
         return self.energies
 
     @property

@@ -204,7 +204,7 @@ class AimTiming(Timing):
 
 def timing(name: str) -> Timing:
     """The timing table `name` of the catalogue, such as "hbm2"; ValueError with the nearest
-    name.
+    name. Its times are in the unit of the table's clock, cycles.
     """
     table = entry("dram", name)
     kind = AimTiming if "tRCDMAC" in table else Timing

@@ -24,7 +24,7 @@ def stream(
     banks: Banks, write: np.ndarray, bank: np.ndarray, row: np.ndarray, column: np.ndarray
 ) -> Stream:
     """The requests of one channel in the order in which they arrive; ValueError for a bank, row or
-    column that there is not.
+    column that there is not. Unit of row and column: their number, counted from 0.
     """
     sizes = {"bank": banks.banks, "row": banks.rows, "column": banks.columns}
     parts = {"bank": bank, "row": row, "column": column}

@@ -173,7 +173,7 @@ class Dpus(Organisation):
         compat: str | None,
     ) -> DpuRun:
         """`batch` products: inputs sent to every core, weights streamed from the bank, results
-        fetched.
+        fetched. Unit: cycles of the cores' clock.
         """
         _refuse(compat)
         macs = self.rows(outputs, inputs) * inputs * batch
@@ -189,7 +189,7 @@ class Dpus(Organisation):
         refresh: bool,
         compat: str | None,
     ) -> Summary:
-        """What `batch` products cost."""
+        """What `batch` products cost. Unit: cycles of the cores' clock."""
         return summary(self.gemv(t, outputs, inputs, batch, refresh, compat))
 
     def elementwise(
@@ -197,7 +197,7 @@ class Dpus(Organisation):
     ) -> DpuRun:
         """An operator on vectors that lie in the banks: "add", "mul" read two and write one,
         "scan" (a prefix sum) reads and writes one twice, "reduce" (a sum) and "histogram" read one;
-        the host fetches one result of a core of these.
+        the host fetches one result of a core of these. Unit: cycles of the cores' clock.
         """
         _refuse(compat)
         each = self.elements_done(elements) // self.channels
@@ -209,17 +209,19 @@ class Dpus(Organisation):
     def host_summary(
         self, t: Timing | None, accesses: int, kind: int, refresh: bool, compat: str | None
     ) -> Summary:
-        """`accesses` bytes a core between host and banks."""
+        """`accesses` bytes a core between host and banks. Unit: cycles of the cores' clock."""
         return summary(self._run(0, 0, accesses * self.channels))
 
     def all_banks(self, t: Timing | None) -> tuple[dict[str, int], int]:
-        """(events over all cores, cycles) of one block streamed from the bank and multiplied."""
+        """(events over all cores, cycles) of one block streamed from the bank and multiplied. Unit:
+        events and cycles.
+        """
         macs = self.transfer_bytes // self.operand_bytes
         done = self._run(macs * self.mac_instructions, self.transfer_bytes, 0)
         return dict(done.events), done.cycles
 
     def results(self, t: Timing | None, outputs: int, inputs: int, batch: int) -> Summary:
-        """Results are fetched within the product."""
+        """Results are fetched within the product. Unit: cycles of the cores' clock."""
         return NOTHING
 
     @property

@@ -356,12 +356,13 @@ def validate(
     banks, bank_groups, rows, columns, refresh : taken from the trace's attributes where it has
     them, else 16 and 4, any row and column, and refreshed: then no bank may go nine tREFI without
     a refresh, and no row stay open for as long.
-    TraceError (a ValueError) names the rule broken, the commands and their cycles.
+    TraceError (a ValueError) names the rule broken, the commands and their cycles. Every time is in
+    the unit of `timing`'s clock, cycles.
 
     >>> machine = pim.target("gddr6-aim")
     >>> commands = pim.dram_pim.trace(machine, 512, 512)
     >>> pim.dram_pim.validate(commands, machine.timing) == commands.sizes["index"]
-    True Every time is in the unit of `timing`'s clock, cycles.
+    True
     """
     if not isinstance(timing, Timing):
         raise TypeError(

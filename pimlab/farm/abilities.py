@@ -273,7 +273,9 @@ def rack_of(offer: Offer, cards: int) -> Cluster:
 
 
 def steps_of(pricer: Pricer, service: Service, chips: int, batch: int) -> tuple[Any, Any]:
-    """(prefill of one prompt, one decoding step of the batch at its mean context)."""
+    """(prefill of one prompt, one decoding step of the batch at its mean context). Units: s and
+    J.
+    """
     how = Degrees(tensor=chips)
     prompt = Work(batch=1, queries=service.input, context=service.input)
     decode = Work(batch=batch, context=service.input + -(-service.output // 2))

@@ -160,7 +160,7 @@ POOL = ("offer", "cloud", "period")
 
 
 def dataset(question: Question, held: Counts) -> xr.Dataset:
-    """The Dataset of a farm: counts, money, energy, power, shares by stage."""
+    """The Dataset of a farm: counts, money, energy, power, shares by stage. Units: won, J, W."""
     values: dict[str, Any] = {
         name: _variable(name, POOL, getattr(held, name)) for name in ("cards", "bought", "racks")
     }

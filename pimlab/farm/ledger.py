@@ -86,7 +86,9 @@ class Ledger(NamedTuple):
 
 
 def ledger(question: Question, held: Counts, end: str = "") -> Ledger:
-    """What the counts cost with every constant at `end` of its interval ("", "_low" or "_high")."""
+    """What the counts cost with every constant at `end` of its interval ("", "_low" or "_high").
+    Unit: won.
+    """
     years = np.array([p.years * YEAR for p in question.periods])
     pue = np.array([at_end(c.pue, end) for c in question.clouds])[None, :, None]
     tariff = np.array([at_end(c.electricity, end) for c in question.clouds])[None, :, None]

@@ -106,7 +106,7 @@ class Offer(Value):
 
 
 def static_watts(name: str, target: Target, chips: int) -> Constant:
-    """W that a card draws by the second: its chips, and one of each of their hosts."""
+    """W that a card draws by the second: its chips, and one of each of their hosts. Unit: W."""
     nominal = low = high = rests = 0.0
     count, machine = chips, target
     while True:

@@ -127,7 +127,7 @@ def pack(
     Variables over `request`: node (int64, -1 where none had room), arrived and allocated
     (thousandths of all cards of the nodes that were asked for and that were given so far, relative
     to all of them). Raises ValueError for an unknown policy, nodes without cards, shares outside
-    1..1000, and shares of several cards.
+    1..1000, and shares of several cards. Unit of a partition: cards, or shares of one.
 
     >>> two = farm.Nodes(*np.array([[8000, 8000], [64, 64], [1, 2]]))
     >>> ask = farm.Partitions(*np.array([[1000] * 3, [1] * 3, [1, 1, 2], [500, 500, 1000]]))

@@ -59,7 +59,7 @@ class Rates(NamedTuple):
 
 
 def rates(offer: Offer, cloud: Cloud) -> Rates:
-    """The nominal rates of an offer in a cloud."""
+    """The nominal rates of an offer in a cloud. Unit: a second."""
     server = cloud.rack.server_power.value / offer.cards
     pue = cloud.pue.value
     return Rates(

@@ -54,7 +54,7 @@ def k_perf(
     lengths : (input, output) tokens.  batches : sequences at once.
     Variables over `row`, with offer, model, precision, input, output, batch beside them: those of
     `COLUMNS`, joules_a_token with _low and _high. NaN where no server holds model and cache.
-    Raises ValueError for lengths below 1 or beyond the model's context.
+    Raises ValueError for lengths below 1 or beyond the model's context. Units: s, W, J a token.
 
     >>> table = farm.k_perf(["rngd"], ["llama3.1-8b"], [(512, 128)], [16])
     >>> bool(table.throughput[0] > 100)

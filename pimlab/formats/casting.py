@@ -41,7 +41,7 @@ def _bits(value: float) -> np.int32:
 
 def grid(target: FloatFormat, saturate: bool) -> tuple[Any, ...]:
     """The numbers `pimlab.kernels.cast` wants of a format: drop, normal, magic, largest, above,
-    infinite.
+    infinite. Float bit patterns, unit 1.
     """
     no_infinity = target.specials in ("nan", "fnuz")
     beyond = target.largest if saturate else np.nan if no_infinity else np.inf
@@ -58,7 +58,7 @@ def grid(target: FloatFormat, saturate: bool) -> tuple[Any, ...]:
 
 def element_grid(target: MicroscalingFormat) -> tuple[Any, ...]:
     """The numbers `pimlab.kernels.blocks` wants of a format: emax, drop, normal, magic, largest of
-    its element.
+    its element. Float bit patterns, unit 1.
     """
     element = target.element
     if isinstance(element, FloatFormat):
@@ -278,10 +278,10 @@ def cast(
     whatever the threads or chunks.
     axis : the axis along which a microscaling format's blocks lie; the last block may be shorter.
     ValueError for an unknown rounding, for NaN or unsaturated overflow in a format that has neither
-    infinity nor NaN.
+    infinity nor NaN. Returns the shape (...) of x.
 
     >>> pim.formats.cast([0.3, 500.0], "fp8_e4m3")
-    array([3.125e-01, 4.480e+02], dtype=float32) Returns the shape (...) of x.
+    array([3.125e-01, 4.480e+02], dtype=float32)
     """
     target = format_named(format)
     if rounding not in ROUNDINGS:

@@ -42,7 +42,9 @@ class Layout:
 
     @property
     def split_shape(self) -> tuple[int, ...]:
-        """The shape with `axis` split into (blocks, group); the shape itself without a group."""
+        """The shape (..., blocks, group, ...) with `axis` split into blocks and group; the shape
+        itself without a group.
+        """
         if self.group is None or self.axis is None:
             return self.shape
         return (
@@ -97,7 +99,9 @@ class Layout:
 
     @property
     def broadcast_shape(self) -> tuple[int, ...]:
-        """Shape of scales that broadcasts against the split shape."""
+        """Shape of scales that broadcasts against the split shape. For shape (k, n) in groups along
+        k: shape (blocks, 1, n).
+        """
         return tuple(1 if i in self.reduced else size for i, size in enumerate(self.split_shape))
 
 
@@ -530,7 +534,7 @@ def quantize(
     scale 1 unless it is given. Blocks: scales follow the format's rule along `axis` (the last,
     unasked); the last block may be shorter, but for q4_0, q4_1 and q8_0. Of nvfp4 `scale` is the
     tensor's, one number or such as broadcast against x. ValueError for non-finite x, empty x, a
-    group that does not divide, scales that are not positive and finite.
+    group that does not divide, scales that are not positive and finite. Of the shape (...) of x.
 
     >>> pim.formats.quantize(np.array([[0.5, -1.0], [3.0, 1.0]]), "int8", axis=0).codes
     array([[  64, -127],

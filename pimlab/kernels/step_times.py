@@ -38,7 +38,8 @@ def _place(grid, x):
 def along(grid, table, x, out):
     """Write to `out` what `table` says at x.
 
-    grid : float64 (n,), rising.  table : float64 (n, COLUMNS).  out : float64 (COLUMNS,).
+    grid : float64, shape (n,), rising.  table : float64, shape (n, COLUMNS).
+    out : float64, shape (COLUMNS,).
     """
     i, share = _place(grid, x)
     j = min(i + 1, grid.size - 1)
@@ -50,8 +51,9 @@ def along(grid, table, x, out):
 def across(rows, columns, table, x, y, out):
     """Write to `out` what `table` says at (x, y).
 
-    rows : float64 (n,), columns : float64 (m,), rising.  table : float64 (n, m, COLUMNS).
-    out : float64 (COLUMNS,).
+    rows : float64, shape (n,), columns : float64, shape (m,), rising.
+    table : float64, shape (n, m, COLUMNS).
+    out : float64, shape (COLUMNS,).
     """
     i, down = _place(rows, x)
     j, right = _place(columns, y)

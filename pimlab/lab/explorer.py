@@ -140,7 +140,8 @@ class Explorer(widgets.VBox):
     def move(self, name: str, value: Any) -> None:
         """Move a slider as a hand would: "machine", "time", "load", "seed", or a setting's path.
 
-        KeyError for a name that no slider has; ValueError for a value that it does not offer.
+        KeyError for a name that no slider has; ValueError for a value that it does not offer. In
+        the unit of the slider.
         """
         heads = {"machine": self._name, "time": self._at, "load": self._traffic, "seed": self._seed}
         every = {**heads, **self._sliders}
@@ -158,7 +159,7 @@ class Explorer(widgets.VBox):
 
     @property
     def answer(self) -> xr.Dataset:
-        """What `pim.operating_points` answers of the machine in sight."""
+        """What `pim.operating_points` answers of the machine in sight. Units: s and J."""
         machine, at, seed = self.machine, self._at.value, self._seed.value
         identity = digest((machine, at, seed))
         if identity not in self._answers:

@@ -38,7 +38,7 @@ def settings(machine: Target) -> tuple[Setting, ...]:
     """The fields of a machine, and of the parts one level below, that can be moved: those that are
     a choice, an integer, a quantity, a cell, a host, or a format.
 
-    TypeError for what is no machine.
+    TypeError for what is no machine. Limits and steps in the unit of the field.
     """
     if not isinstance(machine, Target):
         raise TypeError(f"settings takes a machine, not {type(machine).__name__}")
@@ -99,7 +99,8 @@ def _around(now: int) -> tuple[int, ...]:
 def changed(machine: Target, moved: Mapping[str, Any]) -> Target:
     """`machine` with the fields at the paths of `moved` at those values.
 
-    ValueError for a path that `settings` does not name, and what the machine says of its values.
+    ValueError for a path that `settings` does not name, and what the machine says of its values. In
+    the unit of the field.
     """
     known = {setting.path for setting in settings(machine)}
     for path, value in moved.items():

@@ -35,7 +35,7 @@ class Link(Value):
 
 def link(name: str) -> Link:
     """The link `name` of catalogue room `links`, such as "pcie5-x16" or "nvlink4"; ValueError with
-    the nearest name.
+    the nearest name. Rates in the unit bit/s, delays in s.
 
     >>> pim.link("pcie5-x16").seconds(1e6) > pim.link("nvlink4").seconds(1e6)
     True

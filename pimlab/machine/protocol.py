@@ -80,13 +80,13 @@ class MacOp(Value):
 
     def batched(self, count: int) -> Self:
         """This operator for `count` inferences at once: they share the weights; products of
-        activations stand side by side.
+        activations stand side by side. Unit of `count`: inferences.
         """
         _counted(count)
         return self._of(count * self.inferences)
 
     def part(self, count: int) -> Self:
-        """This operator for `count` of its inferences."""
+        """This operator for `count` of its inferences. Unit of `count`: inferences."""
         if count > self.inferences:
             raise ValueError(
                 f"MacOp {self.name}: part({count}); allowed: 1..{self.inferences}, its inferences"
@@ -118,12 +118,12 @@ class VectorOp(Value):
     inferences: int = integer(1, default=1, doc="of how many inferences these sizes are")
 
     def batched(self, count: int) -> Self:
-        """This operator for `count` inferences at once."""
+        """This operator for `count` inferences at once. Unit of `count`: inferences."""
         _counted(count)
         return self.but(elements=count * self.elements, inferences=count * self.inferences)
 
     def part(self, count: int) -> Self:
-        """This operator for `count` of its inferences."""
+        """This operator for `count` of its inferences. Unit of `count`: inferences."""
         elements = -(-self.elements * count // self.inferences)
         return self.but(elements=elements, inferences=count)
 
@@ -311,7 +311,7 @@ class Target(Value, ABC):
 
     def spread(self, chips: int) -> Self:
         """This machine when an operator may lie over the memories of `chips` of them; itself unless
-        one of its fields says how much a chip holds.
+        one of its fields says how much a chip holds. Unit of `chips`: chips.
         """
         return self
 
@@ -347,7 +347,7 @@ class Target(Value, ABC):
 
     def work(self, op: MacOp | VectorOp) -> tuple[Work, ...]:
         """What one inference of `op` keeps busy: its phases in turn, with what a resource does
-        unseen under another one's phase beside it.
+        unseen under another one's phase beside it [s].
 
         Alone it takes at most as long as `latency`.
         """
@@ -386,7 +386,7 @@ class Target(Value, ABC):
     @property
     @abstractmethod
     def prices(self) -> Prices:
-        """Energy of one event, with interval, component and source."""
+        """Energy of one event, with interval, component and source. Unit: J an event."""
 
     @property
     def static(self) -> Mapping[str, float]:
@@ -403,7 +403,7 @@ class Target(Value, ABC):
     @property
     def states(self) -> tuple[PowerState, ...]:
         """What the machine draws when it is active, idle, gated and off, what it then forgets, and
-        what waking costs. () where nothing is drawn.
+        what waking costs. () where nothing is drawn. Units: W, s and J.
         """
         watts: dict[str, list[Constant]] = {}
         for event, rate in self.static.items():

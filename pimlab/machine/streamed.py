@@ -36,7 +36,9 @@ class Streamed(Wrapped):
         bias: np.ndarray | None = None,
         calibration: Calibration | None = None,
     ) -> StreamedWeights:
-        """Weights that are programmed block by block when they are read."""
+        """Weights that are programmed block by block when they are read. w : float32,
+        shape (k, n).
+        """
         return StreamedWeights(self, w, as_key(key), bias, calibration)
 
 

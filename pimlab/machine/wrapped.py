@@ -97,7 +97,7 @@ class Wrapped(Target):
         return self.machine.resources(op)
 
     def work(self, op: MacOp | VectorOp) -> tuple[Work, ...]:
-        """What the machine keeps busy."""
+        """What the machine keeps busy. Unit of a duration: s."""
         return self.machine.work(op)
 
     def streams(self, op: MacOp | VectorOp) -> bool:
@@ -138,7 +138,7 @@ class Wrapped(Target):
 
     @property
     def prices(self) -> Prices:
-        """Prices of the machine."""
+        """Prices of the machine. Unit: J an event."""
         return self.machine.prices
 
     @property

@@ -54,7 +54,9 @@ class MacArray(Value):
         return 2.0 * self.rows * self.cols * self.count * self.rate * self.clock
 
     def counted(self, product: Product) -> ArrayWork:
-        """Cycles of the whole product and words read and written on chip."""
+        """Cycles of the whole product and words read and written on chip. Units: cycles and
+        words.
+        """
         return _systolic(self, product)
 
     def peak_of(self, product: Product) -> float:

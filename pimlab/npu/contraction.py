@@ -68,7 +68,9 @@ class TensorUnit(Value):
         return min(product.k, self.elements(product)) * min(product.n, self.lanes * self.slices)
 
     def counted(self, product: Product) -> ArrayWork:
-        """Cycles of the whole product and words read and written on chip."""
+        """Cycles of the whole product and words read and written on chip. Units: cycles and
+        words.
+        """
         return _contracted(self, product)
 
 

@@ -185,7 +185,9 @@ def vector_op() -> Constant:
 
 
 def between(name: str, low: Constant, high: Constant) -> Constant:
-    """Two sources that disagree: the geometric mean, and both as the interval."""
+    """Two sources that disagree: the geometric mean, and both as the interval. In the unit of
+    both.
+    """
     mean = derive(
         name,
         lambda a, b: (a * b) ** 0.5,

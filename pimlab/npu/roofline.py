@@ -46,7 +46,7 @@ def ridge(npu: Npu) -> float:
 def roofline(npu: Npu, ops: Iterable[MacOp]) -> xr.Dataset:
     """Dataset by layer: operations, DRAM bytes, intensity (op/B, infinite without traffic),
     attainable and achieved (op/s), utilisation (achieved over peak) and bound ("compute", "memory"
-    or "array": filling and idle MACs cost more than traffic).
+    or "array": filling and idle MACs cost more than traffic). Units: operations, bytes, op/s.
     """
     import xarray as xr
 

@@ -160,7 +160,7 @@ class Npu(Target):
         """Weights in the format of `arithmetic`; nothing in it is random.
 
         ValueError for weights that are not finite and two-dimensional, or not 2:4 where `sparsity`
-        says they are.
+        says they are. w : float32, shape (k, n).
         """
         if self.sparsity is not None:
             check_two_of_four(np.asarray(w), self.name)
@@ -177,7 +177,7 @@ class Npu(Target):
     @property
     def prices(self) -> Prices:
         """Prices of every event: those of `energy`, the others from node, voltage, memory and
-        format.
+        format. Unit: J an event.
         """
         derived = memory_prices(self.node, self.voltage, self.memory.dram, self.memory.sram)
         mac = self.arithmetic.mac
@@ -384,7 +384,7 @@ class Npu(Target):
 
     def cycles(self, op: MacOp) -> ArrayWork:
         """Cycles and SRAM words of the operator on the arrays, all its inferences at once; k counts
-        the weights that are not skipped.
+        the weights that are not skipped. Units: cycles and words.
         """
         return self.array.counted(self._product(op))
 

@@ -177,7 +177,8 @@ class Plan(Value):
     @cached_property
     def spread(self) -> dict[str, tuple[int, int]]:
         """Operator -> the first and the last chip of its machine that hold its weights or cache,
-        which lie one after another; (0, 0) for operators that hold nothing.
+        which lie one after another; (0, 0) for operators that hold nothing. Unit: chips, counted
+        from 0.
         """
         filled = dict.fromkeys(self.placed, 0.0)
         found = {}
@@ -223,7 +224,7 @@ class Plan(Value):
         return found
 
     def prices(self, machine: str) -> Prices:
-        """Prices of the machine of that name, and of its link."""
+        """Prices of the machine of that name, and of its link. Unit: J an event."""
         own, between = self.placed[machine].prices, self.links.get(machine)
         added = {} if between is None else {LINK_BIT: Price(constant=between.bit, component="link")}
         if self.chip_link is not None and self.chips.get(machine, 1) > 1:

@@ -23,7 +23,7 @@ def cells(device: Any, at: Sequence[str | float] = TIMES, seed: int = 0) -> Figu
     and 95 % of many cells.
 
     device : a `Device`.  at : times after programming, s or text; as many as one likes.  seed : of
-    the cells. TypeError for what is no device.
+    the cells. TypeError for what is no device. Unit: S.
     """
     if not hasattr(device, "program") or not hasattr(device, "g_max"):
         raise TypeError(f"cells takes a device, not {type(device).__name__}; write pim.device(...)")

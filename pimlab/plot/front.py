@@ -22,7 +22,7 @@ MARKERS = "os^DvP*X"
 
 def energies_of(ds: xr.Dataset) -> dict[str, xr.DataArray]:
     """Title -> J of an inference of what `pim.operating_points`, or a sweep of it, answers: for one
-    request, at saturation, and without static power. TypeError for what is neither.
+    request, at saturation, and without static power [J]. TypeError for what is neither.
     """
     expected(
         ds,

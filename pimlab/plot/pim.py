@@ -52,7 +52,7 @@ def phases(answers: dict[str, xr.Dataset]) -> Figure:
 
 def powers(answers: dict[str, xr.Dataset]) -> Figure:
     """Power of several `gemv` answers over what their packages may dissipate: the mean of the run,
-    and while every bank streams.
+    and while every bank streams. Unit: W.
     """
     fig = figure(7.2, 3.4)
     axes = fig.subplots()

@@ -38,7 +38,7 @@ mpl.rcParams["svg.hashsalt"] = "pimlab"  # the same figure gives the same SVG
 
 
 def png(fig: Figure) -> bytes:
-    """A figure as the bytes of a PNG file of 100 dots an inch."""
+    """A figure as the bytes of a PNG file of 100 dots an inch. Unit of the size: dots."""
     written = io.BytesIO()
     fig.savefig(written, format="png", dpi=100)
     return written.getvalue()
@@ -52,7 +52,7 @@ class Drawing(Figure):
 
 
 def figure(width: float, height: float) -> Figure:
-    """An empty figure (inches) that no window or pyplot state knows of."""
+    """An empty figure (inches) that no window or pyplot state knows of. Unit: inches."""
     return Drawing(figsize=(width, height), layout="constrained")
 
 

@@ -24,7 +24,8 @@ def frequencies(rule: Mapping[str, Any] | None, base: float, width: int) -> tupl
     """Radians a position of each pair of `width` features, and what multiplies cos and sin.
 
     rule : None; or kind "linear" (factor), "divisors" (by), "llama3" (factor, low, high, trained)
-    or "yarn" (factor, trained, fast, slow), pair by pair as their papers give them.
+    or "yarn" (factor, trained, fast, slow), pair by pair as their papers give them. The first has
+    shape (width / 2,).
     """
     plain = [base ** (-2 * i / width) for i in range(width // 2)]
     if rule is None:

@@ -14,7 +14,9 @@ def _place(grid, x):
 
 
 def along(grid, table, x, out):
-    """As `pimlab.kernels.step_times.along`."""
+    """As `pimlab.kernels.step_times.along`. grid : float64, shape (points,);  x, out : float64,
+    shape (n,).
+    """
     i, share = _place(grid, x)
     ends = table[[i, min(i + 1, grid.size - 1)]]
     out[:] = ends[0] + share * (ends[1] - ends[0])

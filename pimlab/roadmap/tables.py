@@ -41,7 +41,7 @@ def quality(summary: pd.DataFrame) -> pd.DataFrame:
 
 def energy(summary: pd.DataFrame) -> pd.DataFrame:
     """A row a workload and machine: chips, energy without static power and at each operating point
-    with its low and high, latency alone and rate at saturation.
+    with its low and high, latency alone and rate at saturation. Units: J and s.
     """
     rows = []
     for (name, target), one in _first(summary).groupby(KEYS, sort=False):

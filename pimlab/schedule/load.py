@@ -92,7 +92,8 @@ def crossings(
     Variables over `crossing`: rate in inferences a second; below and above, the machine that costs
     less on each side; rate_low and rate_high, between which the intervals of the two energies
     overlap, so that the prices do not tell which is cheaper.
-    Raises ValueError for fewer than two schedules or a name that comes twice.
+    Raises ValueError for fewer than two schedules or a name that comes twice. Rates in the unit
+    1/s.
 
     >>> cnn = pim.load_model("fashion-cnn")
     >>> busy = [pim.schedule(cnn, pim.target(name), inferences=8) for name in ("warboy", "dx-m1")]

@@ -142,7 +142,9 @@ def _one_by_one(plan: Plan, places: Mapping[str, int]) -> Tasks:
 
 
 def shared_out(op: Op, copies: int) -> Op:
-    """The share of an operator that the busiest of `copies` of its weights does."""
+    """The share of an operator that the busiest of `copies` of its weights does. Unit of a size:
+    values.
+    """
     if copies == 1 or not isinstance(op, MacOp):
         return op
     rows = -(-op.m // copies)

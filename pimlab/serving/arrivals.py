@@ -40,7 +40,7 @@ def poisson(
     """`count` requests of a Poisson process of `rate` a second.
 
     input, output : tokens of a prompt and of an answer: a number, numbers to draw from, or
-    `Lengths`.  Raises ValueError for a rate or a count that is not above 0.
+    `Lengths`.  Raises ValueError for a rate or a count that is not above 0. Arrivals in the unit s.
 
     >>> pim.poisson(rate="4 Hz", count=100, input=512, output=[64, 128]).count
     100
@@ -58,7 +58,9 @@ def gamma(
     output: Tokens,
     seed: int | Key = 0,
 ) -> Requests:
-    """As `poisson`, with gaps of the coefficient of variation `variation` (0: even gaps)."""
+    """As `poisson`, with gaps of the coefficient of variation `variation` (0: even gaps). Arrivals
+    in the unit s.
+    """
     hertz, key = _rate(rate), as_key(seed)
     if not (variation >= 0 and math.isfinite(variation)):
         raise ValueError(f"gamma variation={variation!r}; allowed: 0 or more")
@@ -82,7 +84,7 @@ def on_off(
     seed: int | Key = 0,
 ) -> Requests:
     """As `poisson` with `rate` while the source is on; it is on for `on` s and off for `off` s on
-    average (an interrupted Poisson process).
+    average (an interrupted Poisson process). Arrivals in the unit s.
     """
     hertz, key = _rate(rate), as_key(seed)
     up, down = units.parse(on, "s", "on_off on"), units.parse(off, "s", "on_off off")
@@ -109,7 +111,9 @@ def fixed(
     seed: int | Key = 0,
     name: str = "fixed set",
 ) -> Requests:
-    """`count` requests, one each `every` s (0: all at once), such as the lengths of a benchmark."""
+    """`count` requests, one each `every` s (0: all at once), such as the lengths of a benchmark.
+    Arrivals in the unit s.
+    """
     gap = units.parse(every, "s", "fixed every")
     if gap < 0:
         raise ValueError(f"fixed every={every!r}; allowed: 0 s or more")
@@ -118,7 +122,9 @@ def fixed(
 
 @typed
 def single_shots(*, rate: str | float, count: int, seed: int | Key = 0) -> Requests:
-    """`count` requests of one inference each (an image in, a class out), Poisson."""
+    """`count` requests of one inference each (an image in, a class out), Poisson. Arrivals in the
+    unit s.
+    """
     return poisson(rate=rate, count=count, input=1, output=1, seed=seed)
 
 

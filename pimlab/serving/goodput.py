@@ -42,6 +42,7 @@ def most_rate(
 
     Variables: rate (0 where no rate holds), rate_bound; attainment over `tried_rate`, what
     was tried. Raises as `serve` does for the requests and for an SLO that fails with no load.
+    Units: 1/s and s.
     """
     if not 0 < tolerance < 1:
         raise ValueError(f"most_rate tolerance={tolerance!r}; allowed: between 0 and 1")

@@ -133,7 +133,8 @@ class Requests(Value):
     def at_rate(self, rate: str | float) -> Requests:
         """The same requests, faster or slower: `rate` requests a second on average.
 
-        Raises ValueError for a rate not above 0, and for requests that all come at once.
+        Raises ValueError for a rate not above 0, and for requests that all come at once. Arrivals
+        in the unit s.
         """
         wanted = units.parse(rate, "Hz", "at_rate rate")
         if not (wanted > 0 and math.isfinite(wanted)):

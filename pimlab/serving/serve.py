@@ -87,7 +87,7 @@ def service_of(
 
 
 def times_of(machine: ParallelPlan | StepTimes, policy: Policy) -> StepTimes:
-    """Step times of a plan for the batches and steps of `policy`; step times pass."""
+    """Step times of a plan for the batches and steps of `policy`; step times pass. Unit: s."""
     if isinstance(machine, StepTimes):
         return machine
     if not isinstance(machine, ParallelPlan):

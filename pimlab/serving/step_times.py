@@ -156,7 +156,7 @@ def of_plan(plan: ParallelPlan, *, batch: int = 256, tokens: int = 2048) -> Step
     """Step times of one replica of `plan` (its data-parallel degree counts replicas), for batches
     up to `batch` and steps up to `tokens` new tokens.
 
-    Raises ValueError where the weights leave no room for a cache.
+    Raises ValueError where the weights leave no room for a cache. Unit: s.
     """
     degrees, rack, shape = plan.degrees.but(data=1), plan.cluster, plan.shape
     longest = shape.context
@@ -349,7 +349,7 @@ def single_shot(
 @typed
 def of_model(model: Any, target: Any, batches: Sequence[int] = (1, 2, 4, 8, 16, 32)) -> StepTimes:
     """Step times of a single-shot `model` on `target`, a machine or a plan of it, whose operators
-    run one after another in batches of these sizes.
+    run one after another in batches of these sizes. Unit: s.
     """
     latency, joules = {}, {}
     for size in sorted(batches):

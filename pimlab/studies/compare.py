@@ -128,7 +128,7 @@ def condensed(result: xr.Dataset, metrics: Sequence[str], at: Times) -> xr.Datas
     component, latency.
 
     Energy of machines other than the target is in the components "host: operators" and "host:
-    static power".
+    static power". Units: J and s.
     """
     kept = xr.Dataset(
         {
@@ -157,7 +157,9 @@ def condensed(result: xr.Dataset, metrics: Sequence[str], at: Times) -> xr.Datas
 
 
 def dynamic_by_component(result: xr.Dataset, variable: str) -> xr.DataArray:
-    """J an inference (component) of what is not static power, as `condensed` names components."""
+    """J an inference (component) of what is not static power, as `condensed` names components
+    [J].
+    """
     static = is_static(result)
     names = _components(result)[~static]
     return _by_component(result[variable].isel(layer=~static), names)

@@ -52,7 +52,7 @@ class CharacterError(Metric):
         return [collapsed(line) for line in read], [line[line > 0] for line in wanted]
 
     def summarise(self, contributions: np.ndarray) -> Summary:
-        """Edits over characters, with the normal 95 % interval of a ratio over lines."""
+        """Edits over characters, with the normal 95 % interval of a ratio over lines. Unit 1."""
         value, error = intervals.ratio(contributions[:, 0], contributions[:, 1])
         return value, max(0.0, value - error), value + error
 

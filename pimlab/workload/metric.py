@@ -34,7 +34,7 @@ class Metric(ABC):
     @abstractmethod
     def summarise(self, contributions: np.ndarray) -> Summary:
         """(value, low, high): the metric over all contributions and its 95 % interval over
-        samples.
+        samples. In the unit of the metric.
         """
 
 

@@ -36,7 +36,7 @@ class Accuracy(Metric):
         return (np.asarray(outputs).argmax(axis=1) == classes).astype(np.float64)
 
     def summarise(self, contributions: np.ndarray) -> Summary:
-        """Mean and Wilson's 95 % interval; ValueError when there is no sample."""
+        """Mean and Wilson's 95 % interval; ValueError when there is no sample. Unit 1."""
         return intervals.proportion(contributions)
 
 
@@ -77,7 +77,9 @@ class RootMeanSquareError(Metric):
         return np.column_stack([np.square(y - wanted).sum(axis=1), np.full(len(y), y.shape[1])])
 
     def summarise(self, contributions: np.ndarray) -> Summary:
-        """Root of the mean squared error; the interval is that of the mean, under the root."""
+        """Root of the mean squared error; the interval is that of the mean, under the root. In the
+        unit of the labels.
+        """
         mean, error = intervals.ratio(contributions[:, 0], contributions[:, 1])
         low, high = np.sqrt([max(0.0, mean - error), mean + error])
         return float(np.sqrt(mean)), float(low), float(high)
@@ -103,7 +105,7 @@ class Determination(Metric):
         return np.column_stack([np.square(y - wanted).sum(axis=1), wanted])
 
     def summarise(self, contributions: np.ndarray) -> Summary:
-        """1 - error / variance; ValueError for labels that are all the same."""
+        """1 - error / variance; ValueError for labels that are all the same. Unit 1."""
         labels = contributions[:, 1:]
         spread = np.square(labels - labels.mean(axis=0)).sum(axis=1)
         if not spread.sum() > 0:
@@ -149,7 +151,7 @@ class AveragePrecision(Metric):
         return np.column_stack([outputs, holds]).astype(np.float64)
 
     def summarise(self, contributions: np.ndarray) -> Summary:
-        """Mean average precision over the classes that occur; ValueError when none does."""
+        """Mean average precision over the classes that occur; ValueError when none does. Unit 1."""
         scores, holds = np.split(contributions, 2, axis=1)
         classes = np.flatnonzero(holds.any(axis=0))
         if len(classes) == 0:
@@ -233,7 +235,7 @@ class PearsonSimilarity(Metric):
 
     def summarise(self, contributions: np.ndarray) -> Summary:
         """(correlation, low, high); the interval is NaN below four documents. ValueError below
-        three documents.
+        three documents. Unit 1.
         """
         index = contributions[:, 0].astype(int)
         judged, embedded = contributions[:, 1 + index], contributions[:, 1 + self.documents :]

@@ -124,7 +124,8 @@ class Model(ABC):
         """The `multiply` of an ideal machine: float32 products, bias added.
 
         BLAS is held to one thread: the bits do not depend on threads, and on a busy machine two of
-        them that wait for each other took 20 times as long for products of this size.
+        them that wait for each other took 20 times as long for products of this size. x : float32,
+        shape (groups, rows, k);  returns float32, shape (groups, rows, n).
         """
         with (
             one_thread(),

@@ -48,6 +48,12 @@ def gated_nodes(
     supply: np.ndarray,
     source: np.ndarray | None = None,
 ) -> Nodes:
+    """Node voltages [V] of the supply-line circuits (B and D) at inputs v, shape (batch, M), of 0
+    or 1.
+
+    lines : float64, shape (lines, M, N) [S];  supply : float64, shape (lines,) [V];  source :
+    float64, shape (lines, M, N) [A], beside the cells.
+    """
     nodes = Nodes(np.empty((v.shape[0], *lines.shape)), np.empty((v.shape[0], *lines.shape[1:])))
     beside = np.zeros_like(lines) if source is None else source
     voltages = kernels.gated_near_voltages if wires.sense == "first" else kernels.gated_voltages
@@ -74,6 +80,11 @@ def _crossing_nodes(
 def solve_nodes(
     wires: Wires, lines: np.ndarray, v: np.ndarray, source: np.ndarray | None = None
 ) -> Nodes:
+    """Node voltages [V] of any topology at inputs v, shape (batch, M).
+
+    lines : float64, shape (lines, M, N) [S];  source : float64, shape (lines, M, N) [A], beside the
+    cells.
+    """
     nodes = (
         _crossing_nodes(wires, lines, v, source)
         if wires.linear

@@ -25,7 +25,7 @@ Polarities = list[tuple[float, np.ndarray]]
 
 
 def arrays(columns: int, cols: int) -> Iterator[slice]:
-    """Columns of each array that a tile `columns` wide takes."""
+    """Columns of each array that a tile `columns` wide takes. Unit: columns."""
     for first in range(0, columns, cols):
         yield slice(first, min(first + cols, columns))
 

@@ -107,7 +107,7 @@ class Wires(NonIdeal):
 
     @property
     def ohms(self) -> Ohms:
-        """Segments and end segments as the kernels take them."""
+        """Segments and end segments as the kernels take them. Unit: ohm."""
         return Ohms(self.r_in, self.r_in + self.rs_in, self.r_out, self.r_out + self.rs_out)
 
     @property
@@ -349,7 +349,9 @@ def finite(wires: Wires, lines: np.ndarray, out: np.ndarray) -> np.ndarray:
 
 
 def grid(wires: Wires, lines: np.ndarray) -> Grid:
-    """Rows in the order in which the output line meets them on its way to the sense."""
+    """Rows in the order in which the output line meets them on its way to the sense. lines :
+    float64, shape (lines, M, N) [S].
+    """
     return Grid(lines[:, ::-1] if wires.sense == "first" else lines, wires.signs, wires.ohms)
 
 

@@ -40,7 +40,9 @@ class CubicCurrent(NonIdeal):
         return False
 
     def terms(self, g: np.ndarray) -> list[tuple[int, np.ndarray]]:
-        """(power of V, coefficient of every cell) beyond the linear one, float64, shape of g."""
+        """(power of V, coefficient of every cell) beyond the linear one, float64, shape of g. Unit:
+        A at 1 V, for each power.
+        """
         decade = np.log10(np.maximum(g, 1e-12))
         named = ((2, self.second), (3, self.third))
         return [

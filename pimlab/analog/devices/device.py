@@ -92,7 +92,7 @@ class Device(Value):
 
     def fact(self, name: str) -> Constant:
         """The published number called `name`; KeyError with the nearest name when this device has
-        none.
+        none. In the unit that the publication states.
         """
         facts = dict(self.facts)
         if name not in facts:

@@ -57,7 +57,9 @@ class ReadNoise(NonIdeal):
         return clipped.bounded_moments(g, sigma, *self.ends)
 
     def cumulants(self, g: np.ndarray, sigma: np.ndarray) -> Cumulants:
-        """The first four cumulants of one read, the cut included, S to S^4, float64."""
+        """The first four cumulants of one read, the cut included, S to S^4, float64. Shape (...) of
+        g.
+        """
         return clipped.bounded_cumulants(g, sigma, *self.ends)
 
     def seen(self, g: np.ndarray, sigma: np.ndarray, z: np.ndarray) -> np.ndarray:
@@ -203,7 +205,7 @@ class TelegraphNoise(ReadNoise):
 
     def cumulants(self, g: np.ndarray, step: np.ndarray) -> Cumulants:
         """The first four cumulants of one read: those of a Bernoulli variable, S to S^4,
-        float64.
+        float64. Shape (...) of g.
         """
         variance = self.share * (1 - self.share)
         return (

@@ -79,7 +79,7 @@ class SGD(UpdateRule):
     """
 
     def learner(self, w: np.ndarray, key: Key) -> Learner:
-        """See `UpdateRule`."""
+        """See `UpdateRule`. w : float32, shape (k, n)."""
         return _Direct(self, w, key)
 
 
@@ -104,7 +104,7 @@ class MixedPrecision(UpdateRule):
     """
 
     def learner(self, w: np.ndarray, key: Key) -> Learner:
-        """See `UpdateRule`."""
+        """See `UpdateRule`. w : float32, shape (k, n)."""
         return _Mixed(self, w, key)
 
 
@@ -147,7 +147,9 @@ class TikiTaka(UpdateRule):
     read_noise: float = number(low=0, default=0.0, doc="spread of a transferred value, in weights")
 
     def learner(self, w: np.ndarray, key: Key) -> Learner:
-        """See `UpdateRule`. ValueError for a one-sided cell, which has no symmetry point."""
+        """See `UpdateRule`. ValueError for a one-sided cell, which has no symmetry point. w :
+        float32, shape (k, n).
+        """
         return _Transferred(self, w, key)
 
 
@@ -221,7 +223,9 @@ class TikiTakaV2(TikiTaka):
     )
 
     def learner(self, w: np.ndarray, key: Key) -> Learner:
-        """See `UpdateRule`. ValueError for a one-sided cell, which has no symmetry point."""
+        """See `UpdateRule`. ValueError for a one-sided cell, which has no symmetry point. w :
+        float32, shape (k, n).
+        """
         return _Filtered(self, w, key)
 
 

@@ -199,12 +199,14 @@ class PairTile(Tile):
         return self.sides[0].seen - self.sides[1].seen
 
     def write(self, w: np.ndarray) -> None:
-        """As `Tile.write`; the cell of the other sign is empty."""
+        """As `Tile.write`; the cell of the other sign is empty. w : float32, shape (k, n)."""
         for sign, side in zip((1, -1), self.sides, strict=True):
             side.write(np.maximum(sign * w, 0))
 
     def pulse(self, counts: np.ndarray) -> None:
-        """Upward pulses to the plus cells where counts > 0, to the minus cells where counts < 0."""
+        """Upward pulses to the plus cells where counts > 0, to the minus cells where counts < 0.
+        counts : int32, shape (k, n).
+        """
         for sign, side in zip((1, -1), self.sides, strict=True):
             side.pulse(np.maximum(sign * counts, 0))
         self.used = self.sides[0].used + self.sides[1].used
@@ -235,5 +237,5 @@ class PairTile(Tile):
 
 @typed
 def tile(device: UpdateDevice, shape: tuple[int, int], key: Key) -> Tile:
-    """An array of `shape` (k, n): pairs for a one-sided cell."""
+    """An array of `shape`, such as shape (k, n): pairs for a one-sided cell."""
     return (PairTile if device.one_sided else Tile)(device, shape, key)

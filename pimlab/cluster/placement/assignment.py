@@ -113,7 +113,7 @@ class Line:
         return self.flow * (len(self.places) + 1)
 
     def runs(self) -> dict[str, Run]:
-        """Machine -> (first layer, layers)."""
+        """Machine -> (first layer, layers). Unit: layers."""
         found, first = {}, 0
         for place in self.places:
             found.update(dict.fromkeys(place.names, (first, place.layers)))

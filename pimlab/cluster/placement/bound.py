@@ -56,7 +56,8 @@ def configurations(kinds: Sequence[dict[int, float]], flow: float) -> list[Confi
 
 def cheapest(costs: np.ndarray, rates: np.ndarray, flow: float, below: float) -> Pattern | None:
     """The pattern of least cost whose rates add up to `flow`; None where none costs less than
-    `below`. Depth first, cut where even the best ratio of what is left costs too much.
+    `below`. Depth first, cut where even the best ratio of what is left costs too much. Rates in the
+    unit tokens a second.
     """
     order = np.argsort(costs / rates, kind="stable")
     ratios = (costs / rates)[order]

@@ -59,7 +59,8 @@ def stages(
     parts: Sequence[Group], flow: float, limit: float = math.inf, width: int = 1
 ) -> list[Stage]:
     """Every smallest stage of `width` machines or more that takes `flow` when no machine takes more
-    than `limit` (what slow links bring it); of the same machines that with the most layers.
+    than `limit` (what slow links bring it); of the same machines that with the most layers. `flow`
+    in the unit tokens a second.
     """
     longest: dict[tuple[tuple[int, int], ...], Stage] = {}
     for island in sorted({part.island for part in parts}):
@@ -117,7 +118,8 @@ class Slot(NamedTuple):
 
 def chains(problem: LayerPlacement, flow: float) -> Iterator[Chain]:
     """Chains of stages that carry `flow` as far as rates go, one for each order of the islands and
-    each way of crossing between them; those with the most spare layers first.
+    each way of crossing between them; those with the most spare layers first. `flow` in the unit
+    tokens a second.
     """
     parts = groups(problem, flow)
     island = {name: part.island for part in parts for name in part.names}

@@ -14,7 +14,7 @@ SOURCE, SINK = "source", "sink"
 
 def edges(problem: LayerPlacement, runs: Mapping[str, Run]) -> dict[tuple[str, str], float]:
     """The links that tokens may take under a placement, with their capacity; ValueError for a run
-    that the machine cannot hold or that leaves the model.
+    that the machine cannot hold or that leaves the model. Unit: tokens a second.
     """
     for name, (start, count) in runs.items():
         if count not in problem.rates[name] or not 0 <= start <= problem.layers - count:

@@ -151,7 +151,7 @@ def _codes(node: Any, found: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.n
 
 def stored_codes(graph: Any) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Tensor name -> (integer codes, float32 scale) of constants that Mul(Cast(integers), scale) or
-    DequantizeLinear makes.
+    DequantizeLinear makes. Codes and scale have one shape, or the scale is of shape ().
     """
     found = constants(graph)
     casts = {

@@ -45,7 +45,7 @@ class Window(NamedTuple):
         return max(n for n in range(1, WIDE + 1) if width % n == 0)
 
     def offsets(self) -> list[tuple[int, ...]]:
-        """Every position in the kernel, last axis fastest."""
+        """Every position in the kernel, last axis fastest. Unit: pixels."""
         return list(itertools.product(*(range(k) for k in self.kernel)))
 
     def reads(self, offset: tuple[int, ...], outputs: tuple[int, ...]) -> tuple[slice, ...]:

@@ -40,17 +40,19 @@ class ExpertShape(DecoderShape):
 
     @property
     def expert_count(self) -> int:
-        """Experts of a layer."""
+        """Experts of a layer (unit: experts)."""
         return self.experts
 
     @property
     def layer_weights(self) -> int:
-        """Weights of the linear layers of all experts, routers included, without the head."""
+        """Weights of the linear layers of all experts, routers included, without the head (unit:
+        weights).
+        """
         return self._layer_weights(self.experts)
 
     @property
     def active_weights(self) -> int:
-        """Weights that one token passes, without the head."""
+        """Weights that one token passes, without the head (unit: weights)."""
         return self._layer_weights(self.active)
 
     def _layer_weights(self, experts: int) -> int:
@@ -62,7 +64,8 @@ class ExpertShape(DecoderShape):
     def routed(self, tokens: int, chips: int = 1, every: bool = False) -> tuple[int, int]:
         """(experts, tokens of each) on one of `chips` chips that the experts are dealt out over.
 
-        every : all experts, for what a chip holds, not only those that some token chooses.
+        every : all experts, for what a chip holds, not only those that some token chooses. Unit:
+        experts, and tokens.
         """
         local = self.experts // chips
         missed = (1 - self.active / self.experts) ** tokens

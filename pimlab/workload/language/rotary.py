@@ -49,7 +49,7 @@ class Llama3(Value):
     def stretched(
         self, frequencies: np.ndarray, base: float, capacity: int
     ) -> tuple[np.ndarray, float]:
-        """As `Linear.stretched`."""
+        """As `Linear.stretched`. Frequencies : shape (pairs,), radians a token."""
         turns = self.trained * frequencies / (2 * math.pi)
         kept = np.clip((turns - self.low) / (self.high - self.low), 0, 1)
         return frequencies * (kept + (1 - kept) / self.factor), 1.0
@@ -71,7 +71,7 @@ class Yarn(Value):
     def stretched(
         self, frequencies: np.ndarray, base: float, capacity: int
     ) -> tuple[np.ndarray, float]:
-        """As `Linear.stretched`."""
+        """As `Linear.stretched`. Frequencies : shape (pairs,), radians a token."""
         pairs = len(frequencies)
 
         def pair_that_turns(times: float) -> float:
@@ -111,7 +111,7 @@ class Divisors(Value):
     def stretched(
         self, frequencies: np.ndarray, base: float, capacity: int
     ) -> tuple[np.ndarray, float]:
-        """As `Linear.stretched`."""
+        """As `Linear.stretched`. Frequencies : shape (pairs,), radians a token."""
         beyond = bool(self.long) and self.trained is not None and capacity > self.trained
         return frequencies / np.array(self.long if beyond else self.short), self.attention
 

@@ -98,7 +98,7 @@ class DecoderShape(Value):
 
     @property
     def matrices(self) -> dict[str, tuple[int, int]]:
-        """(k, n) of the weight matrices of one layer by name."""
+        """The shape (k, n) of the weight matrices of one layer, by name."""
         d, q, kv, f = (
             self.width,
             self.heads * self.head_width,
@@ -111,11 +111,15 @@ class DecoderShape(Value):
 
     @property
     def expert_count(self) -> int:
-        """Feed-forward networks of a layer that a router chooses from; 0 without a router."""
+        """Feed-forward networks of a layer that a router chooses from (unit: networks); 0 without a
+        router.
+        """
         return 0
 
     def routed(self, tokens: int, chips: int = 1, every: bool = False) -> tuple[int, int]:
-        """(feed-forward networks, tokens of each) on one chip; `language.experts` has several."""
+        """(feed-forward networks, tokens of each) on one chip; `language.experts` has several.
+        Unit: networks, and tokens.
+        """
         return 1, tokens
 
     @property

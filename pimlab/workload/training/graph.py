@@ -137,7 +137,9 @@ class Graph:
         return {layer.name: Operands(*layer.operands) for layer in self.macs}
 
     def exact(self, op: MacOp, x: np.ndarray, w: np.ndarray | None, first: int) -> np.ndarray:
-        """The `multiply` of an ideal machine with the weights as they stand."""
+        """The `multiply` of an ideal machine with the weights as they stand. x : float32,
+        shape (groups, rows, k);  returns float32, shape (groups, rows, n).
+        """
         with one_thread():
             y = np.matmul(x, self.weights[op.name])
         return (

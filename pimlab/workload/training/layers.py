@@ -30,11 +30,13 @@ class Layer(ABC):
 
     @abstractmethod
     def forward(self, *values: np.ndarray) -> np.ndarray:
-        """The output for the values of `inputs`, batch first."""
+        """The output for the values of `inputs`, batch first. Float32, shape (batch, ...)."""
 
     @abstractmethod
     def backward(self, dy: np.ndarray) -> Gradients:
-        """Gradients of the inputs for the gradient of the output."""
+        """Gradients of the inputs for the gradient of the output. Float32, of the shape (...) of
+        each input.
+        """
 
 
 class Relu(Layer):

@@ -33,7 +33,9 @@ class Moments:
     def step(
         self, values: dict[Hashable, np.ndarray], gradients: dict[Hashable, np.ndarray], rate: float
     ) -> None:
-        """Move every array of `values` (float32) in place."""
+        """Move every array of `values` (float32) in place. The rate has the unit of a value by that
+        of its gradient.
+        """
         self.steps += 1
         rule = self.rule
         scale = rate * np.sqrt(1 - rule.second**self.steps) / (1 - rule.first**self.steps)

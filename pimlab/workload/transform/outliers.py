@@ -131,7 +131,9 @@ class OutlierAware(Model):
         return np.where(top > 0, top, np.float32(1))
 
     def exact(self, op: MacOp, x: np.ndarray, w: np.ndarray | None, first: int) -> np.ndarray:
-        """The `multiply` of an ideal machine: float32 products, bias added."""
+        """The `multiply` of an ideal machine: float32 products, bias added. x : float32,
+        shape (groups, rows, k);  returns float32, shape (groups, rows, n).
+        """
         y = product(x, self.weights[op.name] if w is None else w)
         return y + self.biases[op.name].reshape(op.groups, 1, op.n) if op.name in self.biases else y
 

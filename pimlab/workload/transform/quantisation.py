@@ -70,7 +70,8 @@ def smooth_quant(w: np.ndarray, x: np.ndarray, alpha: float = 0.5) -> Compressed
     input_scale_i = max|x_i|**alpha / max|w_i|**(1 - alpha), w_i multiplied by it: the outputs stay
     the same. An input that hardly fires in x gets a small scale, and a large one where it fires
     later: on such a layer (the CNN's fc1) smoothing loses. Xiao et al., SmoothQuant, ICML 2023
-    (arXiv:2211.10438), equation 4. alpha in 0..1; 0.5 is the paper's default.
+    (arXiv:2211.10438), equation 4. alpha in 0..1; 0.5 is the paper's default. w : float32,
+    shape (k, n);  x : float32, shape (rows, k).
     """
     w, x = checked(w, x, "smooth_quant")
     if not 0 <= alpha <= 1:
@@ -103,7 +104,7 @@ def awq(
     clip : whether each step of the codes is then shrunk by 1, 0.95, ... or 0.5, whichever changes
     the outputs on x least: the few weights beyond lose, all others gain.
     Lin et al., AWQ, MLSys 2024 (arXiv:2306.00978), section 3; the clipping is that of the authors'
-    code, searched on all of x.
+    code, searched on all of x. w : float32, shape (k, n);  x : float32, shape (rows, k).
     """
     w, x = checked(w, x, "awq")
     grid, clip = _integers(format, "awq"), truth("awq clip", clip)

@@ -78,7 +78,7 @@ def pooled(hidden: np.ndarray, feeds: dict[str, np.ndarray]) -> np.ndarray:
 
 def tensors(path: Path) -> dict[str, np.ndarray]:
     """The float32 tensors in a safetensors file (length, JSON header, bytes); ModelError when it is
-    cut short.
+    cut short. Each of the shape (...) that the header states.
     """
     raw = path.read_bytes()
     size = int.from_bytes(raw[:8], "little")
