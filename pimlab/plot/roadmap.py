@@ -137,7 +137,7 @@ def waterfall(explained: xr.Dataset, metric: str = "accuracy") -> Figure:
     if metric == "accuracy":
         ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
     ax.set_ylabel(metric)
-    ax.set_title(_costliest(chips, gains))
+    ax.set_title(_costliest(chips, metric))
     return fig
 
 
@@ -156,15 +156,31 @@ def _change_texts(values: np.ndarray, metric: str) -> list[str]:
     ]
 
 
-def _costliest(chips: xr.Dataset, gains: np.ndarray) -> str:
-    worst = (
-        str(chips.step.values[1 + int(np.argmin(gains))]).removeprefix("+ ")
-        if len(gains)
-        else "nothing"
-    )
-    when, count = time_text(float(chips["at"].max())), chips.sizes["seed"]
+def _costliest(chips: xr.Dataset, metric: str) -> str:
+    """Which step costs most, where the chips agree on it; else what is shown."""
+    values = chips[metric].transpose("step", "seed").values
+    costs = np.diff(values, axis=0) * (-1 if better(chips, metric) == "higher" else 1)
+    about, count = f"{chips.attrs['model']} {{}} on {chips.attrs['target']}", values.shape[1]
     mean = f", mean of {count} chips" if count > 1 else ""
-    return (
-        f"{worst} costs {chips.attrs['model']} most on {chips.attrs['target']}, {when} after "
-        f"programming{mean}"
-    )
+    when = f", {time_text(float(chips['at'].max()))} after programming{mean}"
+    worst = int(np.argmax(costs.mean(axis=1))) if len(costs) else 0
+    if len(costs) and _stands_out(costs, worst):
+        step = str(chips.step.values[1 + worst]).removeprefix("+ ")
+        return f"{step} costs {about.format('most')}{when}"
+    return f"{metric} of {about.format('as non-idealities are added')}{when}"
+
+
+def _stands_out(costs: np.ndarray, worst: int) -> bool:
+    """Whether the step `worst` of costs (step, chip) costs something, and more than each other.
+
+    Paired differences over chips, each by Student's t at 95 %, divided by the number of comparisons
+    (Bonferroni). One chip says nothing.
+    """
+    from scipy.stats import t
+
+    steps, chips = costs.shape
+    if chips < 2:
+        return False
+    ahead = costs[worst] - np.vstack([np.delete(costs, worst, axis=0), np.zeros(chips)])
+    half = t.ppf(1 - 0.025 / steps, chips - 1) * ahead.std(axis=1, ddof=1) / np.sqrt(chips)
+    return bool((ahead.mean(axis=1) > half).all())

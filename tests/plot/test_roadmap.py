@@ -96,7 +96,7 @@ def test_waterfall_steps_down_and_up_with_intervals(explained):
     assert ax.get_ylabel() == "accuracy"
     assert (
         ax.get_title()
-        == "programming costs cnn most on pcm, 1 y after programming, mean of 2 chips"
+        == "accuracy of cnn as non-idealities are added on pcm, 1 y after programming, mean of 2 chips"
     )
     assert [text.get_text() for text in ax.texts] == ["91.0 %", "-6.0 ± 3.9 pt", "+1.0 ± 0.0 pt"]
 
@@ -114,8 +114,39 @@ def test_a_change_for_the_worse_is_painted_as_one(explained, metric, better):
     down, up = (patch.get_facecolor()[:3] for patch in bars(ax)[1])
     expected = (orange, green) if better == "higher" else (green, orange)
     np.testing.assert_allclose([down, up], expected, atol=1e-2)
-    worst = "programming" if better == "higher" else "drift"
-    assert ax.get_title().startswith(f"{worst} costs")
+    assert ax.get_title().startswith(f"{metric} of cnn as")  # two chips do not settle it
+
+
+def _chips(explained, programming, drift):
+    """The same figure for chips that lose so much accuracy in each of the two steps."""
+    one = explained.isel(seed=[0] * len(programming)).assign_coords(seed=range(len(programming)))
+    steps = np.stack(
+        [
+            np.full(len(programming), 0.9),
+            0.9 - np.array(programming),
+            0.9 - np.array(programming) - drift,
+        ]
+    )
+    named = xr.DataArray(steps, dims=("step", "seed"), attrs=explained.accuracy.attrs)
+    return one.assign(accuracy=named, accuracy_low=named - 0.01, accuracy_high=named + 0.01)
+
+
+@pytest.mark.parametrize(
+    ("programming", "drift", "finding"),
+    [
+        ([0.050, 0.052, 0.049, 0.051], 0.01, "programming costs cnn most"),
+        ([0.050, 0.052, 0.049, 0.051], 0.20, "drift costs cnn most"),
+        ([0.050, 0.010, 0.090, 0.001], 0.03, "accuracy of cnn as"),
+        ([0.050, 0.052, 0.049, 0.051], 0.0505, "accuracy of cnn as"),
+        ([-0.01, -0.011, -0.012, -0.01], -0.02, "accuracy of cnn as"),
+        ([0.05], 0.01, "accuracy of cnn as"),
+    ],
+)
+def test_a_title_states_a_finding_only_where_chips_agree_on_it(
+    explained, programming, drift, finding
+):
+    ax = plot.waterfall(_chips(explained, programming, drift)).axes[0]
+    assert ax.get_title().startswith(finding)
 
 
 def test_waterfall_of_one_chip_claims_no_spread(explained):
@@ -148,7 +179,7 @@ def test_what_cannot_be_drawn_is_told_what_could():
         match=r"a Dataset without 'energy', .* cannot be drawn here; allowed: the Dataset of .*compute",
     ):
         plot.energy_breakdown(xr.Dataset())
-    with pytest.raises(TypeError, match="save takes a figure, .* not a NoneType"):
+    with pytest.raises(TypeError, match="save fig=None is not a Figure"):
         plot.save(None, "x")
     with pytest.raises(
         AttributeError, match="pimlab.plot has no 'waterfal'; did you mean 'waterfall'"

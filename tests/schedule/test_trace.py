@@ -70,7 +70,7 @@ def test_machines_are_processes(tmp_path):
 
 
 def test_what_is_no_schedule_is_refused(tmp_path):
-    with pytest.raises(TypeError, match="int is no schedule; write for example pimlab.write_trace"):
+    with pytest.raises(TypeError, match="write_trace busy=. is not a Dataset"):
         pim.write_trace(3, tmp_path / "busy.json")
     answer = pim.run(pim.load_model("digits-mlp"), pim.target("warboy"))
     with pytest.raises(TypeError, match="Dataset is no schedule"):
