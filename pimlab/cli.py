@@ -1,5 +1,6 @@
-"""What can be asked from a shell? `pimlab info | targets | run | serve |
-reproduce | cite`."""
+"""What can be asked from a shell? `pimlab info | targets | run | serve | provision | reproduce |
+cite`.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ _EPILOG = """examples:
   pimlab run model.onnx warboy --data mine.npz
   pimlab serve llama2-70b rngd --chips 8 --rate "4 Hz" --ttft "1 s" --tpot "50 ms"
   pimlab targets                                             which machines there are
+  pimlab provision farm.toml --manifests k8s           which cards, where, for which services
   pimlab cite results/roadmap.zarr                     BibTeX of every number behind a result
 """
 
@@ -30,7 +32,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"pimlab {pimlab.__version__}")
     verbs = parser.add_subparsers(
-        dest="verb", required=True, metavar="info | targets | run | serve | reproduce | cite"
+        dest="verb",
+        required=True,
+        metavar="info | targets | run | serve | provision | reproduce | cite",
     )
     _verb(verbs, "info", _info, "version, threads, and which optional parts are installed")
     _verb(verbs, "targets", _targets, "the machines known by name, with stage, causes and host")
@@ -38,6 +42,11 @@ def _parser() -> argparse.ArgumentParser:
         _verb(verbs, "run", _run, "accuracy, energy and latency of one model on one machine")
     )
     _serving(verbs)
+    _provision_arguments(
+        _verb(
+            verbs, "provision", _provision, "the farm of least cost for services, offers and clouds"
+        )
+    )
     every = _verb(
         verbs,
         "reproduce",
@@ -77,6 +86,17 @@ def _run_arguments(one: argparse.ArgumentParser) -> None:
     )
     one.add_argument(
         "--out", type=Path, default=None, help="write the Dataset to this netCDF file (.nc)"
+    )
+
+
+def _provision_arguments(farm: argparse.ArgumentParser) -> None:
+    farm.add_argument("file", help="a TOML file: offers, [[service]], [[cloud]], rules")
+    farm.add_argument(
+        "--seconds", type=float, default=60.0, help="time of the integer program (default: 60)"
+    )
+    farm.add_argument("--out", type=Path, default=None, help="write the Dataset to this .nc file")
+    farm.add_argument(
+        "--manifests", type=Path, default=None, help="write Kubernetes objects into this folder"
     )
 
 
@@ -268,6 +288,21 @@ def _cite(options: argparse.Namespace) -> None:
     except (ValueError, OSError, KeyError, RuntimeError):  # h5py has several for a damaged file
         raise ValueError(f"{options.what} is no .nc file or .zarr store that can be read") from None
     print(pimlab.cite(found))
+
+
+def _provision(options: argparse.Namespace) -> None:
+    from pimlab.farm.files import provision_file
+    from pimlab.studies.store import replace
+
+    _writable(options.out)
+    plan = provision_file(options.file, seconds=options.seconds)
+    print(f"{plan.table.to_string(max_colwidth=90)}\n")
+    print("\n".join(plan.why))
+    if options.manifests is not None:
+        files = pimlab.write_manifests(plan, options.manifests)
+        print(f"wrote {len(files)} files to {options.manifests}")
+    if options.out is not None:
+        replace(options.out, bytes(plan.answer.to_netcdf(engine="h5netcdf")))
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -12,6 +12,7 @@ from pimlab.farm.rules import Period, Rules, k_cloud
 from pimlab.farm.services import DAY, Service
 from pimlab.farm.sheet import k_perf, write_sheet
 from pimlab.farm.sites import Cloud, Rack
+from pimlab.farm.years import roadmap
 
 __all__ = [
     "DAY",
@@ -37,6 +38,7 @@ __all__ = [
     "offers",
     "pack",
     "provision",
+    "roadmap",
     "validated",
     "write_manifests",
     "write_sheet",

@@ -32,18 +32,21 @@ class Counts(NamedTuple):
     share: np.ndarray
 
 
-def counts(question: Question, program: Program, solution: Solution) -> Counts:
-    """The counts of a solution; whole numbers are rounded to whole."""
+def counts(
+    question: Question, program: Program, solution: Solution, *, whole: bool = True
+) -> Counts:
+    """The counts of a solution, rounded to whole numbers unless fractions were allowed."""
+    rounded = np.rint if whole else np.asarray
     shape = (len(question.offers), len(question.clouds), len(question.periods))
     names = [one.name for one in question.offers]
     many = (len(question.abilities), *shape[1:])
-    cards = np.rint(_read(question, program, solution, "cards", names, shape))
+    cards = rounded(_read(question, program, solution, "cards", names, shape))
     full = [[c.rack.cards(o) for c in question.clouds] for o in question.offers]
     return Counts(
         cards=cards,
-        bought=np.rint(_read(question, program, solution, "bought", names, shape)),
+        bought=rounded(_read(question, program, solution, "bought", names, shape)),
         racks=np.ceil(cards / np.array(full)[:, :, None]),
-        instances=np.rint(
+        instances=rounded(
             _read(question, program, solution, "instances", range(len(question.abilities)), many)
         ),
         share=_read(question, program, solution, "share", range(len(question.abilities)), many),

@@ -69,7 +69,7 @@ def provision(
     >>> int(plan.answer.cards.sum()) > 2
     True
     """
-    question, refused = _question(services, offers, clouds, rules, quality, abilities, objective)
+    question, refused = question_of(services, offers, clouds, rules, quality, abilities, objective)
     return solved(question, refused, gap=gap, seconds=seconds, baseline=_offers(baseline))
 
 
@@ -85,13 +85,14 @@ def solved(
     try:
         built, found = solve(question, gap=gap, seconds=seconds)
     except NoSolution as missing:
-        raise _contradiction(program(question), missing, seconds) from None
+        raise contradiction(program(question), missing, seconds) from None
     beside = _baseline(question, baseline, gap, seconds)
     again = partial(solved, refused=refused, gap=gap, seconds=seconds)
     return Farm(question, built, found, tuple(refused), beside, again)
 
 
-def _contradiction(built: Program, missing: NoSolution, seconds: float) -> ContradictionError:
+def contradiction(built: Program, missing: NoSolution, seconds: float) -> ContradictionError:
+    """The error that says why a program has no solution."""
     if not missing.proved:
         return ContradictionError(
             f"provision: no farm was found in {seconds:g} s, and none is proved to be impossible; "
@@ -129,7 +130,7 @@ def _baseline(
         return None
 
 
-def _question(
+def question_of(
     services: Sequence[Service],
     offers: Sequence[Offer | str],
     clouds: Sequence[Cloud],
@@ -138,6 +139,7 @@ def _question(
     abilities: Sequence[Ability] | None,
     objective: str,
 ) -> tuple[Question, tuple[Reason, ...]]:
+    """The checked question behind `provision`, and which offers serve which service not."""
     if objective not in OBJECTIVES:
         raise ValueError(unknown("provision objective", objective, OBJECTIVES))
     asked = _named("services", services, Service)

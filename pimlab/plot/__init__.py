@@ -7,6 +7,7 @@ from typing import Any
 from pimlab.plot.breakdown import breakdown
 from pimlab.plot.cells import cells
 from pimlab.plot.designs import designs
+from pimlab.plot.farm import farm, stage_shares, tornado
 from pimlab.plot.front import front
 from pimlab.plot.rates import energy_against_rate
 from pimlab.plot.roadmap import energy_breakdown, waterfall
@@ -28,13 +29,16 @@ __all__ = [
     "designs",
     "energy_against_rate",
     "energy_breakdown",
+    "farm",
     "front",
     "goodput_against_rate",
     "latencies",
     "operating_points",
     "save",
     "service_over_time",
+    "stage_shares",
     "timeline",
+    "tornado",
     "waterfall",
 ]
 
