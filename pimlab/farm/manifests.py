@@ -69,7 +69,14 @@ def write_manifests(
     period: str | None = None,
     images: Mapping[str, str] | None = None,
 ) -> list[Path]:
-    """Write `manifests` as one file a cloud, a Kubernetes List each; the files' paths."""
+    """Write `manifests` as one file a cloud, a Kubernetes List each; the files' paths.
+
+    >>> farm = pim.farm
+    >>> digits = farm.Service(name="digits", model="digits-mlp", rate="2 MHz", latency="1 ms")
+    >>> plan = pim.provision([digits], ["warboy"], [farm.Cloud(name="a", power="100 kW", racks=5)])
+    >>> [file.name for file in farm.write_manifests(plan, tempfile.mkdtemp())]
+    ['a.json']
+    """
     where = Path(folder)
     where.mkdir(parents=True, exist_ok=True)
     files = []

@@ -59,7 +59,7 @@ def serve(
 
     >>> times = pim.serving.single_shot({1: 1e-3, 8: 2e-3})
     >>> load = pim.serve(times, pim.serving.single_shots(rate="500 Hz", count=100))
-    >>> float(load.ttft.min()) >= 1e-3
+    >>> float(load.ttft.min()) > 0.99e-3
     True
     """
     service = service_of(machine, policy or Policy(), replicas, apart)

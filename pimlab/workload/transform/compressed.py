@@ -145,6 +145,11 @@ def compress(
     groups, "int4_g128" or "uint4_g128" with them; a pattern of "2:4" is priced where the target
     says sparsity="2:4". ValueError for an unknown method or an argument that it has no use for;
     ModelError names the layer that cannot be compressed so.
+
+    >>> small = pim.compress(pim.load_model("digits-mlp"), method="rtn", bits=4)
+    >>> npu = pim.target("warboy").in_format("int8", "int4")
+    >>> bool(pim.run(small, npu).energy.sum() > 0)
+    True
     """
     if method not in METHODS:
         raise ValueError(unknown("compress method", method, METHODS))
