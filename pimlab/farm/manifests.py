@@ -73,9 +73,10 @@ def write_manifests(
 
     >>> farm = pim.farm
     >>> digits = farm.Service(name="digits", model="digits-mlp", rate="2 MHz", latency="1 ms")
-    >>> plan = pim.provision([digits], ["warboy"], [farm.Cloud(name="a", power="100 kW", racks=5)])
+    >>> clouds = [farm.Cloud(name=name, power="100 kW", racks=5) for name in ("a", "b")]
+    >>> plan = pim.provision([digits], ["warboy", "atom"], clouds, farm.Rules(vendors=2, clouds=2))
     >>> [file.name for file in farm.write_manifests(plan, tempfile.mkdtemp())]
-    ['a.json']
+    ['a.json', 'b.json']
     """
     where = Path(folder)
     where.mkdir(parents=True, exist_ok=True)
