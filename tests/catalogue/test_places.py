@@ -179,6 +179,23 @@ def test_what_a_systolic_array_refuses_names_the_file(tmp_path, monkeypatch):
         pim.target("my-npu")
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('"2.84 us"', '"-2.84 us"', r"my-npu.*Efficiency operator=.* is outside"),
+        ("value  = 0.548", "value  = 1.548", r"my-npu.*Efficiency arrays=1.548 is outside"),
+        ('"50 W"', '"-50 W"', r"my-npu.*(tdp|limit)"),
+    ],
+)
+def test_constants_of_efficiency_outside_their_bounds_name_the_file(own, old, new, says):
+    file = own / "npu" / "my-npu.toml"
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new))
+    os.environ[catalogue.VARIABLE] = str(own)
+    with pytest.raises(CatalogueError, match=says):
+        pim.target("my-npu")
+
+
 def test_names_that_are_taken_are_refused(own):
     shutil.copy(own / "npu" / "my-npu.toml", own / "npu" / "warboy.toml")
     with pytest.raises(CatalogueError, match=r"'warboy' is taken in pimlab's own catalogue"):
