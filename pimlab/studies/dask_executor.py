@@ -7,6 +7,7 @@ from __future__ import annotations
 import ast
 import multiprocessing
 import os
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import xarray as xr
+
+from pimlab import units
 
 Points = list[tuple[str, dict[str, Any]]]
 # Dask limits BLAS and OpenMP to one thread a worker, and not Numba.
@@ -83,8 +86,13 @@ def _counted(workers: Any) -> int:
 
 def _connected(address: str) -> Any:
     from distributed import Client
+    from distributed.comm import get_address_host_port
 
     try:
+        # A client that never connected may be collected while the next one holds Dask's lock, and
+        # then waits for that lock without end; so no client is made where nobody listens.
+        place = get_address_host_port(address, strict=True)
+        socket.create_connection(place, timeout=units.seconds(_PATIENCE)).close()
         return Client(address, set_as_default=False, timeout=_PATIENCE)
     except (OSError, ValueError, TypeError) as error:
         raise ValueError(
