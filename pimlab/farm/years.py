@@ -15,6 +15,7 @@ import numpy as np
 import xarray as xr
 
 from pimlab import result
+from pimlab.arguments import typed
 from pimlab.constants import Constant
 from pimlab.farm.abilities import Ability
 from pimlab.farm.ledger import ATTRIBUTE, Counts, by_stage, counts, ledger, tokens
@@ -33,6 +34,7 @@ GROWTH = 0.15
 END = ("_low", "_high")
 
 
+@typed
 def roadmap(
     services: Sequence[Service],
     offers: Sequence[Offer | str],

@@ -29,7 +29,7 @@ def test_rates_by_hand():
     )  # fmt: skip
     found = rates(rngd, cloud)
     assert found.buy == pytest.approx(rngd.price.value + 2e6)
-    assert found.idle == pytest.approx((18 + 100) * 1.5)
+    assert found.idle == pytest.approx((38 + 100) * 1.5)
     assert found.joule == pytest.approx(180 / 3.6e6)
 
 

@@ -11,7 +11,8 @@ def test_a_machine_shows_prices_with_status_and_source(name):
     machine = pim.target(name)
     text = html(machine)
     assert name in text
-    assert "assumed" in text
+    statuses = {machine.prices[event].constant.status for event in machine.prices}
+    assert all(f"&#9679; {status}" in text for status in statuses)
     assert all(source in text for source in machine.sources)
 
 

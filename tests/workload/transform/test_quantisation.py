@@ -353,7 +353,7 @@ W, X = np.ones((8, 2), np.float32), np.ones((5, 8), np.float32)
     [
         (
             lambda: transform.gptq(W, X[:, 1:]),
-            r"gptq: calibration inputs x have shape \(5, 7\), allowed \(rows, 8\)",
+            r"gptq: calibration inputs have shape \(5, 7\), allowed \(rows, 8\)",
         ),
         (lambda: transform.awq(W * np.nan, X), "awq: weights have shape"),
         (lambda: transform.gptq(W, X, "fp8_e4m3"), "gptq format fp8_e4m3 is not an integer format"),
@@ -369,7 +369,10 @@ W, X = np.ones((8, 2), np.float32), np.ones((5, 8), np.float32)
             "wanda within 'outputs' is not known; did you mean 'output'",
         ),
         (lambda: transform.wanda(W, X, power=2), "power=2 is outside 0..1"),
-        (lambda: transform.sparse_gpt(W, X, damping=np.nan), "damping=nan is not a number"),
+        (
+            lambda: transform.sparse_gpt(W, X, damping=np.nan),
+            "damping=nan is not a positive number",
+        ),
     ],
 )
 def test_bad_input(call, text):
