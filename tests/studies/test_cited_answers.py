@@ -50,6 +50,26 @@ def plain_stream():
     )
 
 
+def digits_on():
+    """Step times of a small network, requests for it, and a bound that they keep."""
+    times = pim.serving.of_model(mlp()[0], pim.target("warboy"), batches=(1, 8))
+    return times, pim.serving.single_shots(rate="1 kHz", count=200), pim.Slo(ttft="1 s")
+
+
+def digits_farm():
+    farm = pim.farm
+    digits = farm.Service(name="digits", model="digits-mlp", rate="2 MHz", latency="1 ms")
+    clouds = [farm.Cloud(name=name, power="100 kW", racks=5) for name in ("a", "b")]
+    rules = farm.Rules(vendors=2, clouds=2)
+    return [digits], ["warboy", "atom"], clouds, rules
+
+
+def digits_years():
+    services, offers, clouds, rules = digits_farm()
+    years = [pim.farm.Period(name="2025", start=2025, end=2025, rules=rules)]
+    return pim.farm.roadmap(services, offers, clouds, years)
+
+
 LAYER = {"width": 256, "heads": 4, "hidden": 512, "context": 16}
 ANSWERS = {
     "run": lambda: pim.run(*mlp_on("hbm-pim")),
@@ -73,9 +93,21 @@ ANSWERS = {
     "schedule.schedule": lambda: busy("pcm-hermes"),
     "schedule.energy_at": lambda: pim.energy_at(busy("hbm-pim"), "1 kHz"),
     "schedule.crossings": lambda: pim.crossings([busy("warboy"), busy("hbm-pim")]),
+    "operating_points": lambda: pim.operating_points(*mlp_on("warboy")),
+    "serve": lambda: pim.serve(*digits_on()[:2]),
+    "serving.serve": lambda: pim.serving.serve(*digits_on()[:2]),
+    "serving.most_rate": lambda: pim.serving.most_rate(*digits_on()),
+    "serving.against_slo": lambda: pim.serving.against_slo(*digits_on()[:2], [digits_on()[2]]),
+    "farm.changes": lambda: pim.farm.changes(pim.provision(*digits_farm())),
+    "farm.k_perf": lambda: pim.farm.k_perf(["rngd"], ["llama3.1-8b"], [(512, 128)], [16]),
+    "farm.roadmap": digits_years,
     "dram_pim.decode_layer": lambda: pim.dram_pim.decode_layer("gddr6-aim", **LAYER),
 }
 """Public function -> a small call of it. One that is missing here fails the first test."""
+
+
+WITHOUT_SOURCES = {"farm.pack": "a user's own partitions on a user's own nodes"}
+"""Public function -> why no published number is behind its answer."""
 
 
 def public():
@@ -95,7 +127,7 @@ def returns_a_dataset(thing):
 
 def test_every_function_that_answers_is_walked():
     found = {name for name, thing in public() if returns_a_dataset(thing)}
-    assert found <= set(ANSWERS), found - set(ANSWERS)
+    assert found <= set(ANSWERS) | set(WITHOUT_SOURCES), found - set(ANSWERS)
 
 
 @pytest.mark.parametrize("name", sorted(ANSWERS))
