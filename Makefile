@@ -45,7 +45,7 @@ test-browser: $(READY) $(QUIET) chromium
 # Chromium is Debian's; only root may install it.
 chromium:
 	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
-	  && timeout 300 apt-get -q update >/dev/null && timeout 600 apt-get -q install -y --no-install-recommends chromium >/dev/null; } \
+	  && timeout 60 apt-get -q update >/dev/null && timeout 240 apt-get -q install -y --no-install-recommends chromium >/dev/null; } \
 	  || { echo "the browser's test needs Chromium: apt-get install chromium"; exit 1; }
 	@timeout 120 chromium --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --dump-dom about:blank \
 	  >/dev/null 2>&1 || { echo "Chromium is there and does not start: chromium --headless --dump-dom about:blank"; exit 1; }
