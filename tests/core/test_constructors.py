@@ -26,6 +26,7 @@ from pimlab.machine.links import link
 from pimlab.machine.protocol import MacOp, Range, VectorOp
 from pimlab.machine.streamed import Streamed
 from pimlab.machine.wrapped import Wrapped
+from pimlab.npu import Command, Sequencer, tensor_dma
 from pimlab.plan import planned
 from pimlab.roadmap import study
 from pimlab.values import Value
@@ -87,6 +88,9 @@ def _examples():
     yield planned(model, pimlab.target("hbm-pim"))
     yield pimlab.place(model, [pimlab.target("warboy")])
     yield pimlab.offer("rngd")
+    stream = Sequencer(loops=((4, 256), (256, 1)), packet=256)
+    yield Command(source="hbm", target="dm", read=stream, write=stream)
+    yield tensor_dma("rngd")
     yield pimlab.farm.Service(name="digits", model="digits-mlp", rate="1 kHz", latency="1 ms")
 
 
