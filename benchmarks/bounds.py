@@ -10,7 +10,11 @@ RATIO = {
     "fp16.matmul.sequential": 6.0,
     "accumulate.chunks fp16 by 32": 8.0,
     "accumulate.chunks bf16 by 32": 8.0,
-    "noisy read, 256-row tiles": 4.0,
+    "noisy read, batch 1": 12.0,
+    "noisy read, batch 64": 4.5,
+    "read by bits, batch 1": 200.0,
+    "read of 4 x 2-bit weights, 8 x 1-bit inputs, batch 1": 200.0,
+    "noisy read, 256-row tiles": 3.0,
     "noisy read, one sigma": 2.5,
     "read of 4 x 2-bit weights, 8 x 1-bit inputs": 60.0,
 }

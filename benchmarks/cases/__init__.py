@@ -34,6 +34,8 @@ class Case:
     rtol: float = 0.0
     atol: float = 0.0
     gemm: tuple[int, int, int] | None = None
+    times: int = 1
+    """How many products of that shape one run makes."""
     covers: tuple[str, ...] = ()
     """Kernel names "module.function" this case exercises."""
 

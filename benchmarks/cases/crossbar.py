@@ -10,6 +10,7 @@ from pimlab.analog import ADC, DAC, Crossbar, Slices, device
 from pimlab.analog.devices import GaussianReadNoise
 from pimlab.kernels import crossbar as fast
 from pimlab.kernels.panels import WIDTH
+from pimlab.keys import Key
 from pimlab.reference import crossbar as slow
 
 _SHAPE = {"tiny": (1, 3), "small": (6, 33), "large": (1024, 1024)}
@@ -157,6 +158,10 @@ def _one_sigma():
     return Crossbar(cell=cell, dac=DAC(bits=8), adc=ADC(bits=8))
 
 
+def _bit_serial():
+    return _hermes().but(dac=DAC(bits=9, encoding="bit serial"), compensation=None)
+
+
 def _sliced():
     return (
         _hermes()
@@ -177,6 +182,34 @@ def _one_thread(programmed, x):
         return programmed.matmul(x, 0)
     finally:
         numba.set_num_threads(before)
+
+
+_DECODED = 64
+"""Inputs that come one by one: noise that is held for 64 reads is drawn anew among them."""
+
+
+def _one_by_one(programmed, x):
+    rows = (programmed.matmul(x[i : i + 1], Key(seed=0).rows(i)) for i in range(len(x)))
+    return np.concatenate(list(rows))
+
+
+def _few(machine, batch):
+    def make(rng, size):
+        programmed, x = _read(machine)(rng, size)
+        return programmed, x[:batch]
+
+    return make
+
+
+def _decoding(machine):
+    """Inputs that come one by one, as when text is decoded; at once they give the same bits."""
+    return Case(
+        _one_by_one,
+        lambda programmed, x: programmed.matmul(x, 0),
+        _few(machine, _DECODED),
+        gemm=(1, 1024, 1024),
+        times=_DECODED,
+    )
 
 
 def _whole(machine):
@@ -268,6 +301,15 @@ CASES = {
     "activity": Case(
         _into(fast.activity, len), slow.activity, _codes, rtol=1e-6, covers=("crossbar.activity",)
     ),
+    "noisy read, batch 1": _decoding(_hermes),
+    "noisy read, batch 64": Case(
+        lambda programmed, x: programmed.matmul(x, 0),
+        _one_thread,
+        _few(_hermes, 64),
+        gemm=(64, 1024, 1024),
+    ),
+    "read by bits, batch 1": _decoding(_bit_serial),
+    "read of 4 x 2-bit weights, 8 x 1-bit inputs, batch 1": _decoding(_sliced),
     "noisy read, 256-row tiles": _whole(_hermes),
     "noisy read, one sigma": _whole(_one_sigma),
     "read of 4 x 2-bit weights, 8 x 1-bit inputs": _whole(_sliced),

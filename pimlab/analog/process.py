@@ -64,17 +64,17 @@ class History:
     key: Key
     first: int
 
-    @property
+    @cached_property
     def white(self) -> np.float32:
         """Share of the variance that is drawn in every read (unit 1)."""
         return np.float32(max(1.0 - sum(share for _, share in self.parts), 0.0))
 
-    @property
+    @cached_property
     def amplitudes(self) -> np.ndarray:
         """float32, shape (parts,): standard deviation of each part, relative to the whole."""
         return np.sqrt([share for _, share in self.parts], dtype=np.float32)
 
-    @property
+    @cached_property
     def lasting(self) -> int:
         """Index of the first part that is held long. Counted from 0, unit: parts."""
         return sum(hold < LONG for hold, _ in self.parts)

@@ -29,6 +29,10 @@ from pimlab.keys import Key
 
 _ROWS = 96
 """Rows of a block, all steps together: inputs and sums of a tile stay in a core's cache."""
+_FEW = 8
+"""Rows of a block below which noise that is held for a short time is added to the conductances
+once and kept: drawing it again for each row of a decoding step took 1.1 of its 1.7 ms.
+"""
 _ADC_LANE = 1 << 20
 """Where the counters of converter noise start, above those of any tile."""
 _NOTHING = np.zeros((0, 0), np.float32)
@@ -115,8 +119,12 @@ class Reader:
     """None: drivers without errors."""
     parts: tuple[Part, ...] = ()
     first: int = 0
-    _kept: dict[int, tuple[object, np.ndarray]] = field(default_factory=dict, repr=False)
-    """Lane -> (what it holds for, panels) of conductances with the noise that is held long."""
+    _kept: dict[tuple[int, bool], tuple[object, np.ndarray]] = field(
+        default_factory=dict, repr=False
+    )
+    """(lane, held long) -> (what it holds for, panels) of conductances with the noise of the parts
+    that are held long; and with that of all parts, where reads come one by one.
+    """
 
     @property
     def drive(self) -> np.float32:
@@ -247,26 +255,20 @@ class Reader:
         third, lasting = np.empty_like(current), np.zeros_like(current)
         panels.product(at.squares * at.driven, tile.rows.start, tile.third, third)
         if at.history.parts:
-            self._disturbed(np.zeros_like(tile.mean), tile, lane, lasting, at, past, keep=False)
+            self._disturbed(np.zeros_like(tile.mean), tile, lane, lasting, at, past)
         crossbar.add_skewed_noise(
             current, variance, third, lasting, at.history.white, *self._address(lane, at)
         )
 
     def _disturbed(
-        self,
-        mean: np.ndarray,
-        tile: Tile,
-        lane: int,
-        out: np.ndarray,
-        at: Block,
-        past: Words,
-        keep: bool = True,
+        self, mean: np.ndarray, tile: Tile, lane: int, out: np.ndarray, at: Block, past: Words
     ) -> None:
         """Product with `mean` and the noise of its cells that outlasts a read."""
-        parts, lasting = at.history.amplitudes, at.history.lasting
-        if lasting < parts.size:
-            mean = self._standing(mean, tile, lane, at, past, keep)
-        if lasting:
+        short = slice(at.history.lasting)
+        mean = self._standing(mean, tile, lane, at, past, long=True)
+        if self._keeps(lane, at, past, short):
+            mean = self._standing(mean, tile, lane, at, past, long=False)
+        elif short.stop:
             crossbar.disturbed_product(
                 at.driven,
                 tile.rows.start,
@@ -274,34 +276,47 @@ class Reader:
                 tile.variance,
                 *past,
                 lane,
-                at.segments[:lasting],
-                parts[:lasting],
+                at.segments[short],
+                at.history.amplitudes[short],
                 out,
             )
-        else:
-            panels.product(at.driven, tile.rows.start, mean, out)
+            return
+        panels.product(at.driven, tile.rows.start, mean, out)
+
+    def _keeps(self, lane: int, at: Block, past: Words, short: slice) -> bool:
+        """Whether conductances with the noise held for a short time are worth keeping: the same
+        cells are read row by row, or have been.
+        """
+        if not short.stop:
+            return False
+        kept = self._kept.get((lane, False))
+        same = kept is not None and kept[0] == (past, at.segments.tobytes())
+        return same or len(at.driven) <= _FEW
 
     def _standing(
-        self, mean: np.ndarray, tile: Tile, lane: int, at: Block, past: Words, keep: bool
+        self, mean: np.ndarray, tile: Tile, lane: int, at: Block, past: Words, long: bool
     ) -> np.ndarray:
-        """`mean` with the noise that is held long, kept until it changes."""
-        lasting = at.history.lasting
-        token = (past, at.segments[lasting:].tobytes())
-        kept = self._kept.get(lane)
-        if keep and kept is not None and kept[0] == token:
+        """`mean` with the noise of the parts that are held long (or short), kept until it changes.
+        Those held for a short time are added to the others, so they depend on all segments.
+        """
+        parts = slice(at.history.lasting, None) if long else slice(at.history.lasting)
+        if not at.segments[parts].size:
+            return mean
+        token = (past, (at.segments[parts] if long else at.segments).tobytes())
+        kept = self._kept.get((lane, long))
+        if kept is not None and kept[0] == token:
             return kept[1]
         out = np.empty_like(mean)
         crossbar.disturbed(
             mean,
             tile.variance,
             *past,
-            lane + 2**20,  # apart from the parts that are held for a short time
-            at.segments[lasting:],
-            at.history.amplitudes[lasting:],
+            lane + 2**20 * long,  # apart from the parts that are held for a short time
+            at.segments[parts],
+            at.history.amplitudes[parts],
             out,
         )
-        if keep:
-            self._kept[lane] = (token, out)
+        self._kept[lane, long] = (token, out)
         return out
 
     def _solved(self, tile: Tile, lane: int, current: np.ndarray, at: Block, past: Words) -> None:

@@ -128,3 +128,26 @@ def test_noise_before_anything_has_accumulated_is_white():
     assert spectrum(0.0, READ, 5e-7) == ()
     assert History((), Key(seed=0), 5).until(3) >= FOREVER
     assert History((), Key(seed=0), 5).white == 1
+
+
+@pytest.mark.parametrize("process", ["spectrum", "frozen"])
+@pytest.mark.parametrize("at", [0.0, YEAR])
+def test_reads_one_by_one_are_those_of_a_batch(process, at):
+    """Short-lived noise is kept where reads come one by one, and drawn in passing in a batch."""
+    cell = PCM.but(read_noise=PCM.read_noise.but(process=process))
+    rng = np.random.default_rng(4)
+    w, x = (rng.standard_normal(shape).astype(np.float32) for shape in ((40, 20), (150, 40)))
+    programmed, key = Crossbar(rows=24, cell=cell).program(w, 0), Key(seed=2)
+    single = [programmed.matmul(x[i : i + 1], key.rows(i), at=at) for i in range(len(x))]
+    np.testing.assert_array_equal(np.concatenate(single), programmed.matmul(x, key, at=at))
+
+
+def test_a_long_walk_of_single_reads_draws_what_lasts_once_a_hold(monkeypatch):
+    from pimlab.kernels import crossbar
+
+    drawn, plain = [], crossbar.disturbed
+    monkeypatch.setattr(crossbar, "disturbed", lambda *a: drawn.append(len(a[5])) or plain(*a))
+    programmed, x = Crossbar(cell=PCM).program(np.eye(8, dtype=np.float32)), np.ones((1, 8))
+    for row in range(200):
+        programmed.matmul(x.astype(np.float32), Key(seed=2).rows(row), at=YEAR)
+    assert len(drawn) <= 6
