@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -79,9 +79,16 @@ def entry(kind: str, name: str) -> Entry:
     """The constants of `<kind>/<name>.toml` of the catalogue, or of one's own; ValueError with the
     nearest name when there is none. Each has its unit.
     """
+    if places.published(kind, name):
+        return _published(kind, name)
     found = places.place(kind, name)
-    shown = str(found) if isinstance(found, Path) and (kind, name) in places.own() else ""
-    return _parsed(shown or f"{kind}/{name}", places.text(found), places.state() if shown else "")
+    return _parsed(str(found), places.text(found), places.state())
+
+
+@cache
+def _published(kind: str, name: str) -> Entry:
+    """An entry of the package, whose files do not change while it runs."""
+    return parse(f"{kind}/{name}", places.text(places.root() / kind / f"{name}.toml"))
 
 
 @lru_cache(maxsize=512)

@@ -41,6 +41,13 @@ def names(kind: str) -> tuple[str, ...]:
     return tuple(sorted({*_published()[kind], *(name for room, name in own() if room == kind)}))
 
 
+def published(kind: str, name: str) -> bool:
+    """Whether an entry is the package's, without reading any file; False for an unknown one."""
+    if paths():
+        own()  # refuses files that take a name of the package
+    return name in _published().get(kind, ())
+
+
 def place(kind: str, name: str) -> Traversable:
     """The file of an entry; ValueError with the nearest name when there is none."""
     if name not in names(kind):
@@ -49,6 +56,7 @@ def place(kind: str, name: str) -> Traversable:
     return root() / kind / f"{name}.toml" if mine is None else mine
 
 
+@lru_cache(maxsize=1)
 def root() -> Traversable:
     """The package's own folder."""
     return resources.files(__package__)

@@ -28,6 +28,7 @@ def nodes() -> tuple[float, ...]:
     )
 
 
+@lru_cache(maxsize=4096)
 def relative_energy(node: float, voltage: float) -> float:
     """Energy of one operation at `node` (nm) and supply `voltage` (V), in the polynomials'
     arbitrary unit.
