@@ -77,6 +77,8 @@ WORDS = {
     "replica": Word("1", "replica that reads the prompt of a request; -1: refused"),
     "preempted": Word("1", "times that a request had to give way"),
     "reused": Word("1", "prompt tokens found in the prefix cache"),
+    "rounds": Word("1", "steps of decoding of a request, guesses of a draft checked in each"),
+    "round_tokens": Word("1", "tokens that a round of guesses and its check gave, on average"),
     "good": Word("1", "whether a request keeps every bound of the SLO"),
     "goodput": Word("1/s", "requests a second that keep every bound of the SLO"),
     "token_rate": Word("1/s", "output tokens a second"),

@@ -16,7 +16,8 @@ from pimlab.serving.bounds import Apart, Service
 from pimlab.serving.loop import started
 from pimlab.serving.policy import Policy
 from pimlab.serving.requests import Requests
-from pimlab.serving.step_times import StepTimes
+from pimlab.serving.speculation import Speculation
+from pimlab.serving.step_times import StepTimes, single_shot
 
 SIZES = {"tiny": (12, 2), "small": (80, 3), "large": (20_000, 8)}
 
@@ -68,9 +69,12 @@ def _requests(rng, count):
 def _state(policy, apart):
     def make(rng, size):
         count, replicas = SIZES[size]
+        how = policy
+        if policy.speculation is not None:
+            how = policy.but(speculation=policy.speculation.but(draft=_times(rng, 72)))
         times, requests = _times(rng, 72), _requests(rng, count)
         decoders = Apart(times=_times(rng, 64), replicas=2, link=SLOW) if apart else None
-        return (*started(requests, Service(times, replicas, policy, decoders)), np.inf)
+        return (*started(requests, Service(times, replicas, how, decoders)), np.inf)
 
     return make
 
@@ -78,18 +82,25 @@ def _state(policy, apart):
 def _run(function):
     def run(*state):
         function(*state)
-        answers, clock, counts, sums = state[1], *state[8:11]
+        answers, clock, counts, sums = state[1], *state[9:12]
         return (*answers, clock, counts, sums)
 
     return run
 
 
 SLOW = link("pcie4-x16")
+GUESSES = Speculation(draft=single_shot({1: 1.0}), ahead=3, acceptance=0.7)
 POLICIES = {
     "": (Policy(batch=4, tokens=16, page=4), False),
     " whole prompts": (Policy(batch=4, tokens=16, page=4, mixed=False, queue=5), False),
     " swapping": (Policy(batch=6, tokens=24, page=2, router="prefix aware", swap=SLOW), False),
     " in turn": (Policy(batch=6, tokens=9, page=8, prefixes=False, router="round robin"), False),
+    " speculating": (Policy(batch=4, tokens=20, page=4, speculation=GUESSES), False),
+    " speculating whole": (
+        Policy(batch=4, tokens=16, page=2, mixed=False, swap=SLOW, speculation=GUESSES),
+        False,
+    ),
+    " speculating apart": (Policy(batch=3, tokens=12, page=4, speculation=GUESSES), True),
     " apart": (Policy(batch=4, tokens=16, page=4, router="prefix aware"), True),
     " apart whole": (Policy(batch=4, tokens=8, page=4, mixed=False, router="round robin"), True),
 }

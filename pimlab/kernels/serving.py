@@ -8,6 +8,9 @@ last: Kwon et al., vLLM, SOSP 2023; prompts in parts: Agrawal et al., Sarathi-Se
 the end of a step every sequence whose cache holds all of its tokens gives its next token. With
 replicas apart (Zhong et al., DistServe, OSDI 2024) a prompt's cache then crosses a link.
 
+Where a draft model guesses ahead (Leviathan et al., ICML 2023), a decoding sequence takes a token
+and all guesses behind it in a step, and gives as many tokens as hold, and one.
+
 Times are sums and maxima of what is given, so the plain twin gives the same bits. All state is in
 arrays: a run can stop at any time and go on.
 """
@@ -17,6 +20,7 @@ from __future__ import annotations
 import numpy as np
 
 from pimlab.kernels.jit import lean
+from pimlab.kernels.philox import block
 from pimlab.kernels.serving_state import (
     ABSENT,
     DECODES,
@@ -192,6 +196,13 @@ def _preempt(load, answers, progress, fleet, prefixes, rules, r):
 
 
 @lean
+def _decodes(load, progress, i):
+    """Whether all but the last token that sequence i gave are in the cache."""
+    behind = load.prompt[i] + progress.generated[i] - progress.computed[i]
+    return behind == 1 and progress.generated[i] > 0
+
+
+@lean
 def _grant(load, answers, progress, fleet, prefixes, rules, r):
     """Grant tokens to the running sequences of replica r, preempting the last where pages lack:
     (tokens left, s of swapping, whether anyone was preempted).
@@ -200,6 +211,8 @@ def _grant(load, answers, progress, fleet, prefixes, rules, r):
     while place < fleet.count[r]:
         i = fleet.running[r, place]
         need = load.prompt[i] + progress.generated[i] - progress.computed[i]
+        if _decodes(load, progress, i):
+            need += rules.ahead
         new = min(need, left)
         while place < fleet.count[r] and not _hold(
             progress, fleet, prefixes, rules, r, i, progress.computed[i] + new
@@ -223,10 +236,13 @@ def _admit(load, answers, progress, fleet, prefixes, rules, r, left, now):
             found, unused = _matched(load, prefixes, rules, r, i)
         computed = progress.computed[i] + found * rules.block
         need = load.prompt[i] + progress.generated[i]
-        new = need - computed if not rules.mixed else min(need - computed, left)
+        whole = not rules.mixed
+        if _decodes(load, progress, i):
+            need, whole = need + rules.ahead, True
+        new = need - computed if whole else min(need - computed, left)
         pages = -(-need // rules.page) - found * each
         room = fleet.free[r] + (prefixes.unused[r] - unused) * each
-        if pages > room or (new > left and prompts > 0):
+        if pages > room or (new > left and (prompts > 0 or rules.mixed)):
             break
         _take_first(fleet.queue, progress.behind, r)
         fleet.waiting[r] -= 1
@@ -275,9 +291,9 @@ def _charge(load, answers, progress, fleet, tables, r, moving, cost):
     for i in fleet.running[r, : fleet.count[r]]:
         new = progress.granted[i]
         tokens += new
-        if new == 1 and progress.generated[i] > 0:
+        if new > 0 and _decodes(load, progress, i):
             decoding += 1
-            contexts += progress.computed[i] + 1
+            contexts += progress.computed[i] + new
         elif new > 0:
             across(
                 tables.queries, tables.behind, tables.prompt, new, progress.computed[i] + new, part
@@ -298,18 +314,78 @@ def _charge(load, answers, progress, fleet, tables, r, moving, cost):
         looks[c] /= max(contexts, 1)
     for i in fleet.running[r, : fleet.count[r]]:
         new, seen = progress.granted[i], 0
-        if new == 1 and progress.generated[i] > 0:
-            seen = progress.computed[i] + 1
+        if new > 0 and _decodes(load, progress, i):
+            seen = progress.computed[i] + new
         for c in range(COLUMNS):
             answers.spent[i, c] += new * rest[c] + seen * looks[c]
     return tokens
 
 
 @lean
-def _start(load, answers, progress, fleet, prefixes, tables, rules, r, now, cost):
+def _charge_draft(load, answers, progress, fleet, drafts, rules, r, cost):
+    """Add to cost[0] what the draft does in a step, and deal it out: it reads prompts, each its own
+    attention, the rest by tokens; then it guesses `ahead` tokens, dealt out evenly.
+    """
+    total, rest, looks, part = cost[0], cost[1], cost[2], cost[3]
+    prompts, decoding, contexts = 0, 0, 0
+    for i in fleet.running[r, : fleet.count[r]]:
+        new = progress.granted[i]
+        if new > 0 and _decodes(load, progress, i):
+            decoding += 1
+            contexts += progress.computed[i]
+        elif new > 0:
+            prompts += new
+            across(
+                drafts.queries, drafts.behind, drafts.prompt, new, progress.computed[i] + new, part
+            )
+            for c in range(COLUMNS):
+                total[c] += part[c]
+                answers.spent[i, c] += part[c]
+    rest[:] = 0.0
+    looks[:] = 0.0
+    if prompts > 0:
+        along(drafts.tokens, drafts.rest, prompts, rest)
+    if decoding > 0:
+        mean = contexts / decoding + (rules.ahead + 1) / 2
+        along(drafts.tokens, drafts.rest, decoding, part)
+        across(drafts.batch, drafts.context, drafts.decode, decoding, mean, looks)
+        for c in range(COLUMNS):
+            looks[c] = rules.ahead * (looks[c] + part[c])
+    for c in range(COLUMNS):
+        total[c] += rest[c] + looks[c]
+        rest[c] /= max(prompts, 1)
+        looks[c] /= max(decoding, 1)
+    for i in fleet.running[r, : fleet.count[r]]:
+        new = progress.granted[i]
+        if new > 0:
+            decodes = _decodes(load, progress, i)
+            for c in range(COLUMNS):
+                answers.spent[i, c] += looks[c] if decodes else new * rest[c]
+
+
+@lean
+def _accepted(rules, i, given):
+    """How many guesses of request i hold after it gave so many tokens: the first k hold with
+    probability acceptance^k. Drawn by Philox from (request, tokens), so that nothing else matters.
+    """
+    row, k0, k1 = np.uint64(i), np.uint64(rules.key[0]), np.uint64(rules.key[1])
+    low, high = row & np.uint64(0xFFFFFFFF), row >> np.uint64(32)
+    w0, w1, _, _ = block(np.uint64(given), low, np.uint64(0), high, k0, k1)
+    drawn = (np.float64(w0 >> np.uint64(5)) * 2.0**26 + np.float64(w1 >> np.uint64(6))) * 2.0**-53
+    held, least = 0, rules.acceptance
+    while held < rules.ahead and drawn < least:
+        held += 1
+        least *= rules.acceptance
+    return held
+
+
+@lean
+def _start(load, answers, progress, fleet, prefixes, tables, drafts, rules, r, now, cost):
     """Begin a step of replica r, if anyone can take part."""
     moving = _schedule(load, answers, progress, fleet, prefixes, rules, r, now)
     if _charge(load, answers, progress, fleet, tables, r, moving, cost) > 0:
+        if rules.ahead > 0:
+            _charge_draft(load, answers, progress, fleet, drafts, rules, r, cost)
         fleet.end[r] = now + cost[0, 0]
         fleet.watts[r] = cost[0, 1] / cost[0, 0] if cost[0, 0] > 0 else 0.0
 
@@ -321,14 +397,18 @@ def _finish_step(load, answers, progress, fleet, prefixes, rules, r, now):
     """
     kept, done = 0, 0
     for i in fleet.running[r, : fleet.count[r]]:
-        new = progress.granted[i]
+        new, given, stays = progress.granted[i], 1, True
         progress.granted[i] = 0
+        if new > 0 and rules.ahead > 0 and _decodes(load, progress, i):
+            given += _accepted(rules, i, progress.generated[i])
+            given = new = min(given, load.output[i] - progress.generated[i])
+            answers.rounds[i] += 1
         progress.computed[i] += new
-        stays = True
-        if new > 0 and progress.computed[i] == load.prompt[i] + progress.generated[i]:
+        due = load.prompt[i] + progress.generated[i] + given - 1
+        if new > 0 and progress.computed[i] == due:
             if rules.prefix:
                 _publish(load, progress, fleet, prefixes, rules, r, i)
-            progress.generated[i] += 1
+            progress.generated[i] += given
             if progress.generated[i] == 1:
                 answers.token[i] = now
             if progress.generated[i] == load.output[i]:
@@ -443,6 +523,7 @@ def advance(
     prefixes,
     tables,
     decoders,
+    drafts,
     rules,
     clock,
     counts,
@@ -453,9 +534,10 @@ def advance(
     """Run the service on to `until` (s), or until everything is answered.
 
     load, answers, progress, fleet, prefixes, rules : as their classes say.  tables, decoders : step
-    costs of replicas, and of those that decode only.  clock : float64 (1,), s, the time; counts :
-    int64 (3,), requests that arrived, were answered, were refused; sums : float64 (4,), added to;
-    all written.  cost : float64 (4, COLUMNS), room for the costs of a step.
+    costs of replicas, and of those that decode only; drafts : of the model that guesses ahead.
+    clock : float64 (1,), s, the time; counts : int64 (3,), requests that arrived, were answered,
+    were refused; sums : float64 (4,), added to; all written.  cost : float64 (4, COLUMNS), room
+    for the costs of a step.
     """
     while True:
         now = _next(load, progress, fleet, counts[0])
@@ -469,4 +551,4 @@ def advance(
         for r in range(fleet.role.size):
             if not np.isfinite(fleet.end[r]) and (fleet.count[r] > 0 or fleet.waiting[r] > 0):
                 own = decoders if fleet.role[r] == DECODES else tables
-                _start(load, answers, progress, fleet, prefixes, own, rules, r, now, cost)
+                _start(load, answers, progress, fleet, prefixes, own, drafts, rules, r, now, cost)

@@ -46,7 +46,8 @@ class Answers(NamedTuple):
     gave its first token and its last (NaN until then); spent : float64 (n, COLUMNS), its share of
     every step; replica : int32 (n,), who read its prompt (-1: refused); preempted : int32 (n,),
     times it had to give way; reused : int32 (n,), prompt tokens found in the prefix cache; moved :
-    int64 (n,), tokens of cache that went to the host's memory or came back.
+    int64 (n,), tokens of cache that went to the host's memory or came back; rounds : int32 (n,),
+    steps of decoding (empty where no draft guesses ahead).
     """
 
     begun: np.ndarray
@@ -57,6 +58,7 @@ class Answers(NamedTuple):
     preempted: np.ndarray
     reused: np.ndarray
     moved: np.ndarray
+    rounds: np.ndarray
 
 
 class Progress(NamedTuple):
@@ -130,6 +132,8 @@ class Rules(NamedTuple):
     prefixes are kept; block : tokens of a block; each : pages of it.  queue : requests that may
     wait at a replica.  router.  swap : s a token to or from the host's memory; below 0: a preempted
     request computes its cache again.  delay, send : s, and s a token, of the link between replicas.
+    ahead : tokens that a draft guesses in a round, 0 without one; acceptance : probability that a
+    guess holds; key : the two words of Philox behind it.
     """
 
     page: int
@@ -144,3 +148,6 @@ class Rules(NamedTuple):
     swap: float
     delay: float
     send: float
+    ahead: int
+    acceptance: float
+    key: tuple[int, int]

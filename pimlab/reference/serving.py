@@ -19,6 +19,7 @@ from pimlab.kernels.serving_state import (
     ROUND_ROBIN,
     RUNNING,
 )
+from pimlab.reference import philox
 from pimlab.reference.step_times import across, along
 
 COLUMNS = 5
@@ -32,6 +33,7 @@ class _Request:
         self.prompt, self.output = int(load.prompt[i]), int(load.output[i])
         self.blocks = [int(b) for b in load.blocks[load.first[i] : load.first[i + 1]]]
         self.computed = self.generated = self.granted = self.pages = self.preempted = self.moved = 0
+        self.rounds = 0
         self.held: list[int] = []
         self.cache, self.ready, self.replica, self.reused = "here", np.nan, -1, 0
         self.begun = self.token = self.finish = np.nan
@@ -44,17 +46,17 @@ class _Request:
 
     @property
     def decodes(self):
-        """Whether the tokens granted are one that it gave itself."""
-        return self.granted == 1 and self.generated > 0
+        """Whether all but the last token that it gave are in its cache."""
+        return self.need - self.computed == 1 and self.generated > 0
 
 
 class _Replica:
     """One replica: its queue, its batch, its pages, and blocks in the order of their last use."""
 
-    def __init__(self, number, fleet, tables, rules):
+    def __init__(self, number, fleet, tables, drafts, rules):
         self.number, self.role = number, int(fleet.role[number])
         self.pages = self.free = int(fleet.pages[number])
-        self.tables, self.rules = tables, rules
+        self.tables, self.drafts, self.rules = tables, drafts, rules
         self.queue, self.running, self.outgoing = [], [], []
         self.users: OrderedDict[int, int] = OrderedDict()
         self.work, self.end, self.link, self.watts = 0, np.inf, 0.0, 0.0
@@ -134,7 +136,8 @@ class _Replica:
         """(tokens left, seconds of moving, whether anyone was preempted)."""
         left, moving, short = self.rules.tokens, 0.0, False
         for one in list(self.running):
-            new = min(one.need - one.computed, left)
+            ahead = self.rules.ahead if one.decodes else 0
+            new = min(one.need + ahead - one.computed, left)
             while one in self.running and not self.hold(one, one.computed + new):
                 moving += self.preempt()
                 short = True
@@ -150,11 +153,13 @@ class _Replica:
             one = self.queue[0]
             found = self.matched(one) if one.cache == "here" else []
             computed = one.computed + len(found) * self.rules.block
-            new = one.need - computed
-            new = min(new, left) if self.rules.mixed else new
+            need = one.need + (self.rules.ahead if one.decodes else 0)
+            new = need - computed
+            new = min(new, left) if self.rules.mixed and not one.decodes else new
             others = len([b for b in self.unused if b not in found])
-            pages = -(-one.need // self.rules.page) - len(found) * self.block
-            if pages > self.free + others * self.block or (new > left and prompts > 0):
+            pages = -(-need // self.rules.page) - len(found) * self.block
+            too_long = new > left and (prompts > 0 or self.rules.mixed)
+            if pages > self.free + others * self.block or too_long:
                 break
             self.running.append(self.queue.pop(0))
             self.use(found)
@@ -196,18 +201,50 @@ class _Replica:
         along(t.tokens, t.rest, tokens, rest)
         rest[0] += moving
         if decoding:
-            contexts = sum(one.computed + 1 for one in decoding)
+            contexts = sum(one.computed + one.granted for one in decoding)
             mean = contexts / len(decoding)
             across(t.batch, t.context, t.decode, len(decoding), mean, looks)
         for one in granted:
-            seen = one.computed + 1 if one.decodes else 0
+            seen = one.computed + one.granted if one.decodes else 0
             one.spent += one.granted * (rest / tokens) + seen * (looks / max(contexts, 1))
         return total + (rest + looks)
+
+    def charge_draft(self, total):
+        """`total` with what the draft does, dealt out as well."""
+        t, granted = self.drafts, [one for one in self.running if one.granted > 0]
+        decoding = [one for one in granted if one.decodes]
+        reading = [one for one in granted if not one.decodes]
+        rest, looks, part = np.zeros(COLUMNS), np.zeros(COLUMNS), np.empty(COLUMNS)
+        for one in reading:
+            across(t.queries, t.behind, t.prompt, one.granted, one.computed + one.granted, part)
+            total = total + part
+            one.spent += part
+        prompts, ahead = sum(one.granted for one in reading), self.rules.ahead
+        if reading:
+            along(t.tokens, t.rest, prompts, rest)
+        if decoding:
+            mean = sum(one.computed for one in decoding) / len(decoding) + (ahead + 1) / 2
+            along(t.tokens, t.rest, len(decoding), part)
+            across(t.batch, t.context, t.decode, len(decoding), mean, looks)
+            looks = ahead * (looks + part)
+        for one in granted:
+            mine = looks / len(decoding) if one.decodes else one.granted * (rest / prompts)
+            one.spent += mine
+        return total + (rest + looks)
+
+    def accepted(self, one):
+        """How many guesses hold: as many as powers of the acceptance lie above one number."""
+        counter = [one.generated, one.number % 2**32, 0, one.number >> 32]
+        words = philox.block(np.array(counter), *self.rules.key).astype(np.int64)
+        drawn = ((words[0] >> 5) * 2**26 + (words[1] >> 6)) * 2.0**-53
+        powers = np.cumprod([self.rules.acceptance] * self.rules.ahead)
+        return int((drawn < powers).sum())
 
     def start(self, now):
         """Begin a step, if anyone can take part."""
         total = self.charge(self.schedule(now))
         if total is not None:
+            total = self.charge_draft(total) if self.rules.ahead else total
             self.end = now + total[0]
             self.watts = total[1] / total[0] if total[0] > 0 else 0.0
 
@@ -216,21 +253,24 @@ class _Replica:
         running, done = self.running, []
         self.running, self.end, self.watts = [], np.inf, 0.0
         for one in running:
-            new, one.granted = one.granted, 0
+            new, given, one.granted = one.granted, 1, 0
+            if new > 0 and self.rules.ahead and one.decodes:
+                given = new = min(1 + self.accepted(one), one.output - one.generated)
+                one.rounds += 1
             one.computed += new
             stays = True
-            if new > 0 and one.computed == one.need:
-                stays = self.answer(one, now)
+            if new > 0 and one.computed == one.need + given - 1:
+                stays = self.answer(one, given, now)
                 done += [] if np.isnan(one.finish) else [one]
             if stays:
                 self.running.append(one)
         return done
 
-    def answer(self, one, now):
-        """It gives a token; whether it goes on here."""
+    def answer(self, one, given, now):
+        """It gives tokens; whether it goes on here."""
         if self.rules.prefix:
             self.publish(one)
-        one.generated += 1
+        one.generated += given
         one.token = now if one.generated == 1 else one.token
         if one.generated == one.output:
             one.finish = now
@@ -304,6 +344,7 @@ def advance(
     prefixes,
     tables,
     decoders,
+    drafts,
     rules,
     clock,
     counts,
@@ -317,7 +358,7 @@ def advance(
     assert (counts[0], until) == (0, np.inf)
     requests = [_Request(i, load) for i in range(load.arrival.size)]
     replicas = [
-        _Replica(r, fleet, decoders if fleet.role[r] == DECODES else tables, rules)
+        _Replica(r, fleet, decoders if fleet.role[r] == DECODES else tables, drafts, rules)
         for r in range(fleet.role.size)
     ]
     turn = [0, 0]
@@ -336,4 +377,5 @@ def advance(
                 replica.start(now)
     for i, one in enumerate(requests):
         for name in answers._fields:
-            getattr(answers, name)[i] = getattr(one, name)
+            if getattr(answers, name).size:
+                getattr(answers, name)[i] = getattr(one, name)

@@ -9,6 +9,7 @@ from pimlab.serving.goodput import against_slo, most_rate
 from pimlab.serving.policy import ROUTERS, Policy, Slo
 from pimlab.serving.requests import Requests
 from pimlab.serving.serve import serve
+from pimlab.serving.speculation import Speculation
 from pimlab.serving.step_times import StepTimes, measured, of_model, of_plan, single_shot
 from pimlab.serving.traces import TRACES, load_requests
 
@@ -20,6 +21,7 @@ __all__ = [
     "Policy",
     "Requests",
     "Slo",
+    "Speculation",
     "StepTimes",
     "against_slo",
     "fixed",

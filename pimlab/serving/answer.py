@@ -11,7 +11,7 @@ from pimlab.arguments import typed
 from pimlab.kernels.serving_state import ENERGY, PAGES, QUEUED, RUNNING, Answers
 from pimlab.result import HIGH, LOW, attrs, finished, metrics, sources_of, variable
 from pimlab.serving.bounds import Service, rate_bound
-from pimlab.serving.policy import Slo
+from pimlab.serving.policy import Policy, Slo
 from pimlab.serving.requests import Requests
 
 if TYPE_CHECKING:
@@ -71,6 +71,8 @@ def answer(
     }
     for name, total in rates.items():
         found[name] = variable(name, (), total / duration if duration else np.inf)
+    if answers.rounds.size:
+        found["round_tokens"] = variable("round_tokens", (), _round_tokens(answers, requests))
     found["attainment"] = variable("attainment", (), good.mean())
     found["duration"] = variable("duration", (), duration)
     found["rate_bound"] = variable("rate_bound", (), rate_bound(requests, service))
@@ -81,7 +83,7 @@ def answer(
     }
     found = found.assign_coords(coords).assign_attrs(_about(service, requests, slo))
     found.time.attrs.update(units="s", long_name="start of a piece of the run")
-    sources = [requests.source, *service.times.sources, *service.decoders.sources]
+    sources = [requests.source, *sources_behind(service)]
     if quality is not None:
         named = [name + end for name in metrics(quality) for end in ENDS if name + end in quality]
         found = found.assign({name: quality[name] for name in named})
@@ -93,6 +95,7 @@ def by_request(answers: Answers, requests: Requests) -> dict[str, np.ndarray]:
     """Variable -> its value of each request. Each float64, shape (requests,)."""
     further = np.maximum(requests.output - 1, 1)
     tpot = (answers.finish - answers.token) / further
+    rounds = {"rounds": answers.rounds} if answers.rounds.size else {}
     return {
         "arrival": requests.arrival,
         "begun": answers.begun,
@@ -104,7 +107,15 @@ def by_request(answers: Answers, requests: Requests) -> dict[str, np.ndarray]:
         "replica": answers.replica,
         "preempted": answers.preempted,
         "reused": answers.reused,
+        **rounds,
     }
+
+
+def _round_tokens(answers: Answers, requests: Requests) -> float:
+    """Tokens that a round gave, those behind the end of a request left out; NaN without rounds."""
+    served = ~np.isnan(answers.finish) & (answers.preempted == 0)
+    rounds = int(answers.rounds[served].sum())
+    return float((requests.output[served] - 1).sum() / rounds) if rounds else np.nan
 
 
 def kept(columns: dict[str, np.ndarray], slo: Slo | None) -> np.ndarray:
@@ -146,7 +157,7 @@ def _crossed(
     answers: Answers, requests: Requests, service: Service
 ) -> list[tuple[Any, np.ndarray]]:
     """(price of a bit, bits of each request's cache that crossed) of every link."""
-    bits, found = 8 * service.times.token_bytes, []
+    bits, found = 8 * service.token_bytes, []
     if service.policy.swap is not None:
         found.append((service.policy.swap.bit, bits * answers.moved))
     if service.apart is not None:
@@ -179,12 +190,26 @@ def _energies(
     return found
 
 
+def sources_behind(service: Service) -> list[str]:
+    """Keys of sources of all step times, and of speculation where a draft guesses ahead."""
+    draft = [*service.draft.sources, "leviathan2023"] if service.draft else []
+    return [*service.times.sources, *service.decoders.sources, *draft]
+
+
+def about_policy(policy: Policy) -> dict[str, str]:
+    """Attributes that say how a service batches; a draft by its name, without its tables."""
+    found = {"policy": repr(policy.but(speculation=None))}
+    return (
+        found if policy.speculation is None else {**found, "speculation": str(policy.speculation)}
+    )
+
+
 def _about(service: Service, requests: Requests, slo: Slo | None) -> dict[str, Any]:
     found = {
         "target": service.times.name,
         "requests": requests.name,
         "replicas": service.replicas,
-        "policy": repr(service.policy),
+        **about_policy(service.policy),
     }
     if service.times.error is not None:
         found["interpolation_error"] = service.times.error

@@ -43,16 +43,30 @@ class Service(NamedTuple):
         return self.apart.times
 
     @property
+    def draft(self) -> StepTimes | None:
+        """Step times of the model that guesses ahead; None without one."""
+        if self.policy.speculation is None:
+            return None
+        assert isinstance(self.policy.speculation.draft, StepTimes)
+        return self.policy.speculation.draft
+
+    @property
+    def token_bytes(self) -> float:
+        """Bytes of one token of cache, that of the draft included (unit: bytes)."""
+        return self.times.token_bytes + (self.draft.token_bytes if self.draft else 0.0)
+
+    @property
     def crossing(self) -> tuple[float, float]:
         """(delay [s]; s a token) of a cache that goes to the replica that decodes."""
         if self.apart is None:
             return 0.0, 0.0
-        return self.apart.link.delay, 8 * self.times.token_bytes / self.apart.link.bandwidth
+        return self.apart.link.delay, 8 * self.token_bytes / self.apart.link.bandwidth
 
 
 def check_requests(requests: Requests, service: Service) -> None:
     """ValueError that names the first request longer than the model or its cache allows."""
-    total = requests.prompt.astype(np.int64) + requests.output
+    total = requests.prompt.astype(np.int64) + requests.output + service.policy.ahead
+    guesses = f", with {service.policy.ahead} guesses" if service.policy.ahead else ""
     for times in (service.times, service.decoders):
         for most, what in (
             (times.longest, f"the longest context of {times.name}"),
@@ -62,7 +76,8 @@ def check_requests(requests: Requests, service: Service) -> None:
                 i = int((total > most).argmax())
                 raise ValueError(
                     f"request {i} of {requests.name!r} has {requests.prompt[i]} tokens in and "
-                    f"{requests.output[i]} out, {total[i]} together; allowed: {most}, {what}"
+                    f"{requests.output[i]} out, {total[i]} together{guesses}; allowed: {most}, "
+                    f"{what}"
                 )
 
 
@@ -74,9 +89,21 @@ def zero_load(requests: Requests, service: Service) -> dict[str, float]:
         prompt = 1
     first, _ = service.times.alone(prompt, 1)
     delay, send = service.crossing
-    step = float(service.decoders.step(1, prompt + 1)[0])
+    step = _quickest(service, prompt + 1)
+    if service.draft:
+        first += service.draft.alone(prompt, 1)[0]
     further = step * (output - 1) + (delay + send * prompt) * (output > 1)
     return {"ttft": first, "tpot": step if output > 1 else 0.0, "latency": first + further}
+
+
+def _quickest(service: Service, context: int) -> float:
+    """s of a token of a sequence that decodes alone, every guess of the draft holding."""
+    queries, times = service.policy.queries, service.decoders
+    step = float(times.step(1, context)[0])
+    if service.draft is None:
+        return step
+    step += times.rest_at(queries) - times.rest_at(1)
+    return (step + service.policy.ahead * float(service.draft.step(1, context)[0])) / queries
 
 
 def check_slo(slo: Slo, requests: Requests, service: Service) -> None:
@@ -95,21 +122,32 @@ def rate_bound(requests: Requests, service: Service) -> float:
     """Requests a second above which queues grow whatever is done: the least work of a request, in
     the steps that cost least a token, against all replicas (unit: 1/s).
 
-    Attention is taken at a request's mean context.
+    Attention is taken at a request's mean context; a draft's rounds give what they give on
+    average.
     """
-    policy, times = service.policy, service.times
+    policy, times, draft = service.policy, service.times, service.draft
     read = requests.prompt.astype(np.float64)
     if policy.prefixes and requests.blocks.size:
         read = np.ones_like(read)
-    further = requests.output - 1.0
-    reading = read.mean() * _least_rest(times, policy)
-    decoding = further.mean() * _least_rest(service.decoders, policy)
+    rounds = (requests.output - 1.0) / (policy.speculation.expected if policy.speculation else 1)
     mean = requests.prompt + (requests.output + 1) / 2
-    decoding += float((further * _least_attention(service.decoders, policy, mean)).mean())
+    reading = read.mean() * _least_rest(times, policy)
+    decoding = _least_decoding(service.decoders, policy, rounds, mean, policy.queries)
+    if draft:
+        reading += read.mean() * _least_rest(draft, policy)
+        decoding += policy.ahead * _least_decoding(draft, policy, rounds, mean, 1)
     if service.apart is None:
         return service.replicas / (reading + decoding) if reading + decoding else np.inf
     decoders = service.apart.replicas / decoding if decoding else np.inf
     return float(min(service.replicas / reading if reading else np.inf, decoders))
+
+
+def _least_decoding(
+    times: StepTimes, policy: Policy, rounds: np.ndarray, contexts: np.ndarray, queries: int
+) -> float:
+    """Mean s of decoding a request in so many rounds of `queries` tokens each."""
+    rest = rounds.mean() * queries * _least_rest(times, policy)
+    return float(rest + (rounds * _least_attention(times, policy, contexts)).mean())
 
 
 def _least_rest(times: StepTimes, policy: Policy) -> float:

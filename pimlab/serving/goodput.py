@@ -12,7 +12,7 @@ import numpy as np
 from pimlab.arguments import typed
 from pimlab.cluster.plans import ParallelPlan
 from pimlab.result import finished, sources_of, variable
-from pimlab.serving.answer import by_request, kept
+from pimlab.serving.answer import about_policy, by_request, kept, sources_behind
 from pimlab.serving.bounds import Apart, Service, check_requests, check_slo, rate_bound
 from pimlab.serving.loop import run, started
 from pimlab.serving.policy import Policy, Slo
@@ -126,8 +126,8 @@ def _answer(
         attrs={
             "target": service.times.name,
             "replicas": service.replicas,
-            "policy": repr(service.policy),
+            **about_policy(service.policy),
             "slo": repr(slo),
         },
     )
-    return finished(found, [*service.times.sources, *service.decoders.sources])
+    return finished(found, sources_behind(service))

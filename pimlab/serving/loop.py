@@ -26,6 +26,7 @@ from pimlab.kernels.serving_state import (
     Tables,
 )
 from pimlab.kernels.step_times import COLUMNS
+from pimlab.keys import Key
 from pimlab.serving.bounds import Service
 from pimlab.serving.policy import ROUTERS
 from pimlab.serving.requests import Requests
@@ -44,6 +45,7 @@ class State(NamedTuple):
     prefixes: Prefixes
     tables: Tables
     decoders: Tables
+    drafts: Tables
     rules: Rules
     clock: np.ndarray
     counts: np.ndarray
@@ -76,12 +78,14 @@ def started(requests: Requests, service: Service) -> State:
             preempted=np.zeros(n, np.int32),
             reused=np.zeros(n, np.int32),
             moved=np.zeros(n, np.int64),
+            rounds=np.zeros(n if policy.ahead else 0, np.int32),
         ),
         _progress(n, apart is not None),
         _fleet(np.array(roles), np.array(held) // policy.page, policy.batch),
         _prefixes(len(roles), int(load.blocks.max(initial=-1)) + 1),
         times.tables,
         service.decoders.tables,
+        (service.draft or times).tables,
         _rules(service, requests.block if prefix else policy.page, prefix),
         requests.arrival[:1].copy(),
         np.zeros(3, np.int64),
@@ -103,7 +107,8 @@ def _rules(service: Service, block: int, prefix: bool) -> Rules:
             f"Policy page={policy.page} does not divide the blocks of {block} tokens that these "
             "requests share; allowed: a divisor of it, or prefixes=False"
         )
-    swap = policy.swap
+    swap, speculation = policy.swap, policy.speculation
+    low, high = Key(seed=speculation.seed if speculation else 0).child("speculation").words
     return Rules(
         page=policy.page,
         batch=policy.batch,
@@ -114,9 +119,12 @@ def _rules(service: Service, block: int, prefix: bool) -> Rules:
         each=block // policy.page,
         queue=ENDLESS if policy.queue is None else policy.queue,
         router=ROUTERS.index(policy.router),
-        swap=-1.0 if swap is None else 8 * service.times.token_bytes / swap.bandwidth,
+        swap=-1.0 if swap is None else 8 * service.token_bytes / swap.bandwidth,
         delay=delay,
         send=send,
+        ahead=policy.ahead,
+        acceptance=speculation.acceptance if speculation else 0.0,
+        key=(int(low), int(high)),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pimlab.machine.links import Link
+from pimlab.serving.speculation import Speculation
 from pimlab.values import Value, choice, integer, number, part, quantity, truth
 
 ROUTERS = ("round robin", "least work", "prefix aware")
@@ -18,6 +19,7 @@ class Policy(Value):
     router : "round robin", "least work" (fewest prompt tokens of unfinished requests) or "prefix
     aware" (the same, with what of the prompt is not in the replica's cache).
     queue : requests that may wait at a replica; more are refused (None: all wait).
+    speculation : a small model that guesses tokens ahead (None: one token a step).
     """
 
     batch: int = integer(1, 2**16, default=256)
@@ -28,16 +30,28 @@ class Policy(Value):
     swap: Link | None = part(Link, default=None)
     router: str = choice(*ROUTERS, default="least work")
     queue: int | None = integer(1, default=None, hint="for a queue without end write queue=None")
+    speculation: Speculation | None = part(Speculation, default=None)
 
     def check(self) -> None:
         """A step has a token for every sequence of the batch."""
         truth("Policy: mixed", self.mixed)
         truth("Policy: prefixes", self.prefixes)
-        if self.tokens < self.batch:
+        if self.tokens < self.batch * self.queries:
+            each = "a token" if self.queries == 1 else f"{self.queries} tokens"
             raise ValueError(
-                f"Policy tokens={self.tokens} is below batch={self.batch}: each sequence needs a "
-                "token of a step"
+                f"Policy tokens={self.tokens} is below batch={self.batch}: each sequence needs "
+                f"{each} of a step; allowed: {self.batch * self.queries} or more"
             )
+
+    @property
+    def ahead(self) -> int:
+        """Tokens that a draft guesses in a round, 0 without one (unit: tokens)."""
+        return self.speculation.ahead if self.speculation else 0
+
+    @property
+    def queries(self) -> int:
+        """Tokens of a decoding sequence in a step, guesses included (unit: tokens)."""
+        return 1 + self.ahead
 
 
 class Slo(Value):

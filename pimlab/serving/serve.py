@@ -15,6 +15,7 @@ from pimlab.serving.bounds import Apart, Service, check_rate, check_requests, ch
 from pimlab.serving.loop import key_of, run, started
 from pimlab.serving.policy import Policy, Slo
 from pimlab.serving.requests import Requests
+from pimlab.serving.speculation import beside
 from pimlab.serving.step_times import StepTimes, of_plan
 
 if TYPE_CHECKING:
@@ -46,11 +47,13 @@ def serve(
 
     Variables over `request`: arrival, begun [s]; ttft, tpot, latency in s (time to the first
     token, a further one, to the last; NaN where refused); prompt, output; reused (prompt tokens
-    found in the prefix cache), preempted, replica; good (bool); energy with _low and _high in J,
+    found in the prefix cache), preempted, replica; good (bool); rounds (steps of decoding, where a
+    draft guesses ahead); energy with _low and _high in J,
     the static power of all replicas dealt out by the time of their steps. Over `percentile`:
     ttft_percentile, tpot_percentile, latency_percentile in s, each a request's own (nearest rank).
     Over `time`: queue, running, pages, power with _low and _high in W. Scalars: goodput and
-    throughput in requests a second, token_rate in 1/s, attainment, token_energy with _low and _high
+    throughput in requests a second, token_rate in 1/s, round_tokens (tokens of a round on average,
+    where a draft guesses ahead), attainment, token_energy with _low and _high
     in J an output token, assumed_share, duration in s, rate_bound in 1/s, refused.
 
     Raises ValueError for requests longer than the model or the cache, an SLO that no request keeps
@@ -77,25 +80,34 @@ def service_of(
     apart: Apart | None = None,
 ) -> Service:
     """Replicas of `machine` under `policy`; TypeError for what is no plan and no step times."""
-    times = times_of(machine, policy)
+    draft, guesses = None, policy.speculation
+    if guesses is not None:
+        draft = times_of(guesses.draft, policy.but(speculation=None))
+        policy = policy.but(speculation=guesses.but(draft=draft))
+    times = times_of(machine, policy, draft)
     count = times.replicas if replicas is None else replicas
     if isinstance(count, bool) or not hasattr(count, "__index__") or count < 1:
         raise ValueError(f"serve replicas={replicas!r}; allowed: an integer, 1 or more")
     if apart is not None:
-        apart = apart.but(times=times_of(apart.times, policy))
+        apart = apart.but(times=times_of(apart.times, policy, draft))
     return Service(times, int(count), policy, apart)
 
 
-def times_of(machine: ParallelPlan | StepTimes, policy: Policy) -> StepTimes:
-    """Step times of a plan for the batches and steps of `policy`; step times pass. Unit: s."""
+def times_of(
+    machine: ParallelPlan | StepTimes, policy: Policy, draft: StepTimes | None = None
+) -> StepTimes:
+    """Step times of a plan for the batches and steps of `policy`, with room for a `draft`; step
+    times pass, and what they say of decoding holds for all guesses of a round together. Unit: s.
+    """
     if isinstance(machine, StepTimes):
-        return machine
+        return machine if draft is None else beside(machine, draft)
     if not isinstance(machine, ParallelPlan):
         raise TypeError(
             f"serve machine={machine!r:.80} is no plan; write for example pimlab.parallelise(model,"
             " pimlab.Cluster(chip=pimlab.target('rngd')), batch=16, context=4096)"
         )
-    return of_plan(machine, batch=policy.batch, tokens=policy.tokens)
+    size = {"batch": policy.batch, "tokens": policy.tokens, "queries": policy.queries}
+    return of_plan(machine, draft=draft, **size)
 
 
 def _served(

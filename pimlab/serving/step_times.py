@@ -44,7 +44,8 @@ class StepTimes(Value):
     high end, and what of the J rests on assumed prices.
     static : W of all chips of the replica: nominal, low, high, assumed.
     held : tokens of all caches together that fit.  longest : tokens of one sequence at most.
-    token_bytes : of one token of cache.  replicas : how many there are unless `serve` says more.
+    token_bytes : of one token of cache.  weight_bytes : of all weights, on all chips.
+    replicas : how many there are unless `serve` says more.
     error : largest relative error of a step between the points of the tables (None: not known).
     """
 
@@ -61,6 +62,7 @@ class StepTimes(Value):
     held: int = integer(1, 2**53)
     longest: int = integer(1, 2**31)
     token_bytes: float = number(low=0, default=0.0)
+    weight_bytes: float = number(low=0, default=0.0)
     replicas: int = integer(1, default=1)
     error: float | None = number(low=0, default=None)
     chip: str = ""
@@ -152,32 +154,44 @@ def _powers(least: int, most: int) -> list[int]:
 
 
 @typed
-def of_plan(plan: ParallelPlan, *, batch: int = 256, tokens: int = 2048) -> StepTimes:
+def of_plan(
+    plan: ParallelPlan,
+    *,
+    batch: int = 256,
+    tokens: int = 2048,
+    queries: int = 1,
+    draft: StepTimes | None = None,
+) -> StepTimes:
     """Step times of one replica of `plan` (its data-parallel degree counts replicas), for batches
     up to `batch` and steps up to `tokens` new tokens.
+
+    queries : tokens of each decoding sequence in a step; more than one where guesses are checked.
+    draft : of a model whose weights and caches lie beside those of this one (None: nothing does).
 
     Raises ValueError where the weights leave no room for a cache. Unit: s.
     """
     degrees, rack, shape = plan.degrees.but(data=1), plan.cluster, plan.shape
     longest = shape.context
-    cells = _Cells(plan, degrees)
+    cells = _Cells(plan, degrees, queries)
     few, contexts = _powers(1, batch), _powers(1, longest)
+    decoded = _powers(1, batch * queries)
     parts = sorted({1, *_powers(min(16, longest), min(tokens, longest))})
-    larger = [n for n in parts if n > few[-1]]
+    larger = [n for n in parts if n > decoded[-1]]
     found = StepTimes(
         name=f"{plan.name} on {degrees.chips} x {rack.chip.name}",
-        tokens=[*few, *larger],
-        rest=np.concatenate([cells.rest_decode(few), cells.rest_prompt(larger)]),
+        tokens=[*decoded, *larger],
+        rest=np.concatenate([cells.rest_decode(decoded), cells.rest_prompt(larger)]),
         batch=few,
         context=contexts,
-        decode=np.array([[cells.both(b, c)[1] for c in contexts] for b in few]),
+        decode=np.array([[cells.looks(b, c) for c in contexts] for b in few]),
         queries=parts,
         behind=contexts,
         prompt=cells.prompts(parts, contexts),
         static=tuple(cells.watts),
-        held=_room(plan, degrees, batch),
+        held=_room(plan, degrees, batch, draft),
         longest=longest,
         token_bytes=shape.kv_bytes(1, bytes_a_value=rack.chip.activation_bits / 8),
+        weight_bytes=shape.weight_bytes(rack.chip.weight_bits / 8),
         replicas=plan.degrees.data,
         chip=rack.chip.name,
         sources=rack.cited,
@@ -185,16 +199,22 @@ def of_plan(plan: ParallelPlan, *, batch: int = 256, tokens: int = 2048) -> Step
     return found.but(error=_largest_error(found, cells))
 
 
-def _room(plan: ParallelPlan, degrees: Degrees, batch: int) -> int:
+def _room(plan: ParallelPlan, degrees: Degrees, batch: int, draft: StepTimes | None) -> int:
     """Tokens of cache that fit beside the weights, for `batch` sequences of the longest context at
-    most; found by halving, in parts of GRAIN tokens.
+    most; found by halving, in parts of GRAIN tokens. A draft is dealt out evenly over the chips.
     """
     shape, part = plan.shape, min(GRAIN, plan.shape.context)
     layers = -(-shape.layers // degrees.pipeline)
 
     def fitting(sequences: int) -> bool:
         work = Work(batch=sequences, context=part)
-        return fits(fullest(shape, plan.cluster, part_of(work, degrees), degrees, layers))
+        memory = fullest(shape, plan.cluster, part_of(work, degrees), degrees, layers)
+        if draft is not None:
+            more = draft.weight_bytes + draft.token_bytes * sequences * part
+            grown = [1 + more / degrees.chips / (one.total or 1.0) for one in memory]
+            pairs = zip(memory, grown, strict=True)
+            memory = tuple(one._replace(share=one.share * times) for one, times in pairs)
+        return fits(memory)
 
     low, high = 0, -(-batch * shape.context // part) + 1
     while high - low > 1:
@@ -208,8 +228,8 @@ def _room(plan: ParallelPlan, degrees: Degrees, batch: int) -> int:
 class _Cells:
     """Steps of a plan, as columns of the tables."""
 
-    def __init__(self, plan: ParallelPlan, degrees: Degrees):
-        self.plan, self.degrees = plan, degrees
+    def __init__(self, plan: ParallelPlan, degrees: Degrees, decoded: int = 1):
+        self.plan, self.degrees, self.decoded = plan, degrees, decoded
         self.pricer = Pricer(plan.shape, plan.cluster)
         self.watts = static_power(plan.cluster.chip).times(degrees.chips)
 
@@ -223,6 +243,10 @@ class _Cells:
         looks = np.array([step.attention, *energy.times(share)])
         whole = np.array([step.seconds, *energy])
         return whole - looks, looks
+
+    def looks(self, batch: int, context: int) -> Column:
+        """float64, shape (5,): attention of sequences that decode."""
+        return self.both(batch, max(context, self.decoded), self.decoded)[1]
 
     def rest_decode(self, batches: Sequence[int]) -> Column:
         """float64, shape (n, 5), of sequences that decode."""
@@ -251,7 +275,7 @@ def _largest_error(found: StepTimes, cells: _Cells) -> float:
     batches, contexts = found.batch[[len(found.batch) // 2, -1]], found.context[[-3, -1]]
     for b in (int(0.75 * n) for n in batches if n > 2):
         for c in (int(0.75 * n) for n in contexts if n > 2):
-            exact = sum(part[0] for part in cells.both(b, c))
+            exact = cells.both(b, c)[0][0] + cells.looks(b, c)[0]
             worst = max(worst, abs(found.step(b, c)[0] / exact - 1))
     for q in (int(0.75 * n) for n in found.queries[1:] if n > 2):
         exact = sum(part[0] for part in cells.both(1, q, q))

@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks.cases.serving import CASES
 
-FIELDS = ("begun", "token", "finish", "spent", "replica", "preempted", "reused", "moved")
+FIELDS = ("begun", "token", "finish", "spent", "replica", "preempted", "reused", "moved", "rounds")
 
 
 def answers(name):
@@ -30,6 +30,13 @@ def test_the_cases_swap_refuse_and_hand_over():
 
 
 def test_what_requests_spent_is_what_replicas_drew():
-    for name in ("", " swapping", " apart"):
+    for name in ("", " swapping", " apart", " speculating", " speculating apart"):
         found = answers(name)
         assert found["spent"][:, 1].sum() == pytest.approx(found["sums"][3])
+
+
+def test_the_cases_speculate_with_guesses_that_hold_and_that_do_not():
+    for name in (" speculating", " speculating whole", " speculating apart"):
+        found = answers(name)
+        assert found["rounds"].sum() > 100
+    assert answers(" speculating whole")["moved"].sum() > 0
