@@ -42,6 +42,7 @@ KINDS = {
     "npu": "NPUs and GPUs",
     "pim": "DRAM with processing",
     "dram": "DRAM timing",
+    "systems": "Systems of PIM devices",
     "analog": "Analog chips",
     "devices": "Memory cells, for inference",
     "updates": "Memory cells, for training",

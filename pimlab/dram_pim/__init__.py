@@ -19,6 +19,7 @@ from pimlab.dram_pim.api import (
     trace,
 )
 from pimlab.dram_pim.arithmetic import AnyFormat, Bf16Tree, FixedPoint, HalfLanes
+from pimlab.dram_pim.cxl import CxlDevices, cxl_devices
 from pimlab.dram_pim.decode import decode_layer
 from pimlab.dram_pim.engine import Controller, WriteQueue
 from pimlab.dram_pim.geometry import Banks
@@ -40,6 +41,7 @@ __all__ = [
     "Banks",
     "Bf16Tree",
     "Controller",
+    "CxlDevices",
     "Dpus",
     "DramPim",
     "FixedPoint",
@@ -51,6 +53,7 @@ __all__ = [
     "WriteQueue",
     "activate",
     "combine",
+    "cxl_devices",
     "decode_layer",
     "elementwise",
     "gemv",

@@ -188,6 +188,12 @@ class AimTiming(Timing):
         default=1,
         doc="activate of the tables' row in all banks to an activation function",
     )
+    tRCDRDCP: int = integer(
+        1, _CYCLES, default=1, doc="activate of a bank to a copy of its columns to the buffer"
+    )
+    tRCDWRCP: int = integer(
+        1, _CYCLES, default=1, doc="activate of a bank to a copy of the buffer to its columns"
+    )
     tMOD: int = integer(
         1,
         _CYCLES,
