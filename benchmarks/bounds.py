@@ -35,7 +35,8 @@ RATE = {
 
 SECONDS = {
     "wires 256 x 256": 1.0,
-    "wires 512 x 512": 10.0,
+    "wires 512 x 512": 2.0,
+    "wires 1024 x 1024": 20.0,
     "GEMV 4096 x 4096 timed": 5e-3,
     "decode step of a layer, batch 1": 1.0,
     "decode step of a layer, batch 64": 1.0,

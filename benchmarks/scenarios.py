@@ -60,6 +60,7 @@ def _schedule() -> Callable[[], Any]:
 TIMED: dict[str, Callable[[], Callable[[], Any]]] = {
     "wires 256 x 256": lambda: _wires(256),
     "wires 512 x 512": lambda: _wires(512),
+    "wires 1024 x 1024": lambda: _wires(1024),
     "GEMV 4096 x 4096 timed": _gemv,
     "decode step of a layer, batch 1": lambda: _decode(1),
     "decode step of a layer, batch 64": lambda: _decode(64),

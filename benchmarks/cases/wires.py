@@ -92,7 +92,39 @@ def _solved_one_by_one(g):
     )
 
 
+def _leaves(lines):
+    def make(rng, size):
+        blocks, rows, n = {"tiny": (2, 2, 1), "small": (3, 4, 5), "large": (4096, 8, 8)}[size]
+        along = rng.uniform(0.1, 2, (blocks, lines, rows, n))
+        return _siemens(rng, blocks, lines, rows, n), along, rng.uniform(0.1, 2, (blocks, rows, n))
+
+    return make
+
+
+def _leaf_blocks(g, along, across):
+    blocks, lines, rows, n = g.shape
+    out = np.empty((blocks, *[2 * (lines * rows + n)] * 2))
+    kernels.leaf_blocks(g, along, across, out)
+    return out
+
+
 CASES = {
+    "wires.leaf_blocks": Case(
+        _leaf_blocks,
+        reference.leaf_blocks,
+        _leaves(1),
+        _RTOL,
+        _ATOL,
+        covers=("wires.leaf_blocks",),
+    ),
+    "wires.leaf_blocks of pairs": Case(
+        _leaf_blocks,
+        reference.leaf_blocks,
+        _leaves(2),
+        _RTOL,
+        _ATOL,
+        covers=("wires.leaf_blocks",),
+    ),
     "wires.line_port": Case(
         _line_port,
         reference.line_port,

@@ -59,6 +59,87 @@ def line_port(g, r, r_first, admittance, injection):
 
 
 @kernel
+def _leaf(g, along, across, y):
+    """Conductances between all nodes of one leaf, the inner ones eliminated.
+
+    g, along : float64, shape (lines, rows, n), S;  across : float64, shape (rows, n), S;  y :
+    float64, shape (nodes, nodes), S, replaced. Nodes: drivers' ends, first output nodes row by row
+    from the sense ends up, then those beside the cells.
+    """
+    lines, rows, n = g.shape
+    ins = lines * rows
+    first = ins + n
+    y[:] = 0.0
+    for i in range(rows):
+        for j in range(n):
+            output = first + (lines + 1) * (i * n + j)
+            below = output + (lines + 1) * n if i < rows - 1 else ins + j
+            y[output, below] += across[i, j]
+            y[below, output] += across[i, j]
+            for p in range(lines):
+                node = output + 1 + p
+                before = node - (lines + 1) if j else i * lines + p
+                y[node, before] += along[p, i, j]
+                y[before, node] += along[p, i, j]
+                y[node, output] += g[p, i, j]
+                y[output, node] += g[p, i, j]
+    near = np.empty(len(y), np.int64)
+    for i in range(rows):
+        for j in range(n):
+            for p in range(lines + 1):
+                # output nodes of the first row and input nodes of the last column are terminals
+                if (p == 0 and i == 0) or (p > 0 and j == n - 1):
+                    continue
+                _eliminate(y, first + (lines + 1) * (i * n + j) + p, near)
+
+
+@kernel
+def _eliminate(y, node, near):
+    """Takes `node` out of y: a star becomes a mesh. near : int64, shape (nodes,), written."""
+    count, total = 0, 0.0
+    for k in range(len(y)):
+        if y[node, k] > 0.0:
+            near[count] = k
+            count += 1
+            total += y[node, k]
+    for a in range(count):
+        one = near[a]
+        share = y[node, one] / total
+        for b in range(a):
+            y[one, near[b]] += share * y[node, near[b]]
+            y[near[b], one] = y[one, near[b]]
+    for a in range(count):
+        y[node, near[a]] = 0.0
+        y[near[a], node] = 0.0
+
+
+@parallel
+def leaf_blocks(g, along, across, out):
+    """Small blocks of cells as conductances between the ends of their lines.
+
+    g, along : float64, shape (blocks, lines, rows, n), S, cells and the segments that end at
+    them, coming from the left;  across : float64, shape (blocks, rows, n), S, segments that leave
+    the output nodes downwards;  out : float64, shape (blocks, terminals, terminals), S, replaced:
+    left and right ends of the input lines (row by row), top and bottom ends of the output lines.
+    """
+    blocks, lines, rows, n = g.shape
+    ins = lines * rows
+    for block in prange(blocks):
+        y = np.empty((ins + n + (lines + 1) * rows * n, ins + n + (lines + 1) * rows * n))
+        _leaf(g[block], along[block], across[block], y)
+        at = np.empty(2 * (ins + n), np.int64)
+        for i in range(ins):
+            at[i] = i
+            at[ins + i] = ins + n + (lines + 1) * (i // lines * n + n - 1) + 1 + i % lines
+        for j in range(n):
+            at[2 * ins + j] = ins + n + (lines + 1) * j
+            at[2 * ins + n + j] = ins + j
+        for a in range(len(at)):
+            for b in range(len(at)):
+                out[block, a, b] = y[at[a], at[b]]
+
+
+@kernel
 def line_voltages(g, v, b, source, r, r_first, w):
     """Voltages along one input line whose output lines stand at `b`.
 

@@ -233,3 +233,35 @@ def _column(g, source, supply, ohms, sense):
         join(lines * m + i - 1, lines * m + i, 1 / r_out)
     matrix[lines * m + sense, lines * m + sense] += 1 / r_last
     return np.linalg.solve(matrix, right)
+
+
+def leaf_blocks(g, along, across):
+    """What `kernels.wires.leaf_blocks` writes, by one dense Schur complement a block: float64,
+    shape (blocks, terminals, terminals), S.
+    """
+    return np.array([_leaf(*block) for block in zip(g, along, across, strict=True)])
+
+
+def _leaf(g, along, across):
+    lines, rows, n = g.shape
+    w = np.arange(g.size).reshape(rows, lines, n)
+    b = w.size + np.arange(rows * n).reshape(rows, n)
+    left = b[-1, -1] + 1 + np.arange(rows * lines).reshape(rows, lines)
+    bottom = left[-1, -1] + 1 + np.arange(n)
+    pairs = [
+        (w, np.concatenate([left[:, :, None], w[:, :, :-1]], axis=2), along.transpose(1, 0, 2)),
+        (w, np.broadcast_to(b[:, None], w.shape), g.transpose(1, 0, 2)),
+        (b, np.concatenate([b[1:], bottom[None]]), across),
+    ]
+    y = np.zeros((bottom[-1] + 1, bottom[-1] + 1))
+    for start, stop, siemens in pairs:
+        for one, other, value in zip(start.ravel(), stop.ravel(), siemens.ravel(), strict=True):
+            y[one, other] += value
+            y[other, one] += value
+    ends = np.concatenate([left.ravel(), w[:, :, -1].ravel(), b[0], bottom])
+    inner = np.setdiff1d(np.arange(len(y)), ends)
+    nodal = np.diag(y.sum(axis=1)) - y
+    seen = y[np.ix_(ends, ends)] + y[np.ix_(ends, inner)] @ np.linalg.solve(
+        nodal[np.ix_(inner, inner)], y[np.ix_(inner, ends)]
+    )
+    return seen - np.diag(np.diag(seen))

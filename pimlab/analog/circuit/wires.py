@@ -63,6 +63,7 @@ import numba
 import numpy as np
 
 from pimlab import units
+from pimlab.analog.circuit.dissection import FROM, dissected
 from pimlab.analog.circuit.elimination import Grid, Ohms, one_blas_thread
 from pimlab.analog.non_ideal import NonIdeal
 from pimlab.analog.physics import amount, count, numbers
@@ -172,7 +173,7 @@ def effective_conductance(
     differ.
 
     Exact: M inversions of (N, N) blocks, or N of (M, M) where that is less, by reciprocity of
-    resistive networks.
+    resistive networks; large arrays by joining blocks of cells (`dissection`).
 
     >>> g = np.full((2, 2), 1e-4)
     >>> pim.analog.effective_conductance(g, "1 ohm", "1 ohm") * 1e6  # microsiemens
@@ -357,6 +358,9 @@ def grid(wires: Wires, lines: np.ndarray) -> Grid:
 
 def _conductance(wires: Wires, lines: np.ndarray) -> np.ndarray:
     crossing = grid(wires, lines)
+    if wires.r_in > 0 and wires.r_out > 0 and min(lines.shape[1:]) >= FROM * len(lines):
+        out = dissected(crossing.g, crossing.signs, crossing.ohms)
+        return np.ascontiguousarray(out[::-1] if wires.sense == "first" else out)
     turned = crossing if wires.differential else crossing.turned()
     out = (
         turned.conductance().T[::-1, ::-1]
