@@ -1,0 +1,256 @@
+"""How many tokens a second does a language model really make on a chip, and how near are ours?
+
+TensorRT-LLM's published throughput of four models on A100 and H100, with constants fitted on single
+products that another software measured (`papers/silicon-operators`): no row of this paper was used
+for them. Chips without constants (L40S, RNGD, REBEL) answer with a bound, which no measurement may
+pass. `python papers/llm-throughput/make.py` writes the figure and the tables of README.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+import pimlab as pim
+from pimlab.cluster import Cluster, Work
+from pimlab.cluster.shards import layer_weight_count, vocabulary_weight_count
+from pimlab.cluster.steps import Degrees, Pricer
+from pimlab.npu import chip
+from pimlab.plot.style import PARTS, figure, save
+from pimlab.studies.published import Row, fill, markdown, targets
+from pimlab.workload.language import hyperscale
+from pimlab.workload.language.shape import DecoderShape
+
+HERE = Path(__file__).parent
+OUT = HERE / "llm-throughput"
+ROWS = targets(HERE / "targets.csv")
+LONGEST = 2**17
+SIZES = {  # EleutherAI/gpt-j-6B, config.json; Falcon: --n_layer ... of TensorRT-LLM's own command
+    "GPT-J 6B": (50400, 4096, 28, 16, 16, 256, 16384, "gelu"),
+    "Falcon 180B": (65024, 14848, 80, 232, 8, 64, 4 * 14848, "gelu"),
+}
+NAMES = {
+    "LLaMA 7B": "llama2-7b",
+    "LLaMA 70B": "llama2-70b",
+    "Llama-3.1-8B": "llama3.1-8b",
+    "Llama-3.1-70B": "llama3.3-70b",  # the same sizes
+    "Llama-3.3-70B": "llama3.3-70b",
+    "EXAONE-32B": "exaone3.5-32b",
+}
+FORMATS = {"a100": "fp16", "h100": "fp8_e4m3", "l40s": "fp8_e4m3", "rngd": "fp8_e4m3"}
+LINKS = {"a100": "dgx-a100", "h100": "dgx-h100"}
+SHARED = ("LLaMA 70B", "Falcon 180B")
+"""Models whose query heads share keys and values."""
+
+
+class System(NamedTuple):
+    """What a row was measured on."""
+
+    gpu: str
+    model: str
+    chips: int
+    batch: int | None
+    """None: not published; the most that fits."""
+    input: int
+    output: int
+
+
+def system(condition: str) -> System:
+    """The system of a row's condition, such as "h100 LLaMA 7B tp=1 batch=80 in=2048 out=128"."""
+    match = re.fullmatch(
+        r"(\S+) (.+) (?:tp|cards)=(\d+)(?: batch=(\d+))? in=(\d+) out=(\d+)", condition
+    )
+    assert match, condition
+    batch = int(match[4]) if match[4] else None
+    return System(match[1], match[2], int(match[3]), batch, int(match[5]), int(match[6]))
+
+
+@lru_cache(maxsize=16)
+def shape(model: str) -> DecoderShape:
+    """Sizes of a model, for any context."""
+    if model in SIZES:
+        names = ("vocabulary", "width", "layers", "heads", "kv_heads", "head_width", "hidden",
+                 "feed_forward")  # fmt: skip
+        return DecoderShape(**dict(zip(names, SIZES[model], strict=True)), context=LONGEST)
+    return hyperscale(NAMES[model]).shape.but(context=LONGEST)
+
+
+@lru_cache(maxsize=64)
+def pricer(gpu: str, model: str, chips: int) -> Pricer:
+    """Steps of a model on so many chips of a kind."""
+    link = pim.network(LINKS[gpu]) if gpu in LINKS else pim.link("pcie5-x16")
+    machine = chip(gpu, FORMATS.get(gpu))
+    return Pricer(
+        shape(model), Cluster(chip=machine, chips=chips, link=link if chips > 1 else None)
+    )
+
+
+def most(one: System) -> int:
+    """Sequences that fit into the memory of all cards beside the weights, one byte a value."""
+    sizes = shape(one.model)
+    room = chip(one.gpu).memory.capacity or 0.0
+    token = 2 * sizes.layers * sizes.kv_heads * sizes.head_width
+    weights = sizes.layers * layer_weight_count(sizes) + 2 * vocabulary_weight_count(sizes)
+    left = one.chips * room / 8 - weights
+    return max(1, int(left // (token * (one.input + one.output))))
+
+
+class Times(NamedTuple):
+    """Seconds of the prompts, of all steps after them, and of what of these grows with the
+    context.
+    """
+
+    prompts: float
+    steps: float
+    attention: float
+
+
+def times(one: System) -> Times:
+    """Seconds of a system that reads its prompts together and then decodes them together; steps at
+    the mean context. Cards whose arrangement is not published are arranged best.
+    """
+    ways = [Degrees(tensor=one.chips)] if one.gpu in LINKS else list(arrangements(one))
+    return min((arranged(one, way) for way in ways), key=lambda spent: spent[0] + spent[1])
+
+
+def arrangements(one: System) -> Iterator[Degrees]:
+    """Tensor and pipeline degrees that use all cards, with microbatches that fill the pipeline."""
+    for tensor in (2**i for i in range(one.chips.bit_length())):
+        stages = one.chips // tensor
+        for parts in sorted({1, 8 * stages}):
+            if parts <= (one.batch or most(one)):
+                yield Degrees(tensor=tensor, pipeline=stages, microbatches=parts)
+
+
+def arranged(one: System, degrees: Degrees) -> Times:
+    """Seconds of a system cut in one way; where the batch is not published, requests follow each
+    other and no stage of a pipeline waits.
+    """
+    pricing, batch = pricer(*one[:3]), one.batch or most(one)
+    prompts = pricing.step(Work(batch=batch, queries=one.input, context=one.input), degrees)
+    step = pricing.step(Work(batch=batch, context=one.input + one.output // 2), degrees)
+    read, each = prompts.seconds, step.seconds
+    if one.batch is None:
+        read, each = (degrees.microbatches * some.beat for some in (prompts, step))
+    return Times(read, one.output * each, one.output * step.attention)
+
+
+def answer(row: Row) -> tuple[float, float]:
+    """Ours for a row, in its unit, and the share of steps that attention takes; of one token the
+    rate of decoding alone.
+    """
+    one = system(row.condition)
+    spent = times(one)
+    if row.quantity == "first token":
+        return 1e3 * spent.prompts, 0.0
+    batch = one.batch or most(one)
+    whole = spent.steps + (spent.prompts if one.output > 1 else 0.0)
+    rate = batch * one.output / whole
+    share = spent.attention / spent.steps
+    return (rate / one.chips if row.quantity.endswith("GPU") else rate), share
+
+
+def compute(quick: bool = False) -> xr.Dataset:
+    """Dataset by row of targets.csv: published and ours (1/s, or ms to the first token), and the
+    share of a decoding step that attention takes.
+    """
+    found = np.array([answer(row) for row in ROWS])
+    systems = [system(row.condition) for row in ROWS]
+    return xr.Dataset(
+        {
+            "published": ("row", [row.value for row in ROWS], {"units": "1/s or ms"}),
+            "ours": ("row", found[:, 0], {"units": "1/s or ms"}),
+            "attention": ("row", found[:, 1], {"units": "1"}),
+        },
+        coords={
+            "row": [f"{row.quantity}: {row.condition}" for row in ROWS],
+            "quantity": ("row", [row.quantity for row in ROWS]),
+            "role": ("row", [row.role for row in ROWS]),
+            "gpu": ("row", [one.gpu for one in systems]),
+            "model": ("row", [one.model for one in systems]),
+        },
+        attrs={
+            "sources": "vidur,tensorrt-llm-performance,tensorrt-llm-xqa,furiosa-rngd-docs",
+            "title": "Tokens a second of language models",
+        },
+    )
+
+
+def found(ds: xr.Dataset, row: Row) -> float:
+    """Ours for a row of targets.csv."""
+    return float(ds.ours.sel(row=f"{row.quantity}: {row.condition}"))
+
+
+def some(ds: xr.Dataset, quantity: str, gpu: str, shared: bool | None = None) -> xr.Dataset:
+    """Rows of a quantity and chip; of models whose heads share keys, of others, or of both."""
+    chosen = ds.quantity.str.startswith(quantity) & (ds.gpu == gpu)
+    if shared is not None:
+        chosen &= ds.model.isin(SHARED) == shared
+    return ds.isel(row=np.flatnonzero(chosen.values))
+
+
+def error(ds: xr.Dataset) -> np.ndarray:
+    """ours / published - 1 by row."""
+    return (ds.ours / ds.published - 1).values
+
+
+CLASSES = {
+    "tokens a second, every head its own keys": ("tokens", False),
+    "tokens a second, heads share keys": ("tokens", True),
+    "first token": ("first token", None),
+}
+
+
+def tables(ds: xr.Dataset) -> dict[str, str]:
+    """Errors by quantity and chip; and how far below their bounds chips without constants stay."""
+    lines = []
+    for gpu in ("a100", "h100"):
+        for name, (quantity, shared) in CLASSES.items():
+            own = np.abs(error(some(ds, quantity, gpu, shared)))
+            lines.append([gpu, name, str(len(own)), f"{100 * np.median(own):.0f} %",
+                          f"{100 * own.max():.0f} %"])  # fmt: skip
+    head = ["chip", "quantity", "rows", "median error", "largest"]
+    bounds = [
+        [gpu, str(len(rate)), f"{100 * rate.min():.0f} %", f"{100 * rate.max():.0f} %"]
+        for gpu in ("l40s", "rngd", "rebel")
+        for rate in [1 / (1 + error(some(ds, "tokens", gpu)))]
+    ]
+    return {
+        "errors": markdown(head, lines),
+        "bounds": markdown(["chip", "rows", "least share of the bound", "most"], bounds),
+    }
+
+
+def draw(ds: xr.Dataset) -> Figure:
+    """Computed against published tokens a second."""
+    fig = figure(6.4, 5.2)
+    axes = fig.subplots()
+    for colour, gpu in zip(PARTS, ("a100", "h100", "l40s"), strict=False):
+        for shared in (False, True):
+            own = some(ds, "tokens", gpu, shared)
+            if own.sizes["row"]:
+                label = f"{gpu}, {'heads share keys' if shared else 'every head its own keys'}"
+                axes.plot(own.published, own.ours, "o", color=colour, ms=5, label=label,
+                          mfc="none" if shared else colour)  # fmt: skip
+    ends = np.array([60, 4e4])
+    axes.plot(ends, ends, color="0.5", lw=0.8)
+    axes.set(xscale="log", yscale="log", xlabel="published tokens a second and GPU",
+             ylabel="computed")  # fmt: skip
+    own = np.abs(np.concatenate([error(some(ds, "tokens", g, False)) for g in ("a100", "h100")]))
+    axes.set_title(f"A100 and H100: off by {np.median(own):.0%} where heads share nothing",
+                   fontsize="medium")  # fmt: skip
+    axes.legend(frameon=False, fontsize="small")
+    return fig
+
+
+if __name__ == "__main__":
+    answers = compute()
+    save(draw(answers), OUT)
+    fill(__file__, lambda row: found(answers, row), tables(answers))
