@@ -13,7 +13,7 @@ from pimlab.formats.grids import (
     IntegerFormat,
     NumberFormat,
 )
-from pimlab.formats.shared_scales import NAMED, GroupFormat, ScaledBlockFormat
+from pimlab.formats.shared_scales import NAMED, GroupFormat, ScaledBlockFormat, TableFormat
 from pimlab.values import nearest
 
 _SYNONYMS = {
@@ -38,16 +38,16 @@ def _split(name: str) -> NumberFormat | None:
     integers = re.fullmatch(r"(u?)int(\d+)", name)
     if integers:
         return IntegerFormat(width=int(integers[2]), signed=not integers[1])
-    floats = re.fullmatch(r"fp(\d+)_e(\d+)m(\d+)", name)
+    floats = re.fullmatch(r"fp(\d+)_e(\d+)m(\d+)(?:/(ieee|nan|fnuz|none))?", name)
     if not floats:
         return _blocks(name)
-    width, exponent, mantissa = map(int, floats.groups())
+    width, exponent, mantissa = map(int, floats.groups()[:3])
     if width != 1 + exponent + mantissa:
         raise ValueError(
             f"format {name!r} cannot exist: 1 sign + {exponent} exponent + {mantissa} mantissa "
             f"bits are {1 + exponent + mantissa}, not {width}"
         )
-    return FloatFormat(exponent=exponent, mantissa=mantissa)
+    return FloatFormat(exponent=exponent, mantissa=mantissa, specials=floats[4] or "ieee")
 
 
 def format(name: str | NumberFormat) -> NumberFormat:
@@ -66,7 +66,7 @@ def format(name: str | NumberFormat) -> NumberFormat:
         others = [known for known in table if known not in INTEGERS]
         listed = (
             f"int2..int16, uint2..uint16, {', '.join(others)}, fp<width>_e<exponent>m<mantissa>, "
-            "<float>_<rows>x<block>, int<width>_g<group>"
+            "that with /ieee, /nan, /fnuz or /none, <float>_<rows>x<block>, int<width>_g<group>"
         )
         raise ValueError(f"format {name!r} is not known{nearest(name, table)} (known: {listed})")
     return found
@@ -81,7 +81,9 @@ def _blocks(name: str) -> NumberFormat | None:
     if group := re.fullmatch(r"(u?int\d+)_g(\d+)", name):
         element = format(group[1])
         return GroupFormat(element=element, group=int(group[2]))
-    if block := re.fullmatch(r"(\w+)_(\d+)x(\d+)", name):
-        element = format(block[1])
-        return ScaledBlockFormat(element=element, rows=int(block[2]), block=int(block[3]))
+    pattern = r"([\w/]+)_(\d+)x(\d+)(?:/(fp32|fp8_e4m3))?"
+    if block := re.fullmatch(pattern, name):
+        element = TableFormat(table="nf4") if block[1] == "nf4" else format(block[1])
+        sizes = {"rows": int(block[2]), "block": int(block[3])}
+        return ScaledBlockFormat(element=element, **sizes, scale=block[4] or "fp32")
     return None
