@@ -1,4 +1,5 @@
 # make reproduce   the main job: the roadmap study (table, figures, results/)
+# make papers      every published figure computed again, and the table of scores; goes on where it stopped
 # make test        lint, format, types, tests
 # make test-full   the larger runs as well (before closing an issue)
 # make test-browser  every notebook in JupyterLab in Chromium; pictures in results/browser
@@ -21,12 +22,17 @@ export PYTHONHASHSEED ?= 0
 # Empty: keep compiled bytecode. Without it every process compiles all that it imports, for seconds.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: reproduce quick test test-full test-browser chromium coverage mutation lint bench docs lab lock clean
+PAPER_WORKERS ?=
+
+.PHONY: reproduce quick papers test test-full test-browser chromium coverage mutation lint bench docs lab lock clean
 reproduce: $(READY)
 	$(BIN)/python -m pimlab reproduce
 
 quick: $(READY)
 	$(BIN)/python -m pimlab reproduce --quick
+
+papers: $(READY)
+	$(BIN)/python -m pimlab paper --all $(if $(PAPER_WORKERS),--workers $(PAPER_WORKERS))
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -15,7 +15,7 @@ from typing import Any
 
 from pimlab import catalogue, units
 from pimlab.catalogue import bibliography
-from pimlab.studies import published
+from pimlab.studies import papers, published
 from pimlab.values import Value
 
 ROOT = Path(__file__).parents[1]
@@ -34,6 +34,7 @@ API = {
     "pimlab.studies": "Studies: run, sweep, explain, cite",
     "pimlab.cost": "Events and prices",
     "pimlab.catalogue": "The catalogue",
+    "pimlab.interchange": "Tables, machines and models for other programs",
     "pimlab.plot": "Figures",
     "pimlab.lab": "Exploring in JupyterLab",
 }
@@ -203,18 +204,32 @@ def _papers() -> dict[str, str]:
 
 
 def _scores() -> dict[str, str]:
-    """How many published numbers there are, by paper and by what agreement with them means."""
-    lines = ["| paper | " + " | ".join(published.ROLES) + " |", "|---|" + "---|" * 6]
-    for folder in _paper_folders():
-        rows = published.targets(folder / "targets.csv")
-        counts = [sum(row.role == role for row in rows) for role in published.ROLES]
-        shown = " | ".join(str(count or "") for count in counts)
-        lines.append(f"| [{folder.name}](papers/{folder.name}.md) | {shown} |")
-    roles = "\n".join(f"- *{role}*: {meaning}." for role, meaning in published.ROLES.items())
-    return {
-        "scores.md": "# Published numbers\n\nHow many published numbers each page compares with, by"
-        f" what agreement means:\n\n{roles}\n\n" + "\n".join(lines) + "\n"
-    }
+    """Every published number beside ours, and how many of each role are within their tolerance."""
+    table = papers.scores()
+    counts = [
+        f"| {role} | {row.rows} | {'' if role == 'context' else row.within} |"
+        f" {published.ROLES[str(role)]} |"
+        for role, row in papers.tally(table).iterrows()
+    ]
+    parts = [
+        "# Published numbers\n\nWhat papers print beside what pimlab computes, as `make papers`"
+        " left it. *Within* says whether ours is within the tolerance that the row states.\n",
+        "| role | numbers | within | what agreement means |\n|---|---|---|---|",
+        "\n".join(counts) + "\n",
+    ]
+    for name, some in table.groupby("paper"):
+        parts.append(f"## {name}\n\n[The page of this paper](papers/{name}.md).\n")
+        parts.append("| quantity | condition | published | ours | miss | allowed | role | within |")
+        parts.append("|---|---|---|---|---|---|---|---|")
+        parts += [_score(row) for _, row in some.iterrows()]
+        parts.append("")
+    return {"scores.md": "\n".join(parts)}
+
+
+def _score(row: Any) -> str:
+    met = {True: "yes", False: "no"}.get(row.within, "")
+    cells = (row.quantity, row.condition, row.published, row.ours, row.miss, row.allowed, row.role)
+    return "| " + " | ".join([*(_cell(cell) for cell in cells), met]) + " |"
 
 
 def _notebooks() -> str:

@@ -255,7 +255,7 @@ def summary(answer: xr.Dataset) -> pd.DataFrame:
 
     if not isinstance(answer, xr.Dataset):
         raise TypeError(f"summary takes a Dataset of pimlab, not {type(answer).__name__}")
-    parts = _columns(answer)
+    parts = totals(answer)
     if not parts:
         raise ValueError(
             "summary: this Dataset has neither a metric nor energy nor latency; allowed: what run, "
@@ -263,7 +263,7 @@ def summary(answer: xr.Dataset) -> pd.DataFrame:
         )
     dims = list(dict.fromkeys(d for columns in parts.values() for one in columns for d in one.dims))
     rows, index = [], []
-    for where in _places(answer, dims):
+    for where in places(answer, dims):
         at = {d: i for d, (i, _) in where.items()}
         rows.append({name: _shown(name, columns, at) for name, columns in parts.items()})
         index.append(tuple(label for _, label in where.values()))
@@ -275,7 +275,7 @@ def summary(answer: xr.Dataset) -> pd.DataFrame:
 _SUMMED = ("layer", "component", "phase", "event", "overrun")
 
 
-def _columns(answer: xr.Dataset) -> dict[str, list[xr.DataArray]]:
+def totals(answer: xr.Dataset) -> dict[str, list[xr.DataArray]]:
     """Column -> its value, and the ends of its interval where there is one."""
     wanted = {name: name for name in metrics(answer)}
     wanted |= {name: name for name in ("energy", "latency") if name in answer}
@@ -291,11 +291,13 @@ def _columns(answer: xr.Dataset) -> dict[str, list[xr.DataArray]]:
 
 
 def _total(values: xr.DataArray) -> xr.DataArray:
-    total = values.sum([d for d in values.dims if d in _SUMMED], keep_attrs=True, skipna=False)
+    # Side by side, a part that a machine lacks is NaN; what has no number at all stays NaN.
+    over = [d for d in values.dims if d in _SUMMED]
+    total = values.sum(over, keep_attrs=True, min_count=1 if over else None)
     return total.mean("seed", keep_attrs=True) if "seed" in total.dims else total
 
 
-def _places(answer: xr.Dataset, dims: list[Hashable]) -> Iterable[dict[Hashable, tuple[int, Any]]]:
+def places(answer: xr.Dataset, dims: list[Hashable]) -> Iterable[dict[Hashable, tuple[int, Any]]]:
     """Every combination of indices and labels of `dims`."""
     import itertools
 

@@ -88,3 +88,9 @@ def test_seeds_are_joined_in_quadrature():
     assert pim.summary(answer).accuracy.iloc[0].startswith("0.9 [")
     one = answer.isel(seed=[0])
     assert float(result.over_seeds(one, "accuracy").accuracy_low) == pytest.approx(0.77)
+
+
+def test_summary_of_machines_with_different_parts_has_their_energies():
+    both = pim.compare(["digits-mlp"], ["warboy", "hbm-pim"], limit=5)
+    assert both.energy.isnull().any()
+    assert not pim.summary(both).energy.eq("-").any()

@@ -33,7 +33,7 @@ _COMPENSATIONS: dict[str, Compensation] = {
 _PARTS: dict[str, type] = {"dac": DAC, "adc": ADC, "slices": Slices}
 _NUMBERS = ("rows", "cols", "devices", "bias_rows", "capacity")
 _CHOICES = ("coding", "subtract", "scaling")
-_TEXTS = {"title", "source", "paper", "note", "cell", "compensation", *_CHOICES}
+_TEXTS = {"title", "vendor", "format", "source", "paper", "note", "cell", "compensation", *_CHOICES}
 _FACTS = ("throughput", "efficiency", "cores", "core_efficiency", "core_density")
 """Published numbers of a whole chip, for papers to compare with."""
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pimlab import catalogue
 from pimlab.machine.presets import target, targets
 from pimlab.studies import published
+from pimlab.studies.papers import folders
 from pimlab.units import si
 
 if TYPE_CHECKING:
     import pandas as pd
 
-PAPERS = Path(__file__).parents[2] / "papers"
 WRITING = "updates"
 """Room of the catalogue with cells that are trained."""
 
@@ -25,8 +24,9 @@ def _table(index: str, rows: dict[str, dict[str, Any]]) -> pd.DataFrame:
 
 
 def machines() -> pd.DataFrame:
-    """Every machine by name: stage, title, format, peak rate, node, memory bandwidth, board power,
-    host, and the share of its constants that nobody published. Text as the sources print it.
+    """Every machine by name: stage, vendor, title, format, peak rate, node, memory bandwidth, power
+    (of the board, or of the packages), host, and the share of its constants that nobody published.
+    Text as the sources print it; "(assumed)" behind what none of them does.
 
     >>> pim.machines().loc["warboy", ["format", "peak", "node"]].tolist()
     ['int8', '64 TOPS', '14 nm']
@@ -40,20 +40,30 @@ def _machine(name: str) -> dict[str, Any]:
     entry = catalogue.entry(room, name)
     kind = entry.meta.get("format", "")
     told = {
-        "peak": f"peak.{kind}",
-        "node": "node",
-        "bandwidth": "dram_bandwidth",
-        "power": "tdp",
+        "peak": (f"peak.{kind}", "throughput"),
+        "node": ("node",),
+        "bandwidth": ("dram_bandwidth",),
+        "power": ("tdp", "power.package"),
     }
     assumed = sum(constant.status == "assumed" for constant in entry.values()) / max(len(entry), 1)
     return {
         "stage": machine.stage,
+        "vendor": entry.meta.get("vendor", ""),
         "title": entry.meta.get("title", ""),
         "format": kind,
-        **{word: entry[key].printed if key in entry else "" for word, key in told.items()},
+        **{word: _printed(entry, keys) for word, keys in told.items()},
         "host": machine.host.name if machine.host else "",
         "assumed": f"{assumed:.0%}",
     }
+
+
+def _printed(entry: catalogue.Entry, keys: tuple[str, ...]) -> str:
+    """The first of these constants as its source prints it; an assumed one says so."""
+    for key in keys:
+        if key in entry:
+            one = entry[key]
+            return f"{one.printed} (assumed)" if one.status == "assumed" else str(one.printed)
+    return ""
 
 
 def devices() -> pd.DataFrame:
@@ -163,10 +173,8 @@ def papers() -> pd.DataFrame:
     >>> int(pim.papers().loc["ir-drop", "held-out"])
     10
     """
-    if not PAPERS.is_dir():
-        raise FileNotFoundError(f"papers are in the repository's folder papers/; no {PAPERS}")
     rows = {}
-    for folder in sorted(path.parent for path in PAPERS.glob("*/make.py")):
+    for folder in folders().values():
         roles = [row.role for row in published.targets(folder / "targets.csv")]
         title = (folder / "README.md").read_text().splitlines()[0].lstrip("# ")
         rows[folder.name] = {

@@ -45,6 +45,7 @@ MAY_IMPORT = {
     "farm": PLANNED | {"plan", "schedule", "cluster", "serving", "result"},
     "studies": STUDY | {"plan", "schedule"},
     "plot": GROUND | {"result"},
+    "interchange": STUDY | {"plan", "schedule", "studies"},
     "roadmap": STUDY | {"plan", "schedule", "studies", "plot"},
     "lab": STUDY | {"plan", "schedule", "studies", "plot"},
     "__init__": {"values"},

@@ -3,7 +3,7 @@
 import pytest
 
 import pimlab as pim
-from pimlab.studies import lists
+from pimlab.studies import papers as folders
 
 
 def test_every_machine_has_a_row_as_the_catalogue_prints_it():
@@ -31,11 +31,11 @@ def test_models_and_data_name_each_other():
 def test_every_macro_and_every_paper_has_a_row():
     assert set(pim.macros().index) == set(pim.catalogue.names("analog"))
     papers = pim.papers()
-    assert {path.parent.name for path in lists.PAPERS.glob("*/make.py")} == set(papers.index)
+    assert {path.parent.name for path in folders.PAPERS.glob("*/make.py")} == set(papers.index)
     assert papers["held-out"].sum() > 100
 
 
 def test_papers_outside_the_repository_are_said(monkeypatch, tmp_path):
-    monkeypatch.setattr(lists, "PAPERS", tmp_path / "papers")
+    monkeypatch.setattr(folders, "PAPERS", tmp_path / "papers")
     with pytest.raises(FileNotFoundError, match="repository"):
         pim.papers()
