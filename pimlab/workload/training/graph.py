@@ -15,35 +15,15 @@ import numpy as np
 from pimlab.kernels.blas import one_thread
 from pimlab.machine.protocol import MacOp
 from pimlab.workload.importers.onnx_split import OnnxModel
-from pimlab.workload.model import ModelError, Multiply
-from pimlab.workload.training.layers import (
-    Layer,
-    Mac,
-    Pool,
-    Relu,
-    Reshaped,
-    Softmax,
-    Sum,
-    convolution_window,
-    mac,
-)
+from pimlab.workload.language.model import LanguageModel
+from pimlab.workload.model import Multiply
+from pimlab.workload.training.attention import ActivationMac, Attention
+from pimlab.workload.training.decoder_layers import read_decoder
+from pimlab.workload.training.layers import Layer, Mac
+from pimlab.workload.training.onnx_layers import OPERATORS, read_onnx
 from pimlab.workload.training.trained import places
 
-OPERATORS = (
-    "Add",
-    "AveragePool",
-    "Conv",
-    "Dropout",
-    "Flatten",
-    "Gemm",
-    "Identity",
-    "MatMul",
-    "MaxPool",
-    "Relu",
-    "Reshape",
-    "Softmax",
-)
-"""ONNX operators through which a loss can be followed back."""
+__all__ = ["OPERATORS", "Graph", "Operands"]
 
 
 class Operands(NamedTuple):
@@ -70,161 +50,106 @@ class Graph:
     loss.
 
     weights, biases : operator name -> float32 arrays as in `Model`, copied: what the way back uses,
-    and what is trained. ModelError names the first operator that cannot be followed back, or whose
-    trained weights would have no place in the file; TypeError for a model that is no OnnxModel.
+    and what is trained. parameters : the same for gains and embeddings, by the names of the file.
+    gradients : parameter name -> float32 array of its shape, from the last `operands`.
+    ModelError names the first operator that cannot be followed back, or whose
+    trained weights would have no place in the file; TypeError for what is neither a network of an
+    ONNX file nor a language model with weights.
     """
 
     def __init__(self, model: Any):
-        if not isinstance(model, OnnxModel):
+        if not isinstance(model, (OnnxModel, LanguageModel)):
             raise TypeError(
                 f"model={model!r} cannot be trained; allowed: a network of an ONNX file, such as "
-                "load_model('fashion-cnn')"
+                "load_model('fashion-cnn'), or a language model, such as load_model('small-lm')"
             )
-        if model.adapt is not None or model.finish is not None:
-            raise ModelError(
-                f"{model.name} takes or gives more than one tensor; allowed for training: one "
-                "input and one output"
-            )
-        self.file, self._parts = model.file, model.parts
-        self._source = next(iter(model.shapes))
+        language = isinstance(model, LanguageModel)
+        reading = read_decoder(model) if isinstance(model, LanguageModel) else read_onnx(model)
+        self.layers, self._source, self._result, constants, named = reading
         self.ops: dict[str, MacOp] = {op.name: op for op in model.mac_ops}
         self.weights = {name: w.copy() for name, w in model.weights.items()}
         self.biases = {name: b.copy() for name, b in model.biases.items()}
-        self._result = model.parts.result
-        self.layers = self._ordered(
-            [
-                *(mac(made, self.file) for made in model.parts.products),
-                *map(self._layer, model.parts.nodes),
-            ]
-        )
-        if isinstance(self.layers[-1], Softmax) and self.layers[-1].output == self._result:
-            self._result = self.layers.pop().inputs[0]
-        places(model)
+        self.parameters = {name: constants[name].copy() for name in named}
+        self.constants = {**constants, **self.parameters}
+        if not language:
+            places(model)
         self.macs = [layer for layer in self.layers if isinstance(layer, Mac)]
-        for layer in self.macs:
-            layer.needed = layer.inputs[0] != self._source
+        self.gradients: dict[str, np.ndarray] = {}
+        self._choose_gradients()
+
+    def _choose_gradients(self) -> None:
+        """Ask for a gradient only of what depends on something trained."""
+        moving = set(self.parameters)
+        for layer in self.layers:
+            layer.wanted = tuple(name in moving for name in layer.inputs)
+            if isinstance(layer, Mac) or any(layer.wanted):
+                moving.add(layer.output)
 
     def outputs(self, inputs: np.ndarray, multiply: Multiply) -> np.ndarray:
         """Outputs float32, shape (n, classes) of inputs (n, ...), every product made by `multiply`,
-        which adds the bias.
+        which adds the bias. A language model takes tokens int, shape (windows, tokens) and gives
+        logits float32, shape (windows, tokens, vocabulary).
         """
-        values: dict[str, np.ndarray] = {
-            **self._parts.constants,
-            self._source: np.ascontiguousarray(inputs, np.float32),
-        }
+        kind = np.float32 if inputs.dtype.kind == "f" else inputs.dtype
+        values = {**self.constants, self._source: np.ascontiguousarray(inputs, kind)}
         for layer in self.layers:
-            if isinstance(layer, Mac):
-                layer.weights, layer.call = (
-                    self.weights[layer.name],
-                    self._call(self.ops[layer.name], multiply),
-                )
+            self._prepare(layer, multiply)
             values[layer.output] = layer.forward(*(values[name] for name in layer.inputs))
         return values[self._result]
 
+    def _prepare(self, layer: Layer, multiply: Multiply) -> None:
+        """Tell a layer that multiplies who does it, and with which weights."""
+        if isinstance(layer, Mac):
+            layer.weights = self.weights[layer.name]
+            layer.call = self._call(layer.name, multiply, layer.made.rows_before)
+        elif isinstance(layer, ActivationMac):
+            layer.call = self._call(layer.name, multiply)
+        elif isinstance(layer, Attention):
+            scores, values = layer.ops
+            layer.scores, layer.values = self._call(scores, multiply), self._call(values, multiply)
+
     def operands(self, gradient: np.ndarray) -> dict[str, Operands]:
         """Operator name -> what its product saw in the last `outputs`, for the gradient of those
-        outputs.
+        outputs; `gradients` holds those of the parameters after it.
         """
         gradients: dict[str, np.ndarray] = {self._result: gradient}
         for layer in reversed(self.layers):
-            if layer.output not in gradients:
+            if layer.output not in gradients or not layer.moves:
                 continue
-            for name, dx in zip(
-                layer.inputs, layer.backward(gradients.pop(layer.output)), strict=True
+            answers = layer.backward(gradients.pop(layer.output))
+            for name, dx, wanted in zip(
+                layer.inputs, answers, layer.wanted_of(len(answers)), strict=True
             ):
-                if dx is not None and name not in self._parts.constants:
+                if dx is not None and wanted:
                     gradients[name] = gradients[name] + dx if name in gradients else dx
-        return {layer.name: Operands(*layer.operands) for layer in self.macs}
+        self.gradients = {n: gradients[n] for n in self.parameters if n in gradients}
+        return self._seen()
+
+    def _seen(self) -> dict[str, Operands]:
+        """The operands of every operator; those of the steps of a loop one after another."""
+        steps: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+        for layer in self.macs:
+            if layer.operands is not None:
+                steps.setdefault(layer.name, []).append(layer.operands)
+        return {
+            name: Operands(*(np.concatenate(one, axis=1) for one in zip(*each, strict=True)))
+            if len(each) > 1
+            else Operands(*each[0])
+            for name, each in steps.items()
+        }
 
     def exact(self, op: MacOp, x: np.ndarray, w: np.ndarray | None, first: int) -> np.ndarray:
         """The `multiply` of an ideal machine with the weights as they stand. x : float32,
         shape (groups, rows, k);  returns float32, shape (groups, rows, n).
         """
         with one_thread():
-            y = np.matmul(x, self.weights[op.name])
-        return (
-            y
-            if op.name not in self.biases
-            else y + self.biases[op.name].reshape(op.groups, 1, op.n)
-        )
+            y = np.matmul(x, self.weights[op.name] if w is None else w)
+        if w is not None or op.name not in self.biases:
+            return y
+        return y + self.biases[op.name].reshape(op.groups, 1, op.n)
 
     def _call(
-        self, op: MacOp, multiply: Multiply
+        self, name: str, multiply: Multiply, first: int = 0
     ) -> Callable[[np.ndarray, np.ndarray | None], np.ndarray]:
-        return lambda x, w: multiply(op, x, w, 0)
-
-    def _ordered(self, layers: list[Layer]) -> list[Layer]:
-        """Each layer after those whose outputs it reads; layers whose outputs nobody reads fall
-        out.
-        """
-        known, ordered, waiting = {self._source, *self._parts.constants}, [], list(layers)
-        while waiting:
-            ready = [layer for layer in waiting if set(layer.inputs) <= known]
-            if not ready:
-                raise ModelError(
-                    f"{self.file}: node {waiting[0].name!r} reads {waiting[0].inputs}, which "
-                    "nothing before it makes"
-                )
-            ordered += ready
-            known |= {layer.output for layer in ready}
-            waiting = [layer for layer in waiting if layer not in ready]
-        return ordered
-
-    def _layer(self, node: Any) -> Layer:
-        from onnx import helper
-
-        attributes = {
-            attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute
-        }
-        name, make = node.name or node.output[0], _MAKERS.get(node.op_type)
-        if make is None:
-            raise ModelError(
-                f"{self.file}: node {name!r} is a {node.op_type}, through which no loss can be "
-                "followed back; "
-                f"allowed: {', '.join(OPERATORS)}"
-            )
-        return make(self, node, name, attributes)
-
-    def _pool(self, node: Any, name: str, attributes: Mapping[str, Any]) -> Layer:
-        if attributes.get("ceil_mode", 0) or attributes.get("auto_pad", b"NOTSET") not in (
-            b"NOTSET",
-            b"VALID",
-        ):
-            raise ModelError(
-                f"{self.file}: node {name!r} ({node.op_type}) has ceil_mode or auto_pad; for "
-                "training write its pads out"
-            )
-        window = convolution_window(attributes, tuple(attributes["kernel_shape"]))
-        counted = bool(attributes.get("count_include_pad", 0))
-        return Pool(
-            name, (node.input[0],), node.output[0], window, node.op_type == "MaxPool", counted
-        )
-
-    def _shaped(self, node: Any, name: str, attributes: Mapping[str, Any]) -> Layer:
-        if node.op_type == "Flatten" and attributes.get("axis", 1) != 1:
-            raise ModelError(
-                f"{self.file}: node {name!r} (Flatten) has axis={attributes['axis']}; allowed for "
-                "training: 1"
-            )
-        shape: tuple[int, ...] | None = (-1,) if node.op_type == "Flatten" else None
-        if node.op_type == "Reshape":
-            target = self._parts.constants.get(node.input[1])
-            if target is None or 0 in target[1:]:
-                raise ModelError(
-                    f"{self.file}: node {name!r} (Reshape) has the shape {target}; allowed: a "
-                    "constant without zeros"
-                )
-            shape = tuple(int(size) for size in target[1:])
-        return Reshaped(name, (node.input[0],), node.output[0], shape)
-
-    def _simple(self, node: Any, name: str, attributes: Mapping[str, Any]) -> Layer:
-        if node.op_type == "Softmax":
-            return Softmax(name, tuple(node.input), node.output[0], attributes.get("axis", -1))
-        return {"Relu": Relu, "Add": Sum}[node.op_type](name, tuple(node.input), node.output[0])
-
-
-_MAKERS: dict[str, Callable[[Graph, Any, str, Mapping[str, Any]], Layer]] = {
-    **dict.fromkeys(("MaxPool", "AveragePool"), Graph._pool),
-    **dict.fromkeys(("Flatten", "Reshape", "Identity", "Dropout"), Graph._shaped),
-    **dict.fromkeys(("Relu", "Add", "Softmax"), Graph._simple),
-}
+        op = self.ops[name]
+        return lambda x, w: multiply(op, x, w, first)

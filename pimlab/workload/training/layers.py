@@ -25,8 +25,20 @@ Gradients = list[np.ndarray | None]
 class Layer(ABC):
     """One operator: names of the tensors it reads and of the one it makes."""
 
+    wanted: tuple[bool, ...] | None = None
+    """Which inputs a gradient is asked for; None: all."""
+
     def __init__(self, name: str, inputs: tuple[str, ...], output: str):
         self.name, self.inputs, self.output = name, inputs, output
+
+    @property
+    def moves(self) -> bool:
+        """Whether anything that is trained stands in this layer or before it."""
+        return self.wanted is None or any(self.wanted)
+
+    def wanted_of(self, count: int) -> tuple[bool, ...]:
+        """`wanted` of a layer with that many inputs."""
+        return (True,) * count if self.wanted is None else self.wanted
 
     @abstractmethod
     def forward(self, *values: np.ndarray) -> np.ndarray:
@@ -50,23 +62,15 @@ class Relu(Layer):
         return [dy * self.on]
 
 
-class Reshaped(Layer):
-    """Flatten, Reshape, Identity, Dropout after training: the same elements; `shape` of one sample,
-    None for the input's own.
-    """
-
-    def __init__(
-        self, name: str, inputs: tuple[str, ...], output: str, shape: tuple[int, ...] | None
-    ):
-        super().__init__(name, inputs, output)
-        self.shape = shape
+class Passed(Layer):
+    """Identity, and Dropout after training: the same values."""
 
     def forward(self, *values: np.ndarray) -> np.ndarray:
-        self.before = values[0].shape
-        return values[0] if self.shape is None else values[0].reshape(len(values[0]), *self.shape)
+        self.more = len(values) - 1
+        return values[0]
 
     def backward(self, dy: np.ndarray) -> Gradients:
-        return [dy.reshape(self.before)]
+        return [dy, *[None] * self.more]
 
 
 class Sum(Layer):
@@ -77,11 +81,16 @@ class Sum(Layer):
         return values[0] + values[1]
 
     def backward(self, dy: np.ndarray) -> Gradients:
-        return [_summed(dy, shape) for shape in self.shapes]
+        return [
+            summed_to(dy, shape) if wanted else None
+            for shape, wanted in zip(self.shapes, self.wanted_of(2), strict=True)
+        ]
 
 
-def _summed(dy: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """dy summed over the axes along which an operand of `shape` was repeated."""
+def summed_to(dy: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """dy summed over the axes along which an operand of `shape` was repeated: float32, of that
+    shape (...).
+    """
     dy = dy.sum(axis=tuple(range(dy.ndim - len(shape))))
     repeated = tuple(axis for axis, size in enumerate(shape) if size == 1 and dy.shape[axis] != 1)
     return dy.sum(axis=repeated, keepdims=True)
@@ -173,14 +182,17 @@ class Mac(Layer):
         super().__init__(made.name, made.inputs, made.output)
         self.made = made
         self.weights: np.ndarray = made.weights  # type: ignore[assignment]
-        self.operands: tuple[np.ndarray, np.ndarray]
+        self.operands: tuple[np.ndarray, np.ndarray] | None = None
         self.call: Call
         """What multiplies; set before each forward pass."""
-        self.needed = True
-        """Whether the gradient of the input is asked for (not for the model's inputs)."""
+
+    @property
+    def moves(self) -> bool:
+        """Always: its own weights are trained."""
+        return True
 
     def forward(self, *values: np.ndarray) -> np.ndarray:
-        self.shape = values[0].shape
+        self.shape, self.operands = values[0].shape, None
 
         def call(x: np.ndarray, w: np.ndarray | None) -> np.ndarray:
             self.x = x
@@ -192,16 +204,22 @@ class Mac(Layer):
         groups, rows, _ = self.x.shape
         n = self.weights.shape[2]
         spatial = isinstance(self.made, Convolution)
-        d = (
-            np.moveaxis(dy.reshape(len(dy), groups, n, -1), (1, 3), (0, 2)).reshape(groups, rows, n)
-            if spatial
-            else dy.reshape(1, rows, n)
-        )
+        if spatial:
+            d = np.moveaxis(dy.reshape(len(dy), groups, n, -1), (1, 3), (0, 2))
+        else:
+            d = np.moveaxis(dy, self.made.batch, 0)  # type: ignore[attr-defined]
+        d = d.reshape(groups, rows, n)
         self.operands = self.x, np.ascontiguousarray(d)
-        if not self.needed:
+        if not self.wanted_of(1)[0]:
             return [None]
         with one_thread():
-            return [self._images(d) if spatial else (d[0] @ self.weights[0].T).reshape(self.shape)]
+            return [self._images(d) if spatial else self._rows(d)]
+
+    def _rows(self, d: np.ndarray) -> np.ndarray:
+        """Gradient of the rows a product reads, laid out as they came."""
+        axis = self.made.batch  # type: ignore[attr-defined]
+        moved = np.moveaxis(np.empty(self.shape, bool), axis, 0).shape
+        return np.moveaxis((d[0] @ self.weights[0].T).reshape(moved), 0, axis)
 
     def _images(self, d: np.ndarray) -> np.ndarray:
         """Gradient of the images a convolution reads: each window's gradient added where the window
@@ -237,7 +255,7 @@ def mac(made: Product, file: str) -> Mac:
     plain = (
         type(made) is WeightProduct
         and not made.flipped
-        and made.batch == 0
+        and not made.vector
         and len(made.right) == 1
     )
     if not plain and type(made) is not Convolution:
