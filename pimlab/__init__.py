@@ -41,6 +41,7 @@ _EXPORTS = {
     "write_manifests": "pimlab.farm",
     "streamed": "pimlab.machine.streamed",
     "train": "pimlab.studies.training",
+    "Recipe": "pimlab.workload.training",
     "load_model": "pimlab.workload",
     "load_data": "pimlab.workload",
     "compress": "pimlab.workload.transform.compressed",

@@ -8,7 +8,7 @@ and the largest value seen.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,8 @@ from pimlab.workload.model import Model, refuse_outside_float32
 
 ROWS = 512
 """Rows of the sample that a calibration carries, at most."""
+LEARNED = "learned"
+"""The rule that takes the ranges of inputs from the model itself: `pimlab.train` found them."""
 BATCH = 64
 """Calibration samples a chunk; no result depends on it."""
 
@@ -80,15 +82,18 @@ def calibrate(
     float32.
 
     data : a Data with a calibration split; its test samples are not looked at.  rule : "minmax",
-        "percentile", "mse" or "entropy" (`pimlab.formats.calibration`); format : the integers that
+        "percentile", "mse" or "entropy" (`pimlab.formats.calibration`), or "learned" for the ranges
+        of inputs that `pimlab.train` learned (outputs as "minmax"); format : the integers that
         "mse" and "entropy" choose a range for. x covers the inputs of the operator (a padded
         convolution reads zeros); y its outputs after the bias, and after the Relu where nothing but
         a Relu reads them. `sample` holds at most 512 input rows, evenly spaced over all rows; with
         groups they take turns. ValueError for an unknown rule or format; ModelError names the layer
         whose weights, inputs or outputs overflow float32, or are all subnormal.
     """
-    if rule not in RULES:
-        raise ValueError(unknown("calibration rule", rule, RULES))
+    learned = getattr(model, "ranges", None)
+    if rule not in RULES and not (rule == LEARNED and learned):
+        known = [*RULES, *([LEARNED] if learned else [])]
+        raise ValueError(unknown("calibration rule", rule, known))
     if not hasattr(data, "calibration"):
         raise TypeError(f"data={data!r:.80} is no data; write for example pimlab.load_data(...)")
     format_named(format)  # "minmax" does not ask for it, and an unknown one is refused all the same
@@ -110,12 +115,14 @@ def calibrate(
         seen[op.name].histogram("y", y)
 
     _visit(model, split.inputs, extremes)
-    if rule != "minmax":
+    if rule not in ("minmax", LEARNED):
         _visit(model, split.inputs, histograms)
+    chosen = RULES.get(rule, RULES["minmax"])
+    own: Mapping[str, Range] = (learned or {}) if rule == LEARNED else {}
     return {
         name: Calibration(
-            x=one.range("x", RULES[rule], format),
-            y=one.range("y", RULES[rule], format),
+            x=own[name] if name in own else one.range("x", chosen, format),
+            y=one.range("y", chosen, format),
             sample=one.rows,
             rule=rule,
             rectified=name in model.rectified,

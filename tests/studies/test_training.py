@@ -9,13 +9,11 @@ from threadpoolctl import threadpool_limits
 import pimlab as pim
 from pimlab.analog.learning import (
     SGD,
-    MixedPrecision,
     TikiTaka,
     TikiTakaV2,
     UpdateDevice,
     update_device,
 )
-from pimlab.studies import training
 from pimlab.workload import ModelError
 
 PCM, NPU = pim.target("pcm-hermes"), pim.target("warboy")
@@ -67,17 +65,6 @@ def test_training_through_noise_helps_a_month_later():
     )  # 3 images of 2 x 450; these seeds gain 0.007, five of them 0.005
 
 
-def test_history_says_what_happened(quantised):
-    history = quantised.history
-    assert history.loss.shape == (2,)
-    assert history.loss[1] < history.loss[0]
-    assert 0.9 < history.train_accuracy[1] <= 1
-    assert history.epoch.values.tolist() == [1, 2]
-    assert history.attrs["target"] == "int3"
-    assert history.attrs["data_sha256"] == TRAIN.sha256
-    assert all({"units", "long_name"} <= set(history[name].attrs) for name in history.data_vars)
-
-
 def test_a_trained_network_is_an_onnx_file(tmp_path, quantised):
     path = tmp_path / "trained.onnx"
     onnx.save(quantised.whole, path)
@@ -127,65 +114,6 @@ def test_one_seed_one_result_and_threads_do_not_matter():
     assert found[1] == found[before]
     assert made(2) != found[1][0]
     assert made(2, rule, rate=0.02) != found[1][1]
-
-
-def test_ranges_follow_the_weights(monkeypatch):
-    steps, calibrate = [], training.calibrate
-    monkeypatch.setattr(
-        training, "calibrate", lambda *given: steps.append(None) or calibrate(*given)
-    )
-    pim.train(MODEL, NPU, TRAIN[:70], batch=1, epochs=1)
-    assert len(steps) == 8  # steps 0, 1, 2, 4, 8, 16, 32, 64
-
-
-def test_drift_times_take_turns():
-    both = pim.train(MODEL, PCM, TRAIN[:64], batch=32, at=["1 s", "1 y"])
-    first, last = (pim.train(MODEL, PCM, TRAIN[:64], batch=32, at=at) for at in ("1 s", "1 y"))
-    assert len({_bytes(one) for one in (both, first, last)}) == 3
-
-
-@pytest.mark.parametrize("rule", [SGD, MixedPrecision, TikiTaka, TikiTakaV2])
-def test_each_rule_learns_from_random_weights(rule):
-    trained = pim.train(
-        MODEL,
-        rule(device=update_device("ecram-tang2018")),
-        TRAIN,
-        epochs=1,
-        rate=0.03,
-        batch=4,
-        start="random",
-    )
-    outputs = trained.execute(TEST.inputs, trained.exact)
-    assert (outputs.argmax(axis=1) == TEST.labels).mean() > 0.75
-    pulses = trained.history.pulses
-    assert pulses.dims == ("epoch", "layer")
-    assert (pulses > 0).all()
-    assert (trained.history.most_pulses < pulses).all()
-    assert (trained.history.cut < 0.5).all()
-
-
-def test_pulses_are_priced_and_wear():
-    trained = pim.train(
-        MODEL,
-        MixedPrecision(device=update_device("pcm-nandakumar2020")),
-        TRAIN[:128],
-        epochs=2,
-        rate=0.02,
-        batch=8,
-    )
-    history = trained.history
-    assert history.energy.sel(epoch=2, layer="fc1") == pytest.approx(
-        20e-12 * float(history.pulses.sel(epoch=2, layer="fc1"))
-    )
-    assert (history.pulses[1] >= history.pulses[0]).all()
-    assert history.endurance_used.max() == pytest.approx(float(history.most_pulses.max()) / 1e9)
-    assert "nandakumar2020" in history.attrs["sources"]
-    assert (
-        "energy"
-        not in pim.train(
-            MODEL, SGD(device=update_device("rpu-gokmen2016")), TRAIN[:8], rate=0.02, batch=4
-        ).history
-    )
 
 
 def test_a_trained_network_runs_anywhere(quantised):
@@ -249,13 +177,13 @@ BAD = {
     "a language model": (
         {"model": pim.load_model("small-lm")},
         TypeError,
-        "cannot be trained; allowed: a network of an ONNX file",
+        "allowed: text for a language model, samples for a network",
     ),
     "a model's name": ({"model": "digits-mlp"}, TypeError, "model='digits-mlp' cannot be trained"),
     "images for a table": (
         {"data": pim.load_data("fashion-mnist", "calibration", limit=4)},
         ValueError,
-        r"input 'input' has shape \(4, 1, 28, 28\), allowed \(n, 64\)",
+        r"input 'input' has shape \(1, 1, 28, 28\), allowed \(n, 64\)",
     ),
     "a rate that diverges": (
         {"rate": 1e3, "epochs": 3},
@@ -302,3 +230,57 @@ def test_an_operator_that_cannot_be_trained_is_named():
         pim.train(
             pim.load_model("magika"), NPU, pim.load_data("magika-files", "calibration", limit=2)
         )
+
+
+def _one(recipe, seed=0, **settings):
+    given = {"epochs": 2, "rate": 2e-3, "batch": 64, **settings}
+    return pim.train(MODEL, INT3, TRAIN, seed=seed, recipe=recipe, **given)
+
+
+def test_recipes_are_kept_in_the_history_and_change_what_is_learned():
+    plain = _bytes(_one(None, epochs=1))
+    for recipe in (
+        pim.Recipe(clip=2.0),
+        pim.Recipe(noise=0.05),
+        pim.Recipe(drop_connect=0.1),
+        pim.Recipe(distil=0.5, temperature=2.0),
+        pim.Recipe(schedule="constant"),
+    ):
+        trained = _one(recipe, epochs=1)
+        assert trained.history.attrs["recipe"] == repr(recipe)
+        assert _bytes(trained) != plain
+        assert _accuracy(trained, INT3) > 0.93, recipe
+
+
+def test_real_numbers_are_learned_by_mean_square():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((256, 64)).astype(np.float32)
+    labels = np.stack([x[:, i] for i in range(10)], axis=1)
+    data = pim.Data(x, labels, metric="rmse", split="train", name="copies")
+    trained = pim.train(MODEL, NPU, data, epochs=6, rate=5e-3, batch=32, start="random")
+    assert "train_accuracy" not in trained.history
+    assert trained.history.loss[-1] < 0.6 * trained.history.loss[0]
+    square = _one(pim.Recipe(loss="mean square"), epochs=1)  # from a network of the other loss
+    assert _accuracy(square, INT3) > 0.9
+
+
+def test_a_language_model_learns_through_noise():
+    model, text = pim.load_model("small-lm"), pim.load_data("kjv", "train", limit=4)
+    few = text.inputs[:, :33]
+    short = text.but(inputs=few, labels=text.labels[:, :32], calibration=few[:2])
+    recipe = pim.Recipe(parameters=True, clip=2.5)
+    trained = pim.train(model, PCM, short, epochs=2, rate=1e-3, batch=4, at="1 y", recipe=recipe)
+    assert trained.history.loss[-1] < trained.history.loss[0]
+    assert trained.sha256 != model.sha256
+    assert any(not np.array_equal(trained.parameters[n], p) for n, p in model.parameters.items())
+    assert set(trained.weights) == set(model.weights)
+    assert trained.generate(short.inputs[:1, :4], 2).shape == (1, 2)
+
+
+def test_recipes_are_refused_where_they_do_not_apply():
+    with pytest.raises(TypeError, match="recipe='clip' is no Recipe"):
+        pim.train(MODEL, NPU, TRAIN[:8], recipe="clip")
+    with pytest.raises(ValueError, match="pulses have a rule of their own"):
+        pim.train(MODEL, SGD(device=SOFT), TRAIN[:8], recipe=pim.Recipe(clip=2.5))
+    with pytest.raises(TypeError, match="allowed: text for a language model"):
+        pim.train(MODEL, NPU, pim.load_data("kjv", "train", limit=2))

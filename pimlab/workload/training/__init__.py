@@ -3,8 +3,23 @@ optimiser, the model with new weights.
 """
 
 from pimlab.workload.training.graph import Graph, Operands
-from pimlab.workload.training.loss import cross_entropy
+from pimlab.workload.training.loss import cross_entropy, distillation, mean_square
+from pimlab.workload.training.objective import Objective
 from pimlab.workload.training.optimiser import Adam
-from pimlab.workload.training.trained import Trained, trained
+from pimlab.workload.training.recipe import Recipe
+from pimlab.workload.training.trained import Trained, TrainedLanguage, trained, trained_language
 
-__all__ = ["Adam", "Graph", "Operands", "Trained", "cross_entropy", "trained"]
+__all__ = [
+    "Adam",
+    "Graph",
+    "Objective",
+    "Operands",
+    "Recipe",
+    "Trained",
+    "TrainedLanguage",
+    "cross_entropy",
+    "distillation",
+    "mean_square",
+    "trained",
+    "trained_language",
+]

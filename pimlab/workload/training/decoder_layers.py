@@ -61,7 +61,9 @@ class _Decoder:
 
     def heads(self, i: int, name: str, x: str) -> str:
         label = f"layer{i}.{name}"
-        y = self.add(Heads(f"{label}.heads", (self.linear(label, x),), label, self.shape.head_width))
+        y = self.add(
+            Heads(f"{label}.heads", (self.linear(label, x),), label, self.shape.head_width)
+        )
         if name == "v":
             return y
         y = self.normed(i, f"{name}_norm", y)

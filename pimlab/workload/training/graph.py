@@ -7,7 +7,7 @@ Courville 2013, arXiv:1308.3432).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -63,7 +63,6 @@ class Graph:
                 f"model={model!r} cannot be trained; allowed: a network of an ONNX file, such as "
                 "load_model('fashion-cnn'), or a language model, such as load_model('small-lm')"
             )
-        language = isinstance(model, LanguageModel)
         reading = read_decoder(model) if isinstance(model, LanguageModel) else read_onnx(model)
         self.layers, self._source, self._result, constants, named = reading
         self.ops: dict[str, MacOp] = {op.name: op for op in model.mac_ops}
@@ -71,7 +70,7 @@ class Graph:
         self.biases = {name: b.copy() for name, b in model.biases.items()}
         self.parameters = {name: constants[name].copy() for name in named}
         self.constants = {**constants, **self.parameters}
-        if not language:
+        if isinstance(model, OnnxModel):
             places(model)
         self.macs = [layer for layer in self.layers if isinstance(layer, Mac)]
         self.gradients: dict[str, np.ndarray] = {}

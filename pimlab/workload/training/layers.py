@@ -205,10 +205,11 @@ class Mac(Layer):
         n = self.weights.shape[2]
         spatial = isinstance(self.made, Convolution)
         if spatial:
-            d = np.moveaxis(dy.reshape(len(dy), groups, n, -1), (1, 3), (0, 2))
+            turned = np.moveaxis(dy.reshape(len(dy), groups, n, -1), (1, 3), (0, 2))
+            d = turned.reshape(groups, rows, n)
         else:
-            d = np.moveaxis(dy, self.made.batch, 0)  # type: ignore[attr-defined]
-        d = d.reshape(groups, rows, n)
+            moved = np.moveaxis(dy, self.made.batch, 0)  # type: ignore[attr-defined]
+            d = moved.reshape(groups, rows, n)
         self.operands = self.x, np.ascontiguousarray(d)
         if not self.wanted_of(1)[0]:
             return [None]

@@ -37,3 +37,56 @@ def cross_entropy(outputs: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, 
     loss = np.log(powers.sum(axis=1)) - shifted[rows, labels]
     shares[rows, labels] -= 1
     return loss, shares.astype(np.float32)
+
+
+@typed
+def mean_square(outputs: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(loss float64, shape (n,), its gradient float32, shape (n, values)) of each sample: half the
+    squared distance from outputs (n, values) to labels, mean over values.
+
+    labels : real numbers, shape (n, values), or (n,) for one value. ValueError where the shapes do
+    not fit or outputs are not finite.
+    """
+    wanted = np.asarray(labels, np.float64).reshape(len(labels), -1)
+    flat = outputs.reshape(len(outputs), -1)
+    if flat.shape != wanted.shape:
+        raise ValueError(
+            f"mean square: outputs {outputs.shape} and labels {labels.shape}; allowed: the same "
+            "numbers a sample"
+        )
+    if not np.isfinite(flat).all():
+        raise ValueError(
+            f"mean square: outputs hold {np.count_nonzero(~np.isfinite(flat))} non-finite values"
+        )
+    away = flat - wanted
+    slope = (away / away.shape[1]).astype(np.float32).reshape(outputs.shape)
+    return 0.5 * np.mean(np.square(away), axis=1), slope
+
+
+@typed
+def distillation(
+    outputs: np.ndarray, teacher: np.ndarray, temperature: float = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """(loss float64, shape (n,) in nat, its gradient float32, shape (n, classes)): the divergence
+    of the softmax of outputs (n, classes) from that of the teacher's outputs (n, classes), both
+    over `temperature`, times its square (Hinton, Vinyals, Dean, arXiv:1503.02531, section 2).
+
+    ValueError where the shapes do not fit or outputs are not finite.
+    """
+    if outputs.ndim != 2 or teacher.shape != outputs.shape or not np.isfinite(outputs).all():
+        raise ValueError(
+            f"distillation: outputs {outputs.shape} and teacher {teacher.shape}; allowed: the same "
+            "(n, classes), finite numbers"
+        )
+    own, log_own = _softmax(outputs, temperature)
+    wanted, log_wanted = _softmax(teacher, temperature)
+    loss = temperature**2 * np.sum(wanted * (log_wanted - log_own), axis=1)
+    return loss, (temperature * (own - wanted)).astype(np.float32)
+
+
+def _softmax(outputs: np.ndarray, temperature: float) -> tuple[np.ndarray, np.ndarray]:
+    """Shares float64, shape (n, classes), and their logarithms."""
+    z = outputs.astype(np.float64) / temperature
+    z -= z.max(axis=1, keepdims=True)
+    logarithm = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+    return np.exp(logarithm), logarithm

@@ -226,6 +226,14 @@ def _softmax(node: _Node) -> Layer:
     return Softmax(*node.places, node.given.get("axis", -1))
 
 
+def _pointwise(node: _Node) -> Layer:
+    return pointwise.Pointwise(*node.places, pointwise.curve(node.kind, node.given))
+
+
+def _of_two(node: _Node) -> Layer:
+    return pointwise.Arithmetic(*node.places, node.kind)
+
+
 def _part(node: _Node) -> Layer:
     return layout.Part(*node.places, layout.sliced)
 
@@ -258,15 +266,11 @@ _MAKERS: dict[str, Maker] = {
     "Transpose": lambda node: layout.Transposed(*node.places, node.given.get("perm")),
     "Unsqueeze": _shaped,
     "Where": lambda node: layout.Where(*node.places),
-    **dict.fromkeys(
-        pointwise.CURVES,
-        lambda node: pointwise.Pointwise(*node.places, pointwise.curve(node.kind, node.given)),
-    ),
-    **dict.fromkeys(
-        pointwise.TWO_OPERANDS, lambda node: pointwise.Arithmetic(*node.places, node.kind)
-    ),
+    **dict.fromkeys(pointwise.CURVES, _pointwise),
+    **dict.fromkeys(pointwise.TWO_OPERANDS, _of_two),
 }
 _BOTH = frozenset({"BatchNormalization", "Gather", "LayerNormalization", "RMSNormalization"})
 """Operators with constants that are trained even where nothing before them is."""
 OPERATORS = tuple(sorted({*_MAKERS, *NO_NUMBERS, "Conv", "Gemm", "MatMul"}))
-"""ONNX operators through which a loss can be followed back, or that stop it (sizes, comparisons)."""
+"""ONNX operators through which a loss can be followed back, or that stop it.
+"""

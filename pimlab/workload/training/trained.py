@@ -4,7 +4,9 @@ initialisers.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ import xarray as xr
 from pimlab.arguments import typed
 from pimlab.workload.importers.onnx_split import OnnxModel
 from pimlab.workload.importers.products import Product
+from pimlab.workload.language.model import LanguageModel
 from pimlab.workload.model import ModelError
 
 
@@ -74,9 +77,11 @@ def trained(
     biases: Mapping[str, np.ndarray],
     name: str,
     history: xr.Dataset,
+    parameters: Mapping[str, np.ndarray] = MappingProxyType({}),
 ) -> Trained:
     """`model` with other weights, float32, shape (groups, k, n) by operator, and biases, float32,
-    shape (groups * n,). ModelError as in `places`.
+    shape (groups * n,), and other gains and embeddings, float32, by the name of their initialiser,
+    of its shape (...). ModelError as in `places`.
     """
     import onnx
 
@@ -90,10 +95,49 @@ def trained(
             )
         if op in biases:
             _write(tensors[bias], biases[op])
+    for parameter, values in parameters.items():
+        _write(tensors[parameter], values)
     for value in proto.graph.output:
         for label in ("batch", "classes"):  # the shape was left open when the file was read
             value.type.tensor_type.shape.dim.add().dim_param = label
     answer = Trained(proto, name=name)
+    answer.history = history
+    return answer
+
+
+class TrainedLanguage(LanguageModel):
+    """A language model after training. `history` as in `Trained`."""
+
+    history: xr.Dataset
+
+
+@typed
+def trained_language(
+    model: LanguageModel,
+    weights: Mapping[str, np.ndarray],
+    biases: Mapping[str, np.ndarray],
+    name: str,
+    history: xr.Dataset,
+    parameters: Mapping[str, np.ndarray],
+) -> TrainedLanguage:
+    """`model` with other weights, float32, shape (1, k, n) by operator, biases, float32,
+    shape (n,), and gains and embeddings, float32, of their shapes (...).
+    """
+    parts = {
+        f"{kind}.{n}": a for kind, of in (("w", weights), ("p", parameters)) for n, a in of.items()
+    }
+    described = hashlib.sha256(model.sha256.encode())
+    for part in sorted(parts):
+        described.update(part.encode() + np.ascontiguousarray(parts[part]).tobytes())
+    answer = TrainedLanguage(
+        name=name,
+        sha256=described.hexdigest(),
+        shape=model.shape,
+        tokenizer=model.tokenizer,
+        weights=dict(weights),
+        parameters=dict(parameters),
+        biases=biases,
+    )
     answer.history = history
     return answer
 

@@ -1,0 +1,94 @@
+"""How does a network learn in cells that move by pulses? Weights sample after sample, biases in
+float, and a count of every pulse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+
+from pimlab.analog.learning import Learner, UpdateRule
+from pimlab.keys import Key
+from pimlab.studies.training_steps import Steps
+
+
+def by_pulses(steps: Steps, rule: UpdateRule, rate: float, key: Key) -> xr.Dataset:
+    """Weights in cells, moved sample by sample; biases in float by plain gradient descent."""
+    graph = steps.graph
+    learners = {
+        name: [rule.learner(w[g], key.child(name, g)) for g in range(len(w))]
+        for name, w in graph.weights.items()
+    }
+    used = []
+    for step, (epoch, chosen) in enumerate(steps):
+        for name, parts in learners.items():
+            graph.weights[name][:] = np.stack(
+                [part.read(key.child(name, g, "read", step)) for g, part in enumerate(parts)]
+            )
+        seen, _ = steps.operands(epoch, chosen, graph.exact)
+        for name, one in seen.items():
+            for part, x, d in zip(learners[name], one.x, one.d, strict=True):
+                part.update(x, d, rate)
+            if name in graph.biases:
+                graph.biases[name] -= np.float32(rate) * one.biases
+        if (step + 1) % steps.an_epoch == 0:
+            used.append(_used(learners))
+    for name, parts in learners.items():
+        graph.weights[name][:] = np.stack([part.weights for part in parts])
+    return _counted(rule, used, list(learners)).merge(steps.history())
+
+
+def _used(learners: Mapping[str, list[Learner]]) -> np.ndarray:
+    """(layers, 3): pulses so far, most pulses of one cell, share of updates that were cut."""
+    return np.array(
+        [
+            (
+                sum(p.pulses for p in parts),
+                max(p.most for p in parts),
+                np.mean([p.cut for p in parts]),
+            )
+            for parts in learners.values()
+        ]
+    )
+
+
+def _counted(rule: UpdateRule, used: list[np.ndarray], layers: list[str]) -> xr.Dataset:
+    """Pulses by epoch and layer, what they cost where a price is published, and the share of
+    endurance they used.
+    """
+    table = np.array(used)
+    found = xr.Dataset(
+        {
+            "pulses": (
+                ("epoch", "layer"),
+                table[..., 0],
+                {"units": "1", "long_name": "update pulses so far"},
+            ),
+            "most_pulses": (
+                ("epoch", "layer"),
+                table[..., 1],
+                {"units": "1", "long_name": "update pulses of the busiest cell so far"},
+            ),
+            "cut": (
+                ("epoch", "layer"),
+                table[..., 2],
+                {"units": "1", "long_name": "share of updates cut to the longest pulse train"},
+            ),
+        },
+        coords={"epoch": np.arange(1, len(used) + 1), "layer": layers},
+    )
+    facts = dict(rule.device.facts)
+    if "write_energy" in facts:
+        price = facts["write_energy"]
+        for suffix, amount in (("", price.value), ("_low", price.low), ("_high", price.high)):
+            found[f"energy{suffix}"] = (found.pulses * amount).assign_attrs(
+                units="J", long_name=f"energy of update pulses so far{suffix}"
+            )
+    if "endurance" in facts:
+        share = found.most_pulses / facts["endurance"].value
+        found["endurance_used"] = share.assign_attrs(
+            units="1", long_name="share of the busiest cell's endurance that is used"
+        )
+    return found.assign_attrs(sources=",".join(rule.device.sources))
