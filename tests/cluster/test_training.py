@@ -30,6 +30,15 @@ def test_one_chip_by_hand():
     assert one.seconds == sum(one[1:6])
 
 
+def test_sequence_parallelism_cuts_what_every_chip_moves():
+    """Norms and additions are cut by the tensor degree only where the sequence is cut too."""
+    softmax, others = 8 * 64 * 64 * 9 / 4, 64 * 256 * 4 / 4
+    apart = ONE.but(tensor=4)
+    assert moved_bytes(PLAIN, apart) == (softmax, 2 * 64 * 64 * (4 + 7) + others)
+    cut = moved_bytes(PLAIN, apart.but(sequence=True))
+    assert cut == (softmax, 2 * 64 * 64 * (4 + 7) / 4 + others)
+
+
 def test_recomputation_trades_time_for_memory():
     none, some, full = (step(recompute=how) for how in ("none", "selective", "full"))
     assert none.layers < some.layers < full.layers == pytest.approx(4 / 3 * none.layers)

@@ -1,0 +1,45 @@
+"""Is every NPU of the catalogue a machine, in each format it has a peak for, with where its numbers came from?"""
+
+import pytest
+
+from pimlab import catalogue
+from pimlab.npu.chips import chip, chips, peaks
+
+EVERY = [(name, format) for name in chips() for format in peaks(catalogue.entry("npu", name))]
+
+
+@pytest.mark.parametrize(("name", "format"), EVERY)
+def test_the_peak_of_every_format_is_the_published_one(name, format):
+    """A MAC is two operations; arrays are whole, so a peak may be missed by the last array's share."""
+    machine = chip(name, format)
+    published = peaks(catalogue.entry("npu", name))[format]
+    assert machine.peak() == pytest.approx(published, rel=0.06)
+    assert machine.arithmetic.weights == machine.arithmetic.activations == format
+
+
+def test_another_format_runs_at_the_ratio_of_the_peaks():
+    rates = peaks(catalogue.entry("npu", "a100"))
+    first, other = chip("a100", "fp16"), chip("a100", "int8")
+    assert other.array.rate / first.array.rate == pytest.approx(rates["int8"] / rates["fp16"])
+    assert (other.array.rows, other.array.cols) == (first.array.rows, first.array.cols)
+
+
+def test_every_field_that_a_file_gives_names_its_place():
+    warboy, entry = chip("warboy"), catalogue.entry("npu", "warboy")
+    origins = {origin.field: origin for origin in warboy.origins}
+    assert origins["node"].sources == entry["node"].sources
+    assert origins["memory.bandwidth"].value == entry["dram_bandwidth"].value
+    assert {"node", "voltage", "lanes", "limit", "array", "memory.dram"} <= origins.keys()
+
+
+def test_a_cache_keeps_nothing():
+    """What a GPU's cache holds when an operator starts is not known: operands come from DRAM."""
+    gpu = chip("a100").memory
+    assert (gpu.weights_in, gpu.activations_in, gpu.prefetch) == ("dram", "dram", False)
+
+
+def test_unknown_names_and_formats_are_told_the_nearest():
+    with pytest.raises(ValueError, match="warboy"):
+        chip("warbo")
+    with pytest.raises(ValueError, match=r"warboy: format.*int8"):
+        chip("warboy", "int7")
