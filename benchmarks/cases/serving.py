@@ -66,13 +66,13 @@ def _requests(rng, count):
     )
 
 
-def _state(policy, apart):
+def _state(policy, apart, users=None):
     def make(rng, size):
         count, replicas = SIZES[size]
         how = policy
         if policy.speculation is not None:
             how = policy.but(speculation=policy.speculation.but(draft=_times(rng, 72)))
-        times, requests = _times(rng, 72), _requests(rng, count)
+        times, requests = _times(rng, 72), _requests(rng, count).but(users=users)
         decoders = Apart(times=_times(rng, 64), replicas=2, link=SLOW) if apart else None
         return (*started(requests, Service(times, replicas, how, decoders)), np.inf)
 
@@ -101,6 +101,7 @@ POLICIES = {
         False,
     ),
     " speculating apart": (Policy(batch=3, tokens=12, page=4, speculation=GUESSES), True),
+    " closed": (Policy(batch=4, tokens=16, page=4), False),
     " apart": (Policy(batch=4, tokens=16, page=4, router="prefix aware"), True),
     " apart whole": (Policy(batch=4, tokens=8, page=4, mixed=False, router="round robin"), True),
 }
@@ -130,7 +131,7 @@ CASES = {
     f"serving.advance{name}": Case(
         _run(kernels.advance),
         _run(reference.advance),
-        _state(policy, apart),
+        _state(policy, apart, 5 if "closed" in name else None),
         covers=("serving.advance",),
     )
     for name, (policy, apart) in POLICIES.items()

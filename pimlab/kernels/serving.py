@@ -477,9 +477,16 @@ def _handed_over(load, progress, fleet, prefixes, rules, r):
 
 
 @lean
-def _next(load, progress, fleet, arrived):
+def _comes(load, rules, counts):
+    """Whether another request may arrive: there is one, and not all users wait for an answer."""
+    arrived = counts[0]
+    return arrived < load.arrival.size and arrived - counts[1] - counts[2] < rules.users
+
+
+@lean
+def _next(load, progress, fleet, rules, counts):
     """When something happens next; infinity when nothing will."""
-    now = load.arrival[arrived] if arrived < load.arrival.size else np.inf
+    now = load.arrival[counts[0]] if _comes(load, rules, counts) else np.inf
     for r in range(fleet.role.size):
         now = min(now, fleet.end[r])
         i = fleet.outgoing[r, 0]
@@ -509,7 +516,9 @@ def _happen(load, answers, progress, fleet, prefixes, rules, clock, counts):
     for r in range(fleet.role.size):
         while fleet.outgoing[r, 0] != NOBODY and progress.ready[fleet.outgoing[r, 0]] == now:
             _handed_over(load, progress, fleet, prefixes, rules, r)
-    while counts[0] < load.arrival.size and load.arrival[counts[0]] == now:
+    while _comes(load, rules, counts) and load.arrival[counts[0]] <= now:
+        if answers.sent.size > 0:
+            answers.sent[counts[0]] = now
         counts[2] += _arrive(load, answers, progress, fleet, prefixes, rules, counts[0])
         counts[0] += 1
 
@@ -540,7 +549,7 @@ def advance(
     for the costs of a step.
     """
     while True:
-        now = _next(load, progress, fleet, counts[0])
+        now = _next(load, progress, fleet, rules, counts)
         stop = min(now, until)
         if np.isfinite(stop):
             _pass(fleet, prefixes, rules, stop - clock[0], sums)

@@ -47,7 +47,8 @@ class Answers(NamedTuple):
     every step; replica : int32 (n,), who read its prompt (-1: refused); preempted : int32 (n,),
     times it had to give way; reused : int32 (n,), prompt tokens found in the prefix cache; moved :
     int64 (n,), tokens of cache that went to the host's memory or came back; rounds : int32 (n,),
-    steps of decoding (empty where no draft guesses ahead).
+    steps of decoding (empty where no draft guesses ahead); sent : float64 (n,), s, when a user of a
+    closed loop sent it (empty in an open one).
     """
 
     begun: np.ndarray
@@ -59,6 +60,7 @@ class Answers(NamedTuple):
     reused: np.ndarray
     moved: np.ndarray
     rounds: np.ndarray
+    sent: np.ndarray
 
 
 class Progress(NamedTuple):
@@ -133,7 +135,7 @@ class Rules(NamedTuple):
     wait at a replica.  router.  swap : s a token to or from the host's memory; below 0: a preempted
     request computes its cache again.  delay, send : s, and s a token, of the link between replicas.
     ahead : tokens that a draft guesses in a round, 0 without one; acceptance : probability that a
-    guess holds; key : the two words of Philox behind it.
+    guess holds; key : the two words of Philox behind it.  users : requests under way at most.
     """
 
     page: int
@@ -151,3 +153,4 @@ class Rules(NamedTuple):
     ahead: int
     acceptance: float
     key: tuple[int, int]
+    users: int

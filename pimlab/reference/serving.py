@@ -36,7 +36,7 @@ class _Request:
         self.rounds = 0
         self.held: list[int] = []
         self.cache, self.ready, self.replica, self.reused = "here", np.nan, -1, 0
-        self.begun = self.token = self.finish = np.nan
+        self.begun = self.token = self.finish = self.sent = np.nan
         self.spent = np.zeros(COLUMNS)
 
     @property
@@ -299,6 +299,11 @@ def _chosen(replicas, rules, turn, one, other):
     return min(allowed, key=lambda r: r.work - (saved[r.number] if aware else 0))
 
 
+def _comes(requests, rules, counts):
+    """Whether another request may arrive: there is one, and a user who waits for no answer."""
+    return counts[0] < min(len(requests), counts[1] + counts[2] + rules.users)
+
+
 def _happen(now, requests, replicas, rules, turn, counts):
     """Ends of steps, caches that crossed a link, arrivals."""
     for replica in replicas:
@@ -313,8 +318,9 @@ def _happen(now, requests, replicas, rules, turn, counts):
             one.cache = "sent"
             to.work += one.prompt
             to.queue.append(one)
-    while counts[0] < len(requests) and requests[counts[0]].arrival == now:
+    while _comes(requests, rules, counts) and requests[counts[0]].arrival <= now:
         one = requests[counts[0]]
+        one.sent = now
         counts[0] += 1
         replica = _chosen(replicas, rules, turn, one, DECODES)
         if len(replica.queue) >= rules.queue:
@@ -363,7 +369,7 @@ def advance(
     ]
     turn = [0, 0]
     while True:
-        coming = [one.arrival for one in requests[counts[0] :][:1]]
+        coming = [requests[counts[0]].arrival] if _comes(requests, rules, counts) else [np.inf]
         coming += [replica.end for replica in replicas]
         coming += [replica.outgoing[0].ready for replica in replicas if replica.outgoing]
         now = min(coming)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pimlab.serving.answer import percentile_table
-from pimlab.serving.arrivals import Lengths, fixed, gamma, on_off, poisson, single_shots
+from pimlab.serving.arrivals import Lengths, closed, fixed, gamma, on_off, poisson, single_shots
 from pimlab.serving.bounds import Apart
 from pimlab.serving.goodput import against_slo, most_rate
 from pimlab.serving.policy import ROUTERS, Policy, Slo
@@ -24,6 +24,7 @@ __all__ = [
     "Speculation",
     "StepTimes",
     "against_slo",
+    "closed",
     "fixed",
     "gamma",
     "load_requests",

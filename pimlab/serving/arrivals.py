@@ -121,6 +121,22 @@ def fixed(
 
 
 @typed
+def closed(
+    *, users: int, count: int, input: Tokens, output: Tokens, seed: int | Key = 0
+) -> Requests:
+    """`count` requests of `users` who each send the next when the last is answered (closed loop),
+    as benchmarks of a fixed concurrency do. A request arrives, in s, when it is sent.
+
+    >>> times = pim.serving.single_shot({1: 1.0, 2: 1.5})
+    >>> load = pim.serving.closed(users=2, count=6, input=1, output=1)
+    >>> pim.serve(times, load).arrival.values.tolist()
+    [0.0, 0.0, 1.5, 1.5, 3.0, 3.0]
+    """
+    made = fixed(count=count, input=input, output=output, seed=seed, name=f"{users} users")
+    return made.but(users=users)
+
+
+@typed
 def single_shots(*, rate: str | float, count: int, seed: int | Key = 0) -> Requests:
     """`count` requests of one inference each (an image in, a class out), Poisson. Arrivals in the
     unit s.

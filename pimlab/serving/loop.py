@@ -78,6 +78,7 @@ def started(requests: Requests, service: Service) -> State:
             preempted=np.zeros(n, np.int32),
             reused=np.zeros(n, np.int32),
             moved=np.zeros(n, np.int64),
+            sent=np.zeros(n if requests.users else 0),
             rounds=np.zeros(n if policy.ahead else 0, np.int32),
         ),
         _progress(n, apart is not None),
@@ -86,7 +87,7 @@ def started(requests: Requests, service: Service) -> State:
         times.tables,
         service.decoders.tables,
         (service.draft or times).tables,
-        _rules(service, requests.block if prefix else policy.page, prefix),
+        _rules(service, requests, requests.block if prefix else policy.page, prefix),
         requests.arrival[:1].copy(),
         np.zeros(3, np.int64),
         np.zeros(4),
@@ -100,7 +101,7 @@ def _progress(size: int, apart: bool) -> Progress:
     return Progress(**counts, ready=np.zeros(size if apart else 0))
 
 
-def _rules(service: Service, block: int, prefix: bool) -> Rules:
+def _rules(service: Service, requests: Requests, block: int, prefix: bool) -> Rules:
     policy, (delay, send) = service.policy, service.crossing
     if block % policy.page:
         raise ValueError(
@@ -110,6 +111,7 @@ def _rules(service: Service, block: int, prefix: bool) -> Rules:
     swap, speculation = policy.swap, policy.speculation
     low, high = Key(seed=speculation.seed if speculation else 0).child("speculation").words
     return Rules(
+        users=ENDLESS if requests.users is None else requests.users,
         page=policy.page,
         batch=policy.batch,
         tokens=policy.tokens,

@@ -20,6 +20,8 @@ class Requests(Value):
     blocks of `block` tokens that prompt i begins with: equal numbers for equal prefixes (none:
     nothing is shared).
     rate : requests a second, where they keep coming like that; None for a fixed set.
+    users : how many of them are under way at most (closed loop): a request whose time has come
+    waits until another is done, and arrives then; None for no bound.
     Raises ValueError that names the first request out of order, or with no tokens.
 
     >>> from pimlab.serving import Requests
@@ -35,6 +37,9 @@ class Requests(Value):
     blocks: Any = ()
     block: int = integer(1, default=16)
     rate: float | None = number(above=0, default=None)
+    users: int | None = integer(
+        1, default=None, hint="for requests without a bound write users=None"
+    )
     source: str = ""
 
     def __eq__(self, other: object) -> bool:

@@ -124,5 +124,7 @@ def _served(
     key = key_of(requests, *service, width) if store is not None else ""
     pieces = run(state, width, store, key)
     answers, refused = state.answers, int(state.counts[2])
+    if requests.users is not None:
+        requests = requests.but(arrival=answers.sent)
     del state  # of ten million requests 0.3 GB that the answer does not need
     return answer(answers, refused, pieces, width, service, requests, slo, quality)

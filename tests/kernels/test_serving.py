@@ -5,7 +5,18 @@ import pytest
 
 from benchmarks.cases.serving import CASES
 
-FIELDS = ("begun", "token", "finish", "spent", "replica", "preempted", "reused", "moved", "rounds")
+FIELDS = (
+    "begun",
+    "token",
+    "finish",
+    "spent",
+    "replica",
+    "preempted",
+    "reused",
+    "moved",
+    "rounds",
+    "sent",
+)
 
 
 def answers(name):

@@ -199,3 +199,18 @@ def test_what_is_no_plan_is_refused():
         serve(times(), requests([0.0], [1], [1]), replicas=0)
     with pytest.raises(ValueError, match="page=5 does not divide the blocks of 16"):
         serve(times(), requests([0.0], [40], [1], first=[0, 1], blocks=[1]), policy=Policy(page=5))
+
+
+def test_users_send_the_next_request_when_the_last_is_answered():
+    load = pim.serving.closed(users=3, count=30, input=[5, 30], output=[1, 9], seed=2)
+    out = serve(times(), load, policy=Policy(batch=2, tokens=64))
+    finish = (out.arrival + out.latency).values
+    for i, sent in enumerate(out.arrival.values):
+        under_way = (out.arrival.values[:i] <= sent) & (finish[:i] > sent)
+        assert under_way.sum() <= 2
+        assert sent == 0 or sent in finish
+    alone = serve(times(), pim.serving.closed(users=1, count=4, input=10, output=3))
+    assert alone.latency.values == pytest.approx([alone.latency.values[0]] * 4)
+    assert alone.duration.item() == pytest.approx(4 * alone.latency.values[0])
+    with pytest.raises(ValueError, match="users=0 is outside"):
+        pim.serving.closed(users=0, count=4, input=10, output=3)
