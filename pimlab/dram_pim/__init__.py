@@ -24,6 +24,7 @@ from pimlab.dram_pim.decode import decode_layer
 from pimlab.dram_pim.engine import Controller, WriteQueue
 from pimlab.dram_pim.geometry import Banks
 from pimlab.dram_pim.hbm_pim import BankPim
+from pimlab.dram_pim.heads import HeadUnits, head_units
 from pimlab.dram_pim.machine import Organisation
 from pimlab.dram_pim.presets import TARGETS
 from pimlab.dram_pim.target import DramPim
@@ -46,6 +47,7 @@ __all__ = [
     "DramPim",
     "FixedPoint",
     "HalfLanes",
+    "HeadUnits",
     "LookUp",
     "Organisation",
     "Timing",
@@ -57,6 +59,7 @@ __all__ = [
     "decode_layer",
     "elementwise",
     "gemv",
+    "head_units",
     "host_read",
     "host_write",
     "load",

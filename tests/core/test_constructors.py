@@ -82,6 +82,7 @@ def _examples():
     yield mapping.Slices(bits=8, per_cell=2)
     yield curves.ClippedPower(factor=1, exponent=1, low=0, high=1)
     yield pimlab.dram_pim.cxl_devices("cent", devices=2)
+    yield pimlab.dram_pim.head_units("attacc")
     yield Streamed(machine=pimlab.target("warboy"))
     yield Wrapped(machine=pimlab.target("warboy"))
     model = pimlab.load_model("digits-mlp")
