@@ -20,6 +20,7 @@ from pimlab.dram_pim.api import (
 )
 from pimlab.dram_pim.arithmetic import AnyFormat, Bf16Tree, FixedPoint, HalfLanes
 from pimlab.dram_pim.cxl import CxlDevices, cxl_devices
+from pimlab.dram_pim.currents import command_energies, trace_energy
 from pimlab.dram_pim.decode import decode_layer
 from pimlab.dram_pim.engine import Controller, WriteQueue
 from pimlab.dram_pim.geometry import Banks
@@ -55,6 +56,7 @@ __all__ = [
     "WriteQueue",
     "activate",
     "combine",
+    "command_energies",
     "cxl_devices",
     "decode_layer",
     "elementwise",
@@ -68,5 +70,6 @@ __all__ = [
     "schedule",
     "timing",
     "trace",
+    "trace_energy",
     "validate",
 ]

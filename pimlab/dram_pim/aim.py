@@ -417,6 +417,7 @@ class AimPim(PinnedBanks):
             + n["EWMUL16"] * self.channels * self.bank_groups * self.lanes,
             event.REGISTER_BIT: accesses * self.channels * self.access_bits,
             event.ARRAY_BIT: 0,
+            event.ARRAY_WRITE_BIT: 0,
             event.IO_BIT: accesses * self.channels * self.access_bits,
         }
 

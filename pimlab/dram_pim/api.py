@@ -21,6 +21,7 @@ from pimlab.dram_pim.pins import PinnedBanks
 from pimlab.dram_pim.presets import build
 from pimlab.dram_pim.prices import HOST_ADD
 from pimlab.dram_pim.target import DramPim
+from pimlab.dram_pim.timing import Timing
 from pimlab.kernels import fp16
 from pimlab.kernels.dram_timing import READ, WRITE
 from pimlab.machine.protocol import Target
@@ -86,7 +87,8 @@ def gemv(
     products. Dataset: cycles, seconds, commands (command) of one channel, phase_cycles (phase),
     energy, energy_low, energy_high (component) of all channels [J], power in W, utilisation; and
     all_bank_power (component) with low and high in W, while every bank streams, beside
-    package_limit in W where one is known. ValueError for sizes below 1 or beyond the banks.
+    package_limit in W where one is known, and by how much column commands to all banks are held
+    back to stay within it (slowdown). ValueError for sizes below 1 or beyond the banks.
 
     >>> counted = pim.dram_pim.gemv("hbm-pim", 4096, 4096)
     >>> counted.energy.dims, bool(counted.cycles < pim.dram_pim.gemv("hbm-pim", 8192, 4096).cycles)
@@ -95,7 +97,8 @@ def gemv(
     machine = _looking_up(machine_of(target), activation)
     m, k, batch = _positive("gemv", m=m, k=k, batch=batch)
     refresh = _refresh(refresh)
-    timed = machine.organisation.gemv_summary(machine.timing, m, k, batch, refresh, compat)
+    pace = _pace(machine, compat)
+    timed = machine.organisation.gemv_summary(pace, m, k, batch, refresh, compat)
     useful = m * k * batch / machine.organisation.macs_done(m, k, batch)
     return _answer(
         machine,
@@ -104,6 +107,11 @@ def gemv(
         useful,
         _powers,
     )
+
+
+def _pace(machine: DramPim, compat: str | None) -> Timing | None:
+    """The timing table by which all banks work: within the packages' power, which no tool knows."""
+    return machine.timing if compat else machine.paced
 
 
 def _looking_up(machine: DramPim, activation: str | None) -> DramPim:
@@ -129,8 +137,8 @@ def _powers(machine: DramPim, components: list[str]) -> dict[str, Any]:
             values,
             {"units": "W", "long_name": "power while every bank streams"},
         )
-    if machine.package is not None:
-        limit = machine.package
+    limit = machine.power_limit
+    if limit is not None:
         text = {
             "units": "W",
             "long_name": "power that the packages may dissipate",
@@ -138,6 +146,12 @@ def _powers(machine: DramPim, components: list[str]) -> dict[str, Any]:
             "high": limit.high,
         }
         variables["package_limit"] = ((), limit.value, {**text, "status": limit.status})
+    if machine.timing is not None and machine.paced is not None:
+        variables["slowdown"] = (
+            (),
+            machine.paced.tCCDL / machine.timing.tCCDL,
+            {"units": "1", "long_name": "column commands to all banks are this much further apart"},
+        )
     return variables
 
 
@@ -161,7 +175,7 @@ def elementwise(
     operators = machine.organisation.operators
     if op not in operators:
         raise ValueError(unknown(f"{machine.name}: element-wise operator", op, operators))
-    timed = machine.organisation.elementwise(machine.timing, op, n, refresh, compat)
+    timed = machine.organisation.elementwise(_pace(machine, compat), op, n, refresh, compat)
     return _answer(
         machine,
         timed,
@@ -362,7 +376,8 @@ def _traced(
             raise TypeError(f"trace of {op} needs {name}= (sizes: {', '.join(wanted)})")
     sizes = dict(zip(sizes, _positive(f"trace of {op}", **sizes), strict=True))
     if op == "gemv":
-        product = (machine.timing, sizes["m"], sizes["k"], sizes.get("batch", 1), refresh, compat)
+        pace, batch = _pace(machine, compat), sizes.get("batch", 1)
+        product = (pace, sizes["m"], sizes["k"], batch, refresh, compat)
         _refuse_beyond(op, org.gemv_summary(*product))
         return org.gemv(*product)
     if op in ("read", "write"):
@@ -370,7 +385,7 @@ def _traced(
         access = (machine.timing, accesses, READ if op == "read" else WRITE, refresh, compat)
         _refuse_beyond(op, org.host_summary(*access))
         return org.host(*access)
-    return org.elementwise(machine.timing, op, sizes["n"], refresh, compat)
+    return org.elementwise(_pace(machine, compat), op, sizes["n"], refresh, compat)
 
 
 def _refuse_beyond(op: str, summary: Schedule) -> None:

@@ -100,7 +100,9 @@ class BankPim(BankPairs, PinnedBanks):
         result = phase == streams.PHASES.index(streams.RESULT)
         banks = int((is_mac | result).sum())
         registers = int(((scope == 1) & ~is_mac & ~result).sum())
-        outside = int(((scope == 0) & ~is_mac & ~result).sum())
+        outside = (scope == 0) & ~is_mac & ~result
+        written = int((outside & (kind[served] == WRITE)).sum())
+        read = int(outside.sum()) - written
         reads = int((is_mac & (kind[served] == READ)).sum())
         per = self.channels * self.access_bits
         return {
@@ -108,8 +110,9 @@ class BankPim(BankPairs, PinnedBanks):
             event.BANK_BIT: banks * per * self.units,
             event.MAC: reads * self.channels * self.units * self.lanes,
             event.REGISTER_BIT: registers * per * self.units,
-            event.ARRAY_BIT: outside * per,
-            event.IO_BIT: (registers + outside) * per,
+            event.ARRAY_BIT: read * per,
+            event.ARRAY_WRITE_BIT: written * per,
+            event.IO_BIT: (registers + read + written) * per,
         }
 
     def all_banks(self, t: Timing | None) -> tuple[dict[str, int], int]:

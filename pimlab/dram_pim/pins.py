@@ -14,7 +14,7 @@ from pimlab.dram_pim.engine import Controller, Run, run
 from pimlab.dram_pim.geometry import Banks
 from pimlab.dram_pim.machine import Organisation, Summary, Traced, stretched, summary
 from pimlab.dram_pim.timing import Timing
-from pimlab.kernels.dram_timing import ACTIVATE, WRITE
+from pimlab.kernels.dram_timing import ACTIVATE, READ, WRITE
 from pimlab.values import part
 
 LONGEST = 60_000
@@ -85,15 +85,17 @@ class PinnedBanks(Banks, Organisation):
         return _host_summary(self, t, accesses, kind, refresh, compat)
 
     def _moved(self, done: Run) -> dict[str, int]:
-        """Events over all channels: rows opened, and bits from the array through the pins."""
-        bits = int((done.trace[:, 1] <= WRITE).sum()) * self.channels * self.access_bits
+        """Events over all channels: rows opened, and bits between the array and the pins."""
+        command, each = done.trace[:, 1], self.channels * self.access_bits
+        read, written = (int((command == kind).sum()) * each for kind in (READ, WRITE))
         return {
-            event.ACTIVATE: int((done.trace[:, 1] == ACTIVATE).sum()) * self.channels,
+            event.ACTIVATE: int((command == ACTIVATE).sum()) * self.channels,
             event.BANK_BIT: 0,
             event.MAC: 0,
             event.REGISTER_BIT: 0,
-            event.ARRAY_BIT: bits,
-            event.IO_BIT: bits,
+            event.ARRAY_BIT: read,
+            event.ARRAY_WRITE_BIT: written,
+            event.IO_BIT: read + written,
         }
 
 

@@ -13,7 +13,7 @@ from pimlab.dram_pim.aim import AimPim
 from pimlab.dram_pim.arithmetic import AnyFormat, Arithmetic, Bf16Tree, FixedPoint, HalfLanes
 from pimlab.dram_pim.hbm_pim import BankPim
 from pimlab.dram_pim.machine import Organisation
-from pimlab.dram_pim.prices import package_limit, prices
+from pimlab.dram_pim.prices import channel_limit, prices
 from pimlab.dram_pim.target import DramPim
 from pimlab.dram_pim.timing import timing
 from pimlab.dram_pim.upmem import Dpus
@@ -82,7 +82,7 @@ def build(name: str = "hbm-pim") -> DramPim:
         timing=clock,
         arithmetic=arithmetic(described),
         energies=prices(described),
-        package=package_limit(described),
+        channel_limit=channel_limit(described),
         widest=None if ratio is None else int(ratio),
     )
 

@@ -5,43 +5,43 @@ high.
 from __future__ import annotations
 
 from pimlab.catalogue import Entry
-from pimlab.constants import Constant, derive
+from pimlab.constants import Constant
 from pimlab.cost import Price, Prices
+from pimlab.dram_pim import currents
 
-ACTIVATE, BANK_BIT, MAC, REGISTER_BIT, ARRAY_BIT, IO_BIT, HOST_ADD, REFRESH, BACKGROUND = (
+(
+    ACTIVATE,
+    BANK_BIT,
+    MAC,
+    REGISTER_BIT,
+    ARRAY_BIT,
+    ARRAY_WRITE_BIT,
+    IO_BIT,
+    HOST_ADD,
+    REFRESH,
+    BACKGROUND,
+) = (
     "row activation",
     "bank bit",
     "in-bank MAC",
     "register bit",
     "array bit",
+    "array write bit",
     "I/O bit",
     "host addition",
     "refresh",
     "background second",
 )
 """Rows opened (one bank each); bits between a bank and its unit; multiply-accumulates; bits written
-to unit registers; bits between a bank and the periphery; bits over the package's pins; additions on
-the host; all-bank refreshes of one channel and rank; seconds of standby of one channel.
+to unit registers; bits read, and bits written, between a bank and the periphery; bits over the
+package's pins; additions on the host; all-bank refreshes of one channel and rank; seconds of
+standby of one channel.
 """
 
 
 def _per_bit(constant: Constant) -> Constant:
+    """A price of one event: joules a bit, or watts for one second, as joules."""
     return constant.but(unit="J")
-
-
-def refresh_energy(table: Entry, rows: int, banks: int) -> Constant:
-    """Energy of one all-bank refresh: the rows it restores in every bank, each an activation
-    [J].
-    """
-    return derive(
-        "refresh",
-        lambda activate, commands: max(rows / commands, 1.0) * banks * activate,
-        table["energy.activate"],
-        table["refresh_commands"],
-        unit="J",
-        reason="every row is activated once in a retention period: rows / refresh commands x banks "
-        "x activation energy",
-    )
 
 
 _PARTS = {
@@ -50,35 +50,50 @@ _PARTS = {
     MAC: ("energy.unit_mac", "MAC"),
     REGISTER_BIT: ("energy.register_bit", "PIM registers"),
     ARRAY_BIT: ("energy.array_bit", "DRAM columns"),
+    ARRAY_WRITE_BIT: ("energy.array_write_bit", "DRAM columns"),
     IO_BIT: ("energy.io_bit", "I/O"),
     HOST_ADD: ("energy.host_add", "host"),
 }
 
 
-def package_limit(table: Entry) -> Constant | None:
-    """Power [W] that the packages of a memory may dissipate; None where its file has no such
-    number.
+_BY_CURRENTS = {
+    ACTIVATE: currents.ACTIVATE,
+    ARRAY_BIT: currents.READ_BIT,
+    ARRAY_WRITE_BIT: currents.WRITE_BIT,
+    IO_BIT: currents.PIN_READ_BIT,
+    REFRESH: currents.REFRESH,
+    BACKGROUND: currents.STANDBY,
+}
+"""Events whose price follows from currents of the catalogue, where a file names some."""
+
+
+def channel_limit(table: Entry) -> Constant | None:
+    """Power [W] that one channel's share of its package may dissipate; None where its file has no
+    such number.
     """
-    return table.get("power.package")
+    return table.get("power.channel_limit")
 
 
 def prices(table: Entry) -> Prices:
-    """Prices of a memory of catalogue room `pim`: those events that it has. Unit: J an event."""
-    by_event = {
-        event: Price(constant=_per_bit(table[key]), component=part)
-        for event, (key, part) in _PARTS.items()
-        if key in table
-    }
-    channels = table["channels"].value
-    background = derive(
-        "background",
-        lambda watt: watt / channels,
-        table["power.background"],
-        unit="J",
-        reason="power x 1 s / channels",
+    """Prices of a memory of catalogue room `pim`: those events that it has. Unit: J an event.
+
+    What a file does not price itself follows from the currents it names in its text `currents`.
+    """
+    by_currents = (
+        currents.command_energies(table.meta["currents"]) if "currents" in table.meta else {}
     )
-    by_event[BACKGROUND] = Price(constant=background, component="background")
-    if "refresh_commands" in table:
-        refresh = refresh_energy(table, int(table["rows"].value), int(table["banks"].value))
-        by_event[REFRESH] = Price(constant=refresh, component="refresh")
-    return Prices(by_event)
+    components = {event: part for event, (_, part) in _PARTS.items()}
+    components |= {REFRESH: "refresh", BACKGROUND: "background"}
+    found = {
+        event: by_currents[name] for event, name in _BY_CURRENTS.items() if name in by_currents
+    }
+    found |= {event: table[key] for event, (key, _) in _PARTS.items() if key in table}
+    if "power.channel" in table:
+        found[BACKGROUND] = table["power.channel"]
+    return Prices(
+        {
+            event: Price(constant=_per_bit(found[event]), component=part)
+            for event, part in components.items()
+            if event in found
+        }
+    )

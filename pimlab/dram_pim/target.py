@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from pimlab.constants import Constant
+from pimlab.constants import Constant, derive
 from pimlab.cost import Energy, Prices, price
 from pimlab.dram_pim import prices as events
 from pimlab.dram_pim.arithmetic import Arithmetic
@@ -45,6 +45,9 @@ class DramPim(Target):
     is charged. With activations="banks" the time and energy of the banks' activation functions are
     charged here (GDDR6-AiM: five by table, HBM-PIM: ReLU); a model's run computes their values in
     float32 like those of every vector operator, `activate` answers what the table gives.
+
+    Where every bank at once would draw more than the packages may dissipate, the column commands to
+    all banks come further apart (`paced`), as a memory controller would hold them back.
     """
 
     stage: ClassVar[int] = 2
@@ -58,8 +61,10 @@ class DramPim(Target):
     arithmetic: Arithmetic = part(Arithmetic, doc="what the banks compute with")
     energies: Prices = part(Prices, doc="energy of each event")
 
-    package: Constant | None = part(
-        Constant, default=None, doc="power that the packages may dissipate, W; None: not known"
+    channel_limit: Constant | None = part(
+        Constant,
+        default=None,
+        doc="power that a channel's share of its package may dissipate, W; None: any power",
     )
     attention: str = choice("host", "banks", default="host", doc="who multiplies two activations")
     activations: str = choice(
@@ -83,6 +88,18 @@ class DramPim(Target):
                 f"DramPim {self.name} activations='banks': {type(self.organisation).__name__} has "
                 "no activation function; "
                 "allowed: activations='host'"
+            )
+
+        self._within_limit()
+
+    def _within_limit(self) -> None:
+        """Standby and refresh alone stay below the limit of the packages."""
+        limit, still = self.power_limit, sum(price(self.static, self.prices).nominal.values())
+        if limit is not None and still >= limit.value:
+            raise ValueError(
+                f"DramPim {self.name}: standby and refresh draw {still:.3g} W of the "
+                f"{limit.value:.3g} W that its {self.organisation.channels} channels may "
+                "dissipate; allowed: a higher channel_limit, or None for any power"
             )
 
     def serves(self, op: MacOp | VectorOp) -> bool:
@@ -154,7 +171,7 @@ class DramPim(Target):
     def _looked_up(self, op: VectorOp) -> Schedule:
         """The schedule of an activation function by table."""
         self._refuse(op)
-        return self.organisation.elementwise(self.timing, op.kind, op.elements, True, None)
+        return self.organisation.elementwise(self.paced, op.kind, op.elements, True, None)
 
     def _parts(self, op: MacOp) -> tuple[Summary, Summary, Summary, int]:
         """The product, reading its results, appending to the cache, and how often all of it
@@ -169,7 +186,7 @@ class DramPim(Target):
             append = org.host_summary(
                 t, -(-bits // (org.access_bits * org.channels)), WRITE, True, None
             )
-        product = org.gemv_summary(t, outputs, op.k, op.m, True, None)
+        product = org.gemv_summary(self.paced, outputs, op.k, op.m, True, None)
         return product, org.results(t, outputs, op.k, op.m), append, op.groups // together
 
     def _refuse(self, op: MacOp | VectorOp) -> None:
@@ -204,7 +221,7 @@ class DramPim(Target):
         """
         keys = {*self.organisation.sources, *self.energies.sources}
         keys.update(() if self.timing is None else self.timing.sources)
-        keys.update(() if self.package is None else self.package.sources)
+        keys.update(() if self.channel_limit is None else self.channel_limit.sources)
         return tuple(sorted(keys))
 
     @property
@@ -221,12 +238,53 @@ class DramPim(Target):
         """Power (W) by component while every bank that computes streams rows through its unit,
         standby and refresh included.
         """
-        counts, cycles = self.organisation.all_banks(self.timing)
-        seconds = cycles * self.organisation.cycle(self.timing)
+        return self._streaming(self.paced)
+
+    def _streaming(self, t: Timing | None) -> Energy:
+        """Power (W) by component of all banks by the timing table `t`."""
+        counts, cycles = self.organisation.all_banks(t)
+        seconds = cycles * self.organisation.cycle(t)
         return price(
             {**{name: count / seconds for name, count in counts.items()}, **self.static},
             self.prices,
         )
+
+    @property
+    def power_limit(self) -> Constant | None:
+        """What the packages of all channels may dissipate, W; None where no limit is known."""
+        if self.channel_limit is None:
+            return None
+        channels = self.organisation.channels
+        return derive(
+            "package limit",
+            lambda watt: watt * channels,
+            self.channel_limit,
+            unit="W",
+            reason=f"limit of a channel x {channels} channels",
+        )
+
+    @property
+    def paced(self) -> Timing | None:
+        """The timing table by which all banks work together: tCCDL is stretched until their nominal
+        power is within `power_limit`. Unit: cycles.
+        """
+        limit, t = self.power_limit, self.timing
+        if limit is None or t is None or self._watts(t) <= limit.value:
+            return t
+        slow = t.tCCDL
+        while self._watts(t.but(tCCDL=slow)) > limit.value:
+            slow *= 2
+        fast = slow // 2
+        while slow - fast > 1:
+            middle = (slow + fast) // 2
+            if self._watts(t.but(tCCDL=middle)) > limit.value:
+                fast = middle
+            else:
+                slow = middle
+        return t.but(tCCDL=slow)
+
+    def _watts(self, t: Timing) -> float:
+        return sum(self._streaming(t).nominal.values())
 
     @property
     def causes(self) -> tuple[str, ...]:

@@ -86,10 +86,10 @@ def powers(answers: dict[str, xr.Dataset]) -> Figure:
         [f"{name}\nlimit {si(float(ds.package_limit), 'W')}" for name, ds in answers.items()],
     )
     axes.set_ylabel("power over the package's limit")
-    over = [name for name, ds in answers.items() if _over_limit(ds, "all_bank_power")[1] > 1]
+    held = [name for name, ds in answers.items() if float(ds.get("slowdown", 1)) > 1]
     finding = (
-        f"pass the assumed limit in {' and '.join(over)}"
-        if over
+        f"are held back to the assumed limit in {' and '.join(held)}"
+        if held
         else "stay below the assumed limit"
     )
     axes.set_title(f"All banks at once {finding}", fontsize="medium")

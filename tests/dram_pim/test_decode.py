@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import pimlab.dram_pim as pim
+from pimlab.constants import assumed
 from pimlab.machine.protocol import MacOp
 from pimlab.plot.pim import phases, powers, time_and_energy
 
@@ -56,8 +57,10 @@ def test_figures_draw():
     assert len(time_and_energy(pim.decode_layer("hbm-pim", **LAYER)).axes) == 2
     answers = {name: pim.gemv(name, 64, 64) for name in ("hbm-pim", "gddr6-aim")}
     assert len(phases(answers).axes) == 1
-    assert "gddr6-aim" in powers(answers).axes[0].get_title()
-    assert "below" in powers({"hbm-pim": answers["hbm-pim"]}).axes[0].get_title()
+    assert "below" in powers(answers).axes[0].get_title()
+    narrow = assumed("limit", "0.2 W", "W", "a test")
+    held = {"hbm-pim": pim.gemv(pim.TARGETS["hbm-pim"]().but(channel_limit=narrow), 64, 64)}
+    assert "held back to the assumed limit in hbm-pim" in powers(held).axes[0].get_title()
 
 
 @pytest.mark.parametrize(
@@ -96,7 +99,7 @@ def test_all_banks_at_once_draw_more_than_the_mean_and_are_held_against_the_pack
         < answer.package_limit.attrs["high"]
     )
     assert answer.package_limit.attrs["status"] == "assumed"
-    assert "package_limit" not in pim.gemv(pim.TARGETS[name]().but(package=None), 64, 64)
+    assert "package_limit" not in pim.gemv(pim.TARGETS[name]().but(channel_limit=None), 64, 64)
 
 
 def test_all_bank_power_by_hand():
@@ -105,7 +108,7 @@ def test_all_bank_power_by_hand():
     seconds = (31 * 4 + 31) * 1e-9
     assert float(power.sel(component="DRAM rows")) == pytest.approx(512 * 909e-12 / seconds)
     assert float(power.sel(component="bank columns")) == pytest.approx(
-        512 * 32 * 256 * 1.12e-12 / seconds
+        512 * 32 * 256 * 0.44e-12 / seconds
     )
 
 

@@ -72,7 +72,7 @@ def test_background_power_is_that_of_the_channels_there_are():
     powers = [machine.all_bank_power().nominal for machine in (small, large)]
     for component in powers[0]:
         assert powers[1][component] == pytest.approx(5 * powers[0][component])
-    assert powers[0]["background"] == pytest.approx(2)  # W, 64 channels
+    assert powers[0]["background"] == pytest.approx(64 * 1.2 * 11.756e-3)  # W, 64 channels
 
 
 def test_wrong_sizes_are_refused():
