@@ -87,6 +87,9 @@ ANSWERS = {
     "dram_pim.trace": lambda: pim.dram_pim.trace("hbm-pim", "gemv", m=64, k=64),
     "dram_pim.read_results": lambda: pim.dram_pim.read_results("hbm-pim", 64, 64),
     "dram_pim.schedule": plain_stream,
+    "dram_pim.trace_energy": lambda: pim.dram_pim.trace_energy(
+        plain_stream(), "hbm2", clock=1e-9, access_bits=256
+    ),
     "energy_at": lambda: pim.energy_at(busy("warboy"), "1 kHz"),
     "crossings": lambda: pim.crossings([busy("warboy"), busy("pcm-hermes")]),
     "schedule": lambda: busy("pcm-hermes"),
