@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 import pimlab.dram_pim as pim
 from pimlab import catalogue
+from pimlab.constants import Constant
 from pimlab.dram_pim import command_energies
 from pimlab.plot.style import PARTS, figure, save
 from pimlab.studies.published import Row, fill, markdown
@@ -77,10 +78,17 @@ def compute(quick: bool = False) -> xr.Dataset:
         saved_low=("machine", [saved(name, "_low") for name in MACHINES], {"units": "1"}),
         saved_high=("machine", [saved(name, "_high") for name in MACHINES], {"units": "1"}),
         product=((), all_bank_product(), {"units": "J"}),
+        device_bit=((), _device_bit(), {"units": "J"}),
         commands=(("currents", "command"), _commands(), {"units": "J or W"}),
     ).assign_coords(
         currents=["gddr6", "hbm2"], command=[*COMMANDS, "activation", "device bit read"]
     ).assign_attrs(sources=",".join(sorted(keys)))  # fmt: skip
+
+
+def _device_bit() -> float:
+    """Energy [J] of a bit that a host reads from GDDR6-AiM, on the die and at the pins."""
+    prices = pim.TARGETS["gddr6-aim"]().prices
+    return sum(prices[bit].constant.value for bit in ("array bit", "I/O bit"))
 
 
 def _sources(name: str) -> set[str]:
@@ -109,8 +117,7 @@ def found(ds: xr.Dataset, row: Row) -> float:
     if row.quantity == "all-bank product":
         return scale * float(ds.product)
     if row.condition == "gddr6-aim":
-        table = pim.TARGETS[row.condition]().prices
-        return scale * sum(table[bit].constant.value for bit in ("array bit", "I/O bit"))
+        return scale * float(ds.device_bit)
     return scale * float(ds.commands.sel(currents=row.condition, command=row.quantity))
 
 
@@ -134,7 +141,7 @@ def tables(ds: xr.Dataset) -> dict[str, str]:
     }
 
 
-def _range(constant, scale: float) -> str:
+def _range(constant: Constant, scale: float) -> str:
     low, value, high = (
         f"{scale * one:.3g}" for one in (constant.low, constant.value, constant.high)
     )
@@ -160,7 +167,8 @@ def draw(ds: xr.Dataset) -> Figure:
     axes.set_xticks(places, MACHINES)
     axes.set_ylabel("energy of one product (mJ)")
     axes.set_title(
-        f"A {SIZE[1]} x {SIZE[0]} product in the banks (left)\nand its weights read through the pins (right)",
+        f"A {SIZE[1]} x {SIZE[0]} product in the banks (left)\n"
+        "and its weights read through the pins (right)",
         fontsize="medium",
     )  # fmt: skip
     axes.legend(frameon=False, fontsize="x-small", ncols=2)
