@@ -1,5 +1,5 @@
 """Does our scheduler serve streams of reads and writes in the cycles that Ramulator 2.1 takes, on
-five families of DRAM?
+five families of DRAM, and do their commands cost what DRAMsim3 and DRAMPower say?
 
 `python papers/dram-peers/make.py` writes the figure and the table of README.md.
 """
@@ -14,7 +14,9 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 import pimlab.dram_pim as pim
+from pimlab import catalogue
 from pimlab.dram_pim import Banks, Controller, Timing, WriteQueue
+from pimlab.dram_pim.currents import counted_energy
 from pimlab.plot.style import PARTS, figure, save
 from pimlab.studies.published import Row, fill
 
@@ -31,6 +33,11 @@ WRITES = {
     "random write": 1.0,
     "random mixed": 1 / 3,
 }
+ENERGIES: dict[str, tuple[str | Path, float, int]] = {
+    "DRAMsim3": ("hbm2-dramsim3", 1e-9, 512),
+    "DRAMPower": (Path(__file__).with_name("drampower-ddr5.toml"), 1e-8 / 13, 64),
+}
+"""Tool -> currents it was given, its clock (s) and bits of one access."""
 CONTROLLER = Controller(depth=36, writes=WriteQueue(), postpone=0, rows="open until wanted")
 """As the tool's: 32 reads and 32 writes, drained from 26 to 6, rows that stay open, and refreshes
 that do not wait.
@@ -95,10 +102,26 @@ def served(family: str, kind: str, refresh: bool, count: int) -> int:
     return int(columns[count - 1])
 
 
-def _row(row: dict[str, str]) -> int:
+def spent(tool: str, component: str, condition: str) -> float:
+    """Energy [pJ] of the commands that the tool counted, by the currents it was given; the
+    condition reads "stream; ACT 1; RD 2; WR 3; REF 4; open 5; closed 6", times in cycles.
+    """
+    currents, clock, bits = ENERGIES[tool]
+    words = [text.split(" ") for text in condition.split("; ")[1:]]
+    counts = {name: int(count) for name, count in words}
+    seconds = (counts.pop("open") * clock, counts.pop("closed") * clock)
+    table = currents if isinstance(currents, str) else catalogue.load(currents)
+    energy = counted_energy(counts, seconds, table, access_bits=bits).energy
+    return 1e12 * float(energy.sum() if component == "total" else energy.sel(component=component))
+
+
+def _row(row: dict[str, str]) -> float:
+    tool, family = row["quantity"].split(" ")[:2]
+    if tool in ENERGIES:
+        return spent(tool, row["quantity"].split(" ")[2], row["condition"])
     kind, refresh, count = row["condition"].split("; ")
     return served(
-        row["quantity"].split(" ")[1],
+        family,
         kind,
         refresh == "refresh on",
         int(count.removeprefix("requests ")),
@@ -109,7 +132,7 @@ def compute(quick: bool = False) -> xr.Dataset:
     """Dataset by row of targets.csv: the tool's cycles (published) and ours."""
     with TARGETS.open() as file:
         rows = list(csv.DictReader(file))
-    text = {"units": "1", "long_name": "memory cycles"}
+    text = {"units": "cycles or pJ", "long_name": "memory cycles, or energy of the commands"}
     return xr.Dataset(
         {
             "published": ("row", np.array([float(row["published"]) for row in rows]), text),
@@ -118,8 +141,12 @@ def compute(quick: bool = False) -> xr.Dataset:
         coords={
             "row": [f"{row['quantity']} {row['condition']}" for row in rows],
             "family": ("row", [row["quantity"].split(" ")[1] for row in rows]),
+            "tool": ("row", [row["quantity"].split(" ")[0] for row in rows]),
         },
-        attrs={"sources": "ramulator2,gem5", "title": "Cycles of Ramulator 2.1 and ours"},
+        attrs={
+            "sources": "ramulator2,gem5,dramsim3,drampower",
+            "title": "Cycles and energies of other tools, and ours",
+        },
     )
 
 
@@ -130,6 +157,7 @@ def found(ds: xr.Dataset, row: Row) -> float:
 
 def draw(ds: xr.Dataset) -> Figure:
     """Our cycles over the tool's by stream, one colour a family."""
+    ds = ds.isel(row=(ds.tool == "Ramulator2").values)
     fig = figure(7.2, 4.2)
     axes = fig.subplots()
     names = [f"{kind}\nrefresh {state}" for kind in WRITES for state in ("off", "on")]

@@ -155,16 +155,17 @@ def _columns(sheet: _Sheet) -> dict[str, Constant]:
 
 
 @typed
-def command_energies(name: str) -> dict[str, Constant]:
-    """What the commands of one channel cost by the currents `name` of catalogue room `currents`,
-    such as "ddr5", "gddr6", "lpddr5x", "hbm2" or "hbm3e": activation and refresh [J], bits read and
-    written [J], and standby with rows closed and open [W]. ValueError with the nearest name.
+def command_energies(currents: str | Entry) -> dict[str, Constant]:
+    """What the commands of one channel cost by the currents of a name of catalogue room `currents`,
+    such as "ddr5", "gddr6", "lpddr5x", "hbm2" or "hbm3e", or of a file that `catalogue.load` read:
+    activation and refresh [J], bits read and written [J], and standby with rows closed and open
+    [W]. ValueError with the nearest name.
 
     >>> energies = command_energies("hbm2")
     >>> f"{energies['activation'].value:.2e} {energies['activation'].unit}"
     '9.48e-10 J'
     """
-    sheet = _Sheet(entry("currents", name))
+    sheet = _Sheet(entry("currents", currents) if isinstance(currents, str) else currents)
     refresh = sheet.sum(
         REFRESH, lambda v, i5, i3, rfc: v * (i5 - i3) * rfc, ("i5b", "i3n"), ("tRFC",), "J"
     )
@@ -183,7 +184,9 @@ _COMPONENTS = ("activation", "read", "write", "pins", "refresh", "standby")
 
 
 @typed
-def trace_energy(trace: xr.Dataset, currents: str, *, clock: float, access_bits: int) -> xr.Dataset:
+def trace_energy(
+    trace: xr.Dataset, currents: str | Entry, *, clock: float, access_bits: int
+) -> xr.Dataset:
     """Energy of the commands of one channel, as `schedule` returns them, by currents of the
     catalogue.
 
@@ -191,30 +194,44 @@ def trace_energy(trace: xr.Dataset, currents: str, *, clock: float, access_bits:
     Dataset over `component`: energy, energy_low, energy_high [J]; `open_share` of the time some row
     is open (unit 1), and `power` [W]. ValueError for unknown currents.
     """
-    energies = command_energies(currents)
-    open_cycles = _open_cycles(trace)
-    closed = int(trace.attrs["cycles"]) - open_cycles
-    count = {
+    counts = {
         command: int((trace.command.values == command).sum())
         for command in ("ACT", "RD", "WR", "REF")
     }
-    read, written = count["RD"] * access_bits, count["WR"] * access_bits
+    opened = _open_cycles(trace)
+    seconds = (opened * clock, (int(trace.attrs["cycles"]) - opened) * clock)
+    return counted_energy(counts, seconds, currents, access_bits=access_bits)
+
+
+@typed
+def counted_energy(
+    counts: Mapping[str, int],
+    seconds: tuple[float, float],
+    currents: str | Entry,
+    *,
+    access_bits: int,
+) -> xr.Dataset:
+    """As `trace_energy`, of commands that are only counted.
+
+    counts : commands of one channel by "ACT", "RD", "WR" and "REF";  seconds : with some row open,
+    and with all closed [s].
+    """
+    energies, (opened, closed) = command_energies(currents), seconds
+    read, written = counts["RD"] * access_bits, counts["WR"] * access_bits
     uses: dict[str, list[tuple[str, float]]] = {
-        "activation": [(ACTIVATE, count["ACT"])],
+        "activation": [(ACTIVATE, counts["ACT"])],
         "read": [(READ_BIT, read)],
         "write": [(WRITE_BIT, written)],
         "pins": [(PIN_READ_BIT, read), (PIN_WRITE_BIT, written)],
-        "refresh": [(REFRESH, count["REF"])],
-        "standby": [(STANDBY, closed * clock), (OPEN_STANDBY, open_cycles * clock)],
+        "refresh": [(REFRESH, counts["REF"])],
+        "standby": [(STANDBY, closed), (OPEN_STANDBY, opened)],
     }
-    answer = _spent(uses, energies)
-    share = open_cycles / max(int(trace.attrs["cycles"]), 1)
-    seconds = int(trace.attrs["cycles"]) * clock
+    answer, total = _spent(uses, energies), opened + closed
     return answer.assign(
-        open_share=((), share, {"units": "1", "long_name": "share of time with open rows"}),
-        power=((), float(answer.energy.sum()) / seconds, {"units": "W"}),
+        open_share=((), opened / total, {"units": "1", "long_name": "time with open rows"}),
+        power=((), float(answer.energy.sum()) / total, {"units": "W"}),
     ).assign_attrs(
-        currents=currents,
+        currents=currents if isinstance(currents, str) else currents.name,
         sources=",".join(sorted({key for one in energies.values() for key in one.sources})),
     )
 
