@@ -19,8 +19,8 @@ from pimlab.dram_pim.api import (
     trace,
 )
 from pimlab.dram_pim.arithmetic import AnyFormat, Bf16Tree, FixedPoint, HalfLanes
-from pimlab.dram_pim.cxl import CxlDevices, cxl_devices
 from pimlab.dram_pim.currents import command_energies, trace_energy
+from pimlab.dram_pim.cxl import CxlDevices, cxl_devices
 from pimlab.dram_pim.decode import decode_layer
 from pimlab.dram_pim.engine import Controller, WriteQueue
 from pimlab.dram_pim.geometry import Banks
