@@ -15,7 +15,9 @@ from pimlab.arguments import typed
 from pimlab.keys import as_key
 from pimlab.machine.links import Link
 from pimlab.machine.protocol import MacOp, Target
-from pimlab.plan import Op, Plan, search
+from pimlab.machine.together import together
+from pimlab.plan import Op, Plan, search, with_chips
+from pimlab.plan.capacity import NEEDED
 from pimlab.plan.costs import costs
 from pimlab.plan.plan import checked_link, checked_machines
 from pimlab.plan.search import Search, watts
@@ -88,6 +90,7 @@ def place(
     data: Any = None,
     links: Mapping[str, Link] | None = None,
     shared: Sequence[str] = (),
+    chips: int | Mapping[str, int] | str | None = None,
     seed: int = 0,
 ) -> Placement:
     """The cheapest placement of a model's operators on several machines.
@@ -99,7 +102,10 @@ def place(
     links : machine name -> Link between it and the first machine, crossed by each operator that it
     runs.
     shared : names of machines on one DRAM (an NPU and the PIM that is its memory): they block each
-    other. The weights placed on a machine that computes where they lie fit in it together: exact up
+    other.  chips : how many of a machine hold the model, as `run` takes it: a number, a mapping by
+    machine, "needed" (as many as the placement found needs; while it is searched, each machine
+    draws the static power of as many as would hold all it serves), or None for one each.
+    The weights placed on a machine that computes where they lie fit in it together: exact up
     to 12 such operators, exchanged one by one beyond. A cache is taken to hold, and transfers to
     hide, what they would if their machine ran all the operators it serves. Exact without an
     accuracy bound; with one, exact up to 12 operators with a choice of two machines (7 of three),
@@ -115,7 +121,9 @@ def place(
         if name not in names:
             raise ValueError(unknown("links: machine", name, names))
         checked_link(name, between)
-    whole = [t.placed(tuple(op for op in model.mac_ops if t.serves(op))) for t in targets]
+    counts = _counts(model, targets, chips)
+    several = [together(t, counts[t.name]) for t in targets]
+    whole = [t.placed(tuple(op for op in model.mac_ops if t.serves(op))) for t in several]
     energy, latency, occupancy = search.tables(operators, whole, links)
     _all_served(operators, energy, targets)
     found = Search(
@@ -127,36 +135,82 @@ def place(
         np.array([t.call for t in whole]),
     )
 
+    plans: dict[tuple[int, ...], tuple[Plan, xr.Dataset]] = {}
+
     def plan(placed: np.ndarray) -> Plan:
-        return Plan(
+        return priced(placed)[0]
+
+    def priced(placed: np.ndarray) -> tuple[Plan, xr.Dataset]:
+        key = tuple(int(j) for j in placed)
+        if key not in plans:
+            made = planned(placed)
+            plans[key] = (made, costs(made))
+        return plans[key]
+
+    def value(placed: np.ndarray) -> float:
+        """The objective; infinite where a memory overflows."""
+        return float(priced(placed)[1][objective].sum()) if found.fits(placed) else math.inf
+
+    def planned(placed: np.ndarray) -> Plan:
+        one = Plan(
             model=model,
             machines=[t for j, t in enumerate(targets) if j in placed],
             owners={op.name: names[j] for op, j in zip(operators, placed, strict=True)},
             links={name: one for name, one in links.items() if names.index(name) in placed},
             shared=[name for name in shared if names.index(name) in placed],
         )
+        return _on_chips(one, chips, counts) if found.fits(placed) else one
 
     alone = {t.name: found.alone(j) for j, t in enumerate(targets)}
-    values = {name: _value(plan(one), found, one) for name, one in alone.items()}
-    best, accuracy = _fitting(found, targets), None
+    values = {name: value(one) for name, one in alone.items()}
+    best, accuracy = _fitting(found, targets, counts), None
     if accuracy_drop is None:
-        best = min([best, *alone.values()], key=lambda one: _value(plan(one), found, one))
+        best = min([best, *alone.values()], key=value)
     else:
         best, accuracy = _accurate(plan, data, operators, found, accuracy_drop, seed)
-    return _answer(plan(best), best, found, targets, shared, values, accuracy)
+    return _answer(priced(best), best, found, targets, shared, values, accuracy)
 
 
-def _value(plan: Plan, found: Search, placed: np.ndarray) -> float:
-    """The objective of a plan whose machines hold only what it gives them; infinite where a memory
-    overflows.
+def _counts(
+    model: Any, targets: Sequence[Target], chips: int | Mapping[str, int] | str | None
+) -> dict[str, int]:
+    """Machine -> chips of it that the search may fill: as asked, or as many as hold all that it
+    serves (unit: chips).
     """
-    if not found.fits(placed):
-        return math.inf
-    return float(costs(plan)[found.objective].sum())
+    if isinstance(chips, Mapping):
+        for name in chips:
+            if name not in [t.name for t in targets]:
+                raise ValueError(unknown("chips: machine", name, [t.name for t in targets]))
+        return {t.name: chips.get(t.name, 1) for t in targets}
+    if chips is None:
+        return {t.name: 1 for t in targets}
+    if isinstance(chips, str):
+        if chips != NEEDED:
+            raise ValueError(unknown("chips", chips, (NEEDED, "a number", "a mapping")))
+        return {t.name: _needed(model, t) for t in targets}
+    if isinstance(chips, bool) or not hasattr(chips, "__index__") or chips < 1:
+        raise ValueError(f"chips={chips!r}; allowed: an integer, 1 or more")
+    return {t.name: min(int(chips), _needed(model, t)) for t in targets}
+
+
+def _needed(model: Any, target: Target) -> int:
+    mine = tuple(op for op in model.mac_ops if target.serves(op))
+    held = target.placed(mine)
+    return max(1, math.ceil(sum(held.occupancy(op) for op in mine) - search.ROUNDING))
+
+
+def _on_chips(
+    plan: Plan, chips: int | Mapping[str, int] | str | None, counts: Mapping[str, int]
+) -> Plan:
+    """The plan on the chips that were asked for, and that its machines have in the search."""
+    if isinstance(chips, str):
+        return with_chips(plan, NEEDED)
+    used = {t.name: counts[t.name] for t in plan.machines if counts[t.name] > 1}
+    return with_chips(plan, used) if used else plan
 
 
 def _answer(
-    plan: Plan,
+    priced: tuple[Plan, xr.Dataset],
     placed: np.ndarray,
     found: Search,
     targets: Sequence[Target],
@@ -164,7 +218,7 @@ def _answer(
     alone: Mapping[str, float],
     accuracy: float | None,
 ) -> Placement:
-    cost = costs(plan)
+    plan, cost = priced
     return Placement(
         **{name: getattr(plan, name) for name in Plan.fields()},
         objective=found.objective,
@@ -187,16 +241,17 @@ def _all_served(operators: Sequence[Op], energy: np.ndarray, targets: Sequence[T
         )
 
 
-def _fitting(found: Search, targets: Sequence[Target]) -> np.ndarray:
+def _fitting(found: Search, targets: Sequence[Target], counts: Mapping[str, int]) -> np.ndarray:
     """The cheapest placement; ValueError where the memories do not hold the weights."""
     placed = found.best(np.ones(found.energy.shape, bool))
     if placed is not None:
         return placed
     shares = zip(targets, found.occupancy.sum(axis=0), strict=True)
-    needed = {t.name: round(float(share), 2) for t, share in shares if share}
+    needed = {t.name: round(float(share) * counts[t.name], 2) for t, share in shares if share}
+    there = {name: counts[name] for name in needed}
     raise ValueError(
-        f"the weights do not fit: all of them fill {needed} memories; allowed: at most 1 of "
-        "each, what is over elsewhere"
+        f"the weights do not fit: all of them fill {needed} memories, of {there} there; allowed: "
+        f"what is over elsewhere, or chips={NEEDED!r}"
     )
 
 

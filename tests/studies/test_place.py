@@ -202,10 +202,45 @@ def test_what_does_not_fit_in_the_banks_runs_elsewhere_or_is_refused():
         ValueError, match=r"the weights do not fit: all of them fill \{'hbm-pim': 1.5\} memories"
     ):
         place(model, [small])
+    two = place(model, [small], chips="needed")
+    assert two.chips == {"hbm-pim": 2}
+    assert two.occupancy == {"hbm-pim": 0.75}
+    assert place(model, [small], chips=2).energy == two.energy
+    assert place(model, [NPU, small], "latency", chips={"hbm-pim": 2}).chips == {"hbm-pim": 2}
+    with pytest.raises(ValueError, match=r"of \{'hbm-pim': 1\} there; allowed: .* chips='needed'"):
+        place(model, [small], chips=1)
     wide = SimpleNamespace(mac_ops=[MacOp(name="wide", m=1, k=65536, n=65536)], vector_ops=[])
     assert place(wide, [NPU, small], "latency").owners == {"wide": "warboy"}
     with pytest.raises(ValueError, match="or exceed their memories"):
         place(wide, [small])
+
+
+@pytest.mark.full
+def test_a_model_of_many_chips_is_placed_and_runs():
+    model = pim.load_model("llama2-70b").at(context=4096, batch=64)
+    with pytest.raises(ValueError, match=r"fill \{'rngd': 2.33\} memories"):
+        pim.place(model, [pim.target("rngd")])
+    banks = pim.target("gddr6-aim").but(attention="banks")
+    found = pim.place(model, [pim.target("rngd"), banks], "latency", chips="needed")
+    assert found.chips["rngd"] == 3
+    assert found.latency <= min(found.alone.values())
+    answer = pim.run(model, found)
+    assert float(answer.latency.sum()) == pytest.approx(found.latency)
+    assert float(answer.energy.sum()) == pytest.approx(found.energy)
+
+
+@pytest.mark.parametrize(
+    ("chips", "error", "text"),
+    [
+        ("neded", ValueError, "did you mean 'needed'"),
+        (0, ValueError, "chips=0; allowed: an integer, 1 or more"),
+        ({"warboi": 2}, ValueError, "did you mean 'warboy'"),
+    ],
+)
+def test_chips_that_cannot_be_are_refused(chips, error, text):
+    model = pim.load_model("digits-mlp")
+    with pytest.raises(error, match=text):
+        place(model, [NPU], chips=chips)
 
 
 @settings(max_examples=20, deadline=None)
