@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pimlab.workload.importers import bodies, einsum, quantised_forms, recurrent
+from pimlab.workload.importers import bodies, einsum, microsoft, quantised_forms, recurrent
 from pimlab.workload.importers.constants import constant_names
 from pimlab.workload.importers.written import Nodes
 from pimlab.workload.model import ModelError
@@ -26,9 +26,15 @@ def lowered(model: Any, file: str) -> Any:
     that cannot be written so.
     """
     for _ in range(_ROUNDS):
-        if not any(node.op_type in FORMS for node in model.graph.node) or not _once(model, file):
+        if not any(_form(node) for node in model.graph.node) or not _once(model, file):
             return model
     raise ModelError(f"{file}: loops stand more than {_ROUNDS} deep in one another")
+
+
+def _form(node: Any) -> Callable[[Nodes, Any, set[str]], bool] | None:
+    """What writes a node as others; None where it stands as it is."""
+    own = microsoft.FORMS.get(node.op_type) if node.domain == "com.microsoft" else None
+    return own or FORMS.get(node.op_type)
 
 
 def _once(model: Any, file: str) -> bool:
@@ -42,7 +48,7 @@ def _once(model: Any, file: str) -> bool:
     nodes: list[Any] = []
     changed = False
     for node in graph.node:
-        form = FORMS.get(node.op_type)
+        form = _form(node)
         if form is None or not form(place.at(node), node, constants):
             nodes.append(type(node).FromString(node.SerializeToString()))
             continue

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pimlab.values import nearest
-from pimlab.workload.importers import functions, limits
+from pimlab.workload.importers import functions, limits, microsoft
 from pimlab.workload.importers.host_runtime import first_line
 from pimlab.workload.importers.limits import label, subgraphs
 from pimlab.workload.model import ModelError
@@ -35,7 +35,7 @@ BODIES = ("If", "Loop", "Scan")
 REFUSED = frozenset({"DeformConv"})
 """Standard operator types that hold multiply-accumulates in a form that is not split."""
 
-_MICROSOFT = ("MatMulNBits", "QGemm")
+_MICROSOFT = ("MatMulNBits", "QGemm", *microsoft.FORMS)
 """Operators of com.microsoft that are read."""
 
 RANDOM = frozenset(

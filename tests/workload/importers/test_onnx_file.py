@@ -52,10 +52,10 @@ def test_a_branch_that_a_constant_chooses_is_read(tmp_path):
 
 
 def test_operators_outside_the_standard_are_refused(tmp_path):
-    layer = node("FusedMatMul", ["x", "w"], domain="com.microsoft", name="fused")
+    layer = node("FusedMatMulActivation", ["x", "w"], domain="com.microsoft", name="fused")
     with pytest.raises(
         ModelError,
-        match="node 'fused' is com.microsoft.FusedMatMul, an operator outside the ONNX standard",
+        match="node 'fused' is com.microsoft.FusedMatMulActivation, an operator outside the ONNX standard",
     ):
         load_model(
             write(
