@@ -44,9 +44,11 @@ def _q4_0(blocks: np.ndarray) -> _Codes:
 
 def _q4_1(blocks: np.ndarray) -> _Codes:
     low = blocks.min(axis=-1)
-    d = (blocks.max(axis=-1) - low) / np.float32(15)
+    with np.errstate(over="ignore"):  # `_half` refuses what overflows
+        d = (blocks.max(axis=-1) - low) / np.float32(15)
+    scale, offset = _half(d, "q4_1"), _half(low, "q4_1")
     codes = np.trunc((blocks - low[..., None]) * _inverse(d) + np.float32(0.5))
-    return np.clip(codes, 0, 15).astype(np.int8), _half(d, "q4_1"), _half(low, "q4_1")
+    return np.clip(codes, 0, 15).astype(np.int8), scale, offset
 
 
 def _q8_0(blocks: np.ndarray) -> _Codes:

@@ -1,13 +1,9 @@
 """Does the roadmap study tell the three stages apart, go on where it stopped, and say what it found?"""
 
-import functools
-
 import numpy as np
-import pandas as pd
 import pytest
 
 import pimlab as pim
-from pimlab.roadmap import reproduce as command
 from pimlab.roadmap import study
 
 TINY = study.Size(
@@ -56,22 +52,3 @@ def test_each_operating_point_is_that_of_the_machine(found):
     np.testing.assert_allclose(one.rate, busy.rate)
     assert int(one.chips) == 2
     assert "static waiting" in one.component
-
-
-def test_reproduce_writes_store_table_and_figures_and_goes_on(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(study, "QUICK", TINY)
-    monkeypatch.setattr(
-        study, "compute", functools.partial(study.compute, workloads=("digits-mlp", "llama2-7b"))
-    )
-    table = command.reproduce(tmp_path, quick=True)
-    folder = tmp_path / "quick"
-    written = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-    assert {
-        f"{name}.{kind}"
-        for name in ("operating_points", "energy_breakdown", "waterfall")
-        for kind in ("svg", "png")
-    } < set(written)
-    assert len(pd.read_csv(folder / "roadmap.csv")) == len(table)
-    assert "llama2-7b" in capsys.readouterr().out
-    command.reproduce(tmp_path, quick=True)
-    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == written
