@@ -41,7 +41,8 @@ def gguf_tokenizer(header: Header, name: str) -> Tokenizer:
     """
     kind, words = header.needed("tokenizer.ggml.model"), header.needed("tokenizer.ggml.tokens")
     if kind == "llama":
-        return _FileTokenizer(name, _sentence_pieces(header, words), len(words))
+        pieces = _sentence_pieces(header, words)
+        return _FileTokenizer(name, pieces, len(words), _start(header, len(words), True))
     rule = header.get("tokenizer.ggml.pre", "default")
     if kind != "gpt2" or rule not in RULES:
         raise ModelError(
@@ -50,7 +51,22 @@ def gguf_tokenizer(header: Header, name: str) -> Tokenizer:
         )
     known = set(words)
     merges = [_merge(header.name, m, known) for m in header.needed("tokenizer.ggml.merges")]
-    return _FileTokenizer(name, _bytes(words, merges, rule), len(words))
+    start = _start(header, len(words), rule == "llama-bpe")
+    return _FileTokenizer(name, _bytes(words, merges, rule), len(words), start)
+
+
+def _start(header: Header, size: int, usual: bool) -> int | None:
+    """The token that texts begin with, where the file or else its kind wants one: SentencePiece's
+    and Llama 3's do.
+    """
+    token = header.get("tokenizer.ggml.bos_token_id")
+    if token is None or not header.get("tokenizer.ggml.add_bos_token", usual):
+        return None
+    if not isinstance(token, int) or not 0 <= token < size:
+        raise ModelError(
+            f"{header.name}: tokenizer.ggml.bos_token_id={token!r} is not a token 0..{size - 1}"
+        )
+    return token
 
 
 def _merge(file: str, merge: str, words: set[str]) -> tuple[str, str]:
@@ -122,11 +138,11 @@ def _joins(vocabulary: dict[str, int], scores: list[float]) -> list[tuple[str, s
 class _FileTokenizer:
     """A tokenizer of the package `tokenizers` under the name of its file."""
 
-    def __init__(self, name: str, run: Any, size: int):
-        self.name, self.size, self._run = name, size, run
+    def __init__(self, name: str, run: Any, size: int, start: int | None):
+        self.name, self.size, self.start, self._run = name, size, start, run
 
     def encode(self, text: str) -> np.ndarray:
-        """int32, shape (tokens,) of a text."""
+        """int32, shape (tokens,) of a text, without the one that texts begin with."""
         return np.array(self._run.encode(text).ids, dtype=np.int32)
 
     def decode(self, tokens: np.ndarray) -> str:

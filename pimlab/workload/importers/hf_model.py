@@ -220,6 +220,14 @@ def _awq(packed: np.ndarray) -> np.ndarray:
     return codes[:, :, _AWQ_ORDER].reshape(len(packed), -1)
 
 
+def _start(run: Any) -> int | None:
+    """The token that tokenizer.json puts before every text; None where it puts none."""
+    if run is None:
+        return None
+    with_it, without = (run.encode("a", add_special_tokens=add).ids for add in (True, False))
+    return int(with_it[0]) if with_it[:1] != without[:1] else None
+
+
 class _FileTokenizer:
     """The tokenizer of a tokenizer.json, run by the package `tokenizers`; none where there is none.
 
@@ -227,7 +235,7 @@ class _FileTokenizer:
     """
 
     def __init__(self, name: str, size: int, run: Any):
-        self.name, self.size, self._run = name, size, run
+        self.name, self.size, self.start, self._run = name, size, _start(run), run
 
     def _running(self) -> Any:
         if self._run is None:

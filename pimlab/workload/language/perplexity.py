@@ -54,22 +54,28 @@ class Perplexity(Metric):
         return float(value), float(low), float(high)
 
 
-def windows_of(tokens: np.ndarray, context: int) -> tuple[np.ndarray, np.ndarray]:
+def windows_of(
+    tokens: np.ndarray, context: int, start: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Windows int32, shape (windows, context + 1) of int tokens (count,), and which of their next
     tokens count, bool, shape (windows, context).
 
-    Every token but the first is predicted once; windows share one token. A last, shorter window is
-    padded with its last token, which is read by nothing that counts. ValueError for a text shorter
-    than two tokens.
+    Every token but the first is predicted once; windows share one token. With a token `start` that
+    texts begin with (`Tokenizer.start`), each window begins with it instead, and every token is
+    predicted once. A last, shorter window is padded with its last token, which is read by nothing
+    that counts. ValueError for a text shorter than two tokens, or than one behind `start`.
     """
-    if len(tokens) < 2:
+    tokens = np.asarray(tokens, dtype=np.int32)
+    predicted = len(tokens) - (start is None)
+    if predicted < 1:
+        least = "two tokens" if start is None else "one token"
         raise ValueError(
-            f"a text of {len(tokens)} tokens predicts nothing; allowed: two tokens or more"
+            f"a text of {len(tokens)} tokens predicts nothing; allowed: {least} or more"
         )
-    predicted = len(tokens) - 1
     windows = -(-predicted // context)
-    padded = np.pad(
-        np.asarray(tokens, dtype=np.int32), (0, windows * context - predicted), mode="edge"
-    )
+    padded = np.pad(tokens, (0, windows * context - predicted), mode="edge")
     at = np.arange(windows)[:, None] * context
-    return padded[at + np.arange(context + 1)], (at + np.arange(context)) < predicted
+    scored = (at + np.arange(context)) < predicted
+    if start is None:
+        return padded[at + np.arange(context + 1)], scored
+    return np.pad(padded[at + np.arange(context)], ((0, 0), (1, 0)), constant_values=start), scored

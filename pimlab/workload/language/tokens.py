@@ -27,6 +27,10 @@ class Tokenizer(Protocol):
 
     name: str
     size: int
+    start: int | None
+    """Token that texts begin with where the model was trained so; `encode` leaves it out. None: no
+    such token.
+    """
 
     def encode(self, text: str) -> np.ndarray:
         """int32, shape (tokens,) of a text."""
@@ -42,6 +46,8 @@ class BytePairs:
     name : names the vocabulary, so that data made with another one is refused.
     merges : int, shape (merges, 2), earlier merges apply first (Sennrich et al. 2016, algorithm 1).
     """
+
+    start: int | None = None
 
     def __init__(self, name: str, merges: np.ndarray):
         self.name, self.merges, self.size = (

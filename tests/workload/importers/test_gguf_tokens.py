@@ -35,6 +35,28 @@ def test_the_tokenizer_of_the_file_is_used(tmp_path):
     assert tokenizer.decode(tokenizer.encode("the heathen\n42")) == "the heathen\n42"
 
 
+@pytest.mark.parametrize(
+    ("keys", "start"),
+    [
+        ({"bos_token_id": 5}, 5),
+        ({"bos_token_id": 5, "add_bos_token": False}, None),
+        ({"add_bos_token": True}, None),
+    ],
+)
+def test_sentence_pieces_begin_with_the_token_that_the_file_names(keys, start):
+    header = _Header(model="llama", tokens=PIECES, scores=SCORES, **keys)
+    tokenizer = gguf_tokenizer(header, "x")
+    assert tokenizer.start == start
+    assert 5 not in tokenizer.encode("bc")
+
+
+def test_a_first_token_that_is_none_is_refused():
+    for bad in (13, -1, "one"):
+        header = _Header(model="llama", tokens=PIECES, scores=SCORES, bos_token_id=bad)
+        with pytest.raises(ModelError, match=r"bos_token_id=.* is not a token 0..12"):
+            gguf_tokenizer(header, "x")
+
+
 def _joined(text):
     """The pair of neighbours with the highest score first, again and again, as SentencePiece does."""
     parts = list(text)

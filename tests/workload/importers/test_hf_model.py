@@ -183,7 +183,13 @@ def test_the_tokenizer_of_the_folder_is_used(tmp_path):
     run.save(str(folder / "tokenizer.json"))
     tokenizer = pim.load_model(folder).tokenizer
     assert tokenizer.encode("abba").tolist() == [2, 1, 0]
-    assert (tokenizer.name, tokenizer.size) == ("m", 300)
+    assert (tokenizer.name, tokenizer.size, tokenizer.start) == ("m", 300, None)
+    run.post_processor = tokenizers.processors.TemplateProcessing(
+        single="b $A", special_tokens=[("b", 1)]
+    )
+    run.save(str(folder / "tokenizer.json"))
+    begun = pim.load_model(folder).tokenizer
+    assert (begun.start, begun.encode("abba").tolist()) == (1, [2, 1, 0])
     (folder / "tokenizer.json").write_text("{")
     with pytest.raises(ModelError, match="tokenizer.json is damaged"):
         pim.load_model(folder)

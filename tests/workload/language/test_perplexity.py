@@ -53,6 +53,14 @@ def test_windows_predict_every_token_once():
     assert windows_of(np.arange(11), 5)[0].shape == (2, 6)
 
 
+def test_windows_that_begin_with_a_token_predict_the_first_one_too():
+    windows, scored = windows_of(np.arange(7), 5, start=99)
+    assert windows.tolist() == [[99, 0, 1, 2, 3, 4], [99, 5, 6, 6, 6, 6]]
+    assert windows[:, 1:][scored].tolist() == list(range(7))
+    with pytest.raises(ValueError, match="a text of 0 tokens predicts nothing; allowed: one token"):
+        windows_of(np.array([], int), 5, start=99)
+
+
 def test_wrong_shapes_and_empty_texts_are_refused():
     with pytest.raises(ValueError, match=r"outputs have shape \(2, 3\), labels \(2, 4\)"):
         METRIC.contributions(np.zeros((2, 3)), np.zeros((2, 4), bool))
