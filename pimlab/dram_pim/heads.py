@@ -1,10 +1,11 @@
 """How long does attention take in an HBM stack whose units sit at the banks, at the bank groups or
 on the buffer die?
 
-The mapping is AttAcc's (ASPLOS 2024): a head lives in one channel, its keys dealt out over the
-units by token and its features over the banks of a group; scores go to softmax units on the buffer
-die and come back. Two heads of a channel take turns, so one moves while the other multiplies; the
-last of an odd number has nobody to hide behind.
+The mapping is AttAcc's (ASPLOS 2024): a head lives in one channel (or in `spread` of them, each
+with a part of its tokens), its keys dealt out over the units by token and its features over the
+banks of a group; scores go to softmax units on the buffer die and come back. Two heads of a channel
+take turns, so one moves while the other multiplies; the last of an odd number has nobody to hide
+behind.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ class HeadUnits(Value):
     >>> units = pim.dram_pim.head_units("attacc", level="bank")
     >>> units.seconds(context=2048, heads=384, width=128) < 3e-5
     True
+    >>> units.mapped(context=131072, heads=8, width=128).spread
+    20
     """
 
     level: str = choice(*LEVELS, doc="where the units sit")
@@ -43,6 +46,13 @@ class HeadUnits(Value):
     lanes: int = integer(1, 1024, doc="multipliers of a unit")
     gap: int = integer(1, 1024, doc="cycles between two products of all units")
     softmax_cycles: int = integer(0, 1 << 20, doc="of 256 scores")
+    spread: int = integer(
+        1,
+        1 << 20,
+        default=1,
+        doc="channels that share the tokens of one head: 1 is head-parallel, all of them "
+        "token-parallel",
+    )
     read: Constant = part(Constant, doc="energy of a bit from the cells to its unit")
     moved: Constant = part(Constant, doc="energy of a bit between banks and the buffer die")
     multiply: Constant = part(Constant, doc="energy of a multiply-accumulate")
@@ -62,6 +72,24 @@ class HeadUnits(Value):
         beside = self.banks if self.level == "bank" else 1
         return tokens * -(-width // (self.lanes * beside))
 
+    def check(self) -> None:
+        """A head has at most all channels."""
+        if self.spread > self.stacks * self.channels:
+            raise ValueError(
+                f"HeadUnits spread={self.spread} is more than the {self.stacks * self.channels} "
+                f"channels of {self.stacks} stacks"
+            )
+
+    @typed
+    def mapped(self, context: int, heads: int, width: int) -> HeadUnits:
+        """These units with the `spread` that is fastest for such heads: of equal ones the least
+        (unit: channels).
+        """
+        total = self.stacks * self.channels
+        tried = {-(-total // turns) for turns in range(1, total + 1)}
+        found = [self.but(spread=one) for one in sorted(tried)]
+        return min(found, key=lambda units: units.cycles(context, heads, width))
+
     def _head(self, context: int, width: int) -> float:
         """Cycles of one head's products, its rows opened, without refresh. Only units in every bank
         wait for rows: of the others, the next bank's opens meanwhile.
@@ -79,12 +107,20 @@ class HeadUnits(Value):
         softmax = -(-context // _SCORES) * self.softmax_cycles
         return (query + back) * self.timing.tCCDL + softmax
 
+    def _gathered(self, width: int) -> float:
+        """Cycles in which the buffer die adds the parts of a head's result, and the sums and
+        largest scores that its softmax needs, an access each.
+        """
+        return (self.spread - 1) * (-(-width // self.lanes) + 1) * self.timing.tCCDS
+
     def cycles(self, context: int, heads: int, width: int) -> float:
         """Cycles of `heads` heads of `width` features over `context` tokens, refresh included."""
         self._checked(context, heads, width)
-        turns = -(-heads // (self.stacks * self.channels))
+        side = self.stacks * self.channels // self.spread
+        turns, part = -(-heads // side), -(-context // self.spread)
         t = self.timing
-        busy = turns * self._head(context, width) + turns % 2 * self._moves(context, width)
+        busy = turns * self._head(part, width) + turns % 2 * self._moves(part, width)
+        busy += turns * self._gathered(width)
         lost = (t.tRFC + t.tRP + t.tRCDRD) / t.tREFI
         return busy / (1 - lost)
 

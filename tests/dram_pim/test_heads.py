@@ -51,3 +51,29 @@ def test_unknown_levels_and_systems():
         pim.dram_pim.head_units(level="banks")
     with pytest.raises(ValueError, match="attacc"):
         pim.dram_pim.head_units("atacc")
+
+
+def test_tokens_of_few_heads_spread_over_the_channels():
+    units = UNITS["bank"]
+    alone = units.seconds(131072, 8, 128)
+    spread = units.mapped(131072, 8, 128)
+    assert spread.spread == 20  # four heads at a time: the second four hide what the first move
+    assert 8 < alone / spread.seconds(131072, 8, 128) < 12
+    # many heads fill the channels by themselves
+    assert units.mapped(2048, 800, 128).spread == 1
+    # and parts that nobody has tokens for only cost what is gathered
+    assert units.mapped(16, 1, 128).spread < 80
+
+
+def test_what_is_gathered_by_hand():
+    units = UNITS["bank"].but(spread=2)
+    t = units.timing
+    refreshed = 1 - (t.tRFC + t.tRP + t.tRCDRD) / t.tREFI
+    halves = UNITS["bank"].cycles(1024, 160, 128)  # two turns, as 80 heads on 40 pairs have
+    extra = 2 * (8 + 1) * t.tCCDS / refreshed
+    assert units.cycles(2048, 80, 128) == pytest.approx(halves + extra)
+
+
+def test_a_head_has_at_most_all_channels():
+    with pytest.raises(ValueError, match="spread=81 is more than the 80 channels of 5 stacks"):
+        UNITS["bank"].but(spread=81)
