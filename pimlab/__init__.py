@@ -22,6 +22,7 @@ _EXPORTS = {
     "compare": "pimlab.studies",
     "operating_points": "pimlab.studies.operating",
     "place": "pimlab.studies.place",
+    "service_life": "pimlab.studies.service_life",
     "schedule": "pimlab.schedule",
     "energy_at": "pimlab.schedule",
     "crossings": "pimlab.schedule",

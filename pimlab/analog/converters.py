@@ -25,6 +25,9 @@ class DAC(NonIdeal):
 
     encoding: "amplitude", a voltage in one step; "pulse width", full voltage for a time; "bit
     serial", `slice_bits` bits a step, each read, converted and shifted on its own.
+    accumulate: "digital", a step of several bits is one level; "analog", its bits follow each other
+    as pulses of full voltage whose charges are weighted by repeated integration before the one
+    conversion (NeuRRAM). Only times and energies differ: the sum is the same.
     codes: "symmetric", -top..top with top = 2^(bits-1) - 1 (sign and magnitude); "complement", the
     same in two's complement; "unsigned", 0..2^bits - 1; "offset binary", 2^bits levels from -1 to 1
     (it has no zero).
@@ -36,6 +39,9 @@ class DAC(NonIdeal):
     encoding: str = choice("amplitude", "pulse width", "bit serial", default="amplitude")
     codes: str = choice("symmetric", "complement", "unsigned", "offset binary", default="symmetric")
     slice_bits: int = integer(1, 16, default=1, doc="bits a step of a bit-serial input")
+    accumulate: str = choice(
+        "digital", "analog", default="digital", doc="how the bits of one step are added up"
+    )
     gain_error: float = number(low=0, default=0.0, doc="standard deviation over drivers, relative")
     offset_error: float = number(low=0, default=0.0, doc="standard deviation over drivers, codes")
     dnl: float = number(
@@ -63,6 +69,11 @@ class DAC(NonIdeal):
             raise ValueError(
                 "DAC codes='offset binary' is not for encoding='bit serial'; allowed there: "
                 "symmetric, complement, unsigned"
+            )
+        if self.accumulate == "analog" and self.encoding != "bit serial":
+            raise ValueError(
+                f"DAC accumulate='analog' needs encoding='bit serial', not {self.encoding!r}; "
+                "allowed there: 'digital'"
             )
         if (self.dnl or self.inl) and self.drive > _MOST_LEVELS:
             raise ValueError(
@@ -105,6 +116,26 @@ class DAC(NonIdeal):
     def slots(self) -> int:
         """Unit times of one step: a pulse-width step lasts `drive` of them."""
         return self.drive if self.encoding == "pulse width" else 1
+
+    @property
+    def step_bits(self) -> tuple[int, ...]:
+        """Magnitude bits of each step, the first one's first (unit: bits); a sign of two's
+        complement is a step of one bit.
+        """
+        if self.encoding != "bit serial":
+            return (self._magnitude_bits,)
+        whole, rest = divmod(self._magnitude_bits, self.slice_bits)
+        sign = (1,) if self.codes == "complement" else ()
+        return (*([self.slice_bits] * whole), *((rest,) if rest else ()), *sign)
+
+    @property
+    def unit_times(self) -> int:
+        """Unit times of all steps of an input (unit: slots): 1 a level, one a bit of pulses that
+        are weighted in the analog domain, `drive` a pulse width.
+        """
+        if self.accumulate == "analog":
+            return sum(self.step_bits)
+        return self.steps * self.slots
 
     @property
     def varies(self) -> bool:

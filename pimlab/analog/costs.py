@@ -4,15 +4,19 @@ published parts put together.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from typing import Any
 
 from pimlab import catalogue
+from pimlab.analog.digital import DIGITAL_OP
 from pimlab.analog.energy import adc_price
 from pimlab.analog.physics import count
+from pimlab.analog.supply import Supply, scaled_price
 from pimlab.catalogue import Entry
 from pimlab.constants import Constant
 from pimlab.cost import Price, Prices
-from pimlab.values import Value, quantity, unknown
+from pimlab.values import Value, choice, integer, part, quantity, unknown
 
 COMPONENTS = {
     "DAC conversion": "DAC",
@@ -21,18 +25,55 @@ COMPONENTS = {
     "digital add": "accumulation",
     "digital scale": "scaling",
     "array read": "rest of the macro",
+    "array slot": "rest of the macro",
+    "row slot": "DAC",
+    "word line slot": "word lines",
+    "cell row slot": "cells",
+    "column slot": "ADC",
+    "ADC step": "ADC",
+    "integration": "integrator",
+    "cell slot": "cells",
+    "active read": "bit lines",
+    "discharge": "bit lines",
     "cell read": "cells",
     "wire read": "wires",
     "buffer bit": "buffer",
     "network bit": "network",
     "cell write": "programming",
+    DIGITAL_OP: "digital units",
+    "static array": "static",
+    "static chip": "static",
 }
 """Event -> component of the breakdown. "cell read" and "wire read" are counted in joules (V^2 G t),
-all others in events.
+"static array" and "static chip" in seconds, all others in events.
+"""
+STEPS = ("slot", "integration", "ADC step", "step")
+"""What the time of a read may be counted in, where it is not one number: slots of the input,
+integrations and bits of the ADC on one column, and steps of the input.
+"""
+AREAS = ("cells", "DAC", "ADC", "shift_add", "array", "chip")
+"""Parts whose area a macro may state: a cell, a driver (one a row), an ADC, its shift-add, what
+else an array has, what else the chip has.
 """
 
 _TIMES = ("read_voltage", "integration_time", "read_time", "node")
-COST_TABLES = (*_TIMES, *("energy." + event.replace(" ", "_") for event in COMPONENTS))
+_HOLD_THE_ADC = {"ADC conversion", "ADC step", "column slot", "array read", "array slot"}
+"""Events whose price holds the ADC's, so that the survey adds none."""
+_NOT_OF_THE_SUPPLY = ("cell read", "wire read", "cell write")
+
+
+def _keys(table: str, names: Iterable[str]) -> dict[str, str]:
+    """Name -> key of its constant in a file."""
+    return {name: f"{table}.{name.replace(' ', '_')}" for name in names}
+
+
+COST_TABLES = (
+    *_TIMES,
+    "phases",
+    *_keys("supply", ("voltage", "threshold", "time_exponent")).values(),
+    *_keys("energy", COMPONENTS).values(),
+    *_keys("time", STEPS).values(),
+)
 """Tables of a macro's file that hold its costs."""
 
 
@@ -51,6 +92,19 @@ class MacroCosts(Value):
     adc_rate: float = quantity("Hz", above=0, default=1e8)
     """Conversions a second of one ADC, where its energy comes from the survey."""
     node: float = quantity("m", above=0, default=22e-9)
+    phases: int = integer(
+        1, 64, default=1, doc="reads one after another for one product, such as one for each sign"
+    )
+    idle: str = choice(
+        "off", "on", default="off", doc="what drivers and columns without weights do in a read"
+    )
+    supply: Supply | None = part(Supply, default=None, doc="None: one supply is published")
+    step_times: tuple[tuple[str, Constant], ...] = ()
+    """Seconds of each of `STEPS`, where they make up the time of a read; () where it is
+    `read_time`.
+    """
+    areas: tuple[tuple[str, Constant], ...] = ()
+    """Square metres of each of `AREAS` that is known."""
     constants: tuple[tuple[str, Constant], ...] = ()
     """Price of each event; events without one cost nothing apart from what others hold."""
     cited: tuple[str, ...] = ()
@@ -59,7 +113,35 @@ class MacroCosts(Value):
     @property
     def sources(self) -> tuple[str, ...]:
         """Keys in `sources.bib` behind the times, the voltage and the prices."""
-        return tuple(sorted({*self.cited, *(s for _, c in self.constants for s in c.sources)}))
+        constants = (*self.constants, *self.step_times)
+        return tuple(sorted({*self.cited, *(s for _, c in constants for s in c.sources)}))
+
+    def at_supply(self, voltage: str | float) -> MacroCosts:
+        """These costs at another supply (V or text): energies and times follow `supply`.
+
+        Cells that conduct are read at `read_voltage`, whatever the supply, so their price stays.
+        ValueError for a macro of which one supply is known, and outside the measured range.
+        """
+        if self.supply is None:
+            raise ValueError(f"{self.name}: only one supply is known; allowed: none other")
+        volts = self.supply.checked(voltage)
+        energy, time = self.supply.energy_ratio(volts), self.supply.time_ratio(volts)
+        return self.but(
+            supply=self.supply.but(voltage=volts),
+            integration_time=time * self.integration_time,
+            read_time=time * self.read_time,
+            step_times=tuple((n, scaled_price(c, time, volts)) for n, c in self.step_times),
+            constants=tuple(
+                (n, c if n in _NOT_OF_THE_SUPPLY else scaled_price(c, energy, volts))
+                for n, c in self.constants
+            ),
+        )
+
+    def steps_time(self, counts: Mapping[str, int]) -> float | None:
+        """Seconds [s] of `counts` of `STEPS`; None for a macro that states one time a read."""
+        if not self.step_times:
+            return None
+        return sum(counts[name] * constant.value for name, constant in self.step_times)
 
     def with_price(self, event: str, constant: Constant) -> MacroCosts:
         """A copy in which `event` costs `constant` (a user's own number: `pim.assumed`) [J];
@@ -76,7 +158,7 @@ class MacroCosts(Value):
 
     def prices(self, enob: float | None) -> Prices:
         """Event -> Price [J]; conversions that no constant prices come from the ADC survey at
-        `enob` (None: no ADC).
+        `enob` (None: no ADC), unless a price of the whole macro holds them.
         """
         priced = {
             event: Price(constant=constant, component=COMPONENTS[event])
@@ -84,7 +166,7 @@ class MacroCosts(Value):
         }
         if "cell read" in priced:
             priced["wire read"] = priced["cell read"].but(component=COMPONENTS["wire read"])
-        if enob is not None and "ADC conversion" not in priced:
+        if enob is not None and not priced.keys() & _HOLD_THE_ADC:
             priced["ADC conversion"] = Price(
                 constant=adc_price(enob, self.adc_rate, self.node), component="ADC"
             )
@@ -101,20 +183,38 @@ def macro(name: str) -> MacroCosts:
 
 def macro_costs(name: str, entry: Entry) -> MacroCosts:
     """The costs that the file of a macro or of a whole machine holds."""
+    rest: dict[str, Any] = {"node": entry["node"].value} if "node" in entry else {}
+    if "phases" in entry:
+        rest["phases"] = int(entry["phases"].value)
     return MacroCosts(
         name=name,
         read_voltage=entry["read_voltage"].value,
         integration_time=entry["integration_time"].value,
         read_time=entry["read_time"].value,
-        constants=_constants(entry),
+        constants=_held(entry, "energy", COMPONENTS),
+        step_times=_held(entry, "time", STEPS),
+        areas=_held(entry, "area", AREAS),
+        supply=_supply(entry),
         cited=tuple(sorted({s for key in _TIMES if key in entry for s in entry[key].sources})),
-        **({"node": entry["node"].value} if "node" in entry else {}),
+        **rest,
     )
 
 
-def _constants(entry: Entry) -> tuple[tuple[str, Constant], ...]:
-    keys = {event: "energy." + event.replace(" ", "_") for event in COMPONENTS}
-    return tuple((event, entry[key]) for event, key in keys.items() if key in entry)
+def _supply(entry: Entry) -> Supply | None:
+    if "supply.voltage" not in entry:
+        return None
+    volts = entry["supply.voltage"]
+    rest = {
+        name: entry[f"supply.{name}"].value
+        for name in ("threshold", "time_exponent")
+        if f"supply.{name}" in entry
+    }
+    return Supply(voltage=volts.value, lowest=volts.low, highest=volts.high, **rest)
+
+
+def _held(entry: Entry, table: str, names: Iterable[str]) -> tuple[tuple[str, Constant], ...]:
+    """(name, constant) of those of `names` that a table of the file holds."""
+    return tuple((name, entry[key]) for name, key in _keys(table, names).items() if key in entry)
 
 
 def array_area(name: str, rows: int, cols: int, columns_an_adc: int = 1) -> dict[str, Constant]:

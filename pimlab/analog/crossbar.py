@@ -10,15 +10,18 @@ from typing import Self
 import numpy as np
 
 from pimlab.analog.bias_rows import BiasInRows
-from pimlab.analog.design import SUM_BITS, ArrayDesign
+from pimlab.analog.counts import adc_steps, counts, integrations, slots_a_product
+from pimlab.analog.design import ArrayDesign
+from pimlab.analog.digital import DIGITAL_OP
 from pimlab.analog.non_ideal import NonIdeal, non_idealities
 from pimlab.analog.physics import numbers
 from pimlab.analog.programmed import ProgrammedCrossbar
+from pimlab.constants import Constant
 from pimlab.cost import Prices
 from pimlab.keys import Key, as_key
-from pimlab.machine.power import CELLS
+from pimlab.machine.power import CELLS, scaled, total
 from pimlab.machine.protocol import Calibration, MacOp, VectorOp, checked_weights
-from pimlab.machine.work import ARRAY
+from pimlab.machine.work import ARRAY, CHIP
 from pimlab.values import unknown
 
 
@@ -70,53 +73,103 @@ class Crossbar(ArrayDesign):
         return BiasInRows(self, w, as_key(key), bias, self.bias_rows, calibration)
 
     def events(self, op: MacOp | VectorOp) -> Mapping[str, int]:
-        """Counts of one inference: reads of an array, conversions, digital adds of partial sums,
-        scalings, bits moved.
+        """Counts of one inference, as `analog.counts` says: reads of an array, conversions, slots
+        of rows and columns, digital adds of partial sums, scalings, bits moved.
 
         Only events that the macro prices are counted: what a published total already holds is not
         charged twice. Unit: events.
         """
-        if not isinstance(op, MacOp) or not self.serves(op):
+        if not self.serves(op):
             return {}
-        down, across = self.arrays(op)
-        reads = op.groups * op.m * self.steps
-        references = (
-            self.columns_a_weight * -(-op.n // self.cols) if self.coding == "offset column" else 0
-        )
-        sums = down * self.columns_a_weight * self.steps
-        inputs, outputs = op.groups * op.m * op.k, op.groups * op.m * op.n
-        counts = {
-            "array read": reads * down * across,
-            "DAC conversion": reads * self.word_lines(op) * across if self.dac is not None else 0,
-            "ADC conversion": reads * down * (op.n * self.columns_a_weight + references)
-            if self.adc is not None
-            else 0,
-            "sample": reads * down * (op.n * self.columns_a_weight + references)
-            if self.adc is not None
-            else 0,
-            "digital add": outputs * (sums - 1) + (outputs * sums if references else 0),
-            "digital scale": outputs,
-            "buffer bit": inputs * self.input_bits * across + outputs * SUM_BITS,
-            "network bit": inputs * self.input_bits * across + outputs * SUM_BITS * down,
-        }
+        found = {DIGITAL_OP: op.elements} if isinstance(op, VectorOp) else counts(self, op)
         prices = self.prices  # made anew at each look
-        return {event: count for event, count in counts.items() if event in prices}
+        return {event: count for event, count in found.items() if event in prices}
 
     def latency(self, op: MacOp | VectorOp) -> Mapping[str, float]:
         """Seconds [s] of one inference: the m input rows of an operator follow each other through
         its arrays, which all work at once.
         """
-        if not isinstance(op, MacOp) or not self.serves(op):
+        if not self.serves(op):
             return {}
-        phases = {"array read": op.m * self.steps * self.costs.read_time}
+        if isinstance(op, VectorOp):
+            assert self.digital is not None
+            return {DIGITAL_OP: self.digital.seconds(op)}
+        phases = {"array read": op.m * self.product_time}
         if self.adc is not None and self.adc.clock is not None:
             phases["ADC conversion"] = op.m * self.steps * self.adc.conversion_time
         return phases
 
     def resources(self, op: MacOp | VectorOp) -> Mapping[str, str]:
         """Weights stay, so each operator has arrays and converters of its own."""
-        units = {"array read": f"arrays of {op.name}", "ADC conversion": f"ADCs of {op.name}"}
+        units = {
+            "array read": f"arrays of {op.name}",
+            "ADC conversion": f"ADCs of {op.name}",
+            DIGITAL_OP: "digital units",
+        }
         return {phase: units[phase] for phase in self.latency(op)}
+
+    @property
+    def product_time(self) -> float:
+        """Seconds [s] of all reads of one product, conversions included unless the ADC has a clock
+        of its own.
+        """
+        dac, adc = self.dac, self.adc
+        taken = self.costs.steps_time(
+            {
+                "slot": slots_a_product(self),
+                "integration": integrations(dac),
+                "ADC step": adc_steps(dac, adc),
+                "step": self.costs.phases * self.steps,
+            }
+        )
+        return self.steps * self.costs.read_time if taken is None else taken
+
+    @property
+    def read_interval(self) -> float:
+        """Seconds [s] from one read of a matrix to the next: back to back, or `interval`."""
+        return self.product_time if self.interval is None else self.interval
+
+    def at_supply(self, voltage: str | float) -> Self:
+        """This machine at another supply (V or text), as `MacroCosts.at_supply` says.
+
+        >>> slow = pim.target("jia2020")
+        >>> slow.latency(op)["array read"] > slow.at_supply("1.2 V").latency(op)["array read"]
+        True
+        """
+        return self.but(costs=self.costs.at_supply(voltage))
+
+    @property
+    def area(self) -> Mapping[str, Constant]:
+        """Square metres [m^2] of one array by part, as far as the macro states them: cells, drivers
+        (one a row), converters and their shift-add (one for `adc.columns` columns), what else an
+        array has; {} where no area is known.
+        """
+        converters = 0 if self.adc is None else -(-self.array_columns // self.adc.columns)
+        counts = {
+            "cells": self.rows * self.array_columns,
+            "DAC": self.rows,
+            "ADC": converters,
+            "shift_add": converters,
+            "array": 1,
+        }
+        known = dict(self.costs.areas)
+        return {
+            part: scaled(known[part], number, "m^2")
+            for part, number in counts.items()
+            if part in known and number
+        }
+
+    @property
+    def chip_area(self) -> Constant | None:
+        """Square metres [m^2] of all arrays, and of what else the chip has where that is stated;
+        None where no area is known or arrays are not counted (capacity=None).
+        """
+        if self.capacity is None or not self.area:
+            return None
+        array = total("area of an array", self.area.values())
+        parts = [scaled(array, self.capacity, "m^2")]
+        rest = dict(self.costs.areas).get("chip")
+        return total(f"area of {self.name}", [*parts, *([] if rest is None else [rest])])
 
     def streams(self, op: MacOp | VectorOp) -> bool:
         """The rows of an operator follow each other through its arrays."""
@@ -133,6 +186,17 @@ class Crossbar(ArrayDesign):
             return 0
         down, across = self.arrays(op)
         return op.groups * down * across
+
+    def cells_of(self, op: MacOp | VectorOp) -> int:
+        """Cells that are written to hold the weights of `op`, devices side by side counted one by
+        one (unit: cells).
+        """
+        if not isinstance(op, MacOp) or not self.serves(op):
+            return 0
+        pair = 2 if self.coding == "differential" and self.subtract == "analog" else 1
+        references = -(-op.n // self.cols) if self.coding == "offset column" else 0
+        columns = self.columns_a_weight * (op.n + references)
+        return op.groups * self.word_lines(op) * columns * pair * self.devices
 
     def occupancy(self, op: MacOp | VectorOp) -> float:
         """Share of the chip's arrays that the weights of `op` take up (unit 1); 0 where their
@@ -152,9 +216,26 @@ class Crossbar(ArrayDesign):
         return CELLS
 
     @property
+    def stands_alone(self) -> bool:
+        """A chip with digital units of its own."""
+        return self.digital is not None
+
+    @property
+    def static(self) -> Mapping[str, float]:
+        """Arrays and their converters, and the chip around them, where the macro states what they
+        draw; a machine whose arrays are not counted (capacity=None) draws nothing that could be
+        charged. Unit: s of an array, or of a chip, by second.
+        """
+        if self.capacity is None:
+            return {}
+        rates = {"static array": float(self.capacity), "static chip": 1.0}
+        return {event: rate for event, rate in rates.items() if event in self.prices}
+
+    @property
     def static_owners(self) -> Mapping[str, str]:
-        """Arrays and their converters."""
-        return dict.fromkeys(self.static, ARRAY)
+        """Arrays and their converters, and the chip around them."""
+        owners = {"static array": ARRAY, "static chip": CHIP}
+        return {event: owners[event] for event in self.static}
 
     @property
     def prices(self) -> Prices:

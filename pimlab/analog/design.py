@@ -13,6 +13,7 @@ from pimlab.analog.compensation import COMPENSATIONS, Compensation, Refresh
 from pimlab.analog.converters import ADC, DAC
 from pimlab.analog.costs import MacroCosts, macro
 from pimlab.analog.devices import Device
+from pimlab.analog.digital import DigitalUnits
 from pimlab.analog.mapping import Slices
 from pimlab.machine.protocol import MacOp, Target, VectorOp
 from pimlab.values import choice, integer, number, part, quantity
@@ -61,6 +62,9 @@ class ArrayDesign(Target):
     bias_rows: int | None = integer(
         1, default=None, doc="word lines that hold the bias, driven at full scale; None: digital"
     )
+    carry_columns: int = integer(
+        0, 64, default=0, doc="columns beside each weight that take a digital adder's carries"
+    )
     capacity: int | None = integer(
         1, default=None, doc="arrays there are; None: as many as a layer takes"
     )
@@ -72,6 +76,9 @@ class ArrayDesign(Target):
     )
     compensation: Compensation | None = part(*COMPENSATIONS, default=None)
     refresh: Refresh | None = part(Refresh, default=None, doc="None: weights are written once")
+    digital: DigitalUnits | None = part(
+        DigitalUnits, default=None, doc="None: the host computes what is no product"
+    )
     costs: MacroCosts = part(
         MacroCosts, default=macro("generic-22nm"), doc="a published macro, or parts put together"
     )
@@ -82,6 +89,11 @@ class ArrayDesign(Target):
             raise ValueError(
                 f"{self.name}: coding='complement' needs integer weights; write "
                 "slices=Slices(bits=8, per_cell=1)"
+            )
+        if self.columns_a_weight + self.carry_columns > self.cols > 1 and self.carry_columns:
+            raise ValueError(
+                f"{self.name}: a weight takes {self.columns_a_weight} columns and carry_columns="
+                f"{self.carry_columns}; allowed: cols={self.cols} together"
             )
         levels = self.pair_cell.levels
         if levels is not None and (self.slices is None or self.slices.largest_digit >= levels):
@@ -185,6 +197,23 @@ class ArrayDesign(Target):
         """Seconds [s] from one read of a matrix to the next: back to back, or `interval`."""
         return self.steps * self.costs.read_time if self.interval is None else self.interval
 
+    @property
+    def integration_time(self) -> float:
+        """Seconds [s] that the voltage stands across the cells in one read at full input: all slots
+        of a pulse where the macro states a slot's time, its `integration_time` otherwise.
+        """
+        slot = dict(self.costs.step_times).get("slot")
+        if not self.pulse_width or slot is None:
+            return self.costs.integration_time
+        return self.costs.phases * self.drive * slot.value
+
+    @property
+    def conducts(self) -> bool:
+        """Whether the macro prices what cells conduct; in charge-domain and digital ones none
+        does.
+        """
+        return "cell read" in dict(self.costs.constants)
+
     def phases(self, codes: np.ndarray) -> list[tuple[float, np.ndarray]]:
         """(weight, codes) of each step of a read, whose weighted sum is `codes`, float32, shape
         (batch, k).
@@ -213,8 +242,12 @@ class ArrayDesign(Target):
         return 2 * count if self.subtract == "digital" else count
 
     def serves(self, op: MacOp | VectorOp) -> bool:
-        """Products with constant weights; everything else is the host's."""
-        return isinstance(op, MacOp) and op.kind == "weights"
+        """Products with constant weights, and what the chip's digital units do; everything else is
+        the host's.
+        """
+        if isinstance(op, VectorOp):
+            return self.digital is not None and self.digital.serves(op)
+        return op.kind == "weights"
 
     def word_lines(self, op: MacOp) -> int:
         """Inputs of one product, bias rows included (unit: word lines)."""
@@ -224,4 +257,8 @@ class ArrayDesign(Target):
         """How many arrays one group's weights take along inputs and along outputs (unit:
         arrays).
         """
-        return -(-self.word_lines(op) // self.rows), -(-op.n * self.columns_a_weight // self.cols)
+        down, taken = -(-self.word_lines(op) // self.rows), self.columns_a_weight
+        if self.carry_columns:
+            held = self.cols // (taken + self.carry_columns)
+            return down, -(-op.n // held)
+        return down, -(-op.n * taken // self.cols)

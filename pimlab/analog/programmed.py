@@ -10,6 +10,7 @@ from functools import lru_cache
 import numpy as np
 
 from pimlab import units
+from pimlab.analog.activity import activity
 from pimlab.analog.compensation import Correction, StatisticsCompensation
 from pimlab.analog.design import ArrayDesign
 from pimlab.analog.devices import Device
@@ -95,13 +96,16 @@ class ProgrammedCrossbar(Programmed):
 
     def integrals(self, x: np.ndarray) -> Mapping[str, float]:
         """Joules in cells and wires of reading x float32, shape (batch, k), summed over rows: "cell
-        read", and with wires "wire read". See `ReadEnergy`.
+        read", and with wires "wire read" (`ReadEnergy`), where the macro prices cells that conduct;
+        "discharge" and "active read" (`activity`), where it prices those.
         """
         x = checked_operands(x, self.k, self.machine.name)
         codes = np.empty_like(x)
         encode(self.machine.dac, x, self._full_scale(x), codes)
         full = np.float32(self.machine.drive)
-        return self.energy.integrals([step / full for _, step in self.machine.phases(codes)])
+        steps = [step / full for _, step in self.machine.phases(codes)]
+        joules = self.energy.integrals(steps) if self.machine.conducts else {}
+        return {**joules, **activity(self.machine, self.written, steps)}
 
     def _full_scale(self, x: np.ndarray) -> np.ndarray:
         """Full scale of every row: the calibrated one, or the row's own largest magnitude."""

@@ -30,8 +30,8 @@ class ReadEnergy:
         """Joules of "cell read" (and, with wires, "wire read") summed over the rows of `steps`:
         inputs of each step of a read relative to full drive, float32, shape (batch, k).
         """
-        costs, wires = self.design.costs, self.design.wires
-        energy = costs.read_voltage**2 * costs.integration_time
+        wires = self.design.wires
+        energy = self.design.read_voltage**2 * self.design.integration_time
         if wires is None:
             return {"cell read": energy * self._cells(steps)}
         cells, lines = self._linear(steps) if wires.linear else self._gated(steps)

@@ -20,6 +20,7 @@ from pimlab.analog.converters import ADC, DAC
 from pimlab.analog.costs import COST_TABLES, macro_costs
 from pimlab.analog.crossbar import Crossbar
 from pimlab.analog.devices import device
+from pimlab.analog.digital import DigitalUnits
 from pimlab.analog.mapping import Slices
 from pimlab.catalogue import CatalogueError, Entry
 from pimlab.values import nearest
@@ -31,10 +32,25 @@ _COMPENSATIONS: dict[str, Compensation] = {
     "reference columns": ReferenceColumns(),
 }
 _PARTS: dict[str, type] = {"dac": DAC, "adc": ADC, "slices": Slices}
-_NUMBERS = ("rows", "cols", "devices", "bias_rows", "capacity")
+_NUMBERS = ("rows", "cols", "devices", "bias_rows", "capacity", "carry_columns")
+_DIGITAL, _KINDS = "digital.rate", "digital_kinds"
 _CHOICES = ("coding", "subtract", "scaling")
-_TEXTS = {"title", "vendor", "format", "source", "paper", "note", "cell", "compensation", *_CHOICES}
-_FACTS = ("throughput", "efficiency", "cores", "core_efficiency", "core_density")
+_TEXTS = {
+    "title",
+    "vendor",
+    "format",
+    "source",
+    "paper",
+    "note",
+    "cell",
+    "compensation",
+    _KINDS,
+    *_CHOICES,
+}
+_FACTS = (
+    "throughput", "efficiency", "cores", "core_efficiency", "core_density",
+    "arrays", "tiles", "adc_rate", "kull_energy", "kull_sndr",
+)  # fmt: skip
 """Published numbers of a whole chip, for papers to compare with."""
 
 
@@ -78,8 +94,19 @@ def build(name: str, entry: Entry) -> Crossbar:
         cell=device(entry.meta["cell"]),
         compensation=None if rule is None else _COMPENSATIONS[rule],
         costs=macro_costs(name, entry),
+        digital=_digital(entry),
         **fields,
     )
+
+
+def _digital(entry: Entry) -> DigitalUnits | None:
+    """The digital units of the text `digital_kinds` (operator types, with commas) and the table
+    `digital.rate`.
+    """
+    if _KINDS not in entry.meta:
+        return None
+    kinds = tuple(one.strip() for one in entry.meta[_KINDS].split(","))
+    return DigitalUnits(kinds=kinds, rate=entry[_DIGITAL].value)
 
 
 def _part(name: str, kind: type, entry: Entry) -> Any:
@@ -111,7 +138,7 @@ def _refuse_unknown(entry: Entry) -> None:
             raise CatalogueError(
                 f"{entry.name}: {text}={entry.meta[text]!r} is not known{nearest(text, _TEXTS)}"
             )
-    known = {*_NUMBERS, *COST_TABLES, *_FACTS}
+    known = {*_NUMBERS, *COST_TABLES, *_FACTS, _DIGITAL}
     for key in entry:
         if key not in known and key.partition(".")[0] not in (*_PARTS, "area", "power"):
             raise CatalogueError(

@@ -334,6 +334,11 @@ class Target(Value, ABC):
         """
         return 0.0
 
+    @property
+    def stands_alone(self) -> bool:
+        """Whether a model of which this machine executes every operator needs no host beside it."""
+        return False
+
     def as_host(self) -> Self:
         """This machine as the host of another, which hands it operators: no driver calls it."""
         return self

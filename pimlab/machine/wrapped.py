@@ -88,6 +88,11 @@ class Wrapped(Target):
         """Seconds [s] that a batch costs the machine once."""
         return self.machine.call
 
+    @property
+    def stands_alone(self) -> bool:
+        """As the machine within."""
+        return self.machine.stands_alone
+
     def as_host(self) -> Self:
         """The machine as the host of another."""
         return self.but(machine=self.machine.as_host())

@@ -302,8 +302,9 @@ def planned(model: Any, target: Plan | Target, batch: int = 1) -> Plan:
     """`target` as the plan of `model`: a plan stays (in batches of `batch`, if that is not 1), a
     machine runs what it serves and its hosts the rest.
 
-    A machine without a host that lacks an operator of the model gets the preset "warboy" as host.
-    Raises TypeError for what is neither, ValueError for the plan of another model.
+    A machine without a host that lacks an operator of the model gets the preset "warboy" as host;
+    one that stands alone needs none where it executes every operator. Raises TypeError for what is
+    neither, ValueError for the plan of another model.
     """
     if isinstance(target, Plan):
         if target.model is not model:
@@ -324,8 +325,10 @@ def planned(model: Any, target: Plan | Target, batch: int = 1) -> Plan:
     chain = [target]
     while chain[-1].host is not None:
         chain.append(chain[-1].host.as_host())
-    operators = (*model.mac_ops, *model.vector_ops)
-    if len(chain) == 1 and not all(target.serves(op) for op in operators):
+    alone = all(target.serves(op) for op in (*model.mac_ops, *model.vector_ops))
+    if alone and target.stands_alone:
+        chain = [target]
+    elif len(chain) == 1 and not alone:
         chain.append(presets.target(presets.HOST).as_host())
     return Plan(
         model=model,

@@ -13,6 +13,8 @@ from pimlab.units import si
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pimlab.analog import Crossbar
+
 WRITING = "updates"
 """Room of the catalogue with cells that are trained."""
 
@@ -107,16 +109,36 @@ def _statuses(entry: catalogue.Entry) -> str:
 
 
 def macros() -> pd.DataFrame:
-    """Every analog macro of the catalogue: what it is, what it costs, status of its numbers.
+    """Every analog macro of the catalogue: what it is, status of its numbers, and of those that
+    are machines (`pim.target(name)`) an array's size, full read, area and static power.
 
-    >>> pim.macros().index.name
-    'macro'
+    >>> pim.macros().loc["neurram", "array"]
+    '128 x 256'
     """
+    from pimlab.analog import TARGETS
+
     rows = {}
     for name in catalogue.names("analog"):
         entry = catalogue.entry("analog", name)
-        rows[name] = {"title": entry.meta.get("title", ""), "status": _statuses(entry)}
+        rows[name] = {
+            "title": entry.meta.get("title", ""),
+            "status": _statuses(entry),
+            **(_macro(TARGETS[name]()) if name in TARGETS else {}),
+        }
     return _table("macro", rows)
+
+
+def _macro(machine: Crossbar) -> dict[str, str]:
+    """Size, time of a read, area and static power of one array, as text."""
+    areas = [constant.value for constant in machine.area.values()]
+    static = dict(machine.costs.constants).get("static array")
+    return {
+        "array": f"{machine.rows} x {machine.cols}",
+        "cell": machine.pair_cell.name,
+        "product": si(machine.product_time, "s", 3),
+        "area": f"{1e6 * sum(areas):.3g} mm^2" if areas else "",
+        "static": "" if static is None else si(static.value, "W", 2),
+    }
 
 
 def models() -> pd.DataFrame:

@@ -151,9 +151,9 @@ def test_counts_of_slices_by_hand():
     op = MacOp(name="fc", m=3, k=100, n=20)
     assert (machine.steps, machine.columns_a_weight, machine.arrays(op)) == (8, 4, (2, 2))
     assert machine.events(op) == {
-        "array read": 3 * 8 * 4,
-        "DAC conversion": 3 * 8 * 100 * 2,
-        "ADC conversion": 3 * 8 * 2 * 80,
+        "array slot": 3 * 8 * 4 * 4,  # four phases
+        "row slot": 3 * 8 * 4 * 100 * 2,
+        "column slot": 3 * 8 * 4 * 2 * 80,
         "digital add": 3 * 20 * (2 * 4 * 8 - 1),
         "digital scale": 60,
     }

@@ -20,7 +20,7 @@ def test_a_file_that_names_a_cell_is_a_target():
     assert (machine.rows, machine.cols, machine.dac, machine.adc) == (
         256,
         256,
-        DAC(bits=8),
+        DAC(bits=8, encoding="pulse width"),
         ADC(bits=8),
     )
     assert machine.costs.read_time == pytest.approx(521e-9)
@@ -34,7 +34,13 @@ def test_a_machine_knows_all_its_sources():
     sources = target("pcm-hermes").sources
     assert {"legallo2023", "aihwkit", "joshi2020"} <= set(sources)
     assert "joshi2020" not in target("pcm-hermes").but(compensation=None, cell=None).sources
-    assert set(target("pcm-hermes").but(cell=None).costs.sources) == {"aihwkit", "legallo2023"}
+    assert set(target("pcm-hermes").costs.sources) == {
+        "aihwkit",
+        "khaddam2022",
+        "legallo2023",
+        "wan2022",
+        "wang2022",
+    }
 
 
 def _mine(tmp_path, *changes):
@@ -49,10 +55,14 @@ def _mine(tmp_path, *changes):
 
 def test_a_users_own_machine(tmp_path):
     extra = (
-        'dac_encoding = "bit serial"\nscaling = "layer"\n[slices.bits]\nvalue = 8\nstatus = "assumed"\n'
+        'scaling = "layer"\n[slices.bits]\nvalue = 8\nstatus = "assumed"\n'
         'reason = "test"\n[slices.per_cell]\nvalue = 2\nstatus = "assumed"\nreason = "test"\n'
     )
-    path = _mine(tmp_path, ("[rows]\nvalue  = 256", "[rows]\nvalue  = 128"))
+    path = _mine(
+        tmp_path,
+        ("[rows]\nvalue  = 256", "[rows]\nvalue  = 128"),
+        ('dac_encoding = "pulse width"', 'dac_encoding = "bit serial"'),
+    )
     texts, _, tables = path.read_text(encoding="utf-8").partition("\n[")
     path.write_text(f"{texts}\n{extra}[{tables}", encoding="utf-8")
     mine = target(path)

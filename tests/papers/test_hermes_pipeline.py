@@ -33,8 +33,8 @@ def test_copies_shorten_the_interval_and_cost_the_cores_nothing(ds):
     np.testing.assert_allclose(copied.chip_energy, once.chip_energy, rtol=1e-9)
     # four phases: 1024 positions of 521 ns, and their fifth on five copies
     slowest = ds.interval.sel(mode="four-phase")
-    np.testing.assert_allclose(slowest.sel(copies="once"), 1024 * 521e-9, rtol=1e-6)
-    np.testing.assert_allclose(slowest.sel(copies="balanced"), 205 * 521e-9, rtol=1e-6)
+    np.testing.assert_allclose(slowest.sel(copies="once"), 1024 * 521e-9, rtol=1e-4)
+    np.testing.assert_allclose(slowest.sel(copies="balanced"), 205 * 521e-9, rtol=1e-4)
 
 
 def test_the_printed_pair_is_beyond_the_chip(ds):

@@ -7,7 +7,8 @@ import pimlab as pim
 from pimlab.plan import Plan, planned
 
 MODEL = pim.load_model("digits-mlp")
-NPU, BANKS, PCM = pim.target("warboy"), pim.target("gddr6-aim"), pim.target("pcm-hermes")
+NPU, BANKS, CHIP = pim.target("warboy"), pim.target("gddr6-aim"), pim.target("pcm-hermes")
+PCM = CHIP.but(digital=None)  # so that ReLU is the host's
 FIRST, SECOND = (op.name for op in MODEL.mac_ops)
 
 
@@ -19,6 +20,13 @@ def test_a_machine_alone_is_the_trivial_plan():
     assert (plan.name, plan.stage, plan.causes) == ("pcm-hermes", 3, PCM.causes)
     bare = planned(MODEL, PCM.but(host=None))
     assert [m.name for m in bare.machines] == ["pcm-hermes", "warboy"]
+
+
+def test_a_chip_that_executes_everything_needs_no_host():
+    assert [m.name for m in planned(MODEL, CHIP).machines] == ["pcm-hermes"]
+    pooled = planned(pim.load_model("fashion-cnn"), CHIP)
+    assert [m.name for m in pooled.machines] == ["pcm-hermes", "warboy"]
+    assert {pooled.owners[op.name] for op in pooled.model.vector_ops} == {"pcm-hermes", "warboy"}
 
 
 def test_run_answers_the_same_for_a_machine_and_for_its_plan():

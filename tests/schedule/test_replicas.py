@@ -67,7 +67,7 @@ def test_copies_stop_where_another_resource_is_the_slowest():
 
 def test_a_cnn_on_the_chip_of_64_cores():
     """Copies keep the chip's arrays 40 times as busy, until its host's fixed costs are the slowest."""
-    real = pim.target("pcm-hermes").but(capacity=64)
+    real = pim.target("pcm-hermes").but(capacity=64, digital=None)
     chip = real.but(host=real.host.but(efficiency=None))
     model = pim.load_model("fashion-cnn")
     once = pim.schedule(model, chip, replicas=None)

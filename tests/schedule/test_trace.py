@@ -61,7 +61,8 @@ def test_events_of_one_thread_never_overlap(tmp_path):
 
 
 def test_machines_are_processes(tmp_path):
-    busy = pim.schedule(pim.load_model("digits-mlp"), pim.target("pcm-hermes"), inferences=2)
+    bare = pim.target("pcm-hermes").but(digital=None)  # so that ReLU is the host's
+    busy = pim.schedule(pim.load_model("digits-mlp"), bare, inferences=2)
     _, named, tasks = _written(busy, tmp_path)
     processes = {e["pid"]: e["args"]["name"] for e in named if e["name"] == "process_name"}
     assert set(processes.values()) == {"pcm-hermes", "warboy"}

@@ -27,8 +27,16 @@ def test_each_cell_is_what_run_says(compared):
     assert np.array_equal(cell.accuracy, one.accuracy)
     assert float(cell.energy.sum()) == pytest.approx(float(one.energy.sum()), rel=1e-12)
     assert float(cell.latency) == pytest.approx(float(one.latency.sum()), rel=1e-12)
+    assert set(one.executor.values) == {"pcm-hermes"}, "its chip needs no host"
+    assert float(cell.energy.sel(component=[HOST_STATIC, HOST_WORK]).sum()) == 0
+
+
+def test_a_hosts_share_is_apart(compared):
+    one = pim.run(pim.load_model("small-lm"), pim.target("pcm-hermes"))
+    cell = compared.sel(model="small-lm", target="pcm-hermes")
     hosted = one.energy.where(one.executor == "warboy").sum("component")
     static = float(hosted.sel(layer="static warboy"))
+    assert static > 0
     assert float(cell.energy.sel(component=HOST_STATIC)) == pytest.approx(static)
     assert float(cell.energy.sel(component=HOST_WORK)) == pytest.approx(
         float(hosted.sum()) - static
