@@ -100,7 +100,7 @@ class Split(Value):
     """`below` for u < at, `above` from there on."""
 
     at: float = number(low=0.0)
-    below: ClippedLog | ClippedPower = part(ClippedLog, ClippedPower)
+    below: ClippedLog | ClippedPower | Polynomial = part(ClippedLog, ClippedPower, Polynomial)
     above: Polynomial = part(Polynomial)
 
     def __call__(self, u: np.ndarray) -> np.ndarray:

@@ -107,6 +107,7 @@ class Device(Value):
         """
         g, key = self.nearest_level(self.checked(g_target)), as_key(key)
         if self.programming is not None:
+            g = self.programming.erased(g)
             g = np.maximum(
                 g + self.programming.spread(g) * normals(key.child("programming"), g.shape), 0.0
             )

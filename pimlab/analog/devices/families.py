@@ -123,7 +123,7 @@ def _curve(entry: Entry, name: str) -> Curve:
     if name in entry:
         return Polynomial(coefficients=(entry[name].value,))
     if _has(entry, name):
-        return Polynomial(coefficients=entry.row(name))
+        return _joined(entry, name, Polynomial(coefficients=entry.row(name)))
     if _has(entry, f"{name}_saturating"):
         top, width = entry.row(f"{name}_saturating")
         return Saturating(top=top, width=width / _reference(entry, name))
@@ -132,7 +132,11 @@ def _curve(entry: Entry, name: str) -> Curve:
         factor, exponent = entry.row(f"{name}_power")
         return ClippedPower(factor=factor, exponent=exponent, low=low, high=high)
     slope, offset = entry.row(f"{name}_low")
-    below = ClippedLog(slope=slope, offset=offset, low=low, high=high)
+    return _joined(entry, name, ClippedLog(slope=slope, offset=offset, low=low, high=high))
+
+
+def _joined(entry: Entry, name: str, below: ClippedLog | Polynomial) -> Curve:
+    """`below`, and beyond the split of the file, where it has one, a polynomial."""
     if f"{name}_split" not in entry:
         return below
     return Split(
@@ -157,6 +161,7 @@ def _programming(entry: Entry) -> ProgrammingError | None:
         g_reference=_reference(entry, name),
         other=second[0],
         other_reference=second[1],
+        floor=entry["programming_floor"].value if "programming_floor" in entry else 0.0,
     )
 
 

@@ -31,6 +31,9 @@ class ProgrammingError(NonIdeal):
     g_reference: float = quantity("S", above=0)
     other: Curve | None = part(*CURVES, default=None)
     other_reference: float | None = quantity("S", above=0, default=None)
+    floor: float = quantity(
+        "S", low=0, default=0.0, doc="targets below it are left erased: at 0 S, without error"
+    )
 
     def check_over(self, g: np.ndarray, owner: str) -> None:
         """Standard deviations are within 0..g_max."""
@@ -43,7 +46,13 @@ class ProgrammingError(NonIdeal):
 
     def spread(self, g: np.ndarray) -> np.ndarray:
         """Standard deviation before the cut [S], float64, shape of g."""
-        return np.maximum(self.sigma(np.asarray(g) / self.g_reference), 0.0)
+        g = np.asarray(g)
+        spread = np.maximum(self.sigma(g / self.g_reference), 0.0)
+        return np.where(g < self.floor, 0.0, spread) if self.floor else spread
+
+    def erased(self, g: np.ndarray) -> np.ndarray:
+        """Targets [S] with those below `floor` at 0 S, float64, shape (...) of g."""
+        return np.where(g < self.floor, 0.0, g) if self.floor else g
 
     def before_cut(self, g: np.ndarray, target: np.ndarray, key: Key) -> np.ndarray:
         """g [S] with what the cut at zero took from cells at exactly 0 S given back: a draw of

@@ -4,7 +4,8 @@ unit, is refused by name.
 A curve `name` is one number, or a row of polynomial coefficients `name`, or `name_saturating`
 (top, width), or
 `name_bounds` with `name_power` (factor, exponent) or with `name_low` (slope, offset in ln), which
-`name_split` and `name_high` (polynomial above it) may follow. `name_reference` is the conductance
+`name_split` and `name_high` (polynomial above it) may follow, as they may a row of polynomial
+coefficients. `name_reference` is the conductance
 it was normalised by, where that is not g_max.
 """
 
@@ -30,6 +31,7 @@ _UNITS = {
     "g_min": "S",
     "g_max": "S",
     "levels": "",
+    "programming_floor": "S",
     "stuck_low": "",
     "stuck_high": "",
     "drift_time": "s",

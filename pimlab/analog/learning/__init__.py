@@ -5,6 +5,12 @@ coincidence, and the rules that use them.
 network in such arrays.
 """
 
+from pimlab.analog.learning.chopped import (
+    AGAD,
+    ChoppedTikiTaka,
+    ChoppedTikiTakaV2,
+    ResidualLearning,
+)
 from pimlab.analog.learning.devices import UpdateDevice, update_device, update_device_names
 from pimlab.analog.learning.rules import (
     SGD,
@@ -17,10 +23,14 @@ from pimlab.analog.learning.rules import (
 from pimlab.analog.learning.tiles import PairTile, Tile, tile
 
 __all__ = [
+    "AGAD",
     "SGD",
+    "ChoppedTikiTaka",
+    "ChoppedTikiTakaV2",
     "Learner",
     "MixedPrecision",
     "PairTile",
+    "ResidualLearning",
     "TikiTaka",
     "TikiTakaV2",
     "Tile",

@@ -96,6 +96,15 @@ class _Direct(Learner):
         self.tiles[0].update(x, d, rate)
 
 
+def refuse_one_sided(rule: UpdateRule) -> None:
+    """ValueError for a one-sided cell, which has no symmetry point."""
+    if rule.device.one_sided:
+        raise ValueError(
+            f"{rule.name}: a one-sided cell has no symmetry point; allowed: a two-sided cell, "
+            "or SGD or MixedPrecision"
+        )
+
+
 class MixedPrecision(UpdateRule):
     """Gradients add up in a digital float; what exceeds a step goes to the cells as pulses, open
     loop.
@@ -145,26 +154,27 @@ class TikiTaka(UpdateRule):
     )
     gamma: float = number(low=0, default=0.0, doc="share of A that the network sees")
     read_noise: float = number(low=0, default=0.0, doc="spread of a transferred value, in weights")
+    reference_error: float = number(
+        low=0,
+        default=0.0,
+        doc="spread of A's references around the symmetry points, in weights",
+    )
 
     def learner(self, w: np.ndarray, key: Key) -> Learner:
         """See `UpdateRule`. ValueError for a one-sided cell, which has no symmetry point. w :
         float32, shape (k, n).
         """
-        return _Transferred(self, w, key)
+        return TransferredLearner(self, w, key)
 
 
-class _Transferred(Learner):
-    """A, C and the row whose turn it is."""
+class TransferredLearner(Learner):
+    """The fast array A, the slow array C and the row of A whose turn it is."""
 
     def __init__(self, rule: TikiTaka, w: np.ndarray, key: Key):
-        if rule.device.one_sided:
-            raise ValueError(
-                f"{rule.name}: a one-sided cell has no symmetry point; allowed: a two-sided cell, "
-                "or SGD or MixedPrecision"
-            )
+        refuse_one_sided(rule)
         self.rule, self.key, self.seen, self.transfers = rule, key, 0, 0
         fast, slow = (tile(rule.device, w.shape, key.child(which)) for which in ("fast", "slow"))
-        fast.refer_to_symmetry_point()
+        self.refer(fast)
         slow.write(w)
         self.tiles = [fast, slow]
 
@@ -183,14 +193,25 @@ class _Transferred(Learner):
             until = min(
                 len(x), first + self.rule.transfer_every - self.seen % self.rule.transfer_every
             )
-            self.tiles[0].update(x[first:until], d[first:until], rate * self.rule.fast_rate)
+            self.accumulate(x[first:until], d[first:until], rate)
             self.seen += until - first
             first = until
             if self.seen % self.rule.transfer_every == 0:
-                self._transfer(self.transfers % x.shape[1])
+                self.transfer(self.transfers % x.shape[1])
                 self.transfers += 1
 
-    def _row(self, row: int) -> np.ndarray:
+    def refer(self, fast: Tile) -> None:
+        """Set the reference of the fast array to its symmetry points, as well as it can be set."""
+        fast.refer_to_symmetry_point()
+        if self.rule.reference_error:
+            missed = normals(self.key.child("reference"), fast.shape)
+            fast.reference = fast.reference + np.float32(self.rule.reference_error) * missed
+
+    def accumulate(self, x: np.ndarray, d: np.ndarray, rate: float) -> None:
+        """Pulses to the fast array. x : float32, shape (rows, k);  d : float32, shape (rows, n)."""
+        self.tiles[0].update(x, d, rate * self.rule.fast_rate)
+
+    def row(self, row: int) -> np.ndarray:
         """One row of A as it is read, float32, shape (n,)."""
         values = self.tiles[0].weights[row]
         if self.rule.read_noise == 0:
@@ -198,12 +219,12 @@ class _Transferred(Learner):
         noise = normals(self.key.child("transfer").rows(self.transfers), (1, values.size))[0]
         return values + np.float32(self.rule.read_noise) * noise
 
-    def _transfer(self, row: int) -> None:
+    def transfer(self, row: int) -> None:
         """A rank-1 update of C with one input on."""
         slow = self.tiles[1]
         line = np.zeros((1, slow.shape[0]), np.float32)
         line[0, row] = 1
-        slow.update(line, -self._row(row)[None], self.rule.transfer_rate, "transfer_rate")
+        slow.update(line, -self.row(row)[None], self.rule.transfer_rate, "transfer_rate")
 
 
 class TikiTakaV2(TikiTaka):
@@ -226,19 +247,19 @@ class TikiTakaV2(TikiTaka):
         """See `UpdateRule`. ValueError for a one-sided cell, which has no symmetry point. w :
         float32, shape (k, n).
         """
-        return _Filtered(self, w, key)
+        return FilteredLearner(self, w, key)
 
 
-class _Filtered(_Transferred):
+class FilteredLearner(TransferredLearner):
     rule: TikiTakaV2
 
     def __init__(self, rule: TikiTakaV2, w: np.ndarray, key: Key):
         super().__init__(rule, w, key)
         self.buffer = np.zeros(w.shape, np.float64)
 
-    def _transfer(self, row: int) -> None:
+    def transfer(self, row: int) -> None:
         slow = self.tiles[1]
-        self.buffer[row] += self.rule.transfer_rate / self.rule.device.granularity * self._row(row)
+        self.buffer[row] += self.rule.transfer_rate / self.rule.device.granularity * self.row(row)
         whole = np.trunc(self.buffer[row])
         if whole.any():
             self.buffer[row] -= whole

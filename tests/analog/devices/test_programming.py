@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from pimlab.analog.devices import device
 from pimlab.analog.devices.curves import Polynomial
 from pimlab.analog.devices.programming import Defects, ProgrammingError
 from pimlab.analog.draws import normals
@@ -55,3 +56,17 @@ def test_shares_of_the_same_cells_add_up_to_one_at_most():
         Defects(stuck_low=0.6, stuck_high=0.5)
     with pytest.raises(ValueError, match="programming sigma"):
         ERROR.check_over(np.array([0, 0.1 * MICRO]), "device")
+
+
+def test_two_cubics_are_joined_and_small_targets_stay_erased():
+    """The numbers of IBM's apply_noise_model.py, highest power first as it has them."""
+    one = [2.939751381126213e-05, -0.00371581208142707, 0.22419685954328, 2.5797410660159494]
+    two = [1.2329755395573392e-05, -0.003054993405157235, 0.2453487119885723, 2.110295720240385]
+    cell = device("pcm-buchel2025")
+    g = np.array([0, 0.5, 0.7, 10, 52, 53, 100, 180])
+    wanted = np.where(g < 52.5, np.polyval(one, g), np.polyval(two, g)) * (g >= 0.6)
+    np.testing.assert_allclose(cell.programming.spread(g * 1e-6), wanted * 1e-6, rtol=1e-12)
+    written = cell.program(np.full((100, 100), 0.59e-6), 1)
+    assert not written.any()
+    kept = cell.program(np.full((100, 100), 100e-6), 1)
+    assert kept.std() == pytest.approx(np.polyval(two, 100) * 1e-6, rel=0.03)
