@@ -41,6 +41,7 @@ _EXPORTS = {
     "Slo": "pimlab.serving",
     "write_manifests": "pimlab.farm",
     "streamed": "pimlab.machine.streamed",
+    "device_spec_map": "pimlab.studies.spec_map",
     "train": "pimlab.studies.training",
     "Recipe": "pimlab.workload.training",
     "load_model": "pimlab.workload",

@@ -17,6 +17,7 @@ from pimlab.plot.serving import (
     latencies,
     service_over_time,
 )
+from pimlab.plot.spec_map import spec_map
 from pimlab.plot.stages import operating_points
 from pimlab.plot.style import STAGE_COLOURS, save
 from pimlab.plot.timeline import timeline
@@ -36,6 +37,7 @@ __all__ = [
     "operating_points",
     "save",
     "service_over_time",
+    "spec_map",
     "stage_shares",
     "timeline",
     "tornado",

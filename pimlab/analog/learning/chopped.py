@@ -28,9 +28,9 @@ from pimlab.values import integer, number
 class _Chopped(TransferredLearner):
     """The signs of the inputs of A, one a row, and when they turn."""
 
-    rule: ChoppedTikiTaka | ChoppedTikiTakaV2 | AGAD
-
-    def start_choppers(self) -> None:
+    def start_choppers(self, every: int, probability: float) -> None:
+        """Signs up; each row's turns after so many transfers, or with that probability."""
+        self.every, self.probability = every, probability
         rows = self.tiles[0].shape[0]
         self.signs, self.reads = np.ones(rows, np.float32), np.zeros(rows, np.int64)
 
@@ -45,11 +45,11 @@ class _Chopped(TransferredLearner):
     def turned(self, row: int) -> bool:
         """Count a transfer of a row; turn its sign where it is time to, and say so."""
         self.reads[row] += 1
-        if self.rule.chop_probability:
+        if self.probability:
             key = self.key.child("chopper").rows(self.transfers)
-            turn = float(uniforms(key, (1, 1))[0, 0]) < self.rule.chop_probability
+            turn = float(uniforms(key, (1, 1))[0, 0]) < self.probability
         else:
-            turn = self.reads[row] % self.rule.chop_every == 0
+            turn = self.reads[row] % self.every == 0
         if turn:
             self.signs[row] *= -1
         return bool(turn)
@@ -74,7 +74,7 @@ class ChoppedTikiTaka(TikiTaka):
 class _ChoppedDirect(_Chopped):
     def __init__(self, rule: ChoppedTikiTaka, w: np.ndarray, key: Key):
         super().__init__(rule, w, key)
-        self.start_choppers()
+        self.start_choppers(rule.chop_every, rule.chop_probability)
 
     def transfer(self, row: int) -> None:
         super().transfer(row)
@@ -97,7 +97,7 @@ class ChoppedTikiTakaV2(TikiTakaV2):
 class _ChoppedFiltered(_Chopped, FilteredLearner):
     def __init__(self, rule: ChoppedTikiTakaV2, w: np.ndarray, key: Key):
         super().__init__(rule, w, key)
-        self.start_choppers()
+        self.start_choppers(rule.chop_every, rule.chop_probability)
 
     def transfer(self, row: int) -> None:
         super().transfer(row)
@@ -126,7 +126,7 @@ class _Dynamic(_Chopped, FilteredLearner):
 
     def __init__(self, rule: AGAD, w: np.ndarray, key: Key):
         super().__init__(rule, w, key)
-        self.start_choppers()
+        self.start_choppers(rule.chop_every, rule.chop_probability)
         self.running, self.past = np.zeros(w.shape), np.zeros(w.shape)
         self.phases = np.zeros(len(w), np.int64)
 
@@ -180,7 +180,7 @@ class _Residual(Learner):
         refuse_one_sided(rule)
         self.rule, self.seen, self.moved = rule, 0, [0] * rule.arrays
         self.tiles = [tile(rule.device, w.shape, key.child("array", i)) for i in range(rule.arrays)]
-        left = w.astype(np.float32)
+        left: np.ndarray = w.astype(np.float32)
         for i, one in enumerate(self.tiles):
             if i:
                 one.refer_to_symmetry_point()

@@ -205,7 +205,7 @@ class TransferredLearner(Learner):
         fast.refer_to_symmetry_point()
         if self.rule.reference_error:
             missed = normals(self.key.child("reference"), fast.shape)
-            fast.reference = fast.reference + np.float32(self.rule.reference_error) * missed
+            fast.reference += np.float32(self.rule.reference_error) * missed
 
     def accumulate(self, x: np.ndarray, d: np.ndarray, rate: float) -> None:
         """Pulses to the fast array. x : float32, shape (rows, k);  d : float32, shape (rows, n)."""
