@@ -207,10 +207,10 @@ def test_rows_are_transferred_in_turn():
 
 def test_read_noise_of_a_transfer_is_drawn_anew():
     learner = TikiTaka(device=SOFT, read_noise=0.1).learner(np.zeros((2, 500), np.float32), KEY)
-    first = learner._row(0)
+    first = learner.row(0)
     learner.transfers += 1
     assert first.std() == pytest.approx(0.1, rel=0.1)
-    assert not np.array_equal(first, learner._row(0))
+    assert not np.array_equal(first, learner.row(0))
 
 
 @pytest.mark.parametrize("name", update_device_names())
