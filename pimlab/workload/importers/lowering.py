@@ -14,7 +14,7 @@ import numpy as np
 
 from pimlab.workload.importers import bodies, einsum, microsoft, quantised_forms, recurrent
 from pimlab.workload.importers.constants import constant_names
-from pimlab.workload.importers.written import Nodes
+from pimlab.workload.importers.written import Nodes, ShapeError
 from pimlab.workload.model import ModelError
 
 _ROUNDS = 16
@@ -33,8 +33,8 @@ def lowered(model: Any, file: str) -> Any:
 
 def _form(node: Any) -> Callable[[Nodes, Any, set[str]], bool] | None:
     """What writes a node as others; None where it stands as it is."""
-    own = microsoft.FORMS.get(node.op_type) if node.domain == "com.microsoft" else None
-    return own or FORMS.get(node.op_type)
+    own = microsoft.FORMS if node.domain == "com.microsoft" else microsoft.EARLY
+    return own.get(node.op_type) or FORMS.get(node.op_type)
 
 
 def _once(model: Any, file: str) -> bool:
@@ -46,10 +46,14 @@ def _once(model: Any, file: str) -> bool:
     taken = {name for node in graph.node for name in (*node.input, *node.output)} | constants
     place = Nodes(model, file, taken)
     nodes: list[Any] = []
-    changed = False
+    changed, unknown = False, None
     for node in graph.node:
         form = _form(node)
-        if form is None or not form(place.at(node), node, constants):
+        try:
+            written = form is not None and form(place.at(node), node, constants)
+        except ShapeError as error:  # it may follow once other nodes are written as standard ones
+            unknown, written = unknown or error, False
+        if not written:
             nodes.append(type(node).FromString(node.SerializeToString()))
             continue
         changed = True
@@ -57,6 +61,8 @@ def _once(model: Any, file: str) -> bool:
         graph.initializer.extend(
             numpy_helper.from_array(value, name) for name, value in place.constants.items()
         )
+    if unknown and not changed:
+        raise unknown
     if changed:
         del graph.node[:]
         graph.node.extend(nodes)

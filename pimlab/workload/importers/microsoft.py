@@ -123,6 +123,42 @@ def _mean(place: Nodes, x: str) -> str:
     return place.add("ReduceMean", x, place.constant("axis", np.array([-1], np.int64)), keepdims=1)
 
 
+def _scaled_norm(
+    place: Nodes, x: str, gains: tuple[str, str], epsilon: float, centred: bool, output: str
+) -> bool:
+    """x normalised over its last axis, times a gain, and a shift where there is one."""
+    gamma, beta = gains
+    if centred:
+        x = place.add("Sub", x, _mean(place, x))
+    square = _mean(place, place.add("Mul", x, x))
+    deviation = place.add("Sqrt", place.add("Add", square, _number(place, epsilon)))
+    y = place.add("Div", x, deviation)
+    y = place.add("Mul", y, gamma, output="" if beta else output)
+    if beta:
+        place.add("Add", y, beta, output=output)
+    return True
+
+
+def _early_norm(place: Nodes, node: Any, centred: bool) -> bool:
+    """A norm that ONNX Runtime writes into the standard's own domain."""
+    given, names = _given(node), [*node.input, ""]
+    rank = len(place.shape(node.input[1])) if node.input[1] in place.values else 1
+    if any(node.output[1:]) or rank != 1:
+        raise place.error("gives its mean or deviation, or norms several axes; allowed: the last")
+    gains = names[1], names[2] if centred else ""
+    return _scaled_norm(place, names[0], gains, given.get("epsilon", 1e-5), centred, node.output[0])
+
+
+def layer_norm(place: Nodes, node: Any, constants: set[str]) -> bool:
+    """Layer norm in a file of a version of the standard that had none yet."""
+    return place.version < 17 and _early_norm(place, node, True)
+
+
+def rms_norm(place: Nodes, node: Any, constants: set[str]) -> bool:
+    """Root-mean-square norm."""
+    return _early_norm(place, node, False)
+
+
 def _normal(place: Nodes, node: Any, centred: bool) -> bool:
     """The sum of input, skip and bias, normalised over its last axis; the sum is the fourth
     output.
@@ -136,16 +172,8 @@ def _normal(place: Nodes, node: Any, centred: bool) -> bool:
     if bias:
         x = place.add("Add", x, bias)
     x = place.add("Add", x, skip, output=summed)
-    if centred:
-        x = place.add("Sub", x, _mean(place, x))
-    square = _mean(place, place.add("Mul", x, x))
-    epsilon = _number(place, _given(node).get("epsilon", 1e-12 if centred else 1e-5))
-    deviation = place.add("Sqrt", place.add("Add", square, epsilon))
-    y = place.add("Div", x, deviation)
-    y = place.add("Mul", y, gamma, output="" if beta else node.output[0])
-    if beta:
-        place.add("Add", y, beta, output=node.output[0])
-    return True
+    epsilon = _given(node).get("epsilon", 1e-12 if centred else 1e-5)
+    return _scaled_norm(place, x, (gamma, beta), epsilon, centred, node.output[0])
 
 
 def skip_norm(place: Nodes, node: Any, constants: set[str]) -> bool:
@@ -211,3 +239,10 @@ FORMS: dict[str, Callable[[Nodes, Any, set[str]], bool]] = {
     "SkipSimplifiedLayerNormalization": skip_rms_norm,
 }
 """Operator type of com.microsoft -> what writes it as standard nodes."""
+
+
+EARLY: dict[str, Callable[[Nodes, Any, set[str]], bool]] = {
+    "LayerNormalization": layer_norm,
+    "SimplifiedLayerNormalization": rms_norm,
+}
+"""The same for what ONNX Runtime writes into the standard's domain, where the standard has none."""

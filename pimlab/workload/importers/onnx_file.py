@@ -191,7 +191,7 @@ def _check(model: Any, file: str) -> None:
         _refuse_garbled(node, file)
         _refuse_unknown(node, model, file)
     try:
-        onnx.checker.check_model(model)
+        onnx.checker.check_model(_checkable(model))
     except (onnx.checker.ValidationError, UnicodeDecodeError, EncodeError, ValueError) as error:
         raise ModelError(
             f"{file} is damaged or no valid ONNX file ({first_line(error)})"
@@ -208,6 +208,21 @@ def _refuse_garbled(node: Any, file: str) -> None:
         raise ModelError(f"{file} is damaged: a node holds the name {bad!r}, which is no text")
 
 
+def _checkable(model: Any) -> Any:
+    """The model, without what ONNX Runtime adds to the standard's domain, which the checker does
+    not know.
+    """
+    if not any(node.op_type in microsoft.EARLY for node in model.graph.node):
+        return model
+    copy = type(model)()
+    copy.CopyFrom(model)
+    copy.opset_import.add(domain="com.microsoft", version=1)
+    for node in copy.graph.node:
+        if node.op_type in microsoft.EARLY and node.domain in _DOMAINS:
+            node.domain = "com.microsoft"
+    return copy
+
+
 def _refuse_unknown(node: Any, model: Any, file: str) -> None:
     """ModelError for an operator of a standard domain that no version of ONNX here defines."""
     from onnx import defs
@@ -218,7 +233,7 @@ def _refuse_unknown(node: Any, model: Any, file: str) -> None:
     if node.domain not in (*_DOMAINS, "ai.onnx.ml") or (node.domain, node.op_type) in local:
         return
     domain = "" if node.domain == "ai.onnx" else node.domain
-    if not defs.has(node.op_type, version, domain):
+    if not defs.has(node.op_type, version, domain) and node.op_type not in microsoft.EARLY:
         raise ModelError(
             f"{file}: node {label(node)!r} is of type {node.op_type!r}, which version {version} "
             f"of {node.domain or 'ONNX'} does not define (the package onnx here knows versions up "
@@ -273,7 +288,8 @@ def _lower_version(model: Any) -> None:
     for opset in model.opset_import:
         if opset.domain in _DOMAINS:
             kinds = {node.op_type for node in _all_nodes(model.graph) if node.domain in _DOMAINS}
-            since = {defs.get_schema(kind, opset.version, "").since_version for kind in kinds}
+            known = [kind for kind in kinds if defs.has(kind, opset.version, "")]
+            since = {defs.get_schema(kind, opset.version, "").since_version for kind in known}
             opset.version = min(opset.version, max(since | {VERSION}))
 
 

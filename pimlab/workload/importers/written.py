@@ -18,6 +18,10 @@ STEPS = 20_000
 """Nodes that one loop or recurrent operator may come to."""
 
 
+class ShapeError(ModelError):
+    """The shape of a tensor does not follow from what is known of the graph so far."""
+
+
 class Nodes:
     """Nodes in the place of one, whose inner names start with its output's.
 
@@ -66,7 +70,8 @@ class Nodes:
         if name in self.values:
             return list(self.values[name].shape)
         if name not in self._shapes:
-            raise self.error(f"reads {name!r}, whose shape does not follow from the inputs")
+            text = f"reads {name!r}, whose shape does not follow from the inputs"
+            raise ShapeError(str(self.error(text)))
         return self._shapes[name]
 
     def size(self, name: str, axis: int) -> int:

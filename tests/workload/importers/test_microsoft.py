@@ -81,6 +81,17 @@ def test_norms_of_sums(tmp_path, kind):
     equal(path, floats(3, 4, 6))
 
 
+@pytest.mark.parametrize("kind", ["LayerNormalization", "SimplifiedLayerNormalization"])
+def test_norms_that_the_standard_has_later_or_never(tmp_path, kind):
+    """As ONNX Runtime writes them into a file of version 12."""
+    first = node("MatMul", ["x", "w"], "h", name="product")
+    names = ["h", "g", "b"] if kind == "LayerNormalization" else ["h", "g"]
+    second = node(kind, names, name="norm", axis=-1, epsilon=1e-3)
+    constants = {"w": floats(6, 6), "g": floats(6), "b": floats(6)}
+    path = write(tmp_path / "m.onnx", [first, second], {"x": ("batch", 4, 6)}, constants, opset=12)
+    equal(path, floats(3, 4, 6))
+
+
 def attended(tmp_path, **attributes):
     constants = {"w": floats(8, 24) / 3, "b": floats(24)}
     return made(
