@@ -112,6 +112,15 @@ class DramPim(Target):
             return False
         return op.kind == "weights" or self.attention == "banks"
 
+    def searched(self) -> Self:
+        """Without the presets' `widest`, which compares the banks with a host that computes in no
+        time and reads through the same pins: a search compares them with the hosts that are there.
+        Another `widest` stays.
+        """
+        ratio = self.organisation.bandwidth_ratio(self.timing)
+        preset = ratio is not None and self.widest == int(ratio)
+        return self.but(widest=None) if preset else self
+
     def occupancy(self, op: MacOp | VectorOp) -> float:
         """Share of the banks that the weights of `op`, or its cache, take up (unit 1)."""
         if not isinstance(op, MacOp) or not self.serves(op):

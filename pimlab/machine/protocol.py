@@ -255,6 +255,12 @@ class Target(Value, ABC):
     def serves(self, op: MacOp | VectorOp) -> bool:
         """Whether this machine executes `op` itself; if not, `host` does."""
 
+    def searched(self) -> Self:
+        """This machine as a search over several machines takes it: without a bound on what it
+        serves that stands for a comparison with other machines.
+        """
+        return self
+
     @abstractmethod
     def program(
         self,

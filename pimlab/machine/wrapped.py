@@ -37,6 +37,11 @@ class Wrapped(Target):
         """What the machine serves."""
         return self.machine.serves(op)
 
+    def searched(self) -> Self:
+        """The machine as a search takes it."""
+        free = self.machine.searched()
+        return self if free is self.machine else self.but(machine=free)
+
     def program(
         self,
         w: np.ndarray,

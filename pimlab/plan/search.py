@@ -76,10 +76,15 @@ class Search:
         watts: np.ndarray,
         objective: str,
         calls: np.ndarray | None = None,
+        willing: np.ndarray | None = None,
     ):
+        """willing : bool, shape (operators, machines), what each machine takes when it works alone;
+        None: all it serves. The others as `tables` and `watts` give them.
+        """
         self.energy, self.latency, self.occupancy = energy, latency, occupancy
         self.watts, self.objective = watts, objective
         self.calls = np.zeros(len(watts)) if calls is None else calls
+        self.willing = np.isfinite(energy) if willing is None else willing & np.isfinite(energy)
 
     def best(self, allowed: np.ndarray) -> np.ndarray | None:
         """int, shape (operators,), the machine of each, cheapest over every set of machines;
@@ -147,8 +152,13 @@ class Search:
         """Everything that `machine` serves on it, the rest on the first machine that does.
         Integers, shape (operators,).
         """
-        served = np.isfinite(self.energy)
-        return np.where(served[:, machine], machine, served.argmax(axis=1))
+        first = np.where(self.willing.any(axis=1, keepdims=True), self.willing, self.served)
+        return np.where(self.willing[:, machine], machine, first.argmax(axis=1))
+
+    @property
+    def served(self) -> np.ndarray:
+        """Whether a machine serves and holds an operator: bool, shape (operators, machines)."""
+        return np.isfinite(self.energy)
 
 
 def _loads(placed: np.ndarray, occupancy: np.ndarray) -> np.ndarray:

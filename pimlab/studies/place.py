@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import field
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from pimlab.plan import Op, Plan, search, with_chips
 from pimlab.plan.capacity import NEEDED
 from pimlab.plan.costs import costs
 from pimlab.plan.plan import checked_link, checked_machines
+from pimlab.plan.reasons import reasons
 from pimlab.plan.search import Search, watts
 from pimlab.result import finished, variable
 from pimlab.studies.run import run
@@ -50,34 +52,45 @@ class Placement(Plan):
     infinite where that does not fit.
     """
     accuracy: float | None = None
+    reasons: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Operator -> other machine -> why it costs what it does there: bandwidth, reuse, padding,
+    transfer, capacity.
+    """
 
     @property
     def why(self) -> list[str]:
-        """One sentence an operator that had a choice, and one a machine whose memory the placement
-        fills.
+        """One sentence an operator that had a choice, with the reason of each machine that it does
+        not run on, and one a machine whose memory the placement fills.
         """
-        unit, best = ("J", "energy") if self.objective == "energy" else ("s", "latency")
-        lines = []
-        for op in self.table.operator.values:
-            costs = {
-                str(m): float(self.table[best].sel(operator=op, machine=m))
-                for m in self.table.machine.values
-            }
-            others = ", ".join(
-                f"{cost:.3g} {unit} on {m}"
-                for m, cost in costs.items()
-                if m != self.owners[op] and np.isfinite(cost)
-            )
-            if others:
-                lines.append(
-                    f"{op} on {self.owners[op]}: {costs[self.owners[op]]:.3g} {unit}, against "
-                    f"{others}"
-                )
+        lines = [line for op in self.table.operator.values if (line := self._against(str(op)))]
         return lines + [
             f"the memory of {name} is {share:.1%} full"
             for name, share in self.occupancy.items()
             if share
         ]
+
+    def _against(self, op: str) -> str:
+        """What `op` costs on its machine and on each other, and why; "" where it had no choice."""
+        unit, best = ("J", "energy") if self.objective == "energy" else ("s", "latency")
+        owner, told = self.owners[op], self.reasons.get(op, {})
+        costs = {
+            str(m): float(self.table[best].sel(operator=op, machine=m))
+            for m in self.table.machine.values
+        }
+        others = []
+        for name, cost in costs.items():
+            if name == owner or not (np.isfinite(cost) or name in told):
+                continue
+            reason = told.get(name, "")
+            if not np.isfinite(cost):
+                others.append(reason)
+                continue
+            if cost < costs[owner]:
+                reason = "cheaper by itself, not with static power, calls and memory of the whole"
+            others.append(f"{cost:.3g} {unit} on {name}" + (f" ({reason})" if reason else ""))
+        if not others:
+            return ""
+        return f"{op} on {owner}: {costs[owner]:.3g} {unit}, against {'; '.join(others)}"
 
 
 @typed
@@ -105,6 +118,8 @@ def place(
     other.  chips : how many of a machine hold the model, as `run` takes it: a number, a mapping by
     machine, "needed" (as many as the placement found needs; while it is searched, each machine
     draws the static power of as many as would hold all it serves), or None for one each.
+    A bound on the vectors of a product that stands for a host which computes in no time (the
+    `widest` of DRAM-PIM presets) is lifted: the machines that are here are compared.
     The weights placed on a machine that computes where they lie fit in it together: exact up
     to 12 such operators, exchanged one by one beyond. A cache is taken to hold, and transfers to
     hide, what they would if their machine ran all the operators it serves. Exact without an
@@ -121,8 +136,9 @@ def place(
         if name not in names:
             raise ValueError(unknown("links: machine", name, names))
         checked_link(name, between)
-    counts = _counts(model, targets, chips)
-    several = [together(t, counts[t.name]) for t in targets]
+    offered = [t.searched() for t in targets]
+    counts = _counts(model, offered, chips)
+    several = [together(t, counts[t.name]) for t in offered]
     whole = [t.placed(tuple(op for op in model.mac_ops if t.serves(op))) for t in several]
     energy, latency, occupancy = search.tables(operators, whole, links)
     _all_served(operators, energy, targets)
@@ -133,6 +149,7 @@ def place(
         np.array([watts(t) for t in whole]),
         objective,
         np.array([t.call for t in whole]),
+        np.array([[t.serves(op) for t in targets] for op in operators]),
     )
 
     plans: dict[tuple[int, ...], tuple[Plan, xr.Dataset]] = {}
@@ -152,9 +169,14 @@ def place(
         return float(priced(placed)[1][objective].sum()) if found.fits(placed) else math.inf
 
     def planned(placed: np.ndarray) -> Plan:
+        used = [j for j in range(len(targets)) if j in placed]
+        mine = [[op for op, k in zip(operators, placed, strict=True) if k == j] for j in used]
         one = Plan(
             model=model,
-            machines=[t for j, t in enumerate(targets) if j in placed],
+            machines=[
+                targets[j] if all(targets[j].serves(op) for op in ops) else offered[j]
+                for j, ops in zip(used, mine, strict=True)
+            ],
             owners={op.name: names[j] for op, j in zip(operators, placed, strict=True)},
             links={name: one for name, one in links.items() if names.index(name) in placed},
             shared=[name for name in shared if names.index(name) in placed],
@@ -168,7 +190,8 @@ def place(
         best = min([best, *alone.values()], key=value)
     else:
         best, accuracy = _accurate(plan, data, operators, found, accuracy_drop, seed)
-    return _answer(priced(best), best, found, targets, shared, values, accuracy)
+    held = {t.name: t for t in whole}
+    return _answer(priced(best), best, found, targets, shared, values, accuracy, held, links)
 
 
 def _counts(
@@ -217,6 +240,8 @@ def _answer(
     shared: Sequence[str],
     alone: Mapping[str, float],
     accuracy: float | None,
+    whole: Mapping[str, Target],
+    links: Mapping[str, Link],
 ) -> Placement:
     plan, cost = priced
     return Placement(
@@ -228,6 +253,9 @@ def _answer(
         table=_labelled(plan, found, targets),
         alone=alone,
         accuracy=accuracy,
+        reasons=reasons(
+            {op.name: op for op in plan.operators}, plan.owners, whole, links, found.objective
+        ),
     )
 
 

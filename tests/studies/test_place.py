@@ -331,6 +331,35 @@ def test_weights_that_lie_beyond_a_link_are_multiplied_there(name):
     assert float(ds.energy.sel(component="link").sum()) == pytest.approx(bits * wire.bit.value)
 
 
+def test_banks_are_compared_with_the_host_that_is_there():
+    """HBM-PIM's preset refuses nine vectors, because a host that computes in no time reads a weight once."""
+    preset = pim.target("hbm-pim")
+    wide = SimpleNamespace(mac_ops=[MacOp(name="fc", m=9, k=8192, n=8192)], vector_ops=[])
+    assert not preset.serves(wide.mac_ops[0])
+    found = place(wide, [NPU, preset], "latency")
+    assert found.owners["fc"] == "hbm-pim"
+    assert found.latency < found.alone["warboy"] / 1.28
+    assert pim.plan.costs.costs(found).latency.sum() == pytest.approx(found.latency)
+    chosen = preset.but(widest=8)
+    assert place(wide, [NPU, chosen], "latency").owners["fc"] == "warboy", "a user's bound stays"
+    narrow = SimpleNamespace(mac_ops=[MacOp(name="fc", m=1, k=4096, n=4096)], vector_ops=[])
+    kept = place(narrow, [NPU, preset], "latency")
+    assert preset in kept.machines, "the preset itself where it serves all it runs"
+
+
+def test_a_placement_says_why():
+    large = MacOp(name="large", m=1, k=16384, n=16384)
+    model = SimpleNamespace(mac_ops=[large, *OPS], vector_ops=MODEL.vector_ops)
+    found = place(model, [NPU, PIM], "latency")
+    why = {line.split(" on ")[0]: line for line in found.why}
+    assert "bandwidth" in why["large"]  # 256 MiB of weights through the NPU's pins for one vector
+    assert "each weight serves 1 vector)" in why["large"]
+    assert "reuse: the banks read each weight again for 64 vectors" in why["fc1"]
+    far = {"near": link("smartssd")}
+    beyond = place(MODEL, [NPU, NPU.but(name="near")], "latency", links=far)
+    assert "transfer" in " ".join(beyond.why)
+
+
 def test_a_placement_runs_and_costs_what_it_says():
     model, data = pim.load_model("digits-mlp"), pim.load_data("digits", split="test", limit=60)
     found = pim.place(model, [NPU, PIM], "latency", accuracy_drop=0.05, data=data)
