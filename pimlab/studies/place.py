@@ -132,10 +132,7 @@ def place(
     _checked(model, targets, objective, accuracy_drop, data, shared, seed)
     links, operators = dict(links or {}), (*model.mac_ops, *model.vector_ops)
     names = [t.name for t in targets]
-    for name, between in links.items():
-        if name not in names:
-            raise ValueError(unknown("links: machine", name, names))
-        checked_link(name, between)
+    _checked_links(links, names)
     offered = [t.searched() for t in targets]
     counts = _counts(model, offered, chips)
     several = [together(t, counts[t.name]) for t in offered]
@@ -169,14 +166,9 @@ def place(
         return float(priced(placed)[1][objective].sum()) if found.fits(placed) else math.inf
 
     def planned(placed: np.ndarray) -> Plan:
-        used = [j for j in range(len(targets)) if j in placed]
-        mine = [[op for op, k in zip(operators, placed, strict=True) if k == j] for j in used]
         one = Plan(
             model=model,
-            machines=[
-                targets[j] if all(targets[j].serves(op) for op in ops) else offered[j]
-                for j, ops in zip(used, mine, strict=True)
-            ],
+            machines=_used(targets, offered, operators, placed),
             owners={op.name: names[j] for op, j in zip(operators, placed, strict=True)},
             links={name: one for name, one in links.items() if names.index(name) in placed},
             shared=[name for name in shared if names.index(name) in placed],
@@ -192,6 +184,30 @@ def place(
         best, accuracy = _accurate(plan, data, operators, found, accuracy_drop, seed)
     held = {t.name: t for t in whole}
     return _answer(priced(best), best, found, targets, shared, values, accuracy, held, links)
+
+
+def _checked_links(links: Mapping[str, Link], names: Sequence[str]) -> None:
+    for name, between in links.items():
+        if name not in names:
+            raise ValueError(unknown("links: machine", name, names))
+        checked_link(name, between)
+
+
+def _used(
+    targets: Sequence[Target],
+    offered: Sequence[Target],
+    operators: Sequence[Op],
+    placed: np.ndarray,
+) -> list[Target]:
+    """The machines of a placement: as they were given, or without the bound that one of their
+    operators is beyond.
+    """
+    used = [j for j in range(len(targets)) if j in placed]
+    mine = [[op for op, k in zip(operators, placed, strict=True) if k == j] for j in used]
+    return [
+        targets[j] if all(targets[j].serves(op) for op in ops) else offered[j]
+        for j, ops in zip(used, mine, strict=True)
+    ]
 
 
 def _counts(
