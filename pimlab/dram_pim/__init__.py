@@ -26,6 +26,7 @@ from pimlab.dram_pim.engine import Controller, WriteQueue
 from pimlab.dram_pim.geometry import Banks
 from pimlab.dram_pim.hbm_pim import BankPim
 from pimlab.dram_pim.heads import HeadUnits, head_units
+from pimlab.dram_pim.interleaving import blocked, interleaved
 from pimlab.dram_pim.machine import Organisation
 from pimlab.dram_pim.presets import TARGETS
 from pimlab.dram_pim.target import DramPim
@@ -55,6 +56,7 @@ __all__ = [
     "TraceError",
     "WriteQueue",
     "activate",
+    "blocked",
     "combine",
     "command_energies",
     "cxl_devices",
@@ -64,6 +66,7 @@ __all__ = [
     "head_units",
     "host_read",
     "host_write",
+    "interleaved",
     "load",
     "matmul",
     "read_results",
