@@ -37,6 +37,8 @@ SECONDS = {
     "wires 256 x 256": 1.0,
     "wires 512 x 512": 2.0,
     "wires 1024 x 1024": 20.0,
+    "programming 4096 x 512": 84e-3,
+    "first read at a new time, 4096 x 512": 0.5,
     "GEMV 4096 x 4096 timed": 5e-3,
     "decode step of a layer, batch 1": 1.0,
     "decode step of a layer, batch 64": 1.0,
@@ -47,5 +49,5 @@ SECONDS = {
 }
 """At most this long."""
 
-BYTES = {"memory of a noisy read": 200e6}
+BYTES = {"memory of a noisy read": 200e6, "memory held by weights": 24 * 2**20}
 """At most this much beyond inputs and outputs."""

@@ -6,10 +6,12 @@ What must start from nothing (import, compilation, memory) runs in a process of 
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
 import tempfile
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -57,10 +59,47 @@ def _schedule() -> Callable[[], Any]:
     return lambda: pimlab.schedule(model, npu, inferences=1000)
 
 
+def _weights() -> Any:
+    """HERMES cells, and the shape of the weights of a layer."""
+    import pimlab
+
+    w = np.random.default_rng(0).standard_normal((4096, 512)).astype(np.float32)
+    return pimlab.target("pcm-hermes"), w
+
+
+def _programming() -> Callable[[], Any]:
+    machine, w = _weights()
+    return lambda: machine.program(w, 0)
+
+
+def _new_time() -> Callable[[], Any]:
+    """A read at a time at which these weights have not been read before."""
+    machine, w = _weights()
+    programmed, x = machine.but(compensation=None).program(w, 0), np.ones((1, len(w)), np.float32)
+    times = itertools.count(3600)
+    return lambda: programmed.matmul(x, 0, at=float(next(times)))
+
+
+def held(_: int = 1) -> dict[str, Any]:
+    """Bytes that 1024 x 1024 HERMES weights hold after reads one by one and a batch."""
+    machine, rng = _weights()[0], np.random.default_rng(0)
+    w, x = (rng.standard_normal((rows, 1024), np.float32) for rows in (1024, 100))
+    machine.program(w, 0).matmul(x, 0)
+    tracemalloc.start()
+    programmed = machine.program(w, 0)
+    for rows in (1, 100):
+        programmed.matmul(x[:rows], 0)
+    taken, _most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return {"kernel": "memory held by weights", "shape": "1024 x 1024", "bytes": taken}
+
+
 TIMED: dict[str, Callable[[], Callable[[], Any]]] = {
     "wires 256 x 256": lambda: _wires(256),
     "wires 512 x 512": lambda: _wires(512),
     "wires 1024 x 1024": lambda: _wires(1024),
+    "programming 4096 x 512": _programming,
+    "first read at a new time, 4096 x 512": _new_time,
     "GEMV 4096 x 4096 timed": _gemv,
     "decode step of a layer, batch 1": lambda: _decode(1),
     "decode step of a layer, batch 64": lambda: _decode(64),
@@ -164,6 +203,7 @@ def remembered(_: int = 1) -> dict[str, Any]:
 
 
 PROCESSES: dict[str, Callable[[int], dict[str, Any]]] = {
-    "import pimlab": imported, "memory of a noisy read": remembered, "first compile": compiled,
+    "import pimlab": imported, "memory of a noisy read": remembered,
+    "memory held by weights": held, "first compile": compiled,
 }  # fmt: skip
-"""name -> what measures it in a process of its own, given the number of repeats."""
+"""name -> what measures it, most in a process of its own, given the number of repeats."""

@@ -40,6 +40,20 @@ CASES = {
     "philox uniform": Case(
         _filled(fast.uniform, np.float32), slow.uniform, _make, covers=("philox.uniform",)
     ),
+    "philox uniform on one thread": Case(
+        _filled(fast.uniform_alone, np.float32),
+        slow.uniform_alone,
+        _make,
+        covers=("philox.uniform_alone",),
+    ),
+    "philox normal on one thread": Case(
+        _filled(fast.normal_alone, np.float32),
+        slow.normal_alone,
+        _make,
+        rtol=2e-6,
+        atol=2e-6,
+        covers=("philox.normal_alone",),
+    ),
     "philox uniform64": Case(
         _filled(fast.uniform64, np.float64), slow.uniform64, _make, covers=("philox.uniform64",)
     ),

@@ -65,9 +65,9 @@ class BiasInRows(Programmed):
         """
         return self.inner.counted(self._driven(x), key, at)
 
-    def integrals(self, x: np.ndarray) -> Mapping[str, float]:
+    def integrals(self, x: np.ndarray, at: str | float = 0.0) -> Mapping[str, float]:
         """As `ProgrammedCrossbar.integrals` [J]."""
-        return self.inner.integrals(self._driven(x))
+        return self.inner.integrals(self._driven(x), at)
 
     def _driven(self, x: np.ndarray) -> np.ndarray:
         return self._with_bias(

@@ -4,7 +4,9 @@ programmed, drifted and noisy.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -18,8 +20,16 @@ from pimlab.analog.circuit.wired import (
 )
 from pimlab.analog.circuit.wires import Wires
 from pimlab.analog.devices import CubicCurrent, Device, ReadNoise
+from pimlab.analog.devices.read_noise import Cumulants
+from pimlab.analog.non_ideal import part_fields
+from pimlab.kernels import clipped
 from pimlab.keys import Key
 
+_ALL = slice(None)
+Load = list[tuple[int, np.ndarray]]
+"""(power of the input, S at full input, float64, shape (k,)) of each term of what all cells on an
+input line conduct.
+"""
 NonlinearTerms = list[tuple[int, np.ndarray]]
 """(power of the input, coefficients (k, n)) of each term of a nonlinear I-V beyond the linear
 one.
@@ -34,66 +44,124 @@ without per-cell draws.
 """
 
 
+_CHUNK = 1 << 14
+"""Cells whose history is computed at a time: what a core's cache holds of them."""
+
+
 @dataclass(frozen=True)
 class CellDraws:
-    """Cells of a tile as a single draw sees them, for outputs whose noise is not Gaussian: float32,
-    shape (k, n), in `Reading.unit`.
+    """Cells of a tile as a single draw sees them, for outputs whose noise is not Gaussian.
 
-    With several devices a polarity the devices follow each other along k and each takes its share
-    of the input.
+    needed : float32, shape (n,), active inputs from which an output needs no such draw;  made :
+    gives `cells`, which are asked for only where an output does;  devices : how many share each
+    input;  flip : telegraph noise, standard normals above this lower a cell by its sigma (inf:
+    Gaussian noise);  ends : float32, shape (2,), where a read is cut, in `Reading.unit`.
     """
 
     needed: np.ndarray
-    plus: np.ndarray
-    plus_sigma: np.ndarray
-    minus: np.ndarray
-    minus_sigma: np.ndarray
+    made: Callable[[], list[np.ndarray]]
     devices: int
     flip: float
-    """Telegraph noise: standard normals above this lower a cell by its sigma; inf: Gaussian
-    noise.
-    """
     ends: np.ndarray
-    """float32 (2,): where a read is cut, in `Reading.unit`."""
+
+    @cached_property
+    def cells(self) -> list[np.ndarray]:
+        """Plus, their sigma, minus, their sigma: float32, shape (k, n), in `Reading.unit`; minus of
+        no rows for single cells. With several devices a polarity the devices follow each other
+        along k and each takes its share of the input.
+        """
+        return self.made()
 
 
 class CellArray:
-    """Cells of one polarity: targets, shape (k, n), S, and `devices` cells that share each of them,
-    (devices, k, n), S.
+    """Cells of one polarity, and `devices` cells that share each conductance.
 
-    key, site : of this writing, and of the cells themselves: stuck cells stay stuck however often
-    they are written.
+    Nothing of them is held: what they are follows from the weights and the key, and is computed
+    anew where a read at another time asks for it. relative : gives the targets of some rows,
+    float64, shape (rows, n), within 0..1;  shape : (k, n);  key, site : of this writing, and of the
+    cells themselves: stuck cells stay stuck however often they are written.
     """
 
-    def __init__(self, cell: Device, relative: np.ndarray, key: Key, site: Key, devices: int):
-        self.cell, self.key = cell, key
-        self.target = cell.g_min + (cell.g_max - cell.g_min) * relative
-        self.programmed = np.stack(
-            [self._written(key.child(d), site.child(d)) for d in range(devices)]
+    def __init__(
+        self,
+        cell: Device,
+        relative: Callable[[slice], np.ndarray],
+        shape: tuple[int, int],
+        key: Key,
+        site: Key,
+        devices: int,
+    ):
+        self.cell, self.key, self.site, self.devices = cell, key, site, devices
+        self.shape, self._relative = shape, relative
+        self._whole_cell = cell if cell.defects is None else cell.but(defects=None)
+        self._cool_cell = cell if cell.temperature is None else cell.but(temperature=None)
+        self._whole = lru_cache(maxsize=2)(self._all_at)
+
+    @property
+    def target(self) -> np.ndarray:
+        """What cells were to be programmed to [S], float64, shape (k, n)."""
+        return self._targets(_ALL)
+
+    def _targets(self, rows: slice) -> np.ndarray:
+        """What cells of `rows` were to be programmed to [S], float64, shape (rows, n)."""
+        cell = self.cell
+        return cell.g_min + (cell.g_max - cell.g_min) * self._relative(rows)
+
+    @property
+    def programmed(self) -> np.ndarray:
+        """Conductances as programmed [S], float64, shape (devices, k, n)."""
+        return self._written(_ALL)
+
+    def _written(self, rows: slice) -> np.ndarray:
+        target = self._targets(rows)
+        return np.stack(
+            [
+                self._device(target, self._rows(self.key.child(d), rows), self._rows(site, rows))
+                for d, site in enumerate(self.site.child(d) for d in range(self.devices))
+            ]
         )
 
-    def _written(self, key: Key, site: Key) -> np.ndarray:
-        cell = self.cell
-        g = cell.but(defects=None).program(self.target, key)
+    def _device(self, target: np.ndarray, key: Key, site: Key) -> np.ndarray:
+        cell, g = self.cell, self._whole_cell.program(target, key)
         return (
             g
             if cell.defects is None
             else cell.defects.applied(g, cell.g_min, cell.g_max, site.child("defects"))
         )
 
-    def at(self, seconds: float, programming_temperature: bool = False) -> np.ndarray:
-        """Conductances at that time without read noise, S, float64, shape (devices, k, n), at the
-        temperature of use or of programming.
+    def _rows(self, key: Key, rows: slice) -> Key:
+        return key.rows(key.row + (rows.start or 0))
+
+    def chunks(self, part: slice) -> list[slice]:
+        """Rows of `part` whose cells are computed at a time. Unit: rows."""
+        rows = max(_CHUNK // self.shape[1], 1)
+        stop = min(part.stop, self.shape[0])
+        return [slice(first, min(first + rows, stop)) for first in range(part.start, stop, rows)]
+
+    def at(
+        self, seconds: float, programming_temperature: bool = False, rows: slice = _ALL
+    ) -> np.ndarray:
+        """Conductances at that time without read noise, S, float64, shape (devices, rows, n), at
+        the temperature of use or of programming.
         """
-        cell = self.cell.but(temperature=None) if programming_temperature else self.cell
+        if _by_rows(self.cell):
+            return self._at(seconds, programming_temperature, rows)
+        return self._whole(seconds, programming_temperature)[:, rows]
+
+    def _all_at(self, seconds: float, programming_temperature: bool) -> np.ndarray:
+        return self._at(seconds, programming_temperature, _ALL)
+
+    def _at(self, seconds: float, programming_temperature: bool, rows: slice) -> np.ndarray:
+        cell = self._cool_cell if programming_temperature else self.cell
+        target = self._targets(rows)
         return np.stack(
             [
-                cell.drifted(g, seconds, self.key.child(d), self.target)
-                for d, g in enumerate(self.programmed)
+                cell.drifted(g, seconds, self._rows(self.key.child(d), rows), target)
+                for d, g in enumerate(self._written(rows))
             ]
         )
 
-    def spread(self, now: np.ndarray, seconds: float) -> np.ndarray | None:
+    def spread(self, now: np.ndarray, seconds: float, rows: slice = _ALL) -> np.ndarray | None:
         """Standard deviation of one read before the cut at zero [S], like `now`; None without read
         noise.
         """
@@ -101,7 +169,7 @@ class CellArray:
         return (
             None
             if noise is None
-            else np.broadcast_to(noise.spread(now, seconds, self.target), now.shape)
+            else np.broadcast_to(noise.spread(now, seconds, self._targets(rows)), now.shape)
         )
 
     def cell_moments(self, now: np.ndarray, sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -112,19 +180,31 @@ class CellArray:
         return self.cell.read_noise.moments(now, sigma)
 
 
+def _by_rows(cell: Device) -> bool:
+    """Whether cells may be computed some rows at a time: a user's own class may draw its random
+    numbers for an array as a whole.
+    """
+    parts = (getattr(cell, name) for name in part_fields(cell))
+    return all(
+        type(one).__module__.startswith("pimlab.") for one in (cell, *parts) if one is not None
+    )
+
+
 @dataclass(frozen=True)
 class TileMoments:
     """Mean and noise of one read of a tile's cells, in `Reading.unit`.
 
     mean : float64, shape (k, n);  nonlinear : (power of the input, float64, shape (k, n)) of each
     term beyond the linear one;
-    variance : float64, shape (k, n) or None without read noise;  cells : for single draws, or None.
+    variance : float64, shape (k, n) or None without read noise;  cells : for single draws, or None;
+    load : what input lines conduct, where wires are ideal.
     """
 
     mean: np.ndarray
     nonlinear: NonlinearTerms
     variance: np.ndarray | None
     cells: CellDraws | None
+    load: Load = field(default_factory=list)
     third: np.ndarray | None = None
     """float64 (k, n): third cumulants, where noise is drawn with its skewness."""
     solved: Solved | None = None
@@ -155,65 +235,111 @@ class Reading:
     drive: int
     width: bool
     unit: float
+    programming: bool = False
+    """Whether cells are at the temperature of programming."""
 
 
-def tile_moments(
-    signed: list[tuple[float, CellArray]], nows: list[np.ndarray], part: slice, how: Reading
-) -> TileMoments:
-    """One tile of a plane whose `signed` cells have the conductances `nows` at that time.
-    Conductances : float64, shape (devices, k, n) [S].
-    """
-    cell, seconds = signed[0][1].cell, how.seconds
-    span = how.unit
-    nonlinear = _nonlinear(signed, nows, part, how.volts, span)
+def tile_moments(signed: list[tuple[float, CellArray]], part: slice, how: Reading) -> TileMoments:
+    """One tile, of the rows `part`, of a plane whose cells are `signed`: some rows at a time."""
+    cell, curve = signed[0][1].cell, signed[0][1].cell.current
+    if curve is not None:
+        _check_volts(cell, how.volts)
     if how.wires is not None:
-        return _through_wires(signed, nows, part, how)
-    if cell.read_noise is None:
-        mean = sum(
-            sign * now[:, part].mean(axis=0) for (sign, _), now in zip(signed, nows, strict=True)
-        )
-        return TileMoments(np.asarray(mean) / span, nonlinear, None, None)
-    drawn = []
-    for (sign, held), now in zip(signed, nows, strict=True):
-        sigma = held.spread(now, seconds)
-        assert sigma is not None
-        drawn.append((sign, now[:, part], sigma[:, part]))
-    shape = drawn[0][1].shape[1:]
-    mean, spread = np.zeros(shape), np.zeros(shape)
-    higher = []
-    for sign, g, sigma in drawn:
-        first, second, third, fourth = cell.read_noise.cumulants(g, sigma)
-        mean += sign * first.mean(axis=0)
-        spread += second.sum(axis=0) / len(g) ** 2
-        higher.append((sign, second / len(g) ** 2, third / len(g) ** 3, fourth / len(g) ** 4))
-    edges = edgeworth(higher)
-    draws = (
-        _single_draws(drawn, edges.needed, cell.read_noise, span) if edges.needed.any() else None
-    )
+        return _through_wires(signed, part, how)
+    noise, columns = cell.read_noise, signed[0][1].shape[1]
+    total = _Sums(part.stop - part.start, columns)
+    for rows in signed[0][1].chunks(part):
+        here = slice(rows.start - part.start, rows.stop - part.start)
+        for sign, cells in signed:
+            now = cells.at(how.seconds, how.programming, rows)
+            total.add(sign, now, cells.spread(now, how.seconds, rows), noise, here)
+            if curve is not None:
+                total.bend(sign, curve.terms(now), how.volts, here)
+    span = how.unit
+    mean, terms = total.mean / span, [(p, term / span) for p, term in total.terms.items()]
+    load = list(total.load.items())
+    if noise is None:
+        return TileMoments(mean, terms, None, None, load)
+    edges = edgeworth(total.sums, total.third)
+    draws = None
+    if edges.needed.any():
+        draws = _single_draws(signed, part, how, edges.needed, noise)
     skew = None if edges.third is None else edges.third / span**3
-    return TileMoments(mean / span, nonlinear, spread / span**2, draws, third=skew)
+    return TileMoments(mean, terms, total.variance / span**2, draws, load, skew)
 
 
-def _through_wires(
-    signed: list[tuple[float, CellArray]], nows: list[np.ndarray], part: slice, how: Reading
-) -> TileMoments:
+class _Sums:
+    """Cumulants of a tile's cells as its columns add them up: mean, variance, third : float64,
+    shape (k, n), S to S^3;  sums : float64, shape (3, n), over each column, variances and
+    magnitudes of third and fourth cumulants;  load, terms : by power of the input.
+    """
+
+    def __init__(self, k: int, n: int):
+        self.mean, self.variance, self.third = (np.zeros((k, n)) for _ in range(3))
+        self.sums = np.zeros((3, n))
+        self.load: dict[int, np.ndarray] = {1: np.zeros(k)}
+        self.terms: dict[int, np.ndarray] = {}
+
+    def add(
+        self,
+        sign: float,
+        now: np.ndarray,
+        sigma: np.ndarray | None,
+        noise: ReadNoise | None,
+        rows: slice,
+    ) -> None:
+        """Cells of one polarity, S, float64, shape (devices, rows, n)."""
+        self.load[1][rows] += now.sum(axis=(0, 2))
+        if noise is None or sigma is None:
+            self.mean[rows] += sign * now.mean(axis=0)
+        elif type(noise).cumulants is ReadNoise.cumulants:
+            arrays = self.mean[rows], self.variance[rows], self.third[rows], self.sums
+            for g, spread in zip(now, sigma, strict=True):
+                spread = np.ascontiguousarray(spread, np.float64)
+                clipped.add_cells(g, spread, *noise.ends, sign, float(len(now)), *arrays)
+        else:
+            self._add_any(sign, noise.cumulants(now, sigma), rows)
+
+    def _add_any(self, sign: float, cumulants: Cumulants, rows: slice) -> None:
+        first, second, third, fourth = cumulants
+        devices = len(first)
+        self.mean[rows] += sign * first.mean(axis=0)
+        self.variance[rows] += second.sum(axis=0) / devices**2
+        self.third[rows] += sign * third.sum(axis=0) / devices**3
+        for total, of, power in zip(self.sums, (second, third, fourth), (2, 3, 4), strict=True):
+            total += np.abs(of).sum(axis=(0, 1)) / devices**power
+
+    def bend(
+        self, sign: float, terms: list[tuple[int, np.ndarray]], volts: float, rows: slice
+    ) -> None:
+        """What a nonlinear I-V adds: coefficient times volts^(power - 1), so that it multiplies the
+        relative input like a conductance.
+        """
+        for power, term in terms:
+            siemens = term * volts ** (power - 1)
+            self.terms.setdefault(power, np.zeros(self.mean.shape))
+            self.terms[power][rows] += sign * siemens.mean(axis=0)
+            self.load.setdefault(power, np.zeros(len(self.mean)))
+            self.load[power][rows] += siemens.sum(axis=(0, 2))
+
+
+def _through_wires(signed: list[tuple[float, CellArray]], part: slice, how: Reading) -> TileMoments:
     """As `tile_moments`, solved with the wires of each array; the devices of one weight conduct
     side by side.
     """
     assert how.wires is not None
-    cell, devices = signed[0][1].cell, len(nows[0])
+    cell, devices = signed[0][1].cell, signed[0][1].devices
+    nows = [cells.at(how.seconds, how.programming, part) for _, cells in signed]
     span = devices * how.unit
     polarities, spreads = [], None if cell.read_noise is None else list[np.ndarray]()
     for (sign, cells), now in zip(signed, nows, strict=True):
-        mean, sigma = now[:, part], cells.spread(now, how.seconds)
+        mean, sigma = now, cells.spread(now, how.seconds, part)
         if sigma is not None and spreads is not None:
-            mean, second = cells.cell_moments(mean, sigma[:, part])
+            mean, second = cells.cell_moments(mean, sigma)
             spreads.append(np.sqrt(second.sum(axis=0)))
         polarities.append((sign, mean.sum(axis=0)))
     if cell.current is not None:
-        return _nonlinear_wires(
-            cell.current, polarities, spreads, [now[:, part] for now in nows], how
-        )
+        return _nonlinear_wires(cell.current, polarities, spreads, nows, how)
     if not how.wires.linear:
         shape = polarities[0][1].shape
         return TileMoments(
@@ -264,52 +390,35 @@ def _ideal_wires_variance(spreads: list[np.ndarray] | None, span: float) -> np.n
     return None if spreads is None else np.sum(np.square(spreads), axis=0) / span**2
 
 
-def _nonlinear(
-    signed: list[tuple[float, CellArray]],
-    nows: list[np.ndarray],
-    part: slice,
-    volts: float,
-    span: float,
-) -> NonlinearTerms:
-    """What a nonlinear I-V adds: coefficient times volts^(power - 1), so that it multiplies the
-    relative input like a conductance.
-    """
-    curve = signed[0][1].cell.current
-    if curve is None:
-        return []
-    if volts > curve.limit:
+def _check_volts(cell: Device, volts: float) -> None:
+    assert cell.current is not None
+    if volts > cell.current.limit:
         raise ValueError(
-            f"{signed[0][1].cell.name}: read voltage {volts} V is outside its I-V curve; allowed: "
-            f"up to {curve.limit} V"
+            f"{cell.name}: read voltage {volts} V is outside its I-V curve; allowed: "
+            f"up to {cell.current.limit} V"
         )
-    total: dict[int, np.ndarray] = {}
-    for (sign, _), now in zip(signed, nows, strict=True):
-        for power, coefficient in curve.terms(now[:, part]):
-            total[power] = (
-                total.get(power, 0.0)
-                + sign * coefficient.mean(axis=0) * volts ** (power - 1) / span
-            )
-    return list(total.items())
 
 
 def _single_draws(
-    drawn: list[tuple[float, np.ndarray, np.ndarray]],
+    signed: list[tuple[float, CellArray]],
+    part: slice,
+    how: Reading,
     needed: np.ndarray,
     noise: ReadNoise,
-    span: float,
 ) -> CellDraws:
-    flat = [
-        (a.reshape(-1, a.shape[-1]) / span).astype(np.float32)
-        for _, g, sigma in drawn
-        for a in (g, sigma)
-    ]
-    if len(flat) == 2:
-        flat += [np.zeros((0, flat[0].shape[1]), np.float32)] * 2
-    ends = np.array(noise.ends, np.float32) / np.float32(span)
-    plus, plus_sigma, minus, minus_sigma = flat
-    return CellDraws(
-        needed, plus, plus_sigma, minus, minus_sigma, len(drawn[0][1]), noise.flip, ends
-    )
+    def made() -> list[np.ndarray]:
+        flat = list[np.ndarray]()
+        for _, cells in signed:
+            g = cells.at(how.seconds, how.programming, part)
+            sigma = cells.spread(g, how.seconds, part)
+            assert sigma is not None
+            shape = (-1, g.shape[-1])
+            flat += [(a.reshape(shape) / how.unit).astype(np.float32) for a in (g, sigma)]
+        nothing = np.zeros((0, flat[0].shape[1]), np.float32)
+        return flat if len(flat) == 4 else [*flat, nothing, nothing]
+
+    ends = np.array(noise.ends, np.float32) / np.float32(how.unit)
+    return CellDraws(needed, made, signed[0][1].devices, noise.flip, ends)
 
 
 @dataclass(frozen=True)
@@ -326,14 +435,13 @@ class Edges:
     third: np.ndarray | None
 
 
-def edgeworth(
-    cells: list[tuple[float, np.ndarray, np.ndarray, np.ndarray]], tolerance: float = KS_TOLERANCE
-) -> Edges:
+def edgeworth(sums: np.ndarray, signed: np.ndarray, tolerance: float = KS_TOLERANCE) -> Edges:
     """What it takes to draw each column's noise at once to within `tolerance` in the distribution
     function.
 
-    cells : (sign, and the second to fourth cumulant of a read, float64, shape (devices, k, n), S^2
-    to S^4) that add into one column. First terms of the Edgeworth series (Kolassa, Series
+    sums : float64, shape (3, n), over the cells of a column, variances and magnitudes of third and
+    fourth cumulants, S^2 to S^4;  signed : float64, shape (k, n), S^3, third cumulants with their
+    signs. First terms of the Edgeworth series (Kolassa, Series
     Approximation Methods in Statistics, chapter 3): with skewness s / sqrt(n) and excess kurtosis q
     / n a Gaussian is off by at most 0.0665 s / sqrt(n) + 0.0229 q / n. Where that asks for more
     than `SKEWED_FROM` inputs, the skewness is drawn too and 0.05 s^2 / n + 0.0229 q / n is left
@@ -341,13 +449,7 @@ def edgeworth(
     0.032 of the second-order term and what the correction itself adds). Sums of Gaussians that are
     not cut need nothing.
     """
-    k, n = cells[0][1].shape[-2:]
-    second, third, fourth, signed = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros((k, n))
-    for sign, c2, c3, c4 in cells:
-        second += c2.reshape(-1, n).sum(axis=0)
-        third += np.abs(c3).reshape(-1, n).sum(axis=0)
-        fourth += np.abs(c4).reshape(-1, n).sum(axis=0)
-        signed += sign * c3.sum(axis=0)
+    k, (second, third, fourth) = len(signed), sums
     safe = np.where(second > 0, second, 1.0)
     skew, tail = np.sqrt(k) * third / safe**1.5, k * fourth / safe**2
     plain = (

@@ -9,6 +9,11 @@ import numpy as np
 from pimlab.kernels import philox
 from pimlab.keys import Key
 
+ALONE = 1 << 16
+"""Numbers up to which one thread draws them: waking others costs more, and parts of an array may be
+drawn in threads of the caller's.
+"""
+
 
 def normals(key: Key, shape: tuple[int, ...], lane: int = 0) -> np.ndarray:
     """float32 standard normals of `shape`; element (row, column) depends on nothing but key, lane,
@@ -20,7 +25,8 @@ def normals(key: Key, shape: tuple[int, ...], lane: int = 0) -> np.ndarray:
     out = np.empty(
         (int(np.prod(shape[:-1], dtype=np.int64)), shape[-1]) if shape else (1, 1), np.float32
     )
-    philox.normal(*key.words, key.row, lane, out)
+    draw = philox.normal_alone if len(out) == 1 or out.size <= ALONE else philox.normal
+    draw(*key.words, key.row, lane, out)
     return out.reshape(shape)
 
 
@@ -29,5 +35,6 @@ def uniforms(key: Key, shape: tuple[int, ...], lane: int = 0) -> np.ndarray:
     out = np.empty(
         (int(np.prod(shape[:-1], dtype=np.int64)), shape[-1]) if shape else (1, 1), np.float32
     )
-    philox.uniform(*key.words, key.row, lane, out)
+    draw = philox.uniform_alone if len(out) == 1 or out.size <= ALONE else philox.uniform
+    draw(*key.words, key.row, lane, out)
     return out.reshape(shape)

@@ -74,20 +74,27 @@ def weight_scale(w: np.ndarray, scaling: str, rows: int, coverage: float = 1.0) 
     """Weight that full conductance stands for, float64, shape (k, n)-broadcastable, > 0.
 
     scaling : "layer", one for all; "column", one an output; "tile", one an array of `rows` word
-    lines.
+    lines, shape (k, 1).
     coverage : the quantile of |w| that becomes full scale; larger weights saturate (1.0: none
     does).
     """
-    magnitude = np.abs(w.astype(np.float64))
+    magnitude = np.abs(w)
     if scaling == "layer":
-        scale = np.full((1, w.shape[1]), np.quantile(magnitude, coverage))
+        scale = np.full((1, w.shape[1]), _quantile(magnitude, coverage))
     elif scaling == "column":
-        scale = np.quantile(magnitude, coverage, axis=0, keepdims=True)
+        scale = _quantile(magnitude, coverage, axis=0)
     else:
-        scale = np.empty(w.shape)
+        scale = np.empty((len(w), 1))
         for part in tiles(w.shape[0], rows):
-            scale[part] = np.quantile(magnitude[part], coverage)
+            scale[part] = _quantile(magnitude[part], coverage)
     return np.where(scale > 0, scale, 1.0)
+
+
+def _quantile(magnitude: np.ndarray, share: float, axis: int | None = None) -> np.ndarray:
+    """float64, with `axis` kept; the largest without sorting, where that is what is asked for."""
+    if share == 1:
+        return magnitude.max(axis=axis, keepdims=axis is not None).astype(np.float64)
+    return np.quantile(magnitude.astype(np.float64), share, axis=axis, keepdims=axis is not None)
 
 
 def planes(

@@ -44,7 +44,6 @@ class ProgrammedCrossbar(Programmed):
         self.k, self.n = w.shape
         self.input_scale = _input_scale(calibration)
         self.written = WrittenCells(machine, w, key)
-        self.energy = ReadEnergy(machine, self.written)
         self.weights = w if isinstance(machine.compensation, StatisticsCompensation) else None
         self.sample = None
         if calibration is not None:
@@ -53,8 +52,9 @@ class ProgrammedCrossbar(Programmed):
         if self.sample is not None and self.input_scale is not None:
             relative = self.sample / self.input_scale
         positive = not machine.signed_inputs or (calibration is not None and calibration.x.low >= 0)
-        sizes = code_sizes(machine, self.written.planes, self.k, relative)
+        sizes = code_sizes(machine, self.written.rows, self.k, relative)
         self.readers = Readers(machine, self.written, sizes, positive)
+        self.energy = ReadEnergy(machine, self.written, self.readers)
         self._correction = lru_cache(maxsize=16)(self._compensation)
 
     def matmul(self, x: np.ndarray, key: int | Key = 0, at: str | float = 0.0) -> np.ndarray:
@@ -94,17 +94,19 @@ class ProgrammedCrossbar(Programmed):
             counts["sums clipped"] = sums
         return counts
 
-    def integrals(self, x: np.ndarray) -> Mapping[str, float]:
-        """Joules in cells and wires of reading x float32, shape (batch, k), summed over rows: "cell
-        read", and with wires "wire read" (`ReadEnergy`), where the macro prices cells that conduct;
-        "discharge" and "active read" (`activity`), where it prices those.
+    def integrals(self, x: np.ndarray, at: str | float = 0.0) -> Mapping[str, float]:
+        """Joules in cells and wires of reading x float32, shape (batch, k), `at` seconds [s] (or
+        text) after programming, summed over rows: "cell read", and with wires "wire read"
+        (`ReadEnergy`), where the macro prices cells that conduct; "discharge" and "active read"
+        (`activity`), where it prices those.
         """
         x = checked_operands(x, self.k, self.machine.name)
         codes = np.empty_like(x)
         encode(self.machine.dac, x, self._full_scale(x), codes)
         full = np.float32(self.machine.drive)
         steps = [step / full for _, step in self.machine.phases(codes)]
-        joules = self.energy.integrals(steps) if self.machine.conducts else {}
+        seconds = units.seconds(at)
+        joules = self.energy.integrals(steps, seconds) if self.machine.conducts else {}
         return {**joules, **activity(self.machine, self.written, steps)}
 
     def _full_scale(self, x: np.ndarray) -> np.ndarray:

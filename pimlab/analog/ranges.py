@@ -4,6 +4,8 @@ the first read.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from pimlab.analog.design import ArrayDesign
@@ -18,13 +20,16 @@ _ROWS = 256
 
 
 def code_sizes(
-    design: ArrayDesign, planes: list[Plane], k: int, calibration: np.ndarray | None
+    design: ArrayDesign,
+    planes: Callable[[slice], list[Plane]],
+    k: int,
+    calibration: np.ndarray | None,
 ) -> list[list[np.ndarray]] | None:
     """Size of one ADC code for every plane, tile and column, in cells at full drive and full
     conductance: float64, shape (n,) each; None without an ADC.
 
-    calibration : float32, shape (rows, k), input rows relative to full scale; None: inputs spread
-    evenly over the drivers' range.
+    planes : gives the planes of some rows;  calibration : float32, shape (rows, k), input rows
+    relative to full scale; None: inputs spread evenly over the drivers' range.
     """
     if design.adc is None:
         return None
@@ -32,21 +37,28 @@ def code_sizes(
     codes = np.empty_like(x)
     encode(design.dac, x, np.ones(len(x), np.float32), codes)
     driven = [step / np.float32(design.drive) for _, step in design.phases(codes)]
-    return [_plane(design, plane, k, driven) for plane in planes]
-
-
-def _plane(design: ArrayDesign, plane: Plane, k: int, driven: list[np.ndarray]) -> list[np.ndarray]:
-    assert design.adc is not None
-    relative = plane.plus + (design.background if plane.minus is None else -plane.minus)
-    parts = tiles(k, design.rows)
-    with one_thread():
-        sums = [np.vstack([step[:, part] @ relative[part] for step in driven]) for part in parts]
+    tile_by_tile = [_seen(design, planes(part), part, driven) for part in tiles(k, design.rows)]
     integers = design.dac is not None and design.slices is not None
-    return design.adc.step(
-        sums,
-        [np.abs(relative[part]).sum(axis=0) for part in parts],
-        1.0 / (design.drive * plane.digit) if integers else None,
-    )
+    units = (1.0 / (design.drive * plane.digit) for plane in planes(slice(0, 1)))
+    return [
+        design.adc.step(*map(list, zip(*one, strict=True)), unit if integers else None)
+        for one, unit in zip(zip(*tile_by_tile, strict=True), units, strict=True)
+    ]
+
+
+def _seen(
+    design: ArrayDesign, planes: list[Plane], part: slice, driven: list[np.ndarray]
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Column currents of `driven` in one tile, float64, shape (rows, n), and the largest magnitude
+    each column can reach, shape (n,): of every plane, in full cells.
+    """
+    found = []
+    for plane in planes:
+        relative = plane.plus + (design.background if plane.minus is None else -plane.minus)
+        with one_thread():
+            sums = np.vstack([step[:, part] @ relative for step in driven])
+        found.append((sums, np.abs(relative).sum(axis=0)))
+    return found
 
 
 def _spread_inputs(design: ArrayDesign, k: int) -> np.ndarray:

@@ -14,11 +14,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numba
 import numpy as np
 
-from pimlab.analog.cells import CellDraws
+from pimlab.analog.cells import CellDraws, Load
 from pimlab.analog.circuit.wired import Solved
 from pimlab.analog.converter_errors import ConverterErrors, DriverErrors
 from pimlab.analog.converters import ADC, DAC
@@ -37,6 +38,7 @@ _ADC_LANE = 1 << 20
 """Where the counters of converter noise start, above those of any tile."""
 _NOTHING = np.zeros((0, 0), np.float32)
 Words = tuple[np.uint32, np.uint32]
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Tile:
     code (without ADC: a unit) stands for.
     nonlinear : (power, panels) of each term of a nonlinear I-V beyond the linear one.
     third : panels, third cumulants of the cells, where noise is drawn with its skewness.
+    load : what the input lines conduct, where wires are ideal.
     """
 
     rows: slice
@@ -61,6 +64,7 @@ class Tile:
     solved: Solved | None
     third: np.ndarray | None
     value: np.ndarray
+    load: Load
     lsb: np.ndarray | None = None
     errors: ConverterErrors | None = None
 
@@ -152,7 +156,7 @@ class Reader:
             y[part] = out * unit[part, None] * self.scale
             return cut
 
-        return y, sum(_each(one, self._blocks(x.shape[0], key.row, history)))
+        return y, sum(each(one, self._blocks(x.shape[0], key.row, history)))
 
     def _blocks(self, batch: int, row: int, history: History) -> list[slice]:
         """Rows of each block: all see the same draws of what outlasts a read."""
@@ -350,22 +354,23 @@ class Reader:
         if not (active[active > 0].min(initial=np.inf) < cells.needed.max()):
             return
         shared = np.tile(own, (1, cells.devices)) / np.float32(cells.devices)
-        plus, minus = (
-            self._lasting(lane, polarity, size, at)
-            for polarity, size in enumerate((cells.plus.shape, cells.minus.shape))
-        )
+        plus, plus_sigma, minus, minus_sigma = cells.cells
+        lasting = [
+            self._lasting(lane, polarity, held.shape, at)
+            for polarity, held in enumerate((plus, minus))
+        ]
         key0, key1, *rest = self._address(lane, at)
         crossbar.add_cell_noise(
             current,
             shared,
             active,
             cells.needed,
-            cells.plus,
-            cells.plus_sigma,
             plus,
-            cells.minus,
-            cells.minus_sigma,
+            plus_sigma,
+            lasting[0],
             minus,
+            minus_sigma,
+            lasting[1],
             at.history.white,
             cells.ends,
             np.float32(cells.flip),
@@ -466,7 +471,7 @@ def _gather(
     out += np.float32(weight) * read
 
 
-def _each(work: Callable[[slice], int], items: Iterable[slice]) -> list[int]:
+def each(work: Callable[[slice], Answer], items: Iterable[slice]) -> list[Answer]:
     """`work` of every item, on as many threads as kernels may use; exceptions reach the caller."""
     items = list(items)
     threads = min(numba.get_num_threads(), len(items))

@@ -4,13 +4,15 @@ conductances.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 import numpy as np
 
-from pimlab.analog.circuit.wired import gated_power, power
+from pimlab.analog.circuit.wired import Polarities, gated_power, power
 from pimlab.analog.design import ArrayDesign
 from pimlab.analog.mapping import tiles
+from pimlab.analog.readers import Readers
 from pimlab.analog.written import WrittenCells
 
 
@@ -22,44 +24,35 @@ class ReadEnergy:
     they are.
     """
 
-    def __init__(self, design: ArrayDesign, written: WrittenCells):
-        self.design, self.written = design, written
-        self._matrices: tuple[np.ndarray, np.ndarray] | None = None
+    def __init__(self, design: ArrayDesign, written: WrittenCells, readers: Readers):
+        self.design, self.written, self.readers = design, written, readers
+        self._matrices = lru_cache(maxsize=2)(self._power_matrices)
 
-    def integrals(self, steps: list[np.ndarray]) -> Mapping[str, float]:
-        """Joules of "cell read" (and, with wires, "wire read") summed over the rows of `steps`:
-        inputs of each step of a read relative to full drive, float32, shape (batch, k).
+    def integrals(self, steps: list[np.ndarray], seconds: float) -> Mapping[str, float]:
+        """Joules of "cell read" (and, with wires, "wire read") `seconds` after programming, summed
+        over the rows of `steps`: inputs of each step of a read relative to full drive, float32,
+        shape (batch, k).
         """
         wires = self.design.wires
         energy = self.design.read_voltage**2 * self.design.integration_time
         if wires is None:
-            return {"cell read": energy * self._cells(steps)}
-        cells, lines = self._linear(steps) if wires.linear else self._gated(steps)
+            return {"cell read": energy * self._cells(steps, seconds)}
+        solved = self._linear if wires.linear else self._gated
+        cells, lines = solved(steps, seconds)
         return {"cell read": energy * cells, "wire read": energy * lines}
 
-    def _cells(self, steps: list[np.ndarray]) -> float:
+    def _cells(self, steps: list[np.ndarray], seconds: float) -> float:
         """Siemens [S] of all cells, weighted by how much of the voltage and time each input
         takes.
         """
         total = 0.0
-        for order, conductance in self._row_conductances():
-            duty = sum(self._duty(step, order).sum(axis=0, dtype=np.float64) for step in steps)
-            total += float(duty @ conductance)
+        for plane in self.readers.at(seconds).planes:
+            for tile in plane.tiles:
+                for order, conductance in tile.load:
+                    duties = (self._duty(step[:, tile.rows], order) for step in steps)
+                    duty = sum(one.sum(axis=0, dtype=np.float64) for one in duties)
+                    total += float(duty @ conductance)
         return total
-
-    def _row_conductances(self) -> list[tuple[int, np.ndarray]]:
-        """(power of the input, S at full input, (k,)) of each term of the cells' current."""
-        held = [cells.programmed for signed in self.written.polarities(0) for _, cells in signed]
-        rows = [(1, sum(g.sum(axis=(0, 2)) for g in held))]
-        curve = self.design.pair_cell.current
-        if curve is not None:
-            volts = self.design.read_voltage
-            rows += [
-                (order, term.sum(axis=(0, 2)) * volts ** (order - 1))
-                for g in held
-                for order, term in curve.terms(g)
-            ]
-        return rows
 
     def _duty(self, relative: np.ndarray, order: int) -> np.ndarray:
         """Input times current of a cell whose current goes with a power of the voltage; a pulse
@@ -68,36 +61,33 @@ class ReadEnergy:
         magnitude = np.abs(relative)
         return magnitude if self.design.pulse_width else magnitude ** (order + 1)
 
-    def _linear(self, steps: list[np.ndarray]) -> tuple[float, float]:
+    def _linear(self, steps: list[np.ndarray], seconds: float) -> tuple[float, float]:
         """(cells, wires), W at 1 V, of wires whose input lines carry the current."""
-        cells, lines = self._power_matrices()
+        cells, lines = self._matrices(seconds)
         outer = sum((self._outer(step) for step in steps), np.zeros(cells.shape))
         return float((outer * cells).sum()), float((outer * lines).sum())
 
-    def _power_matrices(self) -> tuple[np.ndarray, np.ndarray]:
+    def _power_matrices(self, seconds: float) -> tuple[np.ndarray, np.ndarray]:
         """(cells, wires) [S], (k, k): power of a read by the outer product of its inputs; inputs of
         other tiles do not meet.
         """
-        if self._matrices is None:
-            assert self.design.wires is not None
-            k = self.written.k
-            cells, lines = np.zeros((k, k)), np.zeros((k, k))
-            for part, polarities in self._circuits():
-                in_cells, in_lines = power(self.design.wires, self.design.array_columns, polarities)
-                cells[part, part] += in_cells
-                lines[part, part] += in_lines
-            self._matrices = cells, lines
-        return self._matrices
+        assert self.design.wires is not None
+        k = self.written.k
+        cells, lines = np.zeros((k, k)), np.zeros((k, k))
+        for part, polarities in self._circuits(seconds):
+            in_cells, in_lines = power(self.design.wires, self.design.array_columns, polarities)
+            cells[part, part] += in_cells
+            lines[part, part] += in_lines
+        return cells, lines
 
-    def _circuits(self) -> list[tuple[slice, list[tuple[float, np.ndarray]]]]:
+    def _circuits(self, seconds: float) -> Iterator[tuple[slice, Polarities]]:
         """(rows, (sign, conductances of the devices side by side, S) of each polarity) of every
         tile of every plane.
         """
-        return [
-            (part, [(sign, cells.programmed[:, part].sum(axis=0)) for sign, cells in signed])
-            for part in tiles(self.written.k, self.design.rows)
-            for signed in self.written.polarities(0)
-        ]
+        cycle, age = self.written.age(seconds)
+        for part in tiles(self.written.k, self.design.rows):
+            for signed in self.written.polarities(cycle):
+                yield part, [(sign, cells.at(age, rows=part).sum(axis=0)) for sign, cells in signed]
 
     def _outer(self, relative: np.ndarray) -> np.ndarray:
         """Sum over rows of products of inputs; of pulses, of the time during which both are on."""
@@ -109,11 +99,11 @@ class ReadEnergy:
             np.zeros((x.shape[1], x.shape[1])),
         )
 
-    def _gated(self, steps: list[np.ndarray]) -> tuple[float, float]:
+    def _gated(self, steps: list[np.ndarray], seconds: float) -> tuple[float, float]:
         """(cells, wires), W at 1 V, of inputs that switch cells."""
         assert self.design.wires is not None
         cells = lines = 0.0
-        for part, polarities in self._circuits():
+        for part, polarities in self._circuits(seconds):
             for step in steps:
                 in_cells, in_lines = gated_power(
                     self.design.wires, self.design.array_columns, polarities, step[:, part]

@@ -14,7 +14,7 @@ from pimlab.analog.converter_errors import converter_errors, driver_errors
 from pimlab.analog.design import ArrayDesign
 from pimlab.analog.mapping import reference_columns, tiles
 from pimlab.analog.process import Part
-from pimlab.analog.read import PlaneTiles, Reader, Tile, packed
+from pimlab.analog.read import PlaneTiles, Reader, Tile, each, packed
 from pimlab.analog.written import WrittenCells
 
 
@@ -41,11 +41,13 @@ class Readers:
         references = None
         if design.coding == "offset column":
             references = reference_columns(self.written.n, design.cols)
+        planes = [
+            self._plane(index, seconds, programming_temperature)
+            for index in range(len(self.written.layout))
+        ]
+        self.written.forget()
         return Reader(
-            planes=[
-                self._plane(index, seconds, programming_temperature)
-                for index in range(len(self.written.planes))
-            ],
+            planes=planes,
             scale=self._shared_scale(),
             references=references,
             divisor=design.final_divisor,
@@ -75,10 +77,9 @@ class Readers:
         return (scale / self.design.weight_top).astype(np.float32)
 
     def _plane(self, index: int, seconds: float, programming_temperature: bool) -> PlaneTiles:
-        design, plane = self.design, self.written.planes[index]
+        design, plane = self.design, self.written.layout[index]
         cycle, age = self.written.age(seconds)
         signed = self.written.polarities(cycle)[index]
-        now = [cells.at(age, programming_temperature) for _, cells in signed]
         cell = design.pair_cell
         reading = Reading(
             seconds=age,
@@ -89,13 +90,16 @@ class Readers:
             drive=design.drive,
             width=design.pulse_width,
             unit=(cell.g_max - cell.g_min) / plane.digit,
+            programming=programming_temperature,
         )
+        parts = tiles(self.written.k, design.rows)
+        moments = each(lambda part: tile_moments(signed, part, reading), parts)
         return PlaneTiles(
             weight=plane.weight * design.weight_top / plane.digit,
             offset=plane.offset * plane.digit,
             tiles=[
-                self._tile(index, number, part, tile_moments(signed, now, part, reading))
-                for number, part in enumerate(tiles(self.written.k, design.rows))
+                self._tile(index, number, part, one)
+                for number, (part, one) in enumerate(zip(parts, moments, strict=True))
             ],
         )
 
@@ -115,11 +119,12 @@ class Readers:
             nonlinear=nonlinear,
             solved=moments.solved,
             third=None if moments.third is None else packed(moments.third),
+            load=moments.load,
             value=np.full(mean.shape[1], own, np.float32),
         )
         if self.code_sizes is None:
             return tile
-        digit = self.written.planes[plane].digit
+        digit = self.written.layout[plane].digit
         lsb = self.code_sizes[plane][number] * (design.drive * digit)
         errors = converter_errors(
             design.adc, self.written.key.child("adc", plane, number), lsb.size

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -21,23 +21,47 @@ Signed = list[tuple[float, CellArray]]
 class WrittenCells:
     """Weights laid out in planes, and the cells they were written to.
 
-    planes : the layout;  scale : float64, (k, n)-broadcastable, the weight that a full difference
-    of conductances stands for.
+    Only the weights are held, 4 bytes each: what cells conduct is computed from them and the key,
+    some rows at a time, when a read at another time asks for it.
+
+    layout : the planes without their cells (those of the first row only);  scale : float64,
+    (k, n)-broadcastable, the weight that a full difference of conductances stands for.
     """
 
     def __init__(self, design: ArrayDesign, w: np.ndarray, key: Key):
         self.design, self.key = design, key
         self.k, self.n = w.shape
+        self._weights = np.array(w, np.float32)
         self.scale = weight_scale(w, design.scaling, design.rows, design.coverage)
-        self.planes = planes(
-            w / self.scale,
+        self.layout = self._planes(0, 1)
+        self.polarities = lru_cache(maxsize=2)(self._write)
+        self._recent = lru_cache(maxsize=4)(self._planes)
+
+    @property
+    def planes(self) -> list[Plane]:
+        """The planes with the targets of all cells."""
+        return self._planes(0, self.k)
+
+    def rows(self, rows: slice) -> list[Plane]:
+        """The planes with the targets of some rows."""
+        return self._planes(*rows.indices(self.k)[:2])
+
+    def _planes(self, first: int, last: int) -> list[Plane]:
+        design, rows = self.design, slice(first, last)
+        scale = self.scale[rows] if len(self.scale) > 1 else self.scale
+        relative = self._weights[rows] / scale
+        return planes(
+            relative,
             design.coding,
             design.slices,
             design.subtract,
             design.cols,
             design.pair_cell,
         )
-        self.polarities = lru_cache(maxsize=2)(self._write)
+
+    def forget(self) -> None:
+        """Drops the rows last asked for."""
+        self._recent.cache_clear()
 
     def age(self, seconds: float) -> tuple[int, float]:
         """(how often the weights have been written again, seconds [s] since the last time)."""
@@ -51,14 +75,18 @@ class WrittenCells:
         cycle, age = self.age(units.seconds(at))
         return [
             (plane.weight * sign, cells.at(age))
-            for plane, signed in zip(self.planes, self.polarities(cycle), strict=True)
+            for plane, signed in zip(self.layout, self.polarities(cycle), strict=True)
             for sign, cells in signed
         ]
 
     @property
     def cells(self) -> int:
         """How many cells hold these weights (unit: cells)."""
-        return sum(cells.programmed.size for signed in self.polarities(0) for _, cells in signed)
+        return sum(
+            cells.devices * cells.shape[0] * cells.shape[1]
+            for signed in self.polarities(0)
+            for _, cells in signed
+        )
 
     def programming(self) -> dict[str, Constant]:
         """ "energy" [J] of writing all cells once, and "power" (W) of refreshing them; KeyError for
@@ -76,22 +104,28 @@ class WrittenCells:
     def _write(self, cycle: int) -> list[Signed]:
         """The cells of every plane after they have been written again `cycle` times."""
         key = self.key if cycle == 0 else self.key.child("refresh", cycle)
-        return [self._plane(index, plane, key) for index, plane in enumerate(self.planes)]
+        return [self._plane(index, plane, key) for index, plane in enumerate(self.layout)]
 
     def _plane(self, index: int, plane: Plane, key: Key) -> Signed:
-        halves = [(1.0, "plus", plane.plus)]
-        if plane.minus is not None:
-            halves.append((-1.0, "minus", plane.minus))
+        signs = [(1.0, "plus")] if plane.minus is None else [(1.0, "plus"), (-1.0, "minus")]
         return [
             (
                 sign,
                 CellArray(
                     self.design.pair_cell,
-                    relative,
+                    partial(self._targets, index, name),
+                    (self.k, plane.plus.shape[1]),
                     key.child(name, index),
                     self.key.child(name, index),
                     self.design.devices,
                 ),
             )
-            for sign, name, relative in halves
+            for sign, name in signs
         ]
+
+    def _targets(self, index: int, polarity: str, rows: slice) -> np.ndarray:
+        """Relative targets of some rows of one polarity of a plane, float64, shape (rows, n)."""
+        first, last, _ = rows.indices(self.k)
+        few = last - first < self.k  # what is kept for the next question is a chunk
+        plane = (self._recent if few else self._planes)(first, last)[index]
+        return plane.plus if polarity == "plus" else np.asarray(plane.minus)

@@ -226,3 +226,21 @@ def normal(k0, k1, row, lane, out):
     """Standard normals of rows row, row + 1, ... out : float32, shape (rows, n)."""
     for i in numba.prange(out.shape[0]):
         normal_row(k0, k1, row + i, lane, out[i])
+
+
+@kernel
+def normal_alone(k0, k1, row, lane, out):
+    """As `normal`, on the calling thread alone. out : float32, shape (rows, n)."""
+    for i in range(out.shape[0]):
+        normal_row(k0, k1, row + i, lane, out[i])
+
+
+@kernel
+def uniform_alone(k0, k1, row, lane, out):
+    """As `uniform`, on the calling thread alone. out : float32, shape (rows, n)."""
+    rows, n = out.shape
+    drawn = np.empty(n, np.uint32)
+    for i in range(rows):
+        words_row(k0, k1, row + i, lane, drawn)
+        for j in range(n):
+            out[i, j] = np.float32(np.int32(drawn[j] >> np.uint32(8))) * _TWO_24

@@ -225,9 +225,9 @@ class Programmed(ABC):
         """
         return self.matmul(x, key, at), {}
 
-    def integrals(self, x: np.ndarray) -> Mapping[str, float]:
-        """Value-dependent physical integrals of reading x (say V^2 S s = J), summed over rows:
-        event -> SI amount. x : float32, shape (batch, k).
+    def integrals(self, x: np.ndarray, at: str | float = 0.0) -> Mapping[str, float]:
+        """Value-dependent physical integrals of reading x (say V^2 S s = J), `at` seconds (or text)
+        after programming, summed over rows: event -> SI amount. x : float32, shape (batch, k).
         """
         return {}
 

@@ -60,7 +60,7 @@ class StreamedWeights(Programmed):
             bias,
             calibration,
         )
-        self._known: tuple[np.ndarray, dict[str, float]] | None = None
+        self._known: tuple[np.ndarray, str | float, dict[str, float]] | None = None
 
     def _blocks(self) -> Iterator[tuple[int, Programmed]]:
         machine, columns = self._streamed.machine, self._streamed.columns
@@ -99,20 +99,20 @@ class StreamedWeights(Programmed):
                 x, as_key(key).child("columns", start), at
             )
             counts.update(found)
-            total.update(block.integrals(few))
+            total.update(block.integrals(few, at))
         if self._known is None:
-            self._known = (few, dict(total))
+            self._known = (few, at, dict(total))
         return y, dict(counts)
 
-    def integrals(self, x: np.ndarray) -> dict[str, float]:
-        """Physical integrals of reading x, summed over the blocks. SI units; x : float32,
-        shape (batch, k).
+    def integrals(self, x: np.ndarray, at: str | float = 0.0) -> dict[str, float]:
+        """Physical integrals of reading x at that time, summed over the blocks. SI units; x :
+        float32, shape (batch, k).
         """
-        if self._known is not None and np.array_equal(self._known[0], x):
-            return self._known[1]
+        if self._known is not None and self._known[1] == at and np.array_equal(self._known[0], x):
+            return self._known[2]
         total = Counter[str]()
         for _, block in self._blocks():
-            total.update(block.integrals(x))
+            total.update(block.integrals(x, at))
         return dict(total)
 
 

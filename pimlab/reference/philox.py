@@ -79,3 +79,13 @@ def normal(k0, k1, row, lane, shape):
 def normal_row(k0, k1, row, lane, n):
     """One row of `normal`: float64, shape (n,)."""
     return normal(k0, k1, row, lane, (1, n))[0]
+
+
+def normal_alone(k0, k1, row, lane, shape):
+    """As `normal`: standard normals, float64, shape (rows, n)."""
+    return normal(k0, k1, row, lane, shape)
+
+
+def uniform_alone(k0, k1, row, lane, shape):
+    """As `uniform`: float32, shape (rows, n), in [0, 1)."""
+    return uniform(k0, k1, row, lane, shape)

@@ -105,15 +105,15 @@ class Execution:
         if row < SAMPLED * op.m:
             self._seen.setdefault(op.name, []).append(x[:, : SAMPLED * op.m - row].copy())
 
-    def integrals(self, op: MacOp) -> dict[str, float]:
-        """Mean physical integrals (SI) of one inference of `op`, over the first samples that
-        ran. Units as `Programmed.integrals`.
+    def integrals(self, op: MacOp, at: str | float = 0.0) -> dict[str, float]:
+        """Mean physical integrals (SI) of one inference of `op` at that time, over the first
+        samples that ran. Units as `Programmed.integrals`.
         """
         total: dict[str, float] = {}
         if op.name in self._seen and op.kind == "weights":
             x = np.concatenate(self._seen[op.name], axis=1)
             for g, part in enumerate(self.programmed[op.name]):
-                for event, amount in part.integrals(x[g]).items():
+                for event, amount in part.integrals(x[g], at).items():
                     total[event] = total.get(event, 0.0) + amount * op.m / x.shape[1]
         return total
 

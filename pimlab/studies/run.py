@@ -76,7 +76,7 @@ def run(
         return finished(answer.assign_attrs(attributes(plan, None, seed, rule)), plan.cited)
     execution = Execution(plan, calibrations(plan, data, rule), as_key(seed).seed)
     scores = xr.concat(_scores(execution, data, times, chunk), "at", join="outer", fill_value=0)
-    integrals = {op.name: execution.integrals(op) for op in model.mac_ops}
+    integrals = {op.name: execution.integrals(op, times[-1]) for op in model.mac_ops}
     answer = xr.merge(
         [_with_tokens(costs(plan, integrals), plan), scores],
         combine_attrs="override",

@@ -111,19 +111,18 @@ def test_plain_variance_would_be_wrong():
     assert np.sqrt(variance) / 0.2e-6 < 0.81
 
 
+def _edges(g, sigma, k, n):
+    _, *higher = CUT.read_noise.cumulants(np.full((k, n), g), np.full((k, n), sigma))
+    return edgeworth(np.array([np.abs(one).sum(axis=0) for one in higher]), higher[1])
+
+
 def test_gaussian_cells_never_need_single_draws():
-    edges = edgeworth(
-        [(1.0, *CUT.read_noise.cumulants(np.full((1, 4, 3), 1e-5), np.full((1, 4, 3), 1e-7))[1:])]
-    )
+    edges = _edges(1e-5, 1e-7, 4, 3)
     assert edges.needed.tolist() == [0, 0, 0]
     assert edges.third is None
 
 
 def test_cut_cells_need_more_inputs_the_emptier_they_are():
-    cells = [
-        CUT.read_noise.cumulants(np.full((1, 256, 1), g), np.full((1, 256, 1), 2e-7))
-        for g in (1e-6, 4e-7, 1e-7)
-    ]
-    needed = [float(edgeworth([(1.0, *found[1:])]).needed[0]) for found in cells]
+    needed = [float(_edges(g, 2e-7, 256, 1).needed[0]) for g in (1e-6, 4e-7, 1e-7)]
     assert needed == sorted(needed)
     assert needed[-1] < 100

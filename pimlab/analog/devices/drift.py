@@ -63,7 +63,9 @@ class PowerLawDrift(Drift):
 
     def after(self, g: np.ndarray, seconds: float, key: Key, target: np.ndarray) -> np.ndarray:
         """Conductance `seconds` after programming [S], float64."""
-        return g if seconds == 0 else g * (1 + seconds / self.time) ** -self.exponent(target, key)
+        if seconds == 0:
+            return g
+        return g * np.exp(self.exponent(target, key) * -np.log1p(seconds / self.time))
 
 
 class Relaxation(Drift):
