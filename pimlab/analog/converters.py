@@ -20,6 +20,10 @@ for each converter.
 """
 
 
+_PULSE_SLOTS = 127
+"""Slots in a published integration time: HERMES's is that of 8-bit pulse widths."""
+
+
 class DAC(NonIdeal):
     """Input drivers. Full scale is the largest calibrated input. No converter is `dac=None`.
 
@@ -41,6 +45,12 @@ class DAC(NonIdeal):
     slice_bits: int = integer(1, 16, default=1, doc="bits a step of a bit-serial input")
     accumulate: str = choice(
         "digital", "analog", default="digital", doc="how the bits of one step are added up"
+    )
+    slot: float | None = quantity(
+        "s",
+        above=0,
+        default=None,
+        doc="time slot of a pulse width; None: 127 of them take the macro's integration time",
     )
     gain_error: float = number(low=0, default=0.0, doc="standard deviation over drivers, relative")
     offset_error: float = number(low=0, default=0.0, doc="standard deviation over drivers, codes")
@@ -74,6 +84,11 @@ class DAC(NonIdeal):
             raise ValueError(
                 f"DAC accumulate='analog' needs encoding='bit serial', not {self.encoding!r}; "
                 "allowed there: 'digital'"
+            )
+        if self.slot is not None and self.encoding != "pulse width":
+            raise ValueError(
+                f"DAC slot={self.slot} s is of encoding='pulse width', not {self.encoding!r}; "
+                "allowed there: None"
             )
         if (self.dnl or self.inl) and self.drive > _MOST_LEVELS:
             raise ValueError(
@@ -116,6 +131,15 @@ class DAC(NonIdeal):
     def slots(self) -> int:
         """Unit times of one step: a pulse-width step lasts `drive` of them."""
         return self.drive if self.encoding == "pulse width" else 1
+
+    def pulse(self, integration_time: float) -> float:
+        """Seconds [s] for which inputs stand across the cells in one step: the widest pulse, or
+        `integration_time` [s] where voltages or bits drive them.
+        """
+        if self.encoding != "pulse width":
+            return integration_time
+        slot = integration_time / _PULSE_SLOTS if self.slot is None else self.slot
+        return self.slots * slot
 
     @property
     def step_bits(self) -> tuple[int, ...]:

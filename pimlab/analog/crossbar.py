@@ -111,7 +111,8 @@ class Crossbar(ArrayDesign):
     @property
     def product_time(self) -> float:
         """Seconds [s] of all reads of one product, conversions included unless the ADC has a clock
-        of its own.
+        of its own: as the macro says, longer or shorter by what pulses differ from its integration
+        time (where it states no slot's time), and by how long wires settle.
         """
         dac, adc = self.dac, self.adc
         taken = self.costs.steps_time(
@@ -122,7 +123,11 @@ class Crossbar(ArrayDesign):
                 "step": self.costs.phases * self.steps,
             }
         )
-        return self.steps * self.costs.read_time if taken is None else taken
+        settled = self.costs.phases * self.steps * self.settling_time
+        if taken is None:
+            pulses = self.integration_time - self.costs.integration_time
+            taken = self.steps * (self.costs.read_time + pulses)
+        return taken + settled
 
     @property
     def read_interval(self) -> float:

@@ -128,6 +128,15 @@ class ArrayDesign(Target):
                 "coding='differential', "
                 "subtract='analog', or topology 'A' or 'B'"
             )
+        if (
+            self.dac is not None
+            and self.dac.slot is not None
+            and "slot" in dict(self.costs.step_times)
+        ):
+            raise ValueError(
+                f"{self.name}: DAC slot={self.dac.slot} s beside the slots that macro "
+                f"{self.costs.name!r} states; allowed: None"
+            )
         if self.subtract == "digital" and self.coding != "differential":
             raise ValueError(
                 f"{self.name}: subtract='digital' is for coding='differential', not {self.coding!r}"
@@ -193,18 +202,25 @@ class ArrayDesign(Target):
         return 1 if self.slices is None else self.input_top
 
     @property
-    def read_interval(self) -> float:
-        """Seconds [s] from one read of a matrix to the next: back to back, or `interval`."""
-        return self.steps * self.costs.read_time if self.interval is None else self.interval
+    def settling_time(self) -> float:
+        """Seconds [s] until the wires of an array are within half a step of its converters (without
+        any: 8 bits); 0.0 without wires or capacitance.
+        """
+        if self.wires is None:
+            return 0.0
+        bits = 8 if self.adc is None else self.adc.bits
+        return self.wires.settling(self.rows, self.array_columns, bits)
 
     @property
     def integration_time(self) -> float:
         """Seconds [s] that the voltage stands across the cells in one read at full input: all slots
-        of a pulse where the macro states a slot's time, its `integration_time` otherwise.
+        of a pulse width, the macro's `integration_time` otherwise.
         """
-        slot = dict(self.costs.step_times).get("slot")
-        if not self.pulse_width or slot is None:
-            return self.costs.integration_time
+        time, slot = self.costs.integration_time, dict(self.costs.step_times).get("slot")
+        if self.dac is None or not self.pulse_width:
+            return time
+        if slot is None:
+            return self.dac.pulse(time)
         return self.costs.phases * self.drive * slot.value
 
     @property

@@ -39,11 +39,12 @@ def code_sizes(
     driven = [step / np.float32(design.drive) for _, step in design.phases(codes)]
     tile_by_tile = [_seen(design, planes(part), part, driven) for part in tiles(k, design.rows)]
     integers = design.dac is not None and design.slices is not None
-    units = (1.0 / (design.drive * plane.digit) for plane in planes(slice(0, 1)))
-    return [
-        design.adc.step(*map(list, zip(*one, strict=True)), unit if integers else None)
-        for one, unit in zip(zip(*tile_by_tile, strict=True), units, strict=True)
-    ]
+    sizes = []
+    for number, plane in enumerate(planes(slice(0, 1))):
+        sums, worst = zip(*(tile[number] for tile in tile_by_tile), strict=True)
+        unit = 1.0 / (design.drive * plane.digit) if integers else None
+        sizes.append(design.adc.step(list(sums), list(worst), unit))
+    return sizes
 
 
 def _seen(

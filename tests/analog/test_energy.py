@@ -11,6 +11,7 @@ from pimlab.analog import (
     DAC,
     TARGETS,
     Crossbar,
+    Wires,
     adc_energy,
     adc_price,
     array_area,
@@ -191,3 +192,33 @@ def test_area_of_an_array_by_hand():
     area = array_area("generic-22nm", 256, 256, columns_an_adc=8)
     assert area["ADC"].value == pytest.approx(32 * 1200e-12)
     assert area["cells"].value == pytest.approx(65536 * 4 * (22e-9) ** 2, rel=1e-6)
+
+
+@pytest.mark.parametrize("bits", [4, 8, 10])
+def test_pulse_widths_take_time_and_energy_with_every_slot(bits):
+    op = MacOp(name="layer", m=3, k=10, n=5)
+    flat, wide = (
+        Crossbar(dac=DAC(bits=bits, encoding=encoding)) for encoding in ("amplitude", "pulse width")
+    )
+    slots, window = 2 ** (bits - 1) - 1, flat.costs.integration_time
+    more = 3 * window * (slots / 127 - 1)
+    assert wide.latency(op)["array read"] - flat.latency(op)["array read"] == pytest.approx(more)
+    w, full = np.ones((4, 3), np.float32), np.ones((1, 4), np.float32)
+    joules = [machine.program(w).integrals(full)["cell read"] for machine in (flat, wide)]
+    assert joules[1] / joules[0] == pytest.approx(slots / 127)
+    timed = wide.but(dac=wide.dac.but(slot="2 ns"))
+    assert timed.integration_time == pytest.approx(slots * 2e-9)
+    with pytest.raises(ValueError, match="slot=2e-09 s is of encoding='pulse width'"):
+        DAC(bits=8, slot="2 ns")
+
+
+def test_wires_settle_before_they_are_read():
+    op = MacOp(name="layer", m=2, k=10, n=5)
+    wires = Wires(r_in="2 ohm", r_out="1 ohm", rs_in="100 ohm", rs_out="50 ohm")
+    plain = Crossbar(rows=64, cols=32, wires=wires, adc=ADC(bits=7))
+    slow = plain.but(wires=wires.but(c="0.4 fF"))
+    tau = 0.4e-15 * (2 * 32**2 / 2 + 100 * 32 + 1 * 64**2 / 2 + 50 * 64)
+    expected = plain.latency(op)["array read"] + 2 * 8 * np.log(2) * tau
+    assert slow.latency(op)["array read"] == pytest.approx(expected, rel=1e-12)
+    gated = wires.but(topology="B", c="0.4 fF")
+    assert gated.settling(64, 999, 7) == gated.settling(64, 1, 7) > 0

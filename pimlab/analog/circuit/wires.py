@@ -77,6 +77,7 @@ class Wires(NonIdeal):
 
     r_in, r_out : ohm a segment of the input (or supply) and of the output lines
     rs_in, rs_out : ohm of each driver (or supply) and of each sense node
+    c : farad of each segment to ground, which only the settling time counts
     topology : "A" input lines; "B" gated cells on a supply line; "C", "D": the same with
     differential pairs
     sense : "last", at row M-1, or "first", at row 0 (drivers stay at column 0, supplies at row 0)
@@ -88,6 +89,7 @@ class Wires(NonIdeal):
     r_out: float = quantity("ohm", low=0.0)
     rs_in: float = quantity("ohm", low=0.0, default=0.0)
     rs_out: float = quantity("ohm", low=0.0, default=0.0)
+    c: float = quantity("F", low=0.0, default=0.0)
     topology: str = choice("A", "B", "C", "D", default="A")
     sense: str = choice("last", "first", default="last")
 
@@ -115,6 +117,19 @@ class Wires(NonIdeal):
     def signs(self) -> np.ndarray:
         """float64, shape (lines,): volts of each line per volt of input."""
         return np.array([1.0, -1.0] if self.differential else [1.0])
+
+    def settling(self, rows: int, cols: int, bits: int) -> float:
+        """Seconds [s] until a read of rows x cols cells is within half a step of `bits`: (bits + 1)
+        ln 2 times the delays of both lines, r c n^2 / 2 + rs c n (Elmore, J. Appl. Phys. 19, 55,
+        1948, of a distributed line behind its driver or sense). Supply lines (B, D) are as long as
+        the output lines.
+        """
+        along = cols if self.linear else rows
+        taus = (
+            settling_time(r, self.c, n) + rs * self.c * n
+            for r, rs, n in ((self.r_in, self.rs_in, along), (self.r_out, self.rs_out, rows))
+        )
+        return read_time(bits, sum(taus))
 
     def conductance(self, g: np.ndarray, g_negative: np.ndarray | None = None) -> np.ndarray:
         """As `effective_conductance`, for A and C. g : float64, shape (M, N) [S];  returns float64,
