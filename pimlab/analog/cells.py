@@ -19,7 +19,7 @@ from pimlab.analog.circuit.wired import (
     variance,
 )
 from pimlab.analog.circuit.wires import Wires
-from pimlab.analog.devices import CubicCurrent, Device, ReadNoise
+from pimlab.analog.devices import CubicCurrent, Device, ReadNoise, SteepCurrent
 from pimlab.analog.devices.read_noise import Cumulants
 from pimlab.analog.non_ideal import part_fields
 from pimlab.kernels import clipped
@@ -358,7 +358,7 @@ def _through_wires(signed: list[tuple[float, CellArray]], part: slice, how: Read
 
 
 def _nonlinear_wires(
-    curve: CubicCurrent,
+    curve: CubicCurrent | SteepCurrent,
     polarities: Polarities,
     spreads: list[np.ndarray] | None,
     nows: list[np.ndarray],
@@ -380,7 +380,16 @@ def _nonlinear_wires(
         terms.append((by_power.get(2, np.zeros(shape)), by_power.get(3, np.zeros(shape))))
     kept = None if noise is None else noise.astype(np.float32)
     solved = NonlinearWires(
-        how.wires, how.cols, polarities, terms, how.volts, how.drive, how.width, span, kept
+        wires=how.wires,
+        cols=how.cols,
+        polarities=polarities,
+        terms=terms,
+        volts=how.volts,
+        drive=how.drive,
+        width=how.width,
+        span=span,
+        noise=kept,
+        **({} if isinstance(curve, CubicCurrent) else {"law": curve.law, "v0": curve.v0}),
     )
     return TileMoments(np.zeros(shape), [], noise, None, solved=solved)
 

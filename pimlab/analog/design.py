@@ -12,7 +12,7 @@ from pimlab.analog.circuit.wires import Wires
 from pimlab.analog.compensation import COMPENSATIONS, Compensation, Refresh
 from pimlab.analog.converters import ADC, DAC
 from pimlab.analog.costs import MacroCosts, macro
-from pimlab.analog.devices import Device
+from pimlab.analog.devices import Device, SteepCurrent
 from pimlab.analog.digital import DigitalUnits
 from pimlab.analog.mapping import Slices
 from pimlab.machine.protocol import MacOp, Target, VectorOp
@@ -178,6 +178,17 @@ class ArrayDesign(Target):
     def pulse_width(self) -> bool:
         """Whether inputs are pulses of full voltage."""
         return self.dac is not None and self.dac.encoding == "pulse width"
+
+    def bent(self, relative: np.ndarray) -> np.ndarray:
+        """What drives the conductance of cells at an input `relative` to full scale, float32,
+        shape (...): the input itself, or as much more as steep cells conduct.
+        """
+        curve, volts = self.pair_cell.current, self.read_voltage
+        if not isinstance(curve, SteepCurrent):
+            return relative
+        if self.pulse_width:
+            return relative * np.float32(curve.bent(np.array(volts)) / volts)
+        return (curve.bent(np.asarray(relative, float) * volts) / volts).astype(np.float32)
 
     @property
     def drive(self) -> int:

@@ -36,7 +36,8 @@ def code_sizes(
     x = _spread_inputs(design, k) if calibration is None else calibration
     codes = np.empty_like(x)
     encode(design.dac, x, np.ones(len(x), np.float32), codes)
-    driven = [step / np.float32(design.drive) for _, step in design.phases(codes)]
+    full = np.float32(design.drive)
+    driven = [design.bent(step / full) for _, step in design.phases(codes)]
     tile_by_tile = [_seen(design, planes(part), part, driven) for part in tiles(k, design.rows)]
     integers = design.dac is not None and design.slices is not None
     sizes = []

@@ -123,6 +123,8 @@ class Reader:
     """None: drivers without errors."""
     parts: tuple[Part, ...] = ()
     first: int = 0
+    bent: Callable[[np.ndarray], np.ndarray] | None = None
+    """What steep cells make of inputs relative to full scale; None: nothing."""
     _kept: dict[tuple[int, bool], tuple[object, np.ndarray]] = field(
         default_factory=dict, repr=False
     )
@@ -175,6 +177,8 @@ class Reader:
         stacked = np.concatenate([one for _, one in steps]) if len(steps) > 1 else codes
         stacked = np.ascontiguousarray(stacked, np.float32)
         driven = stacked if self.drivers is None else self.drivers.driven(stacked)
+        if self.bent is not None:
+            driven = np.ascontiguousarray(self.bent(driven / self.drive) * self.drive, np.float32)
         at = Block(
             stacked,
             driven,

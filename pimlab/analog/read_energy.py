@@ -59,7 +59,8 @@ class ReadEnergy:
         lasts as long as it is wide.
         """
         magnitude = np.abs(relative)
-        return magnitude if self.design.pulse_width else magnitude ** (order + 1)
+        through = self.design.bent(magnitude)
+        return through if self.design.pulse_width else through * magnitude**order
 
     def _linear(self, steps: list[np.ndarray], seconds: float) -> tuple[float, float]:
         """(cells, wires), W at 1 V, of wires whose input lines carry the current."""

@@ -12,6 +12,7 @@ import numpy as np
 from pimlab.analog.cells import Reading, TileMoments, tile_moments
 from pimlab.analog.converter_errors import converter_errors, driver_errors
 from pimlab.analog.design import ArrayDesign
+from pimlab.analog.devices import SteepCurrent
 from pimlab.analog.mapping import reference_columns, tiles
 from pimlab.analog.process import Part
 from pimlab.analog.read import PlaneTiles, Reader, Tile, each, packed
@@ -46,6 +47,8 @@ class Readers:
             for index in range(len(self.written.layout))
         ]
         self.written.forget()
+        # behind wires each cell has a voltage of its own, which the circuit finds
+        steep = isinstance(design.pair_cell.current, SteepCurrent) and design.wires is None
         return Reader(
             planes=planes,
             scale=self._shared_scale(),
@@ -58,6 +61,7 @@ class Readers:
             else driver_errors(design.dac, key.child("dac"), self.written.k),
             parts=self._parts(seconds),
             first=round(seconds / design.read_interval),
+            bent=design.bent if steep else None,
         )
 
     def _parts(self, seconds: float) -> tuple[Part, ...]:

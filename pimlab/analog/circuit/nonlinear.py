@@ -33,6 +33,8 @@ def nonlinear_currents(
     tolerance: float = 1e-12,
     iterations: int = 50,
     odd: bool = False,
+    law: str = "polynomial",
+    v0: float | None = None,
 ) -> np.ndarray:
     """Sense currents of a crossbar of cells with I = g d + a2 d^2 + a3 d^3, each input vector
     solved by itself.
@@ -46,6 +48,8 @@ def nonlinear_currents(
     largest cell current
     odd : the quadratic term is a2 d |d|, so that a cell conducts alike both ways
     (`devices.CubicCurrent`)
+    law, v0 : "sinh" or "exponential" with v0 > 0 volts (`devices.SteepCurrent`): a2 and a3 are then
+    not used
     Returns float64, shape (N,) or (batch, N), A. Each Newton step of A and C costs one elimination,
     of B and D one sweep.
     Raises ValueError where a cell's current falls with voltage (the circuit may then have several
@@ -56,13 +60,27 @@ def nonlinear_currents(
     laws = [np.broadcast_to(np.asarray(a, np.float64), lines.shape) for a in (a2, a3)]
     if not (math.isfinite(supply) and all(np.isfinite(a).all() for a in laws)):
         raise ValueError(f"a2, a3 and supply={supply!r} must be finite")
+    bend = _bend(law, v0)
     out = np.empty((v.shape[0], lines.shape[2]))
     for t, row in enumerate(v):
         solver, start = _circuit(wires, row, lines.shape, supply)
         gate = 1.0 if wires.linear else row[:, None]
-        law = Law(lines * gate, laws[0] * gate, laws[1] * gate, odd)
-        out[t] = _newton(solver, start, law, tolerance, iterations).sum(axis=(0, 1))
+        cells = (
+            Law(lines * gate, laws[0] * gate, laws[1] * gate, odd)
+            if bend is None
+            else Steep(lines * gate, *bend)
+        )
+        out[t] = _newton(solver, start, cells, tolerance, iterations).sum(axis=(0, 1))
     return out[0] if single else out
+
+
+def _bend(law: str, v0: float | None) -> tuple[bool, float] | None:
+    """(whether the law is a hyperbolic sine, its v0 [V]) of steep cells, or None."""
+    if law not in ("polynomial", "sinh", "exponential"):
+        raise ValueError(f"law={law!r} is not one of polynomial, sinh, exponential")
+    if (law == "polynomial") != (v0 is None) or (v0 is not None and not 0 < v0 < math.inf):
+        raise ValueError(f"law={law!r} with v0={v0!r}; allowed: above 0 V for sinh and exponential")
+    return None if v0 is None else (law == "sinh", v0)
 
 
 def _circuit(
@@ -98,8 +116,29 @@ class Law(NamedTuple):
         return np.abs(drop) if self.odd else drop
 
 
+class Steep(NamedTuple):
+    """Current and slope of every cell g, float64, shape (lines, M, N), S: hyperbolic sine, or
+    exponential.
+    """
+
+    g: np.ndarray
+    sinh: bool
+    v0: float
+
+    def current(self, drop: np.ndarray) -> np.ndarray:
+        """A at `drop` volts [V]."""
+        u = drop / self.v0
+        shape = np.sinh(u) if self.sinh else np.sign(u) * np.expm1(np.abs(u))
+        return np.asarray(self.g * self.v0 * shape)
+
+    def slope(self, drop: np.ndarray) -> np.ndarray:
+        """dI/dV [S] at `drop` volts."""
+        u = drop / self.v0
+        return np.asarray(self.g * (np.cosh(u) if self.sinh else np.exp(np.abs(u))))
+
+
 def _newton(
-    solver: Solver, drop: np.ndarray, law: Law, tolerance: float, iterations: int
+    solver: Solver, drop: np.ndarray, law: Law | Steep, tolerance: float, iterations: int
 ) -> np.ndarray:
     """float64, shape (lines, M, N), A: cell currents that obey Kirchhoff's laws, and the cells' law
     within `tolerance`.

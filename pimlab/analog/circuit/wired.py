@@ -175,6 +175,7 @@ class NonlinearWires:
     terms : for each polarity the coefficients (k, n) beyond the linear one, A/V^2 and A/V^3.
     volts, drive : voltage and code of a full input;  width : codes are pulse widths, so each time
     slot is a pattern of its own.
+    law, v0 : of cells that bend alike, as in `nonlinear_currents`.
     noise : variance of a read per squared code, relative to the range, float32, shape (k, n), as
     with linear cells, or None.
     """
@@ -188,6 +189,8 @@ class NonlinearWires:
     width: bool
     span: float
     noise: np.ndarray | None
+    law: str = "polynomial"
+    v0: float | None = None
 
     def read(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Currents and their variance, float32, shape (batch, n), relative to the range; codes
@@ -244,7 +247,18 @@ class NonlinearWires:
         a3: np.ndarray,
         g_negative: np.ndarray | None = None,
     ) -> np.ndarray:
-        return nonlinear_currents(g, v, self.wires, a2, a3, g_negative, supply=self.volts, odd=True)
+        return nonlinear_currents(
+            g,
+            v,
+            self.wires,
+            a2,
+            a3,
+            g_negative,
+            supply=self.volts,
+            odd=True,
+            law=self.law,
+            v0=self.v0,
+        )
 
 
 Solved = Gated | NonlinearWires

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pimlab import catalogue
 from pimlab.analog.devices.conformance import check
-from pimlab.analog.devices.current import CubicCurrent
+from pimlab.analog.devices.current import CubicCurrent, SteepCurrent
 from pimlab.analog.devices.device import Device
 from pimlab.analog.devices.drift import (
     Arrhenius,
@@ -74,6 +74,7 @@ __all__ = [
     "ProgrammingError",
     "ReadNoise",
     "Relaxation",
+    "SteepCurrent",
     "TelegraphNoise",
     "check",
     "device",

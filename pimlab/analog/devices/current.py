@@ -1,4 +1,6 @@
-"""Which current does a voltage drive through a cell? G V, or a cubic where the I-V curve bends."""
+"""Which current does a voltage drive through a cell? G V; a cubic, or a hyperbolic sine or an
+exponential, where the I-V curve bends.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from pimlab.analog.non_ideal import NonIdeal
+from pimlab.values import choice, quantity
 
 
 class CubicCurrent(NonIdeal):
@@ -39,6 +42,10 @@ class CubicCurrent(NonIdeal):
         """The curve of a cell is the same in every read."""
         return False
 
+    def bent(self, v: np.ndarray) -> np.ndarray:
+        """The voltage that drives the linear term: v itself [V]."""
+        return v
+
     def terms(self, g: np.ndarray) -> list[tuple[int, np.ndarray]]:
         """(power of V, coefficient of every cell) beyond the linear one, float64, shape of g. Unit:
         A at 1 V, for each power.
@@ -61,3 +68,46 @@ class CubicCurrent(NonIdeal):
         return g * v + sum(
             coefficient * np.abs(v) ** (power - 1) * v for power, coefficient in self.terms(g)
         )
+
+
+class SteepCurrent(NonIdeal):
+    """I = G v0 sinh(V / v0), or (law="exponential") G v0 (exp(|V| / v0) - 1) sign(V): tunnelling
+    cells, and cells whose own selector is steep. G is the conductance at small voltages.
+
+    Every cell bends alike, so the curve bends the inputs: exact with ideal wires, whatever the
+    cells hold. Simmons and Verderber, Proc. R. Soc. A 301, 77 (1967), write I = I0 sinh(V / V0).
+    """
+
+    cause: ClassVar[str] = "nonlinear I-V"
+
+    v0: float = quantity("V", above=0)
+    law: str = choice("sinh", "exponential", default="sinh")
+
+    @property
+    def limit(self) -> float:
+        """Largest |V| that is computed [V]: 40 v0, where a cell conducts 1e17 times as much."""
+        return 40 * self.v0
+
+    @property
+    def varies(self) -> bool:
+        """The curve of a cell is the same in every read."""
+        return False
+
+    def bent(self, v: np.ndarray) -> np.ndarray:
+        """I / G [V] at v (V), shape (...) of v."""
+        u = v / self.v0
+        shape = np.sinh(u) if self.law == "sinh" else np.sign(u) * np.expm1(np.abs(u))
+        return np.asarray(self.v0 * shape)
+
+    def terms(self, g: np.ndarray) -> list[tuple[int, np.ndarray]]:
+        """None: `bent` holds the whole curve. Shape of g."""
+        return []
+
+    def current(self, g: np.ndarray, v: np.ndarray) -> np.ndarray:
+        """Amperes through cells g [S] at v (V), broadcast; ValueError beyond `limit`."""
+        if np.abs(v).max(initial=0.0) > self.limit:
+            raise ValueError(
+                f"read voltage {np.abs(v).max()} V is outside -{self.limit}..{self.limit} V, 40 "
+                f"times v0={self.v0} V"
+            )
+        return g * self.bent(np.asarray(v, float))

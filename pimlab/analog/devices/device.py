@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from pimlab import units
-from pimlab.analog.devices.current import CubicCurrent
+from pimlab.analog.devices.current import CubicCurrent, SteepCurrent
 from pimlab.analog.devices.drift import Arrhenius, Drift
 from pimlab.analog.devices.programming import Defects, ProgrammingError
 from pimlab.analog.devices.read_noise import ReadNoise
@@ -39,8 +39,8 @@ class Device(Value):
     levels: int | None = integer(
         2, default=None, doc="states a cell can be put in; None: any conductance"
     )
-    current: CubicCurrent | None = part(
-        CubicCurrent, default=None, doc="nonlinear I-V curve; None: I = g V"
+    current: CubicCurrent | SteepCurrent | None = part(
+        CubicCurrent, SteepCurrent, default=None, doc="nonlinear I-V curve; None: I = g V"
     )
     programming: ProgrammingError | None = part(ProgrammingError, default=None)
     defects: Defects | None = part(Defects, default=None)
