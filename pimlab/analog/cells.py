@@ -389,7 +389,8 @@ def _nonlinear_wires(
         width=how.width,
         span=span,
         noise=kept,
-        **({} if isinstance(curve, CubicCurrent) else {"law": curve.law, "v0": curve.v0}),
+        law="polynomial" if isinstance(curve, CubicCurrent) else curve.law,
+        v0=None if isinstance(curve, CubicCurrent) else curve.v0,
     )
     return TileMoments(np.zeros(shape), [], noise, None, solved=solved)
 
