@@ -213,6 +213,11 @@ class ArrayDesign(Target):
         return 1 if self.slices is None else self.input_top
 
     @property
+    def read_interval(self) -> float:
+        """Seconds [s] from one read of a matrix to the next: back to back, or `interval`."""
+        return self.steps * self.costs.read_time if self.interval is None else self.interval
+
+    @property
     def settling_time(self) -> float:
         """Seconds [s] until the wires of an array are within half a step of its converters (without
         any: 8 bits); 0.0 without wires or capacitance.
