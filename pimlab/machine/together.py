@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pimlab.machine.protocol import MacOp, Target, VectorOp
+from pimlab.machine.work import ARRAY
 from pimlab.machine.wrapped import Wrapped
 from pimlab.values import integer
 
@@ -32,8 +33,14 @@ class Together(Wrapped):
 
     @property
     def static(self) -> Mapping[str, float]:
-        """What all chips draw. Unit of an amount: that of the event, by second."""
-        return {event: rate * self.chips for event, rate in self.machine.static.items()}
+        """What all chips draw; arrays that the machine counts already are not counted twice. Unit
+        of an amount: that of the event, by second.
+        """
+        owners = self.machine.static_owners
+        return {
+            event: rate * self.chips / (self.counted if owners[event] == ARRAY else 1)
+            for event, rate in self.machine.static.items()
+        }
 
 
 def together(machine: Target, chips: int) -> Target:
