@@ -43,6 +43,7 @@ KINDS = {
     "npu": "NPUs and GPUs",
     "pim": "DRAM with processing",
     "dram": "DRAM timing",
+    "currents": "DRAM currents (IDD)",
     "systems": "Systems of PIM devices",
     "analog": "Analog chips",
     "devices": "Memory cells, for inference",

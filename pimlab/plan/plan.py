@@ -37,7 +37,8 @@ class Plan(Value):
     `placed` are the same machines with their data where they live.
     owners : operator -> name of the machine that runs it; operators that are not named run on the
     first machine that serves them.  links : machine -> what lies between it and the first machine,
-    crossed by each operator it runs; no link costs nothing.  shared : names of machines on one DRAM
+    crossed by what its operators read of others and give to others (of a model without a graph: by
+    all that they read and give); no link costs nothing.  shared : names of machines on one DRAM
     (an NPU and the PIM that is its memory): one computes while the other waits.
     chips : machine -> how many of it hold the model together (1 unless given), each with its static
     power; chip_link : what joins them, crossed where an operator's inputs or outputs change chips
@@ -144,7 +145,8 @@ class Plan(Value):
         """
         machine = self.machine(op)
         between = self.links.get(machine.name)
-        crossing = {LINK_BIT: transferred(op, between)} if between else {}
+        bits = transferred(op, between, self.crosses[op.name]) if between else 0
+        crossing = {LINK_BIT: bits} if bits else {}
         moved = self.moved(op)
         chips = {CHIP_LINK_BIT: sum(moved)} if self.chip_link and any(moved) else {}
         return {**machine.events(op), **crossing, **chips}
@@ -155,7 +157,8 @@ class Plan(Value):
         """
         machine = self.machine(op)
         between = self.links.get(machine.name)
-        crossing = {"link": link_seconds(op, between)} if between else {}
+        seconds = link_seconds(op, between, self.crosses[op.name]) if between else 0.0
+        crossing = {"link": seconds} if seconds else {}
         times = [
             self.chip_link.seconds(bits / 8) for bits in self.moved(op) if bits and self.chip_link
         ]
@@ -163,6 +166,32 @@ class Plan(Value):
         call = self.calls.get(op.name)
         before = {} if call is None else {"call": call}
         return {**before, **machine.latency(op), **crossing, **chips}
+
+    @cached_property
+    def crosses(self) -> dict[str, tuple[bool, bool]]:
+        """Operator -> whether its inputs, and whether its outputs, cross the link of its machine.
+
+        Inputs that an operator before it on that machine reads too (the same makers) have come
+        already; outputs that only its own machine reads stay.
+        """
+        graph = getattr(self.model, "graph", None)
+        if graph is None:
+            return dict.fromkeys(self.owners, (True, True))
+        makers: dict[str, set[str]] = {name: set() for name in self.owners}
+        readers: dict[str, set[str]] = {name: set() for name in self.owners}
+        for edge in graph.edges:
+            makers[edge.reader].add(edge.maker)
+            readers[edge.maker].add(edge.reader)
+        found, come = {}, set()
+        for op in self.operators:
+            here = self.owners[op.name]
+            read = (here, frozenset(makers[op.name]))
+            inside = makers[op.name] and all(self.owners[m] == here for m in makers[op.name])
+            there = not makers[op.name] or (not inside and read not in come)
+            come.add(read)
+            back = not readers[op.name] or any(self.owners[r] != here for r in readers[op.name])
+            found[op.name] = (there, back)
+        return found
 
     @cached_property
     def calls(self) -> dict[str, float]:

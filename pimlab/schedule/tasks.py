@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pimlab.machine.protocol import MacOp, VectorOp
+from pimlab.machine.links import sides
+from pimlab.machine.protocol import MacOp
 from pimlab.machine.work import DRAM, Work
 from pimlab.plan import Op, Plan
 from pimlab.values import unknown
@@ -211,13 +212,11 @@ def _linked(plan: Plan, work: list[Work], op: Op) -> list[Work]:
     between = plan.links.get(plan.machine(op).name)
     if between is None:
         return work
-    if isinstance(op, VectorOp):
-        there = back = op.elements
-    else:
-        there, back = op.groups * op.m * op.k, op.groups * op.m * op.n
-    first, last = (between.seconds(count * between.word / 8) for count in (there, back))
-    name = between.name
-    return _around([Work(f"{name}: in", first)], work, [Work(f"{name}: out", last)])
+    crosses, name = plan.crosses[op.name], between.name
+    there, back = sides(op, between, crosses)
+    before = [Work(f"{name}: in", between.seconds(there / 8))] if crosses[0] else []
+    after = [Work(f"{name}: out", between.seconds(back / 8))] if crosses[1] else []
+    return _around(before, work, after)
 
 
 def _around(before: list[Work], work: list[Work], after: list[Work]) -> list[Work]:

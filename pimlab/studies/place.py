@@ -112,8 +112,9 @@ def place(
     "latency" (s), of one inference.
     accuracy_drop : largest loss of the data's metric against the first machine alone (needs
     `data`); None: accuracy is not looked at.
-    links : machine name -> Link between it and the first machine, crossed by each operator that it
-    runs.
+    links : machine name -> Link between it and the first machine, crossed by what operators read
+    and give beyond their machine. The search charges each operator all of it, then none of it: of
+    both placements the one that costs less in truth is taken, and that need not be the best of all.
     shared : names of machines on one DRAM (an NPU and the PIM that is its memory): they block each
     other.  chips : how many of a machine hold the model, as `run` takes it: a number, a mapping by
     machine, "needed" (as many as the placement found needs; while it is searched, each machine
@@ -137,17 +138,8 @@ def place(
     counts = _counts(model, offered, chips)
     several = [together(t, counts[t.name]) for t in offered]
     whole = [t.placed(tuple(op for op in model.mac_ops if t.serves(op))) for t in several]
-    energy, latency, occupancy = search.tables(operators, whole, links)
-    _all_served(operators, energy, targets)
-    found = Search(
-        energy,
-        latency,
-        occupancy,
-        np.array([watts(t) for t in whole]),
-        objective,
-        np.array([t.call for t in whole]),
-        np.array([[t.serves(op) for t in targets] for op in operators]),
-    )
+    found = _search(operators, whole, targets, links, objective)
+    _all_served(operators, found.energy, targets)
 
     plans: dict[tuple[int, ...], tuple[Plan, xr.Dataset]] = {}
 
@@ -179,11 +171,29 @@ def place(
     values = {name: value(one) for name, one in alone.items()}
     best, accuracy = _fitting(found, targets, counts), None
     if accuracy_drop is None:
-        best = min([best, *alone.values()], key=value)
+        joined = _search(operators, whole, targets, {}, objective) if links else found
+        best = min([best, _fitting(joined, targets, counts), *alone.values()], key=value)
     else:
         best, accuracy = _accurate(plan, data, operators, found, accuracy_drop, seed)
     held = {t.name: t for t in whole}
     return _answer(priced(best), best, found, targets, shared, values, accuracy, held, links)
+
+
+def _search(
+    operators: Sequence[Op],
+    whole: Sequence[Target],
+    targets: Sequence[Target],
+    links: Mapping[str, Link],
+    objective: str,
+) -> Search:
+    """The costs of every operator on every machine, its inputs and outputs charged to `links`."""
+    return Search(
+        *search.tables(operators, whole, links),
+        np.array([watts(t) for t in whole]),
+        objective,
+        np.array([t.call for t in whole]),
+        np.array([[t.serves(op) for t in targets] for op in operators]),
+    )
 
 
 def _checked_links(links: Mapping[str, Link], names: Sequence[str]) -> None:

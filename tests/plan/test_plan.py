@@ -79,6 +79,36 @@ def test_a_batch_shares_the_weights_and_costs_no_more_an_inference(machine):
         assert float(eight.energy.sel(layer=layer).sum()) == pytest.approx(watts * seconds / 8)
 
 
+def test_links_are_crossed_by_edges_between_machines_alone():
+    """Neighbours on one machine hand over nothing, and q, k and v pay for one input once."""
+    model = pim.load_model("llama2-7b").at(context=128)
+    banks, between = pim.target("gddr6-aim").but(attention="banks"), pim.link("cxl")
+    mine = [op.name for op in model.mac_ops if op.name.startswith("layer0.")]
+    plan = Plan(
+        model=model,
+        machines=[pim.target("warboy"), banks],
+        owners=dict.fromkeys(mine, "gddr6-aim"),
+        links={"gddr6-aim": between},
+    )
+    assert plan.crosses["layer0.q"] == (True, True)
+    assert plan.crosses["layer0.k"] == (False, True)  # its rotation runs on the NPU
+    assert plan.crosses["layer0.v"] == (False, False)  # the banks multiply with it
+    ops = {op.name: op for op in plan.operators}
+    word = between.word
+    assert plan.counts(ops["layer0.q"])["link bit"] == 2 * 4096 * word
+    assert plan.counts(ops["layer0.k"])["link bit"] == 4096 * word
+    assert plan.phases(ops["layer0.k"])["link"] == pytest.approx(between.seconds(4096 * word / 8))
+    whole = MODEL.but() if hasattr(MODEL, "but") else MODEL
+    names = [op.name for op in (*whole.mac_ops, *whole.vector_ops)]
+    near = NPU.but(name="near", host=None)
+    beyond = Plan(model=whole, machines=[NPU, near], owners=dict.fromkeys(names, "near"),
+                  links={"near": between})  # fmt: skip
+    crossing = [name for name in names if any(beyond.crosses[name])]
+    graph = whole.graph
+    inner = {edge.reader for edge in graph.edges} & {edge.maker for edge in graph.edges}
+    assert not inner & set(crossing), "the whole model beyond a link: only its ends cross"
+
+
 def test_links_are_crossed_by_the_operators_beyond_them():
     near = NPU.but(name="near", host=None)
     between = pim.link("cxl")
