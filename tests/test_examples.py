@@ -12,7 +12,7 @@ import xarray as xr
 import pimlab as pim
 
 ROOMS = {
-    "npu": ("gemm_cycles", "requantize", "matmul"),
+    "npu": ("gemm_cycles", "requantize", "matmul", "tensor_dma"),
     "formats": ("cast", "quantize"),
     "dram_pim": (
         "gemv",

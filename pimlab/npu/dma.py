@@ -25,6 +25,10 @@ SLICE_SPAN = 4 * 2**20
 """Addresses of a slice's memory [B] ("DMA Engine", "Detailed Examples")."""
 
 
+BANK = 8
+"""Bytes of a word of a slice's bank, which is written whole."""
+
+
 class Command(Value):
     """One command of a DMA engine: what is read, and where it is written."""
 
@@ -81,6 +85,7 @@ class TensorDma(Value):
     slices: int = integer(1, doc="of a network")
     queue: int = integer(1, doc="requests that wait at a slice")
     partial: float = number(low=1, doc="times the transfer that a partial write to DRAM takes")
+    rewrite: float = number(low=1, doc="times a write to slices takes that splits words of a bank")
     host: float = number(above=0, doc="bytes a cycle from and to the host")
 
     def requests(self, memory: str, side: Sequencer) -> np.ndarray:
@@ -96,8 +101,11 @@ class TensorDma(Value):
         """Cycles of an engine for the requests of a command, without start and without waiting for
         DRAM (unit: cycles).
         """
-        both = [self._issue(memory, side) for memory, side in command.sides]
-        return float(sum(both) if command.source == command.target else max(both))
+        read = self._issue(command.source, command.read)
+        write = self._issue(command.target, command.write)
+        if command.target == "dm" and (command.write.addresses() % BANK).any():
+            write = round(write * self.rewrite)
+        return float(read + write if command.source == command.target else max(read, write))
 
     def _issue(self, memory: str, side: Sequencer) -> int:
         """A request a cycle; a network of slices takes `request` / `network` cycles for each, and
@@ -178,16 +186,26 @@ def _in_turn(lists: Sequence[np.ndarray]) -> np.ndarray:
 
 @typed
 def tensor_dma(name: str = "rngd") -> TensorDma:
-    """The DMA engines of `catalogue/npu/<name>.toml`; ValueError for a chip that says nothing of
-    them.
+    """The DMA engines of `catalogue/npu/<name>.toml`, whose `transfer` counts cycles (unit:
+    cycles of 1 GHz); ValueError for a chip that says nothing of them.
+
+    >>> read = pim.npu.Sequencer(loops=[(1000, 256), (256, 1)], packet=256)
+    >>> write = pim.npu.Sequencer(loops=[(500, 256), (2, 2**27), (256, 1)], packet=256)
+    >>> one = pim.npu.Command(source="hbm", target="dm", read=read, write=write)
+    >>> pim.npu.tensor_dma("rngd").transfer([[one]]).total
+    1500.0
     """
     entry = catalogue.entry("npu", name)
     if "dma.startup" not in entry:
         known = [n for n in catalogue.names("npu") if "dma.startup" in catalogue.entry("npu", n)]
         raise ValueError(unknown("DMA engines of", name, known))
     whole = {name: _whole(entry, f"dma.{name}") for name in _DMA}
-    partial, host = entry["hbm.partial_write"].value, entry["dma.host"].value / 8
-    return TensorDma(hbm=_hbm(entry), partial=partial, host=host, **whole)  # type: ignore[arg-type]
+    shares = {
+        "partial": entry["hbm.partial_write"].value,
+        "rewrite": entry["dma.rewrite"].value,
+        "host": entry["dma.host"].value / 8,
+    }
+    return TensorDma(hbm=_hbm(entry), **shares, **whole)  # type: ignore[arg-type]
 
 
 _DMA = ("engines", "startup", "request", "packet", "network", "slices", "queue")

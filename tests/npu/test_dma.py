@@ -78,6 +78,12 @@ def test_a_read_across_a_boundary_counts_twice_and_a_partial_write_50_times():
     assert DMA.transfer([[back]]).channels == pytest.approx(50 * DMA.transfer([[whole]]).channels)
 
 
+def test_writes_that_split_words_of_a_bank_take_three_times_as_long():
+    whole = command("dm", "dm", ((64, 512),), ((32, 512), (2, NETWORK)), to=2**20)
+    split = command("dm", "dm", ((64, 512),), ((32, 512), (2, NETWORK)), to=2**20 + 4)
+    assert (DMA.engine(whole), DMA.engine(split)) == (128 + 64, 128 + 3 * 64)
+
+
 def test_30_bytes_a_cycle_from_the_host():
     assert DMA.host_cycles(3001) == 101
 
