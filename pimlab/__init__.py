@@ -20,6 +20,8 @@ _EXPORTS = {
     "cite": "pimlab.studies",
     "target_of": "pimlab.studies",
     "compare": "pimlab.studies",
+    "compare_results": "pimlab.studies.difference",
+    "decisive": "pimlab.studies.decisive",
     "operating_points": "pimlab.studies.operating",
     "place": "pimlab.studies.place",
     "service_life": "pimlab.studies.service_life",

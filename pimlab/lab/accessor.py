@@ -70,6 +70,9 @@ def _figures() -> tuple[tuple[Callable[[xr.Dataset], bool], Callable[[xr.Dataset
     return (
         (has("start", "finish", "utilisation"), plot.timeline),
         (has("rate", "state", "energy"), _against_rate),
+        (has("energy_change"), plot.differences),
+        (has("moved", "reorders"), plot.prices),
+        (lambda ds: any(str(n).endswith("_shapley") for n in ds.data_vars), plot.causes),
         (has("step"), lambda ds: plot.waterfall(ds, result.metrics(ds)[0])),
         (has("design", "energy"), plot.designs),
         (has("component", "energy"), plot.breakdown),

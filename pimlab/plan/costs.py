@@ -62,17 +62,41 @@ def _dynamic(
     values.
     """
     prices = {name: plan.prices(name) for name in plan.placed}
+    return {
+        name: price({**shares, **integrals.get(name, {})}, prices[plan.owners[name]])
+        for name, shares in _shares(plan, counts).items()
+    }
+
+
+def _shares(plan: Plan, counts: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, float]]:
+    """Operator -> events of one inference, as they are priced: more where its machine slows."""
     own = {name: set(machine.prices) for name, machine in plan.placed.items()}
-    energies = {}
+    found = {}
     for op in plan.operators:
-        owner = plan.owners[op.name]
-        drawn = plan.machine(op).throttled(op)
-        shares = {
+        owner, drawn = plan.owners[op.name], plan.machine(op).throttled(op)
+        found[op.name] = {
             event: count / plan.batch * (drawn if event in own[owner] else 1.0)
             for event, count in counts[op.name].items()
         }
-        energies[op.name] = price({**shares, **integrals.get(op.name, {})}, prices[owner])
-    return energies
+    return found
+
+
+def amounts(plan: Plan) -> dict[tuple[str, str], float]:
+    """(machine, event) -> how much of it one inference takes, so that the sum over all of amount
+    times price is the energy that `costs` gives without values. Unit: events, or s of static power.
+    """
+    counts = {op.name: plan.counts(op) for op in plan.operators}
+    seconds = sum(sum(plan.phases(op).values()) for op in plan.operators) / plan.batch
+    total: dict[tuple[str, str], float] = {}
+    for name, shares in _shares(plan, counts).items():
+        for event, amount in shares.items():
+            key = plan.owners[name], event
+            total[key] = total.get(key, 0.0) + amount
+    for machine in plan.placed.values():
+        for event, rate in machine.static.items():
+            key = machine.name, event
+            total[key] = total.get(key, 0.0) + rate * seconds
+    return total
 
 
 def static(machine: Target, seconds: float) -> Energy:

@@ -10,6 +10,7 @@ from pimlab.plot.designs import designs
 from pimlab.plot.farm import farm, stage_shares, tornado
 from pimlab.plot.front import front
 from pimlab.plot.rates import energy_against_rate
+from pimlab.plot.reasons import causes, differences, prices
 from pimlab.plot.roadmap import energy_breakdown, waterfall
 from pimlab.plot.serving import (
     cost_against_slo,
@@ -25,9 +26,11 @@ from pimlab.plot.timeline import timeline
 __all__ = [
     "STAGE_COLOURS",
     "breakdown",
+    "causes",
     "cells",
     "cost_against_slo",
     "designs",
+    "differences",
     "energy_against_rate",
     "energy_breakdown",
     "farm",
@@ -35,6 +38,7 @@ __all__ = [
     "goodput_against_rate",
     "latencies",
     "operating_points",
+    "prices",
     "save",
     "service_over_time",
     "spec_map",

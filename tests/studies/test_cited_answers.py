@@ -75,6 +75,10 @@ ANSWERS = {
     "run": lambda: pim.run(*mlp_on("hbm-pim")),
     "explain": lambda: pim.explain(*mlp_on("warboy")),
     "compare": lambda: pim.compare(["digits-mlp"], ["warboy"], limit=5),
+    "compare_results": lambda: pim.compare_results(
+        *(pim.run(pim.load_model("digits-mlp"), pim.target(name)) for name in ("warboy", "rngd"))
+    ),
+    "decisive": lambda: pim.decisive("digits-mlp", ["warboy", "hbm-pim"]),
     "sweep": small_sweep,
     "npu.roofline": lambda: pim.npu.roofline(
         pim.target("warboy"), [MacOp(name="a", m=8, k=8, n=8)]

@@ -1,10 +1,14 @@
 """Is a waterfall made of paired runs, and does each cause stand alone and taken away?"""
 
+import importlib
+
 import numpy as np
 import pytest
 import xarray as xr
 
 import pimlab as pim
+
+module = importlib.import_module("pimlab.studies.explain")  # the package names its function
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +95,35 @@ def test_several_times_and_no_data_are_refused(digits):
         TypeError, match=r"data=None is no data; write for example pimlab\.load_data"
     ):
         pim.explain(digits[0], pim.target("warboy"), None)
+
+
+@pytest.fixture(scope="module")
+def shared(digits):
+    return pim.explain(
+        digits[0], pim.target("pcm-hermes"), digits[1], at="1 year", seed=2, shapley=True
+    )
+
+
+def test_shapley_shares_add_up_to_the_whole_change(shared):
+    whole = float(shared.accuracy[-1] - shared.accuracy[0])
+    assert float(shared.accuracy_shapley.sum()) == pytest.approx(whole, abs=1e-12)
+
+
+def test_first_and_last_are_alone_and_without(shared, explained):
+    ideal, full = float(explained.accuracy[0]), float(explained.accuracy[-1])
+    assert shared.accuracy_first.values == pytest.approx(explained.accuracy_alone.values - ideal)
+    assert shared.accuracy_last.values == pytest.approx(full - explained.accuracy_without.values)
+
+
+def test_shapley_is_the_mean_over_all_orders_by_hand():
+    known = {(): 1.0, ("a",): 0.9, ("b",): 0.8, ("a", "b"): 0.4}
+    scored = {causes: xr.Dataset({"accuracy": value}) for causes, value in known.items()}
+    found = module._changes(scored, ("a", "b"), "accuracy")
+    assert found.accuracy_shapley.values == pytest.approx([-0.25, -0.35])
+    assert found.accuracy_first.values == pytest.approx([-0.1, -0.2])
+    assert found.accuracy_last.values == pytest.approx([-0.4, -0.5])
+
+
+def test_too_many_causes_are_refused_with_their_number():
+    with pytest.raises(ValueError, match="9 causes takes 512 runs; allowed: up to 8"):
+        module._subsets(tuple("abcdefghi"))
