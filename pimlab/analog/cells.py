@@ -13,6 +13,7 @@ import numpy as np
 from pimlab.analog.circuit.wired import (
     Gated,
     NonlinearWires,
+    Place,
     Polarities,
     Solved,
     effective,
@@ -219,7 +220,7 @@ class TileMoments:
 @dataclass(frozen=True)
 class Reading:
     """How cells are read: `seconds` after programming, full input `volts`, through `wires` (or
-    ideal ones) of arrays `cols` wide.
+    ideal ones) of arrays that `place` describes.
 
     positive : the inputs have one sign, which matters to what wires take from the noise.
     drive, width : code of a full input, and whether codes are pulse widths.
@@ -230,7 +231,7 @@ class Reading:
     seconds: float
     volts: float
     wires: Wires | None
-    cols: int
+    place: Place
     positive: bool
     drive: int
     width: bool
@@ -347,13 +348,16 @@ def _through_wires(signed: list[tuple[float, CellArray]], part: slice, how: Read
             [],
             _ideal_wires_variance(spreads, span),
             None,
-            solved=Gated(how.wires, how.cols, polarities, spreads, span),
+            solved=Gated(how.wires, how.place, polarities, spreads, span),
         )
-    matrix = effective(how.wires, how.cols, polarities) / span
+    matrix = effective(how.wires, how.place, polarities) / span
     if spreads is None:
         return TileMoments(matrix, [], None, None)
     return TileMoments(
-        matrix, [], variance(how.wires, how.cols, polarities, spreads, how.positive) / span**2, None
+        matrix,
+        [],
+        variance(how.wires, how.place, polarities, spreads, how.positive) / span**2,
+        None,
     )
 
 
@@ -371,7 +375,7 @@ def _nonlinear_wires(
     shape, span = polarities[0][1].shape, len(nows[0]) * how.unit
     noise: np.ndarray | None
     if spreads is not None and how.wires.linear:
-        noise = variance(how.wires, how.cols, polarities, spreads, how.positive) / span**2
+        noise = variance(how.wires, how.place, polarities, spreads, how.positive) / span**2
     else:
         noise = _ideal_wires_variance(spreads, span)
     terms = []
@@ -381,7 +385,7 @@ def _nonlinear_wires(
     kept = None if noise is None else noise.astype(np.float32)
     solved = NonlinearWires(
         wires=how.wires,
-        cols=how.cols,
+        place=how.place,
         polarities=polarities,
         terms=terms,
         volts=how.volts,

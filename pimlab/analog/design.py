@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from pimlab.analog.circuit.wired import Place
 from pimlab.analog.circuit.wires import Wires
 from pimlab.analog.compensation import COMPENSATIONS, Compensation, Refresh
 from pimlab.analog.converters import ADC, DAC
@@ -39,6 +40,12 @@ class ArrayDesign(Target):
     cell: Device | None = part(Device, default=None)
     dac: DAC | None = part(DAC, default=None)
     wires: Wires | None = part(Wires, default=None)
+    corner: str = choice(
+        "near",
+        "far",
+        default="near",
+        doc="where a matrix smaller than its array stands: beside drivers and senses, or away",
+    )
     adc: ADC | None = part(ADC, default=None)
     coding: str = choice(
         "differential", "offset", "offset column", "complement", default="differential"
@@ -163,6 +170,11 @@ class ArrayDesign(Target):
         one (unit: columns).
         """
         return self.cols + (self.coding == "offset column")
+
+    @property
+    def place(self) -> Place:
+        """Where in its array a matrix stands."""
+        return Place(self.rows, self.array_columns, self.corner == "far")
 
     @property
     def gated(self) -> bool:

@@ -76,7 +76,7 @@ class ReadEnergy:
         k = self.written.k
         cells, lines = np.zeros((k, k)), np.zeros((k, k))
         for part, polarities in self._circuits(seconds):
-            in_cells, in_lines = power(self.design.wires, self.design.array_columns, polarities)
+            in_cells, in_lines = power(self.design.wires, self.design.place, polarities)
             cells[part, part] += in_cells
             lines[part, part] += in_lines
         return cells, lines
@@ -107,7 +107,7 @@ class ReadEnergy:
         for part, polarities in self._circuits(seconds):
             for step in steps:
                 in_cells, in_lines = gated_power(
-                    self.design.wires, self.design.array_columns, polarities, step[:, part]
+                    self.design.wires, self.design.place, polarities, step[:, part]
                 )
                 cells, lines = cells + in_cells, lines + in_lines
         return cells, lines

@@ -89,7 +89,7 @@ class Readers:
             seconds=age,
             volts=design.read_voltage,
             wires=design.wires,
-            cols=design.array_columns,
+            place=design.place,
             positive=self.positive,
             drive=design.drive,
             width=design.pulse_width,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,19 +25,43 @@ Polarities = list[tuple[float, np.ndarray]]
 """(sign, conductances (k, n), S) of each polarity of a tile."""
 
 
-def arrays(columns: int, cols: int) -> Iterator[slice]:
-    """Columns of each array that a tile `columns` wide takes. Unit: columns."""
-    for first in range(0, columns, cols):
-        yield slice(first, min(first + cols, columns))
+class Place(NamedTuple):
+    """Arrays of rows x cols cells, and whether a matrix that is smaller stands at their far corner:
+    unused lines then lie between it and the drivers and senses, their cells open.
+    """
+
+    rows: int
+    cols: int
+    far: bool = False
+
+    def arrays(self, wires: Wires, k: int, n: int) -> Iterator[tuple[slice, Wires]]:
+        """Columns of each array that a tile of k x n cells takes, and its wires as seen from there.
+        Unit: columns.
+        """
+        for first in range(0, n, self.cols):
+            part = slice(first, min(first + self.cols, n))
+            yield part, self._wires(wires, self.rows - k, self.cols - part.stop + part.start)
+
+    def _wires(self, wires: Wires, rows: int, cols: int) -> Wires:
+        """`wires` behind so many unused rows and columns: further segments before each line."""
+        if not self.far:
+            return wires
+        # a supply line (B, D) runs along its column, from the end at which it is sensed or not
+        before = cols if wires.linear else rows * (wires.sense == "first")
+        return wires.but(
+            rs_in=wires.rs_in + wires.r_in * before, rs_out=wires.rs_out + wires.r_out * rows
+        )
 
 
-def effective(wires: Wires, cols: int, polarities: Polarities) -> np.ndarray:
+def effective(wires: Wires, place: Place, polarities: Polarities) -> np.ndarray:
     """What the tile's wires make of its signed conductances, S, float64, shape (k, n)."""
-    return _joined(cols, polarities, lambda one: _circuit(wires, one, wires.conductance))
+    return _joined(
+        wires, place, polarities, lambda seen, one: _circuit(seen, one, seen.conductance)
+    )
 
 
 def variance(
-    wires: Wires, cols: int, polarities: Polarities, sigmas: list[np.ndarray], positive: bool
+    wires: Wires, place: Place, polarities: Polarities, sigmas: list[np.ndarray], positive: bool
 ) -> np.ndarray:
     """Variance of a read per squared input, S^2, float64, shape (k, n), of independent cells of
     standard deviation `sigmas`, S.
@@ -47,29 +72,29 @@ def variance(
     k, n = polarities[0][1].shape
     typical = np.full(k, 0.5) if positive else None
     out = np.empty((k, n))
-    for part in arrays(n, cols):
+    for part, seen in place.arrays(wires, k, n):
         g, sigma = [a[:, part] for _, a in polarities], [a[:, part] for a in sigmas]
         if wires.differential:
             out[:, part] = variance_matrix(
-                g[0], sigma[0], wires, typical, *_second(wires, g), *_second(wires, sigma)
+                g[0], sigma[0], seen, typical, *_second(wires, g), *_second(wires, sigma)
             )
         else:
             out[:, part] = sum(
-                variance_matrix(a, s, wires, typical) for a, s in zip(g, sigma, strict=True)
+                variance_matrix(a, s, seen, typical) for a, s in zip(g, sigma, strict=True)
             )
     return out
 
 
-def power(wires: Wires, cols: int, polarities: Polarities) -> tuple[np.ndarray, np.ndarray]:
+def power(wires: Wires, place: Place, polarities: Polarities) -> tuple[np.ndarray, np.ndarray]:
     """(cells, wires and drivers), S, float64, shape (k, k): inputs v give v @ matrix @ v watts."""
     k, n = polarities[0][1].shape
     cells, lines = np.zeros((k, k)), np.zeros((k, k))
-    for part in arrays(n, cols):
+    for part, seen in place.arrays(wires, k, n):
         g = [a[:, part] for _, a in polarities]
         circuits = (
-            [power_matrices(g[0], wires, *_second(wires, g))]
+            [power_matrices(g[0], seen, *_second(wires, g))]
             if wires.differential
-            else [power_matrices(a, wires) for a in g]
+            else [power_matrices(a, seen) for a in g]
         )
         for watts in circuits:
             cells += watts["cells"]
@@ -78,7 +103,7 @@ def power(wires: Wires, cols: int, polarities: Polarities) -> tuple[np.ndarray, 
 
 
 def gated_power(
-    wires: Wires, cols: int, polarities: Polarities, bits: np.ndarray
+    wires: Wires, place: Place, polarities: Polarities, bits: np.ndarray
 ) -> tuple[float, float]:
     """(cells, wires and supplies), W at 1 V of supply, summed over reads `bits` (batch, k) of -1,
     0, 1, which switch the cells (B, D). Unit: W, of bits with shape (batch, k).
@@ -86,7 +111,7 @@ def gated_power(
     cells = lines = 0.0
     for sign in (1.0, -1.0):
         patterns, counts = np.unique(bits == sign, axis=0, return_counts=True)
-        for part in arrays(polarities[0][1].shape[1], cols):
+        for part, seen in place.arrays(wires, *polarities[0][1].shape):
             g = [a[:, part] for _, a in polarities]
             circuits = [(g[0], *_second(wires, g))] if wires.differential else [(a,) for a in g]
             for first in range(0, len(patterns), _PATTERNS):
@@ -95,7 +120,7 @@ def gated_power(
                     counts[first : first + _PATTERNS],
                 )
                 for one in circuits:
-                    watts = dissipation(one[0], on, wires, *one[1:])
+                    watts = dissipation(one[0], on, seen, *one[1:])
                     cells += float(times @ watts["cells"])
                     lines += float(times @ (watts["sources"] - watts["cells"]))
     return cells, lines
@@ -108,7 +133,7 @@ class Gated:
     """
 
     wires: Wires
-    cols: int
+    place: Place
     polarities: Polarities
     sigmas: list[np.ndarray] | None
     span: float
@@ -140,29 +165,32 @@ class Gated:
         return np.broadcast_to(total / self.span, shape).astype(np.float32), noise
 
     def _currents(self, on: np.ndarray) -> np.ndarray:
-        def solve(g: np.ndarray, g_negative: np.ndarray | None = None) -> np.ndarray:
-            return self.wires.currents(g, on, g_negative)
+        def solve(seen: Wires, one: Polarities) -> np.ndarray:
+            def currents(g: np.ndarray, g_negative: np.ndarray | None = None) -> np.ndarray:
+                return seen.currents(g, on, g_negative)
 
-        return _joined(self.cols, self.polarities, lambda one: _circuit(self.wires, one, solve))
+            return _circuit(seen, one, currents)
+
+        return _joined(self.wires, self.place, self.polarities, solve)
 
     def _variance(self, on: np.ndarray) -> np.ndarray:
         assert self.sigmas is not None
-        n = self.polarities[0][1].shape[1]
-        out = np.empty((len(on), n))
-        for part in arrays(n, self.cols):
+        shape = self.polarities[0][1].shape
+        out = np.empty((len(on), shape[1]))
+        for part, seen in self.place.arrays(self.wires, *shape):
             g, sigma = [a[:, part] for _, a in self.polarities], [a[:, part] for a in self.sigmas]
             if self.wires.differential:
                 out[:, part] = read_variance(
                     g[0],
                     sigma[0],
                     on,
-                    self.wires,
+                    seen,
                     *_second(self.wires, g),
                     *_second(self.wires, sigma),
                 )
             else:
                 out[:, part] = sum(
-                    read_variance(a, s, on, self.wires) for a, s in zip(g, sigma, strict=True)
+                    read_variance(a, s, on, seen) for a, s in zip(g, sigma, strict=True)
                 )
         return out
 
@@ -181,7 +209,7 @@ class NonlinearWires:
     """
 
     wires: Wires
-    cols: int
+    place: Place
     polarities: Polarities
     terms: list[tuple[np.ndarray, np.ndarray]]
     volts: float
@@ -224,23 +252,29 @@ class NonlinearWires:
 
     def _solved(self, v: np.ndarray) -> np.ndarray:
         return np.concatenate(
-            [self._array(part, v) for part in arrays(self.polarities[0][1].shape[1], self.cols)]
+            [
+                self._array(part, seen, v)
+                for part, seen in self.place.arrays(self.wires, *self.polarities[0][1].shape)
+            ]
         )
 
-    def _array(self, part: slice, v: np.ndarray) -> np.ndarray:
+    def _array(self, part: slice, seen: Wires, v: np.ndarray) -> np.ndarray:
         cells = [g[:, part] for _, g in self.polarities]
         laws = [[term[:, part] for term in terms] for terms in self.terms]
         if self.wires.differential:
             both = np.array(laws)
-            return self._newton(cells[0], v, both[:, 0], both[:, 1], *_second(self.wires, cells))
+            return self._newton(
+                seen, cells[0], v, both[:, 0], both[:, 1], *_second(self.wires, cells)
+            )
         solved = (
-            sign * self._newton(g, v, *law)
+            sign * self._newton(seen, g, v, *law)
             for (sign, _), g, law in zip(self.polarities, cells, laws, strict=True)
         )
         return sum(solved, np.zeros(1))
 
     def _newton(
         self,
+        seen: Wires,
         g: np.ndarray,
         v: np.ndarray,
         a2: np.ndarray,
@@ -250,7 +284,7 @@ class NonlinearWires:
         return nonlinear_currents(
             g,
             v,
-            self.wires,
+            seen,
             a2,
             a3,
             g_negative,
@@ -266,12 +300,17 @@ Solved = Gated | NonlinearWires
 
 
 def _joined(
-    cols: int, polarities: Polarities, solve: Callable[[Polarities], np.ndarray]
+    wires: Wires,
+    place: Place,
+    polarities: Polarities,
+    solve: Callable[[Wires, Polarities], np.ndarray],
 ) -> np.ndarray:
     """`solve` of every array of the tile, side by side."""
-    n = polarities[0][1].shape[1]
     return np.hstack(
-        [solve([(sign, g[:, part]) for sign, g in polarities]) for part in arrays(n, cols)]
+        [
+            solve(seen, [(sign, g[:, part]) for sign, g in polarities])
+            for part, seen in place.arrays(wires, *polarities[0][1].shape)
+        ]
     )
 
 

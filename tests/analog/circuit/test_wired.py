@@ -294,3 +294,40 @@ def test_bent_cells_behind_ideal_wires_are_bent_cells(operands):
     )
     expected = Crossbar(rows=12, cell=noisy).program(w).matmul(np.repeat(x[:1], 4000, axis=0), 3)
     assert seen.std(axis=0) == pytest.approx(expected.std(axis=0), rel=0.05)
+
+
+@pytest.mark.parametrize("sense", ["last", "first"])
+@pytest.mark.parametrize("topology", "ABCD")
+def test_a_matrix_at_the_far_corner_is_part_of_the_whole_array(topology, sense):
+    """As a whole array whose unused cells are open, solved without this placing."""
+    rng = np.random.default_rng(7)
+    w, x = rng.uniform(-1, 1, (5, 4)), (rng.random((6, 5)) < 0.6).astype(np.float32)
+    wires = Wires(r_in=30.0, r_out=20.0, rs_in=200.0, rs_out=90.0, topology=topology, sense=sense)
+    machine = Crossbar(
+        rows=8, cols=3, cell=CELL, wires=wires, dac=DAC(bits=2, encoding="bit serial")
+    )
+    machine = machine.but(cell=CELL.but(g_min=0.0, read_noise=None, programming=None))
+    programmed = machine.but(corner="far").program(w.astype(np.float32), 0)
+    (_, plus), (_, minus) = programmed.polarities[0]
+    expected = []
+    for first in (0, 3):
+        width = min(3, 4 - first)
+        pair = []
+        for bank in (plus, minus):
+            g = np.zeros((8, 3))
+            rows = slice(0, 5) if sense == "last" else slice(3, 8)
+            columns = slice(3 - width, 3) if topology in "AC" else slice(0, width)
+            g[rows, columns] = bank.programmed[0, :, first : first + width]
+            pair.append(g)
+        v = np.zeros((6, 8))
+        v[:, rows] = x
+        if topology in "CD":
+            current = wires.currents(pair[0], v, pair[1])
+        else:
+            current = wires.currents(pair[0], v) - wires.currents(pair[1], v)
+        expected.append(current[:, columns])
+    span = machine.cell.g_max / programmed.written.scale
+    np.testing.assert_allclose(
+        programmed.matmul(x), np.hstack(expected) / span, rtol=2e-5, atol=1e-7
+    )
+    assert not np.allclose(programmed.matmul(x), machine.program(w.astype(np.float32)).matmul(x))
