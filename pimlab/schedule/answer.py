@@ -123,7 +123,7 @@ def _dynamic(plan: Plan, found: xr.Dataset, priced: xr.Dataset) -> xr.Dataset:
     total = float(found.energy.sum())
     whole = (share * dynamic[""] + watts * float(found.charged)) / total if total else 0.0
     scalars = {"dynamic_energy" + end: joules for end, joules in dynamic.items()}
-    scalars |= {"dynamic_assumed_share": share, "assumed_share": whole}
+    scalars |= {"dynamic_assumed_share": share, "assumed_share": min(1.0, whole)}
     return xr.Dataset({name: variable(name, (), value) for name, value in scalars.items()})
 
 

@@ -186,7 +186,8 @@ def _assumed(busy: xr.Dataset, found: xr.Dataset, waits: _Waits) -> np.ndarray:
     idle = np.nan_to_num(shares[:, STATES.index(IDLE)])
     static = awake * idle + found.waiting_energy.values * _chosen(shares, waits)
     dynamic = found.dynamic_energy.values * float(busy.dynamic_assumed_share)
-    return (dynamic + static.sum(axis=1)) / found.energy.values
+    shared: np.ndarray = (dynamic + static.sum(axis=1)) / found.energy.values
+    return np.minimum(shared, 1.0)  # sums of floats may pass it where all is assumed
 
 
 def _dynamic(busy: xr.Dataset, end: str) -> float:

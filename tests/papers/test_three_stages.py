@@ -46,7 +46,10 @@ def test_intervals_hold_the_nominal_value(ds):
     assert ((low < middle) & (middle < high)).all()
     assert ((ds.assumed_share >= 0) & (ds.assumed_share <= 1)).all()
     waiting = ds.assumed_share.sel(traffic="1 % load")
-    assert (waiting > ds.assumed_share.sel(traffic="saturation")).all(), "waking is assumed"
+    busy = ds.assumed_share.sel(traffic="saturation")
+    more = waiting > busy
+    assert (more | np.isclose(busy, 1)).all(), "waking is assumed"
+    assert more.sel(target=["warboy", "hbm-pim"]).all()
 
 
 def test_the_analog_chip_gains_most_by_being_busy(ds):
