@@ -101,6 +101,14 @@ def test_normal_is_standard():
     assert abs(np.corrcoef(flat[0::2], flat[1::2])[0, 1]) < 5 * error
 
 
+def test_a_row_of_normals_is_that_row_of_the_array():
+    whole = reference.normal(3, 4, 5, 1, (4, 10))
+    row = np.empty(10, np.float32)
+    philox.normal_row(3, 4, np.uint64(7), 1, row)
+    np.testing.assert_array_equal(reference.normal_row(3, 4, 7, 1, 10), whole[2])
+    np.testing.assert_allclose(row, whole[2], rtol=1e-5)
+
+
 @pytest.mark.parametrize(("name", "dtype"), [("uniform", np.float32), ("uniform64", np.float64)])
 def test_uniform_is_uniform(name, dtype):
     u = np.empty((300, 300), dtype)
