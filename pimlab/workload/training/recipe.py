@@ -36,7 +36,7 @@ class Recipe(Value):
     adapter's product is multiplied by.
     parameters : whether gains and embeddings are trained with the weights.
 
-    >>> Recipe(clip=2.5, distil=1.0, warm_up=0.05).clip
+    >>> pim.Recipe(clip=2.5, distil=1.0, warm_up=0.05).clip
     2.5
     """
 
