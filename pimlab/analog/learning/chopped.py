@@ -112,7 +112,7 @@ class AGAD(TikiTakaV2):
     one over chop_every. The first two phases of a row only find its reference.
     """
 
-    chop_every: int = integer(1, default=10)
+    chop_every: int = integer(1, default=4)
     chop_probability: float = number(low=0, high=1, default=0.0)
     tail: float = number(above=0, default=1.0)
 
