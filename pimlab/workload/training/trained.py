@@ -5,14 +5,16 @@ initialisers.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from pimlab.arguments import typed
+from pimlab.workload.importers.limits import label
 from pimlab.workload.importers.onnx_split import OnnxModel
 from pimlab.workload.importers.products import Product
 from pimlab.workload.language.model import LanguageModel
@@ -28,9 +30,22 @@ class Trained(OnnxModel):
     history: xr.Dataset
 
 
-def places(model: OnnxModel) -> dict[str, tuple[str, str]]:
-    """Operator name -> names of the initialisers that hold its weights and its bias ("" where it
-    has none).
+class Place(NamedTuple):
+    """Where the weights and the bias of an operator stand in a file.
+
+    weight, bias : names of initialisers; "" for no bias.  part : (direction, first column, after
+    the last one) of a recurrent node's matrices; None where the operator has the initialiser alone.
+    before : biases of the node that stand before those of its matrix.
+    """
+
+    weight: str
+    bias: str
+    part: tuple[int, int, int] | None = None
+    before: int = 0
+
+
+def places(model: OnnxModel) -> dict[str, Place]:
+    """Operator name -> where its weights and its bias stand.
 
     ModelError where what is trained could not be put back: a weight or bias that is no initialiser,
     stands there scaled or as integers, or is shared by two operators.
@@ -39,35 +54,91 @@ def places(model: OnnxModel) -> dict[str, tuple[str, str]]:
         _tensors(model.whole),
         {output: node for node in model.whole.graph.node for output in node.output},
     )
-    found: dict[str, tuple[str, str]] = {}
+    found: dict[str, Place] = {}
     for made in model.parts.products:
-        weight, bias = (
-            made.origin,
-            _bias(makers.get(made.output), tensors) if made.name in model.biases else "",
-        )
-        if made.name in model.weights and not _holds(
-            tensors.get(weight), made.laid_out, model.weights[made.name]
-        ):
-            raise ModelError(
-                f"{model.file}: weights of {made.name!r} are not one float initialiser as it "
-                "stands; trained ones have no place"
-            )
-        if made.name in model.biases and not _holds(
-            tensors.get(bias), np.ravel, model.biases[made.name]
-        ):
-            raise ModelError(
-                f"{model.file}: bias of {made.name!r} is not one float initialiser as it stands; a "
-                "trained one has no place"
-            )
-        found[made.name] = weight, bias
-    named = [name for pair in found.values() for name in pair if name]
+        place = _recurrent(model, made.name, tensors)
+        if place is None:
+            place = _alone(model, made, tensors, makers)
+        found[made.name] = place
+    named = [
+        (name, place.part, place.before)
+        for place in found.values()
+        for name in (place.weight, place.bias)
+        if name
+    ]
     shared = next((name for name in named if named.count(name) > 1), None)
     if shared is not None:
         raise ModelError(
-            f"{model.file}: initialiser {shared!r} serves two operators; for training give each "
+            f"{model.file}: initialiser {shared[0]!r} serves two operators; for training give each "
             "its own"
         )
     return found
+
+
+def _alone(
+    model: OnnxModel, made: Product, tensors: Mapping[str, Any], makers: Mapping[str, Any]
+) -> Place:
+    """The place of an operator that has its initialisers for itself."""
+    weight, bias = made.origin, ""
+    if made.name in model.biases:
+        bias = _bias(makers.get(made.output), tensors)
+    if made.name in model.weights and not _holds(
+        tensors.get(weight), made.laid_out, model.weights[made.name]
+    ):
+        raise ModelError(
+            f"{model.file}: weights of {made.name!r} are not one float initialiser as it "
+            "stands; trained ones have no place"
+        )
+    if made.name in model.biases and not _holds(
+        tensors.get(bias), np.ravel, model.biases[made.name]
+    ):
+        raise ModelError(
+            f"{model.file}: bias of {made.name!r} is not one float initialiser as it stands; a "
+            "trained one has no place"
+        )
+    return Place(weight, bias)
+
+
+_MATRIX = re.compile(r"\.(?P<which>[WR])(?P<way>\d*)(\.(?P<gate>\d+))?$")
+"""How `importers.recurrent` names the products of a recurrent node: label, matrix, direction, first
+gate.
+"""
+
+
+def _recurrent(model: OnnxModel, name: str, tensors: Mapping[str, Any]) -> Place | None:
+    """The place of a product of an LSTM, GRU or RNN, whose matrices hold all gates (and
+    directions); None for another operator, and where the matrix there is not the product's.
+    """
+    from onnx import numpy_helper
+
+    match = _MATRIX.search(name)
+    if match is None:
+        return None
+    for node in model.whole.graph.node:
+        if node.op_type not in ("LSTM", "GRU", "RNN") or label(node) != name[: match.start()]:
+            continue
+        weight = node.input[1 if match["which"] == "W" else 2]
+        if weight not in tensors or node.input[2] not in tensors:
+            return None
+        way, hidden = int(match["way"] or 0), tensors[node.input[2]].dims[2]
+        first = int(match["gate"] or 0) * hidden
+        last = first + model.weights[name].shape[2]
+        bias = node.input[3] if name in model.biases else ""
+        there = numpy_helper.to_array(tensors[weight])[way, first:last].T
+        same = np.array_equal(there, model.weights[name][0])
+        before = 0 if match["which"] == "W" else tensors[weight].dims[1]
+        return Place(weight, bias, (way, first, last), before) if same else None
+    return None
+
+
+def _put(tensor: Any, part: tuple[int, int, int], values: np.ndarray) -> None:
+    """Write values, shape (columns, ...), into a part of a recurrent node's initialiser."""
+    from onnx import numpy_helper
+
+    way, first, last = part
+    held = numpy_helper.to_array(tensor).copy()
+    held[way, first:last] = values
+    _write(tensor, held)
 
 
 @typed
@@ -88,18 +159,23 @@ def trained(
     proto = onnx.ModelProto()
     proto.CopyFrom(model.whole)
     products, tensors = {made.name: made for made in model.parts.products}, _tensors(proto)
-    for op, (weight, bias) in places(model).items():
-        if op in weights:
+    for op, (weight, bias, part, before) in places(model).items():
+        if part is not None:
+            _put(tensors[weight], part, weights[op][0].T)
+        elif op in weights:
             _write(
                 tensors[weight], _laid_back(products[op], weights[op], tuple(tensors[weight].dims))
             )
-        if op in biases:
+        if op in biases and part is not None:
+            way, first, last = part
+            _put(tensors[bias], (way, before + first, before + last), biases[op])
+        elif op in biases:
             _write(tensors[bias], biases[op])
     for parameter, values in parameters.items():
         _write(tensors[parameter], values)
     for value in proto.graph.output:
-        for label in ("batch", "classes"):  # the shape was left open when the file was read
-            value.type.tensor_type.shape.dim.add().dim_param = label
+        for size in ("batch", "classes"):  # the shape was left open when the file was read
+            value.type.tensor_type.shape.dim.add().dim_param = size
     answer = Trained(proto, name=name)
     answer.history = history
     return answer
