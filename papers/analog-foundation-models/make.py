@@ -92,12 +92,20 @@ def joined(tables: dict[str, np.ndarray]) -> xr.Dataset:
     """The perplexities of every training as one Dataset."""
     values = np.stack(list(tables.values()))
     about = {"units": "1", "long_name": "perplexity a token"}
+    g = np.array([10.0, 100.0])
+    error = pim.device("pcm-buchel2025").programming
+    spread = 1e6 * error.spread(1e-6 * g)
+    said = {"units": "uS", "long_name": "standard deviation of programming"}
     return xr.Dataset(
-        {"perplexity": (("training", "machine", "seed"), values, about)},
+        {
+            "perplexity": (("training", "machine", "seed"), values, about),
+            "spread": ("conductance", spread, said),
+        },
         coords={
             "training": list(tables),
             "machine": list(MACHINES),
             "seed": np.arange(values.shape[2]),
+            "conductance": ("conductance", g, {"units": "uS"}),
         },
         attrs={"sources": "buchel2025"},
     )
@@ -113,6 +121,8 @@ def compute(quick: bool = False) -> xr.Dataset:
 
 def found(ds: xr.Dataset, row: Row) -> float | None:
     """Ours for a row of targets.csv; None for what the quick size has not trained."""
+    if row.quantity == "programming":
+        return float(ds.spread.sel(conductance=float(row.condition.split()[-1])))
     mean = ds.perplexity.mean("seed")
     if ds.sizes["seed"] < 3:
         return None
