@@ -40,7 +40,7 @@ def test_static_power_counts_every_chip_and_one_host():
     card = farm.offer("analog-pcm")
     host = farm.offer("warboy")
     assert card.chips == 16
-    assert card.idle.value == pytest.approx(16 * 0 + host.idle.value)
+    assert card.idle.value == pytest.approx(16 * 64e-3 + host.idle.value)  # 64 cores of 1 mW
     two = farm.offer("rngd").but(chips=2, idle=None)
     assert two.idle.value == pytest.approx(2 * farm.offer("rngd").idle.value)
 
