@@ -6,7 +6,7 @@ setup(
     packages=[*find_packages(include=["pimlab*"]), "pimlab.datasets"],
     package_dir={"pimlab.datasets": "datasets"},
     package_data={
-        "pimlab": ["catalogue/*.bib", "catalogue/*/*.toml", "py.typed"],
+        "pimlab": ["catalogue/*.bib", "catalogue/*/*.toml", "py.typed", "*.pyi"],
         "pimlab.datasets": [
             "*.toml",
             "*.md",

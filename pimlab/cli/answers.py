@@ -130,7 +130,7 @@ def _sweep(options: argparse.Namespace) -> None:
         store=options.store,
         workers=options.workers,
         progress=not (options.json or options.csv),
-        **{_coordinate(path): values for path, values in axes},
+        **{_coordinate(path): values for path, values in axes},  # type: ignore[arg-type]
     )
     asking.give(answer, options, lambda: pimlab.summary(answer).to_string())
 

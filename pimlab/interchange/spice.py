@@ -12,8 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pimlab.analog import Wires
-from pimlab.analog.circuit.wires import cell_lines
+from pimlab.analog.circuit.wires import Wires, cell_lines
 from pimlab.arguments import typed
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import ipywidgets as widgets
 
-from pimlab.analog import device, device_names
+from pimlab.analog.devices import device, device_names
 from pimlab.analog.devices.device import Device
 from pimlab.arguments import typed
 from pimlab.plot.cells import TIMES, cells

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from pimlab.analog import device, device_names
+from pimlab.analog.devices import device, device_names
 from pimlab.machine.presets import target as preset
 from pimlab.machine.protocol import Target
 from pimlab.npu import chips

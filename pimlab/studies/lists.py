@@ -13,7 +13,7 @@ from pimlab.units import si
 if TYPE_CHECKING:
     import pandas as pd
 
-    from pimlab.analog import Crossbar
+    from pimlab.analog.crossbar import Crossbar
 
 WRITING = "updates"
 """Room of the catalogue with cells that are trained."""

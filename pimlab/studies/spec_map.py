@@ -12,8 +12,9 @@ import numpy as np
 import xarray as xr
 
 from pimlab import units
-from pimlab.analog import ADC, DAC, Crossbar
 from pimlab.analog.compensation import DriftCompensation
+from pimlab.analog.converters import ADC, DAC
+from pimlab.analog.crossbar import Crossbar
 from pimlab.analog.devices import Device, GaussianReadNoise, PowerLawDrift, ProgrammingError
 from pimlab.analog.devices.curves import Polynomial
 from pimlab.arguments import typed
