@@ -19,6 +19,7 @@ from pimlab.analog.devices import Device, GaussianReadNoise, PowerLawDrift, Prog
 from pimlab.analog.devices.curves import Polynomial
 from pimlab.arguments import typed
 from pimlab.machine import presets
+from pimlab.result import finished
 from pimlab.studies.run import checked, run
 
 G_MAX = 25e-6
@@ -145,7 +146,7 @@ def device_spec_map(
     answer["kept"] = kept.assign_attrs(
         units="1", long_name="whether the cell keeps floating point's"
     )
-    return answer
+    return finished(answer, own.cited)
 
 
 def _exact(model: Any, data: Any) -> tuple[str, str, float]:

@@ -101,6 +101,9 @@ ANSWERS = {
     "schedule.energy_at": lambda: pim.energy_at(busy("hbm-pim"), "1 kHz"),
     "schedule.crossings": lambda: pim.crossings([busy("warboy"), busy("hbm-pim")]),
     "service_life": lambda: pim.service_life(*mlp_on("pcm-hermes"), rate="1 Hz"),
+    "device_spec_map": lambda: pim.device_spec_map(
+        *mlp(), window=[100.0], programming=[0.0], read=[0.0], drift=[0.0]
+    ),
     "operating_points": lambda: pim.operating_points(*mlp_on("warboy")),
     "serve": lambda: pim.serve(*digits_on()[:2]),
     "serving.serve": lambda: pim.serving.serve(*digits_on()[:2]),
