@@ -215,7 +215,11 @@ def failing(
 ) -> list[str]:
     """The tests that fail; "time limit" where they do not end."""
     command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", *more]
-    command += ["-m", "not full and not torch and not services and not smollm2", "--no-header"]
+    command += [
+        "-m",
+        "not full and not browser and not torch and not services and not smollm2",
+        "--no-header",
+    ]
     settings = {"PYTHONDONTWRITEBYTECODE": "1", "NUMBA_CACHE_DIR": str(cache)}
     settings |= {"PIMLAB_PURE": "1"} if pure else {}
     try:

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 import pimlab.dram_pim as pim
 from pimlab.dram_pim import closed_form, engine, streams
-from pimlab.kernels.dram_timing import REFRESH, WRITE
+from pimlab.kernels.dram_timing import READ, REFRESH, WRITE
 
 REFERENCE = Path(__file__).parents[2] / "datasets" / "reference" / "dram_pim"
 TARGET = pim.TARGETS["hbm-pim"]()
@@ -193,6 +194,16 @@ def test_phases_add_up():
         streams.gemv(TARGET.organisation, 4096, 512, 2), TARGET.timing, TARGET.organisation
     )
     assert sum(run.phases().values()) == run.cycles
+
+
+def test_a_phase_owns_the_cycles_up_to_its_commands():
+    """Column commands at 5 (of the first phase) and 9 (of the second); the data end at 12."""
+    one = streams.host(TARGET.organisation, 2)
+    phase = np.array([0, 1])
+    trace = np.zeros((2, 6), np.int64)
+    trace[:, 0], trace[:, 1], trace[:, 4] = [5, 9], READ, [0, 1]
+    run = engine.Run(cycles=12, trace=trace, stream=replace(one, phase=phase), events={})
+    assert run.phases() == {streams.PHASES[0]: 5, streams.PHASES[1]: 7}
 
 
 def test_unknown_compat_is_refused():

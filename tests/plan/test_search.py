@@ -5,7 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
-from pimlab.plan.search import Search
+import pimlab as pim
+from pimlab.machine.protocol import MacOp, VectorOp
+from pimlab.plan.search import Search, tables
 
 RNG = np.random.default_rng(4)
 
@@ -33,6 +35,19 @@ def by_hand(energy, latency, occupancy, watts, calls, objective, placed):
     if max(full.values()) > 1 + 1e-9 or not np.isfinite(seconds):
         return np.inf
     return joules + seconds * sum(watts[m] for m in used) if objective == "energy" else seconds
+
+
+def test_a_machine_is_no_choice_for_what_it_does_not_serve_or_hold():
+    banks, npu = pim.target("hbm-pim"), pim.target("warboy")
+    small, large = (MacOp(name="w", m=1, k=k, n=4096) for k in (512, 2**21))
+    softmax = VectorOp(name="s", kind="softmax", elements=8)
+    assert not banks.serves(softmax)
+    assert banks.occupancy(large) > 1
+    energy, latency, occupancy = tables([small, large, softmax], [npu, banks], {})
+    np.testing.assert_array_equal(np.isnan(energy[:, 1]), [False, True, True])
+    np.testing.assert_array_equal(np.isnan(energy), np.isnan(latency))
+    assert occupancy[0, 1] == banks.occupancy(small)
+    assert (occupancy[1:, 1] == 0).all()
 
 
 @pytest.mark.parametrize("turn", range(12))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pimlab.analog.circuit.nonlinear import nonlinear_currents
+from pimlab.analog.circuit.nonlinear import Law, nonlinear_currents
 from pimlab.analog.circuit.wires import Wires, wire_currents
 from pimlab.reference import wires as reference
 
@@ -33,6 +33,15 @@ def test_newton_equals_the_whole_nodal_matrix(topology, square, cube):
         w, b = reference.solve(g, drive, **OHMS, topology=topology, a2=square * g, a3=cube * g)
         expected = reference.cell_currents(g, w, b, square * g, cube * g).sum(axis=(0, 1))
         np.testing.assert_allclose(currents, expected, rtol=0, atol=1e-10 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("odd", [True, False])
+def test_the_slope_is_that_of_the_current(odd):
+    """A wrong slope would only cost Newton steps, and no answer would say so."""
+    law = Law(np.float64(2e-5), np.float64(3e-5), np.float64(-1e-5), odd)
+    for drop in (-0.3, -0.01, 0.02, 0.4):
+        slope = (law.current(drop + 1e-6) - law.current(drop - 1e-6)) / 2e-6
+        assert law.slope(np.float64(drop)) == pytest.approx(slope, rel=1e-6)
 
 
 @pytest.mark.parametrize("topology", "ABCD")

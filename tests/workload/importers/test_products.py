@@ -6,6 +6,7 @@ from onnx import TensorProto
 from onnx_graphs import node, write
 
 from pimlab.workload.importers.onnx_split import OnnxModel
+from pimlab.workload.importers.products import _less_zero
 
 RNG = np.random.default_rng(7)
 
@@ -114,6 +115,14 @@ def test_integer_convolutions_are_exact(tmp_path, zeros):
         for j in range(3)
     )
     np.testing.assert_array_equal(model.execute(x, model.exact), expected)
+
+
+def test_each_output_channel_may_have_its_zero_point():
+    codes = RNG.integers(0, 255, (3, 2, 3, 3), dtype=np.uint8)
+    zeros = np.array([1, 2, 3], np.uint8)
+    layer = node("ConvInteger", ["x", "w", "", "z"])
+    found = _less_zero(layer, 3, {"w": codes, "z": zeros}, "layer")
+    np.testing.assert_array_equal(found, codes.astype(int) - zeros[:, None, None, None])
 
 
 def test_integer_products_of_two_computed_operands_are_exact(tmp_path):
