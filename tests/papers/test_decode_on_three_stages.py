@@ -13,7 +13,8 @@ def test_no_npu_beats_its_memory(ds):
 def test_batching_saves_energy_on_the_npu_alone(ds):
     saved = (ds.energy.sel(batch=1) / ds.energy.sel(batch=16)).sel(model="llama2-7b", context=128)
     assert (saved.sel(target=["warboy", "rngd"]) > 5).all()
-    assert (saved.sel(target=["hbm-pim", "gddr6-aim"]) < 1.1).all()
+    # what a batch shares there is the host's: a ninth of the energy since banks are priced by source
+    assert (saved.sel(target=["hbm-pim", "gddr6-aim"]) < 1.15).all()
     assert 1.1 < saved.sel(target="pcm-hermes") < 2, "its host's fixed costs are shared"
 
 
