@@ -52,17 +52,16 @@ def test_an_int4_machine_loses_nothing_by_it():
     assert _accuracy(trained, int4) >= _accuracy(MODEL, int4)
 
 
-def test_training_through_noise_helps_a_month_later():
-    before, after = [], []
-    for seed in range(2):
+def test_training_through_noise_helps_ten_years_later():
+    """Mean over six seeds and 450 images: a gain of 0.005, whose error over seeds is 0.0011."""
+    gains = []
+    for seed in range(6):
         trained = pim.train(
-            MODEL, PCM, TRAIN[:512], epochs=1, rate=2e-3, batch=64, at="1 month", seed=seed
+            MODEL, PCM, TRAIN[:512], epochs=1, rate=2e-3, batch=64, at="10 years", seed=seed
         )
-        before.append(_accuracy(MODEL, PCM, seed, at="1 month"))
-        after.append(_accuracy(trained, PCM, seed, at="1 month"))
-    assert (
-        np.mean(after) > np.mean(before) + 0.003
-    )  # 3 images of 2 x 450; these seeds gain 0.007, five of them 0.005
+        before, after = (_accuracy(one, PCM, seed, at="10 years") for one in (MODEL, trained))
+        gains.append(after - before)
+    assert np.mean(gains) > 0.003
 
 
 def test_a_trained_network_is_an_onnx_file(tmp_path, quantised):
