@@ -74,7 +74,8 @@ def result_file(path):
 
 def cited(path):
     """What the shell's `pimlab cite` says of a file, as an error where it is one."""
-    cli._cite(cli._parser().parse_args(["cite", str(path)]))
+    options = cli._parser().parse_args(["cite", str(path)])
+    options.act(options)
 
 
 KINDS = {
