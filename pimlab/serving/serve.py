@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import xarray as xr
 
 from pimlab.arguments import typed
 from pimlab.cluster.plans import ParallelPlan
@@ -17,9 +18,6 @@ from pimlab.serving.policy import Policy, Slo
 from pimlab.serving.requests import Requests
 from pimlab.serving.speculation import beside
 from pimlab.serving.step_times import StepTimes, of_plan
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 PIECES = 200
 """Points over time of an answer, while requests arrive."""
