@@ -1,5 +1,6 @@
 """Do the notebooks work in a real browser? JupyterLab as `make lab` starts it, in Chromium: every cell, a slider, no stranger asked."""
 
+import contextlib
 import json
 import os
 import re
@@ -7,6 +8,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -23,6 +25,13 @@ PATIENCE = 600
 ERROR = '.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.error"]'
 BENIGN = re.compile(r"favicon|ResizeObserver|Autofill|downloadable font|GroupMarkerNotSet")
 pytestmark = pytest.mark.browser
+
+
+def drained(pipe):
+    """Read what the server says until it ends, so that it never waits for a reader."""
+    with contextlib.suppress(ValueError):  # the pipe is closed under the reader's hands
+        for _ in pipe:
+            pass
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +73,7 @@ def server(tmp_path_factory):
                     break
             else:
                 pytest.fail("JupyterLab did not start")
-            import threading
-
-            threading.Thread(target=lambda: [None for _ in lab.stderr], daemon=True).start()
+            threading.Thread(target=drained, args=(lab.stderr,), daemon=True).start()
             yield f"http://127.0.0.1:{found[1]}"
         finally:
             lab.terminate()
