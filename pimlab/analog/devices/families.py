@@ -127,6 +127,11 @@ def _curve(entry: Entry, name: str) -> Curve:
     if _has(entry, f"{name}_saturating"):
         top, width = entry.row(f"{name}_saturating")
         return Saturating(top=top, width=width / _reference(entry, name))
+    if not _has(entry, f"{name}_bounds"):
+        raise CatalogueError(
+            f"{entry.name}: the curve {name!r} is missing; write [{name}] with one value, or one "
+            f"of the rows {name}, {name}_saturating and {name}_bounds"
+        )
     low, high = entry.row(f"{name}_bounds")
     if _has(entry, f"{name}_power"):
         factor, exponent = entry.row(f"{name}_power")
