@@ -5,6 +5,7 @@ import numpy as np
 import onnx
 import pytest
 from threadpoolctl import threadpool_limits
+from training_examples import INT3, MODEL, NPU, PCM, TEST, TRAIN, accuracy, parameters
 
 import pimlab as pim
 from pimlab.analog.learning import (
@@ -16,24 +17,6 @@ from pimlab.analog.learning import (
 )
 from pimlab.workload import ModelError
 
-PCM, NPU = pim.target("pcm-hermes"), pim.target("warboy")
-INT3 = NPU.but(name="int3", arithmetic=NPU.arithmetic.but(weights="int3", activations="int4"))
-MODEL, TRAIN, TEST = (
-    pim.load_model("digits-mlp"),
-    pim.load_data("digits", split="train"),
-    pim.load_data("digits", split="test"),
-)
-
-
-def _accuracy(model, target, seed=0, **settings):
-    return float(pim.run(model, target, TEST, seed=seed, **settings).accuracy)
-
-
-def _bytes(model):
-    return b"".join(
-        model.weights[name].tobytes() + model.biases[name].tobytes() for name in model.weights
-    )
-
 
 @pytest.fixture(scope="module")
 def quantised():
@@ -41,7 +24,7 @@ def quantised():
 
 
 def test_training_through_the_quantiser_wins_back_accuracy(quantised):
-    before, after = _accuracy(MODEL, INT3), _accuracy(quantised, INT3)
+    before, after = accuracy(MODEL, INT3), accuracy(quantised, INT3)
     assert before == pytest.approx(0.949, abs=0.005)
     assert after > before + 0.015  # 7 images of 450; three seeds gained 0.018 to 0.033
 
@@ -49,7 +32,7 @@ def test_training_through_the_quantiser_wins_back_accuracy(quantised):
 def test_an_int4_machine_loses_nothing_by_it():
     int4 = NPU.but(name="int4", arithmetic=NPU.arithmetic.but(weights="int4", activations="int4"))
     trained = pim.train(MODEL, int4, TRAIN, epochs=2, batch=64)
-    assert _accuracy(trained, int4) >= _accuracy(MODEL, int4)
+    assert accuracy(trained, int4) >= accuracy(MODEL, int4)
 
 
 def test_training_through_noise_helps_ten_years_later():
@@ -59,7 +42,7 @@ def test_training_through_noise_helps_ten_years_later():
         trained = pim.train(
             MODEL, PCM, TRAIN[:512], epochs=1, rate=2e-3, batch=64, at="10 years", seed=seed
         )
-        before, after = (_accuracy(one, PCM, seed, at="10 years") for one in (MODEL, trained))
+        before, after = (accuracy(one, PCM, seed, at="10 years") for one in (MODEL, trained))
         gains.append(after - before)
     assert np.mean(gains) > 0.003
 
@@ -75,7 +58,7 @@ def test_a_trained_network_is_an_onnx_file(tmp_path, quantised):
         again.oracle(inputs), expected, rtol=1e-5, atol=1e-6
     )  # ONNX Runtime on the file's own operators
     assert not np.array_equal(expected, MODEL.execute(inputs, MODEL.exact))
-    assert _bytes(again) == _bytes(quantised)
+    assert parameters(again) == parameters(quantised)
 
 
 @pytest.mark.parametrize("name", ["fashion-cnn", "cancer-mlp"])
@@ -99,7 +82,7 @@ def test_other_networks_keep_their_layout(name):
 
 def test_one_seed_one_result_and_threads_do_not_matter():
     def made(seed, target=PCM, **settings):
-        return _bytes(
+        return parameters(
             pim.train(MODEL, target, TRAIN[:96], epochs=1, batch=32, seed=seed, **settings)
         )
 
@@ -237,7 +220,7 @@ def _one(recipe, seed=0, **settings):
 
 
 def test_recipes_are_kept_in_the_history_and_change_what_is_learned():
-    plain = _bytes(_one(None, epochs=1))
+    plain = parameters(_one(None, epochs=1))
     for recipe in (
         pim.Recipe(clip=2.0),
         pim.Recipe(noise=0.05),
@@ -247,8 +230,8 @@ def test_recipes_are_kept_in_the_history_and_change_what_is_learned():
     ):
         trained = _one(recipe, epochs=1)
         assert trained.history.attrs["recipe"] == repr(recipe)
-        assert _bytes(trained) != plain
-        assert _accuracy(trained, INT3) > 0.93, recipe
+        assert parameters(trained) != plain
+        assert accuracy(trained, INT3) > 0.93, recipe
 
 
 def test_real_numbers_are_learned_by_mean_square():
@@ -260,7 +243,7 @@ def test_real_numbers_are_learned_by_mean_square():
     assert "train_accuracy" not in trained.history
     assert trained.history.loss[-1] < 0.6 * trained.history.loss[0]
     square = _one(pim.Recipe(loss="mean square"), epochs=1)  # from a network of the other loss
-    assert _accuracy(square, INT3) > 0.9
+    assert accuracy(square, INT3) > 0.9
 
 
 def test_a_language_model_learns_through_noise():

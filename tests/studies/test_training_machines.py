@@ -2,28 +2,11 @@
 
 import numpy as np
 import pytest
+from training_examples import INT3, MODEL, NPU, PCM, TEST, TRAIN, accuracy, parameters
 
 import pimlab as pim
 from pimlab.studies import training_machines
 from pimlab.workload import ModelError
-
-PCM, NPU = pim.target("pcm-hermes"), pim.target("warboy")
-INT3 = NPU.but(name="int3", arithmetic=NPU.arithmetic.but(weights="int3", activations="int4"))
-MODEL, TRAIN, TEST = (
-    pim.load_model("digits-mlp"),
-    pim.load_data("digits", split="train"),
-    pim.load_data("digits", split="test"),
-)
-
-
-def _accuracy(model, target, seed=0, **settings):
-    return float(pim.run(model, target, TEST, seed=seed, **settings).accuracy)
-
-
-def _bytes(model):
-    return b"".join(
-        model.weights[name].tobytes() + model.biases[name].tobytes() for name in model.weights
-    )
 
 
 def _one(recipe, seed=0, **settings):
@@ -43,7 +26,7 @@ def test_ranges_follow_the_weights(monkeypatch):
 def test_drift_times_take_turns():
     both = pim.train(MODEL, PCM, TRAIN[:64], batch=32, at=["1 s", "1 y"])
     first, last = (pim.train(MODEL, PCM, TRAIN[:64], batch=32, at=at) for at in ("1 s", "1 y"))
-    assert len({_bytes(one) for one in (both, first, last)}) == 3
+    assert len({parameters(one) for one in (both, first, last)}) == 3
 
 
 def test_clipped_weights_have_no_outliers():
@@ -63,7 +46,7 @@ def test_learned_ranges_go_with_the_model():
     for name, learned in trained.ranges.items():
         assert found[name].x == learned
         assert found[name].x != pim.workload.calibrate(trained, TEST)[name].x
-    assert _accuracy(trained, INT3, rule="learned") > 0.95
+    assert accuracy(trained, INT3, rule="learned") > 0.95
     with pytest.raises(ValueError, match="calibration rule 'learned' is not known"):
         pim.run(MODEL, INT3, TEST, rule="learned")
 
@@ -72,6 +55,6 @@ def test_adapters_learn_beside_weights_that_stay():
     trained = _one(pim.Recipe(adapter=4), rate=5e-3)
     for name, w in MODEL.weights.items():
         assert np.array_equal(trained.weights[name], w)
-    assert _accuracy(trained, INT3) > _accuracy(MODEL, INT3) + 0.005
+    assert accuracy(trained, INT3) > accuracy(MODEL, INT3) + 0.005
     with pytest.raises(ModelError, match="adapter of rank 40 beside layer"):
         _one(pim.Recipe(adapter=40))

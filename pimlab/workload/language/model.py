@@ -9,19 +9,19 @@ run the same network with a key-value cache.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from pimlab.machine.protocol import MacOp
 from pimlab.workload.language.decoder import Cache, capped, hidden_states
-from pimlab.workload.language.shape import DecoderShape, graph, mac_ops, vector_ops
+from pimlab.workload.language.shape import DecoderShape
+from pimlab.workload.language.step import CountedStep
 from pimlab.workload.language.tokens import Tokenizer
-from pimlab.workload.model import Model, ModelError, Multiply
+from pimlab.workload.model import ModelError, Multiply
 
 ROWS = 2048
 """Token rows that run through the layers together, and
@@ -52,7 +52,7 @@ class Tokens(np.ndarray):
         self.tokenizer = getattr(made_from, "tokenizer", None)
 
 
-class LanguageModel(Model):
+class LanguageModel(CountedStep):
     """A LLaMA-style decoder with weights.
 
     weights : operator name -> float32, shape (1, k, n).  parameters : embedding (vocabulary, width)
@@ -82,30 +82,8 @@ class LanguageModel(Model):
         _check_arrays(self)
 
     def _count(self, context: int, batch: int, prompt: int = 1) -> None:
-        self.context, self.batch, self.prompt = context, batch, prompt
-        self.mac_ops, self.vector_ops = (
-            mac_ops(self.shape, context, batch, prompt),
-            vector_ops(self.shape, context, batch, prompt),
-        )
+        super()._count(context, batch, prompt)
         self._ops = {op.name: op for op in self.mac_ops}
-        self.graph = graph(self.shape)
-
-    def at(
-        self, *, context: int | None = None, batch: int | None = None, prompt: int | None = None
-    ) -> Self:
-        """The same model with costs counted at another context length or batch.
-
-        prompt : tokens that one step reads at once: several are the prefill of a request, whose
-        time is that to the first token (context: the prompt, unless given); 1, a decoding step.
-        ValueError outside the model's context.
-        """
-        other = copy.copy(self)
-        read = self.prompt if prompt is None else prompt
-        whole = self.context if prompt is None else prompt
-        other._count(
-            whole if context is None else context, self.batch if batch is None else batch, read
-        )
-        return other
 
     def rows(self, inputs: np.ndarray) -> int:
         """Tokens that windows of shape (windows, context + 1) predict."""

@@ -7,14 +7,14 @@ invented.
 
 from __future__ import annotations
 
-import copy
 import hashlib
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn
 
 from pimlab import catalogue
 from pimlab.workload.language.experts import ExpertShape
-from pimlab.workload.language.shape import DecoderShape, graph, mac_ops, vector_ops
-from pimlab.workload.model import Model, ModelError
+from pimlab.workload.language.shape import DecoderShape
+from pimlab.workload.language.step import CountedStep
+from pimlab.workload.model import ModelError
 
 UNPUBLISHED = {
     "hyperclova-204b": "no division of it into layers, width and heads was found in print "
@@ -25,7 +25,7 @@ UNPUBLISHED = {
 """Models that were announced without a shape, and what is known instead."""
 
 
-class HyperscaleModel(Model):
+class HyperscaleModel(CountedStep):
     """The shape of a published decoder as a workload: operators of one decoding step, no weights.
 
     context, batch : the decoding step that is counted; `at(context=, batch=)` gives another.
@@ -36,31 +36,6 @@ class HyperscaleModel(Model):
         self.sha256 = hashlib.sha256(repr(shape).encode()).hexdigest()
         self.weights, self.biases, self.stored, self.rectified = {}, {}, {}, frozenset()
         self._count(shape.context if context is None else context, batch)
-
-    def _count(self, context: int, batch: int, prompt: int = 1) -> None:
-        self.context, self.batch, self.prompt = context, batch, prompt
-        self.mac_ops, self.vector_ops = (
-            mac_ops(self.shape, context, batch, prompt),
-            vector_ops(self.shape, context, batch, prompt),
-        )
-        self.graph = graph(self.shape)
-
-    def at(
-        self, *, context: int | None = None, batch: int | None = None, prompt: int | None = None
-    ) -> Self:
-        """The same shape with costs counted at another context length or batch.
-
-        prompt : tokens that one step reads at once: several are the prefill of a request, whose
-        time is that to the first token (context: the prompt, unless given); 1, a decoding step.
-        ValueError outside the model's context.
-        """
-        other = copy.copy(self)
-        read = self.prompt if prompt is None else prompt
-        whole = self.context if prompt is None else prompt
-        other._count(
-            whole if context is None else context, self.batch if batch is None else batch, read
-        )
-        return other
 
     def execute(self, *_: object, **__: object) -> NoReturn:
         """ModelError: nobody gave weights, so there are no outputs."""
