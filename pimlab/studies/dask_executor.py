@@ -5,10 +5,13 @@ of a cluster that runs already; the parent alone writes the store.
 from __future__ import annotations
 
 import ast
+import logging
 import multiprocessing
 import os
+import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -112,8 +115,14 @@ def _own(workers: int) -> Iterator[Any]:
     with (
         _kept_environment(),
         dask.config.set(settings),
-        LocalCluster(
-            n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0", processes=True
+        _started(
+            LocalCluster,
+            n_workers=workers,
+            threads_per_worker=1,
+            dashboard_address="127.0.0.1:0",
+            processes=True,
+            # What goes wrong in a point reaches the caller; a worker that is stopped has no news.
+            silence_logs=logging.CRITICAL,
         ) as cluster,
         # As the default client it would have xarray ask the workers for leave to write the file of
         # a point.
@@ -150,6 +159,19 @@ def _guarded(file: str) -> bool:
             test = ast.dump(statement.test) if isinstance(statement, ast.If) else ""
             return "__name__" in test
     return True
+
+
+def _started(cluster: Callable[..., Any], **settings: Any) -> Any:
+    """A cluster whose processes do not hear Ctrl-C: a shell sends it to all of them, and this
+    process alone, which stops the others, has something to say.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return cluster(**settings)  # only the main thread may say what a signal does
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # which new processes inherit
+    try:
+        return cluster(**settings)
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
 
 
 @contextmanager

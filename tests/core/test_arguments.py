@@ -401,7 +401,7 @@ def examples():
             "format": "int8",
         },
         "workload.language.hyperscale": {"name": "llama2-7b"},
-        "workload.language.lightweight": {
+        "workload.language.compressed_by": {
             "model": m("model"),
             "data": m("data"),
             "method": lambda w, x: transform.round_to_nearest(w),
@@ -472,7 +472,7 @@ ANY_TEXT = {
     ("catalogue.parse", "text"),
     ("catalogue.parse", "name"),
     ("plot.save", "path"),
-    ("workload.language.lightweight", "name"),
+    ("workload.language.compressed_by", "name"),
     ("workload.training.trained", "name"),
     ("write_trace", "path"),
 }

@@ -3,8 +3,10 @@
 import json
 import os
 import runpy
+import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -131,3 +133,21 @@ def test_a_guard_is_seen_where_the_script_runs(text, guarded, tmp_path):
     names = {"seen": seen, "guarded": dask_executor._guarded}
     runpy.run_path(str(script), names, run_name="__main__")
     assert seen == [guarded]
+
+
+def test_processes_of_a_cluster_do_not_hear_ctrl_c():
+    """They inherit that it is ignored; this process hears it again once they run."""
+    before = signal.getsignal(signal.SIGINT)
+    assert dask_executor._started(lambda: signal.getsignal(signal.SIGINT)) == signal.SIG_IGN
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_a_thread_leaves_signals_as_they_are():
+    """Only the main thread may set them: a sweep in a thread starts its workers all the same."""
+    found = []
+    thread = threading.Thread(
+        target=lambda: found.append(dask_executor._started(lambda: signal.getsignal(signal.SIGINT)))
+    )
+    thread.start()
+    thread.join()
+    assert found == [signal.getsignal(signal.SIGINT)]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pimlab.workload.language.model import LanguageModel
     from pimlab.workload.language.perplexity import Perplexity
     from pimlab.workload.language.shape import DecoderShape
-    from pimlab.workload.transform.compressed import lightweight
+    from pimlab.workload.transform.compressed import compressed_by
     from pimlab.workload.transform.outliers import outlier_aware
     from pimlab.workload.zoo.hyperscale import HyperscaleModel, hyperscale
     from pimlab.workload.zoo.language_models import MODELS, TEXTS
@@ -31,7 +31,7 @@ _EXPORTS = {
     "LanguageModel": "pimlab.workload.language.model",
     "Perplexity": "pimlab.workload.language.perplexity",
     "DecoderShape": "pimlab.workload.language.shape",
-    "lightweight": "pimlab.workload.transform.compressed",
+    "compressed_by": "pimlab.workload.transform.compressed",
     "outlier_aware": "pimlab.workload.transform.outliers",
     "streamed": "pimlab.machine.streamed",
 }
@@ -44,8 +44,8 @@ __all__ = [
     "HyperscaleModel",
     "LanguageModel",
     "Perplexity",
+    "compressed_by",
     "hyperscale",
-    "lightweight",
     "load_gguf",
     "outlier_aware",
     "streamed",

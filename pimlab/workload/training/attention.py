@@ -112,8 +112,8 @@ class Attention(Layer):
         raw = self.scores(self.q, np.ascontiguousarray(self.k.transpose(0, 2, 1)))
         scores = raw * self.scale
         if self.cap is not None:
-            self.bent = np.tanh(scores / np.float32(self.cap))
-            scores = np.float32(self.cap) * self.bent
+            self.softened = np.tanh(scores / np.float32(self.cap))
+            scores = np.float32(self.cap) * self.softened
         mask = causal_mask(tokens, tokens, self.window)
         split = scores.reshape(batch * kv_heads, -1, tokens, tokens)
         self.p = softmax(split + mask).reshape(scores.shape)
@@ -135,7 +135,7 @@ class Attention(Layer):
             dp = np.matmul(d, self.v.transpose(0, 2, 1))
             ds = self.p * (dp - np.sum(dp * self.p, axis=-1, keepdims=True))
             if self.cap is not None:
-                ds *= 1 - self.bent * self.bent
+                ds *= 1 - self.softened * self.softened
             ds *= self.scale
             dq, dk = np.matmul(ds, self.k), np.matmul(ds.transpose(0, 2, 1), self.q)
         return [dq.reshape(self.shapes[0]), dk.reshape(kv), dv.reshape(kv)]

@@ -2,7 +2,7 @@
 weights.
 
 `compress(model, method="gptq", bits=4, group=128, data=data)` names a method;
-`lightweight(model, data, gptq)` compresses each operator by its own calibration inputs with any
+`compressed_by(model, data, gptq)` compresses each operator by its own calibration inputs with any
 function of weights and inputs that answers with a `Compressed`. The result runs on any target; one
 whose format is that of the codes multiplies them as they are (`StoredWeights`).
 """
@@ -36,7 +36,7 @@ Method = Callable[[np.ndarray, np.ndarray], Compressed]
 """method(w float32 (k, n), x float32 (rows, k)) -> Compressed."""
 
 
-class Lightweight(Model):
+class CompressedModel(Model):
     """`model` with compressed weights; inputs are divided by the scales that a method asks for."""
 
     def __init__(self, model: Model, layers: dict[str, Compressed], name: str):
@@ -84,7 +84,9 @@ class Lightweight(Model):
 
 
 @typed
-def lightweight(model: Model, data: Any, method: Method, name: str | None = None) -> Lightweight:
+def compressed_by(
+    model: Model, data: Any, method: Method, name: str | None = None
+) -> CompressedModel:
     """`model` with every operator of constant weights in one group compressed by `method` on the
     calibration split of `data`.
 
@@ -94,7 +96,7 @@ def lightweight(model: Model, data: Any, method: Method, name: str | None = None
     samples = {key: one.sample for key, one in calibrate(model, data).items()}
     ops = [op for op in model.mac_ops if op.kind == "weights" and op.groups == 1]
     layers = {op.name: method(model.weights[op.name][0], samples[op.name]) for op in ops}
-    return Lightweight(
+    return CompressedModel(
         model, layers, name or f"{model.name} {getattr(method, '__name__', 'compressed')}"
     )
 
@@ -131,7 +133,7 @@ def compress(
     skip: Sequence[str] = (),
     name: str | None = None,
     **options: Any,
-) -> Lightweight:
+) -> CompressedModel:
     """`model` with the weights of every operator compressed by a method of that name, on the
     calibration split of `data`.
 
@@ -170,7 +172,7 @@ def compress(
         w = model.weights[op.name][0]
         x = samples.get(op.name, np.empty((0, len(w)), np.float32))
         layers[op.name] = _compressed(model, op.name, METHODS[method], w, x, given | options)
-    return Lightweight(model, layers, name or f"{model.name} {_shown(method, given)}")
+    return CompressedModel(model, layers, name or f"{model.name} {_shown(method, given)}")
 
 
 def _compressed(
