@@ -28,6 +28,7 @@ from pimlab.dram_pim.hbm_pim import BankPim
 from pimlab.dram_pim.heads import HeadUnits, head_units
 from pimlab.dram_pim.interleaving import blocked, interleaved
 from pimlab.dram_pim.machine import Organisation
+from pimlab.dram_pim.near import NearMemory
 from pimlab.dram_pim.presets import TARGETS
 from pimlab.dram_pim.target import DramPim
 from pimlab.dram_pim.timing import AimTiming, Timing, timing
@@ -51,6 +52,7 @@ __all__ = [
     "HalfLanes",
     "HeadUnits",
     "LookUp",
+    "NearMemory",
     "Organisation",
     "Timing",
     "TraceError",

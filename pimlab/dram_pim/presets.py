@@ -13,10 +13,12 @@ from pimlab.dram_pim.aim import AimPim
 from pimlab.dram_pim.arithmetic import AnyFormat, Arithmetic, Bf16Tree, FixedPoint, HalfLanes
 from pimlab.dram_pim.hbm_pim import BankPim
 from pimlab.dram_pim.machine import Organisation
+from pimlab.dram_pim.near import NearMemory
 from pimlab.dram_pim.prices import channel_limit, prices
 from pimlab.dram_pim.target import DramPim
 from pimlab.dram_pim.timing import timing
 from pimlab.dram_pim.upmem import Dpus
+from pimlab.machine.links import link
 from pimlab.machine.registry import Registry
 from pimlab.values import unknown
 
@@ -24,6 +26,7 @@ _KINDS: dict[str, tuple[type[Organisation], Arithmetic]] = {
     "bank pairs": (BankPim, HalfLanes()),
     "adder trees": (AimPim, Bf16Tree()),
     "scalar cores": (Dpus, AnyFormat()),
+    "near memory": (NearMemory, HalfLanes(accumulation="float32")),
 }
 """What the text `kind` of a file may say: the organisation, and what its units compute with."""
 
@@ -84,6 +87,7 @@ def build(name: str = "hbm-pim") -> DramPim:
         energies=prices(described),
         channel_limit=channel_limit(described),
         widest=None if ratio is None else int(ratio),
+        link=link(described.meta["link"]) if "link" in described.meta else None,
     )
 
 

@@ -20,6 +20,7 @@ from pimlab.dram_pim import currents
     HOST_ADD,
     REFRESH,
     BACKGROUND,
+    CONTROLLER,
 ) = (
     "row activation",
     "bank bit",
@@ -31,11 +32,12 @@ from pimlab.dram_pim import currents
     "host addition",
     "refresh",
     "background second",
+    "controller second",
 )
 """Rows opened (one bank each); bits between a bank and its unit; multiply-accumulates; bits written
 to unit registers; bits read, and bits written, between a bank and the periphery; bits over the
 package's pins; additions on the host; all-bank refreshes of one channel and rank; seconds of
-standby of one channel.
+standby of one channel; seconds of the controller of its own that a machine has.
 """
 
 
@@ -56,6 +58,11 @@ _PARTS = {
 }
 
 
+_HELD = {
+    REFRESH: "energy.refresh",
+    BACKGROUND: "power.channel",
+    CONTROLLER: "power.controller",
+}
 _BY_CURRENTS = {
     ACTIVATE: currents.ACTIVATE,
     ARRAY_BIT: currents.READ_BIT,
@@ -83,13 +90,12 @@ def prices(table: Entry) -> Prices:
         currents.command_energies(table.meta["currents"]) if "currents" in table.meta else {}
     )
     components = {event: part for event, (_, part) in _PARTS.items()}
-    components |= {REFRESH: "refresh", BACKGROUND: "background"}
+    components |= {REFRESH: "refresh", BACKGROUND: "background", CONTROLLER: "controller"}
     found = {
         event: by_currents[name] for event, name in _BY_CURRENTS.items() if name in by_currents
     }
     found |= {event: table[key] for event, (key, _) in _PARTS.items() if key in table}
-    if "power.channel" in table:
-        found[BACKGROUND] = table["power.channel"]
+    found |= {event: table[key] for event, key in _HELD.items() if key in table}
     return Prices(
         {
             event: Price(constant=_per_bit(found[event]), component=part)

@@ -17,6 +17,7 @@ from pimlab.dram_pim.machine import NOTHING, Organisation, Schedule, Summary
 from pimlab.dram_pim.timing import Timing
 from pimlab.kernels.dram_timing import WRITE
 from pimlab.keys import Key
+from pimlab.machine.links import Link
 from pimlab.machine.protocol import (
     Calibration,
     MacOp,
@@ -26,7 +27,7 @@ from pimlab.machine.protocol import (
     checked_operands,
     checked_weights,
 )
-from pimlab.machine.work import DRAM, MEMORY
+from pimlab.machine.work import CHIP, DRAM, MEMORY
 from pimlab.values import choice, integer, part, unknown
 
 _CACHE_BITS = 16
@@ -76,6 +77,9 @@ class DramPim(Target):
     widest: int | None = integer(
         1, default=None, doc="input vectors an inference a product may bring; None: any number"
     )
+    link: Link | None = part(
+        Link, default=None, doc="what leads to the machines beside it; None: it is their memory"
+    )
 
     def check(self) -> None:
         """The organisation works by the timing table, and has what it is asked to compute."""
@@ -94,7 +98,8 @@ class DramPim(Target):
 
     def _within_limit(self) -> None:
         """Standby and refresh alone stay below the limit of the packages."""
-        limit, still = self.power_limit, sum(price(self.static, self.prices).nominal.values())
+        limit = self.power_limit
+        still = sum(price(self._packages, self.prices).nominal.values())
         if limit is not None and still >= limit.value:
             raise ValueError(
                 f"DramPim {self.name}: standby and refresh draw {still:.3g} W of the "
@@ -215,8 +220,8 @@ class DramPim(Target):
 
     @property
     def static_owners(self) -> Mapping[str, str]:
-        """Refresh and standby are the memory's."""
-        return dict.fromkeys(self.static, MEMORY)
+        """Refresh and standby are the memory's, a controller of its own is the chip's."""
+        return {event: CHIP if event == events.CONTROLLER else MEMORY for event in self.static}
 
     @property
     def prices(self) -> Prices:
@@ -235,13 +240,20 @@ class DramPim(Target):
 
     @property
     def static(self) -> Mapping[str, float]:
-        """All-bank refreshes of every channel and rank, and standby of every channel, a second
-        (unit: 1/s).
+        """All-bank refreshes of every channel and rank, standby of every channel, and of the
+        controller that a card has, a second (unit: 1/s).
         """
         rates = {events.BACKGROUND: float(self.organisation.channels)}
         if events.REFRESH in self.energies:
             rates[events.REFRESH] = self.organisation.refreshes_a_second(self.timing)
+        if events.CONTROLLER in self.energies:
+            rates[events.CONTROLLER] = 1.0
         return rates
+
+    @property
+    def _packages(self) -> dict[str, float]:
+        """What the packages of the memory draw of `static`: all but a controller beside them."""
+        return {name: rate for name, rate in self.static.items() if name != events.CONTROLLER}
 
     def all_bank_power(self) -> Energy:
         """Power (W) by component while every bank that computes streams rows through its unit,
@@ -254,7 +266,7 @@ class DramPim(Target):
         counts, cycles = self.organisation.all_banks(t)
         seconds = cycles * self.organisation.cycle(t)
         return price(
-            {**{name: count / seconds for name, count in counts.items()}, **self.static},
+            {**{name: count / seconds for name, count in counts.items()}, **self._packages},
             self.prices,
         )
 

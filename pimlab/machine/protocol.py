@@ -17,6 +17,7 @@ import numpy as np
 from pimlab.constants import Constant
 from pimlab.cost import Prices
 from pimlab.keys import Key, as_key
+from pimlab.machine.links import Link
 from pimlab.machine.power import DRAM_MEMORY, PowerState, power_states, scaled, total
 from pimlab.machine.stored import StoredProduct, StoredWeights
 from pimlab.machine.work import CHIP, Work, in_turn
@@ -330,6 +331,13 @@ class Target(Value, ABC):
     @abstractmethod
     def latency(self, op: MacOp | VectorOp) -> Mapping[str, float]:
         """Seconds [s] of one inference of `op` (batch 1) by phase; phases add up."""
+
+    @property
+    def link(self) -> Link | None:
+        """What lies between this machine and the others of a plan that names no link for it: a card
+        hangs on PCIe, a memory on CXL. None: nothing that costs.
+        """
+        return None
 
     @property
     def call(self) -> float:

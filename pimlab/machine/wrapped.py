@@ -9,6 +9,7 @@ import numpy as np
 
 from pimlab.cost import Prices
 from pimlab.keys import Key
+from pimlab.machine.links import Link
 from pimlab.machine.protocol import Calibration, MacOp, Programmed, Target, VectorOp
 from pimlab.machine.work import Work
 from pimlab.values import part
@@ -87,6 +88,11 @@ class Wrapped(Target):
     def latency(self, op: MacOp | VectorOp) -> Mapping[str, float]:
         """Seconds [s] of the machine, by phase."""
         return self.machine.latency(op)
+
+    @property
+    def link(self) -> Link | None:
+        """What leads to the machine."""
+        return self.machine.link
 
     @property
     def call(self) -> float:

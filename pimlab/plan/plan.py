@@ -18,7 +18,8 @@ from pimlab.arguments import typed
 from pimlab.cost import Prices
 from pimlab.cost.prices import Price
 from pimlab.machine import presets
-from pimlab.machine.links import LINK_BIT, Link, link_seconds, transferred
+from pimlab.machine.crossings import link_seconds, transferred
+from pimlab.machine.links import LINK_BIT, Link
 from pimlab.machine.protocol import MacOp, Target, VectorOp
 from pimlab.machine.together import together
 from pimlab.values import Value, canonical, integer, nearest, part, unknown
@@ -359,13 +360,24 @@ def planned(model: Any, target: Plan | Target, batch: int = 1) -> Plan:
         chain = [target]
     elif len(chain) == 1 and not alone:
         chain.append(presets.target(presets.HOST).as_host())
+    machines = [_own_name(machine, chain[:i]) for i, machine in enumerate(chain)]
     return Plan(
         model=model,
-        machines=[_own_name(machine, chain[:i]) for i, machine in enumerate(chain)],
+        machines=machines,
         batch=batch,
+        links=own_links(machines),
         name=target.name,
         explained=target.name,
     )
+
+
+def own_links(machines: Sequence[Target]) -> dict[str, Link]:
+    """Machine -> the link between it and the first one that the machines bring themselves: its own,
+    or that of the first.
+    """
+    first, *others = machines
+    found = {machine.name: machine.link or first.link for machine in others}
+    return {name: between for name, between in found.items() if between is not None}
 
 
 def _own_name(machine: Target, before: Sequence[Target]) -> Target:

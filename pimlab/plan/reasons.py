@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pimlab.cost import price
-from pimlab.machine.links import Link, link_seconds, transferred
+from pimlab.machine.crossings import link_seconds, transferred
+from pimlab.machine.links import Link
 from pimlab.machine.protocol import MacOp, Target
 from pimlab.plan.plan import Op
 

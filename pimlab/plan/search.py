@@ -17,7 +17,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from pimlab.cost import price
-from pimlab.machine.links import Link, link_seconds, transferred
+from pimlab.machine.crossings import link_seconds, transferred
+from pimlab.machine.links import Link
 from pimlab.machine.protocol import Target
 from pimlab.plan.plan import Op
 

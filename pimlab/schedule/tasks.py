@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pimlab.machine.links import sides
+from pimlab.machine.crossings import sides
 from pimlab.machine.protocol import MacOp
 from pimlab.machine.work import DRAM, Work
 from pimlab.plan import Op, Plan

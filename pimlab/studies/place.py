@@ -20,7 +20,7 @@ from pimlab.machine.together import together
 from pimlab.plan import Op, Plan, search, with_chips
 from pimlab.plan.capacity import NEEDED
 from pimlab.plan.costs import costs
-from pimlab.plan.plan import checked_link, checked_machines
+from pimlab.plan.plan import checked_link, checked_machines, own_links
 from pimlab.plan.reasons import reasons
 from pimlab.plan.search import Search, watts
 from pimlab.result import finished, variable
@@ -113,8 +113,9 @@ def place(
     accuracy_drop : largest loss of the data's metric against the first machine alone (needs
     `data`); None: accuracy is not looked at.
     links : machine name -> Link between it and the first machine, crossed by what operators read
-    and give beyond their machine. The search charges each operator all of it, then none of it: of
-    both placements the one that costs less in truth is taken, and that need not be the best of all.
+    and give beyond their machine; a card brings its own unless one is given here. The search
+    charges each operator all of it, then none of it: of both placements the one that costs less in
+    truth is taken, and that need not be the best of all.
     shared : names of machines on one DRAM (an NPU and the PIM that is its memory): they block each
     other.  chips : how many of a machine hold the model, as `run` takes it: a number, a mapping by
     machine, "needed" (as many as the placement found needs; while it is searched, each machine
@@ -131,7 +132,7 @@ def place(
     without data where it is needed.
     """
     _checked(model, targets, objective, accuracy_drop, data, shared, seed)
-    links, operators = dict(links or {}), (*model.mac_ops, *model.vector_ops)
+    links, operators = own_links(targets) | dict(links or {}), (*model.mac_ops, *model.vector_ops)
     names = [t.name for t in targets]
     _checked_links(links, names)
     offered = [t.searched() for t in targets]

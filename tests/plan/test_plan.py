@@ -181,3 +181,21 @@ def test_a_batch_whose_caches_do_not_fit_says_how_many_chips_would():
     ):
         with pytest.raises(pim.plan.CapacityError, match=r"memory of warboy .* times .*chips=5"):
             ask()
+
+
+def test_a_card_brings_its_link_to_a_plan():
+    card = pim.target("aimx")
+    alone = planned(MODEL, card)
+    assert alone.links == {"warboy": card.link}
+    assert pim.plan.plan.own_links([NPU, card]) == {"aimx": card.link}
+    assert pim.plan.plan.own_links([NPU, BANKS]) == {}
+    bare = planned(MODEL, card.but(link=None))
+    relu = next(op for op in alone.operators if alone.owners[op.name] == "warboy")
+    assert set(alone.phases(relu)) - set(bare.phases(relu)) == {"link"}
+    placed = pim.place(MODEL, [NPU, card], "energy")
+    assert set(placed.links) <= {"aimx"}
+    on_card = Plan(
+        model=MODEL, machines=[NPU, card], owners={FIRST: "aimx"}, links={"aimx": card.link}
+    )
+    bits = pim.run(MODEL, on_card).events.sel(layer=FIRST, event="link bit")
+    assert int(bits) == 16 * (64 + next(op.n for op in MODEL.mac_ops))
