@@ -13,6 +13,7 @@ from pimlab.catalogue import Entry
 from pimlab.npu.arithmetic import Arithmetic
 from pimlab.npu.arrays import MacArray
 from pimlab.npu.contraction import TensorUnit
+from pimlab.npu.dma import tensor_dma
 from pimlab.npu.efficiency import Efficiency
 from pimlab.npu.memory import Memory
 from pimlab.npu.target import Npu, Origin
@@ -45,6 +46,7 @@ def chip(name: str, format: str | None = None) -> Npu:
         arithmetic=Arithmetic(weights=chosen, activations=chosen, outputs=chosen),
         memory=Memory(**_under("memory", fields), **_placement(entry)),
         efficiency=Efficiency(**lost) if lost else None,
+        dma=tensor_dma(name) if "dma.startup" in entry else None,
         static_power=entry["power_static"],
         limit=fields.get("limit"),
     )

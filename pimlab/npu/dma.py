@@ -10,6 +10,7 @@ channels of the stacked DRAM (`npu.hbm`). furiosa-opt book, "DMA Engine".
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +25,8 @@ from pimlab.values import Value, choice, integer, number, part, unknown
 SLICE_SPAN = 4 * 2**20
 """Addresses of a slice's memory [B] ("DMA Engine", "Detailed Examples")."""
 
+CLOCK = 1e9
+"""Cycles a second in which the book counts [Hz]."""
 
 BANK = 8
 """Bytes of a word of a slice's bank, which is written whole."""
@@ -170,12 +173,46 @@ class TensorDma(Value):
         sizes[-1] = side.packet - (parts - 1) * self.request
         return np.tile(sizes, side.packets)
 
+    def seconds(self, bits: float, bandwidth: float, commands: int) -> float:
+        """Time of `commands` transfers, one after another, that move `bits` between stacked DRAM
+        of `bandwidth` [bit/s] and the slices, all engines side by side (unit: s).
+
+        Each starts anew. Engines take turns on one run of addresses, so that they keep the share of
+        the channels' rate that `transfer` counts for it, and issue no more than their requests.
+        """
+        most = 8.0 * self.engines * self.request * CLOCK
+        return commands * self.startup / CLOCK + bits / min(bandwidth * _share(self), most)
+
     @typed
     def host_cycles(self, size: int) -> int:
         """Cycles in which `size` bytes come from the host or go there, without start (unit:
         cycles).
         """
         return int(-(-size // self.host))
+
+
+@lru_cache(maxsize=64)
+def _share(dma: TensorDma) -> float:
+    """Share of the channels' rate while engines read one run of addresses in turn, counted on 4 MB:
+    every channel then has whole queues of requests (unit 1).
+    """
+    size, turns = dma.request, 2**22 // (dma.request * dma.engines)
+    whole = (size, 1)
+    engines = [
+        [
+            Command(
+                source="hbm",
+                target="dm",
+                read=Sequencer(
+                    loops=((turns, dma.engines * size), whole), packet=size, base=i * size
+                ),
+                write=Sequencer(loops=((turns, size), whole), packet=size, base=i * SLICE_SPAN),
+            )
+        ]
+        for i in range(dma.engines)
+    ]
+    moved = turns * dma.engines * size
+    return moved / (dma.transfer(engines).channels * 1e-9) / dma.hbm.bandwidth
 
 
 def _in_turn(lists: Sequence[np.ndarray]) -> np.ndarray:

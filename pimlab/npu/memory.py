@@ -126,19 +126,45 @@ def stays(op: MacOp, memory: Memory, widths: Widths) -> tuple[bool, bool]:
     return memory.weights_in == "sram" and beside <= memory.sram, activations
 
 
-def product_traffic(op: MacOp, memory: Memory, widths: Widths) -> dict[str, int]:
-    """Bits that `op` reads from and writes to DRAM, by event (unit: bits)."""
+class Crossing(NamedTuple):
+    """Bits of a product that cross between the chip and DRAM, each a stream of its own."""
+
+    right: float
+    inputs: float
+    results: float
+
+
+def crossing(op: MacOp, memory: Memory, widths: Widths) -> Crossing:
+    """What of `op` crosses, as often as it is fetched (unit: bits)."""
     weights, activations = stays(op, memory, widths)
     x_fetches, w_fetches = (1, 1) if weights or activations else _fetches(op, memory, widths)
     filters = 0 if weights else op.groups * depth(op, widths) * op.n * w_fetches
     inputs, results = (0, 0) if activations else moved(op, memory)
-    counts = {
-        "dram.read": math.ceil(filters * right_width(op, widths) + inputs * x_fetches * widths.x),
-        "dram.write": math.ceil(results * widths.y),
-    }
+    return Crossing(
+        filters * right_width(op, widths), inputs * x_fetches * widths.x, results * widths.y
+    )
+
+
+def product_traffic(op: MacOp, memory: Memory, widths: Widths) -> dict[str, int]:
+    """Bits that `op` reads from and writes to DRAM, by event (unit: bits)."""
+    right, inputs, results = crossing(op, memory, widths)
+    counts = {"dram.read": math.ceil(right + inputs), "dram.write": math.ceil(results)}
     if widths.sparse and op.kind == "weights":
-        return {**counts, "dram.index": INDEX_BITS * filters}
+        return {**counts, "dram.index": round(INDEX_BITS * right / right_width(op, widths))}
     return counts
+
+
+def commands(op: MacOp | VectorOp, memory: Memory, widths: Widths) -> int:
+    """Transfers in a row that bring the operands of `op` and take its results: one for each that
+    crosses, more where it is larger than half of the on-chip memory, since the other half is in
+    use (unit: transfers).
+    """
+    if isinstance(op, VectorOp):
+        traffic = vector_traffic(op, memory, widths.x)
+        sides: tuple[float, ...] = (traffic.get("dram.read", 0), traffic.get("dram.write", 0))
+    else:
+        sides = crossing(op, memory, widths)
+    return sum(math.ceil(2 * bits / memory.sram) for bits in sides)
 
 
 def _fetches(op: MacOp, memory: Memory, widths: Widths) -> tuple[int, int]:

@@ -92,5 +92,6 @@ def _layer(npu: Npu, op: MacOp) -> tuple[str, float, float, float]:
 def _bound(npu: Npu, op: MacOp, limit: float) -> str:
     if limit < npu.peak(op) and npu.latency(op)["memory"] > 0:
         return "memory"
-    ideal = 2 * op.macs / npu.peak(op)
+    sustained = 1.0 if npu.efficiency is None else npu.efficiency.arrays
+    ideal = 2 * op.macs / (npu.peak(op) * sustained)
     return "compute" if npu.latency(op)["compute"] < 1.25 * ideal else "array"

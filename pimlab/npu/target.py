@@ -33,11 +33,13 @@ from pimlab.machine.work import DRAM, Work
 from pimlab.npu.arithmetic import Arithmetic, MacProgrammed
 from pimlab.npu.arrays import MacArray, Product
 from pimlab.npu.contraction import TensorUnit
+from pimlab.npu.dma import TensorDma
 from pimlab.npu.efficiency import Efficiency
 from pimlab.npu.memory import (
     INDEX_BITS,
     Memory,
     Widths,
+    commands,
     depth,
     is_fused,
     lasts,
@@ -91,6 +93,8 @@ class Npu(Target):
     """What the chip loses against its arrays and memory, fitted to measurements; None: times are
     bounds.
     """
+    dma: TensorDma | None = part(TensorDma, default=None)
+    """The engines that move data between DRAM and the chip; None: transfers start at once."""
     lanes: int = integer(1, 2**20, doc="elementary vector operations a cycle")
     node: float = quantity("m", above=0, doc="technology node, such as '14 nm'")
     voltage: float = quantity("V", above=0)
@@ -243,7 +247,8 @@ class Npu(Target):
         lost = self.efficiency
         if lost is None:
             return "bound"
-        rows = [one.where for one in self.origins if one.field.startswith("efficiency.")]
+        fitted = [one for one in self.origins if one.field.startswith("efficiency.")]
+        rows = [one.where for one in fitted if one.where]
         if not rows:
             return "constants of the user's own"
         told = f"fitted on {'; '.join(dict.fromkeys(rows))}"
@@ -341,12 +346,19 @@ class Npu(Target):
         traffic = sum(c for event, c in self._counts(op).items() if event.startswith("dram."))
         if isinstance(op, VectorOp):
             busy = math.ceil(operations(op) / self.lanes) / self.array.clock
-            return busy, traffic / (self.memory.bandwidth * lost.vector)
+            return busy, self._transfer(op, traffic, lost.vector)
         rate = self.array.clock * self.array.rate * lost.arrays
         busy = self.cycles(op).total_cycles / rate
         if op.kind == "weights" and op.groups > 1:  # a vector unit may be faster at depthwise ones
             busy = min(busy, math.ceil(op.macs / self.lanes) / self.array.clock)
-        return busy, traffic / (self.memory.bandwidth * lost.bandwidth)
+        return busy, self._transfer(op, traffic, lost.bandwidth)
+
+    def _transfer(self, op: MacOp | VectorOp, traffic: float, share: float) -> float:
+        """Seconds [s] of `traffic` bits at a share of the memory's rate, and what starts them."""
+        rate = self.memory.bandwidth * share
+        if self.dma is None:
+            return traffic / rate
+        return self.dma.seconds(traffic, rate, commands(op, self.memory, self._widths))
 
     def resources(self, op: MacOp | VectorOp) -> dict[str, str]:
         """Arrays compute, the vector unit does the rest, and operands come over the DRAM."""

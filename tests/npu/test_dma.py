@@ -84,6 +84,30 @@ def test_writes_that_split_words_of_a_bank_take_three_times_as_long():
     assert (DMA.engine(whole), DMA.engine(split)) == (128 + 64, 128 + 3 * 64)
 
 
+def test_streams_of_any_size_take_what_counted_transfers_take():
+    """Eight engines in turn on one run of addresses, counted request by request: 500 cycles, then the
+    channels' 1.536 TB/s; seconds() answers for sizes that nobody can list.
+    """
+    turns, bandwidth = 2048, 8 * DMA.hbm.bandwidth
+    engines = [
+        [
+            command("hbm", "dm", ((turns, 2048),), ((turns // 2, 256), (2, NETWORK)),
+                    at=256 * e, to=2 * e * NETWORK)
+        ]
+        for e in range(8)
+    ]  # fmt: skip
+    bits = 8 * 8 * turns * 256
+    counted = DMA.transfer(engines).total * 1e-9
+    assert DMA.seconds(bits, bandwidth, 1) == pytest.approx(counted, rel=1e-6)
+    assert DMA.seconds(bits, bandwidth, 3) == pytest.approx(counted + 1e-6, rel=1e-6)
+    assert DMA.seconds(2 * bits, bandwidth, 1) - counted == pytest.approx(bits / bandwidth)
+
+
+def test_engines_bound_a_memory_that_is_faster_than_they_are():
+    """8 engines x 256 B a cycle: 2,048 GB/s."""
+    assert DMA.seconds(8 * 2048e9, 8 * 9e12, 0) == pytest.approx(1.0)
+
+
 def test_30_bytes_a_cycle_from_the_host():
     assert DMA.host_cycles(3001) == 101
 

@@ -87,7 +87,10 @@ def test_shares_above_one_and_negative_constants_are_refused(field, value):
 
 
 def test_a_machine_says_what_its_times_are():
-    assert npu.chip("rngd").timing_source == "bound"
+    assert npu.chip("rebel").timing_source == "bound"
+    rngd = npu.chip("rngd").timing_source
+    assert rngd.startswith("fitted on Llama-3.1-8B (128 + 4,096 tokens) on one card")
+    assert not rngd.endswith("; ")
     a100 = npu.chip("a100", "fp16")
     assert a100.timing_source.startswith("fitted on 304 products of Llama-2-7b on A100")
     assert npu.chip("warboy").as_host().timing_source.startswith("fitted on MLPerf v1.1")

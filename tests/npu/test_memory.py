@@ -8,6 +8,7 @@ import pytest
 
 from pimlab import npu
 from pimlab.machine.protocol import MacOp, VectorOp
+from pimlab.npu.memory import commands
 
 
 @pytest.fixture(scope="module")
@@ -92,3 +93,31 @@ def test_a_cache_keeps_nothing_between_operators():
     events = chip.placed((op,)).events(op)
     assert events["dram.read"] == 8 * (64 * 32 + 4 * 64)
     assert events["dram.write"] == 8 * 4 * 32
+
+
+def test_each_operand_that_crosses_is_a_command_and_large_ones_are_several():
+    """Weights of 256 MB in a chip of 256 MB come in halves; inputs and results stay on the chip."""
+    rngd = npu.chip("rngd")
+    away = rngd.but(memory=rngd.memory.but(weights_in="dram"))
+    widths = away._widths
+    small = MacOp(name="fc", m=1, k=4096, n=4096)
+    assert commands(small, away.memory, widths) == 1
+    assert commands(small, rngd.memory, widths) == 0
+    assert commands(small.but(k=2**14, n=2**14), away.memory, widths) == 3
+    apart = away.memory.but(activations_in="dram")
+    assert commands(small, apart, widths) == 3
+    assert commands(VectorOp(name="a", kind="add", elements=4096), apart, widths) == 2
+
+
+def test_the_time_of_rngd_is_that_of_its_dma_engines():
+    """16 MB of weights, one command: 500 cycles, then the share of 1.5 TB/s that is sustained."""
+    rngd = npu.chip("rngd")
+    away = rngd.but(memory=rngd.memory.but(weights_in="dram"))
+    op = MacOp(name="fc", m=1, k=4096, n=4096)
+    lost = rngd.efficiency
+    assert sum(away.latency(op).values()) - lost.operator == pytest.approx(
+        500e-9 + 2**24 / (1.5e12 * lost.bandwidth)
+    )
+    bare = away.but(dma=None)
+    assert sum(away.latency(op).values()) - sum(bare.latency(op).values()) == pytest.approx(5e-7)
+    assert away.events(op) == bare.events(op)

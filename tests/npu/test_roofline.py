@@ -18,7 +18,7 @@ def test_the_ridge_is_peak_over_bandwidth():
 
 
 def test_decoding_is_bound_by_memory_and_a_large_product_by_compute():
-    rngd = npu.chip("rngd")
+    rngd = npu.chip("rngd").but(dma=None, efficiency=None)
     away = rngd.but(memory=rngd.memory.but(weights_in="dram"))
     decode, prefill, tiny = (
         MacOp(name=n, m=m, k=k, n=4096)
@@ -30,6 +30,9 @@ def test_decoding_is_bound_by_memory_and_a_large_product_by_compute():
     assert (ds.achieved <= ds.attainable * (1 + 1e-12)).all()
     assert (ds.utilisation <= 1).all()
     assert npu.roofline(rngd, (decode,)).intensity.item() == float("inf")
+    real = npu.chip("rngd").but(memory=away.memory)
+    started = npu.roofline(real, (decode, prefill, tiny))
+    assert started.bound.values.tolist() == ["memory", "compute", "memory"], "500 cycles for 64 kB"
 
 
 @pytest.mark.parametrize(("weights", "bits"), [("int8", 8), ("int4", 4), ("fp16", 16)])

@@ -1,6 +1,7 @@
 """papers/llm-throughput: tokens a second that nothing was fitted on, and bounds that no chip passes."""
 
 import numpy as np
+import pytest
 from paper_checks import *  # noqa: F403  # the checks of every paper
 
 
@@ -18,8 +19,15 @@ def test_ours_are_never_slower_where_heads_share_keys_and_much_is_decoded(make, 
 
 
 def test_no_published_rate_passes_a_bound(make, ds):
-    for gpu in ("l40s", "rngd", "rebel"):
+    for gpu in ("l40s", "rebel"):
         assert (make.error(make.some(ds, "tokens", gpu)) > 0).all()
+
+
+@pytest.mark.full
+def test_the_catalogue_holds_what_the_fit_of_rngd_gives(make):
+    fitted, held = make.fit(), make.chip("rngd").efficiency
+    for key in make.FITTED:
+        assert getattr(held, key) == pytest.approx(getattr(fitted, key), rel=0.05)
 
 
 def test_the_figure_draws(make, ds):
