@@ -242,22 +242,22 @@ class Npu(Target):
     def timing_source(self) -> str:
         """What its times are: "bound", of a chip that nobody measured; "fitted on ..." the rows of
         measurements that its constants were found from; "carried over, fitted on ..." with the
-        constants of a chip that it differs from (a host without the call does not differ).
+        constants of a chip that it differs from (a host without the call does not differ);
+        constants of the user's own where they are.
         """
         lost = self.efficiency
         if lost is None:
             return "bound"
         fitted = [one for one in self.origins if one.field.startswith("efficiency.")]
         rows = [one.where for one in fitted if one.where]
-        if not rows:
+        published = self._published("efficiency")
+        if not rows or lost.but(call=published.call) != published:
             return "constants of the user's own"
         told = f"fitted on {'; '.join(dict.fromkeys(rows))}"
-        published = self._published("efficiency")
         same = all(
             self._field(field) == self._published(field) for field in ("array", "memory.bandwidth")
         )
-        kept = same and lost.but(call=published.call) == published
-        return told if kept else f"carried over, {told}"
+        return told if same else f"carried over, {told}"
 
     def events(self, op: MacOp | VectorOp) -> dict[str, int]:
         """Counts of one inference (or a batch): MACs, bits read and written in SRAM, accumulators
