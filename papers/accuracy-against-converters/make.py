@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 import pimlab as pim
 from pimlab.analog import Slices
-from pimlab.plot.style import PARTS, figure, save
+from pimlab.plot.style import PARTS, figure, for_print, save
 from pimlab.studies.published import Row, fill, markdown
 
 OUT = Path(__file__).with_name("accuracy-against-converters")
@@ -101,9 +101,10 @@ def tables(ds: xr.Dataset) -> dict[str, str]:
     return {"accuracy": markdown(head, lines)}
 
 
+@for_print
 def draw(ds: xr.Dataset) -> Figure:
     """One panel a cell: accuracy against ADC bits, a line a mapping."""
-    fig = figure(12, 4.2)
+    fig = figure(64)
     titles = {
         "ideal cell": "A pair's difference needs 6 bits,\nan offset sum 10",
         "SONOS": "Cells whose error shrinks with their\nconductance add next to nothing",
@@ -124,7 +125,7 @@ def draw(ds: xr.Dataset) -> Figure:
                 one.mean("seed"),
                 "s--" if "slices" in str(mapping) else "o-",
                 color=colour,
-                ms=5,
+                ms=3.5,
                 label=str(mapping),
             )
         axes.set(xlabel="ADC bits", title=f"{cell}\n{titles[str(cell)]}", xticks=ds.bits.values)
@@ -134,7 +135,7 @@ def draw(ds: xr.Dataset) -> Figure:
     panels[0].fill_between(
         [], [], [], color="0.5", alpha=0.25, lw=0, label=f"range over {ds.sizes['seed']} seeds"
     )
-    panels[0].legend(frameon=False, fontsize=8)
+    panels[0].legend(frameon=False)
     return fig
 
 

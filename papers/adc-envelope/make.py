@@ -13,7 +13,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from pimlab.analog import adc_energy
-from pimlab.plot.style import PARTS, figure, save
+from pimlab.plot.style import PARTS, figure, for_print, save
 from pimlab.studies.published import Row, fill
 
 OUT = Path(__file__).with_name("adc-envelope")
@@ -83,11 +83,12 @@ def found(ds: xr.Dataset, row: Row) -> float:
     return float(slope * 1e18 if row.condition == "slope" else floor * 1e12)
 
 
+@for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Energy against effective bits: three models, the survey's bins, and the converter ISAAC
     charges.
     """
-    fig = figure(7, 4.6)
+    fig = figure(65, 1)
     axes = fig.subplots()
     pico = 1e12
     band = ds.energy.sel(model=["envelope", "median"]) * pico
@@ -107,7 +108,7 @@ def draw(ds: xr.Dataset) -> Figure:
         ds.isaac * pico,
         "*",
         color=PARTS[5],
-        ms=10,
+        ms=7,
         label="ISAAC: charged (8), as surveyed (6.24)",
     )
     axes.set(
@@ -117,7 +118,7 @@ def draw(ds: xr.Dataset) -> Figure:
         title="Half of the ADCs need twelve times the best one's energy or more:\na price without "
         "its band says little",
     )
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False)
     return fig
 
 

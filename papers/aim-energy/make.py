@@ -17,7 +17,8 @@ import pimlab.dram_pim as pim
 from pimlab import catalogue
 from pimlab.constants import Constant
 from pimlab.dram_pim import command_energies
-from pimlab.plot.style import PARTS, figure, save
+from pimlab.plot.panels import stacked
+from pimlab.plot.style import figure, for_print, save
 from pimlab.studies.published import Row, fill, markdown
 
 OUT = Path(__file__).with_name("aim-energy")
@@ -148,21 +149,19 @@ def _range(constant: Constant, scale: float) -> str:
     return value if low == high else f"{value} ({low} to {high})"
 
 
+@for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Joules of one product by component, in the banks and through the pins."""
-    fig = figure(7.2, 3.8)
+    fig = figure(75)
     axes = fig.subplots()
     places = np.arange(len(MACHINES))
     for shift, way in ((-0.2, "in the banks"), (0.2, "through the pins")):
-        base = np.zeros(len(MACHINES))
-        for colour, part in zip(PARTS, ds.component.values, strict=False):
-            height = 1e3 * ds.energy.sel(way=way, component=part).values
-            label = str(part) if shift > 0 else None
-            axes.bar(places + shift, height, 0.36, bottom=base, color=colour, label=label)
-            base += height
+        joules = 1e3 * ds.energy.sel(way=way)
+        parts = {str(part): joules.sel(component=part) for part in ds.component.values}
+        stacked(axes, places + shift, parts, 0.36)
     for place, name in zip(places, MACHINES, strict=True):
         text = f"{100 * float(ds.saved.sel(machine=name)):.0f} % less"
-        axes.annotate(text, (place - 0.2, 0), xytext=(0, -28), textcoords="offset points",
+        axes.annotate(text, (place - 0.2, 0), xytext=(0, -21), textcoords="offset points",
                       ha="center", fontsize="small", annotation_clip=False)  # fmt: skip
     axes.set_xticks(places, MACHINES)
     axes.set_ylabel("energy of one product (mJ)")
@@ -171,7 +170,7 @@ def draw(ds: xr.Dataset) -> Figure:
         "and its weights read through the pins (right)",
         fontsize="medium",
     )  # fmt: skip
-    axes.legend(frameon=False, fontsize="x-small", ncols=2)
+    axes.legend(frameon=False, ncols=2)
     return fig
 
 

@@ -14,7 +14,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 import pimlab as pim
-from pimlab.plot.style import PARTS, figure, save
+from pimlab.plot.style import PARTS, figure, for_print, save
 from pimlab.studies.published import Row, fill, markdown
 
 OUT = Path(__file__).with_name("analog-foundation-models")
@@ -151,9 +151,10 @@ def tables(ds: xr.Dataset) -> dict[str, str]:
     return {"perplexity": markdown(["training", *map(str, ds.machine.values)], lines)}
 
 
+@for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Perplexity of every training, by machine."""
-    fig = figure(9, 4.2)
+    fig = figure(85)
     axis = fig.subplots()
     places = np.arange(ds.sizes["training"])
     for index, (colour, name) in enumerate(zip(PARTS, ds.machine.values, strict=False)):
@@ -161,9 +162,9 @@ def draw(ds: xr.Dataset) -> Figure:
         x = places + 0.18 * (index - 1.5)
         axis.plot(x, one.mean("seed"), "o", color=colour, label=str(name))
         axis.vlines(x, one.min("seed"), one.max("seed"), color=colour, lw=1)
-    axis.set_xticks(places, [str(name) for name in ds.training.values], fontsize=8)
+    axis.set_xticks(places, [str(name) for name in ds.training.values], fontsize="small")
     axis.set(xlabel="training", ylabel="perplexity", title="Perplexity in noisy cells, by training")
-    axis.legend(frameon=False, fontsize=8)
+    axis.legend(frameon=False)
     return fig
 
 

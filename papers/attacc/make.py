@@ -11,12 +11,12 @@ import itertools
 import math
 from pathlib import Path
 
-import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
 import pimlab as pim
-from pimlab.plot.style import PARTS, figure, save
+from pimlab.plot.panels import stacked
+from pimlab.plot.style import figure, for_print, save
 from pimlab.studies import published
 
 OUT = Path(__file__).with_name("attacc")
@@ -165,18 +165,18 @@ def tables(ds: xr.Dataset) -> dict[str, str]:
     return {"stages": published.markdown(heads, lines)}
 
 
+@for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Time of a token by part, a bar a place."""
-    fig = figure(9, 3)
+    fig = figure(60)
     for axes, batch in zip(fig.subplots(1, 2, sharey=True), (1, 32), strict=True):
         one = ds.latency.sel(model=MODELS[0], batch=batch) * 1e3
-        under = np.zeros(one.sizes["place"])
-        for colour, part in zip(PARTS, ds.part.values, strict=False):
-            axes.bar(ds.place.values, one.sel(part=part), bottom=under, color=colour, label=part)
-            under += one.sel(part=part).values
-        axes.set_title(f"GPT-3 175B, batch {batch}", fontsize="medium")
+        places = range(one.sizes["place"])
+        stacked(axes, places, {str(part): one.sel(part=part) for part in ds.part.values})
+        axes.set_xticks(places, ds.place.values)
+        axes.set_title(f"GPT-3 175B, batch {batch}")
     fig.axes[0].set_ylabel("time of a token (ms)")
-    fig.axes[0].legend(frameon=False, fontsize="small")
+    fig.axes[0].legend()
     return fig
 
 

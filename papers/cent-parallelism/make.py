@@ -15,7 +15,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 import pimlab as pim
-from pimlab.plot.style import PARTS, figure, save
+from pimlab.plot.style import PARTS, PUBLISHED, figure, for_print, save
 from pimlab.studies import published
 
 OUT = Path(__file__).with_name("cent-parallelism")
@@ -127,21 +127,22 @@ def tables(ds: xr.Dataset) -> dict[str, str]:
     return {"splits": published.markdown(heads, lines)}
 
 
+@for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Throughput against pipeline stages, ours and CENT's."""
-    fig = figure(8, 3)
+    fig = figure(65)
     for axes, model in zip(fig.subplots(1, 2), SPLITS, strict=True):
         one = ds.where(ds.model == model, drop=True)
-        for colour, (name, label) in zip(
-            PARTS, (("published", "CENT"), ("balanced", "ours, equal stages"),
-                    ("throughput", "ours, slowest stage")), strict=False
-        ):  # fmt: skip
-            axes.plot(one.pipeline, one[name], "o-", color=colour, label=label)
+        axes.plot(one.pipeline, one.balanced, "o-", color=PARTS[0], label="ours, equal stages")
+        axes.plot(one.pipeline, one.throughput, "s-", color=PARTS[3], label="ours, slowest stage")
+        axes.plot(one.pipeline, one.published, "o--", **PUBLISHED, label="CENT")
         axes.set_xscale("log", base=2)
-        axes.set_title(f"{model}, {DEVICES[model]} devices", fontsize="medium")
+        axes.xaxis.set_major_formatter("{x:.0f}")
+        axes.set_ylim(0)
+        axes.set_title(f"{model}, {DEVICES[model]} devices")
         axes.set_xlabel("pipeline stages")
     fig.axes[0].set_ylabel("decoded tokens a second (1/s)")
-    fig.axes[0].legend(frameon=False, fontsize="small")
+    fig.axes[0].legend()
     return fig
 
 

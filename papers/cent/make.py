@@ -13,7 +13,8 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 import pimlab as pim
-from pimlab.plot.style import PARTS, figure, save
+from pimlab.plot.panels import engineering
+from pimlab.plot.style import PARTS, PUBLISHED, figure, for_print, save
 from pimlab.studies import published
 
 OUT = Path(__file__).with_name("cent")
@@ -124,27 +125,28 @@ def tables(ds: xr.Dataset) -> dict[str, str]:
     return {"splits": published.markdown(heads, lines)}
 
 
+@for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Energy of a token against its latency, a point a split; CENT's beside ours."""
     rows = published.targets(Path(__file__).with_name("targets.csv"))
     theirs = {(row.quantity, row.condition): row.value for row in rows}
-    fig = figure(9, 3)
+    fig = figure(65)
     models = list(dict.fromkeys(map(str, ds.model.values)))
     for axes, model in zip(fig.subplots(1, len(models), squeeze=False)[0], models, strict=True):
         one = ds.where((ds.model == model) & (ds.phase == "decoding"), drop=True)
         one = one.sortby("latency")
         names = [str(case) for case in one.case.values]
-        axes.plot(one.latency, one.energy * 1e3, "-", color=PARTS[0], label="ours")
-        axes.plot(one.latency, one.with_standby * 1e3, ":", color=PARTS[0],
-                  label="ours, all channels on standby")  # fmt: skip
-        printed = [[theirs[q, n] for n in names] for q in ("latency", "energy a token")]
-        axes.plot(*printed, "o", mfc="none", color=PARTS[1], label="CENT")
-        axes.set_xscale("log")
-        axes.set_yscale("log")
-        axes.set_title(f"{model}, {DEVICES[model]} devices", fontsize="medium")
-        axes.set_xlabel("3,584 tokens decoded (s)")
-    fig.axes[0].set_ylabel("energy of a token (mJ)")
-    fig.axes[0].legend(frameon=False, fontsize="small")
+        axes.loglog(one.latency, one.energy, "-", color=PARTS[0], label="ours")
+        axes.loglog(one.latency, one.with_standby, ":", color=PARTS[0],
+                    label="ours, all channels on standby")  # fmt: skip
+        time, millijoules = ([theirs[q, n] for n in names] for q in ("latency", "energy a token"))
+        axes.loglog(time, 1e-3 * np.array(millijoules), "o", **PUBLISHED, label="CENT")
+        engineering(axes.xaxis, "s")
+        engineering(axes.yaxis, "J")
+        axes.set_title(f"{model}, {DEVICES[model]} devices")
+        axes.set_xlabel("3,584 tokens decoded")
+    fig.axes[0].set_ylabel("energy of a token")
+    fig.axes[0].legend()
     return fig
 
 

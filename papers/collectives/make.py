@@ -17,7 +17,8 @@ from matplotlib.figure import Figure
 from scipy.optimize import minimize
 
 from pimlab.cluster import Network, network
-from pimlab.plot.style import PARTS, figure, save
+from pimlab.plot.panels import engineering
+from pimlab.plot.style import PARTS, figure, for_print, save
 from pimlab.result import joined
 from pimlab.studies import published
 
@@ -162,10 +163,11 @@ def tables(ds: xr.Dataset) -> dict[str, str]:
     return {"errors": published.markdown(heads, lines)}
 
 
+@for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Measured and computed time against size, one panel a system and place."""
-    fig = figure(10, 3.4)
-    fig.suptitle("Dots measured, lines computed", fontsize="small")
+    fig = figure(62)
+    fig.suptitle("Dots measured, lines computed")
     panels = {"A100, one board": "dgx-a100", "H100, one board": "dgx-h100"}
     panels["A100, two boards"] = "dgx-a100-nodes"
     reduced = ds.where(ds.group.str.startswith("all-reduce"), drop=True)
@@ -174,12 +176,14 @@ def draw(ds: xr.Dataset) -> Figure:
         for colour, group in zip(PARTS, groups, strict=False):
             one = ds.where(ds.group == group, drop=True).sortby("bytes")
             label = " ".join(group.split()[2:]).removesuffix(" a board") + " a board"
-            axes.loglog(one.bytes, 1e3 * one.measured, ".", ms=2, color=colour, rasterized=True)
-            axes.loglog(one.bytes, 1e3 * one.ours, "-", color=colour, label=label)
+            axes.loglog(one.bytes, one.measured, ".", ms=1.5, color=colour, rasterized=True)
+            axes.loglog(one.bytes, one.ours, "-", color=colour, label=label)
         axes.set_title(title, fontsize="medium")
-        axes.set_xlabel("message (B)")
-        axes.legend(frameon=False, fontsize="x-small")
-    fig.axes[0].set_ylabel("all-reduce (ms)")
+        axes.set_xlabel("message")
+        engineering(axes.xaxis, "B")
+        engineering(axes.yaxis, "s")
+        axes.legend()
+    fig.axes[0].set_ylabel("time of an all-reduce")
     return fig
 
 

@@ -22,7 +22,7 @@ from pimlab.machine.protocol import Target
 from pimlab.npu import Npu
 from pimlab.plan import planned
 from pimlab.plan.costs import costs
-from pimlab.plot.style import STAGE_COLOURS, STAGE_MARKERS, figure, save
+from pimlab.plot.style import STAGE_COLOURS, STAGE_MARKERS, figure, for_print, save
 from pimlab.studies.published import Row, fill, markdown
 from pimlab.workload.language import hyperscale
 from pimlab.workload.language.shape import attention_intensity, weight_intensity
@@ -165,7 +165,7 @@ def _curves(axes: Any, ds: xr.Dataset, key: str) -> None:
             LINES[name],
             color=STAGE_COLOURS[stage],
             marker=STAGE_MARKERS[stage],
-            ms=4,
+            ms=3,
             label=name,
         )
         if key == "energy":
@@ -220,11 +220,12 @@ def tables(ds: xr.Dataset) -> dict[str, str]:
     }
 
 
+@for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Energy and time a token against batch for LLaMA 2 7B at the longest context; perplexity of
     the small model.
     """
-    fig = figure(13, 4.4)
+    fig = figure(62)
     energy, time, words = fig.subplots(1, 3, width_ratios=[3, 3, 2])
     chosen = ds.sel(model="llama2-7b").isel(context=-1)
     _curves(energy, chosen, "energy")
@@ -234,7 +235,7 @@ def draw(ds: xr.Dataset) -> Figure:
         "lie",
     )
     energy.yaxis.set_major_formatter(EngFormatter(unit="J"))
-    energy.legend(frameon=False, fontsize=8)
+    energy.legend(frameon=False)
     _curves(time, chosen, "latency")
     time.set(
         ylabel="time a token (s)",
@@ -244,7 +245,9 @@ def draw(ds: xr.Dataset) -> Figure:
     spread = np.abs(np.stack([ds.perplexity_low, ds.perplexity_high]) - ds.perplexity.values)
     colours = ["0.4", *(STAGE_COLOURS[pim.target(name).stage] for name in MEASURED)]
     for i, colour in enumerate(colours):
-        words.errorbar(i, ds.perplexity[i], spread[:, i : i + 1], fmt="o", color=colour, capsize=4)
+        words.errorbar(
+            i, ds.perplexity[i], spread[:, i : i + 1], fmt="o", color=colour, capsize=1.5
+        )
     words.set_xticks(
         range(len(colours)), ["ideal", "warboy", "hbm-pim", "pcm-hermes\n1 day"], rotation=20
     )

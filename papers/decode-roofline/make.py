@@ -19,7 +19,7 @@ from matplotlib.ticker import FormatStrFormatter
 import pimlab.dram_pim as pim
 from pimlab.catalogue import entry
 from pimlab.dram_pim.decode import products
-from pimlab.plot.style import PARTS, STAGE_COLOURS, figure, save
+from pimlab.plot.style import PARTS, STAGE_COLOURS, figure, for_print, save
 from pimlab.studies.published import Row, fill, markdown
 
 OUT = Path(__file__).with_name("decode-roofline")
@@ -119,9 +119,10 @@ def tables(ds: xr.Dataset) -> dict[str, str]:
     return {"seconds": markdown(["batch", *(f"{way} (us)" for way in ds.way.values)], lines)}
 
 
+@for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Time a token against batch, and intensity against batch."""
-    fig = figure(9.5, 4)
+    fig = figure(70)
     left, right = fig.subplots(1, 2)
     styles = {
         "in the banks": (STAGE_COLOURS[2], "-"),
@@ -154,7 +155,7 @@ def draw(ds: xr.Dataset) -> Figure:
         axes.set_xlabel("batch")
         axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))
         axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
-        axes.legend(frameon=False, fontsize="small")
+        axes.legend(frameon=False)
     return fig
 
 

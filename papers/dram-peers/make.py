@@ -17,7 +17,7 @@ import pimlab.dram_pim as pim
 from pimlab import catalogue
 from pimlab.dram_pim import Banks, Controller, Timing, WriteQueue
 from pimlab.dram_pim.currents import counted_energy
-from pimlab.plot.style import PARTS, figure, save
+from pimlab.plot.style import PARTS, figure, for_print, save
 from pimlab.studies.published import Row, fill
 
 OUT = Path(__file__).with_name("dram-peers")
@@ -155,10 +155,11 @@ def found(ds: xr.Dataset, row: Row) -> float:
     return float(ds.ours.sel(row=f"{row.quantity} {row.condition}"))
 
 
+@for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Our cycles over the tool's by stream, one colour a family."""
     ds = ds.isel(row=(ds.tool == "Ramulator2").values)
-    fig = figure(7.2, 4.2)
+    fig = figure(80)
     axes = fig.subplots()
     names = [f"{kind}\nrefresh {state}" for kind in WRITES for state in ("off", "on")]
     for family, colour in zip(GROUPS, PARTS, strict=False):
@@ -174,7 +175,7 @@ def draw(ds: xr.Dataset) -> Figure:
         f"{within} of {ds.sizes['row']} streams take the cycles of Ramulator 2.1 within 2 %,\n"
         f"all within {100 * float(ratio.max()):.1f} %"
     )
-    axes.legend(frameon=False, fontsize="small", ncols=5)
+    axes.legend(frameon=False, ncols=5)
     return fig
 
 

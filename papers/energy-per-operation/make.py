@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -25,7 +26,7 @@ from pimlab.npu import Npu, chip, chips
 from pimlab.npu.pricing import mac, vector_op
 from pimlab.plan import planned
 from pimlab.plan.costs import costs
-from pimlab.plot.style import PARTS, figure, save
+from pimlab.plot.style import PARTS, PUBLISHED, figure, for_print, save
 from pimlab.studies.published import Row, fill, markdown
 
 OUT = Path(__file__).with_name("energy-per-operation")
@@ -219,14 +220,19 @@ def tables(ds: xr.Dataset) -> dict[str, str]:
     }
 
 
+_BELOW: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.2)}
+"""Where a legend finds room: below its panel."""
+
+
+@for_print
 def draw(ds: xr.Dataset) -> Figure:
     """One operation and 64 bits from memory; a model's energy by component on three machines; power
     of a busy machine.
     """
-    fig = figure(17, 4.8)
+    fig = figure(78)
     left, right, third = fig.subplots(1, 3)
-    kind = ["#0072B2" if "bit" not in name else "#D55E00" for name in ds.operation.values]
-    left.barh(ds.operation, ds.value * _PJ, color=kind, alpha=0.85)
+    kind = [PARTS["bit" in name] for name in ds.operation.values]
+    left.barh(ds.operation, ds.value * _PJ, color=kind)
     spread = np.abs(np.stack([ds.low, ds.high]) - ds.value.values) * _PJ
     left.errorbar(
         ds.value * _PJ,
@@ -234,15 +240,15 @@ def draw(ds: xr.Dataset) -> Figure:
         xerr=spread,
         fmt="none",
         ecolor="k",
-        capsize=3,
+        capsize=1.5,
         lw=1,
     )
     left.invert_yaxis()
     left.set(
         xscale="log",
         xlabel="energy (pJ), 45 nm; DRAM as it is",
-        title="64 bits from DRAM cost hundreds of 8-bit MACs;\ntwo sources of the MAC disagree "
-        "fourfold",
+        title="64 bits from DRAM cost hundreds\nof 8-bit MACs; two sources of\n"
+        "the MAC disagree fourfold",
     )
     order = [
         str(name)
@@ -264,7 +270,7 @@ def draw(ds: xr.Dataset) -> Figure:
             xerr=np.abs(ends - value),
             fmt="os^"[shift],
             color=colour,
-            capsize=3,
+            capsize=1.5,
             label=str(name).replace("\n", " "),
         )
     right.set_yticks(range(len(order)), order)
@@ -272,10 +278,10 @@ def draw(ds: xr.Dataset) -> Figure:
     right.set(
         xscale="log",
         xlabel="energy of one inference (uJ)",
-        title="Fashion-MNIST CNN, one input at a time: static power\nleads, then weights that "
-        "are fetched, then SRAM",
+        title="Fashion-MNIST CNN, one input\nat a time: static power leads,\nthen fetched weights, "
+        "then SRAM",
     )
-    right.legend(frameon=False, fontsize=8, loc="lower right")
+    right.legend(**_BELOW)
     _busy(third, ds)
     return fig
 
@@ -288,21 +294,19 @@ def _busy(axes: Axes, ds: xr.Dataset) -> None:
         place,
         xerr=[nominal - low, high - nominal],
         fmt="o",
-        color="#0072B2",
-        capsize=3,
+        color=PARTS[0],
+        capsize=1.5,
         label="ours, low to high prices",
     )
-    for status, face in (("published", "#D55E00"), ("assumed", "white")):
+    for status, marker in (("published", "o"), ("assumed", "D")):
         chosen = ds.tdp_status.values == status
         tdp = ds.tdp.values[chosen].T
         axes.errorbar(
             tdp[1],
             place[chosen] - 0.25,
             xerr=[tdp[1] - tdp[0], tdp[2] - tdp[1]],
-            fmt="D",
-            color="#D55E00",
-            mfc=face,
-            ms=5,
+            fmt=marker,
+            **PUBLISHED,
             label=f"board power, {status}",
         )
     axes.set_yticks(place, ds.chip.values)
@@ -310,10 +314,10 @@ def _busy(axes: Axes, ds: xr.Dataset) -> None:
     inside = int(((ds.tdp.sel(end="low") <= high) & (ds.tdp.sel(end="high") >= low)).sum())
     axes.set(xscale="log", xlim=(0.01, None), xlabel="power with busy arrays (W)")
     axes.set_title(
-        f"{inside} of {len(place)} board powers meet our interval; the nominal\nprice leaves out "
-        "clocks, control and networks"
+        f"{inside} of {len(place)} board powers meet our\ninterval; clocks, control and\n"
+        "networks are left out"
     )
-    axes.legend(frameon=False, fontsize=8, loc="lower left")
+    axes.legend(**_BELOW)
 
 
 if __name__ == "__main__":

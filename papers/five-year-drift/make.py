@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 import pimlab as pim
 from pimlab.analog import DriftCompensation, ReferenceColumns, StatisticsCompensation
-from pimlab.plot.style import PARTS, figure, save
+from pimlab.plot.style import PARTS, figure, for_print, save
 from pimlab.studies.published import Row, fill, markdown
 
 OUT = Path(__file__).with_name("five-year-drift")
@@ -95,9 +95,10 @@ def tables(ds: xr.Dataset) -> dict[str, str]:
     return {"five years": markdown(["error (%)", *map(str, ds.cell.values)], lines)}
 
 
+@for_print
 def draw(ds: xr.Dataset) -> Figure:
     """One panel a cell: classification error against time, a line a rule."""
-    fig = figure(10, 4.2)
+    fig = figure(77)
     titles = {
         "pcm-joshi2020": "Left alone the error doubles in five years;\none gain a layer keeps most "
         "of it away",
@@ -118,7 +119,7 @@ def draw(ds: xr.Dataset) -> Figure:
                 mean,
                 "s--" if rule == "reference columns" else "o-",
                 color=colour,
-                ms=4,
+                ms=3,
                 label=str(rule),
             )
         axes.axhline(100 * float(ds.software), color="0.5", ls=":", label="floating point")
@@ -140,7 +141,7 @@ def draw(ds: xr.Dataset) -> Figure:
         lw=0,
         label=f"two standard errors, {ds.sizes['seed']} seeds",
     )
-    panels[0].legend(frameon=False, fontsize=9)
+    panels[0].legend(frameon=False)
     return fig
 
 

@@ -19,7 +19,8 @@ import pimlab as pim
 from pimlab.cluster import Degrees, Work
 from pimlab.cluster.capacity import fullest
 from pimlab.cluster.options import Stages, options
-from pimlab.plot.style import PARTS, figure, save
+from pimlab.plot.panels import engineering, grouped
+from pimlab.plot.style import figure, for_print, save
 from pimlab.studies import published
 
 OUT = Path(__file__).with_name("halo")
@@ -138,20 +139,20 @@ def tables(ds: xr.Dataset) -> dict[str, str]:
     return {"mappings": published.markdown(heads, lines)}
 
 
+@for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Time of a request by mapping, for each kind of arrays."""
-    fig = figure(8, 3)
+    fig = figure(62)
+    requests = [str(one) for one in ds.request.values]
     for axes, name in zip(fig.subplots(1, len(ARRAYS), sharey=True), ARRAYS, strict=True):
-        one, width = ds.latency.sel(arrays=name), 0.2
-        for i, mapping in enumerate(MAPPINGS):
-            places = np.arange(one.sizes["request"]) + (i - 1.5) * width
-            axes.bar(places, one.sel(mapping=mapping), width, color=PARTS[i], label=mapping)
+        one = ds.latency.sel(arrays=name)
+        grouped(axes, requests, {mapping: one.sel(mapping=mapping) for mapping in MAPPINGS})
         axes.set_yscale("log")
-        axes.set_xticks(np.arange(one.sizes["request"]), list(one.request.values))
-        axes.set_title(f"arrays: {name}", fontsize="medium")
+        axes.set_title(f"arrays: {name}")
         axes.set_xlabel("tokens of prompt + answer")
-    fig.axes[0].set_ylabel("time of a request (s)")
-    fig.axes[0].legend(frameon=False, fontsize="small")
+    engineering(fig.axes[0].yaxis, "s")
+    fig.axes[0].set_ylabel("time of a request")
+    fig.axes[0].legend()
     return fig
 
 

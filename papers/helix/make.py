@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
 from pimlab.cluster.placement import read_lp, solve
-from pimlab.plot.style import PARTS, figure, save
+from pimlab.plot.panels import grouped
+from pimlab.plot.style import figure, for_print, save
 from pimlab.studies import published
 
 OUT = Path(__file__).with_name("helix")
@@ -44,19 +44,18 @@ def compute(quick: bool = False) -> xr.Dataset:
     )
 
 
+@for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Published placement, ours and the bound, as shares of the bound."""
-    fig = figure(7, 3)
+    fig = figure(58)
     axes = fig.subplots()
-    places = np.arange(ds.sizes["problem"])
-    for i, name in enumerate(("published", "value")):
-        label = {"published": "authors' solution file", "value": "ours"}[name]
-        height = (ds[name] / ds.bound).values
-        axes.bar(places + 0.35 * i - 0.175, height, 0.35, color=PARTS[i], label=label)
+    file = "authors' solution file"
+    shares = {file: ds.published / ds.bound, "ours": ds.value / ds.bound}
+    grouped(axes, list(ds.problem.values), shares, [file])
     axes.axhline(1, color="0.3", lw=1, label="proved bound")
-    axes.set_xticks(places, ds.problem.values)
+    axes.set_ylim(0, 1.25)
     axes.set_ylabel("tokens a second over the bound (1)")
-    axes.legend(frameon=False, fontsize="small", loc="lower left")
+    axes.legend(ncols=3, loc="upper left")
     return fig
 
 

@@ -18,7 +18,7 @@ from pimlab.analog import Crossbar
 from pimlab.analog.targets import TARGETS as MACHINES
 from pimlab.cost import price
 from pimlab.machine.protocol import MacOp
-from pimlab.plot.style import PARTS, figure, save
+from pimlab.plot.style import PARTS, figure, for_print, save
 from pimlab.studies.published import Row, fill
 
 OUT = Path(__file__).with_name("hermes-operating-points")
@@ -114,9 +114,11 @@ def _times(axes: Axes, ds: xr.Dataset) -> None:
         color=PARTS[0],
         label=f"{float(ds.overhead_time):.0f} ns + {float(ds.phase_time):.0f} ns a phase",
     )
-    axes.plot(ds.phases, 1e9 * ds.read_time, "o", color=PARTS[0], ms=8, label="from published TOPS")
     axes.plot(
-        [4], [512], "x", color="black", ms=9, mew=2, label="t_read of aihwkit's model: 512 ns"
+        ds.phases, 1e9 * ds.read_time, "o", color=PARTS[0], ms=5.5, label="from published TOPS"
+    )
+    axes.plot(
+        [4], [512], "x", color="black", ms=6.5, mew=2, label="t_read of aihwkit's model: 512 ns"
     )
     axes.set(
         xlabel="phases of a read",
@@ -126,7 +128,7 @@ def _times(axes: Axes, ds: xr.Dataset) -> None:
         xticks=range(5),
         title="Both throughputs are one phase time:\na read has next to no overhead",
     )
-    axes.legend(frameon=False, fontsize=9)
+    axes.legend(frameon=False)
 
 
 def _energies(axes: Axes, ds: xr.Dataset) -> None:
@@ -143,13 +145,13 @@ def _energies(axes: Axes, ds: xr.Dataset) -> None:
         )
         base += amount.sel(bound="nominal").values
     printed = OPS / (1e3 * ds.efficiency_published.values)
-    axes.plot(range(ds.sizes["mode"]), printed, "D", color="black", ms=7, label="chip, published")
+    axes.plot(range(ds.sizes["mode"]), printed, "D", color="black", ms=5, label="chip, published")
     axes.plot(
         [1],
         [float(ds.core_energy)],
         "x",
         color="black",
-        ms=9,
+        ms=6.5,
         mew=2,
         label="single core, published",
     )
@@ -163,7 +165,7 @@ def _energies(axes: Axes, ds: xr.Dataset) -> None:
         ylabel="energy of a core's read (nJ)",
         title="Power hardly depends on the mode;\nthe split is that of other macros",
     )
-    axes.legend(frameon=False, fontsize=9)
+    axes.legend(frameon=False)
 
 
 def found(ds: xr.Dataset, row: Row) -> float:
@@ -173,11 +175,12 @@ def found(ds: xr.Dataset, row: Row) -> float:
     return float(ds["chip_energy" if row.quantity == "core_energy" else row.quantity])
 
 
+@for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Left: time of a read against phases. Right: energy of a read by component, with bands and
     published totals.
     """
-    fig = figure(10, 4.4)
+    fig = figure(80)
     left, right = fig.subplots(1, 2)
     _times(left, ds)
     _energies(right, ds)

@@ -17,7 +17,7 @@ from pimlab import catalogue
 from pimlab.analog import DAC, TARGETS, Crossbar, adc_energy
 from pimlab.cost import price
 from pimlab.machine.protocol import MacOp
-from pimlab.plot.style import PARTS, figure, save
+from pimlab.plot.style import PARTS, figure, for_print, save
 from pimlab.studies.published import Row, fill, markdown
 
 OUT = Path(__file__).with_name("hermes-split")
@@ -173,9 +173,10 @@ def _bits_table(ds: xr.Dataset) -> str:
     return markdown(["bits of the input", "ns a product", "nJ a product"], lines)
 
 
+@for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Left: energy of a product by layer and part. Right: by bits of the input."""
-    fig = figure(11, 4.4)
+    fig = figure(73)
     left, right = fig.subplots(1, 2)
     for axes, table, dim in ((left, ds.energy, "layer"), (right, ds.bit_energy, "bits")):
         nominal = 1e9 * table.sel(bound="nominal")
@@ -187,14 +188,15 @@ def draw(ds: xr.Dataset) -> Figure:
         axes.set_xticks(range(len(base)), [str(one) for one in ds[dim].values])
         axes.set_ylabel("energy of a product (nJ)")
     on = 1e9 * ds.idle_on.sel(bound="nominal").sum("component").values
-    left.plot(range(len(on)), on, "_", color="black", ms=26, mew=2, label="if nothing is off")
+    left.plot(range(len(on)), on, "_", color="black", ms=18, mew=2, label="if nothing is off")
     ratio = float(ds.energy[0, :, 0].sum() / ds.energy[-1, :, 0].sum())
     left.set(xlabel="weights (inputs x outputs)",
              title=f"A 27 x 16 layer takes {ratio:.0f} times less than a full core,\n"
              "if unused rows and columns rest")  # fmt: skip
     right.set(xlabel="bits of the input", title="Each bit of the input doubles the slots,\n"
               "and so time and energy")  # fmt: skip
-    left.legend(frameon=False, fontsize=8)
+    handles, labels = left.get_legend_handles_labels()
+    right.legend(handles, labels, loc="upper left")
     return fig
 
 

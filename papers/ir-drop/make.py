@@ -21,7 +21,7 @@ from pimlab.analog import (
     node_voltages,
     wire_currents,
 )
-from pimlab.plot.style import PARTS, figure, save
+from pimlab.plot.style import PARTS, figure, for_print, save
 from pimlab.studies.published import Row, fill
 
 OUT = Path(__file__).with_name("ir-drop")
@@ -120,18 +120,19 @@ def found(ds: xr.Dataset, row: Row) -> float:
     return float(ds.ratio.sel(rg=rg, n=int(n), topology="A"))
 
 
+@for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Left: loss against N, exact and first order. Right: their ratio against the first-order
     loss.
     """
-    fig = figure(10, 4.2)
+    fig = figure(77)
     left, right = fig.subplots(1, 2)
     for colour, rg in zip(PARTS, ds.rg.values, strict=False):
         each = ds.sel(rg=rg)
         left.plot(ds.n, each.law, "--", color=colour, lw=1)
         for axes, x, y in ((left, ds.n, each.loss), (right, each.law, each.ratio)):
-            axes.plot(x, y.sel(topology="A"), "o", color=colour, ms=5, label=f"r G = {rg:.0e}")
-            axes.plot(x, y.sel(topology="B"), "s", color=colour, ms=8, mfc="none")
+            axes.plot(x, y.sel(topology="A"), "o", color=colour, ms=3.5, label=f"r G = {rg:.0e}")
+            axes.plot(x, y.sel(topology="B"), "s", color=colour, ms=5.5, mfc="none")
     left.set(
         xscale="log",
         yscale="log",
@@ -154,17 +155,17 @@ def draw(ds: xr.Dataset) -> Figure:
         ds.target.values.ravel(),
         "x",
         color="black",
-        ms=7,
+        ms=5,
         label="separate nodal solve (targets)",
     )
-    right.legend(frameon=False, fontsize=8, loc="lower left")
+    right.legend(frameon=False, loc="lower left")
     right.axhspan(0.99, 1.01, color="0.85", zorder=0)
     right.axvline(0.01, color="0.5", lw=1, ls=":")
     left.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))
     right.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))
-    left.plot([], [], "s", color="0.3", ms=8, mfc="none", label="B: gated cells (dots: A)")
+    left.plot([], [], "s", color="0.3", ms=5.5, mfc="none", label="B: gated cells (dots: A)")
     left.plot([], [], "--", color="0.3", lw=1, label="first order")
-    left.legend(frameon=False, fontsize=8)
+    left.legend(frameon=False)
     return fig
 
 

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from pimlab import catalogue
 from pimlab.analog import ADC, DAC, Crossbar, Slices, adc_energy, lossless_bits
 from pimlab.machine.protocol import MacOp
-from pimlab.plot.style import PARTS, figure, save
+from pimlab.plot.style import PARTS, figure, for_print, save
 from pimlab.studies.published import Row, fill, markdown
 
 OUT = Path(__file__).with_name("isaac-honest-adc")
@@ -170,11 +170,12 @@ def tables(ds: xr.Dataset) -> dict[str, str]:
     return {"converters": markdown(heads, lines)}
 
 
+@for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Left: power of a tile by converter. Right: what the converter's effective bits do to a
     product.
     """
-    fig = figure(11, 4.4)
+    fig = figure(73)
     left, right = fig.subplots(1, 2, width_ratios=[3, 2])
     shown = ds.sel(
         converter=[
@@ -189,7 +190,9 @@ def draw(ds: xr.Dataset) -> Figure:
         left.bar(places, shown.power.sel(part=part), bottom=base, color=colour, label=str(part))
         base += shown.power.sel(part=part).values
     for place, watts, efficiency in zip(places, base, shown.efficiency.values, strict=True):
-        left.text(place, watts, f"{efficiency:.2f} TOPS/W", ha="center", va="bottom", fontsize=9)
+        left.text(
+            place, watts, f"{efficiency:.2f} TOPS/W", ha="center", va="bottom", fontsize="small"
+        )
     medians = "median of the survey, 6.24 bits", "median of the survey, 8 bits"
     names = {
         "charged": "as ISAAC\ncharges it,\n8 exact bits",
@@ -210,7 +213,7 @@ def draw(ds: xr.Dataset) -> Figure:
         0.6,
         f"median of the survey, 8 bits (not drawn):\n{aside}",
         transform=left.transAxes,
-        fontsize=9,
+        fontsize="small",
     )
     left.set(
         ylim=(0, 0.95),
@@ -219,16 +222,16 @@ def draw(ds: xr.Dataset) -> Figure:
         "own converter,\n"
         f"{times[medians[0]]:.0f} to {times[medians[1]]:.0f} times with a usual one of that speed",
     )
-    left.legend(frameon=False, fontsize=8, loc="upper left", ncols=3)
+    left.legend(frameon=False, loc="upper left", ncols=3)
     right.plot(ds.enob, 100 * ds.error, "o-", color=PARTS[0])
     at = float(ds.error.sel(enob=ds.surveyed_enob, method="nearest"))
-    right.plot(ds.surveyed_enob, 100 * at, "*", color=PARTS[5], ms=14)
+    right.plot(ds.surveyed_enob, 100 * at, "*", color=PARTS[5], ms=10)
     right.annotate(
         f"converter ISAAC points to:\n{float(ds.surveyed_enob):.2f} bits, {100 * at:.1f} %",
         (float(ds.surveyed_enob), 100 * at),
         xytext=(-150, -40),
         textcoords="offset points",
-        fontsize=9,
+        fontsize="small",
     )
     ticks = [5, 10, 20, 50]
     right.set(

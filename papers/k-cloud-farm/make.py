@@ -15,7 +15,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from pimlab import catalogue, farm, plot
-from pimlab.plot.style import save
+from pimlab.plot.style import for_print, save
 from pimlab.studies import published
 
 OUT = Path(__file__).with_name("k-cloud-farm")
@@ -178,6 +178,7 @@ def _decides(ds: xr.Dataset) -> str:
     return published.markdown(head, lines)
 
 
+@for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Shares of the stages in the farm of least energy."""
     return plot.stage_shares(_frugal(ds))

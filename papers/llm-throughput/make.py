@@ -25,7 +25,8 @@ from pimlab.cluster import Cluster, Work
 from pimlab.cluster.shards import layer_weight_count, vocabulary_weight_count
 from pimlab.cluster.steps import Degrees, Pricer
 from pimlab.npu import Efficiency, chip
-from pimlab.plot.style import PARTS, figure, save
+from pimlab.plot.panels import agreement, engineering
+from pimlab.plot.style import figure, for_print, save
 from pimlab.studies.published import Row, fill, markdown, targets
 from pimlab.workload.language import hyperscale
 from pimlab.workload.language.shape import DecoderShape
@@ -252,25 +253,24 @@ def tables(ds: xr.Dataset) -> dict[str, str]:
     }
 
 
+@for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Computed against published tokens a second."""
-    fig = figure(6.4, 5.2)
+    fig = figure(75, 1)
     axes = fig.subplots()
-    for colour, gpu in zip(PARTS, ("a100", "h100", "l40s"), strict=False):
+    for place, gpu in enumerate(("a100", "h100", "l40s")):
         for shared in (False, True):
             own = some(ds, "tokens", gpu, shared)
             if own.sizes["row"]:
                 label = f"{gpu}, {'heads share keys' if shared else 'every head its own keys'}"
-                axes.plot(own.published, own.ours, "o", color=colour, ms=5, label=label,
-                          mfc="none" if shared else colour)  # fmt: skip
-    ends = np.array([60, 4e4])
-    axes.plot(ends, ends, color="0.5", lw=0.8)
-    axes.set(xscale="log", yscale="log", xlabel="published tokens a second and GPU",
-             ylabel="computed")  # fmt: skip
+                agreement(axes, own.published, own.ours, label, place, fitted=shared)
+    axes.loglog()
+    engineering(axes.xaxis, "")
+    engineering(axes.yaxis, "")
+    axes.set(xlabel="published tokens a second and GPU", ylabel="computed")
     own = np.abs(np.concatenate([error(some(ds, "tokens", g, False)) for g in ("a100", "h100")]))
-    axes.set_title(f"A100 and H100: off by {np.median(own):.0%} where heads share nothing",
-                   fontsize="medium")  # fmt: skip
-    axes.legend(frameon=False, fontsize="small")
+    axes.set_title(f"A100 and H100: off by {np.median(own):.0%} where heads share nothing")
+    axes.legend()
     return fig
 
 

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from pimlab.constants import Constant
 from pimlab.cost import Price, Prices, price
-from pimlab.plot.style import PARTS, figure, save
+from pimlab.plot.style import PARTS, figure, for_print, save
 from pimlab.studies.published import Row, fill, markdown
 
 OUT = Path(__file__).with_name("macro-energy")
@@ -145,7 +145,7 @@ def _marks(
             "o",
             color=colour,
             mfc=face,
-            ms=6,
+            ms=4,
             label=None if used else label,
         )
 
@@ -163,9 +163,10 @@ def tables(ds: xr.Dataset) -> dict[str, str]:
     return {"prices": markdown(["event of an access", "pJ"], lines)}
 
 
+@for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Left: energy against the values. Right: energy against the supply."""
-    fig = figure(11, 4.4)
+    fig = figure(73)
     left, right = fig.subplots(1, 2)
     one = ds.isel(point=np.flatnonzero(ds.series == "sinangil2021 output"))
     line = np.concatenate([[0.0], np.linspace(1e-3, 15, 50)])
@@ -184,7 +185,7 @@ def draw(ds: xr.Dataset) -> Figure:
         ylim=(0, 9),
         title="The same macro takes 2.3 times the energy\nwhen its outputs are large",
     )
-    left.legend(frameon=False, fontsize=9)
+    left.legend(frameon=False)
     volts = np.linspace(0.62, 1.22, 50)
     for colour, (series, label) in zip(PARTS, SERIES.items(), strict=False):
         one = ds.isel(point=np.flatnonzero(ds.series == series))
@@ -198,7 +199,7 @@ def draw(ds: xr.Dataset) -> Figure:
         title="Up to 1.0 V energy follows the square of the supply\nwithin 10 %; above it not "
         "every part does",
     )
-    right.legend(frameon=False, fontsize=8)
+    right.legend(frameon=False)
     return fig
 
 

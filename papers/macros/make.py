@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from pimlab.analog import ADC, DAC, TARGETS, Crossbar, Slices
 from pimlab.cost import price
 from pimlab.machine.protocol import MacOp
-from pimlab.plot.style import PARTS, figure, save
+from pimlab.plot.style import PARTS, figure, for_print, save
 from pimlab.studies.published import Row, fill, markdown
 
 OUT = Path(__file__).with_name("macros")
@@ -271,9 +271,10 @@ def _library_table(ds: xr.Dataset) -> str:
     return markdown(["target", "nJ a full product", "us", "mm^2 an array", "static mW"], lines)
 
 
+@for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Left: ours against published efficiency. Right: errors of the held-out points by chip."""
-    fig = figure(12, 4.8)
+    fig = figure(73)
     left, right = fig.subplots(1, 2)
     both = np.array([0.4, 900.0])
     left.plot(both, both, "-", color="black", lw=1)
@@ -282,14 +283,14 @@ def draw(ds: xr.Dataset) -> Figure:
         for held, face in ((False, "none"), (True, colour)):
             chosen = (ds.chip == chip) & (ds.kind == "efficiency")
             one = ds.isel(point=np.flatnonzero(chosen & ((ds.role == "fitted") != held)))
-            left.plot(one.published, one.model, "o", color=colour, mfc=face, ms=5,
-                      label=TITLES[chip] if held else None)  # fmt: skip
+            left.plot(one.published, one.model, "o", color=colour, mfc=face, ms=3.5,
+                      )  # fmt: skip
         held_out = 100 * errors(ds, chip, held=True)
-        right.plot(held_out, np.full(held_out.size, place), "o", color=colour, ms=4, alpha=0.6)
-        right.plot(held_out.mean(), place, "|", color="black", ms=22, mew=2)
-    left.set(xscale="log", yscale="log", xlabel="published (TOPS/W; open: fitted)",
+        right.plot(held_out, np.full(held_out.size, place), "o", color=colour, ms=3, alpha=0.6)
+        right.plot(held_out.mean(), place, "|", color="black", ms=15.5, mew=2)
+    left.set(xscale="log", yscale="log", xlabel="published (TOPS/W; open: fitted; colours as in b)",
              ylabel="ours (TOPS/W)", title="One law a part reaches over three decades")  # fmt: skip
-    left.legend(frameon=False, fontsize=7)
+    left.legend()
     right.axvline(12, ls=":", color="0.4")
     right.set_yticks(range(len(TITLES)), list(TITLES.values()))
     right.invert_yaxis()

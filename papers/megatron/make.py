@@ -18,7 +18,8 @@ from matplotlib.figure import Figure
 import pimlab as pim
 from pimlab.cluster import Training, TrainingStep, training_step
 from pimlab.npu.chips import chip
-from pimlab.plot.style import PARTS, figure, save
+from pimlab.plot.panels import engineering, grouped
+from pimlab.plot.style import figure, for_print, save
 from pimlab.studies import published
 from pimlab.workload.language.shape import DecoderShape
 
@@ -171,17 +172,18 @@ def tables(ds: xr.Dataset) -> dict[str, str]:
     return {"constants": published.markdown(["quantity", "value"], lines)}
 
 
+@for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Step times, published and ours."""
-    fig = figure(7, 3)
+    fig = figure(62)
     axes = fig.subplots()
-    places = np.arange(ds.sizes["row"])
-    for i, (name, label) in enumerate((("published", "published"), ("seconds", "ours"))):
-        axes.bar(places + 0.35 * i - 0.175, ds[name], 0.35, color=PARTS[i], label=label)
+    rows = [str(row).replace(" ", "\n") for row in ds.row.values]
+    grouped(axes, rows, {"published": ds.published, "ours": ds.seconds}, ["published"])
     axes.set_yscale("log")
-    axes.set_xticks(places, [str(row).replace(" ", "\n") for row in ds.row.values])
-    axes.set_ylabel("time of a training step (s)")
-    axes.legend(frameon=False, fontsize="small")
+    axes.set_ylim(0.5)
+    engineering(axes.yaxis, "s")
+    axes.set_ylabel("time of a training step")
+    axes.legend()
     return fig
 
 

@@ -18,7 +18,7 @@ from matplotlib.ticker import EngFormatter
 from pimlab.catalogue import entry
 from pimlab.machine.protocol import MacOp
 from pimlab.npu import Npu, chip, ridge
-from pimlab.plot.style import PARTS, figure, save
+from pimlab.plot.style import PARTS, figure, for_print, save
 from pimlab.studies.published import Row, fill, markdown
 
 OUT = Path(__file__).with_name("mlperf-roofline")
@@ -140,11 +140,12 @@ def tables(ds: xr.Dataset) -> dict[str, str]:
     return {"utilisation": markdown(["result", "utilisation"], lines)}
 
 
+@for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Left: the rooflines with the results between weights fetched and weights resident. Right:
     utilisation.
     """
-    fig = figure(12, 5)
+    fig = figure(90)
     left, right = fig.subplots(1, 2)
     colours = dict(zip(dict.fromkeys(ds.chip.values), PARTS, strict=False))
     span = np.geomspace(30, 1e6, 200)
@@ -181,13 +182,13 @@ def draw(ds: xr.Dataset) -> Figure:
         "resident)",
         ylabel="sustained rate (op/s)",
         ylim=(1e12, 2e15),
-        title="Warboy and X220 exceed the ResNet-50 rate that\nfetching all weights for every "
+        title="Warboy and X220 exceed the ResNet-50\nrate that fetching all weights for\nevery "
         "input would allow",
     )
     left.yaxis.set_major_formatter(EngFormatter(sep=" "))
     left.plot([], [], "o", color="0.3", label="Offline")
     left.plot([], [], "o", color="0.3", mfc="white", label="SingleStream (1 / p90 latency)")
-    left.legend(frameon=False, fontsize=8, loc="upper left", ncols=2)
+    left.legend(loc="upper center", bbox_to_anchor=(0.4, -0.22), ncols=2)
     bound = float(ds.warboy_array_bound) / float(ds.peak.sel(result="Warboy resnet50 Offline"))
     first = list(ds.result.values).index("Warboy resnet50 Offline")
     right.plot([bound, bound], [-0.4, first + 0.4], color=colours["Warboy"], ls=":", lw=1.5)
@@ -195,7 +196,7 @@ def draw(ds: xr.Dataset) -> Figure:
         bound - 0.02,
         0.5,
         "arrays' bound,\none input at a time",
-        fontsize=8,
+        fontsize="small",
         ha="right",
         va="center",
     )

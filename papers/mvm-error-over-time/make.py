@@ -14,7 +14,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from pimlab.analog import Crossbar, DriftCompensation, device
-from pimlab.plot.style import PARTS, figure, save
+from pimlab.plot.style import PARTS, figure, for_print, save
 from pimlab.studies.published import Row, fill, markdown
 
 OUT = Path(__file__).with_name("mvm-error-over-time")
@@ -110,9 +110,10 @@ def tables(ds: xr.Dataset) -> dict[str, str]:
     return {"errors": markdown(["device", "compensation", *TIMES], lines)}
 
 
+@for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Left: nothing done. Right: one digital gain a layer."""
-    fig = figure(10, 4.2)
+    fig = figure(77)
     axes = fig.subplots(1, 2, sharey=True)
     age = np.maximum(ds.time.values, 0.1)
     for axis, rule in zip(axes, ds.compensation.values, strict=True):
@@ -121,14 +122,14 @@ def draw(ds: xr.Dataset) -> Figure:
             known = ds.time.values <= LAST.get(name, np.inf)
             mean, low, high = one.mean("seed"), one.min("seed"), one.max("seed")
             axis.fill_between(age, low, high, color=colour, alpha=0.25, lw=0)
-            axis.plot(age[known], mean[known], "o-", color=colour, ms=4, label=name)
-            axis.plot(age[~known], mean[~known], "o", color=colour, ms=4, mfc="none")
+            axis.plot(age[known], mean[known], "o-", color=colour, ms=3, label=name)
+            axis.plot(age[~known], mean[~known], "o", color=colour, ms=3, mfc="none")
         axis.plot(
             age,
             ds.target.sel(compensation=rule),
             "x",
             color="black",
-            ms=7,
+            ms=5,
             label="PCM, reference table",
         )
         axis.set(xscale="log", xlabel="time after programming (s); 0 drawn at 0.1")
@@ -138,8 +139,8 @@ def draw(ds: xr.Dataset) -> Figure:
         title="Left alone, PCM loses half\nof the product in a year",
     )
     axes[1].set(title="One gain a layer gives most of it back;\nReRAM spreads instead of drifting")
-    axes[0].plot([], [], "o", color="0.3", ms=4, mfc="none", label="after the last measured time")
-    axes[0].legend(frameon=False, fontsize=8)
+    axes[0].plot([], [], "o", color="0.3", ms=3, mfc="none", label="after the last measured time")
+    axes[0].legend(frameon=False)
     return fig
 
 

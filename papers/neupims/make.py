@@ -12,7 +12,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 import pimlab as pim
-from pimlab.plot.style import PARTS, figure, save
+from pimlab.plot.style import PARTS, figure, for_print, save
 from pimlab.studies import published
 
 OUT = Path(__file__).with_name("neupims")
@@ -91,17 +91,20 @@ def tables(ds: xr.Dataset) -> dict[str, str]:
     return {"layers": published.markdown(heads, lines)}
 
 
+@for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Sequences a second and layer against the batch, a line a way."""
-    fig = figure(5, 3)
+    fig = figure(55, 1)
     axes = fig.subplots()
-    for colour, way in zip(PARTS, ds.way.values, strict=False):
+    for colour, marker, way in zip(PARTS, "os^", ds.way.values, strict=False):
         rate = ds.batch / ds.latency.sel(way=way)
-        axes.plot(ds.batch, rate / 1e6, "o-", color=colour, label=str(way))
+        axes.plot(ds.batch, rate / 1e6, f"{marker}-", color=colour, label=str(way))
     axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_formatter("{x:.0f}")
+    axes.set_ylim(0)
     axes.set_xlabel("batch (sequences)")
     axes.set_ylabel("tokens of a layer (1/us)")
-    axes.legend(frameon=False, fontsize="small")
+    axes.legend()
     return fig
 
 

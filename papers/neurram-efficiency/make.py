@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.optimize import nnls
 
-from pimlab.plot.style import PARTS, figure, save
+from pimlab.plot.style import PARTS, figure, for_print, save
 from pimlab.studies.published import Row, fill, markdown
 
 OUT = Path(__file__).with_name("neurram-efficiency")
@@ -172,7 +172,7 @@ def _curve(axes: Axes, ds: xr.Dataset, name: str, mode: str, colour: str) -> Non
             "o",
             color=colour,
             mfc=face,
-            ms=6,
+            ms=4,
             label=f"{text}, {mode}",
         )
 
@@ -189,9 +189,10 @@ def tables(ds: xr.Dataset) -> dict[str, str]:
     return {"constants": markdown(["constant", "value"], lines)}
 
 
+@for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Throughput and efficiency against input bits, and the energy of an operation by part."""
-    fig = figure(13, 4.2)
+    fig = figure(59)
     left, middle, right = fig.subplots(1, 3)
     for name, axes, unit in (
         ("throughput", left, "TOPS, 48 cores"),
@@ -207,7 +208,7 @@ def draw(ds: xr.Dataset) -> Figure:
         axes.minorticks_off()
     left.set_title("Three time constants give ten throughputs:\nheld-out points within 3 %")
     middle.set_title("Four energy constants give the efficiency:\nheld-out points within 10 %")
-    left.legend(frameon=False, fontsize=7)
+    left.legend(frameon=False)
     two = ds.isel(point=np.flatnonzero(ds["mode"] == "two-phase")).sortby("input_bits")
     for offset, energy, hatch in ((-0.2, two.energy_published, ""), (0.2, two.energy, "//")):
         base = np.zeros(two.sizes["point"])
@@ -232,7 +233,7 @@ def draw(ds: xr.Dataset) -> Figure:
         xticks=range(1, 9),
         title="Every input bit adds the same energy again:\nword lines, neurons, pulses",
     )
-    right.legend(frameon=False, fontsize=8)
+    right.legend(frameon=False)
     return fig
 
 

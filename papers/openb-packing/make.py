@@ -15,7 +15,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from pimlab import farm
-from pimlab.plot.style import PARTS, figure, save
+from pimlab.plot.style import PARTS, figure, for_print, save
 from pimlab.studies import published
 
 OUT = Path(__file__).with_name("openb-packing")
@@ -106,9 +106,10 @@ def tables(ds: xr.Dataset) -> dict[str, str]:
     return {"curves": published.markdown(head, lines)}
 
 
+@for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Allocation against what was asked for, one panel a workload; published dashed."""
-    fig = figure(3.2 * ds.sizes["workload"], 3.2)
+    fig = figure(60)
     axes = fig.subplots(1, ds.sizes["workload"], squeeze=False, sharey=True)[0]
     for ax, workload in zip(axes, ds.workload.values, strict=True):
         for policy, colour in zip(ds.policy.values, PARTS, strict=False):
@@ -120,7 +121,7 @@ def draw(ds: xr.Dataset) -> Figure:
         ax.set_xlim(60, 130)
         ax.set_ylim(55, 100)
     axes[0].set_ylabel("cards given (% of all)")
-    axes[0].legend(frameon=False, fontsize="small")
+    axes[0].legend(frameon=False)
     fig.suptitle("Best fit gives about six points more of the cards than chance")
     return fig
 

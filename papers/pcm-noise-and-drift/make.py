@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from pimlab.analog import device
 from pimlab.keys import Key
-from pimlab.plot.style import PARTS, figure, save
+from pimlab.plot.style import PARTS, figure, for_print, save
 from pimlab.studies.published import Row, fill
 
 OUT = Path(__file__).with_name("pcm-noise-and-drift")
@@ -130,11 +130,12 @@ def found(ds: xr.Dataset, row: Row) -> float:
     return float(one.sel(time=TIMES[parts[1].removeprefix("t=")]) if len(parts) > 1 else one)
 
 
+@for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Programming error, drift exponents and read noise against conductance: laws as lines,
     simulated cells as dots.
     """
-    fig = figure(13, 4.2)
+    fig = figure(59)
     left, middle, right = fig.subplots(1, 3)
     fine, micro = np.linspace(1e-3, 1, 300), 25 * ds.g
     left.plot(
@@ -182,7 +183,7 @@ def draw(ds: xr.Dataset) -> Figure:
     right.set_yticks([3, 10, 30, 100], ["3", "10", "30", "100"])
     right.minorticks_off()
     for axes in (left, middle, right):
-        axes.legend(frameon=False, fontsize=8)
+        axes.legend(frameon=False)
     return fig
 
 

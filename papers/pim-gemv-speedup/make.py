@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter
 
 import pimlab.dram_pim as pim
-from pimlab.plot.style import PARTS, figure, save
+from pimlab.plot.style import PARTS, figure, for_print, save
 from pimlab.studies.published import Row, fill, markdown
 
 OUT = Path(__file__).with_name("pim-gemv-speedup")
@@ -150,9 +150,10 @@ def row_of_aim() -> str:
     return markdown(["cycles of one row, inputs first", "cycles", "speed-up left"], lines)
 
 
+@for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Speed-up against size, speed-up against batch, and energy against batch."""
-    fig = figure(11, 3.8)
+    fig = figure(63)
     left, middle, right = fig.subplots(1, 3)
     for name, (low, high) in PUBLISHED.items():
         left.axhspan(low, high, 0.8, 1, color=PARTS[MACHINES.index(name)], alpha=0.35, lw=2)
@@ -186,7 +187,7 @@ def draw(ds: xr.Dataset) -> Figure:
     left.set_ylabel("speed-up over reading the weights")
     middle.set_ylabel("speed-up over reading the weights")
     right.set_ylabel("energy in the banks / through the pins")
-    left.legend(frameon=False, fontsize="small")
+    left.legend(frameon=False)
     return fig
 
 

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 import pimlab.dram_pim as pim
 from pimlab.dram_pim import engine, streams
 from pimlab.kernels.dram_timing import WRITE
-from pimlab.plot.style import PARTS, figure, save
+from pimlab.plot.style import PARTS, figure, for_print, save
 from pimlab.studies.published import Row, fill, markdown
 
 OUT = Path(__file__).with_name("pim-simulators")
@@ -147,11 +147,12 @@ def host_table() -> str:
     return markdown([*heads, "by its rules", "by JEDEC's"], lines)
 
 
+@for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Our cycles over the tool's, against the tool's cycles; one colour a tool, filled by its rules
     and open by JEDEC's.
     """
-    fig = figure(7.2, 4.2)
+    fig = figure(107)
     axes = fig.subplots()
     for tool, colour in zip(("PIMSimulator", "aim_simulator"), PARTS, strict=False):
         one = ds.isel(row=(ds.tool == tool).values)
@@ -177,7 +178,7 @@ def draw(ds: xr.Dataset) -> Figure:
     worst = float(abs(ds.same / ds.published - 1).max())
     costs = "a refresh that wins costs AiM 6 % and a stream of host writes 9 %"
     axes.set_title(f"By the tools' rules every count is met within {100 * worst:.2g} %;\n{costs}")
-    axes.legend(frameon=False, fontsize="small")
+    axes.legend(frameon=False)
     return fig
 
 

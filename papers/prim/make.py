@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 import pimlab.dram_pim as pim
 from pimlab.dram_pim.presets import table
-from pimlab.plot.style import PARTS, figure, save
+from pimlab.plot.style import PARTS, figure, for_print, save
 from pimlab.studies.published import Row, fill, targets
 
 OUT = Path(__file__).with_name("prim")
@@ -59,21 +59,22 @@ def found(ds: xr.Dataset, row: Row) -> float:
     return float(ds.rate.sel(type=kind, tasklets=int(threads))) / 1e6
 
 
+@for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Computed rates as lines, measured ones as points."""
-    fig = figure(6.4, 3.8)
+    fig = figure(60, 1)
     axes = fig.subplots()
     for kind, colour in zip(TYPES, PARTS, strict=False):
         axes.plot(ds.tasklets, ds.rate.sel(type=kind) / 1e6, color=colour, label=kind)
         mine = [row for row in ROWS if row.condition.startswith(f"{kind} ")]
         threads = [int(row.condition.split("=")[1]) for row in mine]
-        axes.plot(threads, [row.value for row in mine], "o", color=colour, ms=4)
+        axes.plot(threads, [row.value for row in mine], "o", color=colour, ms=3)
     axes.axvline(saturation(ds), color="0.6", lw=0.8)
     axes.set(
         xlabel="tasklets", ylabel="million additions a second", yscale="log",
         title=f"One core adds no faster beyond {saturation(ds)} tasklets, whatever the type",
     )  # fmt: skip
-    axes.legend(frameon=False, fontsize="small")
+    axes.legend(frameon=False)
     return fig
 
 

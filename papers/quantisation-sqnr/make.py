@@ -18,7 +18,7 @@ from scipy.special import ndtri
 from scipy.stats import norm
 
 from pimlab import formats
-from pimlab.plot.style import PARTS, figure, save
+from pimlab.plot.style import PARTS, figure, for_print, save
 from pimlab.studies.published import Row, fill
 
 OUT = Path(__file__).with_name("quantisation-sqnr")
@@ -176,12 +176,12 @@ def _signals(axes: Axes, ds: xr.Dataset) -> None:
         ("uniform", PARTS[1], "^", "uniform; line 6.02 b"),
         ("gaussian", PARTS[2], "o", "Gaussian, best clipping; line exact integral"),
     ):
-        axes.plot(ds.bits, ds[name], marker, color=colour, ms=5, label=text)
+        axes.plot(ds.bits, ds[name], marker, color=colour, ms=3.5, label=text)
     axes.set_xlabel("bits of the integer")
     axes.set_ylabel("SQNR (dB)")
     slope = float(ds.gaussian.sel(bits=8) - ds.gaussian.sel(bits=4)) / 4
     axes.set_title(f"A bit buys 6.02 dB, of a clipped Gaussian {slope:.1f} dB")
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False)
 
 
 LABELS = {"q8_0": (-6, 3), "int8 by 32": (7, -4), "mxint8": (-6, 3), "q4_0": (-6, 3)}
@@ -194,13 +194,13 @@ def _blocks(axes: Axes, ds: xr.Dataset) -> None:
     )
     axes.plot(ds.bits, ds.gaussian, color=PARTS[2], lw=1, label="integer, one best range for all")
     known = np.isfinite(ds.block_theory)
-    axes.plot(ds.stored, ds.block, "o", color=PARTS[3], ms=6, label="blocks of 32, measured")
+    axes.plot(ds.stored, ds.block, "o", color=PARTS[3], ms=4, label="blocks of 32, measured")
     axes.plot(
         ds.stored[known],
         ds.block_theory[known],
         "+",
         color="black",
-        ms=10,
+        ms=7,
         label="exact expectation (MX)",
     )
     for name in BLOCKS:
@@ -211,7 +211,7 @@ def _blocks(axes: Axes, ds: xr.Dataset) -> None:
             place,
             xytext=offset,
             textcoords="offset points",
-            fontsize=8,
+            fontsize="small",
             ha="left" if offset[0] > 0 else "right",
         )
     axes.set_xlim(3.7, 9.9)
@@ -219,7 +219,7 @@ def _blocks(axes: Axes, ds: xr.Dataset) -> None:
     axes.set_xlabel("stored bits a number, scale included")
     gap = float(ds.block.sel(format="mxint8") - ds.block.sel(format="mxfp8_e4m3"))
     axes.set_title(f"On Gaussian data MXINT8 is {gap:.0f} dB above MXFP8 E4M3")
-    axes.legend(frameon=False, fontsize=8, loc="upper left")
+    axes.legend(frameon=False, loc="upper left")
 
 
 def found(ds: xr.Dataset, row: Row) -> float:
@@ -228,9 +228,10 @@ def found(ds: xr.Dataset, row: Row) -> float:
     return float(ds[row.quantity].sel({coordinate: int(value) if coordinate == "bits" else value}))
 
 
+@for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Left: integers against bits and theory. Right: block formats against stored bits."""
-    fig = figure(11, 4.6)
+    fig = figure(76)
     left, right = fig.subplots(1, 2)
     _signals(left, ds)
     _blocks(right, ds)

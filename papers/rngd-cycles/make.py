@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from pimlab.npu import engines
 from pimlab.npu.dma import SLICE_SPAN, Command, tensor_dma
 from pimlab.npu.sequencer import Sequencer
-from pimlab.plot.style import PARTS, figure, save
+from pimlab.plot.style import PARTS, figure, for_print, save
 from pimlab.studies.published import Row, fill, markdown
 
 OUT = Path(__file__).with_name("rngd-cycles")
@@ -190,9 +190,10 @@ def tables(ds: xr.Dataset) -> dict[str, str]:
     return {"parts": markdown(["transfer", *ds.part.values], lines)}
 
 
+@for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Engine and channel cycles of each transfer; the longer decides."""
-    fig = figure(7, 3.2)
+    fig = figure(70)
     axes = fig.subplots()
     width = 0.38
     for i, part in enumerate(ds.part.values):
@@ -203,7 +204,7 @@ def draw(ds: xr.Dataset) -> Figure:
     axes.set_xscale("log")
     axes.set_xlabel("cycles of 1 GHz, start of a command included for engines")
     axes.set_title("Channels decide where rows switch or a stack is left out", fontsize="medium")
-    axes.legend(frameon=False, fontsize="small")
+    axes.legend(frameon=False)
     return fig
 
 

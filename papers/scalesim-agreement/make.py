@@ -15,7 +15,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from pimlab.npu import gemm_cycles
-from pimlab.plot.style import PARTS, figure, save
+from pimlab.plot.style import PARTS, figure, for_print, save
 from pimlab.studies.published import Row, fill, markdown
 
 OUT = Path(__file__).with_name("scalesim-agreement")
@@ -93,9 +93,10 @@ def tables(ds: xr.Dataset) -> dict[str, str]:
     return {"corrected": markdown(["count", "smallest", "largest", "why"], lines)}
 
 
+@for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Corrected over SCALE-Sim's count, one strip a quantity, one colour a dataflow."""
-    fig = figure(8, 4.6)
+    fig = figure(85)
     axes = fig.subplots()
     equal, total = int((ds.same == ds.published).sum()), ds.same.size
     spread = np.random.default_rng(0).uniform(-0.08, 0.08, ds.sizes["row"])
@@ -107,7 +108,7 @@ def draw(ds: xr.Dataset) -> Figure:
                 ratio,
                 line + (place - 1) * 0.26 + spread[chosen],
                 "o",
-                ms=4,
+                ms=3,
                 color=colour,
                 alpha=0.7,
                 mew=0,

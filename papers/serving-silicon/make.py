@@ -17,7 +17,8 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
-from pimlab.plot.style import PARTS, figure, save
+from pimlab.plot.panels import agreement, engineering
+from pimlab.plot.style import figure, for_print, save
 from pimlab.result import joined
 from pimlab.serving import Policy, StepTimes, fixed, measured, serve
 from pimlab.studies import published
@@ -158,25 +159,23 @@ def tables(ds: xr.Dataset) -> dict[str, str]:
     return {"errors": published.markdown([*heads, "rows"], lines)}
 
 
+@for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Computed against measured, held-out systems filled, fitted ones open."""
-    fig = figure(8, 3.8)
+    fig = figure(82)
     held = ds.isel(row=np.flatnonzero(~ds.fitted.values))
     medians = [f"{float(errors(held, name).median()):.0%} of {name.upper()}" for name in QUANTITIES]
-    fig.suptitle(f"Held-out systems: off by {', '.join(medians)} in the median", fontsize="medium")
+    fig.suptitle(f"Held-out systems: off by {', '.join(medians)} in the median")
     for axes, name in zip(fig.subplots(1, 2), ("ttft", "tpot"), strict=True):
-        for colour, system in zip(PARTS, dict.fromkeys(ds.system.values), strict=False):
+        axes.loglog()
+        for i, system in enumerate(dict.fromkeys(ds.system.values)):
             some = ds.isel(row=np.flatnonzero(ds.system.values == system))
-            inside = "none" if bool(some.fitted[0]) else colour
-            x, y = 1e3 * some[f"{name}_measured"], 1e3 * some[name]
-            axes.plot(x, y, "o", color=colour, mfc=inside, ms=5, label=system)
-        ends = np.array(axes.get_xlim())
-        axes.plot(ends, ends, "-", color="#999999", lw=0.8, zorder=0)
-        axes.set_xlabel(f"measured {name.upper()} (ms)")
-        axes.set_ylabel(f"computed {name.upper()} (ms)")
-    fig.axes[0].set_xscale("log")
-    fig.axes[0].set_yscale("log")
-    fig.axes[1].legend(frameon=False, fontsize="x-small", title="open: fitted", title_fontsize=7)
+            fitted = bool(some.fitted[0])
+            agreement(axes, some[f"{name}_measured"], some[name], system, i, fitted=fitted)
+        for axis in (axes.xaxis, axes.yaxis):
+            engineering(axis, "s")
+        axes.set(xlabel=f"measured {name.upper()}", ylabel=f"computed {name.upper()}")
+    fig.axes[1].legend(title="open: fitted")
     return fig
 
 

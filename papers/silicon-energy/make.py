@@ -32,7 +32,8 @@ from pimlab.cluster.shards import (
 from pimlab.constants import assumed
 from pimlab.cost import Price, Prices
 from pimlab.npu import Npu, chip
-from pimlab.plot.style import PARTS, figure, save
+from pimlab.plot.panels import agreement
+from pimlab.plot.style import figure, for_print, save
 from pimlab.studies.published import Row, fill, markdown, targets
 from pimlab.workload.language import hyperscale
 from pimlab.workload.language.shape import DecoderShape
@@ -308,27 +309,26 @@ def tables(ds: xr.Dataset) -> dict[str, str]:
     }
 
 
+@for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Computed against measured power, with the interval; held-out points filled."""
-    fig = figure(6.4, 5.4)
+    fig = figure(78, 1)
     axis = fig.subplots()
-    for colour, gpu in zip(PARTS, BOARD, strict=False):
+    for place, gpu in enumerate(BOARD):
         for role in ("fitted", "held-out"):
             mine = ds.isel(point=np.flatnonzero((ds.chip.values == gpu) & (ds.role.values == role)))
-            ends = np.abs(np.stack([mine.power_low, mine.power_high]) - mine.power.values)
-            axis.errorbar(
-                mine.measured, mine.power, ends, fmt="o", color=colour, ms=4, lw=0.5, alpha=0.8,
-                mfc=colour if role == "held-out" else "white",
-                label=f"{gpu}, {role}" if mine.sizes["point"] else None,
-            )  # fmt: skip
-    axis.plot([100, 700], [100, 700], color="0.4", lw=0.8)
+            if mine.sizes["point"]:
+                agreement(
+                    axis, mine.measured, mine.power, f"{gpu}, {role}", place,
+                    fitted=role == "fitted", ends=(mine.power_low, mine.power_high),
+                )  # fmt: skip
     _, within, _ = misses(ds, "h100", "held-out")
     axis.set(
         xlabel="measured power of a board (W)",
         ylabel="computed (W)",
         title=f"{within:.0%} of H100's points lie within 25 %,\nby constants of A100",
     )
-    axis.legend(frameon=False, fontsize=8)
+    axis.legend(loc="upper left")
     return fig
 
 

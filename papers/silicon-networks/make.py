@@ -17,7 +17,7 @@ from scipy.optimize import minimize
 
 from pimlab.machine.protocol import MacOp
 from pimlab.npu import Efficiency, Npu, chip
-from pimlab.plot.style import PARTS, figure, save
+from pimlab.plot.style import PARTS, figure, for_print, save
 from pimlab.studies.published import Row, fill, markdown, targets
 
 HERE = Path(__file__).parent
@@ -131,9 +131,10 @@ def tables(ds: xr.Dataset) -> dict[str, str]:
     return {"slower": markdown(["result", "time, ours against measured"], lines)}
 
 
+@for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Computed over measured time, one line a result: filled where held out."""
-    fig = figure(8, 9)
+    fig = figure(120)
     axis = fig.subplots()
     colours = dict(zip(dict.fromkeys(ds.chip.values), PARTS, strict=False))
     for index in range(ds.sizes["result"]):
@@ -141,11 +142,11 @@ def draw(ds: xr.Dataset) -> Figure:
         colour = colours[str(one.chip.item())]
         full = one.role.item() != "fitted"
         axis.plot(
-            float(one.slower), index, "o", color=colour, mfc=colour if full else "white", ms=6
+            float(one.slower), index, "o", color=colour, mfc=colour if full else "white", ms=4
         )
     axis.axvspan(0.8, 1.2, color="0.93", zorder=0)
     axis.axvline(1, color="0.4", lw=0.8)
-    axis.set_yticks(range(ds.sizes["result"]), ds.result.values, fontsize=8)
+    axis.set_yticks(range(ds.sizes["result"]), ds.result.values, fontsize="small")
     axis.invert_yaxis()
     held = ds.slower.values[ds.role.values != "fitted"]
     axis.set(
@@ -154,6 +155,7 @@ def draw(ds: xr.Dataset) -> Figure:
         title=f"{np.mean(np.abs(held - 1) <= 0.2):.0%} of held-out MLPerf results lie within 20 %",
     )
     axis.set_xticks([0.5, 0.8, 1, 1.2, 2], ["0.5", "0.8", "1", "1.2", "2"])
+    axis.minorticks_off()
     return fig
 
 

@@ -20,7 +20,7 @@ from scipy.optimize import minimize
 
 from pimlab.machine.protocol import MacOp, VectorOp
 from pimlab.npu import Efficiency, Npu, chip
-from pimlab.plot.style import PARTS, figure, save
+from pimlab.plot.style import PARTS, figure, for_print, save
 from pimlab.studies.published import Row as Target
 from pimlab.studies.published import fill, markdown
 
@@ -236,11 +236,12 @@ def errors(ds: xr.Dataset, variable: str = "computed", **which: str) -> tuple[fl
     return float(np.median(error)), float(np.mean(error < 0.2))
 
 
+@for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Computed over measured time of the held-out products, against measured time; the bound in
     grey.
     """
-    fig = figure(11, 4.6)
+    fig = figure(76)
     axes = fig.subplots(1, 2, sharey=True)
     for axis, gpu in zip(axes, CHIPS, strict=True):
         chosen = ds.isel(
@@ -251,13 +252,13 @@ def draw(ds: xr.Dataset) -> Figure:
             )
         )
         axis.plot(
-            1e6 * chosen.measured, chosen.bound / chosen.measured, "o", ms=2.5, color="0.75",
+            1e6 * chosen.measured, chosen.bound / chosen.measured, "o", ms=2, color="0.75",
             label="bound",
         )  # fmt: skip
         for colour, model in zip(PARTS, sorted(set(chosen.model.values)), strict=False):
             mine = chosen.isel(row=np.flatnonzero(chosen.model.values == model))
             axis.plot(
-                1e6 * mine.measured, mine.computed / mine.measured, "o", ms=3, color=colour,
+                1e6 * mine.measured, mine.computed / mine.measured, "o", ms=2, color=colour,
                 label=model,
             )  # fmt: skip
         median, within = errors(ds, chip=gpu, kind="product", role="held-out")
@@ -269,7 +270,7 @@ def draw(ds: xr.Dataset) -> Figure:
             title=f"{gpu.upper()}: held-out products miss by {median:.1%} (median),\n"
             f"{within:.0%} lie within 20 %",
         )
-        axis.legend(frameon=False, fontsize=8)
+        axis.legend(frameon=False)
     axes[0].set(ylabel="computed over measured", ylim=(0, 1.6))
     return fig
 

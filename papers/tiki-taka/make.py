@@ -26,7 +26,7 @@ from pimlab.analog.learning import (
 )
 from pimlab.analog.learning.devices import LinearStep
 from pimlab.keys import Key
-from pimlab.plot.style import PARTS, figure, save
+from pimlab.plot.style import PARTS, figure, for_print, save
 from pimlab.studies.published import Row, fill, markdown
 
 OUT = Path(__file__).with_name("tiki-taka")
@@ -192,7 +192,7 @@ def _over_states(axis: Any, ds: xr.Dataset) -> None:
         axis.fill_between(
             soft.states, one.min("seed"), one.max("seed"), color=colour, alpha=0.2, lw=0
         )
-        axis.plot(soft.states, one.mean("seed"), "o-", color=colour, ms=4, label=rule)
+        axis.plot(soft.states, one.mean("seed"), "o-", color=colour, ms=3, label=rule)
     axis.axhline(float(ds.bound), color="black", lw=1, ls="--", label="float")
     axis.set(
         xscale="log",
@@ -200,7 +200,7 @@ def _over_states(axis: Any, ds: xr.Dataset) -> None:
         ylabel="test accuracy",
         title="Tiki-Taka keeps what SGD loses\nin cells with few states",
     )
-    axis.legend(frameon=False, fontsize=8)
+    axis.legend(frameon=False)
 
 
 def _over_cells(axis: Any, ds: xr.Dataset) -> None:
@@ -211,9 +211,9 @@ def _over_cells(axis: Any, ds: xr.Dataset) -> None:
     for place, (colour, rule) in enumerate(zip(PARTS, RULES, strict=False)):
         values = ds.accuracy.sel(rule=rule, cell=chosen)
         y = np.arange(len(chosen)) + 0.2 * (place - 1)
-        axis.plot(values.mean("seed"), y, "o", color=colour, ms=5)
+        axis.plot(values.mean("seed"), y, "o", color=colour, ms=3.5)
         axis.hlines(y, values.min("seed"), values.max("seed"), color=colour, lw=1)
-    axis.set_yticks(range(len(chosen)), chosen, fontsize=8)
+    axis.set_yticks(range(len(chosen)), chosen, fontsize="small")
     axis.invert_yaxis()
     axis.axvline(float(ds.bound), color="black", lw=1, ls="--")
     axis.set(
@@ -233,14 +233,14 @@ def _over_noise(axis: Any, ds: xr.Dataset) -> None:
     for colour, rule, size in zip(PARTS, RULES, (5, 8, 4), strict=False):
         axis.plot(ds.noise, ds.rest.sel(rule=rule), "o", color=colour, ms=size)
     axis.axhline(WANTED, color="0.6", lw=1)
-    axis.text(0.6, WANTED + 0.01, "weight asked for", fontsize=8, color="0.4")
+    axis.text(0.6, WANTED + 0.01, "weight asked for", fontsize="small", color="0.4")
     axis.set(
         xlabel="noise of the error",
         ylabel="mean weight learned",
         ylim=(0, 0.6),
         title="Noise draws SGD towards\nthe symmetry point, 0",
     )
-    axis.legend(frameon=False, fontsize=8, loc="lower left")
+    axis.legend(frameon=False, loc="lower left")
 
 
 def found(ds: xr.Dataset, row: Row) -> float | None:
@@ -269,9 +269,10 @@ def tables(ds: xr.Dataset) -> dict[str, str]:
     return {"accuracy": markdown(["cell", *map(str, ds.rule.values)], lines)}
 
 
+@for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Left: number of states. Middle: asymmetry and measured cells. Right: the bias of SGD."""
-    fig = figure(13, 4.4)
+    fig = figure(62)
     axes = fig.subplots(1, 3, width_ratios=[1, 1, 0.8])
     _over_states(axes[0], ds)
     _over_cells(axes[1], ds)

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
 import pimlab.dram_pim as pim
-from pimlab.plot.style import PARTS, figure, save
+from pimlab.plot.style import PARTS, figure, for_print, save
 from pimlab.studies.published import Row, fill
 
 OUT = Path(__file__).with_name("upmem-pipeline")
@@ -64,9 +64,10 @@ def found(ds: xr.Dataset, row: Row) -> float:
     return float(saturation(ds)) if np.isfinite(ds.throughput).all() else np.nan
 
 
+@for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Throughput against tasklets, bandwidth against transfer size."""
-    fig = figure(8, 3.6)
+    fig = figure(82)
     left, right = fig.subplots(1, 2)
     full = saturation(ds)
     left.plot(ds.tasklets, ds.throughput / 1e6, "o-", color=PARTS[0])

@@ -7,7 +7,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
-from pimlab.plot.style import PARTS, expected, figure
+from pimlab.plot.style import PARTS, expected, figure, for_print
 from pimlab.result import STATIC
 from pimlab.units import si
 
@@ -16,6 +16,7 @@ MOST = 11
 REST = "#DDDDDD"
 
 
+@for_print
 def breakdown(ds: xr.Dataset) -> Figure:
     """A bar for each machine, model and point of an answer, by component; hatched parts are static.
 
@@ -27,7 +28,7 @@ def breakdown(ds: xr.Dataset) -> Figure:
     table = _stacked(ds)
     order = table.energy.sum("bar").sortby(table.energy.sum("bar"), ascending=False)
     shown = order.component.values[:MOST]
-    fig = figure(8, 1.2 + 0.45 * table.sizes["bar"])
+    fig = figure(24 + 8 * table.sizes["bar"])
     ax = fig.subplots()
     left = np.zeros(table.sizes["bar"])
     for colour, name in zip(PARTS, shown, strict=False):
@@ -42,12 +43,14 @@ def breakdown(ds: xr.Dataset) -> Figure:
         np.nan_to_num(table["energy" + end].sum("component").values) for end in ("_low", "_high")
     ]
     whisker = np.abs(np.stack([total - ends[0], ends[1] - total]))
-    ax.errorbar(total, range(len(total)), xerr=whisker, fmt="none", color="0.3", capsize=2, lw=0.8)
+    ax.errorbar(
+        total, range(len(total)), xerr=whisker, fmt="none", color="0.3", capsize=1.5, lw=0.8
+    )
     ax.xaxis.set_major_formatter(EngFormatter("J", sep=" "))
     ax.set_xlabel("energy of one inference (whiskers: range of the prices; hatched: static)")
     ax.invert_yaxis()
     ax.set_title(_finding(table, str(shown[0])), fontsize="medium")
-    ax.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+    ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return fig
 
 

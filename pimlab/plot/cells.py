@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from pimlab import units
-from pimlab.plot.style import PARTS, figure
+from pimlab.plot.style import PARTS, figure, for_print
 
 TIMES: tuple[str | float, ...] = ("1 min", "1 h", "1 day", "1 month", "1 year")
 LEVELS = 5
@@ -18,6 +18,7 @@ LEVELS = 5
 CELLS = 400
 
 
+@for_print
 def cells(device: Any, at: Sequence[str | float] = TIMES, seed: int = 0) -> Figure:
     """Conductances of a cell's targets as they are read, against time: median and the middle 68 %
     and 95 % of many cells.
@@ -29,7 +30,7 @@ def cells(device: Any, at: Sequence[str | float] = TIMES, seed: int = 0) -> Figu
         raise TypeError(f"cells takes a device, not {type(device).__name__}; write pim.device(...)")
     seconds = np.array([units.seconds(time) for time in at], float)
     goals = np.linspace(device.g_min, device.g_max, LEVELS)
-    fig = figure(6, 3.4)
+    fig = figure(55, 1)
     ax = fig.subplots()
     for goal, colour in zip(goals, PARTS, strict=False):
         bands = _bands(device, float(goal), at, seed)

@@ -11,7 +11,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
-from pimlab.plot.style import PARTS, STAGE_COLOURS, STAGE_MARKERS, expected, figure
+from pimlab.plot.style import PARTS, STAGE_COLOURS, STAGE_MARKERS, expected, figure, for_print
 from pimlab.result import better, metrics
 
 NOW = "now"
@@ -36,6 +36,7 @@ def unbeaten(energy: np.ndarray, quality: np.ndarray, highest: bool = True) -> n
     return np.array(kept, int)
 
 
+@for_print
 def designs(ds: xr.Dataset, metric: str | None = None) -> Figure:
     """Quality against energy of designs, and their Pareto front.
 
@@ -45,7 +46,7 @@ def designs(ds: xr.Dataset, metric: str | None = None) -> Figure:
     """
     expected(ds, xr.Dataset, ("energy", "design"), "a Dataset of designs, as pim.explore keeps it")
     metric = metric or metrics(ds)[0]
-    fig = figure(6.5, 4)
+    fig = figure(75)
     ax = fig.subplots()
     for i in range(ds.sizes["design"]):
         _point(ax, ds.isel(design=i), i + 1, metric)
@@ -59,7 +60,7 @@ def designs(ds: xr.Dataset, metric: str | None = None) -> Figure:
     ax.set_xlabel("energy of one inference (bars: range of its prices)")
     ax.set_ylabel(f"{metric} (bars: 95 % interval)")
     ax.grid(alpha=0.3)
-    ax.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+    ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return fig
 
 
@@ -77,9 +78,9 @@ def _point(ax: Any, one: xr.Dataset, number: int, metric: str) -> None:
         fmt=STAGE_MARKERS.get(stage, "D"),
         color=STAGE_COLOURS.get(stage, colour),
         elinewidth=0.8,
-        capsize=2,
+        capsize=1.5,
         label=f"{number}  {name}",
     )
-    ax.annotate(str(number), (x, y), xytext=(5, 5), textcoords="offset points", fontsize=8)
+    ax.annotate(str(number), (x, y), xytext=(5, 5), textcoords="offset points", fontsize="small")
     if name == NOW:
-        ax.plot([x], [y], "o", ms=14, mfc="none", mec="black")
+        ax.plot([x], [y], "o", ms=10, mfc="none", mec="black")

@@ -6,12 +6,13 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from pimlab.plot.style import PARTS, figure
+from pimlab.plot.style import PARTS, figure, for_print
 from pimlab.result import better
 
 _LABELS = {"accuracy": "accuracy", "perplexity": "perplexity (lower is better)"}
 
 
+@for_print
 def by_format(ds: xr.Dataset, metric: str = "accuracy") -> Figure:
     """Left: `metric` with its interval against the energy that operations cost. Right: that energy
     by component.
@@ -20,7 +21,7 @@ def by_format(ds: xr.Dataset, metric: str = "accuracy") -> Figure:
     J; static power
         is left out, for it follows from latency, not from the format.
     """
-    fig = figure(11, 4.4)
+    fig = figure(78)
     left, right = fig.subplots(1, 2)
     spent = {
         part: _without_static(ds[part]).sum("layer") * 1e6
@@ -28,7 +29,7 @@ def by_format(ds: xr.Dataset, metric: str = "accuracy") -> Figure:
     }
     total = spent["energy"].sum("component")
     spread = np.abs(np.stack([ds[f"{metric}_low"], ds[f"{metric}_high"]]) - ds[metric].values)
-    left.errorbar(total, ds[metric], yerr=spread, fmt="o", color=PARTS[0], capsize=3, lw=1)
+    left.errorbar(total, ds[metric], yerr=spread, fmt="o", color=PARTS[0], capsize=1.5, lw=1)
     for place, index in enumerate(np.argsort(total.values)):
         at = (float(total[index]), float(ds[metric][index]))
         left.annotate(
@@ -36,7 +37,7 @@ def by_format(ds: xr.Dataset, metric: str = "accuracy") -> Figure:
             at,
             (4, 5 if place % 2 else -12),
             textcoords="offset points",
-            fontsize=8,
+            fontsize="small",
         )
     left.set(
         xlabel="energy of the operations of one inference (uJ)",
@@ -66,7 +67,7 @@ def by_format(ds: xr.Dataset, metric: str = "accuracy") -> Figure:
     right.set_xticks(
         range(ds.sizes["format"]), ds.format.values.astype(str), rotation=30, ha="right"
     )
-    right.legend(frameon=False, fontsize=8)
+    right.legend(frameon=False)
     return fig
 
 

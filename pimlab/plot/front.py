@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from pimlab.plot.designs import unbeaten
-from pimlab.plot.style import PARTS, expected, figure
+from pimlab.plot.style import PARTS, expected, figure, for_print
 from pimlab.result import better
 
 MARKERS = "os^DvP*X"
@@ -38,6 +38,7 @@ def energies_of(ds: xr.Dataset) -> dict[str, xr.DataArray]:
     }
 
 
+@for_print
 def front(
     ds: xr.Dataset,
     energies: Mapping[str, xr.DataArray],
@@ -63,7 +64,7 @@ def front(
     for dim in said.values():
         if dim not in ds[metric].dims:
             raise ValueError(f"front: {metric} has no dimension {dim!r}; it has {ds[metric].dims}")
-    fig = figure(4.3 * len(energies) + 1.2, 4.2)
+    fig = figure(70)
     panels = fig.subplots(1, len(energies), squeeze=False, sharey=True)[0]
     for ax, (title, joules) in zip(panels, energies.items(), strict=True):
         _points(ax, ds[metric], joules, said)
@@ -80,7 +81,7 @@ def front(
     panels[-1].legend(
         handles=_legend(ds, said),
         frameon=False,
-        fontsize=8,
+        fontsize="small",
         loc="upper left",
         bbox_to_anchor=(1, 1),
     )

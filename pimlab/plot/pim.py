@@ -8,15 +8,16 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from pimlab.plot.style import PARTS, figure
+from pimlab.plot.style import PARTS, figure, for_print
 from pimlab.units import si
 
 
+@for_print
 def time_and_energy(ds: xr.Dataset) -> Figure:
     """`decode_layer` as two stacked bars a way: seconds [s] by product, joules by component; the
     title says the ratios.
     """
-    fig = figure(8.5, 3.6)
+    fig = figure(75)
     left, right = fig.subplots(1, 2)
     _stack(left, ds.seconds.transpose("product", "way"), 1e6)
     _stack(right, ds.energy.sum("product").transpose("component", "way"), 1e3)
@@ -31,9 +32,10 @@ def time_and_energy(ds: xr.Dataset) -> Figure:
     return fig
 
 
+@for_print
 def phases(answers: dict[str, xr.Dataset]) -> Figure:
     """Share of time by phase of several `gemv` answers, one bar each with its time above."""
-    fig = figure(7, 3.4)
+    fig = figure(62)
     axes = fig.subplots()
     table = xr.concat(
         [ds.phase_cycles / int(ds.cycles) for ds in answers.values()],
@@ -50,11 +52,12 @@ def phases(answers: dict[str, xr.Dataset]) -> Figure:
     return fig
 
 
+@for_print
 def powers(answers: dict[str, xr.Dataset]) -> Figure:
     """Power of several `gemv` answers over what their packages may dissipate: the mean of the run,
     and while every bank streams. Unit: W.
     """
-    fig = figure(7.2, 3.4)
+    fig = figure(60)
     axes = fig.subplots()
     places = np.arange(len(answers))
     parts = (
@@ -70,7 +73,7 @@ def powers(answers: dict[str, xr.Dataset]) -> Figure:
             [bars[1] - bars[0], bars[2] - bars[1]],
             fmt="none",
             ecolor="0.25",
-            capsize=3,
+            capsize=1.5,
         )
     for place, ds in zip(places, answers.values(), strict=True):
         limit = ds.package_limit
@@ -93,7 +96,7 @@ def powers(answers: dict[str, xr.Dataset]) -> Figure:
         else "stay below the assumed limit"
     )
     axes.set_title(f"All banks at once {finding}", fontsize="medium")
-    axes.legend(frameon=False, fontsize="small")
+    axes.legend(frameon=False)
     return fig
 
 
@@ -126,4 +129,4 @@ def _stack(axes, table: xr.DataArray, scale: float) -> None:
             width=0.6,
         )
         base += heights
-    axes.legend(frameon=False, fontsize="x-small", loc="upper left", bbox_to_anchor=(1, 1))
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))

@@ -12,11 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator
 
 from pimlab.arguments import typed
-from pimlab.plot.style import PARTS, expected, figure
+from pimlab.plot.style import PARTS, expected, figure, for_print
 from pimlab.units import si
 
 
 @typed
+@for_print
 def energy_against_rate(
     machines: Mapping[str, xr.Dataset], crossings: xr.Dataset | None = None
 ) -> Figure:
@@ -28,7 +29,7 @@ def energy_against_rate(
     which rates prices leave it open.
     TypeError for what is no answer of `energy_at`.
     """
-    fig = figure(8, 4.4)
+    fig = figure(75)
     ax = fig.subplots()
     for colour, (name, one) in zip(PARTS, machines.items(), strict=False):
         expected(one, xr.Dataset, ("energy", "energy_low", "rate"), "what pimlab.energy_at returns")
@@ -37,14 +38,14 @@ def energy_against_rate(
             served.rate, served.energy_low, served.energy_high, color=colour, alpha=0.12, lw=0
         )
         ax.plot(served.rate, served.energy, color=colour, label=name)
-        ax.plot(served.rate[-1:], served.energy[-1:], "o", color=colour, ms=5)
+        ax.plot(served.rate[-1:], served.energy[-1:], "o", color=colour, ms=3.5)
     ax.set(xscale="log", yscale="log", xlabel="requests a second", ylabel="energy of an inference")
     ax.xaxis.set_major_locator(LogLocator(numticks=12))
     ax.xaxis.set_major_formatter(EngFormatter("Hz", sep=" "))
     ax.yaxis.set_major_formatter(EngFormatter("J", sep=" "))
     ax.grid(alpha=0.3)
     ax.set_title(_crossed(ax, machines, crossings), fontsize="medium")
-    ax.legend(frameon=False, fontsize=8)
+    ax.legend(frameon=False)
     return fig
 
 
@@ -58,7 +59,7 @@ def _crossed(ax, machines: Mapping[str, xr.Dataset], crossings: xr.Dataset | Non
         rate = float(crossings.rate[i])
         one = machines[str(crossings.above[i].item())]
         joules = np.interp(np.log(rate), np.log(one.rate.values), np.log(one.energy.values))
-        ax.plot(rate, np.exp(joules), "o", mfc="none", color="black", ms=9)
+        ax.plot(rate, np.exp(joules), "o", mfc="none", color="black", ms=6.5)
     first = crossings.isel(crossing=0)
     names = ("rate", "rate_low", "rate_high")
     middle, low, high = (si(float(first[name]), "Hz", 3) for name in names)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from pimlab.arguments import typed
-from pimlab.plot.style import PARTS, expected, figure
+from pimlab.plot.style import ALARM, CALM, PARTS, expected, figure, for_print
 from pimlab.result import NORMAL_95
 
 _KINDS = {"first": ("<", "as the first"), "last": (">", "as the last"), "shapley": ("o", "mean")}
@@ -21,6 +21,7 @@ def _metric(story: xr.Dataset) -> str:
 
 
 @typed
+@for_print
 def causes(story: xr.Dataset) -> Figure:
     """What each non-ideality changes as the first, as the last, and in the mean over all orders.
 
@@ -39,7 +40,7 @@ def causes(story: xr.Dataset) -> Figure:
     mean, half = np.array(means), np.array(halves)
     robust = (abs(mean) > half).all(axis=0) & (abs(np.sign(mean).sum(axis=0)) == len(_KINDS))
     robust &= chips.sizes["seed"] > 1
-    fig = figure(6, 0.5 * story.sizes["cause"] + 1.4)
+    fig = figure(24 + 8 * story.sizes["cause"], 1)
     ax = fig.subplots()
     for k, (marker, label) in enumerate(_KINDS.values()):
         for i, sure in enumerate(robust):
@@ -51,7 +52,7 @@ def causes(story: xr.Dataset) -> Figure:
     ax.set_yticks(range(len(robust)), [str(one) for one in story.cause.values])
     ax.invert_yaxis()
     ax.set_xlabel(f"change of {metric}")
-    ax.legend(frameon=False, fontsize="small")
+    ax.legend(frameon=False)
     sure = [str(one) for one, held in zip(story.cause.values, robust, strict=True) if held]
     several = f"Whatever the order: {', '.join(sure) or 'no cause stands out'}"
     title = several if chips.sizes["seed"] > 1 else "One chip: no interval"
@@ -68,24 +69,25 @@ def _interval(values: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @typed
+@for_print
 def prices(found: xr.Dataset, most: int = 12) -> Figure:
     """Tornado of the prices that nobody published: how far each moves the energy of the machine
     that it moves most, as a share of it (unit 1).
 
-    found : what `decisive` returned.  most : prices shown. Orange: the order of the machines by
+    found : what `decisive` returned.  most : prices shown. Red: the order of the machines by
     energy changes.
     """
     expected(found, xr.Dataset, ("moved", "reorders", "energy"), "the Dataset of pimlab.decisive")
     shown = found.isel(price=slice(None, most))
     share = (shown.moved / shown.energy - 1).transpose("price", "end", "target").values
-    fig = figure(9, 0.35 * max(1, shown.sizes["price"]) + 1.4)
+    fig = figure(22 + 6 * max(1, shown.sizes["price"]))
     ax = fig.subplots()
     labels = []
     for i, name in enumerate(shown.price.values):
         target = int(np.abs(share[i]).max(axis=0).argmax())
         for end in (0, 1):
             decides = bool(shown.reorders.values[i, end])
-            colour = PARTS[5] if decides else PARTS[8]
+            colour = ALARM if decides else CALM
             ax.barh(i, 100 * share[i, end, target], 0.7, color=colour)
         labels.append(f"{name} ({shown.target.values[target]})")
     ax.axvline(0, color="black", lw=0.8)
@@ -100,6 +102,7 @@ def prices(found: xr.Dataset, most: int = 12) -> Figure:
 
 
 @typed
+@for_print
 def differences(why: xr.Dataset, most: int = 10) -> Figure:
     """Joules that other counts and other prices make between two results, by event. Unit: J.
 
@@ -107,16 +110,16 @@ def differences(why: xr.Dataset, most: int = 10) -> Figure:
     """
     expected(why, xr.Dataset, ("energy_change",), "the Dataset of pimlab.compare_results")
     shown = why.energy_change.isel(reason=slice(None, most))
-    fig = figure(7, 0.35 * max(1, shown.sizes["reason"]) + 1.4)
+    fig = figure(22 + 6 * max(1, shown.sizes["reason"]))
     ax = fig.subplots()
     for i, part in enumerate(shown.part.values):
         rows = np.arange(shown.sizes["reason"]) + 0.36 * (i - 0.5)
         label = {"count": "other counts", "price": "another price, or as its name says"}[str(part)]
-        ax.barh(rows, shown.sel(part=part).values, 0.34, color=PARTS[(4, 3)[i]], label=label)
+        ax.barh(rows, shown.sel(part=part).values, 0.34, color=PARTS[i], label=label)
     ax.axvline(0, color="black", lw=0.8)
     ax.set_yticks(range(shown.sizes["reason"]), [str(one) for one in shown.reason.values])
     ax.invert_yaxis()
     ax.xaxis.set_major_formatter(EngFormatter("J"))
     ax.set_xlabel("energy of one inference, second less first")
-    ax.legend(frameon=False, fontsize="small")
+    ax.legend(frameon=False)
     return fig

@@ -13,7 +13,7 @@ from matplotlib.ticker import PercentFormatter
 
 from pimlab import units
 from pimlab.plot.stages import time_text
-from pimlab.plot.style import PARTS, expected, figure
+from pimlab.plot.style import ALARM, PARTS, expected, figure, for_print
 from pimlab.result import NORMAL_95, STATIC, better
 
 SHOWN = 11
@@ -24,6 +24,7 @@ GREYS = ("#555555", "#777777", "#999999", "#BBBBBB", "#DDDDDD")
 """Components of static power."""
 
 
+@for_print
 def energy_breakdown(ds: xr.Dataset) -> Figure:
     """Energy per inference by component, as shares, one panel a workload, one bar a target and
     operating point; static power grey; totals with low-high above.
@@ -37,7 +38,7 @@ def energy_breakdown(ds: xr.Dataset) -> Figure:
     energy = ds.energy.mean("seed").fillna(0.0)
     count = ds.sizes["workload"]
     rows = -(-count // COLUMNS)
-    fig = figure(7.0 * min(COLUMNS, count), 3.4 * rows + 0.9)
+    fig = figure(45 * rows + 16)
     panels = fig.subplots(rows, min(COLUMNS, count), squeeze=False).ravel()
     parts = [c for c in energy.component.values if float(energy.sel(component=c).sum()) > 0]
     parts.sort(key=lambda c: -float((energy.sel(component=c) / energy.sum("component")).sum()))
@@ -82,15 +83,18 @@ def _bars(ax: Any, one: xr.Dataset, colours: dict[str, str]) -> None:
     for place, bar in zip(places, one.bar.values, strict=True):
         values = [float(one[v].sel(bar=bar).sum()) for v in ("energy", "energy_low", "energy_high")]
         middle, low, high = (units.si(v, "J", 3) for v in values)
-        ax.text(place, 1.02, f"{middle}\n{low} to\n{high}", ha="center", va="bottom", fontsize=6)
+        ax.text(
+            place, 1.02, f"{middle}\n{low} to\n{high}", ha="center", va="bottom", fontsize="small"
+        )
     labels = [f"{traffic}\n{target}" if i % 3 == 1 else f"{traffic}\n"
               for i, (target, traffic) in enumerate(one.bar.values)]  # fmt: skip
-    ax.set_xticks(places, labels, fontsize=7)
+    ax.set_xticks(places, labels, fontsize="small")
     ax.set_ylim(0, 1.25)
     ax.set_yticks([0, 0.25, 0.5, 0.75, 1.0])
     ax.yaxis.set_major_formatter(PercentFormatter(1.0))
 
 
+@for_print
 def waterfall(explained: xr.Dataset, metric: str = "accuracy") -> Figure:
     """How `metric` changes as the non-idealities are added one after another, with the 95 %
     interval at each step.
@@ -110,12 +114,12 @@ def waterfall(explained: xr.Dataset, metric: str = "accuracy") -> Figure:
     low, high = (
         np.abs(chips[f"{metric}_{end}"].mean("seed").values - values) for end in ("low", "high")
     )
-    fig = figure(1.3 * len(steps) + 1.5, 3.8)
+    fig = figure(65)
     ax = fig.subplots()
     changes = np.diff(values)
     ax.bar(0, values[0], color="#999999", width=0.65)
     gains = changes if better(chips, metric) == "higher" else -changes
-    colours = np.where(gains < 0, "#D55E00", "#009E73")
+    colours = np.where(gains < 0, ALARM, PARTS[1])
     ax.bar(
         np.arange(1, len(steps)),
         np.abs(changes),
@@ -123,13 +127,20 @@ def waterfall(explained: xr.Dataset, metric: str = "accuracy") -> Figure:
         color=colours,
         width=0.65,
     )
-    ax.errorbar(np.arange(len(steps)), values, yerr=[low, high], fmt="_", color="black", capsize=3)
+    ax.errorbar(
+        np.arange(len(steps)), values, yerr=[low, high], fmt="_", color="black", capsize=1.5
+    )
     for place, text in enumerate(
         _change_texts(chips[metric].transpose("step", "seed").values, metric)
     ):
         top = max(values[max(place - 1, 0)], values[place] + high[place])
         ax.annotate(
-            text, (place, top), xytext=(0, 3), textcoords="offset points", ha="center", fontsize=8
+            text,
+            (place, top),
+            xytext=(0, 3),
+            textcoords="offset points",
+            ha="center",
+            fontsize="small",
         )
     ax.set_xticks(np.arange(len(steps)), [str(s) for s in steps])
     margin = max(0.02, 0.25 * (values.max() - values.min() + high.max() + low.max()))

@@ -12,9 +12,10 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, NullFormatter
 
-from pimlab.plot.style import STAGE_COLOURS, STAGE_MARKERS, figure
+from pimlab.plot.style import STAGE_COLOURS, STAGE_MARKERS, figure, for_print
 
 
+@for_print
 def stages_by_service(ds: xr.Dataset, services: Sequence[Any]) -> Figure:
     """Metric with its 95 % interval, energy with low and high, and latency of each workload on each
     machine.
@@ -29,7 +30,7 @@ def stages_by_service(ds: xr.Dataset, services: Sequence[Any]) -> Figure:
             f"services {missing} are not in the Dataset; allowed: one or more of "
             f"{', '.join(ds.model.values)}"
         )
-    fig = figure(11, 1.1 + 1.15 * len(services))
+    fig = figure(20 + 20 * len(services))
     for service, row in zip(
         services, fig.subplots(len(services), 3, squeeze=False, sharey=True), strict=True
     ):
@@ -54,14 +55,14 @@ def _row(axes: Sequence[Any], one: xr.Dataset, service: Any) -> None:
     _points(axes[1], one, energy.energy, (energy.energy_low, energy.energy_high))
     _points(axes[2], one, one.latency, (one.latency, one.latency))
     axes[0].axvline(service.baseline, color="0.5", ls="--", lw=1, zorder=0)
-    axes[0].set_xlabel(service.metric.replace("_", " "), fontsize=8)
+    axes[0].set_xlabel(service.metric.replace("_", " "), fontsize="small")
     for ax, unit in zip(axes[1:], ("J", "s"), strict=True):
         ax.set_xscale("log")
         ax.xaxis.set_major_formatter(EngFormatter(unit=unit))
         ax.xaxis.set_minor_formatter(NullFormatter())
     axes[0].set_yticks(range(one.sizes["target"]), one.target.values)
     axes[0].set_ylim(one.sizes["target"] - 0.5, -0.5)
-    axes[0].set_ylabel(f"{service.field}, {service.place}\n{service.model}", fontsize=8)
+    axes[0].set_ylabel(f"{service.field}, {service.place}\n{service.model}", fontsize="small")
 
 
 def _points(
@@ -76,7 +77,7 @@ def _points(
             xerr=np.maximum(spread, 0),
             fmt=STAGE_MARKERS[stage],
             color=STAGE_COLOURS[stage],
-            capsize=3,
-            ms=5,
+            capsize=1.5,
+            ms=3.5,
         )
     ax.margins(x=0.15)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from pimlab.arguments import typed
-from pimlab.plot.style import PARTS, expected, figure
+from pimlab.plot.style import ALARM, PARTS, expected, figure, for_print
 from pimlab.units import si
 
 NAMES = {
@@ -21,6 +21,7 @@ NAMES = {
 
 
 @typed
+@for_print
 def latencies(load: xr.Dataset) -> Figure:
     """Cumulative distributions of TTFT, TPOT and latency over the requests that were answered; the
     title says the 99th percentiles.
@@ -30,14 +31,14 @@ def latencies(load: xr.Dataset) -> Figure:
     expected(load, xr.Dataset, ("ttft", "tpot", "ttft_percentile"), "what pimlab.serve returns")
     known = {name: np.sort(load[name].values[~np.isnan(load[name].values)]) for name in NAMES}
     shown = {name: values for name, values in known.items() if values.size}
-    fig = figure(3.4 * max(len(shown), 1), 3.4)
+    fig = figure(58)
     worst = []
     for ax, (name, values) in zip(
         np.atleast_1d(fig.subplots(1, max(len(shown), 1))), shown.items(), strict=False
     ):
         ax.step(values, np.arange(1, values.size + 1) / values.size, where="post", color=PARTS[0])
         last = float(load[f"{name}_percentile"].sel(percentile=99))
-        ax.axvline(last, color=PARTS[5], lw=1, ls="--")
+        ax.axvline(last, color=ALARM, lw=1, ls="--")
         ax.set(xlabel=NAMES[name], ylim=(0, 1.02))
         ax.xaxis.set_major_formatter(EngFormatter("s", sep=" "))
         ax.grid(alpha=0.3)
@@ -48,6 +49,7 @@ def latencies(load: xr.Dataset) -> Figure:
 
 
 @typed
+@for_print
 def service_over_time(load: xr.Dataset) -> Figure:
     """Power, shaded between the low and the high of its prices, and requests that wait and run,
     over time.
@@ -55,7 +57,7 @@ def service_over_time(load: xr.Dataset) -> Figure:
     load : what `pim.serve` returned. TypeError for anything else.
     """
     expected(load, xr.Dataset, ("power", "queue", "running"), "what pimlab.serve returns")
-    fig = figure(8, 4.6)
+    fig = figure(80)
     top, bottom = fig.subplots(2, 1, sharex=True)
     at = load.time.values
     top.fill_between(at, load.power_low, load.power_high, step="post", color=PARTS[0], alpha=0.15)
@@ -66,7 +68,7 @@ def service_over_time(load: xr.Dataset) -> Figure:
         bottom.step(at, load[name], where="post", color=colour, label=load[name].long_name)
     bottom.xaxis.set_major_formatter(EngFormatter("s", sep=" "))
     bottom.set(xlabel="time", ylabel="requests")
-    bottom.legend(frameon=False, fontsize=8)
+    bottom.legend(frameon=False)
     most, joules = float(load.power.max()), float(load.token_energy)
     fig.suptitle(
         f"{load.attrs['requests']}: {si(most, 'W', 3)} at most, {si(joules, 'J', 3)} a token",
@@ -76,32 +78,34 @@ def service_over_time(load: xr.Dataset) -> Figure:
 
 
 @typed
+@for_print
 def goodput_against_rate(services: Mapping[str, xr.Dataset]) -> Figure:
     """Requests a second that keep the SLO against requests a second that come, a line a service; a
     dot where the SLO still holds.
 
     services : name -> what `pim.serving.most_rate` returned. TypeError for anything else.
     """
-    fig = figure(6.4, 4)
+    fig = figure(62, 1)
     ax = fig.subplots()
     best, most = "", -1.0
     for colour, (name, one) in zip(PARTS, services.items(), strict=False):
         expected(one, xr.Dataset, ("rate", "attainment"), "what pimlab.serving.most_rate returns")
         tried = one.tried_rate.values
         good = tried * one.attainment.values
-        ax.plot(np.r_[0, tried], np.r_[0, good], ".-", ms=3, color=colour, label=name)
+        ax.plot(np.r_[0, tried], np.r_[0, good], ".-", ms=2, color=colour, label=name)
         rate = float(one.rate)
         ax.plot(rate, float(np.interp(rate, tried, good)), "o", color=colour)
         best, most = (name, rate) if rate > most else (best, most)
     ax.axline((0, 0), slope=1, color="#999999", lw=0.8, zorder=0)
     ax.set(xlabel="requests a second", ylabel="of them good", xlim=(0, None), ylim=(0, None))
-    ax.legend(frameon=False, fontsize=8)
+    ax.legend(frameon=False)
     ax.grid(alpha=0.3)
     ax.set_title(f"{best} carries most: {si(most, 'Hz', 3)}", fontsize="medium")
     return fig
 
 
 @typed
+@for_print
 def cost_against_slo(curve: xr.Dataset) -> Figure:
     """Joules of an output token, with the interval of prices, against the bound on TPOT (or TTFT),
     each at the highest rate that keeps it.
@@ -111,14 +115,14 @@ def cost_against_slo(curve: xr.Dataset) -> Figure:
     expected(curve, xr.Dataset, ("token_energy", "rate"), "what pimlab.serving.against_slo returns")
     bound = "tpot_bound" if curve.tpot_bound.notnull().all() else "ttft_bound"
     one = curve.sortby(bound)
-    fig = figure(6.4, 4)
+    fig = figure(62, 1)
     ax = fig.subplots()
     x = one[bound].values
     ax.fill_between(x, one.token_energy_low, one.token_energy_high, color=PARTS[0], alpha=0.15)
     ax.plot(x, one.token_energy, "o-", color=PARTS[0])
     for at, joules, rate in zip(x, one.token_energy.values, one.rate.values, strict=True):
         text = si(float(rate), "Hz", 3)
-        ax.annotate(text, (at, joules), (0, 6), textcoords="offset points", fontsize=7)
+        ax.annotate(text, (at, joules), (0, 6), textcoords="offset points", fontsize="small")
     ax.set(xscale="log", yscale="log", xlabel=one[bound].long_name, ylabel="energy of a token")
     ax.xaxis.set_major_formatter(EngFormatter("s", sep=" "))
     ax.yaxis.set_major_formatter(EngFormatter("J", sep=" "))

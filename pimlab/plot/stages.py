@@ -6,17 +6,33 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, PercentFormatter
 
-from pimlab.plot.style import STAGE_COLOURS, STAGE_MARKERS, STAGE_NAMES, expected, figure
+from pimlab.plot.style import (
+    STAGE_COLOURS,
+    STAGE_MARKERS,
+    STAGE_NAMES,
+    expected,
+    figure,
+    for_print,
+    letters,
+)
 
 _OFFSETS = {"one request": -0.27, "1 % load": 0.0, "saturation": 0.27}
 """Where the points of a machine stand beside its line, in lines."""
 _FILLS = {"one request": "white", "1 % load": "0.75", "saturation": None}
 """What fills the marker of an operating point; None: the colour of its stage."""
+_COLUMNS = ("quality on the machine", "dynamic energy an inference", "with static power")
+_SHARES = (1.0, 0.6, 1.0)
+"""Widths of the columns, relative."""
+_ROW, _EDGES = 29.0, 26.0
+"""Height of a workload, and of title and legend together, mm."""
+_MARGIN = 1.06
+"""End of an axis of perplexity over the largest value drawn."""
 
 
 def time_text(seconds: float) -> str:
@@ -27,13 +43,15 @@ def time_text(seconds: float) -> str:
     return f"{seconds:g} s"
 
 
+@for_print
 def operating_points(summary: pd.DataFrame) -> Figure:
-    """Two panels a workload, a line a machine. Left: accuracy (or perplexity) with its 95 %
-    interval, beside a dashed line of the float model. Right: energy an inference at the three
-    operating points with the low and high of prices, and the dynamic part of it as a tick.
+    """Three panels a workload, a line a machine. Left: accuracy (or perplexity) from 0, with its
+    95 % interval and its value as text, beside a dashed line of the float model. Middle: dynamic
+    energy of an inference. Right: energy with static power at the three operating points, with the
+    low and high of prices.
 
     summary : the table of `roadmap.study.summary`. A stage that drifts shows its first and its
-    last time; a workload that no metric scores shows its latency instead.
+    last time; a workload that no metric scores shows the latency of one request instead.
     """
     expected(
         summary,
@@ -42,21 +60,34 @@ def operating_points(summary: pd.DataFrame) -> Figure:
         "the table of pimlab.roadmap.study.summary",
     )
     names = list(dict.fromkeys(summary.workload))
-    fig = figure(11, 1.5 + 1.55 * len(names))
-    axes = fig.subplots(len(names), 2, squeeze=False, sharey="row")
-    for (left, right), name in zip(axes, names, strict=True):
+    fig = figure(_EDGES + _ROW * len(names))
+    axes = fig.subplots(len(names), 3, squeeze=False, sharey="row", width_ratios=_SHARES)
+    for (left, middle, right), name in zip(axes, names, strict=True):
         rows = summary[summary.workload == name]
         _quality(left, rows) if rows.metric.iloc[0] != "none" else _latency(left, rows)
+        _dynamic(middle, rows)
         _energy(right, rows)
         machines = list(dict.fromkeys(rows.target))
         left.set_yticks(range(len(machines)), [_label(rows, one) for one in machines])
         left.set_ylim(len(machines) - 0.45, -0.55)
-        left.set_title(name, loc="left", fontsize="medium", fontweight="bold")
-        for ax in (left, right):
+        left.set_ylabel(f"{name}\n{_meaning(rows)}")
+        for ax in (left, middle, right):
             ax.grid(axis="x", alpha=0.3)
-    fig.legend(handles=_legend(summary), loc="outside lower center", ncols=4, frameon=False)
+    for ax, title in zip(axes[0], _COLUMNS, strict=True):
+        ax.set_title(title)
+    fig.align_ylabels(axes[:, 0])
+    letters(axes[:, 0])
+    fig.legend(handles=_legend(summary), loc="outside lower center", ncols=4)
     fig.suptitle(_finding(summary))
     return fig
+
+
+def _meaning(rows: pd.DataFrame) -> str:
+    """What the left panel of a workload shows."""
+    metric = str(rows.metric.iloc[0])
+    if metric == "none":
+        return "latency, one request"
+    return metric if metric == "accuracy" else f"{metric}\n(lower is better)"
 
 
 def _label(rows: pd.DataFrame, machine: str) -> str:
@@ -79,35 +110,47 @@ def _point(ax: Any, x: float, ends: tuple[float, float], y: float, stage: int, f
         fmt=STAGE_MARKERS[stage],
         color=STAGE_COLOURS[stage],
         markerfacecolor=STAGE_COLOURS[stage] if fill is None else fill,
-        capsize=2,
-        markersize=6,
-        lw=1.2,
+        lw=0.8,
     )
 
 
 def _quality(ax: Any, rows: pd.DataFrame) -> None:
     metric = rows.metric.iloc[0]
-    ax.axvline(rows[f"{metric}_exact"].iloc[0], color="0.35", ls="--", lw=1, zorder=0)
+    accuracy = metric == "accuracy"
+    exact = rows[f"{metric}_exact"].iloc[0]
+    ax.axvline(exact, color="0.35", ls="--", lw=0.8, zorder=0)
+    largest = exact
     for place, one in _lines(rows):
         times = sorted(one.at_s.unique())
         shown = [times[0]] if len(times) == 1 else [times[0], times[-1]]
         for late, at in enumerate(shown):
             row = one[one.at_s == at].iloc[0]
-            y = place + (0.0 if len(shown) == 1 else (-0.2, 0.2)[late])
+            y = place + (0.0 if len(shown) == 1 else (-0.22, 0.22)[late])
             ends = (row[f"{metric}_low"], row[f"{metric}_high"])
             _point(ax, row[metric], ends, y, row.stage, "white" if late else None)
-    if metric == "accuracy":
-        ax.xaxis.set_major_formatter(PercentFormatter(1.0))
-    ax.xaxis.set_major_locator(MaxNLocator(6))
-    ax.set_xlabel(metric if metric == "accuracy" else f"{metric} (lower is better)")
+            value = f"{row[metric]:.1%}" if accuracy else f"{row[metric]:.3g}"
+            text = value.replace("%", " %") + (f" after {time_text(at)}" if late else "")
+            ax.text(0.02, y, text, transform=ax.get_yaxis_transform(), va="center", size=6)
+            largest = max(largest, ends[1])
+    ax.set_xlim(0, 1.0 if accuracy else _MARGIN * largest)
+    if accuracy:
+        ax.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+    ax.xaxis.set_major_locator(MaxNLocator(5))
 
 
 def _latency(ax: Any, rows: pd.DataFrame) -> None:
     for place, one in _lines(rows):
-        for row in _by_traffic(one):
-            y = place + _OFFSETS[row.traffic]
-            _point(ax, row.latency_s, (row.latency_s,) * 2, y, row.stage, _FILLS[row.traffic])
-    _engineering(ax, "s", "latency (a shape without weights has no accuracy)", (1.0, 2.0, 5.0))
+        row = next(row for row in _by_traffic(one) if row.traffic == "one request")
+        _point(ax, row.latency_s, (row.latency_s,) * 2, place, row.stage, None)
+    _engineering(ax, "s")
+
+
+def _dynamic(ax: Any, rows: pd.DataFrame) -> None:
+    for place, one in _lines(rows):
+        row = one[one.at_s == one.at_s.min()].iloc[0]
+        ends = (row.get("dynamic_low_J", row.dynamic_J), row.get("dynamic_high_J", row.dynamic_J))
+        _point(ax, row.dynamic_J, ends, place, row.stage, None)
+    _engineering(ax, "J", 2)
 
 
 def _energy(ax: Any, rows: pd.DataFrame) -> None:
@@ -116,9 +159,7 @@ def _energy(ax: Any, rows: pd.DataFrame) -> None:
             y = place + _OFFSETS[row.traffic]
             ends = (row.energy_low_J, row.energy_high_J)
             _point(ax, row.energy_J, ends, y, row.stage, _FILLS[row.traffic])
-        dynamic = one.dynamic_J.iloc[0]
-        ax.vlines(dynamic, place - 0.42, place + 0.42, color=STAGE_COLOURS[row.stage], lw=2)
-    _engineering(ax, "J", "energy an inference")
+    _engineering(ax, "J")
 
 
 def _by_traffic(one: pd.DataFrame) -> list[Any]:
@@ -126,12 +167,16 @@ def _by_traffic(one: pd.DataFrame) -> list[Any]:
     return list(one[one.at_s == one.at_s.min()].itertuples())
 
 
-def _engineering(ax: Any, unit: str, label: str, marks: tuple[float, ...] = (1.0,)) -> None:
-    """A logarithmic axis in `unit`, with labels at `marks` of each decade."""
+def _engineering(ax: Any, unit: str, steps: int = 4) -> None:
+    """A logarithmic axis in `unit` that ends at whole decades, with at most `steps` + 1 labels."""
     ax.set_xscale("log")
-    ax.set_xlabel(label)
-    ax.xaxis.set_major_locator(LogLocator(subs=marks, numticks=9))
+    low, high = (np.log10(end) for end in ax.get_xlim())
+    low, high = np.floor(low), np.ceil(high)
+    ax.set_xlim(10.0**low, 10.0**high)
+    every = int(np.ceil((high - low) / steps))
+    ax.set_xticks(10.0 ** np.arange(low, high + 1, every))
     ax.xaxis.set_major_formatter(EngFormatter(unit, sep=" "))
+    ax.xaxis.set_minor_locator(LogLocator(numticks=12))
     ax.tick_params(axis="x", which="minor", labelbottom=False)
 
 
@@ -149,10 +194,9 @@ def _legend(summary: pd.DataFrame) -> list[Line2D]:
         *stages,
         Line2D([], [], color="0.35", ls="--", label="float model"),
         *points,
-        Line2D([], [], color="black", marker="|", ms=11, mew=2, ls="", label="dynamic energy"),
         *(
             [Line2D([], [], color=STAGE_COLOURS[3], marker="o", mfc="white", ls="",
-                    label=f"left: after {late}")]
+                    label=f"left column: after {late}")]
             if summary.at_s.max() > 0
             else []
         ),

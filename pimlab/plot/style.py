@@ -1,46 +1,141 @@
-"""Which colours and forms does every figure share? One colour a stage, readable in print and by the
-colour-blind.
+"""How do figures look that a journal takes as they are? One size of text, two widths, one colour a
+stage and never for anything else, published numbers apart from computed ones.
 """
 
 from __future__ import annotations
 
+import functools
 import io
 import os
+import string
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pimlab.arguments import typed
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 # Okabe and Ito's palette: distinguishable under the common forms of colour blindness, and by
 # lightness in print.
 STAGE_COLOURS = {1: "#0072B2", 2: "#E69F00", 3: "#009E73"}
 STAGE_MARKERS = {1: "s", 2: "^", 3: "o"}
 STAGE_NAMES = {1: "stage 1: NPU", 2: "stage 2: DRAM-PIM + NPU", 3: "stage 3: analog NVM + NPU"}
+# None is near a stage's colour, for normal, red-blind and green-blind eyes; the first nine are well
+# apart from each other too (tests/plot/test_style.py computes the distances).
 PARTS = (
-    "#0072B2",
-    "#E69F00",
-    "#009E73",
-    "#CC79A7",
-    "#56B4E9",
-    "#D55E00",
-    "#F0E442",
-    "#000000",
-    "#999999",
-    "#66C2A5",
-    "#8DA0CB",
+    "#882255",
+    "#88CCEE",
+    "#DDCC77",
+    "#785EF0",
+    "#661100",
+    "#FFBBBB",
+    "#000066",
+    "#9999FF",
+    "#CC3311",
     "#A6761D",
+    "#33BBEE",
+    "#BBBBBB",
 )
+"""Colours of everything that is no stage: components, causes, formats."""
+ALARM, CALM = "#CC3311", "#BBBBBB"
+"""Colour of what decides, breaks a bound or costs; colour of what does not."""
+PUBLISHED = {"color": "black", "mfc": "white", "mew": 0.8, "zorder": 4}
+"""Markers of published numbers: black and open. Computed ones have a colour."""
 
-mpl.rcParams["svg.hashsalt"] = "pimlab"  # the same figure gives the same SVG
+WIDTHS = {1: 89.0, 2: 183.0}
+"""Columns of a printed page -> mm."""
+INCH = 25.4
+DOTS = {"file": 300, "notebook": 150}
+"""Dots an inch of a PNG."""
+LETTER = "letter"
+"""Name of the texts that are letters of panels."""
+PRINT: dict[str, Any] = {
+    "font.sans-serif": ["DejaVu Sans", "Verdana"],
+    "font.size": 7,
+    "axes.titlesize": 7,
+    "axes.labelsize": 7,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 6,
+    "legend.title_fontsize": 6,
+    "legend.frameon": False,
+    "figure.titlesize": 7,
+    "figure.labelsize": 7,
+    "axes.linewidth": 0.6,
+    "axes.titlepad": 4,
+    "axes.labelpad": 2,
+    "grid.linewidth": 0.4,
+    "lines.linewidth": 1.0,
+    "lines.markersize": 3.5,
+    "lines.markeredgewidth": 0.7,
+    "errorbar.capsize": 1.5,
+    "patch.linewidth": 0.5,
+    "hatch.linewidth": 0.4,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.minor.width": 0.4,
+    "ytick.minor.width": 0.4,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "xtick.minor.size": 1.5,
+    "ytick.minor.size": 1.5,
+    # Text stays text: files are small, and a journal can change its font.
+    "svg.fonttype": "none",
+    "pdf.fonttype": 42,
+    "svg.hashsalt": "pimlab",  # the same figure gives the same bytes
+}
+"""Settings of matplotlib for print: sizes of text and lines in points."""
+
+
+def for_print(draw: Callable[P, R]) -> Callable[P, R]:
+    """`draw`, whose figures have the sizes of print (`PRINT`) and letters beside several panels.
+
+    Matplotlib's settings outside of it stay as they were. Sizes are in points (unit: pt).
+    """
+
+    @functools.wraps(draw)
+    def in_print(*args: P.args, **named: P.kwargs) -> R:
+        with mpl.rc_context(PRINT):
+            drawn = draw(*args, **named)
+            for one in drawn.values() if isinstance(drawn, dict) else (drawn,):
+                if isinstance(one, Figure) and len(_panels(one)) > 1:
+                    letters(_panels(one))
+        return drawn
+
+    return in_print
+
+
+def letters(panels: Iterable[Axes]) -> None:
+    """Write a, b, c, ... in bold above the left ends of `panels`, axes of one figure.
+
+    A figure that has letters keeps them. Text of 8 points (unit: pt).
+    """
+    given = list(panels)
+    if any(text.get_gid() == LETTER for ax in given for text in ax.texts):
+        return
+    for ax, letter in zip(given, string.ascii_lowercase, strict=False):
+        ax.annotate(
+            letter, (0, 1), xytext=(-12, 3), xycoords="axes fraction", textcoords="offset points",
+            ha="right", va="bottom", fontsize=8, fontweight="bold", gid=LETTER,
+        )  # fmt: skip
+
+
+def _panels(fig: Figure) -> list[Axes]:
+    """The panels of a figure, without scales of colours and second axes of one panel."""
+    places = {ax.get_subplotspec(): ax for ax in reversed(fig.axes) if ax.axison}
+    return [ax for ax in fig.axes if ax.get_subplotspec() and ax in places.values()]
 
 
 def png(fig: Figure) -> bytes:
-    """A figure as the bytes of a PNG file of 100 dots an inch. Unit of the size: dots."""
+    """A figure as the bytes of a PNG file of 150 dots an inch. Unit of the size: dots."""
     written = io.BytesIO()
-    fig.savefig(written, format="png", dpi=100)
+    fig.savefig(written, format="png", dpi=DOTS["notebook"])
     return written.getvalue()
 
 
@@ -50,10 +145,20 @@ class Drawing(Figure):
     def _repr_png_(self) -> bytes:
         return png(self)
 
+    def savefig(self, *args: Any, **named: Any) -> None:
+        """As matplotlib's, with the settings of print: lines of hatches, text that stays text."""
+        with mpl.rc_context(PRINT):
+            super().savefig(*args, **named)
 
-def figure(width: float, height: float) -> Figure:
-    """An empty figure (inches) that no window or pyplot state knows of. Unit: inches."""
-    return Drawing(figsize=(width, height), layout="constrained")
+
+def figure(height: float, columns: int = 2) -> Figure:
+    """An empty figure that no window or pyplot state knows of.
+
+    height : mm.  columns : of a printed page, 1 (89 mm wide) or 2 (183 mm). ValueError for others.
+    """
+    if columns not in WIDTHS:
+        raise ValueError(f"figure columns={columns!r}; a printed page has 1 (89 mm) or 2 (183 mm)")
+    return Drawing(figsize=(WIDTHS[columns] / INCH, height / INCH), layout="constrained")
 
 
 def expected(given: Any, kind: type[Any], names: tuple[str, ...], what: str) -> None:
@@ -75,9 +180,11 @@ def expected(given: Any, kind: type[Any], names: tuple[str, ...], what: str) -> 
 
 
 @typed
-def save(fig: Figure, path: str | os.PathLike[str]) -> tuple[Path, Path]:
-    """Write `path`.svg and `path`.png (150 dpi); returns both paths. TypeError for what is no
-    figure.
+def save(fig: Figure, path: str | os.PathLike[str]) -> tuple[Path, Path, Path]:
+    """Write `path`.svg, `path`.pdf and `path`.png (300 dots an inch); returns the three paths.
+
+    The same figure gives the same bytes: no date, and names that do not change. TypeError for what
+    is no figure.
     """
     if not isinstance(fig, Figure):
         raise TypeError(
@@ -86,9 +193,12 @@ def save(fig: Figure, path: str | os.PathLike[str]) -> tuple[Path, Path]:
         )
     base = Path(path)
     base.parent.mkdir(parents=True, exist_ok=True)
-    svg, png = base.with_suffix(".svg"), base.with_suffix(".png")
-    fig.draw_without_rendering()
-    fig.set_layout_engine("none")  # the places found stay: both files show one layout, found once
-    fig.savefig(svg, metadata={"Date": None})
-    fig.savefig(png, dpi=150, metadata={"Software": None})
-    return svg, png
+    files = tuple(base.with_suffix(f".{kind}") for kind in ("svg", "pdf", "png"))
+    with mpl.rc_context(PRINT):
+        for _ in range(2):  # long labels need a second look for the room they take
+            fig.draw_without_rendering()
+        fig.set_layout_engine("none")  # the places found stay: all files show one layout
+        fig.savefig(files[0], metadata={"Date": None})
+        fig.savefig(files[1], metadata={"CreationDate": None})
+        fig.savefig(files[2], dpi=DOTS["file"], metadata={"Software": None})
+    return files

@@ -7,7 +7,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
-from pimlab.plot.style import PARTS, expected, figure
+from pimlab.plot.style import PARTS, expected, figure, for_print
 from pimlab.units import si
 
 SHOWN = 10
@@ -19,6 +19,7 @@ THIN = 0.003
 """Share of the axis."""
 
 
+@for_print
 def timeline(busy: xr.Dataset, inferences: int = FEW) -> Figure:
     """A row a resource, a bar a task, a colour an operator; every second inference is drawn paler.
 
@@ -32,7 +33,7 @@ def timeline(busy: xr.Dataset, inferences: int = FEW) -> Figure:
     end = float(busy.finish.values[busy.inference.values < inferences].max()) or 1.0
     drawn = busy.isel(task=np.flatnonzero(busy.start.values < end))
     units = busy.unit.values[busy.work.values > 0]
-    fig = figure(10, 1.8 + 0.34 * len(units))
+    fig = figure(32 + 6 * len(units))
     ax = fig.subplots()
     colours = _colours(drawn)
     for place, name in enumerate(units):
@@ -93,7 +94,7 @@ def _legend(ax, colours: dict[str, str]) -> None:
     rest = len(colours) - SHOWN
     if rest > 0:
         named.append(Patch(color=OTHERS, label=f"{rest} others"))
-    ax.legend(handles=named, frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
+    ax.legend(handles=named, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
 
 
 def _short(name: str) -> str:

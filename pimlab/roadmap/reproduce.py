@@ -43,7 +43,7 @@ def reproduce(
     plot.save(plot.energy_breakdown(ds), folder / "energy_breakdown")
     plot.save(plot.waterfall(explained), folder / "waterfall")
     show(table)
-    print(f"wrote {folder}/roadmap.zarr, roadmap.csv and three figures (.svg, .png)")
+    print(f"wrote {folder}/roadmap.zarr, roadmap.csv and three figures (.svg, .pdf, .png)")
     return table
 
 

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import xarray as xr
+from matplotlib.colors import to_rgb
 from matplotlib.container import BarContainer, ErrorbarContainer
 
 from pimlab import plot
+from pimlab.plot import style
 
 LATE = 31557600.0
 
@@ -110,9 +112,9 @@ def test_a_change_for_the_worse_is_painted_as_one(explained, metric, better):
     )
     renamed[metric].attrs["better"] = better
     ax = plot.waterfall(renamed, metric).axes[0]
-    orange, green = (0.835, 0.369, 0.0), (0.0, 0.620, 0.451)
+    worse, well = to_rgb(style.ALARM), to_rgb(style.PARTS[1])
     down, up = (patch.get_facecolor()[:3] for patch in bars(ax)[1])
-    expected = (orange, green) if better == "higher" else (green, orange)
+    expected = (worse, well) if better == "higher" else (well, worse)
     np.testing.assert_allclose([down, up], expected, atol=1e-2)
     assert ax.get_title().startswith(f"{metric} of cnn as")  # two chips do not settle it
 
@@ -166,7 +168,7 @@ def test_the_same_figure_is_the_same_bytes(study, explained, tmp_path):
             assert one.suffix == other.suffix
             assert one.read_bytes() == other.read_bytes()
         assert pairs[0][0].read_text().startswith("<?xml")
-        assert pairs[0][1].read_bytes().startswith(b"\x89PNG")
+        assert pairs[0][2].read_bytes().startswith(b"\x89PNG")
 
 
 def test_what_cannot_be_drawn_is_told_what_could():

@@ -91,24 +91,28 @@ def test_times_are_said_as_a_reader_says_them(seconds, text):
     assert time_text(seconds) == text
 
 
-def test_each_workload_has_a_panel_of_quality_and_one_of_energy(summary):
+def test_each_workload_has_panels_of_quality_and_of_both_energies(summary):
     fig = plot.operating_points(summary)
-    left, right = fig.axes[::2], fig.axes[1::2]
-    assert [ax.get_title(loc="left") for ax in left] == ["cnn", "lm", "shape"]
-    assert [ax.get_xlabel() for ax in left] == [
-        "accuracy",
-        "perplexity (lower is better)",
-        "latency (a shape without weights has no accuracy)",
+    left, middle, right = fig.axes[::3], fig.axes[1::3], fig.axes[2::3]
+    assert [ax.get_ylabel() for ax in left] == [
+        "cnn\naccuracy",
+        "lm\nperplexity\n(lower is better)",
+        "shape\nlatency, one request",
     ]
-    assert all(ax.get_xlabel() == "energy an inference" for ax in right)
-    assert all(ax.get_xscale() == "log" for ax in right)
+    assert [ax.get_title() for ax in (left[0], middle[0], right[0])] == [
+        "quality on the machine",
+        "dynamic energy an inference",
+        "with static power",
+    ]
+    assert all(ax.get_xscale() == "log" for ax in (*middle, *right))
     assert right[0].xaxis.get_major_formatter()(1e-6) == "1 µJ"
     assert [label.get_text() for label in left[0].get_yticklabels()] == ["npu", "pim", "pcm"]
     assert left[2].get_yticklabels()[2].get_text() == "1,576 x pcm"
+    assert [text.get_text() for ax in left for text in ax.texts if text.get_gid()] == list("abc")
 
 
 def test_energy_has_a_point_an_operating_point_with_its_interval(summary):
-    ax = plot.operating_points(summary).axes[1]
+    ax = plot.operating_points(summary).axes[2]
     found = points(ax)
     assert len(found) == 9
     np.testing.assert_allclose([x for x, _ in found[:3]], [1e-6, 1e-4, 5e-7])
@@ -117,12 +121,23 @@ def test_energy_has_a_point_an_operating_point_with_its_interval(summary):
     np.testing.assert_allclose(across[:, 0], [5e-7, 3e-6])
     fills = [one.lines[0].get_markerfacecolor() for one in errors(ax)[:3]]
     assert fills == ["white", "0.75", style.STAGE_COLOURS[1]]
-    ticks = [bar.get_segments()[0][0][0] for bar in ax.collections if len(bar.get_segments()) == 1]
-    assert {1e-7, 2e-7, 5e-8} <= {float(f"{x:.6g}") for x in ticks}
+
+
+def test_dynamic_energy_has_a_panel_of_its_own(summary):
+    ax = plot.operating_points(summary).axes[1]
+    np.testing.assert_allclose(points(ax), [(1e-7, 0), (2e-7, 1), (5e-8, 2)])
+
+
+def test_whole_decades_end_the_axes_of_energy(summary):
+    for ax in plot.operating_points(summary).axes[1::3]:
+        ends = np.log10(ax.get_xlim())
+        np.testing.assert_allclose(ends, np.round(ends), atol=1e-9)
+        assert len(ax.get_xticks()) <= 3
 
 
 def test_quality_stands_beside_that_of_the_float_model(summary):
     ax = plot.operating_points(summary).axes[0]
+    assert ax.get_xlim() == (0, 1), "no axis of accuracy is cut off"
     dashed = [line for line in ax.lines if line.get_linestyle() == "--"]
     assert [line.get_xdata()[0] for line in dashed] == [0.95]
     np.testing.assert_allclose([x for x, _ in points(ax)], [0.9, 0.9, 0.9, 0.81])
@@ -131,11 +146,20 @@ def test_quality_stands_beside_that_of_the_float_model(summary):
     assert late.get_markerfacecolor() == "white"
     assert late.get_color() == style.STAGE_COLOURS[3]
     np.testing.assert_allclose(errors(ax)[0].lines[2][0].get_segments()[0][:, 0], [0.81, 0.945])
+    texts = [text.get_text() for text in ax.texts if not text.get_gid()]
+    assert texts == ["90.0 %", "90.0 %", "90.0 %", "81.0 % after 1 y"]
 
 
-def test_a_workload_without_metric_shows_latency(summary):
-    ax = plot.operating_points(summary).axes[4]
-    np.testing.assert_allclose([x for x, _ in points(ax)[:3]], [1e-5, 1e-3, 5e-6])
+def test_perplexity_starts_at_nothing_and_shows_every_interval(summary):
+    ax = plot.operating_points(summary).axes[3]
+    low, high = ax.get_xlim()
+    assert low == 0
+    assert high > 1.05 * 12.0
+
+
+def test_a_workload_without_metric_shows_the_latency_of_one_request(summary):
+    ax = plot.operating_points(summary).axes[6]
+    np.testing.assert_allclose([x for x, _ in points(ax)], [1e-5, 2e-5, 5e-6])
     assert ax.xaxis.get_major_formatter()(1e-3) == "1 ms"
 
 
