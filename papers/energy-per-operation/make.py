@@ -314,8 +314,8 @@ def _busy(axes: Axes, ds: xr.Dataset) -> None:
     inside = int(((ds.tdp.sel(end="low") <= high) & (ds.tdp.sel(end="high") >= low)).sum())
     axes.set(xscale="log", xlim=(0.01, None), xlabel="power with busy arrays (W)")
     axes.set_title(
-        f"{inside} of {len(place)} board powers meet our\ninterval; clocks, control and\n"
-        "networks are left out"
+        f"{inside} of {len(place)} board powers meet\nour interval; clocks, control\n"
+        "and networks are left out"
     )
     axes.legend(**_BELOW)
 

@@ -16,8 +16,8 @@ from pimlab.plot.style import PARTS, expected, figure, for_print
 from pimlab.units import si
 
 
-@typed
 @for_print
+@typed
 def energy_against_rate(
     machines: Mapping[str, xr.Dataset], crossings: xr.Dataset | None = None
 ) -> Figure:

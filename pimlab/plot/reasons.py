@@ -20,8 +20,8 @@ def _metric(story: xr.Dataset) -> str:
     )
 
 
-@typed
 @for_print
+@typed
 def causes(story: xr.Dataset) -> Figure:
     """What each non-ideality changes as the first, as the last, and in the mean over all orders.
 
@@ -68,8 +68,8 @@ def _interval(values: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:
     return table.mean(axis=0), NORMAL_95 * spread / np.sqrt(chips)
 
 
-@typed
 @for_print
+@typed
 def prices(found: xr.Dataset, most: int = 12) -> Figure:
     """Tornado of the prices that nobody published: how far each moves the energy of the machine
     that it moves most, as a share of it (unit 1).
@@ -101,8 +101,8 @@ def prices(found: xr.Dataset, most: int = 12) -> Figure:
     return fig
 
 
-@typed
 @for_print
+@typed
 def differences(why: xr.Dataset, most: int = 10) -> Figure:
     """Joules that other counts and other prices make between two results, by event. Unit: J.
 

@@ -20,8 +20,8 @@ NAMES = {
 }
 
 
-@typed
 @for_print
+@typed
 def latencies(load: xr.Dataset) -> Figure:
     """Cumulative distributions of TTFT, TPOT and latency over the requests that were answered; the
     title says the 99th percentiles.
@@ -48,8 +48,8 @@ def latencies(load: xr.Dataset) -> Figure:
     return fig
 
 
-@typed
 @for_print
+@typed
 def service_over_time(load: xr.Dataset) -> Figure:
     """Power, shaded between the low and the high of its prices, and requests that wait and run,
     over time.
@@ -77,8 +77,8 @@ def service_over_time(load: xr.Dataset) -> Figure:
     return fig
 
 
-@typed
 @for_print
+@typed
 def goodput_against_rate(services: Mapping[str, xr.Dataset]) -> Figure:
     """Requests a second that keep the SLO against requests a second that come, a line a service; a
     dot where the SLO still holds.
@@ -104,8 +104,8 @@ def goodput_against_rate(services: Mapping[str, xr.Dataset]) -> Figure:
     return fig
 
 
-@typed
 @for_print
+@typed
 def cost_against_slo(curve: xr.Dataset) -> Figure:
     """Joules of an output token, with the interval of prices, against the bound on TPOT (or TTFT),
     each at the highest rate that keeps it.

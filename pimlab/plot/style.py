@@ -158,7 +158,9 @@ def figure(height: float, columns: int = 2) -> Figure:
     """
     if columns not in WIDTHS:
         raise ValueError(f"figure columns={columns!r}; a printed page has 1 (89 mm) or 2 (183 mm)")
-    return Drawing(figsize=(WIDTHS[columns] / INCH, height / INCH), layout="constrained")
+    size = (WIDTHS[columns] / INCH, height / INCH)
+    # Letters are measured at the resolution of files: at fewer dots their widths are rounded.
+    return Drawing(figsize=size, dpi=DOTS["file"], layout="constrained")
 
 
 def expected(given: Any, kind: type[Any], names: tuple[str, ...], what: str) -> None:
@@ -195,8 +197,7 @@ def save(fig: Figure, path: str | os.PathLike[str]) -> tuple[Path, Path, Path]:
     base.parent.mkdir(parents=True, exist_ok=True)
     files = tuple(base.with_suffix(f".{kind}") for kind in ("svg", "pdf", "png"))
     with mpl.rc_context(PRINT):
-        for _ in range(2):  # long labels need a second look for the room they take
-            fig.draw_without_rendering()
+        fig.draw_without_rendering()
         fig.set_layout_engine("none")  # the places found stay: all files show one layout
         fig.savefig(files[0], metadata={"Date": None})
         fig.savefig(files[1], metadata={"CreationDate": None})
