@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 import pimlab as pim
 from pimlab.analog import Slices
-from pimlab.plot.style import PARTS, figure, for_print, save
+from pimlab.plot.style import ALARM, PARTS, figure, for_print, save
 from pimlab.studies.published import Row, fill, markdown
 
 OUT = Path(__file__).with_name("accuracy-against-converters")
@@ -114,7 +114,7 @@ def draw(ds: xr.Dataset) -> Figure:
     for axes, cell in zip(panels, ds.cell.values, strict=True):
         axes.axhline(100 * float(ds.software), color="0.5", ls=":", label="floating point")
         for colour, mapping in zip(
-            (PARTS[0], PARTS[4], PARTS[5], PARTS[1]), ds.mapping.values, strict=False
+            (PARTS[0], PARTS[4], ALARM, PARTS[1]), ds.mapping.values, strict=False
         ):
             one = 100 * ds.accuracy.sel(cell=cell, mapping=mapping)
             axes.fill_between(

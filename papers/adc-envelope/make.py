@@ -13,7 +13,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from pimlab.analog import adc_energy
-from pimlab.plot.style import PARTS, figure, for_print, save
+from pimlab.plot.style import ALARM, BELOW, PARTS, PUBLISHED, figure, for_print, save
 from pimlab.studies.published import Row, fill
 
 OUT = Path(__file__).with_name("adc-envelope")
@@ -88,7 +88,7 @@ def draw(ds: xr.Dataset) -> Figure:
     """Energy against effective bits: three models, the survey's bins, and the converter ISAAC
     charges.
     """
-    fig = figure(65, 1)
+    fig = figure(95, 1)
     axes = fig.subplots()
     pico = 1e12
     band = ds.energy.sel(model=["envelope", "median"]) * pico
@@ -102,12 +102,12 @@ def draw(ds: xr.Dataset) -> Figure:
         ("tenth", "_", "survey: 10th percentile since 2012"),
         ("middle", "o", "survey: median since 2012"),
     ):
-        axes.plot(ds.bin, ds[name] * pico, marker, color="black", mfc="none", label=label)
+        axes.plot(ds.bin, ds[name] * pico, marker, **PUBLISHED, label=label)
     axes.plot(
         [bits for bits, _ in ISAAC.values()],
         ds.isaac * pico,
         "*",
-        color=PARTS[5],
+        color=ALARM,
         ms=7,
         label="ISAAC: charged (8), as surveyed (6.24)",
     )
@@ -115,10 +115,10 @@ def draw(ds: xr.Dataset) -> Figure:
         yscale="log",
         xlabel="effective bits",
         ylabel="energy of one conversion (pJ)",
-        title="Half of the ADCs need twelve times the best one's energy or more:\na price without "
+        title="Half of the ADCs need twelve times the best one's\nenergy or more: a price without "
         "its band says little",
     )
-    axes.legend(frameon=False)
+    axes.legend(**BELOW)
     return fig
 
 

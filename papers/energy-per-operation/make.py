@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -26,7 +25,7 @@ from pimlab.npu import Npu, chip, chips
 from pimlab.npu.pricing import mac, vector_op
 from pimlab.plan import planned
 from pimlab.plan.costs import costs
-from pimlab.plot.style import PARTS, PUBLISHED, figure, for_print, save
+from pimlab.plot.style import BELOW, PARTS, PUBLISHED, figure, for_print, save
 from pimlab.studies.published import Row, fill, markdown
 
 OUT = Path(__file__).with_name("energy-per-operation")
@@ -220,10 +219,6 @@ def tables(ds: xr.Dataset) -> dict[str, str]:
     }
 
 
-_BELOW: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.2)}
-"""Where a legend finds room: below its panel."""
-
-
 @for_print
 def draw(ds: xr.Dataset) -> Figure:
     """One operation and 64 bits from memory; a model's energy by component on three machines; power
@@ -281,7 +276,7 @@ def draw(ds: xr.Dataset) -> Figure:
         title="Fashion-MNIST CNN, one input\nat a time: static power leads,\nthen fetched weights, "
         "then SRAM",
     )
-    right.legend(**_BELOW)
+    right.legend(**BELOW)
     _busy(third, ds)
     return fig
 
@@ -317,7 +312,7 @@ def _busy(axes: Axes, ds: xr.Dataset) -> None:
         f"{inside} of {len(place)} board powers meet\nour interval; clocks, control\n"
         "and networks are left out"
     )
-    axes.legend(**_BELOW)
+    axes.legend(**BELOW)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 import pimlab as pim
 from pimlab.analog import DriftCompensation, ReferenceColumns, StatisticsCompensation
-from pimlab.plot.style import PARTS, figure, for_print, save
+from pimlab.plot.style import ALARM, PARTS, figure, for_print, save
 from pimlab.studies.published import Row, fill, markdown
 
 OUT = Path(__file__).with_name("five-year-drift")
@@ -108,9 +108,7 @@ def draw(ds: xr.Dataset) -> Figure:
     panels = np.atleast_1d(fig.subplots(1, ds.sizes["cell"], sharey=True))
     age = np.maximum(ds["at"].values, 60.0)
     for axes, cell in zip(panels, ds.cell.values, strict=True):
-        for colour, rule in zip(
-            (PARTS[5], PARTS[0], PARTS[4], PARTS[2]), ds.rule.values, strict=True
-        ):
+        for colour, rule in zip((ALARM, PARTS[0], PARTS[4], PARTS[2]), ds.rule.values, strict=True):
             one = 100 * ds.error.sel(cell=cell, rule=rule)
             mean, half = one.mean("seed"), one.std("seed", ddof=1) / np.sqrt(ds.sizes["seed"]) * 2
             axes.fill_between(age, mean - half, mean + half, color=colour, alpha=0.2, lw=0)

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from pimlab import catalogue
 from pimlab.analog import ADC, DAC, Crossbar, Slices, adc_energy, lossless_bits
 from pimlab.machine.protocol import MacOp
-from pimlab.plot.style import PARTS, figure, for_print, save
+from pimlab.plot.style import ALARM, PARTS, figure, for_print, save
 from pimlab.studies.published import Row, fill, markdown
 
 OUT = Path(__file__).with_name("isaac-honest-adc")
@@ -225,11 +225,11 @@ def draw(ds: xr.Dataset) -> Figure:
     left.legend(frameon=False, loc="upper left", ncols=3)
     right.plot(ds.enob, 100 * ds.error, "o-", color=PARTS[0])
     at = float(ds.error.sel(enob=ds.surveyed_enob, method="nearest"))
-    right.plot(ds.surveyed_enob, 100 * at, "*", color=PARTS[5], ms=10)
+    right.plot(ds.surveyed_enob, 100 * at, "*", color=ALARM, ms=10)
     right.annotate(
         f"converter ISAAC points to:\n{float(ds.surveyed_enob):.2f} bits, {100 * at:.1f} %",
         (float(ds.surveyed_enob), 100 * at),
-        xytext=(-150, -40),
+        xytext=(-100, -26),
         textcoords="offset points",
         fontsize="small",
     )

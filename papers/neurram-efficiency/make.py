@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.optimize import nnls
 
-from pimlab.plot.style import PARTS, figure, for_print, save
+from pimlab.plot.style import BELOW, PARTS, figure, for_print, save
 from pimlab.studies.published import Row, fill, markdown
 
 OUT = Path(__file__).with_name("neurram-efficiency")
@@ -192,7 +192,7 @@ def tables(ds: xr.Dataset) -> dict[str, str]:
 @for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Throughput and efficiency against input bits, and the energy of an operation by part."""
-    fig = figure(59)
+    fig = figure(78)
     left, middle, right = fig.subplots(1, 3)
     for name, axes, unit in (
         ("throughput", left, "TOPS, 48 cores"),
@@ -206,9 +206,9 @@ def draw(ds: xr.Dataset) -> Figure:
         ticks = [0.25, 0.5, 1, 2] if name == "throughput" else [5, 10, 20, 40]
         axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.minorticks_off()
-    left.set_title("Three time constants give ten throughputs:\nheld-out points within 3 %")
-    middle.set_title("Four energy constants give the efficiency:\nheld-out points within 10 %")
-    left.legend(frameon=False)
+    left.set_title("Three time constants give ten\nthroughputs: held out within 3 %")
+    middle.set_title("Four energy constants give the\nefficiency: held out within 10 %")
+    left.legend(**BELOW)
     two = ds.isel(point=np.flatnonzero(ds["mode"] == "two-phase")).sortby("input_bits")
     for offset, energy, hatch in ((-0.2, two.energy_published, ""), (0.2, two.energy, "//")):
         base = np.zeros(two.sizes["point"])
@@ -231,9 +231,9 @@ def draw(ds: xr.Dataset) -> Figure:
         ylabel="energy (fJ an operation)",
         xlim=(0.4, 8.6),
         xticks=range(1, 9),
-        title="Every input bit adds the same energy again:\nword lines, neurons, pulses",
+        title="Every input bit adds the same energy\nagain: word lines, neurons, pulses",
     )
-    right.legend(frameon=False)
+    right.legend(**BELOW)
     return fig
 
 

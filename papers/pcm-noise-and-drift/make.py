@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from pimlab.analog import device
 from pimlab.keys import Key
-from pimlab.plot.style import PARTS, figure, for_print, save
+from pimlab.plot.style import ALARM, PARTS, figure, for_print, save
 from pimlab.studies.published import Row, fill
 
 OUT = Path(__file__).with_name("pcm-noise-and-drift")
@@ -149,7 +149,7 @@ def draw(ds: xr.Dataset) -> Figure:
         micro,
         ds.fits.sel(fit=OTHER_FIT),
         "--",
-        color=PARTS[5],
+        color=ALARM,
         label="another reading of Joshi's Fig. 3b (CrossSim)",
     )
     left.plot(micro, ds.programming, "o", color=PARTS[0], label=f"{ds.attrs['samples']:,} cells")

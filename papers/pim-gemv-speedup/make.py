@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter
 
 import pimlab.dram_pim as pim
-from pimlab.plot.style import PARTS, figure, for_print, save
+from pimlab.plot.style import BELOW, PARTS, figure, for_print, save
 from pimlab.studies.published import Row, fill, markdown
 
 OUT = Path(__file__).with_name("pim-gemv-speedup")
@@ -153,7 +153,7 @@ def row_of_aim() -> str:
 @for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Speed-up against size, speed-up against batch, and energy against batch."""
-    fig = figure(63)
+    fig = figure(75)
     left, middle, right = fig.subplots(1, 3)
     for name, (low, high) in PUBLISHED.items():
         left.axhspan(low, high, 0.8, 1, color=PARTS[MACHINES.index(name)], alpha=0.35, lw=2)
@@ -170,9 +170,9 @@ def draw(ds: xr.Dataset) -> Figure:
         (
             left,
             "rows = columns of the matrix",
-            "Row switches keep half the bandwidth ratio (dotted)",
+            "Row switches keep half the\nbandwidth ratio (dotted)",
         ),
-        (middle, "batch (matrix 8192 x 8192)", "Each more row costs a pass: the gain is gone"),
+        (middle, "batch (matrix 8192 x 8192)", "Each more row costs a pass:\nthe gain is gone"),
         (right, "batch (matrix 8192 x 8192)", "The pins' joules are paid once a batch"),
     ):
         axes.set_xscale("log", base=2)
@@ -187,7 +187,7 @@ def draw(ds: xr.Dataset) -> Figure:
     left.set_ylabel("speed-up over reading the weights")
     middle.set_ylabel("speed-up over reading the weights")
     right.set_ylabel("energy in the banks / through the pins")
-    left.legend(frameon=False)
+    left.legend(**BELOW)
     return fig
 
 

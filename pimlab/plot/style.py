@@ -48,6 +48,9 @@ ALARM, CALM = "#CC3311", "#BBBBBB"
 PUBLISHED = {"color": "black", "mfc": "white", "mew": 0.8, "zorder": 4}
 """Markers of published numbers: black and open. Computed ones have a colour."""
 
+BELOW: Any = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.18)}
+"""Where a legend finds room that has none inside: below its panel."""
+
 WIDTHS = {1: 89.0, 2: 183.0}
 """Columns of a printed page -> mm."""
 INCH = 25.4
@@ -55,7 +58,7 @@ DOTS = {"file": 300, "notebook": 150}
 """Dots an inch of a PNG."""
 LETTER = "letter"
 """Name of the texts that are letters of panels."""
-PRINT: dict[str, Any] = {
+PRINT: Any = {
     "font.sans-serif": ["DejaVu Sans", "Verdana"],
     "font.size": 7,
     "axes.titlesize": 7,
@@ -195,11 +198,11 @@ def save(fig: Figure, path: str | os.PathLike[str]) -> tuple[Path, Path, Path]:
         )
     base = Path(path)
     base.parent.mkdir(parents=True, exist_ok=True)
-    files = tuple(base.with_suffix(f".{kind}") for kind in ("svg", "pdf", "png"))
+    svg, pdf, png = (base.with_suffix(f".{kind}") for kind in ("svg", "pdf", "png"))
     with mpl.rc_context(PRINT):
         fig.draw_without_rendering()
         fig.set_layout_engine("none")  # the places found stay: all files show one layout
-        fig.savefig(files[0], metadata={"Date": None})
-        fig.savefig(files[1], metadata={"CreationDate": None})
-        fig.savefig(files[2], dpi=DOTS["file"], metadata={"Software": None})
-    return files
+        fig.savefig(svg, metadata={"Date": None})
+        fig.savefig(pdf, metadata={"CreationDate": None})
+        fig.savefig(png, dpi=DOTS["file"], metadata={"Software": None})
+    return svg, pdf, png
