@@ -58,17 +58,29 @@ def too_small(name: str, shape: DecoderShape, cluster: Cluster, work: Work) -> s
         if most.share < share:
             best, share = most, most.share
     assert best is not None
-    size = memory_bytes(cluster)
-    over = f"{units.si(best.total, 'B')} on a chip"
-    over += f" of {units.si(size, 'B')}" if size else ""
     text = (
         f"{name} with batch={work.batch} at context={work.context} does not fit on "
-        f"{cluster.chips} chips {cluster.chip.name}: at best {over}, {share - 1:.0%} too much"
+        f"{cluster.chips} chips {cluster.chip.name}: at best {_over(best, cluster)}"
     )
     batch = _largest_batch(shape, cluster, work)
     if batch:
         return f"{text}; the cache allows batch={batch} at most"
-    return f"{text}; {_chips_needed(shape, cluster, work)} chips would hold it"
+    return f"{text}; {_chips_needed(shape, cluster, work)}"
+
+
+def _over(best: Held, cluster: Cluster) -> str:
+    """By how much a memory is too small: in bytes, or in times where its machine computes with what
+    it holds and says itself how much room that takes.
+    """
+    size = memory_bytes(cluster)
+    if size and math.isclose(best.share, best.total / size):
+        return f"{units.si(best.total, 'B')} on a chip of {units.si(size, 'B')}, " + (
+            f"{best.share - 1:.0%} too much"
+        )
+    return (
+        f"the memory of {best.machine}, which computes with what it holds, is filled "
+        f"{best.share:.4g} times"
+    )
 
 
 def _largest_batch(shape: DecoderShape, cluster: Cluster, work: Work) -> int:
@@ -76,22 +88,30 @@ def _largest_batch(shape: DecoderShape, cluster: Cluster, work: Work) -> int:
     low, high = 0, work.batch
     while high - low > 1:
         middle = (low + high) // 2
-        fits = _holds(shape, cluster, work.but(batch=middle))
+        fits = _holds(shape, cluster, cluster.chips, work.but(batch=middle))
         low, high = (middle, high) if fits else (low, middle)
     return low
 
 
 def _chips_needed(shape: DecoderShape, cluster: Cluster, work: Work) -> str:
+    most = shape.heads * shape.layers
     for chips in itertools.chain(range(cluster.chips + 1, 65), (1 << i for i in range(6, 21))):
-        if chips > cluster.chips and _holds(shape, cluster.but(chips=chips, board=None), work):
-            return f"{chips}" if chips < 65 else f"at most {chips}"
-    return "more than a million"
+        if chips > cluster.chips and _holds(shape, cluster, chips, work):
+            return f"{chips if chips < 65 else f'at most {chips}'} chips would hold it"
+        if chips >= most:
+            break
+    return (
+        f"no cut by {shape.heads} heads and {shape.layers} layers ({most} chips) makes the parts "
+        "small enough"
+    )
 
 
-def _holds(shape: DecoderShape, cluster: Cluster, work: Work) -> bool:
-    """Whether any plan without replicas fits: the smallest share of a chip decides."""
-    for tensor in tensor_degrees(shape, cluster.chips):
-        pipeline = min(shape.layers, cluster.chips // tensor)
+def _holds(shape: DecoderShape, cluster: Cluster, chips: int, work: Work) -> bool:
+    """Whether any plan without replicas fits on so many chips: the smallest share of one decides.
+    Unit of `chips`: chips.
+    """
+    for tensor in tensor_degrees(shape, chips):
+        pipeline = min(shape.layers, chips // tensor)
         one = Degrees(tensor=tensor, pipeline=pipeline)
         if fits(fullest(shape, cluster, part_of(work, one), one, -(-shape.layers // pipeline))):
             return True

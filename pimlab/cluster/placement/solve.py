@@ -1,9 +1,11 @@
 """What is the best placement, and how far can it be from the best there is? Bound and search.
 
-The bound comes first. The search then asks for flows from the bound downwards: chains of stages
-that carry the flow as far as rates go, and machines assigned to their places so that links carry
-it. One flow that is not reached says nothing of the next lower one (the assignment is a local
-search), so it walks down in steps, and again in smaller ones, until the gap or the time is used up.
+The bound comes first. Walks over neighbourhoods then give a placement at once, even where most
+machines are not joined: the largest flow with a walk is found by bisection. What is better is
+looked for from the bound downwards: chains of stages that carry the flow as far as rates go, and
+machines assigned to their places so that links carry it. One flow that is not reached says nothing
+of the next lower one (the assignment is a local search), so the search goes down in steps, and
+again in smaller ones, until the gap or the time is used up.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from pimlab.cluster.placement.assignment import assigned
 from pimlab.cluster.placement.bound import upper_bound
 from pimlab.cluster.placement.chains import chains, groups
 from pimlab.cluster.placement.problem import LayerPlacement, Placed
+from pimlab.cluster.placement.walks import walk
 
 PROVED = 1e-5
 """Gap below which a placement counts as proved optimal."""
@@ -29,6 +32,8 @@ LEAST = 1e-3
 """Share of the bound below which no placement is looked for."""
 CHAINS = 12
 """Chains that are tried for one flow."""
+WALKS = 16
+"""Flows for which a walk over neighbourhoods is looked for at most."""
 
 
 @typed
@@ -51,7 +56,7 @@ def solve(
             f"{problem.layers - most} too few"
         )
     bound = upper_bound(problem)
-    best, step = Placed(0.0, bound, {}, {}, 0.0), FIRST
+    best, step = _walked(problem, bound, gap, rng), FIRST
     wanted = bound * (1 - 1e-7)
     while best.gap > gap and time.perf_counter() - start < limit:
         best = max(best, _tried(problem, wanted, best, rng, start + limit), key=_value)
@@ -62,6 +67,25 @@ def solve(
             step, wanted = step / 4, bound * (1 - 1e-7)
             wanted = min(wanted, best.value * (1 + 8 * step))
     return best._replace(seconds=time.perf_counter() - start)
+
+
+def _walked(problem: LayerPlacement, bound: float, gap: float, rng: np.random.Generator) -> Placed:
+    """The best placement that a walk over neighbourhoods gives, by bisection between 0 and the
+    bound.
+    """
+    best, high = Placed(0.0, bound, {}, {}, 0.0), bound
+    wanted = bound * (1 - 1e-7)
+    for _ in range(WALKS):
+        found = walk(problem, wanted)
+        if found is None:
+            high = wanted
+        else:
+            value, runs, links = assigned(problem, *found, wanted, rng)
+            best = max(best, Placed(value, bound, runs, links, 0.0), key=_value)
+        if high <= best.value * (1 + max(gap, LEAST)):
+            break
+        wanted = (best.value + high) / 2
+    return best
 
 
 def _value(placed: Placed) -> float:
