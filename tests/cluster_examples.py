@@ -7,11 +7,17 @@ from pimlab.constants import assumed
 from pimlab.cost import Price, Prices
 from pimlab.machine.protocol import MacOp, Target
 from pimlab.values import integer, number
+from pimlab.workload.language.experts import ExpertShape
 from pimlab.workload.language.shape import DecoderShape
 
 SMALL = DecoderShape(
     vocabulary=96, width=64, layers=6, heads=8, kv_heads=4, head_width=8, hidden=96, context=128
 )
+
+EXPERTS = ExpertShape(
+    vocabulary=96, width=64, layers=6, heads=8, kv_heads=4, head_width=8, hidden=96, context=128,
+    experts=8, active=2,
+)  # fmt: skip
 
 
 class Clock(Target):

@@ -57,7 +57,7 @@ def attention_aside(rack: pim.Cluster, memory: pim.Cluster, context: int) -> flo
     AttAcc divides them.
     """
     shape = pim.load_model(MODEL).shape
-    on = Stages(shape, both(rack, memory), Work(batch=1, context=context), 1, 1)
+    on = Stages(shape, both(rack, memory), Work(batch=1, context=context), 1, 1, 1)
     one = next(o for o in options(on) if (o.rack, o.tensor, o.aside) == (0, 1, 1))
     return shape.layers * one.layer.seconds + sum(end.seconds for end in one.ends)
 

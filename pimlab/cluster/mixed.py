@@ -1,13 +1,16 @@
 """How is a model best cut over racks of different machines? Stages, time and energy of a step, why.
 
 Cards of two vendors share the layers; attention may stand aside on a rack whose memory computes.
-Replicas and parts of the batch are those that divide it.
+The batch is cut over any number of replicas and into parts of any size; where it does not come out
+even, a part that is not full takes as long as a full one.
 """
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from pimlab import result, units
@@ -17,26 +20,42 @@ from pimlab.cluster.mixed_search import Chosen, Searched, search
 from pimlab.cluster.options import ROLES, Stages, holding, most_layers
 from pimlab.cluster.plans import OBJECTIVES, shown
 from pimlab.cluster.shards import Work, tensor_degrees
+from pimlab.cluster.steps import Degrees
 from pimlab.values import Value
 from pimlab.workload.language.shape import DecoderShape
 
+REPLICAS, PARTS = 12, 24
+"""Numbers of replicas, and sizes of a part, that are searched at most."""
+
 
 class Stage(NamedTuple):
-    """Layers `layers` on `tensor` chips of the rack of machine `chip`; their attention on
-    `aside_chips` chips of the machine `aside`, where it is not None.
+    """Layers `layers` on the rack of machine `chip`, whose chips share each of them by `degrees`;
+    their attention on `aside_chips` chips of the machine `aside`, where it is not None.
 
     memory : what each machine of a chip holds, those aside after the others.
     """
 
     chip: str
-    tensor: int
+    degrees: Degrees
     layers: range
     aside: str | None
     aside_chips: int
     memory: tuple[Held, ...]
 
+    @property
+    def tensor(self) -> int:
+        """Chips that share a layer (unit: chips)."""
+        return self.degrees.tensor
+
+    @property
+    def chips(self) -> int:
+        """Chips of the stage, those aside included (unit: chips)."""
+        return self.tensor + self.aside_chips
+
     def __str__(self) -> str:
         text = f"{len(self.layers)} layers on {self.tensor} {self.chip}"
+        text += f", experts over {self.degrees.expert}" if self.degrees.expert > 1 else ""
+        text += ", sequence parallel" if self.degrees.sequence else ""
         beside = f", their attention on {self.aside_chips} {self.aside}"
         return text + (beside if self.aside else "")
 
@@ -186,19 +205,30 @@ def plan_mixed(
 
 
 def grids(shape: DecoderShape, cluster: Cluster, work: Work) -> list[Stages]:
-    """Every number of replicas and of parts of a replica's batch that divides it."""
+    """Every number of replicas, and every size of the parts of a replica's batch that a number of
+    parts leads to; of many, some in even ratios from the least to the most.
+    """
     found = []
-    most = max(rack.chips for rack in cluster.racks)
-    for replicas in _divisors(work.batch):
-        if replicas <= most:
-            for parts in _divisors(work.batch // replicas):
-                part = work.but(batch=work.batch // (replicas * parts))
-                found.append(Stages(shape, cluster, part, parts, replicas))
+    most = min(work.batch, max(rack.chips for rack in cluster.racks))
+    for replicas in _spread(range(1, most + 1), REPLICAS):
+        share = -(-work.batch // replicas)
+        sizes = sorted({-(-share // parts) for parts in range(1, share + 1)})
+        for size in _spread(sizes, PARTS):
+            passes = -(-work.batch // size)
+            turns = -(-passes // replicas)
+            part = work.but(batch=size)
+            found.append(Stages(shape, cluster, part, turns, replicas, passes))
     return found
 
 
-def _divisors(number: int) -> list[int]:
-    return [n for n in range(1, number + 1) if number % n == 0]
+def _spread(numbers: Sequence[int], most: int) -> list[int]:
+    """At most `most` of sorted numbers, the first and the last among them, in even ratios."""
+    if len(numbers) <= most:
+        return list(numbers)
+    ratio = numbers[-1] / numbers[0]
+    wanted = (numbers[0] * ratio ** (i / (most - 1)) for i in range(most))
+    places = (min(bisect.bisect_left(numbers, round(one)), len(numbers) - 1) for one in wanted)
+    return [numbers[i] for i in sorted(set(places))]
 
 
 def stages_of(chosen: Chosen) -> tuple[Stage, ...]:
@@ -207,7 +237,8 @@ def stages_of(chosen: Chosen) -> tuple[Stage, ...]:
     racks = chosen.on.cluster.racks
     for option, role, count in chosen.stages:
         side = "whole" if option.aside is None else "weights"
-        memory = holding(chosen.on, option.rack, option.tensor, count, side, ROLES[role])
+        cut = option.degrees
+        memory = holding(chosen.on, option.rack, cut.tensor, count, side, ROLES[role], cut.expert)
         aside = None
         if option.aside is not None:
             aside = racks[option.aside].chip.name
@@ -216,7 +247,7 @@ def stages_of(chosen: Chosen) -> tuple[Stage, ...]:
             )
         chip = racks[option.rack].chip.name
         layers = range(layer, layer + count)
-        found.append(Stage(chip, option.tensor, layers, aside, option.aside_chips, memory))
+        found.append(Stage(chip, cut, layers, aside, option.aside_chips, memory))
         layer += count
     return tuple(found)
 
@@ -278,7 +309,7 @@ def _nothing(name: str, shape: DecoderShape, cluster: Cluster, work: Work, withi
 
 def _held_layers(shape: DecoderShape, cluster: Cluster, work: Work, number: int) -> int:
     """Layers that the chips of a rack hold, whichever way they share them."""
-    chips, on = cluster.racks[number].chips, Stages(shape, cluster, work, 1, 1)
+    chips, on = cluster.racks[number].chips, Stages(shape, cluster, work, 1, 1, 1)
     return max(
         chips // t * most_layers(on, number, t, "whole")[0] for t in tensor_degrees(shape, chips)
     )

@@ -106,7 +106,7 @@ class Chosen(NamedTuple):
             total = total.plus(option.extra(ROLES[role]).energy)
         for one in self.sends():
             total = total.plus(one.energy)
-        return total.times(self.on.microbatches * self.on.replicas)
+        return total.times(self.on.passes)
 
     @property
     def energy(self) -> Joules:
@@ -152,6 +152,24 @@ class Program:
         ]
         self.cross = crossing(on)
         self.racks = range(len(on.cluster.racks))
+
+    @property
+    def least(self) -> float:
+        """What no plan of these columns is below, from the cheapest layer alone. In the unit of
+        `objective`.
+        """
+        layers = self.on.shape.layers
+        chips = sum(rack.chips // self.on.replicas for rack in self.on.cluster.racks)
+        each = min(column.option.layer.seconds for column in self.columns)
+        beat = each * -(-layers // min(layers, chips))
+        seconds = max(layers * each, self.on.microbatches * beat)
+        if self.on.part.queries > 1:
+            seconds = layers * each + (self.on.microbatches - 1) * beat
+        if self.objective == "energy":
+            joules = min(column.option.layer.joules for column in self.columns)
+            return self.on.passes * layers * joules
+        prices = [rack.price or 0.0 for rack in self.on.cluster.racks]
+        return seconds * (1.0 if self.objective == "latency" else min(prices) / 3600)
 
     def box(self, within: float) -> Box:
         """The box of every plan."""
@@ -276,7 +294,7 @@ class Program:
             return np.concatenate([n, np.zeros(len(columns) + racks + 1)])
         watts = [static_power(rack.chip).nominal for rack in self.on.cluster.racks]
         n, y, each = self._weights(columns, "joules")
-        passes = self.on.microbatches * self.on.replicas
+        passes = self.on.passes
         parts = [n * passes + chips @ np.array(watts) * seconds, y * passes]
         return np.concatenate([*parts, np.full(racks, each * passes), [-each * passes]])
 
@@ -325,6 +343,12 @@ class Program:
             yield Box((b1, b2), (middle, t2))
 
 
+Open = tuple[float, int, Program, Box | None]
+"""What no plan of a box is below, a number that no other has, the program, and its box; None where
+it has not been solved at all.
+"""
+
+
 class Searched(NamedTuple):
     """The best plan, what no plan beats, and the best one of every part size and replicas."""
 
@@ -338,26 +362,26 @@ def search(grids: list[Stages], objective: str, within: float) -> Searched | Non
     [s]; None where none fits.
     """
     ticket = itertools.count()
-    heap: list[tuple[float, int, Program, Box]] = []
     found: list[Chosen] = []
+    programs = [one for one in (Program(on, objective) for on in grids) if one.columns]
+    heap: list[Open] = [(one.least, next(ticket), one, None) for one in programs]
+    heapq.heapify(heap)
+    best, solved = math.inf, 0
 
     def push(program: Program, box: Box) -> None:
-        solved = program.solve(box)
-        if solved is not None:
-            bound, chosen = solved
+        answer = program.solve(box)
+        if answer is not None:
+            bound, chosen = answer
             if chosen.seconds <= within:
                 found.append(chosen)
             heapq.heappush(heap, (bound, next(ticket), program, box))
 
-    for on in grids:
-        program = Program(on, objective)
-        if program.columns:
-            push(program, program.box(within))
-    best = min((one.value(objective) for one in found), default=math.inf)
-    while heap and heap[0][0] < best * (1 - TOLERANCE) and next(ticket) < MOST_PROGRAMS:
+    while heap and heap[0][0] < best * (1 - TOLERANCE) and solved < MOST_PROGRAMS:
         _, _, program, box = heapq.heappop(heap)
-        for half in program.halves(box):
-            push(program, half)
+        boxes = [program.box(within)] if box is None else [*program.halves(box)]
+        for part in boxes:
+            push(program, part)
+        solved += len(boxes)
         best = min((one.value(objective) for one in found), default=math.inf)
     if not found:
         return None

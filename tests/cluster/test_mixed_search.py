@@ -4,13 +4,15 @@ import itertools
 import math
 
 import pytest
-from cluster_examples import SMALL, cluster
+from cluster_examples import EXPERTS, LINK, SMALL, Clock, cluster
 from mixed_examples import WORK, Looker, racks
 
 import pimlab as pim
+from pimlab.cluster import Work
 from pimlab.cluster.mixed import grids
 from pimlab.cluster.mixed_search import TOLERANCE, Chosen, Program, search
-from pimlab.cluster.options import ROLES, options
+from pimlab.cluster.options import ROLES, Stages, options
+from pimlab.cluster.steps import Pricer
 
 SHORT = SMALL.but(layers=3)
 
@@ -59,6 +61,59 @@ def test_one_rack_alone_is_the_plan_of_equal_chips():
         plan = pim.parallelise(SMALL, rack, batch=4, context=64, phase=phase)
         best = search(grids(SMALL, rack, given), "latency", math.inf).best
         assert best.seconds == pytest.approx(plan.latency, rel=2 * TOLERANCE)
+
+
+class Called(Clock):
+    """A clock whose driver takes a time of its own for each part of the batch."""
+
+    call: float = 3e-6
+
+
+@pytest.mark.parametrize("machine", [Clock(), Called(name="called")])
+@pytest.mark.parametrize("given", [{"batch": 5}, {"batch": 3, "phase": "prefill"}])
+@pytest.mark.parametrize("shape", [SMALL, EXPERTS])
+def test_experts_calls_and_odd_batches_are_those_of_equal_chips(machine, given, shape):
+    rack = cluster(4, machine=machine)
+    plan = pim.parallelise(shape, rack, context=64, **given)
+    queries = 64 if "phase" in given else 1
+    work = Work(batch=given["batch"], context=64, queries=queries)
+    best = search(grids(shape, rack, work), "latency", math.inf).best
+    assert best.seconds <= plan.latency / (1 - TOLERANCE)
+    assert best.seconds >= 0.9 * plan.latency  # parts of every size, not of powers of two alone
+    assert best.on.passes == math.ceil(given["batch"] / best.on.part.batch)
+
+
+def test_every_size_of_part_and_number_of_replicas_is_searched():
+    """Ten sequences: parts of 10, 5, 4, 3, 2, 1 on one replica; 4, 2, 1 on three, of which the
+    largest leaves one replica with half a part.
+    """
+    found = grids(SMALL, racks(3, 1), WORK.but(batch=10))
+    sizes = {r: [on.part.batch for on in found if on.replicas == r] for r in (1, 2, 3)}
+    assert sizes == {1: [1, 2, 3, 4, 5, 10], 2: [1, 2, 3, 5], 3: [1, 2, 4]}
+    last = found[-1]
+    assert (last.passes, last.microbatches) == (3, 1)
+
+
+def test_a_batch_that_does_not_come_out_even_is_cut_all_the_same():
+    """Three sequences, two chips, slow links: two replicas, the busier of which has two."""
+    rack = cluster(2).but(link=LINK.but(delay="10 ms"))
+    best, one = (
+        search(grids(SMALL, rack, WORK.but(batch=n)), "latency", math.inf).best for n in (3, 1)
+    )
+    assert best.on.replicas == 2
+    assert best.seconds == pytest.approx(2 * one.seconds)
+
+
+def test_experts_are_dealt_out_where_sending_tokens_is_faster():
+    """One expert a token: two all-to-alls carry less than the sum of all tokens."""
+    shape, rack = EXPERTS.but(active=1), cluster(4).but(link=LINK.but(delay="0 s"))
+    on = Stages(shape, rack, Work(batch=64, context=64), 1, 1, 1)
+    found = [one for one in options(on) if one.tensor == 4]
+    assert all(one.degrees.expert > 1 for one in found)
+    pricer, cut = Pricer(shape, rack), found[0].degrees
+    inside = pricer.within_layer(on.part, cut, 2.0)
+    chip = pricer.chip(on.part, cut, shape.layers)
+    assert found[0].layer.seconds == pytest.approx(chip.layer.seconds + inside[0])
 
 
 def test_memory_that_computes_takes_the_attention():

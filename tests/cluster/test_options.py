@@ -11,7 +11,7 @@ from pimlab.cluster.steps import Pricer
 
 
 def kinds(**given):
-    on = Stages(SMALL, racks(**given), WORK, 1, 1)
+    on = Stages(SMALL, racks(**given), WORK, 1, 1, 1)
     return on, {(o.rack, o.tensor, o.aside, o.aside_chips): o for o in options(on)}
 
 

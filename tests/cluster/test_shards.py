@@ -1,7 +1,7 @@
 """Do the shards of a layer add up to the layer, and does one chip run what the workload says?"""
 
 import pytest
-from cluster_examples import SMALL
+from cluster_examples import EXPERTS, SMALL
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +19,6 @@ from pimlab.cluster.shards import (
     tensor_degrees,
     vocabulary_weight_count,
 )
-from pimlab.workload.language.experts import ExpertShape
 from pimlab.workload.language.shape import mac_ops, vector_ops
 
 
@@ -101,12 +100,6 @@ def test_attention_by_sequences_keeps_heads_together():
     )
     assert softmax.elements == 8 * 3 * 64
     assert layer_macs(SMALL, work, 1, "sequences") == layer_macs(SMALL, work)
-
-
-EXPERTS = ExpertShape(
-    vocabulary=96, width=64, layers=6, heads=8, kv_heads=4, head_width=8, hidden=96, context=128,
-    experts=8, active=2,
-)  # fmt: skip
 
 
 @pytest.mark.parametrize("expert", [1, 2, 4])

@@ -177,7 +177,7 @@ def _drawn(taken: dict[Step, int]) -> list[int]:
     """Neighbourhoods in the order of a walk from the source that takes each step so often as
     `taken` says, as far as steps are reached.
     """
-    left = {}
+    left: dict[int, list[int]] = {}
     for (before, behind), count in taken.items():
         left.setdefault(before, []).extend([behind] * count)
     path, found = [START], []
