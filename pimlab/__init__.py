@@ -24,6 +24,7 @@ _EXPORTS = {
     "decisive": "pimlab.studies.decisive",
     "operating_points": "pimlab.studies.operating",
     "place": "pimlab.studies.place",
+    "outlier_aware": "pimlab.studies.outlier_search",
     "service_life": "pimlab.studies.service_life",
     "schedule": "pimlab.schedule",
     "energy_at": "pimlab.schedule",

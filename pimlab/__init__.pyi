@@ -59,6 +59,7 @@ from pimlab.studies.lists import macros as macros
 from pimlab.studies.lists import models as models
 from pimlab.studies.lists import papers as papers
 from pimlab.studies.operating import operating_points as operating_points
+from pimlab.studies.outlier_search import outlier_aware as outlier_aware
 from pimlab.studies.papers import scores as scores
 from pimlab.studies.place import place as place
 from pimlab.studies.provenance import cite as cite

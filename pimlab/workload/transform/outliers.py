@@ -197,20 +197,47 @@ def outlier_aware(
         raise ValueError(
             f"smoothing={smoothing} is outside 0..1; for no scales write smoothing=None"
         )
-    samples = {name: one.sample for name, one in calibrate(model, data).items()}
-    ops = [op for op in model.mac_ops if op.kind == "weights" and op.groups == 1]
-    narrow = min(ops, key=lambda op: op.k, default=None)
-    if narrow is None or not 0 <= digital < narrow.k:
-        most = narrow.k - 1 if narrow else 0
-        raise ModelError(
-            f"{model.name}: digital={digital}; allowed: 0..{most}, fewer than the inputs of any "
-            "operator"
-        )
-    layouts = {
-        op.name: layout(samples[op.name], model.weights[op.name][0], digital, smoothing, centred)
-        for op in ops
-    }
-    return OutlierAware(model, layouts, per_token)
+    return Rearrangement(model, data).model(digital, smoothing, per_token, centred)
+
+
+class Rearrangement:
+    """What the calibration split of `data` shows of a model's input features, looked at once for
+    any number of rearranged models.
+    """
+
+    def __init__(self, original: Model, data: Any):
+        self.original = original
+        self.samples = {name: one.sample for name, one in calibrate(original, data).items()}
+        self.ops = [op for op in original.mac_ops if op.kind == "weights" and op.groups == 1]
+
+    @property
+    def narrowest(self) -> int:
+        """Inputs of the operator that has the fewest, 0 without any (unit: features)."""
+        return min((op.k for op in self.ops), default=0)
+
+    def model(
+        self, digital: int, smoothing: float | None, per_token: bool, centred: bool
+    ) -> OutlierAware:
+        """As `outlier_aware`; ModelError for as many digital features as an operator has inputs.
+        Unit of `digital`: features.
+        """
+        most = max(self.narrowest - 1, 0)
+        if not 0 <= digital <= most or not self.ops:
+            raise ModelError(
+                f"{self.original.name}: digital={digital}; allowed: 0..{most}, fewer than the "
+                "inputs of any operator"
+            )
+        layouts = {
+            op.name: layout(
+                self.samples[op.name],
+                self.original.weights[op.name][0],
+                digital,
+                smoothing,
+                centred,
+            )
+            for op in self.ops
+        }
+        return OutlierAware(self.original, layouts, per_token)
 
 
 def layout(
