@@ -27,7 +27,7 @@ from pimlab.machine.protocol import (
     checked_operands,
     checked_weights,
 )
-from pimlab.machine.work import CHIP, DRAM, MEMORY
+from pimlab.machine.work import BANKS, CHIP, DRAM, MEMORY
 from pimlab.values import choice, integer, part, unknown
 
 _CACHE_BITS = 16
@@ -76,6 +76,12 @@ class DramPim(Target):
     )
     widest: int | None = integer(
         1, default=None, doc="input vectors an inference a product may bring; None: any number"
+    )
+    row_buffers: str = choice(
+        "one",
+        "two",
+        default="one",
+        doc="two: others read through the pins while the banks compute, as in NeuPIMs",
     )
     link: Link | None = part(
         Link, default=None, doc="what leads to the machines beside it; None: it is their memory"
@@ -215,8 +221,29 @@ class DramPim(Target):
             )
 
     def resources(self, op: MacOp | VectorOp) -> Mapping[str, str]:
-        """Every phase blocks the DRAM channels, since all banks of a channel work together."""
-        return dict.fromkeys(self.latency(op), DRAM)
+        """Every phase blocks the DRAM channels, since all banks of a channel work together; with
+        two row buffers only what passes the pins does.
+        """
+        inside = BANKS if self.row_buffers == "two" else DRAM
+        return {phase: DRAM if phase in _PINS else inside for phase in self.latency(op)}
+
+    @property
+    def pins(self) -> float | None:
+        """Bits a second through the pins of all channels, less the share of refresh (unit: bit/s);
+        None for an organisation without a timing table.
+        """
+        t, org = self.timing, self.organisation
+        if t is None:
+            return None
+        return org.channels * org.access_bits / (t.tCCDS * t.tCK) * (1 - t.tRFC / t.tREFI)
+
+    @property
+    def handover(self) -> float:
+        """The last write of another machine reaches its row and the rows close, tWR + tRP after its
+        data; then, after the banks, its row opens again, tRCD [s].
+        """
+        t = self.timing
+        return 0.0 if t is None else (t.write_to_precharge + t.tRP + t.tRCDRD) * t.tCK
 
     @property
     def static_owners(self) -> Mapping[str, str]:
@@ -321,6 +348,10 @@ class DramPim(Target):
             if name not in known_causes:
                 raise ValueError(unknown(f"{self.name}: non-ideality", name, known_causes))
         return self.but(arithmetic=self.arithmetic.with_causes(causes))
+
+
+_PINS = {"mode switching", "input broadcast", "result read", "result write", "cache append"}
+"""Phases that pass commands or data over the pins."""
 
 
 def _appended(op: MacOp) -> int:

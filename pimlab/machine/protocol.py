@@ -340,6 +340,26 @@ class Target(Value, ABC):
         return None
 
     @property
+    def pins(self) -> float | None:
+        """Bits a second (unit: bit/s) that machines which share this one's DRAM (`Plan.shared`)
+        read through its pins, refresh taken off; None: it is no memory of others.
+        """
+        return None
+
+    @property
+    def handover(self) -> float:
+        """Seconds [s] in which a shared DRAM changes hands to this machine and back: the others'
+        rows close before, and open again after.
+        """
+        return 0.0
+
+    def behind(self, pins: float) -> Self:
+        """This machine when the DRAM that it reads is the memory of another, through whose pins
+        `pins` bits a second pass (unit: bit/s); itself where it reads none.
+        """
+        return self
+
+    @property
     def call(self) -> float:
         """Seconds [s] that a batch costs once, whatever runs in it: driver, transfer of inputs,
         answer.

@@ -10,6 +10,10 @@ OWNERS = (ARRAY, CHIP, HOST, MEMORY)
 """Who draws static power: arrays of cells, a chip around them, the host beside it, its memory."""
 DRAM = "DRAM channel"
 """The resource that an NPU reads through and that banks block while they compute."""
+BANKS = "banks"
+"""The resource of banks with a second row buffer: they compute while others read through the
+channel.
+"""
 
 
 class Work(NamedTuple):

@@ -95,6 +95,21 @@ class Wrapped(Target):
         return self.machine.link
 
     @property
+    def pins(self) -> float | None:
+        """What others read through the machine's pins (unit: bit/s)."""
+        return self.machine.pins
+
+    @property
+    def handover(self) -> float:
+        """Seconds [s] in which the machine's DRAM changes hands."""
+        return self.machine.handover
+
+    def behind(self, pins: float) -> Self:
+        """The machine, when its DRAM is the memory of another (unit: bit/s)."""
+        inner = self.machine.behind(pins)
+        return self if inner is self.machine else self.but(machine=inner)
+
+    @property
     def call(self) -> float:
         """Seconds [s] that a batch costs the machine once."""
         return self.machine.call

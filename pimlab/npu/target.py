@@ -317,6 +317,12 @@ class Npu(Target):
         """The fixed cost of a batch [s]; 0 for a bound."""
         return 0.0 if self.efficiency is None else self.efficiency.call
 
+    def behind(self, pins: float) -> Self:
+        """This chip with a DRAM that carries at most `pins` bits a second (unit: bit/s)."""
+        if pins >= self.memory.bandwidth:
+            return self
+        return self.but(memory=self.memory.but(bandwidth=pins))
+
     def as_host(self) -> Self:
         """This chip without the call."""
         if self.efficiency is None or self.efficiency.call == 0:

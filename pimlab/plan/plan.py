@@ -22,6 +22,7 @@ from pimlab.machine.crossings import link_seconds, transferred
 from pimlab.machine.links import LINK_BIT, Link
 from pimlab.machine.protocol import MacOp, Target, VectorOp
 from pimlab.machine.together import together
+from pimlab.machine.work import BANKS
 from pimlab.values import Value, canonical, integer, nearest, part, unknown
 
 Op = MacOp | VectorOp
@@ -40,7 +41,8 @@ class Plan(Value):
     first machine that serves them.  links : machine -> what lies between it and the first machine,
     crossed by what its operators read of others and give to others (of a model without a graph: by
     all that they read and give); no link costs nothing.  shared : names of machines on one DRAM
-    (an NPU and the PIM that is its memory): one computes while the other waits.
+    (an NPU and the PIM that is its memory): one computes while the other waits, the NPU reads
+    through the PIM's pins, and each change of hands takes a "handover".
     chips : machine -> how many of it hold the model together (1 unless given), each with its static
     power; chip_link : what joins them, crossed where an operator's inputs or outputs change chips
     (None: nothing is charged).
@@ -118,7 +120,8 @@ class Plan(Value):
         for op in self.operators:
             if isinstance(op, MacOp):
                 mine[self.owners[op.name]].append(op)
-        held = {m.name: together(m, self.chips.get(m.name, 1)) for m in self.machines}
+        behind = behind_pins(self.machines, self.shared)
+        held = {m.name: together(m, self.chips.get(m.name, 1)) for m in behind}
         return {name: m.placed(tuple(mine[name])) for name, m in held.items()}
 
     def machine(self, op: Op | str) -> Target:
@@ -166,6 +169,8 @@ class Plan(Value):
         chips = {"chip link": sum(times)} if times else {}
         call = self.calls.get(op.name)
         before = {} if call is None else {"call": call}
+        if op.name in self.handovers:
+            before["handover"] = machine.handover
         return {**before, **machine.latency(op), **crossing, **chips}
 
     @cached_property
@@ -192,6 +197,35 @@ class Plan(Value):
             come.add(read)
             back = not readers[op.name] or any(self.owners[r] != here for r in readers[op.name])
             found[op.name] = (there, back)
+        return found
+
+    @cached_property
+    def handovers(self) -> tuple[str, ...]:
+        """Operators before which a shared DRAM changes hands: those of a machine in `shared` whose
+        memory it is, where another one of them read it last. Inferences follow each other.
+        """
+        graph = getattr(self.model, "graph", None)
+        names = self.owners if graph is None else graph.order(self.owners)
+        mine = [name for name in names if self.owners[name] in self.shared]
+        before = [self.owners[name] for name in (*mine[-1:], *mine[:-1])]
+        return tuple(
+            name
+            for name, last in zip(mine, before, strict=True)
+            if self.owners[name] != last and self.placed[self.owners[name]].handover > 0
+        )
+
+    @property
+    def unblocked(self) -> dict[str, float]:
+        """Machine in `shared` -> seconds [s] of a batch in which its banks compute and leave the
+        pins to others, less those of its handovers.
+        """
+        found = dict.fromkeys(self.shared, 0.0)
+        for op in self.operators:
+            name, machine = self.owners[op.name], self.machine(op)
+            if name in found:
+                unit = machine.resources(op)
+                inside = (s for phase, s in machine.latency(op).items() if unit[phase] == BANKS)
+                found[name] += sum(inside) - machine.handover * (op.name in self.handovers)
         return found
 
     @cached_property
@@ -369,6 +403,16 @@ def planned(model: Any, target: Plan | Target, batch: int = 1) -> Plan:
         name=target.name,
         explained=target.name,
     )
+
+
+def behind_pins(machines: Sequence[Target], shared: Sequence[str]) -> list[Target]:
+    """The machines, those of `shared` that have no DRAM of their own behind the pins of the one
+    whose memory it is.
+    """
+    pins = [m.pins for m in machines if m.name in shared and m.pins is not None]
+    if not pins:
+        return list(machines)
+    return [m.behind(min(pins)) if m.name in shared and m.pins is None else m for m in machines]
 
 
 def own_links(machines: Sequence[Target]) -> dict[str, Link]:

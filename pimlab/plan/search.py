@@ -220,17 +220,17 @@ def _exchanged(cost: np.ndarray, occupancy: np.ndarray) -> np.ndarray | None:
 
 
 def interval(
-    found: Search, placed: np.ndarray, targets: Sequence[Target], shared: Sequence[str]
+    found: Search, placed: np.ndarray, targets: Sequence[Target], unblocked: Mapping[str, float]
 ) -> float:
     """The longest time that one machine, or those that share a DRAM together, work on one
-    inference [s].
+    inference [s]; `unblocked` holds the seconds in which each of these leaves the DRAM to others.
     """
     busy = {
         t.name: float(found.latency[mine, j].sum() + found.calls[j] * bool(len(mine)))
         for j, t in enumerate(targets)
         for mine in (np.flatnonzero(placed == j),)
     }
-    return max(sum(busy[name] for name in shared), *busy.values())
+    return max(sum(busy[name] - free for name, free in unblocked.items()), *busy.values())
 
 
 def ordered(search: Search, choices: list[int]) -> list[np.ndarray]:

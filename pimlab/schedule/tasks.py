@@ -189,6 +189,8 @@ def _work(plan: Plan, op: Op) -> list[Work]:
     ]
     call = plan.calls.get(op.name)
     before = [] if call is None else [Work(f"{name}: driver", call)]
+    if op.name in plan.handovers:
+        before.append(Work(f"shared: {DRAM}", machine.handover))
     return _linked(plan, _between_chips(plan, _around(before, work, []), op, name), op)
 
 

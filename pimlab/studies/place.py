@@ -20,7 +20,7 @@ from pimlab.machine.together import together
 from pimlab.plan import Op, Plan, search, with_chips
 from pimlab.plan.capacity import NEEDED
 from pimlab.plan.costs import costs
-from pimlab.plan.plan import checked_link, checked_machines, own_links
+from pimlab.plan.plan import behind_pins, checked_link, checked_machines, own_links
 from pimlab.plan.reasons import reasons
 from pimlab.plan.search import Search, watts
 from pimlab.result import finished, variable
@@ -135,7 +135,7 @@ def place(
     links, operators = own_links(targets) | dict(links or {}), (*model.mac_ops, *model.vector_ops)
     names = [t.name for t in targets]
     _checked_links(links, names)
-    offered = [t.searched() for t in targets]
+    offered = behind_pins([t.searched() for t in targets], shared)
     counts = _counts(model, offered, chips)
     several = [together(t, counts[t.name]) for t in offered]
     whole = [t.placed(tuple(op for op in model.mac_ops if t.serves(op))) for t in several]
@@ -276,7 +276,7 @@ def _answer(
         objective=found.objective,
         energy=float(cost.energy.sum()),
         latency=float(cost.latency.sum()),
-        interval=search.interval(found, placed, targets, shared),
+        interval=search.interval(found, placed, targets, plan.unblocked),
         table=_labelled(plan, found, targets),
         alone=alone,
         accuracy=accuracy,

@@ -199,3 +199,51 @@ def test_a_card_brings_its_link_to_a_plan():
     )
     bits = pim.run(MODEL, on_card).events.sel(layer=FIRST, event="link bit")
     assert int(bits) == 16 * (64 + next(op.n for op in MODEL.mac_ops))
+
+
+def _sharing(pins_of="gddr6-aim", **changes):
+    banks = pim.target(pins_of).but(host=None, **changes)
+    npu = NPU.but(memory=NPU.memory.but(weights_in="dram"))
+    apart = Plan(model=MODEL, machines=[npu, banks], owners={FIRST: banks.name})
+    return banks, apart, apart.but(shared=["warboy", banks.name])
+
+
+def test_a_shared_dram_changes_hands_before_and_after_the_banks():
+    banks, apart, together = _sharing()
+    t = banks.timing
+    # write 6 + data 2 + tWR 33, tRP 32, tRCD 36 cycles of 0.5 ns
+    assert banks.handover == pytest.approx((6 + 2 + 33 + 32 + 36) * 0.5e-9)
+    assert banks.handover == (t.write_to_precharge + t.tRP + t.tRCDRD) * t.tCK
+    assert together.handovers == (FIRST,)
+    assert apart.handovers == ()
+    for op in together.operators:
+        lost = together.phases(op).get("handover", 0.0)
+        assert lost == (banks.handover if op.name == FIRST else 0.0)
+        assert sum(together.phases(op).values()) == pytest.approx(
+            sum(apart.phases(op).values()) + lost
+        )
+
+
+def test_the_host_reads_through_the_pins_of_the_memory_it_shares():
+    slow = pim.target("lpddr5x-pim").organisation.but(channels=1)
+    banks, apart, together = _sharing("lpddr5x-pim", organisation=slow, channel_limit=None)
+    t = banks.timing
+    assert banks.pins == pytest.approx(256 / 1.875e-9 * (1 - t.tRFC / t.tREFI))
+    assert together.placed["warboy"].memory.bandwidth == banks.pins
+    assert apart.placed["warboy"].memory.bandwidth > banks.pins
+    mine = [op for op in together.operators if together.owners[op.name] == "warboy"]
+    took = [sum(sum(p.phases(op).values()) for op in mine) for p in (together, apart)]
+    assert took[0] > took[1]
+    # a memory faster than the host's own changes nothing
+    assert _sharing()[2].placed["warboy"].memory == _sharing()[1].placed["warboy"].memory
+
+
+def test_a_second_row_buffer_leaves_the_pins_to_the_host():
+    blocked, free = (_sharing(row_buffers=rows)[2] for rows in ("one", "two"))
+    banks = free.placed["gddr6-aim"]
+    op = next(op for op in free.operators if op.name == FIRST)
+    phases = banks.latency(op)
+    inside = phases["in-bank MAC"] + phases["row opening"]
+    assert free.unblocked["gddr6-aim"] == pytest.approx(inside - banks.handover)
+    assert blocked.unblocked["gddr6-aim"] == pytest.approx(-banks.handover)
+    assert set(banks.resources(op).values()) == {"DRAM channel", "banks"}

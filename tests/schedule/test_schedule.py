@@ -282,6 +282,8 @@ def test_machines_on_one_dram_take_turns():
         pim.schedule(apart, inferences=4).unit.values
     )
     assert rows.interval >= pim.schedule(apart, inferences=4).interval
+    alone = pim.schedule(together, inferences=1)
+    assert float(alone.latency) == pytest.approx(linked_alone(together), rel=1e-9)
 
 
 def test_a_link_is_a_resource_in_each_direction():
