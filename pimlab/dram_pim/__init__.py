@@ -30,6 +30,7 @@ from pimlab.dram_pim.interleaving import blocked, interleaved
 from pimlab.dram_pim.machine import Organisation
 from pimlab.dram_pim.near import NearMemory
 from pimlab.dram_pim.presets import TARGETS
+from pimlab.dram_pim.stacks import HeadStacks, head_stacks
 from pimlab.dram_pim.target import DramPim
 from pimlab.dram_pim.timing import AimTiming, Timing, timing
 from pimlab.dram_pim.traffic import schedule
@@ -50,6 +51,7 @@ __all__ = [
     "DramPim",
     "FixedPoint",
     "HalfLanes",
+    "HeadStacks",
     "HeadUnits",
     "LookUp",
     "NearMemory",
@@ -65,6 +67,7 @@ __all__ = [
     "decode_layer",
     "elementwise",
     "gemv",
+    "head_stacks",
     "head_units",
     "host_read",
     "host_write",
