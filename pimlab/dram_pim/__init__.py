@@ -25,12 +25,14 @@ from pimlab.dram_pim.decode import decode_layer
 from pimlab.dram_pim.engine import Controller, WriteQueue
 from pimlab.dram_pim.geometry import Banks
 from pimlab.dram_pim.hbm_pim import BankPim
-from pimlab.dram_pim.heads import HeadUnits, head_units
+from pimlab.dram_pim.heads import HeadUnits
 from pimlab.dram_pim.interleaving import blocked, interleaved
 from pimlab.dram_pim.machine import Organisation
 from pimlab.dram_pim.near import NearMemory
 from pimlab.dram_pim.presets import TARGETS
-from pimlab.dram_pim.stacks import HeadStacks, head_stacks
+from pimlab.dram_pim.requests import RequestUnits
+from pimlab.dram_pim.stacks import HeadStacks
+from pimlab.dram_pim.systems import head_stacks, head_units
 from pimlab.dram_pim.target import DramPim
 from pimlab.dram_pim.timing import AimTiming, Timing, timing
 from pimlab.dram_pim.traffic import schedule
@@ -56,6 +58,7 @@ __all__ = [
     "LookUp",
     "NearMemory",
     "Organisation",
+    "RequestUnits",
     "Timing",
     "TraceError",
     "WriteQueue",

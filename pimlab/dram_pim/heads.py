@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import math
 
-from pimlab import catalogue
 from pimlab.arguments import typed
 from pimlab.constants import Constant
-from pimlab.dram_pim.timing import Timing, timing
-from pimlab.values import Value, choice, integer, part, unknown
+from pimlab.dram_pim.timing import Timing
+from pimlab.values import Value, choice, integer, part
 
 LEVELS = ("bank", "bank group", "buffer")
 _WORD = 16
@@ -156,27 +155,3 @@ class HeadUnits(Value):
         """Keys in `sources.bib` of every publication behind the units, sorted."""
         constants = (self.read, self.moved, self.multiply)
         return tuple(sorted({*self.timing.sources, *(s for c in constants for s in c.sources)}))
-
-
-@typed
-def head_units(name: str = "attacc", *, level: str = "bank", limited: bool = True) -> HeadUnits:
-    """The units of the system `name` of catalogue room `systems` at `level`; ValueError with the
-    nearest name. `limited` keeps the package within its power by products further apart (unit:
-    cycles).
-    """
-    table = catalogue.entry("systems", name)
-    if level not in LEVELS:
-        raise ValueError(unknown("level", level, LEVELS))
-    key = level.replace(" ", "_")
-    gap = table[f"{'gap' if limited else 'gap_unlimited'}.{key}"]
-    counts = ("stacks", "channels", "pseudochannels", "ranks", "bank_groups", "banks", "rows",
-              "columns", "lanes", "softmax_cycles")  # fmt: skip
-    return HeadUnits(
-        level=level,
-        timing=timing(table.meta["dram"]),
-        gap=int(gap.value),
-        **{one: int(table[one].value) for one in counts},
-        read=table[f"energy.read_{key}"].but(unit="J"),
-        moved=table["energy.moved_bit"].but(unit="J"),
-        multiply=table["energy.mac"],
-    )

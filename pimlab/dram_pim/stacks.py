@@ -13,11 +13,9 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from pimlab import catalogue
-from pimlab.arguments import typed
 from pimlab.cost import Price, Prices
 from pimlab.dram_pim import layout
-from pimlab.dram_pim.heads import HeadUnits, head_units
+from pimlab.dram_pim.heads import HeadUnits
 from pimlab.keys import Key
 from pimlab.machine.protocol import (
     Calibration,
@@ -180,13 +178,3 @@ class HeldCache(Programmed):
         x = layout.to_half(checked_operands(x, len(self.w), self.name)).astype(np.float64)
         y = (x @ self.w).astype(np.float32)
         return y if self.bias is None else y + self.bias
-
-
-@typed
-def head_stacks(name: str = "attacc", *, level: str = "bank", limited: bool = True) -> HeadStacks:
-    """The stacks of the system `name` of catalogue room `systems` as a target, units at `level`;
-    ValueError with the nearest name. `limited` as in `head_units` (unit: cycles).
-    """
-    rows = catalogue.entry("systems", name).meta.get("row_buffers", "one")
-    units = head_units(name, level=level, limited=limited)
-    return HeadStacks(name=name, units=units, row_buffers=rows)
