@@ -1,8 +1,9 @@
 """What do products in a branch or loop come to? The body, written out once a turn.
 
 A Scan turns as often as its inputs are long, a Loop as often as a constant says, if it does not
-stop by itself. Of an If both branches are written out and one result is chosen, so its costs are
-those of both. Bodies without products stay as they are, on the host.
+stop by itself. Of an If the branch is written out that sizes choose; where values choose, both are
+and one result is taken, so its costs are those of both. Bodies without products stay as they are,
+on the host, but for branches that sizes choose.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from pimlab.workload.importers.conditions import decided
 from pimlab.workload.importers.limits import subgraphs
 from pimlab.workload.importers.onnx_file import MAC_TYPES, WRITTEN, inner_nodes
 from pimlab.workload.importers.written import Nodes
@@ -101,13 +103,16 @@ def _turns(place: Nodes, node: Any, body: Any) -> int:
 
 
 def branches(place: Nodes, node: Any, constants: set[str]) -> bool:
-    """Write out both branches of an If that multiplies; whether it was one."""
-    if not _multiplies(node):
-        return False
+    """Write out the branch that an If takes, where its condition is constant or hangs on sizes
+    alone; both where it does not and they multiply. Whether it was written.
+    """
     given = _attributes(node)
     found = {key: given[f"{key}_branch"] for key in ("then", "else")}
-    if node.input[0] in place.values:
-        key = "then" if place.values[node.input[0]].all() else "else"
+    way = decided(place, node.input[0])
+    if way is None and not _multiplies(node):
+        return False
+    if way is not None:
+        key = "then" if way else "else"
         made = _turn(place, found[key], [], f"@{key}")
         for name, output in zip(made, node.output, strict=True):
             place.add("Identity", name, output=output)

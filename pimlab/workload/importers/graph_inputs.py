@@ -52,12 +52,17 @@ class _Declared(NamedTuple):
     dims: tuple[int | str, ...]
 
 
-def plans(graph: Any, dims: Mapping[str, int], file: str) -> list[Plan]:
-    """Readings of the inputs, the likeliest first; ModelError for an input that cannot be fed."""
+def plans(
+    graph: Any, dims: Mapping[str, int], file: str, known: frozenset[str] = frozenset()
+) -> list[Plan]:
+    """Readings of the inputs, the likeliest first; ModelError for an input that cannot be fed.
+
+    known : open dimensions of inputs that the chosen output does not need, which `dims` may name.
+    """
     declared = [_declared(value, file) for value in _free(graph)]
     if not declared:
         raise ModelError(f"{file} has no input; allowed: a graph with one input or more")
-    fixed, by_request = _fixed(declared, dims, file)
+    fixed, by_request = _fixed(declared, dims, file, known)
     if any(_open(one) for one in fixed):
         return _open_plans(fixed)
     if by_request:
@@ -69,6 +74,16 @@ def _free(graph: Any) -> list[Any]:
     constants = {tensor.name for tensor in graph.initializer}
     constants |= {tensor.values.name for tensor in graph.sparse_initializer}
     return [value for value in graph.input if value.name not in constants]
+
+
+def open_names(graph: Any) -> frozenset[str]:
+    """Names of all dimensions that the inputs of a graph leave open."""
+    return frozenset(
+        dim.dim_param or f"{value.name}[{axis}]"
+        for value in _free(graph)
+        for axis, dim in enumerate(value.type.tensor_type.shape.dim)
+        if dim.dim_value <= 0
+    )
 
 
 def _open(one: _Declared) -> bool:
@@ -139,13 +154,15 @@ def _declared(value: Any, file: str) -> _Declared:
 
 
 def _fixed(
-    declared: list[_Declared], dims: Mapping[str, int], file: str
+    declared: list[_Declared], dims: Mapping[str, int], file: str, known: frozenset[str]
 ) -> tuple[list[_Declared], bool]:
     """The inputs with every open dimension but the first fixed by `dims`, and the first where a
-    name in `dims` is that of first dimensions alone; whether such a one was fixed.
+    name in `dims` is that of first dimensions alone, or of another input's later one as well (a
+    state with its batch inside); whether such a one was fixed.
     """
     later = {d for one in declared for i, d in enumerate(one.dims) if i and isinstance(d, str)}
     later |= {f"{one.name}[{i}]" for one in declared for i in range(1, len(one.dims))}
+    later -= _states(declared)
     used: set[str] = set()
     by_request = False
     found = []
@@ -164,12 +181,23 @@ def _fixed(
             used.add(names[0])
             by_request |= axis == 0
         found.append(one._replace(dims=tuple(sizes)))
-    for name in set(dims) - used:
+    for name in set(dims) - used - known:
         raise ModelError(
             f"{file}: dims names {name!r}, but no input has an open dimension of that "
             f"name{nearest(name, used)}"
         )
     return found, by_request
+
+
+def _states(declared: list[_Declared]) -> set[str]:
+    """Names of first dimensions that stand at a later axis of another input."""
+    return {
+        first
+        for one in declared
+        if isinstance(first := one.dims[0] if one.dims else None, str)
+        for other in declared
+        if other is not one and first in other.dims[1:] and first not in one.dims[1:]
+    }
 
 
 def _size(dims: Mapping[str, int], name: str, file: str) -> int:

@@ -110,12 +110,13 @@ class OnnxModel(Model):
         self.name = name or Path(self.file).stem
         self.adapt, self.finish = adapt, finish
         with onnx_file.damage_named(self.file):
+            self._named = graph_inputs.open_names(original.graph)
             self._result = onnx_file.prepare(original, self.file, output)
             self._read(original, dims or {}, example)
 
     def _read(self, original: Any, dims: Mapping[str, int], example: Any) -> None:
         """Find what an inference is, and split the graph."""
-        ways = graph_inputs.plans(original.graph, dims, self.file)
+        ways = graph_inputs.plans(original.graph, dims, self.file, self._named)
         codes = constants.stored_codes(original.graph)
         self.inputs = ways[0].inputs
         given = {} if example is None else self._by_name(example)

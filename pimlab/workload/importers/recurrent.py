@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from pimlab.workload.importers.written import Nodes
+from pimlab.workload.importers.host_runtime import HostError
+from pimlab.workload.importers.written import Nodes, ShapeError
 
 _ALPHA = {"LeakyRelu": 0.01, "Elu": 1.0, "HardSigmoid": 0.2, "ThresholdedRelu": 1.0}
 _BETA = {"HardSigmoid": 0.5}
@@ -207,9 +208,25 @@ def _start(layer: _Layer, index: int, x: str) -> str:
         axis = 1 if any(a.name == "layout" and a.i for a in place.node.attribute) else 0
         given = place.taken_at(names[index], layer.index, axis)
         if names[index] not in place.values:
+            _check_batch(place, names[index], axis)
             return given
         return place.add("Add", given, _zeros(layer, x))  # which has a batch
     return _zeros(layer, x)
+
+
+def _check_batch(place: Nodes, state: str, axis: int) -> None:
+    """HostError for a first state of one fixed batch where the inputs leave theirs open: the
+    products would take it for every sample, and the standard does not.
+    """
+    try:
+        own, other = place.shape(state)[1 - axis], place.shape(place.node.input[0])[1 - axis]
+    except ShapeError:
+        return
+    if own is not None and other is None:
+        raise HostError(
+            f"node {place.label!r} ({place.node.op_type}) starts from {state!r}, a batch of {own}, "
+            "and reads a batch of any size"
+        )
 
 
 def _zeros(layer: _Layer, x: str) -> str:

@@ -50,6 +50,11 @@ class Nodes:
         return constants(self.model.graph)
 
     @cached_property
+    def makers(self) -> dict[str, Any]:
+        """Tensor -> the node of the graph that makes it."""
+        return {name: node for node in self.model.graph.node for name in node.output if name}
+
+    @cached_property
     def _shapes(self) -> dict[str, list[int | None]]:
         from onnx import shape_inference
 

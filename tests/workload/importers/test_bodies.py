@@ -106,3 +106,37 @@ def test_both_branches_of_an_if_are_computed_and_one_is_chosen(tmp_path):
         x = x[:, 0] if model.inputs[0].leading else x
         np.testing.assert_allclose(model.execute(x, model.exact), model.oracle(x), atol=1e-6)
     assert [op.macs for op in model.mac_ops] == [9, 9]
+
+
+def _branch(name, *nodes, output="r"):
+    return helper.make_graph(list(nodes), name, [], [_info(output)])
+
+
+def test_a_branch_that_sizes_choose_is_the_only_one_written(tmp_path):
+    """An exporter's question whether the last axis has size 1; what follows needs the number of axes."""
+    path = write(
+        tmp_path / "if.onnx",
+        [
+            node("Shape", ["x"], "s"),
+            node("Gather", ["s", "two"], "d"),
+            node("Equal", ["d", "one"], "c"),
+            helper.make_node(
+                "If", ["c"], ["r"],
+                then_branch=_branch("t", node("Squeeze", ["x", "two"], "r")),
+                else_branch=_branch("e", node("Identity", ["x"], "r")),
+            ),
+            node("Unsqueeze", ["r", "zero"], "u"),
+            node("LSTM", ["u", "W", "R"], "y", name="lstm", hidden_size=2),
+        ],
+        {"x": ("batch", 3, 1)},
+        {
+            "zero": np.array([0], np.int64), "one": np.array([1], np.int64),
+            "two": np.array([2], np.int64),
+            "W": np.random.default_rng(2).standard_normal((1, 8, 3)).astype(np.float32),
+            "R": np.random.default_rng(3).standard_normal((1, 8, 2)).astype(np.float32),
+        },
+    )  # fmt: skip
+    model = OnnxModel(path)
+    assert [op.name for op in model.mac_ops] == ["lstm.W", "lstm.R"]
+    assert not any(op.kind == "if" for op in model.vector_ops)
+    _agrees(path, (1, 3, 1))

@@ -5,7 +5,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from pimlab.workload.importers.graph_inputs import declare, plans
+from pimlab.workload.importers.graph_inputs import declare, open_names, plans
 from pimlab.workload.model import ModelError
 
 
@@ -80,3 +80,20 @@ def test_the_reading_is_written_into_the_model():
     (given,) = model.graph.input
     assert [d.dim_param or d.dim_value for d in given.type.tensor_type.shape.dim] == ["batch", 3]
     assert isinstance(model, onnx.ModelProto)
+
+
+def test_a_batch_that_stands_inside_a_state_is_fixed_everywhere_where_it_is_asked_for():
+    """x (batch, 5) and a state (2, batch, 3): two samples would not fit a state of one."""
+    (plan,) = read({"batch": 1}, x=["batch", 5], state=[2, "batch", 3])
+    assert [(one.shape, one.leading) for one in plan.inputs] == [((1, 5), False), ((2, 1, 3), False)]
+    (plan,) = read({"n": 4}, x=["n", "n"])
+    assert [(one.shape, one.leading) for one in plan.inputs] == [((4,), True)]
+
+
+def test_a_dimension_of_an_input_that_the_output_does_not_need_may_be_named():
+    known = open_names(graph(x=["batch", "n"], lengths=["batch"]))
+    assert known == {"batch", "n"}
+    (plan,) = plans(graph(lengths=["batch"]), {"n": 16}, "f.onnx", known)
+    assert plan.inputs[0].leading
+    with pytest.raises(ModelError, match="dims names 'm', but no input has an open dimension"):
+        plans(graph(lengths=["batch"]), {"m": 16}, "f.onnx", known)
