@@ -85,7 +85,10 @@ def test_the_reading_is_written_into_the_model():
 def test_a_batch_that_stands_inside_a_state_is_fixed_everywhere_where_it_is_asked_for():
     """x (batch, 5) and a state (2, batch, 3): two samples would not fit a state of one."""
     (plan,) = read({"batch": 1}, x=["batch", 5], state=[2, "batch", 3])
-    assert [(one.shape, one.leading) for one in plan.inputs] == [((1, 5), False), ((2, 1, 3), False)]
+    assert [(one.shape, one.leading) for one in plan.inputs] == [
+        ((1, 5), False),
+        ((2, 1, 3), False),
+    ]
     (plan,) = read({"n": 4}, x=["n", "n"])
     assert [(one.shape, one.leading) for one in plan.inputs] == [((4,), True)]
 
