@@ -85,7 +85,7 @@ def _cell_parts(rng, size):
 
 def _drawn(k0, k1, panel, lane, segments, amplitudes, k):
     out = np.empty((k, WIDTH), np.float32)
-    fast.cell_parts(k0, k1, panel, lane, segments, amplitudes, np.empty(4 * k, np.uint32), out)
+    fast.cell_parts(k0, k1, panel, lane, segments, amplitudes, out)
     return out
 
 
@@ -104,7 +104,11 @@ def _disturbed_product(rng, size):
     mean, variance, n = _panels(rng, size)
     rows = {"tiny": 1, "small": 9, "large": 64}[size]
     x = rng.standard_normal((rows, mean.shape[1] + 3)).astype(np.float32)
-    return x, 2, mean, variance, *_KEY, 11, *_parts(rng), n
+    segments, amplitudes = _parts(rng)
+    starts = np.unique([0, rows // 3, rows])
+    segments = np.tile(segments, (len(starts) - 1, 1))
+    segments[:, 0] += np.arange(len(segments), dtype=np.uint32)
+    return x, 2, mean, variance, *_KEY, 11, starts, segments, amplitudes, n
 
 
 def _through(x, *rest):

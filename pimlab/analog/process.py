@@ -91,15 +91,14 @@ class History:
             np.uint32,
         )
 
-    def until(self, row: int) -> int:
-        """First row after `row` that sees another draw of some part (unit: rows)."""
+    def until(self, row: int, least: int = 0) -> int:
+        """First row after `row` that sees another draw of some part, of those from number `least`
+        on (unit: rows).
+        """
         now = self.first + row
+        held = list(zip(self.parts, self._phases, strict=True))[least:]
         return row + min(
-            (
-                hold - (now - phase) % hold
-                for (hold, _), phase in zip(self.parts, self._phases, strict=True)
-            ),
-            default=FOREVER,
+            (hold - (now - phase) % hold for (hold, _), phase in held), default=FOREVER
         )
 
     @cached_property

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TypeVar
 
 import numba
@@ -30,6 +31,10 @@ from pimlab.keys import Key
 
 _ROWS = 96
 """Rows of a block, all steps together: inputs and sums of a tile stay in a core's cache."""
+_JOINED = 256
+"""Rows of a block that see more than one draw of the shortest part of the noise: cells and the
+other parts are then fetched and drawn once for all of them.
+"""
 _FEW = 8
 """Rows of a block below which noise that is held for a short time is added to the conductances
 once and kept: drawing it again for each row of a decoding step took 1.1 of its 1.7 ms.
@@ -86,8 +91,10 @@ class Block:
 
     codes : float32, shape (steps rows, k), of all steps, one after the other;  driven : the same
     with the drivers' errors;  squares : of `driven`, or None;  rows, steps : how many;  row : index
-    of the first in the whole batch;  words : of the key;  history : of the noise;  segments : which
-    draws of its parts these rows see;  clipped : int64, shape (steps rows,), sums an ADC cut.
+    of the first in the whole batch;  words : of the key;  history : of the noise;  starts : int64,
+    shape (draws + 1,), rows that see one draw of each part end at the next of these;  segments :
+    uint32, shape (draws, parts), which draws: only those of the first part differ;  clipped :
+    int64, shape (steps rows,), sums an ADC cut.
     """
 
     codes: np.ndarray
@@ -98,6 +105,7 @@ class Block:
     row: int
     words: Words
     history: History
+    starts: np.ndarray
     segments: np.ndarray
     clipped: np.ndarray
 
@@ -155,17 +163,24 @@ class Reader:
             codes = np.empty((part.stop - part.start, x.shape[1]), np.float32)
             encode(self.dac, x[part], full_scale[part], codes)
             out, cut = self._block(codes, key.row + part.start, words, history, past)
-            y[part] = out * unit[part, None] * self.scale
+            np.multiply(out, unit[part, None], out=out)
+            np.multiply(out, self.scale, out=y[part])
             return cut
 
         return y, sum(each(one, self._blocks(x.shape[0], key.row, history)))
 
     def _blocks(self, batch: int, row: int, history: History) -> list[slice]:
-        """Rows of each block: all see the same draws of what outlasts a read."""
+        """Rows of each block: all see the same draws of what outlasts a read, or, where an input is
+        one step, draws that differ in the shortest part only.
+        """
         steps = 1 if self.dac is None else self.dac.steps
-        most, first, blocks = max(_ROWS // steps, 1), 0, list[slice]()
+        joined = steps == 1 and history.lasting > 0
+        most = max(_ROWS // steps, 1)
+        if joined:
+            most = min(max(batch // numba.get_num_threads(), most), _JOINED)
+        first, blocks = 0, list[slice]()
         while first < batch:
-            last = min(first + most, batch, history.until(row + first) - row)
+            last = min(first + most, batch, history.until(row + first, int(joined)) - row)
             blocks.append(slice(first, last))
             first = last
         return blocks
@@ -179,6 +194,7 @@ class Reader:
         driven = stacked if self.drivers is None else self.drivers.driven(stacked)
         if self.bent is not None:
             driven = np.ascontiguousarray(self.bent(driven / self.drive) * self.drive, np.float32)
+        starts = _starts(history, row, len(codes))
         at = Block(
             stacked,
             driven,
@@ -188,7 +204,8 @@ class Reader:
             row,
             words,
             history,
-            history.segments(row),
+            np.array([*starts, len(stacked)], np.int64),
+            np.array([history.segments(row + start) for start in starts]),
             np.zeros(len(stacked), np.int64),
         )
         out, lane = np.zeros((len(codes), self.scale.size), np.float32), 0
@@ -284,7 +301,8 @@ class Reader:
                 tile.variance,
                 *past,
                 lane,
-                at.segments[short],
+                at.starts,
+                np.ascontiguousarray(at.segments[:, short]),
                 at.history.amplitudes[short],
                 out,
             )
@@ -295,7 +313,7 @@ class Reader:
         """Whether conductances with the noise held for a short time are worth keeping: the same
         cells are read row by row, or have been.
         """
-        if not short.stop:
+        if not short.stop or len(at.segments) > 1:
             return False
         kept = self._kept.get((lane, False))
         same = kept is not None and kept[0] == (past, at.segments.tobytes())
@@ -308,9 +326,10 @@ class Reader:
         Those held for a short time are added to the others, so they depend on all segments.
         """
         parts = slice(at.history.lasting, None) if long else slice(at.history.lasting)
-        if not at.segments[parts].size:
+        segments = at.segments[0]
+        if not segments[parts].size:
             return mean
-        token = (past, (at.segments[parts] if long else at.segments).tobytes())
+        token = (past, (segments[parts] if long else segments).tobytes())
         kept = self._kept.get((lane, long))
         if kept is not None and kept[0] == token:
             return kept[1]
@@ -320,7 +339,7 @@ class Reader:
             tile.variance,
             *past,
             lane + 2**20 * long,  # apart from the parts that are held for a short time
-            at.segments[parts],
+            segments[parts],
             at.history.amplitudes[parts],
             out,
         )
@@ -358,16 +377,31 @@ class Reader:
         if not (active[active > 0].min(initial=np.inf) < cells.needed.max()):
             return
         shared = np.tile(own, (1, cells.devices)) / np.float32(cells.devices)
+        for number, (start, stop) in enumerate(pairwise(at.starts)):
+            rows = slice(start, stop)
+            self._by_cell(cells, lane, current[rows], (shared[rows], active[rows]), at, number)
+
+    def _by_cell(
+        self,
+        cells: CellDraws,
+        lane: int,
+        current: np.ndarray,
+        inputs: tuple[np.ndarray, np.ndarray],
+        at: Block,
+        number: int,
+    ) -> None:
+        """`_few` of the rows that see draw `number` of what outlasts a read. inputs : what drives
+        the cells, and how many of them are active.
+        """
         plus, plus_sigma, minus, minus_sigma = cells.cells
         lasting = [
-            self._lasting(lane, polarity, held.shape, at)
+            self._lasting(lane, polarity, held.shape, at.history, at.segments[number])
             for polarity, held in enumerate((plus, minus))
         ]
-        key0, key1, *rest = self._address(lane, at)
+        key0, key1, row, *rest = self._address(lane, at)
         crossbar.add_cell_noise(
             current,
-            shared,
-            active,
+            *inputs,
             cells.needed,
             plus,
             plus_sigma,
@@ -380,19 +414,27 @@ class Reader:
             np.float32(cells.flip),
             key0,
             key1 ^ np.uint32(0x80000000),
+            row + int(at.starts[number]),
             *rest,
         )
 
-    def _lasting(self, lane: int, polarity: int, shape: tuple[int, int], at: Block) -> np.ndarray:
+    def _lasting(
+        self,
+        lane: int,
+        polarity: int,
+        shape: tuple[int, int],
+        history: History,
+        segments: np.ndarray,
+    ) -> np.ndarray:
         """float32 of `shape`: standard normals times the share that outlasts a read, cell by
         cell.
         """
-        if not at.history.parts or not shape[0]:
+        if not history.parts or not shape[0]:
             return _NOTHING
-        key, amplitudes = at.history.key.child("cells", lane, polarity), at.history.amplitudes
+        key, amplitudes = history.key.child("cells", lane, polarity), history.amplitudes
         drawn = (
             amplitude * normals(key.child(part, int(segment)).rows(0), shape)
-            for part, (amplitude, segment) in enumerate(zip(amplitudes, at.segments, strict=True))
+            for part, (amplitude, segment) in enumerate(zip(amplitudes, segments, strict=True))
         )
         return sum(drawn, np.zeros(shape, np.float32))
 
@@ -439,6 +481,15 @@ class Reader:
         read -= codes.astype(np.float32) * tile.value
 
 
+def _starts(history: History, row: int, rows: int) -> list[int]:
+    """Rows, of `rows` from `row` on, where another draw of some part of the noise begins."""
+    starts, until = [0], history.until(row) - row
+    while until < rows:
+        starts.append(until)
+        until = history.until(row + until) - row
+    return starts
+
+
 def encode(dac: DAC | None, x: np.ndarray, full_scale: np.ndarray, codes: np.ndarray) -> None:
     """Writes the codes of the input drivers, or x relative to full scale without a DAC. x, codes :
     float32, shape (batch, k);  full_scale : float32, shape (batch,), unit of x.
@@ -472,7 +523,7 @@ def _gather(
 ) -> None:
     if references is not None:
         read = read[:, references[0]] - read[:, references[1]]
-    out += np.float32(weight) * read
+    out += read if weight == 1 else np.float32(weight) * read
 
 
 def each(work: Callable[[slice], Answer], items: Iterable[slice]) -> list[Answer]:

@@ -18,6 +18,7 @@ from pimlab.kernels.philox import block, normal_pair, normal_row, words_row
 _MASK, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 _PAIRS, _FOURS = np.uint64(0x5555555555555555), np.uint64(0x3333333333333333)
 _EIGHTS = np.uint64(0x0F0F0F0F0F0F0F0F)
+_ONE, _TWO, _FOUR = np.uint64(1), np.uint64(2), np.uint64(4)
 _UNIT = np.float32(0.5**0.5)
 """One over the standard deviation of how many of eight random bits are ones."""
 LARGE = np.float32(0.45)
@@ -34,7 +35,62 @@ def square(codes, out):
 
 
 @kernel
-def cell_parts(k0, k1, panel, lane, segments, amplitudes, words, out):
+def _counted(bits):
+    """How many bits of each byte are ones, in its place. bits : uint64, replaced. Eight bytes at
+    once: a table look-up would not be vectorised.
+    """
+    for i in range(bits.size):
+        ones = bits[i] - ((bits[i] >> _ONE) & _PAIRS)
+        ones = (ones & _FOURS) + ((ones >> _TWO) & _FOURS)
+        bits[i] = (ones + (ones >> _FOUR)) & _EIGHTS
+
+
+@kernel
+def _middle(amplitudes):
+    """Mean of the sum of the parts that are counted in ones."""
+    total = np.float32(0)
+    for part in range(amplitudes.size):
+        if amplitudes[part] <= LARGE:
+            total += np.float32(4) * (amplitudes[part] * _UNIT)
+    return total
+
+
+@kernel
+def _count(k0, k1, panel, lane, part, segment, words):
+    """Ones of every cell, one a byte of `words` : uint32, shape (4 k,), written."""
+    row = np.uint64(panel) | (np.uint64(segment) << _HALF)
+    words_row(k0, k1, row, np.uint64(part) + np.uint64(64) * np.uint64(lane), words)
+    _counted(words.view(np.uint64))
+
+
+@kernel
+def _add_part(k0, k1, panel, lane, part, segment, amplitude, words, out):
+    """out += amplitude times z, or times the ones there are over their spread, flat. words as in
+    `_count`.
+    """
+    if amplitude > LARGE:
+        row = np.uint64(panel) | (np.uint64(segment) << _HALF)
+        normal = np.empty(out.size, np.float32)
+        normal_row(k0, k1, row, np.uint64(part) + np.uint64(64) * np.uint64(lane), normal)
+        for i in range(out.size):
+            out[i] += amplitude * normal[i]
+        return
+    _count(k0, k1, panel, lane, part, segment, words)
+    ones, each = words.view(np.uint8), amplitude * _UNIT
+    for i in range(out.size):
+        out[i] += each * np.float32(ones[i])
+
+
+@kernel
+def _longer_parts(least, k0, k1, panel, lane, segments, amplitudes, words, out):
+    """out = the parts from `least` on, flat, less the mean of all: the last part comes first."""
+    out[:] = -_middle(amplitudes)
+    for part in range(amplitudes.size - 1, least - 1, -1):
+        _add_part(k0, k1, panel, lane, part, segments[part], amplitudes[part], words, out)
+
+
+@kernel
+def cell_parts(k0, k1, panel, lane, segments, amplitudes, out):
     """out = sum over parts of amplitude z, of the cells of one panel: noise that outlasts a read.
 
     z counts the ones among eight random bits, less 4, over sqrt(2): mean 0, variance 1 and, summed
@@ -43,32 +99,10 @@ def cell_parts(k0, k1, panel, lane, segments, amplitudes, words, out):
     parts larger than `LARGE`, z is a standard normal.
 
     segments : uint32, shape (parts,), which draw of each part;  amplitudes : float32,
-    shape (parts,);  words : uint32, shape (4 k,), written;  out : float32, shape (k, WIDTH),
-    replaced.
+    shape (parts,);  out : float32, shape (k, WIDTH), replaced.
     """
-    out[:] = np.float32(0)
-    for part in range(amplitudes.size):
-        row = np.uint64(panel) | (np.uint64(segments[part]) << _HALF)
-        own = np.uint64(part) + np.uint64(64) * np.uint64(lane)
-        flat = out.reshape(-1)
-        if amplitudes[part] > LARGE:
-            normal = np.empty(flat.size, np.float32)
-            normal_row(k0, k1, row, own, normal)
-            for i in range(flat.size):
-                flat[i] += amplitudes[part] * normal[i]
-            continue
-        words_row(k0, k1, row, own, words)
-        # counting ones in eight bytes of a word at once: a table look-up would not be vectorised
-        pairs = words.view(np.uint64)
-        for i in range(pairs.size):
-            bits = pairs[i]
-            bits = bits - ((bits >> np.uint64(1)) & _PAIRS)
-            bits = (bits & _FOURS) + ((bits >> np.uint64(2)) & _FOURS)
-            pairs[i] = (bits + (bits >> np.uint64(4))) & _EIGHTS
-        ones = words.view(np.uint8)
-        amplitude = amplitudes[part] * _UNIT
-        for i in range(flat.size):
-            flat[i] += amplitude * (np.float32(ones[i]) - np.float32(4))
+    words = np.empty(4 * out.shape[0], np.uint32)
+    _longer_parts(0, k0, k1, panel, lane, segments, amplitudes, words, out.reshape(-1))
 
 
 @kernel
@@ -79,37 +113,62 @@ def _disturb(mean, variance, z, out):
 
 
 @kernel
+def _disturb_by_ones(mean, variance, common, amplitude, ones, out):
+    """out = mean + sqrt(variance) (common + amplitude ones), flat, in one pass: with sums between
+    passes the cells of a panel do not fit in a core's first cache.
+    """
+    for i in range(out.size):
+        z = common[i] + amplitude * np.float32(ones[i])
+        out[i] = mean[i] + np.sqrt(variance[i]) * z
+
+
+@kernel
 def disturbed(mean, variance, k0, k1, lane, segments, amplitudes, out):
     """out = mean + sqrt(variance) z, cell by cell, with z from `cell_parts`: conductances as they
     stand for as long as these draws last.
 
     mean, variance, out : float32, shape (panels, k, WIDTH); out is replaced.
     """
-    k = mean.shape[1]
-    z, words = np.empty((k, WIDTH), np.float32), np.empty(4 * k, np.uint32)
+    z = np.empty((mean.shape[1], WIDTH), np.float32)
     for p in range(mean.shape[0]):
-        cell_parts(k0, k1, p, lane, segments, amplitudes, words, z)
+        cell_parts(k0, k1, p, lane, segments, amplitudes, z)
         _disturb(mean[p].reshape(-1), variance[p].reshape(-1), z.reshape(-1), out[p].reshape(-1))
 
 
 @kernel
-def disturbed_product(x, first, mean, variance, k0, k1, lane, segments, amplitudes, out):
-    """out = x[:, first : first + k] @ disturbed(mean, variance, ...), without storing that matrix.
+def disturbed_product(x, first, mean, variance, k0, k1, lane, starts, segments, amplitudes, out):
+    """out = x[:, first : first + k] @ disturbed(mean, variance, ...), without storing that matrix;
+    rows starts[b] to starts[b + 1] see the draws segments[b], which differ in the first part only.
 
-    x : float32, shape (rows, inputs);  mean, variance : float32, shape (panels, k, WIDTH);  out :
-    float32, shape (rows, n), replaced. Each output is a chain of fused multiply-adds in the order
-    of the inputs.
+    x : float32, shape (rows, inputs);  mean, variance : float32, shape (panels, k, WIDTH);
+    starts : int64, shape (blocks + 1,);  segments : uint32, shape (blocks, parts), at least one
+    part;  out : float32, shape (rows, n), replaced. Each output is a chain of fused multiply-adds
+    in the order of the inputs. All blocks of a panel follow each other: its cells and the draws
+    they have in common are then at hand.
     """
-    (rows, n), k = out.shape, mean.shape[1]
-    z, words = np.empty((k, WIDTH), np.float32), np.empty(4 * k, np.uint32)
-    w, panel = np.empty((k, WIDTH), np.float32), np.empty((rows, WIDTH), np.float32)
+    k = mean.shape[1]
+    words = np.empty(4 * k, np.uint32)
+    common, z = np.empty(k * WIDTH, np.float32), np.empty(k * WIDTH, np.float32)
+    w = np.empty((k, WIDTH), np.float32)
     for p in range(mean.shape[0]):
-        cell_parts(k0, k1, p, lane, segments, amplitudes, words, z)
-        _disturb(mean[p].reshape(-1), variance[p].reshape(-1), z.reshape(-1), w.reshape(-1))
-        panel_product(x, first, w, panel)
-        for i in range(rows):
-            for j in range(min(WIDTH, n - p * WIDTH)):
-                out[i, p * WIDTH + j] = panel[i, j]
+        _longer_parts(1, k0, k1, p, lane, segments[0], amplitudes, words, common)
+        for b in range(starts.size - 1):
+            if amplitudes[0] > LARGE:
+                z[:] = common
+                _add_part(k0, k1, p, lane, 0, segments[b, 0], amplitudes[0], words, z)
+                _disturb(mean[p].reshape(-1), variance[p].reshape(-1), z, w.reshape(-1))
+            else:
+                _count(k0, k1, p, lane, 0, segments[b, 0], words)
+                _disturb_by_ones(
+                    mean[p].reshape(-1),
+                    variance[p].reshape(-1),
+                    common,
+                    amplitudes[0] * _UNIT,
+                    words.view(np.uint8),
+                    w.reshape(-1),
+                )
+            rows = slice(starts[b], starts[b + 1])
+            panel_product(x[rows], first, w, out[rows], p * WIDTH)
 
 
 @kernel

@@ -43,13 +43,13 @@ def _plain_fma(a, b, c):
 
 
 def _plain_block(rows):
-    def block(x, row, first, w, out):
+    def block(x, row, first, w, out, column):
         for r in range(rows):
             for j in range(WIDTH):
                 total = np.float32(0)
                 for i in range(w.shape[0]):
                     total = _plain_fma(x[row + r, first + i], w[i, j], total)
-                out[row + r, j] = total
+                out[row + r, column + j] = total
 
     return block
 
@@ -74,20 +74,20 @@ def _splat(builder, scalar):
 
 
 def _compiled_block(rows):
-    """out[row + r, :] = sum over i of x[row + r, first + i] w[i, :] for r < `rows`, in
+    """out[row + r, column:] = sum over i of x[row + r, first + i] w[i, :] for r < `rows`, in
     registers.
     """
 
     @intrinsic
-    def block(typingctx, x, row, first, w, out):
-        signature = types.void(x, types.int64, types.int64, w, out)
+    def block(typingctx, x, row, first, w, out, column):
+        signature = types.void(x, types.int64, types.int64, w, out, types.int64)
 
         def codegen(context, builder, signature, arguments):
             x, w, out = (
                 context.make_array(signature.args[place])(context, builder, arguments[place])
                 for place in (0, 3, 4)
             )
-            row, first = arguments[1], arguments[2]
+            row, first, column = arguments[1], arguments[2], arguments[5]
             x_width, k, out_width = (
                 cgutils.unpack_tuple(builder, array.shape, 2)[axis]
                 for array, axis in ((x, 1), (w, 0), (out, 1))
@@ -115,7 +115,8 @@ def _compiled_block(rows):
                         added = builder.call(fma, [value, weight, builder.load(total)])
                         builder.store(added, total)
             for line, totals in zip(lines, sums, strict=True):
-                pointers = _vectors(builder, out.data, builder.mul(line, out_width))
+                place = builder.add(builder.mul(line, out_width), column)
+                pointers = _vectors(builder, out.data, place)
                 for total, pointer in zip(totals, pointers, strict=True):
                     builder.store(builder.load(total), pointer, align=4)
             return context.get_dummy_value()
@@ -134,22 +135,34 @@ left.
 
 
 @kernel
-def panel_product(x, first, w, out):
-    """out = x[:, first : first + k] @ w, of one panel. x : float32, shape (rows, inputs);  w :
-    float32, shape (k, WIDTH);  out : float32, shape (rows, WIDTH), replaced.
+def panel_product(x, first, w, out, column):
+    """out[:, column : column + WIDTH] = x[:, first : first + k] @ w, of one panel. x : float32,
+    shape (rows, inputs);  w : float32, shape (k, WIDTH);  out : float32, shape (rows, n), replaced
+    in the columns that it has: of the last panel, those beyond n are left out.
     """
+    if column + WIDTH > out.shape[1]:
+        panel = np.empty((x.shape[0], WIDTH), np.float32)
+        _rows_product(x, first, w, panel, 0)
+        out[:, column:] = panel[:, : out.shape[1] - column]
+    else:
+        _rows_product(x, first, w, out, column)
+
+
+@kernel
+def _rows_product(x, first, w, out, column):
+    """`panel_product` of a panel that has all its columns."""
     row, rows = 0, x.shape[0]
     while row + 6 <= rows:
-        _six(x, row, first, w, out)
+        _six(x, row, first, w, out, column)
         row += 6
     if row + 4 <= rows:
-        _four(x, row, first, w, out)
+        _four(x, row, first, w, out, column)
         row += 4
     if row + 2 <= rows:
-        _two(x, row, first, w, out)
+        _two(x, row, first, w, out, column)
         row += 2
     if row < rows:
-        _one(x, row, first, w, out)
+        _one(x, row, first, w, out, column)
 
 
 @kernel
@@ -160,13 +173,8 @@ def product(x, first, w, out):
     x : float32, shape (rows, inputs);  w : float32, shape (panels, k, WIDTH), from `pack`;  out :
     float32, shape (rows, n), replaced, n at most panels WIDTH.
     """
-    rows, n = out.shape
-    panel = np.empty((rows, WIDTH), np.float32)
     for p in range(w.shape[0]):
-        panel_product(x, first, w[p], panel)
-        for i in range(rows):
-            for j in range(min(WIDTH, n - p * WIDTH)):
-                out[i, p * WIDTH + j] = panel[i, j]
+        panel_product(x, first, w[p], out, p * WIDTH)
 
 
 @kernel

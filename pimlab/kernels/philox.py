@@ -7,7 +7,7 @@ Threads, chunks of rows and the width of the array leave every number where it i
 
 Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011,
 doi:10.1145/2063384.2063405. Words travel as uint64 below 2**32: that is the form LLVM turns into
-vector multiplies (0.25 against 2.1 ns a word).
+vector multiplies (0.8 ns a word with AVX2).
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _TWO_24, _TWO_53 = np.float32(2.0**-24), 2.0**-53
 
 @inline
 def _round(c0, c1, c2, c3, k0, k1):
-    p0 = _MUL0 * c0
-    p1 = _MUL1 * c2
-    return (p1 >> _HALF) ^ c1 ^ k0, p1 & _MASK, (p0 >> _HALF) ^ c3 ^ k1, p0 & _MASK
+    p0 = _MUL0 * (c0 & _MASK)
+    p1 = _MUL1 * (c2 & _MASK)
+    return (p1 >> _HALF) ^ c1 ^ k0, p1, (p0 >> _HALF) ^ c3 ^ k1, p0
 
 
 @inline
@@ -43,7 +43,8 @@ def _bump(k0, k1):
 def block(c0, c1, c2, c3, k0, k1):
     """Four random words of one counter; all arguments and results uint64 below 2**32.
 
-    Ten rounds written out: a loop here would keep the caller's loop from being vectorised. Each of
+    Ten rounds written out: a loop here would keep the caller's loop from being vectorised. Upper
+    halves are cut only at the end, because a vector multiply reads lower halves anyway. Each of
     shape (), or arrays of one shape.
     """
     c0, c1, c2, c3 = _round(c0, c1, c2, c3, k0, k1)
@@ -64,7 +65,8 @@ def block(c0, c1, c2, c3, k0, k1):
     k0, k1 = _bump(k0, k1)
     c0, c1, c2, c3 = _round(c0, c1, c2, c3, k0, k1)
     k0, k1 = _bump(k0, k1)
-    return _round(c0, c1, c2, c3, k0, k1)
+    c0, c1, c2, c3 = _round(c0, c1, c2, c3, k0, k1)
+    return c0 & _MASK, c1 & _MASK, c2 & _MASK, c3 & _MASK
 
 
 @inline

@@ -46,13 +46,16 @@ def disturbed(mean, variance, k0, k1, lane, segments, amplitudes):
     return (mean + np.sqrt(variance) * np.array(z)).astype(np.float32)
 
 
-def disturbed_product(x, first, mean, variance, k0, k1, lane, segments, amplitudes, n):
-    """The product with `disturbed`: x float32, shape (rows, inputs), gives float64,
-    shape (rows, n).
+def disturbed_product(x, first, mean, variance, k0, k1, lane, starts, segments, amplitudes, n):
+    """The product with `disturbed`, block of rows by block of rows: x float32,
+    shape (rows, inputs), gives float64, shape (rows, n).
     """
-    w = disturbed(mean, variance, k0, k1, lane, segments, amplitudes)
-    whole = np.concatenate(list(w), axis=1)[:, :n].astype(np.float64)
-    return x[:, first : first + len(whole)].astype(np.float64) @ whole
+    found = []
+    for start, stop, own in zip(starts[:-1], starts[1:], segments, strict=True):
+        w = disturbed(mean, variance, k0, k1, lane, own, amplitudes)
+        whole = np.concatenate(list(w), axis=1)[:, :n].astype(np.float64)
+        found.append(x[start:stop, first : first + len(whole)].astype(np.float64) @ whole)
+    return np.concatenate(found)
 
 
 def _normals(shape, k0, k1, row, lane, batch, lanes):
