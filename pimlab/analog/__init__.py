@@ -18,6 +18,7 @@ _HOMES = {
     "costs": ("MacroCosts", "array_area", "macro"),
     "crossbar": ("Crossbar",),
     "digital": ("DigitalUnits",),
+    "faults": ("ArrayFaults",),
     "devices": ("Device", "check", "device", "device_names"),
     "energy": ("adc_energy", "adc_price", "lifetime", "programming_energy"),
     "mapping": ("Slices",),

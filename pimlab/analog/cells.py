@@ -22,6 +22,7 @@ from pimlab.analog.circuit.wired import (
 from pimlab.analog.circuit.wires import Wires
 from pimlab.analog.devices import CubicCurrent, Device, ReadNoise, SteepCurrent
 from pimlab.analog.devices.read_noise import Cumulants
+from pimlab.analog.faults import CellFaults, matrix_with_gaps
 from pimlab.analog.non_ideal import part_fields
 from pimlab.kernels import clipped
 from pimlab.keys import Key
@@ -80,7 +81,8 @@ class CellArray:
     Nothing of them is held: what they are follows from the weights and the key, and is computed
     anew where a read at another time asks for it. relative : gives the targets of some rows,
     float64, shape (rows, n), within 0..1;  shape : (k, n);  key, site : of this writing, and of the
-    cells themselves: stuck cells stay stuck however often they are written.
+    cells themselves: stuck cells stay stuck however often they are written;  faults : of cells and
+    lines, or None.
     """
 
     def __init__(
@@ -91,8 +93,10 @@ class CellArray:
         key: Key,
         site: Key,
         devices: int,
+        faults: CellFaults | None = None,
     ):
         self.cell, self.key, self.site, self.devices = cell, key, site, devices
+        self.faults = faults
         self.shape, self._relative = shape, relative
         self._whole_cell = cell if cell.defects is None else cell.but(defects=None)
         self._cool_cell = cell if cell.temperature is None else cell.but(temperature=None)
@@ -140,14 +144,27 @@ class CellArray:
         return [slice(first, min(first + rows, stop)) for first in range(part.start, stop, rows)]
 
     def at(
-        self, seconds: float, programming_temperature: bool = False, rows: slice = _ALL
+        self,
+        seconds: float,
+        programming_temperature: bool = False,
+        rows: slice = _ALL,
+        cut: bool = True,
     ) -> np.ndarray:
         """Conductances at that time without read noise, S, float64, shape (devices, rows, n), at
-        the temperature of use or of programming.
+        the temperature of use or of programming; with faults, and (unless cut=False) 0 S behind the
+        gap of a line.
         """
         if _by_rows(self.cell):
-            return self._at(seconds, programming_temperature, rows)
-        return self._whole(seconds, programming_temperature)[:, rows]
+            g = self._at(seconds, programming_temperature, rows)
+        else:
+            g = self._whole(seconds, programming_temperature)[:, rows]
+        return g if self.faults is None else self.faults.seen(g, rows, cut)
+
+    def faulty(self, rows: slice) -> np.ndarray | None:
+        """bool, shape (devices, rows, n): cells that are not as they were written; None: no
+        faults.
+        """
+        return None if self.faults is None else self.faults.faulty(self.devices, rows)
 
     def _all_at(self, seconds: float, programming_temperature: bool) -> np.ndarray:
         return self._at(seconds, programming_temperature, _ALL)
@@ -166,12 +183,11 @@ class CellArray:
         """Standard deviation of one read before the cut at zero [S], like `now`; None without read
         noise.
         """
-        noise = self.cell.read_noise
-        return (
-            None
-            if noise is None
-            else np.broadcast_to(noise.spread(now, seconds, self._targets(rows)), now.shape)
-        )
+        noise, faulty = self.cell.read_noise, self.faulty(rows)
+        if noise is None:
+            return None
+        spread = np.broadcast_to(noise.spread(now, seconds, self._targets(rows)), now.shape)
+        return spread if faulty is None else np.where(faulty, 0.0, spread)
 
     def cell_moments(self, now: np.ndarray, sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and variance of one read of cells `now` with `sigma` from `spread`, S and S^2.
@@ -253,9 +269,10 @@ def tile_moments(signed: list[tuple[float, CellArray]], part: slice, how: Readin
         here = slice(rows.start - part.start, rows.stop - part.start)
         for sign, cells in signed:
             now = cells.at(how.seconds, how.programming, rows)
+            faulty = cells.faulty(rows)
             total.add(sign, now, cells.spread(now, how.seconds, rows), noise, here)
             if curve is not None:
-                total.bend(sign, curve.terms(now), how.volts, here)
+                total.bend(sign, _of_sound(curve.terms(now), faulty), how.volts, here)
     span = how.unit
     mean, terms = total.mean / span, [(p, term / span) for p, term in total.terms.items()]
     load = list(total.load.items())
@@ -324,6 +341,17 @@ class _Sums:
             self.load[power][rows] += siemens.sum(axis=(0, 2))
 
 
+def _of_sound(
+    terms: list[tuple[int, np.ndarray]], faulty: np.ndarray | None
+) -> list[tuple[int, np.ndarray]]:
+    """Terms of the I-V curve, shape (devices, rows, n), of cells without faults: a short is
+    ohmic.
+    """
+    if faulty is None:
+        return terms
+    return [(power, np.where(faulty, 0.0, term)) for power, term in terms]
+
+
 def _through_wires(signed: list[tuple[float, CellArray]], part: slice, how: Reading) -> TileMoments:
     """As `tile_moments`, solved with the wires of each array; the devices of one weight conduct
     side by side.
@@ -340,7 +368,8 @@ def _through_wires(signed: list[tuple[float, CellArray]], part: slice, how: Read
             spreads.append(np.sqrt(second.sum(axis=0)))
         polarities.append((sign, mean.sum(axis=0)))
     if cell.current is not None:
-        return _nonlinear_wires(cell.current, polarities, spreads, nows, how)
+        faults = [cells.faulty(part) for _, cells in signed]
+        return _nonlinear_wires(cell.current, polarities, spreads, nows, faults, how)
     if not how.wires.linear:
         shape = polarities[0][1].shape
         return TileMoments(
@@ -350,7 +379,7 @@ def _through_wires(signed: list[tuple[float, CellArray]], part: slice, how: Read
             None,
             solved=Gated(how.wires, how.place, polarities, spreads, span),
         )
-    matrix = effective(how.wires, how.place, polarities) / span
+    matrix = _matrix(signed, part, how, polarities) / span
     if spreads is None:
         return TileMoments(matrix, [], None, None)
     return TileMoments(
@@ -361,11 +390,32 @@ def _through_wires(signed: list[tuple[float, CellArray]], part: slice, how: Read
     )
 
 
+def _matrix(
+    signed: list[tuple[float, CellArray]], part: slice, how: Reading, polarities: Polarities
+) -> np.ndarray:
+    """What wires make of a tile, S, float64, shape (k, n): with the gaps and unequal segments of
+    its lines, where they have any.
+    """
+    assert how.wires is not None
+    faults = [cells.faults for _, cells in signed if cells.faults is not None]
+    if not faults or not faults[0].faults.in_lines:
+        return effective(how.wires, how.place, polarities)
+    whole: Polarities = []  # what lies behind a gap still couples the lines that cross it
+    for sign, cells in signed:
+        now = cells.at(how.seconds, how.programming, part, cut=False)
+        sigma = cells.spread(now, how.seconds, part)
+        mean = now if sigma is None else cells.cell_moments(now, sigma)[0]
+        whole.append((sign, mean.sum(axis=0)))
+    tile = part.start // how.place.rows
+    return matrix_with_gaps(how.wires, how.place, tile, whole, faults)
+
+
 def _nonlinear_wires(
     curve: CubicCurrent | SteepCurrent,
     polarities: Polarities,
     spreads: list[np.ndarray] | None,
     nows: list[np.ndarray],
+    faults: list[np.ndarray | None],
     how: Reading,
 ) -> TileMoments:
     """Nonlinear cells behind wires; their noise is that of linear cells of the same
@@ -379,8 +429,9 @@ def _nonlinear_wires(
     else:
         noise = _ideal_wires_variance(spreads, span)
     terms = []
-    for now in nows:
-        by_power = {power: term.sum(axis=0) for power, term in curve.terms(now)}
+    for now, faulty in zip(nows, faults, strict=True):
+        bent = _of_sound(curve.terms(now), faulty)
+        by_power = {power: term.sum(axis=0) for power, term in bent}
         terms.append((by_power.get(2, np.zeros(shape)), by_power.get(3, np.zeros(shape))))
     kept = None if noise is None else noise.astype(np.float32)
     solved = NonlinearWires(

@@ -15,6 +15,7 @@ from pimlab.analog.converters import ADC, DAC
 from pimlab.analog.costs import MacroCosts, macro
 from pimlab.analog.devices import Device, SteepCurrent
 from pimlab.analog.digital import DigitalUnits
+from pimlab.analog.faults import ArrayFaults
 from pimlab.analog.mapping import Slices
 from pimlab.machine.protocol import MacOp, Target, VectorOp
 from pimlab.values import choice, integer, number, part, quantity
@@ -45,6 +46,9 @@ class ArrayDesign(Target):
         "far",
         default="near",
         doc="where a matrix smaller than its array stands: beside drivers and senses, or away",
+    )
+    faults: ArrayFaults | None = part(
+        ArrayFaults, default=None, doc="shorts, opens, broken lines, unequal segments; None: none"
     )
     adc: ADC | None = part(ADC, default=None)
     coding: str = choice(
@@ -144,6 +148,13 @@ class ArrayDesign(Target):
                 f"{self.name}: DAC slot={self.dac.slot} s beside the slots that macro "
                 f"{self.costs.name!r} states; allowed: None"
             )
+        if self.faults is not None:
+            self.faults.check_wires(self.wires, self.name)
+            if self.faults.in_lines and self.wires is not None and self.pair_cell.current:
+                raise ValueError(
+                    f"{self.name}: faults of lines behind wires are solved for linear cells, not "
+                    f"for those of {self.pair_cell.name}; allowed: wires=None, or shorts and opens"
+                )
         if self.subtract == "digital" and self.coding != "differential":
             raise ValueError(
                 f"{self.name}: subtract='digital' is for coding='differential', not {self.coding!r}"

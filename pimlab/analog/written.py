@@ -10,6 +10,7 @@ from pimlab import units
 from pimlab.analog.cells import CellArray
 from pimlab.analog.design import ArrayDesign
 from pimlab.analog.energy import programming_energy
+from pimlab.analog.faults import CellFaults
 from pimlab.analog.mapping import Plane, planes, weight_scale
 from pimlab.constants import Constant
 from pimlab.keys import Key
@@ -118,10 +119,29 @@ class WrittenCells:
                     key.child(name, index),
                     self.key.child(name, index),
                     self.design.devices,
+                    self._faults(index, name, plane.plus.shape[1]),
                 ),
             )
             for sign, name in signs
         ]
+
+    def _faults(self, index: int, polarity: str, n: int) -> CellFaults | None:
+        """Faults of the cells of one polarity of a plane of n columns: they stay when the weights
+        are written again.
+        """
+        design, wires = self.design, self.design.wires
+        if design.faults is None:
+            return None
+        shared = wires is not None and wires.differential
+        return CellFaults(
+            design.faults,
+            (self.k, n),
+            self.key.child("faults", index),
+            polarity,
+            "both" if shared else polarity,
+            design.place,
+            "last" if wires is None else wires.sense,
+        )
 
     def _targets(self, index: int, polarity: str, rows: slice) -> np.ndarray:
         """Relative targets of some rows of one polarity of a plane, float64, shape (rows, n)."""

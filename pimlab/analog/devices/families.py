@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 
-from pimlab.analog.devices.current import CubicCurrent
+from pimlab.analog.devices.current import CubicCurrent, SteepCurrent
 from pimlab.analog.devices.curves import (
     ClippedLog,
     ClippedPower,
@@ -265,10 +265,21 @@ def _bounded(entry: Entry) -> bool:
     return answer == "yes"
 
 
-def _current(entry: Entry) -> CubicCurrent | None:
+def _current(entry: Entry) -> CubicCurrent | SteepCurrent | None:
+    law = entry.meta.get("current_law")
+    if "current_v0" in entry:
+        return _steep(entry, "sinh" if law is None else law)
+    if law is not None:
+        raise CatalogueError(f"{entry.name}: current_law={law!r} needs [current_v0]")
     rows = {
         part: entry.row(f"current_{part}")
         for part in ("second", "third")
         if _has(entry, f"current_{part}")
     }
     return CubicCurrent(limit=entry["current_limit"].value, **rows) if rows else None
+
+
+def _steep(entry: Entry, law: str) -> SteepCurrent:
+    if law not in ("sinh", "exponential"):
+        raise CatalogueError(f"{entry.name}: current_law={law!r} is not one of sinh, exponential")
+    return SteepCurrent(v0=entry["current_v0"].value, law=law)

@@ -45,6 +45,7 @@ _UNITS = {
     "current_second": "",
     "current_third": "",
     "current_limit": "V",
+    "current_v0": "V",
     "relaxation_times": "s",
     "relaxation_shift_until": "",
     "relaxation_shift_rate": "S",
@@ -88,7 +89,7 @@ _KNOWN = _UNITS | {
     for curve, unit in _CURVES.items()
     for form, own in _FORMS.items()
 }
-_TEXTS = ("title", "model", "source", "paper", "note", "relaxation_scale", "bounded")
+_TEXTS = ("title", "model", "source", "paper", "note", "relaxation_scale", "bounded", "current_law")
 
 
 def table(key: str) -> str:

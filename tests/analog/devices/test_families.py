@@ -387,3 +387,44 @@ def test_charge_leaks_away():
         w[0] * np.exp(-2.0)
     )
     assert Crossbar(cell=cell).varies
+
+
+_OWN = """
+title = "Steep cell"
+model = "reram"
+{law}
+[g_min]
+value = "1 uS"
+status = "assumed"
+reason = "a test"
+[g_max]
+value = "9 uS"
+status = "assumed"
+reason = "a test"
+{curve}
+"""
+_V0 = '[current_v0]\nvalue = "0.1 V"\nstatus = "assumed"\nreason = "a test"'
+
+
+@pytest.mark.parametrize(
+    ("law", "factor"), [("", np.sinh(2) / 2), ('current_law = "exponential"', np.expm1(2) / 2)]
+)
+def test_a_file_holds_a_steep_curve(tmp_path, law, factor):
+    own = tmp_path / "steep.toml"
+    own.write_text(_OWN.format(law=law, curve=_V0), encoding="utf-8")
+    current = device(own).current.current(np.array([2e-6]), np.array([0.2]))
+    np.testing.assert_allclose(current, 2e-6 * 0.2 * factor)
+
+
+@pytest.mark.parametrize(
+    ("law", "curve", "words"),
+    [
+        ('current_law = "cubic"', _V0, "not one of sinh, exponential"),
+        ('current_law = "sinh"', "", r"needs \[current_v0\]"),
+    ],
+)
+def test_a_steep_curve_that_cannot_be(tmp_path, law, curve, words):
+    own = tmp_path / "steep.toml"
+    own.write_text(_OWN.format(law=law, curve=curve), encoding="utf-8")
+    with pytest.raises(catalogue.CatalogueError, match=words):
+        device(own)
