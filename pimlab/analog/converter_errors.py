@@ -3,7 +3,8 @@ once for each converter.
 
 `dnl` is the standard deviation of single steps. `inl` is that of a parabola over the whole range
 that is largest in the middle. Both are in codes. The ends of the range stay where gain and offset
-put them (end-point definition): the sum of the drawn steps is scaled to the range.
+put them (end-point definition): the sum of the drawn steps is scaled to the range. What unequal
+elements of an ADC's circuit do (`mismatch`) comes on top, from `converter_circuits`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pimlab.analog.converter_circuits import circuit_edges
 from pimlab.analog.converters import ADC, DAC
 from pimlab.analog.draws import normals
 from pimlab.keys import Key
@@ -90,6 +92,8 @@ def converter_errors(adc: ADC | None, key: Key, columns: int) -> ConverterErrors
     )[:, :columns]
     ideal = np.arange(adc.high - adc.low) + adc.low + 0.5
     edges = _levels(ideal, 1, count, adc.dnl, adc.inl, key)
+    if adc.mismatch:
+        edges += circuit_edges(adc, key.child("circuit"), count) - ideal
     return ConverterErrors(
         shift.astype(np.float32),
         (1 + gain).astype(np.float32),

@@ -5,6 +5,7 @@ errors and noise.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -12,7 +13,8 @@ import numpy as np
 from pimlab.analog.non_ideal import NonIdeal
 from pimlab.analog.physics import count
 from pimlab.arguments import typed
-from pimlab.values import choice, integer, number, quantity
+from pimlab.constants import Constant, assumed
+from pimlab.values import Value, choice, integer, number, part, quantity
 
 _MOST_LEVELS = 2**16 - 1
 """Levels of a converter above which they are not drawn one by one: a table of all of them is kept
@@ -189,6 +191,22 @@ class DAC(NonIdeal):
         return [*steps, (-float(half), (codes < 0).astype(np.float32))]
 
 
+class ConverterParts(Value):
+    """Joules [J] of what an ADC's circuit does: one comparison, one step of its reference or one
+    residue amplified, one cycle counted. `ADC.work` says how often a conversion does each; a part
+    that is None costs nothing of its own.
+    """
+
+    comparison: float | None = quantity("J", low=0, default=None)
+    residue: float | None = quantity("J", low=0, default=None)
+    count: float | None = quantity("J", low=0, default=None)
+
+    def conversion(self, work: Mapping[str, float], name: str) -> Constant:
+        """Price [J] of a conversion that does `work`, named `name`: assumed, as its parts are."""
+        joules = sum(times * (getattr(self, done) or 0.0) for done, times in work.items())
+        return assumed(name, joules, "J", "energies stated for the parts of the ADC")
+
+
 class ADC(NonIdeal):
     """Column converter: mid-tread, codes clip at both ends. No converter is `adc=None`.
 
@@ -200,6 +218,12 @@ class ADC(NonIdeal):
     conductance; "lossless": one code is the product of input code 1 and weight digit 1 (integer
     weights and inputs only). `enob` below `bits` adds the white noise that leaves that many
     effective bits.
+
+    kind : the circuit, which sets the time of a conversion, what its `parts` do in it, and what
+    `mismatch` (relative standard deviation) is of: "sar", unit capacitors of a binary-weighted
+    bank; "flash", resistors of a ladder; "ramp", steps of one ramp for all columns of an array;
+    "pipeline", gains of stages that each decide one bit; "cyclic", the gain of the one stage that
+    decides all bits; "cco", the gain of an oscillator whose cycles are counted.
     """
 
     cause: ClassVar[str] = "adc"
@@ -227,8 +251,12 @@ class ADC(NonIdeal):
     columns: int = integer(
         1, 2**16, default=1, doc="columns that share one converter, one after the other"
     )
-    kind: str = choice(
-        "sar", "flash", "ramp", default="sar", doc="how many clock cycles a conversion takes"
+    kind: str = choice("sar", "flash", "ramp", "pipeline", "cyclic", "cco", default="sar")
+    mismatch: float = number(
+        low=0, high=0.5, default=0.0, doc="standard deviation of one element of `kind`, relative"
+    )
+    parts: ConverterParts | None = part(
+        ConverterParts, default=None, doc="None: a conversion costs what the macro says"
     )
     clock: float | None = quantity(
         "Hz", above=0, default=None, doc="None: the time is part of the macro's read time"
@@ -264,16 +292,44 @@ class ADC(NonIdeal):
     def mismatched(self) -> bool:
         """Whether converters have gain, offset, DNL or INL errors."""
         return max(self.gain_error, self.offset_error) > 0 or (
-            max(self.dnl, self.inl) > 0 and self.high - self.low > 2
+            max(self.dnl, self.inl, self.mismatch) > 0 and self.high - self.low > 2
         )
 
     @property
     def conversion_time(self) -> float:
-        """Seconds [s] until all columns of one converter are done: SAR bits cycles, flash 1, ramp
-        2^bits; 0.0 without a clock.
+        """Seconds [s] until all columns of one converter are done; 0.0 without a clock. Cycles a
+        column: 1 (flash), bits (sar, cyclic), 2^bits (ramp, and cco, whose clock is the oscillator
+        at full scale); a pipeline takes bits cycles for the first and 1 for each further one.
         """
-        cycles = {"sar": self.bits, "flash": 1, "ramp": 2**self.bits}[self.kind]
-        return 0.0 if self.clock is None else cycles * self.columns / self.clock
+        if self.clock is None:
+            return 0.0
+        if self.kind == "pipeline":
+            return (self.bits + self.columns - 1) / self.clock
+        cycles = {"flash": 1, "ramp": 2**self.bits, "cco": 2**self.bits}
+        return cycles.get(self.kind, self.bits) * self.columns / self.clock
+
+    @property
+    def work(self) -> Mapping[str, float]:
+        """What a conversion does (unit: times): "comparison", "residue" (a step of the reference,
+        or a residue that is amplified) and "count" (a cycle that is counted; of an oscillator, at
+        half of full scale).
+        """
+        steps = 2**self.bits
+        return {
+            "flash": {"comparison": steps - 1},
+            "sar": {"comparison": self.bits, "residue": self.bits},
+            "pipeline": {"comparison": self.bits, "residue": self.bits - 1},
+            "cyclic": {"comparison": self.bits, "residue": self.bits - 1},
+            "ramp": {"comparison": steps, "count": steps},
+            "cco": {"count": steps / 2},
+        }[self.kind]
+
+    @property
+    def conversion_price(self) -> Constant | None:
+        """What one conversion costs by the ADC's own parts [J]; None where it states none."""
+        if self.parts is None:
+            return None
+        return self.parts.conversion(self.work, f"{self.bits}-bit {self.kind} conversion")
 
     def check(self) -> None:
         """There is a positive code; enob is at most bits."""
@@ -287,10 +343,10 @@ class ADC(NonIdeal):
                 f"ADC enob={self.enob} is more than bits={self.bits}; allowed: up to bits, or "
                 "enob=None"
             )
-        if (self.dnl or self.inl) and self.high - self.low > _MOST_LEVELS:
+        if max(self.dnl, self.inl, self.mismatch) and self.high - self.low > _MOST_LEVELS:
             raise ValueError(
-                f"ADC dnl={self.dnl} inl={self.inl} with {self.high - self.low + 1} codes; "
-                f"allowed: up to {_MOST_LEVELS + 1}"
+                f"ADC dnl={self.dnl} inl={self.inl} mismatch={self.mismatch} with "
+                f"{self.high - self.low + 1} codes; allowed: up to {_MOST_LEVELS + 1}"
             )
 
     def step(

@@ -116,6 +116,11 @@ class MacroCosts(Value):
         constants = (*self.constants, *self.step_times)
         return tuple(sorted({*self.cited, *(s for _, c in constants for s in c.sources)}))
 
+    @property
+    def holds_the_adc(self) -> bool:
+        """Whether conversions are priced, by themselves or within what else this macro states."""
+        return bool(dict(self.constants).keys() & _HOLD_THE_ADC)
+
     def at_supply(self, voltage: str | float) -> MacroCosts:
         """These costs at another supply (V or text): energies and times follow `supply`.
 
@@ -156,9 +161,9 @@ class MacroCosts(Value):
             )
         )
 
-    def prices(self, enob: float | None) -> Prices:
-        """Event -> Price [J]; conversions that no constant prices come from the ADC survey at
-        `enob` (None: no ADC), unless a price of the whole macro holds them.
+    def prices(self, enob: float | None, conversion: Constant | None = None) -> Prices:
+        """Event -> Price [J]; conversions that no constant prices cost `conversion` [J], or come
+        from the ADC survey at `enob` (None: no ADC), unless a price of the whole macro holds them.
         """
         priced = {
             event: Price(constant=constant, component=COMPONENTS[event])
@@ -167,9 +172,8 @@ class MacroCosts(Value):
         if "cell read" in priced:
             priced["wire read"] = priced["cell read"].but(component=COMPONENTS["wire read"])
         if enob is not None and not priced.keys() & _HOLD_THE_ADC:
-            priced["ADC conversion"] = Price(
-                constant=adc_price(enob, self.adc_rate, self.node), component="ADC"
-            )
+            constant = conversion or adc_price(enob, self.adc_rate, self.node)
+            priced["ADC conversion"] = Price(constant=constant, component="ADC")
         return Prices(priced)
 
 

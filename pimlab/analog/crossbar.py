@@ -245,11 +245,12 @@ class Crossbar(ArrayDesign):
     @property
     def prices(self) -> Prices:
         """Energy of one event, by the macro's constants [J]; an ADC without one is priced by the
-        survey at its effective bits.
+        survey at its effective bits, or by its own parts.
         """
-        return self.costs.prices(
-            None if self.adc is None else (self.adc.enob or float(self.adc.bits))
-        )
+        adc = self.adc
+        if adc is None:
+            return self.costs.prices(None)
+        return self.costs.prices(adc.enob or float(adc.bits), adc.conversion_price)
 
     @property
     def sources(self) -> tuple[str, ...]:

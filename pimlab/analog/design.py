@@ -148,6 +148,11 @@ class ArrayDesign(Target):
                 f"{self.name}: DAC slot={self.dac.slot} s beside the slots that macro "
                 f"{self.costs.name!r} states; allowed: None"
             )
+        if self.adc is not None and self.adc.parts is not None and self.costs.holds_the_adc:
+            raise ValueError(
+                f"{self.name}: ADC parts={self.adc.parts} beside macro {self.costs.name!r}, whose "
+                "own prices hold the conversions; allowed: parts=None, or another costs"
+            )
         if self.faults is not None:
             self.faults.check_wires(self.wires, self.name)
             if self.faults.in_lines and self.wires is not None and self.pair_cell.current:
