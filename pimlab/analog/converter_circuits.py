@@ -7,8 +7,8 @@ standard deviation s, before a binary search cuts what it cannot reach:
                   whose spread is s sqrt(m (N - m) / N), at most s sqrt(N) / 2 in the middle; DNL s
     sar           capacitors of 2^i elements each, 2^i + s 2^(i/2) z, and one that stays: the same
                   spread in the middle, where DNL is largest, s sqrt(N - 1)
-    pipeline      a stage gives (1 + s z) (2 r -+ 1) of its residue r: that of stage k (from 1)
-                  moves the edges on both sides of its own ones by s z N / 2^(k + 1)
+    pipeline      a stage gives (1 + s z) (2 r -+ 1) of its residue r: stage k = 1 to bits - 1 moves
+                  the edges on both sides of its own ones by s z N / 2^(k + 1)
     cyclic        a pipeline whose stages are one and the same
     cco           pos(m) = m / (1 + s z): the gain of the whole converter
 

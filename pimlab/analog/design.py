@@ -54,8 +54,18 @@ class ArrayDesign(Target):
     coding: str = choice(
         "differential", "offset", "offset column", "complement", default="differential"
     )
+    pairs: str = choice(
+        "one-sided",
+        "balanced",
+        default="one-sided",
+        doc="differential pair of a weight w: its magnitude beside an empty cell, or both halves "
+        "of the range moved apart, (1 + w) / 2 and (1 - w) / 2",
+    )
     subtract: str = choice(
         "analog", "digital", default="analog", doc="where a differential pair is subtracted"
+    )
+    current_limit: float | None = quantity(
+        "A", above=0, default=None, doc="of a column (pair) before its converter; None: no limit"
     )
     slices: Slices | None = part(
         Slices, default=None, doc="integer weights spread over cells; None: analog weights"
@@ -160,6 +170,16 @@ class ArrayDesign(Target):
                     f"{self.name}: faults of lines behind wires are solved for linear cells, not "
                     f"for those of {self.pair_cell.name}; allowed: wires=None, or shorts and opens"
                 )
+        if self.pairs == "balanced" and (self.coding != "differential" or self.slices is not None):
+            raise ValueError(
+                f"{self.name}: pairs='balanced' holds analog weights in coding='differential', not "
+                f"slices={self.slices} in {self.coding!r}; allowed there: 'one-sided'"
+            )
+        if self.current_limit is not None and self.pulse_width:
+            raise ValueError(
+                f"{self.name}: current_limit={self.current_limit} A of pulse widths would differ "
+                "from slot to slot; allowed: amplitudes or bits, or None"
+            )
         if self.subtract == "digital" and self.coding != "differential":
             raise ValueError(
                 f"{self.name}: subtract='digital' is for coding='differential', not {self.coding!r}"
@@ -222,6 +242,16 @@ class ArrayDesign(Target):
     def drive(self) -> int:
         """Code of a full input in one step (unit: codes); 1 without a DAC."""
         return 1 if self.dac is None else self.dac.drive
+
+    def relative_limit(self, digit: float) -> float | None:
+        """`current_limit` as sums of a plane count: in input codes times digits, of which a full
+        conductance is `digit` (unit 1), shared by the devices side by side.
+        """
+        if self.current_limit is None:
+            return None
+        cell = self.pair_cell
+        full = (cell.g_max - cell.g_min) / digit * self.devices * self.read_voltage / self.drive
+        return self.current_limit / full
 
     @property
     def input_top(self) -> int:

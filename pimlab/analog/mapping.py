@@ -98,30 +98,45 @@ def _quantile(magnitude: np.ndarray, share: float, axis: int | None = None) -> n
 
 
 def planes(
-    relative: np.ndarray, coding: str, slices: Slices | None, subtract: str, cols: int, cell: Device
+    relative: np.ndarray,
+    coding: str,
+    slices: Slices | None,
+    subtract: str,
+    cols: int,
+    cell: Device,
+    pairs: str = "one-sided",
 ) -> list[Plane]:
     """The planes that hold weights `relative` to full scale, float64, shape (k, n), cut to -1..1.
-    Codings are those of `Crossbar`.
+    Codings and pairs are those of `Crossbar`.
     """
     relative = np.clip(relative, -1.0, 1.0)
     whole = relative if slices is None else np.rint(relative * slices.top)
     background = cell.g_min / (cell.g_max - cell.g_min)
     digit = 1.0 if slices is None else _full_digit(slices, cell)
     if coding == "differential":
-        positive, negative = (
-            _digits(np.maximum(whole, 0), slices, digit),
-            _digits(np.maximum(-whole, 0), slices, digit),
+        found = (
+            [Plane(1.0, (1 + relative) / 2, (1 - relative) / 2, 0.0)]
+            if pairs == "balanced"
+            else _one_sided(whole, slices, digit)
         )
-        pairs = [
-            Plane(weight, plus, minus, 0.0, digit)
-            for (weight, plus), (_, minus) in zip(positive, negative, strict=True)
-        ]
         return (
-            pairs if subtract == "analog" else [half for plane in pairs for half in _halves(plane)]
+            found if subtract == "analog" else [half for plane in found for half in _halves(plane)]
         )
     if coding == "complement":
         return _complement(whole, slices, background, digit)
     return _shifted(whole, coding, slices, cols, background, digit)
+
+
+def _one_sided(codes: np.ndarray, slices: Slices | None, full: float) -> list[Plane]:
+    """Pairs of which one cell holds the magnitude and the other is empty."""
+    positive, negative = (
+        _digits(np.maximum(codes, 0), slices, full),
+        _digits(np.maximum(-codes, 0), slices, full),
+    )
+    return [
+        Plane(weight, plus, minus, 0.0, full)
+        for (weight, plus), (_, minus) in zip(positive, negative, strict=True)
+    ]
 
 
 def _full_digit(slices: Slices, cell: Device) -> float:

@@ -68,9 +68,9 @@ class ProgrammedCrossbar(Programmed):
     def counted(
         self, x: np.ndarray, key: int | Key = 0, at: str | float = 0.0
     ) -> tuple[np.ndarray, Mapping[str, int]]:
-        """`matmul(x, key, at)`, and how many inputs a DAC and how many sums an ADC cut: "inputs
-        clipped", "sums clipped". x : float32, shape (batch, k);  y : float32,
-        shape (batch, n);  counts are summed over rows.
+        """`matmul(x, key, at)`, and how many inputs a DAC and how many sums an ADC or the current
+        limit of a column cut: "inputs clipped", "sums clipped". x : float32, shape (batch, k);
+        y : float32, shape (batch, n);  counts are summed over rows.
         """
         seconds = units.seconds(at)
         x = checked_operands(x, self.k, self.machine.name)
@@ -90,7 +90,7 @@ class ProgrammedCrossbar(Programmed):
                 x.min(axis=1) < -highest
             )  # few rows are: without them no temporary of x's size
             counts["inputs clipped"] = int(np.count_nonzero(np.abs(x[cut]) > highest[cut, None]))
-        if self.machine.adc is not None:
+        if self.machine.adc is not None or self.machine.current_limit is not None:
             counts["sums clipped"] = sums
         return counts
 

@@ -83,6 +83,8 @@ class PlaneTiles:
     weight: float
     offset: float
     tiles: list[Tile]
+    limit: float | None = None
+    """Largest sum before conversion, in the unit of the sums; None: no limit."""
 
 
 @dataclass(frozen=True)
@@ -212,7 +214,7 @@ class Reader:
         for plane in self.planes:
             read = np.zeros((len(stacked), plane.tiles[0].columns), np.float32)
             for tile in plane.tiles:
-                self._tile(tile, lane, plane.offset, read, at, past)
+                self._tile(tile, lane, plane, read, at, past)
                 lane += 1
             for (weight, _), part in zip(steps, np.split(read, len(steps)), strict=True):
                 _gather(part, self.references, weight * plane.weight, out)
@@ -229,7 +231,7 @@ class Reader:
         self,
         tile: Tile,
         lane: int,
-        offset: float,
+        plane: PlaneTiles,
         read: np.ndarray,
         at: Block,
         past: Words,
@@ -239,10 +241,20 @@ class Reader:
             self._solved(tile, lane, current, at, past)
         else:
             self._currents(tile, lane, current, at, past)
+        if plane.limit is not None:
+            self._limit(tile, np.float32(plane.limit), current, at)
         self._convert(tile, lane, current, read, at)
-        if offset and self.references is None:
+        if plane.offset and self.references is None:
             own = at.codes[:, tile.rows].sum(axis=1, dtype=np.float64)
-            self._remove(tile, offset * own, read)
+            self._remove(tile, plane.offset * own, read)
+
+    def _limit(self, tile: Tile, most: np.float32, current: np.ndarray, at: Block) -> None:
+        """Cuts sums at `most`, and counts those that an ADC would not have cut anyway."""
+        cut = np.abs(current) > most
+        np.clip(current, -most, most, out=current)
+        if tile.lsb is not None and self.adc is not None:
+            cut &= np.rint(most / tile.lsb) <= self.adc.high
+        at.clipped[:] += cut.sum(axis=1)
 
     def _currents(self, tile: Tile, lane: int, current: np.ndarray, at: Block, past: Words) -> None:
         """Currents of a tile with their noise."""

@@ -101,6 +101,7 @@ class Readers:
         return PlaneTiles(
             weight=plane.weight * design.weight_top / plane.digit,
             offset=plane.offset * plane.digit,
+            limit=design.relative_limit(plane.digit),
             tiles=[
                 self._tile(index, number, part, one)
                 for number, (part, one) in enumerate(zip(parts, moments, strict=True))

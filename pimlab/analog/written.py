@@ -58,6 +58,7 @@ class WrittenCells:
             design.subtract,
             design.cols,
             design.pair_cell,
+            design.pairs,
         )
 
     def forget(self) -> None:

@@ -373,3 +373,36 @@ def test_a_lossless_range_clips_nothing(hermes, operands):
         ),
     )
     assert biased.counted(x)[1]["inputs clipped"] == np.count_nonzero(np.abs(x) > 1 + 0.5 / 31)
+
+
+def test_a_column_carries_no_more_than_its_limit(operands):
+    """V g x by hand, cut at 4 uA; what an ADC of a larger range sees is cut before it."""
+    w, x = operands[0][:20, :4], np.abs(operands[1][:6, :20])
+    machine = Crossbar(current_limit="4 uA")
+    y, counts = machine.program(w).counted(x)
+    scale, full = np.abs(w).max(axis=0), x.max(axis=1, keepdims=True)
+    amperes = 1e-5 * machine.read_voltage * (x / full) @ (w / scale)
+    cut = np.clip(amperes, -4e-6, 4e-6)
+    assert counts == {"sums clipped": np.count_nonzero(cut != amperes)}
+    assert 0 < counts["sums clipped"] < cut.size
+    np.testing.assert_allclose(y, cut / (1e-5 * machine.read_voltage) * scale * full, atol=2e-6)
+    wide = machine.but(adc=ADC(bits=12, range="worst case"), current_limit="1 uA")
+    low, counts = wide.program(w).counted(x)
+    assert np.abs(low).max() < np.abs(y).max() / 3
+    assert counts["sums clipped"] == np.count_nonzero(np.abs(amperes) > 1e-6)
+    with pytest.raises(ValueError, match="pulse widths"):
+        machine.but(dac=DAC(bits=6, encoding="pulse width"))
+    with pytest.raises(ValueError, match="current_limit='0 A'"):
+        Crossbar(current_limit="0 A")
+
+
+@pytest.mark.parametrize("subtract", ["analog", "digital"])
+def test_balanced_pairs_hold_both_halves(operands, subtract):
+    w, x = operands
+    machine = Crossbar(pairs="balanced", subtract=subtract)
+    programmed = machine.program(w)
+    assert _error(programmed.matmul(x), x @ w) < 1e-6
+    (_, plus), (_, minus) = programmed.conductances()
+    np.testing.assert_allclose(plus + minus, machine.pair_cell.g_max, rtol=1e-6)
+    with pytest.raises(ValueError, match="allowed there: 'one-sided'"):
+        machine.but(coding="offset", subtract="analog")
