@@ -24,6 +24,7 @@ import numpy as np
 
 from pimlab.analog.converters import ADC
 from pimlab.analog.draws import normals
+from pimlab.analog.physics import count as number_of
 from pimlab.keys import Key, as_key
 
 
@@ -55,7 +56,7 @@ def linearity(adc: ADC, key: int | Key = 0, converters: int = 1) -> tuple[np.nda
     >>> dnl.shape, inl.shape
     ((50, 253), (50, 254))
     """
-    edges = circuit_edges(adc, as_key(key), converters)
+    edges = circuit_edges(adc, as_key(key), number_of(converters, "converters"))
     first, last = edges[:, :1], edges[:, -1:]
     line = first + (last - first) * np.linspace(0, 1, edges.shape[1])
     unit = (last - first) / max(edges.shape[1] - 1, 1)

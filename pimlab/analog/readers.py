@@ -18,6 +18,9 @@ from pimlab.analog.process import Part
 from pimlab.analog.read import PlaneTiles, Reader, Tile, each, packed
 from pimlab.analog.written import WrittenCells
 
+_MOST_READS = 2**62
+"""Reads since programming up to which those of any batch have an address."""
+
 
 class Readers:
     """Readers of the same cells at different times.
@@ -39,6 +42,7 @@ class Readers:
     def _reader(self, seconds: float, programming_temperature: bool = False) -> Reader:
         """The reader `seconds` after programming, at the temperature of use (or of programming)."""
         design, key = self.design, self.written.key
+        first = _reads_before(seconds, design)
         references = None
         if design.coding == "offset column":
             references = reference_columns(self.written.n, design.cols)
@@ -60,7 +64,7 @@ class Readers:
             if design.gated  # a switch is open or closed, whatever its driver's errors
             else driver_errors(design.dac, key.child("dac"), self.written.k),
             parts=self._parts(seconds),
-            first=round(seconds / design.read_interval),
+            first=first,
             bent=design.bent if steep else None,
         )
 
@@ -162,3 +166,16 @@ class Readers:
         if white and moments.third is None and (moments.variance == first).all():
             return float(first)
         return packed(moments.variance)
+
+
+def _reads_before(seconds: float, design: ArrayDesign) -> int:
+    """Reads, back to back or `interval` apart, in `seconds` [s] since programming; ValueError where
+    counters end.
+    """
+    first = round(seconds / design.read_interval)
+    if first >= _MOST_READS:
+        most = _MOST_READS * design.read_interval
+        raise ValueError(
+            f"{design.name}: at={seconds:g} s; allowed: below {most:.2g} s (2^62 reads)"
+        )
+    return first

@@ -519,8 +519,9 @@ class Target(Value, ABC):
 
 def checked_operands(x: np.ndarray, k: int, what: str) -> np.ndarray:
     """x as C-contiguous float32, shape (batch, k); ValueError naming `what` for wrong shape or
-    non-finite values.
+    non-finite values, TypeError for what is not real.
     """
+    _refuse_unreal(x, f"{what}: x")
     with np.errstate(over="ignore"):
         x = np.ascontiguousarray(x, dtype=np.float32)
     if x.ndim != 2 or x.shape[1] != k:
@@ -533,12 +534,22 @@ def checked_operands(x: np.ndarray, k: int, what: str) -> np.ndarray:
     return x
 
 
+def _refuse_unreal(array: np.ndarray, what: str) -> None:
+    """TypeError for complex numbers, whose imaginary part would be lost, and for text and times,
+    which would be read as numbers.
+    """
+    held = np.asarray(array).dtype
+    if held.kind in "cSUmM":
+        raise TypeError(f"{what} is {held}; allowed: an array of real numbers")
+
+
 def checked_weights(
     w: np.ndarray, bias: np.ndarray | None, what: str
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """w as C-contiguous float32, shape (k, n) and bias as float32, shape (n,); ValueError naming
-    `what` where they are not.
+    `what` where they are not; TypeError for what is not real.
     """
+    _refuse_unreal(w, f"{what}: weights")
     with np.errstate(over="ignore"):
         w = np.ascontiguousarray(w, dtype=np.float32)
     if w.ndim != 2 or 0 in w.shape:

@@ -14,6 +14,7 @@ from pimlab.analog import (
     device,
     effective_conductance,
     first_order_loss,
+    linearity,
     lossless_bits,
     macro,
     nonlinear_currents,
@@ -26,7 +27,7 @@ from pimlab.analog import (
     thermal_current,
     wire_currents,
 )
-from pimlab.analog.devices import Device, Relaxation
+from pimlab.analog.devices import Device, GaussianReadNoise, Relaxation
 from pimlab.analog.devices.curves import Polynomial
 
 PCM = device("pcm-joshi2020")
@@ -118,6 +119,19 @@ CASES = {
     "bits that are no number": (lambda: read_time(np.nan, "1 ns"), "bits=nan is outside"),
     "no rows to tell apart": (lambda: lossless_bits(0, 1, 1), "rows=0; allowed: 1 or more"),
     "less than no cells": (lambda: programming_energy(PCM, -1), "cells=-1; allowed: 0 or more"),
+    "read noise beyond the range": (
+        lambda: PCM.but(read_noise=GaussianReadNoise(absolute="0.01 S")),
+        r"pcm-joshi2020: read sigma=0.01 S somewhere in its range; allowed: 0\.\.2.5e-05 S",
+    ),
+    "read noise of a million": (
+        lambda: PCM.but(read_noise=GaussianReadNoise(relative=1e6)),
+        r"read sigma=.* S somewhere in its range; allowed: 0",
+    ),
+    "a time with more reads than have an address": (
+        lambda: Crossbar(cell=PCM).program(np.ones((2, 2)), 0).matmul(np.ones((1, 2)), at=1e30),
+        r"at=1e\+30 s; allowed: below",
+    ),
+    "no converters": (lambda: linearity(ADC(bits=4), converters=0), "converters=0; allowed: 1"),
     "a negative programming error": (
         lambda: PCM.but(programming=PCM.programming.but(sigma=Polynomial(coefficients=(-1e-7,)))),
         r"pcm-joshi2020: programming sigma=-1e-07 S somewhere in its range; allowed: 0\.\.2.5e-05 S",
@@ -170,6 +184,8 @@ KINDS = {
         r"crossbar: weights is complex128",
     ),
     "weights as text": (lambda: Crossbar().program([["1"]]), "crossbar: weights is <U1"),
+    "complex inputs": (lambda: Crossbar().program(W).matmul(X * 1j), "crossbar: x is complex64"),
+    "inputs as text": (lambda: Crossbar().program(W).matmul([["1"] * 3]), "crossbar: x is <U1"),
     "half a bit of weight": (lambda: lossless_bits(8, 2.5, 1), "weight_bits=2.5 is not an integer"),
     "no effective bits": (lambda: adc_energy(None, "1 MHz", "22 nm"), "enob=None"),
 }

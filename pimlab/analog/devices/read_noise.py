@@ -133,6 +133,10 @@ class LogFlickerNoise(_OneOverF):
     low: float = quantity("S", low=0, default=0.0)
     high: float | None = quantity("S", above=0, default=None, doc="None: no upper end")
 
+    def check_over(self, g: np.ndarray, owner: str) -> None:
+        """The factor is within 0..g_max."""
+        check_between(owner, "1/f factor", np.array([self.factor]), 0.0, g[-1], "S")
+
     @property
     def ends(self) -> tuple[float, float]:
         """Conductances at which a read is cut [S]."""
@@ -164,6 +168,10 @@ class GaussianReadNoise(ReadNoise):
 
     absolute: float = quantity("S", low=0, default=0.0)
     relative: float = quantity("", low=0, default=0.0)
+
+    def check_over(self, g: np.ndarray, owner: str) -> None:
+        """Standard deviations are within 0..g_max."""
+        check_between(owner, "read sigma", self.absolute + self.relative * g, 0.0, g[-1], "S")
 
     def spread(self, g: np.ndarray, seconds: float, target: np.ndarray) -> np.ndarray:
         """Standard deviation of one read before the cut at zero [S], float64."""
