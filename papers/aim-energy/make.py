@@ -25,7 +25,7 @@ OUT = Path(__file__).with_name("aim-energy")
 MACHINES = ("hbm-pim", "gddr6-aim", "lpddr-pim")
 SIZE = (16384, 4096)
 """Outputs and inputs of the product that savings are computed for."""
-UNITS = {"pJ": 1e12, "pJ/bit": 1e12, "nJ": 1e9, "mW": 1e3, "%": 100.0}
+UNITS = {"pJ": 1e12, "pJ/bit": 1e12, "nJ": 1e9, "mW": 1e3, "%": 100.0, "1": 1.0}
 COMMANDS = {
     "die bit read": "read bit",
     "die bit written": "write bit",
@@ -42,6 +42,15 @@ def saved(name: str, end: str = "") -> float:
     inside = pim.gemv(name, *SIZE)
     outside = pim.host_read(name, 2 * SIZE[0] * SIZE[1])
     return 1 - float(inside[f"energy{end}"].sum()) / float(outside[f"energy{end}"].sum())
+
+
+def gain(name: str) -> float:
+    """How many times sooner a product in the banks is done than its weights are read through the
+    pins (unit 1).
+    """
+    inside = pim.gemv(name, *SIZE)
+    outside = pim.host_read(name, 2 * SIZE[0] * SIZE[1])
+    return float(outside.seconds) / float(inside.seconds)
 
 
 def all_bank_product() -> float:
@@ -78,6 +87,7 @@ def compute(quick: bool = False) -> xr.Dataset:
         saved=("machine", [saved(name) for name in MACHINES], {"units": "1"}),
         saved_low=("machine", [saved(name, "_low") for name in MACHINES], {"units": "1"}),
         saved_high=("machine", [saved(name, "_high") for name in MACHINES], {"units": "1"}),
+        gain=("machine", [gain(name) for name in MACHINES], {"units": "1"}),
         product=((), all_bank_product(), {"units": "J"}),
         device_bit=((), _device_bit(), {"units": "J"}),
         commands=(("currents", "command"), _commands(), {"units": "J or W"}),
@@ -113,8 +123,13 @@ def _commands() -> np.ndarray:
 def found(ds: xr.Dataset, row: Row) -> float:
     """Ours for a row of targets.csv, in its unit."""
     scale = UNITS[row.unit]
+    name = row.condition.split(" ")[0]
+    if row.quantity == "gain":
+        return scale * float(ds.gain.sel(machine=name))
+    if row.quantity == "energy saved, constant power":
+        return scale * (1 - 1 / float(ds.gain.sel(machine=name)))
     if row.quantity == "energy saved":
-        return scale * float(ds.saved.sel(machine=row.condition.split(" ")[0]))
+        return scale * float(ds.saved.sel(machine=name))
     if row.quantity == "all-bank product":
         return scale * float(ds.product)
     if row.condition == "gddr6-aim":
@@ -129,6 +144,10 @@ def tables(ds: xr.Dataset) -> dict[str, str]:
                  for key in ("saved", "saved_low", "saved_high"))]
         for name in MACHINES
     ]  # fmt: skip
+    for line, name in zip(savings, MACHINES, strict=True):
+        times = float(ds.gain.sel(machine=name))
+        kept = times * (1 - float(ds.saved.sel(machine=name)))
+        line += [f"{times:.2f}", f"{kept:.2f}", f"{100 * (1 - 1 / times):.0f} %"]
     keys = {"activation": "pJ", "read bit": "pJ/bit", "write bit": "pJ/bit", "refresh": "nJ",
             "standby": "mW"}  # fmt: skip
     commands = []
@@ -137,7 +156,18 @@ def tables(ds: xr.Dataset) -> dict[str, str]:
         commands.append([name, *(_range(energies[key], UNITS[unit]) for key, unit in keys.items())])
     heads = [f"{key} ({unit})" for key, unit in keys.items()]
     return {
-        "savings": markdown(["machine", "saved", "all prices low", "all prices high"], savings),
+        "savings": markdown(
+            [
+                "machine",
+                "saved",
+                "all prices low",
+                "all prices high",
+                "times sooner",
+                "power of the memory",
+                "saved at constant power",
+            ],
+            savings,
+        ),
         "currents": markdown(["currents", *heads], commands),
     }
 

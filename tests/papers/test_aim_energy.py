@@ -22,3 +22,12 @@ def test_two_sources_of_gddr6_and_of_hbm2_agree(make, ds):
 
 def test_the_figure_draws(make, ds):
     assert len(make.draw(ds).axes) == 1
+
+
+def test_time_alone_saves_less_than_the_memory_alone(ds):
+    alone = 1 - 1 / ds.gain
+    assert (alone < ds.saved).all()
+    announced = {"hbm-pim": (0.62, 0.70), "gddr6-aim": (0.80,), "lpddr-pim": (0.72,)}
+    for name, shares in announced.items():
+        low, high = float(alone.sel(machine=name)), float(ds.saved.sel(machine=name))
+        assert all(low - 0.03 < share < high for share in shares), name
