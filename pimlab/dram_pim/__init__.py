@@ -20,7 +20,7 @@ from pimlab.dram_pim.api import (
 )
 from pimlab.dram_pim.arithmetic import AnyFormat, Bf16Tree, FixedPoint, HalfLanes
 from pimlab.dram_pim.currents import command_energies, trace_energy
-from pimlab.dram_pim.cxl import CxlDevices, cxl_devices
+from pimlab.dram_pim.cxl import CxlDevices, CxlRack, cxl_devices, cxl_rack
 from pimlab.dram_pim.decode import decode_layer
 from pimlab.dram_pim.engine import Controller, WriteQueue
 from pimlab.dram_pim.geometry import Banks
@@ -49,6 +49,7 @@ __all__ = [
     "Bf16Tree",
     "Controller",
     "CxlDevices",
+    "CxlRack",
     "Dpus",
     "DramPim",
     "FixedPoint",
@@ -67,6 +68,7 @@ __all__ = [
     "combine",
     "command_energies",
     "cxl_devices",
+    "cxl_rack",
     "decode_layer",
     "elementwise",
     "gemv",

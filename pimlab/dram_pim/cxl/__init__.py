@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pimlab.dram_pim.cxl.devices import CxlDevices, cxl_devices
+from pimlab.dram_pim.cxl.rack import CxlRack, cxl_rack
 from pimlab.dram_pim.cxl.switch import Switch
 from pimlab.dram_pim.cxl.units import NearUnits
 
-__all__ = ["CxlDevices", "NearUnits", "Switch", "cxl_devices"]
+__all__ = ["CxlDevices", "CxlRack", "NearUnits", "Switch", "cxl_devices", "cxl_rack"]

@@ -100,21 +100,21 @@ def block(share: Share, model: Decoder, context: int) -> Program:
     """One decoder block for one token, `context` tokens in the cache. Unit: cycles."""
     program = Program(share.t, share.device.banks)
     kv = model.kv_heads * model.head_width
-    _norm(program, share, model.width, "attention")
+    norm(program, share, model.width, "attention")
     for name, outputs in (("q", model.width), ("k", kv), ("v", kv)):
-        _gemv(program, share, model.width, outputs, name)
-    _rotary(program, share, model)
-    _append(program, share, model)
-    _scores(program, share, model, context)
+        gemv(program, share, model.width, outputs, name)
+    rotary(program, share, model)
+    append(program, share, model)
+    query_keys(program, share, model, context)
     for _ in ("scale", "normalise"):
-        _softmax(program, share, model, context)
-    _values(program, share, model, context)
-    _gemv(program, share, model.width, model.width, "o")
-    _norm(program, share, model.width, "feed-forward")
-    _gemv(program, share, model.width, model.hidden, "gate", looked_up=True)
-    _gemv(program, share, model.width, model.hidden, "up")
-    _gated(program, share, model.hidden)
-    _gemv(program, share, model.hidden, model.width, "down")
+        softmax(program, share, model, context)
+    weigh_values(program, share, model, context)
+    gemv(program, share, model.width, model.width, "o")
+    norm(program, share, model.width, "feed-forward")
+    gemv(program, share, model.width, model.hidden, "gate", looked_up=True)
+    gemv(program, share, model.width, model.hidden, "up")
+    gated(program, share, model.hidden)
+    gemv(program, share, model.hidden, model.width, "down")
     program.end()
     return program
 
@@ -126,10 +126,10 @@ def products(share: Share, model: Decoder) -> Program:
     program = Program(share.t, share.device.banks)
     kv = model.kv_heads * model.head_width
     for name, outputs in (("q", model.width), ("k", kv), ("v", kv), ("o", model.width)):
-        _gemv(program, share, model.width, outputs, name)
-    _gemv(program, share, model.width, model.hidden, "gate", looked_up=True)
-    _gemv(program, share, model.width, model.hidden, "up")
-    _gemv(program, share, model.hidden, model.width, "down")
+        gemv(program, share, model.width, outputs, name)
+    gemv(program, share, model.width, model.hidden, "gate", looked_up=True)
+    gemv(program, share, model.width, model.hidden, "up")
+    gemv(program, share, model.hidden, model.width, "down")
     program.end()
     return program
 
@@ -139,14 +139,14 @@ def ends(share: Share, model: Decoder) -> Program:
     Unit: cycles.
     """
     program = Program(share.t, share.device.banks)
-    _gemv(program, share, model.vocabulary, model.width, "embedding")
-    _norm(program, share, model.width, "last", short=True)
-    _gemv(program, share, model.width, model.vocabulary, "head")
+    gemv(program, share, model.vocabulary, model.width, "embedding")
+    norm(program, share, model.width, "last", short=True)
+    gemv(program, share, model.width, model.vocabulary, "head")
     program.end()
     return program
 
 
-def _gemv(
+def gemv(
     program: Program, share: Share, inputs: int, outputs: int, name: str, looked_up: bool = False
 ) -> None:
     """A product: a row of inputs stays in the global buffer while groups of outputs use it, as many
@@ -188,7 +188,7 @@ def _group(share: Share, member: int) -> tuple[int, ...]:
     return tuple(range(member, share.device.banks, size))
 
 
-def _norm(program: Program, share: Share, width: int, name: str, short: bool = False) -> None:
+def norm(program: Program, share: Share, width: int, name: str, short: bool = False) -> None:
     """RMS norm: the sum of squares, times its reciprocal root, times the gain."""
     used, each = share.used, share.columns(_over(width, share.banks // 2))
     if not short:
@@ -223,7 +223,7 @@ def _times_twice(
         program.all_banks("EWMUL16", counts[0], other, used)
 
 
-def _rotary(program: Program, share: Share, model: Decoder) -> None:
+def rotary(program: Program, share: Share, model: Decoder) -> None:
     """Queries and keys turned: pairs of features times cosine and sine."""
     shared = model.heads // model.kv_heads
     length = _over(model.width, share.banks // 4)
@@ -240,7 +240,7 @@ def _rotary(program: Program, share: Share, model: Decoder) -> None:
                 program.all_banks("EWMUL16", values // share.device.lanes, row, share.used)
 
 
-def _append(program: Program, share: Share, model: Decoder) -> None:
+def append(program: Program, share: Share, model: Decoder) -> None:
     """The token's key to one bank, its values a column of all banks each."""
     rows = model.kv_heads * model.head_width // share.row
     program.one_row(share.device.columns, rows * share.blocks)
@@ -252,7 +252,7 @@ def _append(program: Program, share: Share, model: Decoder) -> None:
             program.instructions += min(channels, share.channels) - 1
 
 
-def _scores(program: Program, share: Share, model: Decoder, context: int) -> None:
+def query_keys(program: Program, share: Share, model: Decoder, context: int) -> None:
     """Queries times keys: one row of keys serves as many heads as it holds, and their groups."""
     per_row = min(share.row // model.head_width, model.kv_heads)
     turns = _chunks(context, share.banks * share.devices)
@@ -269,7 +269,7 @@ def _scores(program: Program, share: Share, model: Decoder, context: int) -> Non
                     program.buffers("RDMAC16", 1, channels)
 
 
-def _softmax(program: Program, share: Share, model: Decoder, context: int) -> None:
+def softmax(program: Program, share: Share, model: Decoder, context: int) -> None:
     """Scores times a vector in the banks, and back to the near-memory units."""
     heads = _over(model.heads, share.channels * 4)
     pieces = _chunks(context, share.row)
@@ -301,7 +301,7 @@ def _holders(share: Share, heads: int, each: int, place: int) -> int:
     return min((heads - 1 - place) // each + 1, share.channels * share.device.bank_groups)
 
 
-def _values(program: Program, share: Share, model: Decoder, context: int) -> None:
+def weigh_values(program: Program, share: Share, model: Decoder, context: int) -> None:
     """Scores times values, a head a channel, a row of tokens after another."""
     used = share.used
     for head in range(_over(model.kv_heads, share.channels)):
@@ -315,7 +315,7 @@ def _values(program: Program, share: Share, model: Decoder, context: int) -> Non
                     program.buffers("RDMAC16", 1, used)
 
 
-def _gated(program: Program, share: Share, hidden: int) -> None:
+def gated(program: Program, share: Share, hidden: int) -> None:
     """The gate times its sigmoid, times the other branch; in two rows where one is too short."""
     most = share.channels * share.device.bank_groups * share.row
     values = [hidden] if hidden <= most else [most, hidden - most]

@@ -76,7 +76,7 @@ class CxlDevices(Value):
         """
         if compat not in (None, "cent"):
             raise ValueError(unknown("compat", compat, ("cent",)))
-        sizes = _sizes(model)
+        sizes = sizes_of(model)
         share = self._share(model, context, pipeline, tensor)
         main, ends = _block(share, sizes, context), _ends(share, sizes)
         latency = self._latency((main, ends), share, model, context)
@@ -158,7 +158,7 @@ class CxlDevices(Value):
             {"link bit": float(values * self.switch.word)},
         ]
         if share.devices > 1:
-            others = _products(share, _sizes(model))
+            others = _products(share, sizes_of(model))
             each = events.counted(others, self.organisation, self.timing, standby)
             several.append(events.times(each, share.devices - 1))
         return events.added(*several)
@@ -191,7 +191,9 @@ class CxlDevices(Value):
 _SIZES = ("width", "layers", "heads", "kv_heads", "head_width", "hidden", "vocabulary")
 
 
-class _Sizes(NamedTuple):
+class Sizes(NamedTuple):
+    """Sizes of a decoder, as its mapping asks for them."""
+
     width: int
     layers: int
     heads: int
@@ -201,28 +203,31 @@ class _Sizes(NamedTuple):
     vocabulary: int
 
 
-def _sizes(model: Decoder) -> _Sizes:
+def sizes_of(model: Decoder) -> Sizes:
+    """The sizes of a decoder's shape (unit: values, heads and blocks); TypeError naming the first
+    that it lacks.
+    """
     missing = [name for name in _SIZES if not hasattr(model, name)]
     if missing:
         raise TypeError(
             f"CxlDevices model={model!r:.60} has no {missing[0]}; write for example "
             "pimlab.load_model('llama2-7b').shape"
         )
-    return _Sizes(**{name: getattr(model, name) for name in _SIZES})
+    return Sizes(**{name: getattr(model, name) for name in _SIZES})
 
 
 @lru_cache(maxsize=256)
-def _block(share: Share, model: _Sizes, context: int) -> Program:
+def _block(share: Share, model: Sizes, context: int) -> Program:
     return mapping.block(share, model, context)
 
 
 @lru_cache(maxsize=64)
-def _products(share: Share, model: _Sizes) -> Program:
+def _products(share: Share, model: Sizes) -> Program:
     return mapping.products(share, model)
 
 
 @lru_cache(maxsize=64)
-def _ends(share: Share, model: _Sizes) -> Program:
+def _ends(share: Share, model: Sizes) -> Program:
     return mapping.ends(share, model)
 
 
