@@ -69,6 +69,13 @@ class Constant(Value):
                 "finite, low <= value <= high"
             )
 
+    def _text(self, name: str) -> str:
+        """As every value, with the constant's own unit."""
+        numeric = name in ("low", "value", "high") and self.unit
+        return (
+            repr(units.written(getattr(self, name), self.unit)) if numeric else super()._text(name)
+        )
+
     @staticmethod
     def unit_is_si(unit: str) -> bool:
         """Whether a text is a unit without a factor, such as "J" or "bit/s"."""

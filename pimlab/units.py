@@ -9,7 +9,9 @@ bit, the currencies won and USD, and the dimensionless counts `op` and `MAC`), s
 from __future__ import annotations
 
 import difflib
+import math
 import re
+from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation, Overflow
 from functools import lru_cache
 
@@ -217,3 +219,47 @@ def si(value: float, symbol: str, digits: int = 3) -> str:
         if abs(value) >= scale * (1 - 10.0 ** -(digits + 1)):
             return f"{value / scale:.{digits}g} {prefix}{symbol}"
     return f"{value:.{digits}g} {symbol}"
+
+
+_WRITTEN = ("T", "G", "M", "k", "", "m", "u", "n", "p", "f", "a")
+"""Prefixes that `written` chooses among."""
+_MONEY = ("won", "USD")
+
+
+def written(value: float, symbol: str) -> str:
+    """Text of `value` in the SI unit `symbol` that `parse` reads back to the bit.
+
+    A prefix is chosen where the unit takes one; a time of whole minutes, hours, days or years says
+    so; what no text gives back exactly is written as Python writes it.
+
+    >>> pim.units.written(256e6, "bit"), pim.units.written(86400.0, "s")
+    ('256 Mbit', '1 day')
+    """
+    plain = f"{value!r} {symbol}".strip()
+    if value == 0 or not math.isfinite(value):
+        return plain
+    for text in (*_whole_times(value, symbol), *_prefixed(value, symbol)):
+        if parse(text, symbol) == value:
+            return text
+    return plain
+
+
+def _whole_times(value: float, symbol: str) -> Iterator[str]:
+    if symbol == "s":
+        for name in ("y", "day", "h", "min"):
+            count = value / float(_PLAIN[name][0])
+            if count >= 1 and count.is_integer():
+                yield f"{count:.0f} {name}"
+
+
+def _prefixed(value: float, symbol: str) -> Iterator[str]:
+    """The text with a mantissa of one to three digits before the point, where the unit has one."""
+    first = re.match(r"[A-Za-z]+", symbol)
+    power = first is not None and symbol[first.end() :][:1] in ("^", "-")
+    if first is None or first[0] not in _PREFIXED or first[0] in _MONEY or power:
+        yield f"{value:g} {symbol}".strip()
+        return
+    for prefix in _WRITTEN:
+        mantissa = Decimal(repr(value)) / Decimal(_PREFIX.get(prefix, "1"))
+        if 1 <= abs(mantissa) < 1000:
+            yield f"{mantissa.normalize():f} {prefix}{symbol}"

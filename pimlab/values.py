@@ -12,9 +12,9 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import Any, Self, dataclass_transform
+from typing import Any, ClassVar, Self, dataclass_transform
 
 from pimlab import units
 from pimlab.canonical import canonical as canonical
@@ -180,14 +180,27 @@ def _defaults(cls: type) -> dict[str, str]:
         if field.default is not dataclasses.MISSING:
             check = _CHECKS.get(field.metadata.get("kind", ""))
             keep = check is None or field.default is None
-            usual[field.name] = repr(
+            value = (
                 field.default
                 if keep
                 else check(  # type: ignore
                     cls.__name__, field.name, field.default, dict(field.metadata)
                 )
             )
+            usual[field.name] = _shown(value, field.metadata.get("unit", ""))
     return usual
+
+
+@lru_cache(maxsize=512)
+def _units(cls: type) -> dict[str, str]:
+    """Field -> SI unit of its quantity."""
+    found = dataclasses.fields(cls)  # type: ignore[arg-type]
+    return {field.name: field.metadata.get("unit", "") for field in found}
+
+
+def _shown(value: Any, unit: str) -> str:
+    """A field's value as the constructor takes it: '256 Mbit', not 256000000.0."""
+    return repr(units.written(value, unit)) if unit and isinstance(value, float) else repr(value)
 
 
 @lru_cache(maxsize=512)
@@ -242,11 +255,45 @@ class Value:
         self.check()
 
     def __repr__(self) -> str:
-        """The fields that are not at their default; `canonical` writes all of them."""
-        cls, usual = type(self), _defaults(type(self))  # type: ignore[arg-type]
-        parts = {name: repr(getattr(self, name)) for name in cls.fields()}
-        shown = [f"{name}={text}" for name, text in parts.items() if usual.get(name) != text]
-        return f"{cls.__name__}({', '.join(shown)})"
+        """The fields that are not at their default, or what differs from the preset of this name.
+
+        `canonical` writes all of them, `pimlab.interchange.to_toml` all that differ from a default.
+        """
+        cls = type(self)
+        call, same = self._preset() or ("", None)
+        if same is self:
+            return call
+        known = type(same) is cls
+        usual = {n: same._text(n) for n in cls.fields()} if known else _defaults(cls)  # type: ignore
+        parts = {name: self._text(name) for name in cls.fields()}
+        changed = ", ".join(f"{n}={text}" for n, text in parts.items() if usual.get(n) != text)
+        if not known:
+            return f"{cls.__name__}({changed})"
+        return f"{call}.but({changed})" if changed else call
+
+    _catalogue: ClassVar[tuple[str, Callable[[str], Any]] | None] = None
+
+    @classmethod
+    def named_by(cls, call: str, known: Callable[[str], Any]) -> None:
+        """Let `repr` write values of this class as `call('name')` where `known(name)` gives the
+        value of that name (None: no catalogue knows it).
+        """
+        cls._catalogue = (call, known)
+
+    def _preset(self) -> tuple[str, Any] | None:
+        """The call that looks up the value of this one's name, and that value."""
+        if self._catalogue is None:
+            return None
+        call, known = self._catalogue
+        name = getattr(self, "name", None)
+        same = known(name) if isinstance(name, str) else None
+        return None if same is None else (f"{call}({name!r})", same)
+
+    def _text(self, name: str) -> str:
+        """A field as `repr` writes it: a quantity as text with its unit, which the class reads back
+        to the bit.
+        """
+        return _shown(getattr(self, name), _units(type(self)).get(name, ""))
 
     def check(self) -> None:
         """Rules that join several fields; a subclass raises ValueError naming the rule, the values
@@ -257,6 +304,12 @@ class Value:
     def fields(cls) -> tuple[str, ...]:
         """Names of the fields, in order."""
         return _names(cls)  # type: ignore[arg-type]
+
+    @classmethod
+    def options(cls, field: str) -> tuple[str, ...]:
+        """The texts that a field takes where it is a choice; none for another field."""
+        about = {f.name: f.metadata for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        return tuple(about[field].get("options", ())) if field in about else ()
 
     @classmethod
     def _refuse_unknown(cls, given: Iterable[str]) -> None:

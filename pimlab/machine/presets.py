@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from contextvars import ContextVar
 from functools import lru_cache
 
 from pimlab import catalogue
@@ -11,6 +12,8 @@ from pimlab.machine.protocol import Target
 from pimlab.machine.registry import Build
 from pimlab.values import unknown
 
+_building: ContextVar[bool] = ContextVar("building", default=False)
+"""Whether a preset is being built here."""
 _ROOMS = ("npu", "dram_pim", "analog")
 HOST = "warboy"
 """The digital machine beside DRAM-PIM and analog presets: it runs what they cannot."""
@@ -50,6 +53,26 @@ def target(name: str) -> Target:
 @lru_cache(maxsize=256)
 def _built(name: str, room: str, state: str) -> Target:
     """The machine, built once for each `state` of one's own files."""
-    with catalogue.naming(f"{room}/{name}"):
-        machine = _registry(room)[name]()
-    return machine if room == "npu" or machine.host is not None else machine.but(host=target(HOST))
+    outer = _building.set(True)
+    try:
+        with catalogue.naming(f"{room}/{name}"):
+            machine = _registry(room)[name]()
+        with_host = room == "npu" or machine.host is not None
+        return machine if with_host else machine.but(host=target(HOST))
+    finally:
+        _building.reset(outer)
+
+
+def known(name: str) -> Target | None:
+    """The preset `name`; None where there is none, its files are refused, or one is being built (an
+    error on the way may show the machine).
+    """
+    if _building.get() or name not in _rooms():
+        return None
+    try:
+        return target(name)
+    except (ValueError, TypeError, OSError):
+        return None
+
+
+Target.named_by("pim.target", known)

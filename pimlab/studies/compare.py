@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,7 +17,7 @@ from pimlab.result import STATIC
 from pimlab.studies import provenance
 from pimlab.studies.run import Times, run
 from pimlab.studies.sweep import study, sweep
-from pimlab.values import unknown
+from pimlab.values import digest, unknown
 from pimlab.workload.zoo.pairs import DATA
 
 HOST_WORK, HOST_STATIC = "host: operators", "host: static power"
@@ -93,10 +92,8 @@ def compare(
         )
         for name, m in loaded.items()
     ]
-    point.__name__ = (
-        "compare_"
-        + hashlib.sha256(repr((described, machines, at, seed, rule)).encode()).hexdigest()[:12]
-    )
+    asked = digest((tuple(described), machines, at, seed, rule))
+    point.__name__ = f"compare_{asked[:12]}"
     found = sweep(
         study(point), store=store, progress=progress, model=list(loaded), target=list(machines)
     )

@@ -140,7 +140,7 @@ def test_a_price_is_part_of_the_form_and_of_the_repr():
 
 def test_repr_shows_what_is_not_at_its_default():
     assert repr(Thing(bits=3, g=25e-6)) == "Thing(bits=3)"
-    assert repr(Thing(bits=3, g=1e-5)) == "Thing(bits=3, g=1e-05)"
+    assert repr(Thing(bits=3, g=1e-5)) == "Thing(bits=3, g='10 uS')"
 
 
 def test_form_and_digest_are_the_same_in_another_process():

@@ -1,5 +1,6 @@
 """Does a text stand for the SI number it says, and is anything else refused?"""
 
+import math
 from decimal import Decimal
 
 import numpy as np
@@ -154,3 +155,34 @@ def test_the_two_examples_of_an_error_are_one_quantity(unit, example):
     with pytest.raises(ValueError, match="write for example") as caught:
         units.parse("25 mol", unit)
     assert str(caught.value).endswith(example)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (256e6, "bit", "256 Mbit"),
+        (2e9, "Hz", "2 GHz"),
+        (528e9, "bit/s", "528 Gbit/s"),
+        (1e-12, "J/bit", "1 pJ/bit"),
+        (0.1 + 0.2, "V", "300.00000000000004 mV"),
+        (-5e-3, "V", "-5 mV"),
+        (86400.0, "s", "1 day"),
+        (90.0, "s", "90 s"),
+        (300.0, "K", "300 K"),
+        (1e-6, "m^2", "1e-06 m^2"),
+        (3e6, "won", "3e+06 won"),
+        (0.05, "", "0.05"),
+        (0.0, "J", "0.0 J"),
+        (math.inf, "s", "inf s"),
+    ],
+)
+def test_a_quantity_is_written_with_the_prefix_a_reader_expects(value, unit, text):
+    assert units.written(value, unit) == text
+
+
+@given(
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.sampled_from(["bit", "J", "s", "Hz", "m", "S", "V", "bit/s", "m^2", "K", "won", "", "op/s"]),
+)
+def test_a_written_quantity_is_read_back_to_the_bit(value, unit):
+    assert units.parse(units.written(value, unit), unit) == value

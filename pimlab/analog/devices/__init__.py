@@ -4,6 +4,7 @@ code.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 from pimlab import catalogue
@@ -57,6 +58,23 @@ def device_names() -> tuple[str, ...]:
     """Names of the devices in the catalogue."""
     return catalogue.names("devices")
 
+
+def known(name: str) -> Device | None:
+    """The memory cell of the catalogue, built once; None where there is none, or its file is
+    refused.
+    """
+    return _known(name, catalogue.state()) if name in device_names() else None
+
+
+@lru_cache(maxsize=256)
+def _known(name: str, state: str) -> Device | None:
+    try:
+        return device(name)
+    except (ValueError, TypeError, OSError):
+        return None
+
+
+Device.named_by("pim.device", known)
 
 __all__ = [
     "Arrhenius",
