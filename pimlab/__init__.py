@@ -114,13 +114,24 @@ def _html(thing: Any) -> str:
     return importlib.import_module("pimlab.lab").html(thing)
 
 
+def _offers(names: dict[str, Any]) -> Any:
+    def offered(context: Any) -> Any:
+        return importlib.import_module("pimlab.lab.completion").matcher(names)(context)
+
+    offered.matcher_api_version = 2  # type: ignore[attr-defined]  # of IPython's completer
+    return offered
+
+
 def _show_in_notebooks() -> None:
-    """Tell IPython, where it runs, that `pimlab.lab.html` shows what is ours."""
+    """Tell IPython, where it runs, that `pimlab.lab.html` shows what is ours, and that the Tab key
+    offers our names.
+    """
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     if shell is not None and shell.display_formatter is not None:
         shown = shell.display_formatter.formatters["text/html"]
         shown.for_type_by_name("pimlab.values", "Value", _html)
         shown.for_type_by_name("pimlab.workload.model", "Model", _html)
+        shell.Completer.custom_matchers.append(_offers(shell.user_ns))
 
 
 _show_in_notebooks()

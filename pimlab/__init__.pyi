@@ -1,4 +1,13 @@
-"""The names of pimlab as type checkers and editors see them; they load on first use."""
+"""The names of pimlab as type checkers and editors see them; they load on first use.
+
+Editors offer the names that are listed here; any other text is allowed, because a user's own
+catalogue adds names.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
 
 from pimlab import analog as analog
 from pimlab import catalogue as catalogue
@@ -19,8 +28,8 @@ from pimlab import workload as workload
 from pimlab.analog.converters import ADC as ADC
 from pimlab.analog.converters import DAC as DAC
 from pimlab.analog.crossbar import Crossbar as Crossbar
-from pimlab.analog.devices import device as device
 from pimlab.analog.devices.conformance import check as check
+from pimlab.analog.devices.device import Device
 from pimlab.catalogue.entries import add_catalogue as add_catalogue
 from pimlab.cluster.cluster import Cluster as Cluster
 from pimlab.cluster.networks import network as network
@@ -35,8 +44,8 @@ from pimlab.lab.devices import explore_device as explore_device
 from pimlab.lab.explorer import explore as explore
 from pimlab.lab.windows import explore_schedule as explore_schedule
 from pimlab.machine.links import link as link
-from pimlab.machine.presets import target as target
 from pimlab.machine.presets import targets as targets
+from pimlab.machine.protocol import Target
 from pimlab.machine.streamed import streamed as streamed
 from pimlab.plan.plan import Plan as Plan
 from pimlab.result import summary as summary
@@ -71,9 +80,122 @@ from pimlab.studies.sweep import study as study
 from pimlab.studies.sweep import sweep as sweep
 from pimlab.studies.training import train as train
 from pimlab.workload.data import Data as Data
+from pimlab.workload.model import Model
 from pimlab.workload.training.recipe import Recipe as Recipe
 from pimlab.workload.transform.compressed import compress as compress
-from pimlab.workload.zoo.data_sets import load_data as load_data
-from pimlab.workload.zoo.models import load_model as load_model
 
 __version__: str
+
+_Target = Literal[
+    "a100",
+    "atom",
+    "atom-max",
+    "colonnade",
+    "dx-m1",
+    "gddr6-aim",
+    "h100",
+    "hbm-pim",
+    "isaac",
+    "jia2020",
+    "l40s",
+    "lpddr-pim",
+    "mythic-m1076",
+    "neurram",
+    "pcm-hermes",
+    "pcm-hermes-one-phase",
+    "raella",
+    "rebel",
+    "rngd",
+    "sinangil2021",
+    "t4",
+    "tpu-v4i",
+    "upmem",
+    "upmem-int32",
+    "wang2022",
+    "warboy",
+    "x220",
+    "x330",
+]
+_Device = Literal[
+    "capacitor-li2018",
+    "ecram-kim2019",
+    "ecram-tang2018",
+    "fefet-hsieh2021",
+    "flash-generic",
+    "gaussian",
+    "ideal",
+    "pcm-buchel2025",
+    "pcm-hermes",
+    "pcm-hermes-pair",
+    "pcm-joshi2020",
+    "pcm-joshi2020-crosssim",
+    "reram-cmo",
+    "reram-cmo-tight",
+    "reram-milo2021",
+    "reram-nvsim",
+    "reram-wan2022",
+    "sonos-agrawal2022",
+    "stt-mram",
+]
+_Model = Literal[
+    "basic-motions-mlp",
+    "cancer-mlp",
+    "digits-mlp",
+    "exaone3.5-32b",
+    "faces-mlp",
+    "fashion-cnn",
+    "gpt3-175b",
+    "hyperclova-82b",
+    "ionosphere-mlp",
+    "llama-65b",
+    "llama2-13b",
+    "llama2-70b",
+    "llama2-7b",
+    "llama3.1-405b",
+    "llama3.1-8b",
+    "llama3.3-70b",
+    "magika",
+    "minilm",
+    "minilm-int8",
+    "mixtral-8x7b",
+    "ocr",
+    "parkinson-speech-mlp",
+    "satimage-mlp",
+    "small-lm",
+    "smollm2-135m",
+    "sonar-mlp",
+]
+_DataSet = Literal[
+    "basic-motions",
+    "breast-cancer",
+    "digits",
+    "faces",
+    "fashion-mnist",
+    "ionosphere",
+    "kjv",
+    "kjv-smollm2",
+    "lee",
+    "magika-files",
+    "ocr-lines-120",
+    "ocr-lines-200",
+    "ocr-lines-40",
+    "parkinson-speech",
+    "satimage",
+    "sonar",
+]
+_Split = Literal["test", "calibration", "train"]
+
+def target(name: _Target | str) -> Target: ...
+def device(name: _Device | str | Path) -> Device: ...
+def load_model(
+    name: _Model | Any,
+    *,
+    dims: Mapping[str, int] | None = None,
+    output: str | None = None,
+    example: Any = None,
+) -> Model: ...
+def load_data(
+    name: _DataSet | str | os.PathLike[str],
+    split: _Split | str = "test",
+    limit: int | None = None,
+) -> Data: ...

@@ -9,14 +9,13 @@ to three times the energy without a word.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
+
+import pandas as pd
+import xarray as xr
 
 from pimlab import units
 from pimlab.values import nearest
-
-if TYPE_CHECKING:
-    import pandas as pd
-    import xarray as xr
 
 LOW, HIGH = "_low", "_high"
 """What the names of an interval's ends add to the name of its variable."""
@@ -169,8 +168,6 @@ def finished(answer: xr.Dataset, sources: Iterable[str] = ()) -> xr.Dataset:
     sources : keys of `sources.bib`, added to those it has. ValueError for a variable that hides
     behind a method of a Dataset (`answer.count` is xarray's, whatever a variable is called).
     """
-    import xarray as xr
-
     hidden = [name for name in answer.variables if hasattr(xr.Dataset, str(name))]
     if hidden:
         raise ValueError(f"result variable {hidden[0]!r} is a method of Dataset; choose another")
@@ -255,9 +252,6 @@ def summary(answer: xr.Dataset) -> pd.DataFrame:
     >>> pim.summary(pim.run(mlp, npu, pim.load_data("digits", limit=50))).columns.tolist()
     ['accuracy', 'energy', 'latency', 'assumed']
     """
-    import pandas as pd
-    import xarray as xr
-
     if not isinstance(answer, xr.Dataset):
         raise TypeError(f"summary takes a Dataset of pimlab, not {type(answer).__name__}")
     parts = totals(answer)

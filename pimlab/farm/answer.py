@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from pimlab import result, units
@@ -18,9 +19,6 @@ from pimlab.farm.ledger import ENDS, Counts, Ledger, by_stage, counts, ledger, t
 from pimlab.farm.planning import OBJECTIVES, PF, Question
 from pimlab.farm.program import Program, Solution
 from pimlab.result import Word
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 WORDS = {
     "cards": Word("1", "cards that stand in a cloud"),
@@ -94,8 +92,6 @@ class Farm:
     @property
     def table(self) -> pd.DataFrame:
         """Every pool that holds a card: period, cloud, offer, cards, racks, what it serves."""
-        import pandas as pd
-
         rows = []
         for (k, period), (j, cloud), (i, offer) in _triples(self.question):
             if not self.counts.cards[i, j, k]:

@@ -7,16 +7,14 @@ import math
 import os
 from collections.abc import Hashable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from pimlab import result
 from pimlab.arguments import typed
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SUFFIXES = (".nc", ".csv", ".json", ".parquet")
 _WHOLE = ("machine", "machines")
@@ -37,8 +35,6 @@ def table(answer: xr.Dataset) -> pd.DataFrame:
     >>> bool(rows[rows.variable == "energy"].value.sum() == float(answer.energy.sum()))
     True
     """
-    import pandas as pd
-
     parts = [
         _rows(answer, name) for name, one in answer.data_vars.items() if one.dtype.kind in "fiub"
     ]
@@ -59,8 +55,6 @@ def _rows(answer: xr.Dataset, name: Hashable) -> pd.DataFrame:
         columns[str(coordinate)] = values.values[index] if index else [values.item()] * one.size
     columns[VALUE] = one.values.ravel().astype(float)
     columns[UNIT] = [str(one.attrs.get("units", "1"))] * one.size
-    import pandas as pd
-
     return pd.DataFrame(columns)
 
 
@@ -73,8 +67,6 @@ def numbers(answer: xr.Dataset) -> pd.DataFrame:
     The answer of `explain` has a row for each number instead: see `table`.
     ValueError for an answer that has none of them.
     """
-    import pandas as pd
-
     if "step" in answer.dims:
         return table(answer)
 

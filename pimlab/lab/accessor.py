@@ -7,12 +7,10 @@ imported: rooms are imported where they are used. It holds no state.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pandas as pd
 import xarray as xr
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @xr.register_dataset_accessor("pim")

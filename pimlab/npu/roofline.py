@@ -10,16 +10,13 @@ sparsity doubles the peak and halves the traffic of weights.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import numpy as np
+import xarray as xr
 
 from pimlab.arguments import typed
 from pimlab.machine.protocol import MacOp
 from pimlab.npu.target import Npu
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 
 @typed
@@ -48,8 +45,6 @@ def roofline(npu: Npu, ops: Iterable[MacOp]) -> xr.Dataset:
     attainable and achieved (op/s), utilisation (achieved over peak) and bound ("compute", "memory"
     or "array": filling and idle MACs cost more than traffic). Units: operations, bytes, op/s.
     """
-    import xarray as xr
-
     from pimlab import result
 
     ops = tuple(ops)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
+import xarray as xr
 
 from pimlab import units
 from pimlab.arguments import typed
@@ -13,10 +15,6 @@ from pimlab.result import HIGH, LOW, attrs, finished, metrics, sources_of, varia
 from pimlab.serving.bounds import Service, rate_bound
 from pimlab.serving.policy import Policy, Slo
 from pimlab.serving.requests import Requests
-
-if TYPE_CHECKING:
-    import pandas as pd
-    import xarray as xr
 
 PERCENTILES = (50.0, 90.0, 95.0, 99.0)
 ENDS = {"": 1, LOW: 2, HIGH: 3}
@@ -47,8 +45,6 @@ def answer(
     quality: xr.Dataset | None,
 ) -> xr.Dataset:
     """The Dataset that `serve` describes."""
-    import xarray as xr
-
     served = ~np.isnan(answers.finish)
     duration = float(np.nanmax(answers.finish, initial=0.0) - requests.arrival[0])
     columns = by_request(answers, requests)
@@ -230,9 +226,6 @@ def percentile_table(load: xr.Dataset) -> pd.DataFrame:
     >>> pim.serving.percentile_table(load).loc["throughput"].iloc[0].endswith("Hz")
     True
     """
-    import pandas as pd
-    import xarray as xr
-
     if not isinstance(load, xr.Dataset) or "ttft_percentile" not in load:
         raise TypeError(f"percentile_table takes what serve returned, not {type(load).__name__}")
     heads = [f"{rank:g} %" for rank in load.percentile.values]

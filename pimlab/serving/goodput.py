@@ -5,9 +5,9 @@ requests, faster or slower.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+import xarray as xr
 
 from pimlab.arguments import typed
 from pimlab.cluster.plans import ParallelPlan
@@ -19,9 +19,6 @@ from pimlab.serving.policy import Policy, Slo
 from pimlab.serving.requests import Requests
 from pimlab.serving.serve import serve, service_of
 from pimlab.serving.step_times import StepTimes
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 
 @typed
@@ -75,8 +72,6 @@ def against_slo(
     Variables over `slo`: ttft_bound and tpot_bound in s (NaN: none), rate in 1/s, token_energy with
     _low and _high in J (NaN where no rate holds). Raises as `most_rate` does.
     """
-    import xarray as xr
-
     if not slos:
         raise ValueError("against_slo slos=[]; allowed: one Slo or more")
     names = ("token_energy", "token_energy_low", "token_energy_high")
@@ -113,8 +108,6 @@ def attainment(service: Service, requests: Requests, slo: Slo) -> float:
 def _answer(
     rate: float, bound: float, tried: dict[float, float], service: Service, slo: Slo
 ) -> xr.Dataset:
-    import xarray as xr
-
     rates = sorted(tried)
     found = xr.Dataset(
         {

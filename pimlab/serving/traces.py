@@ -12,17 +12,15 @@ import gzip
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from pimlab.arguments import typed
 from pimlab.serving.requests import Requests
 from pimlab.values import unknown
 from pimlab.workload.files import DataError, verified
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 TRACES = {
     "azure-conversation-2023": ("requests/azure-conversation-2023.csv.gz", "patel2024"),
@@ -72,8 +70,6 @@ def load_requests(name: str | os.PathLike[str], limit: int | None = None) -> Req
 
 def _table(path: Path, limit: int | None) -> dict[str, Any]:
     """The columns of an Azure or BLIS file."""
-    import pandas as pd
-
     try:
         table = pd.read_csv(path, nrows=limit)
     except (ValueError, OSError) as error:

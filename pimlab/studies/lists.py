@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from pimlab import catalogue
 from pimlab.machine.presets import target, targets
 from pimlab.studies import published
@@ -11,8 +13,6 @@ from pimlab.studies.papers import folders
 from pimlab.units import si
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from pimlab.analog.crossbar import Crossbar
 
 WRITING = "updates"
@@ -20,8 +20,6 @@ WRITING = "updates"
 
 
 def _table(index: str, rows: dict[str, dict[str, Any]]) -> pd.DataFrame:
-    import pandas as pd
-
     return pd.DataFrame.from_dict(rows, orient="index").fillna("").rename_axis(index)
 
 
@@ -141,6 +139,14 @@ def _macro(machine: Crossbar) -> dict[str, str]:
     }
 
 
+def model_names() -> tuple[str, ...]:
+    """Names that `load_model` knows."""
+    from pimlab.workload.language import MODELS
+    from pimlab.workload.zoo.models import OPTIONAL, TRAINED, VENDORED
+
+    return tuple(sorted({*VENDORED, *MODELS, *OPTIONAL, *TRAINED}))
+
+
 def models() -> pd.DataFrame:
     """Every model that comes with pimlab: the data it is judged on, of a service its field and
     place, and what installs it where it is not vendored. Nothing is loaded.
@@ -149,13 +155,11 @@ def models() -> pd.DataFrame:
     'fashion-mnist'
     """
     from pimlab.workload import SERVICES
-    from pimlab.workload.language import MODELS
-    from pimlab.workload.zoo.models import OPTIONAL, TRAINED, VENDORED
     from pimlab.workload.zoo.pairs import DATA
 
     served = {service.model: service for service in SERVICES}
     rows = {}
-    for name in sorted({*VENDORED, *MODELS, *OPTIONAL, *TRAINED}):
+    for name in model_names():
         service = served.get(name)
         rows[name] = {
             "data": DATA.get(name, ""),

@@ -15,14 +15,13 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from pimlab.arguments import typed
 from pimlab.studies import published
 from pimlab.values import unknown
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 PAPERS = Path(__file__).parents[2] / "papers"
 RESULTS = Path("results") / "papers"
@@ -75,8 +74,6 @@ def scores(names: Sequence[str] | None = None) -> pd.DataFrame:
     >>> pim.scores(["halo"]).query("role == 'missed'").within.tolist()
     [False]
     """
-    import pandas as pd
-
     lines = [line for name, folder in _chosen(names).items() for line in _lines(name, folder)]
     return pd.DataFrame(lines, columns=[*COLUMNS, "rows", "within"])
 
@@ -132,8 +129,6 @@ def tally(table: pd.DataFrame) -> pd.DataFrame:
 
     table : what `scores` returned. Columns rows and within, integers (unit 1), by role.
     """
-    import pandas as pd
-
     counted = {
         role: {
             "rows": int(some.rows.sum()),
