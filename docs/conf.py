@@ -34,6 +34,7 @@ nb_execution_cache_path = str(HERE.parent / ".cache" / "docs")
 nb_execution_timeout = 600
 nb_execution_raise_on_error = True
 nb_merge_streams = True
+os.environ.setdefault("PIMLAB_PROGRESS", "0")  # pages show answers, not how far they were
 
 default_role = "literal"
 autodoc_member_order = "bysource"

@@ -16,8 +16,29 @@ from typing import Any
 
 import numba
 import numpy as np
+from numba.core import event
+
+from pimlab.progress import compilations
 
 PURE = os.environ.get("PIMLAB_PURE") == "1"
+
+
+class _Told(event.Listener):
+    """Tells which kernel is being compiled: the first call of a fresh cache takes many seconds."""
+
+    def on_start(self, event: Any) -> None:
+        compilations.begins(self._name(event))
+
+    def on_end(self, event: Any) -> None:
+        compilations.ends(self._name(event))
+
+    @staticmethod
+    def _name(event: Any) -> str:
+        function = event.data["dispatcher"].py_func
+        return f"{function.__module__.removeprefix('pimlab.')}.{function.__name__}"
+
+
+event.register("numba:compile", _Told())
 
 
 def _plain(function: Callable[..., Any]) -> Callable[..., Any]:

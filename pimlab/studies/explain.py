@@ -19,6 +19,7 @@ from pimlab.plan import Plan, planned, with_chips
 from pimlab.plan.capacity import NEEDED
 from pimlab.result import finished, variable
 from pimlab.studies.execution import Execution
+from pimlab.studies.interrupted import going_on
 from pimlab.studies.run import attributes, calibrations, checked, score
 
 
@@ -46,7 +47,8 @@ def explain(
     accuracy_first (cause), what the cause changes where it is the first; accuracy_last (cause),
     where it is the last; accuracy_shapley (cause), its mean change over all orders (Shapley 1953),
     whose sum is the change by all causes together. Sweep over `seed` for intervals:
-    `pim.plot.causes` draws them.
+    `pim.plot.causes` draws them. Ctrl-C keeps the variants that are finished: the same call goes on
+    from there.
 
     >>> model, data = pim.load_model("digits-mlp"), pim.load_data("digits", limit=50)
     >>> story = pim.explain(model, pim.target("pcm-hermes"), data)
@@ -66,14 +68,18 @@ def explain(
         scored = score(Execution(plan.with_causes(causes), ranges, number), data, time, chunk)
         return scored.drop_dims("overrun").drop_vars("layer")
 
-    names, known = plan.causes, {}
+    names = plan.causes
     wanted = (
         {names[:i] for i in range(len(names) + 1)}
         | {(n,) for n in names}
         | {tuple(m for m in names if m != n) for n in names}
         | (set(_subsets(names)) if shapley else set())
     )
-    known = {causes: with_only(causes) for causes in sorted(wanted, key=lambda c: (len(c), c))}
+    about, what = attributes(plan, data, seed, rule), f"explain {model.name} on {plan.name}"
+    with going_on((about, time), what, len(wanted), "variant") as (known, bar):
+        for causes in sorted(wanted - set(known), key=lambda c: (len(c), c)):
+            known[causes] = with_only(causes)
+            bar.step()
     steps = _stack(
         [known[names[:i]] for i in range(len(names) + 1)],
         "step",
@@ -95,7 +101,7 @@ def explain(
     answer = xr.merge(parts, combine_attrs="override").assign_coords(
         at=variable("at", (), time), target=plan.name, model=model.name, seed=number
     )
-    return finished(answer.assign_attrs(attributes(plan, data, seed, rule)), plan.cited)
+    return finished(answer.assign_attrs(about), plan.cited)
 
 
 MOST_CAUSES = 8

@@ -24,7 +24,8 @@ from pimlab.plan.plan import behind_pins, checked_link, checked_machines, own_li
 from pimlab.plan.reasons import reasons
 from pimlab.plan.search import Search, watts
 from pimlab.result import finished, variable
-from pimlab.studies.run import run
+from pimlab.studies.interrupted import going_on
+from pimlab.studies.run import attributes, run
 from pimlab.values import unknown
 
 OBJECTIVES = ("energy", "latency")
@@ -127,7 +128,7 @@ def place(
     hide, what they would if their machine ran all the operators it serves. Exact without an
     accuracy bound; with one, exact up to 12 operators with a choice of two machines (7 of three),
     greedy beyond; never worse than a machine alone that meets the bound. Each placement
-    that is tried costs one run of `data`.
+    that is tried costs one run of `data`; Ctrl-C keeps them, and the same call goes on from there.
     ValueError for an unknown objective, machine or operator that nobody serves or holds; TypeError
     without data where it is needed.
     """
@@ -374,18 +375,8 @@ def _accurate(
     seed: int,
 ) -> tuple[np.ndarray, float]:
     """The cheapest placement whose metric is within `drop` of the first machine alone."""
-    known: dict[tuple[int, ...], float] = {}
     sign = 1 if data.metric.better == "higher" else -1
-
-    def score(placed: np.ndarray) -> float:
-        if tuple(placed) not in known:
-            one = plan(placed)
-            answer = run(one.model, one, data, seed=seed)
-            known[tuple(placed)] = sign * float(answer[data.metric.name])
-        return known[tuple(placed)]
-
     first = found.alone(0)
-    least = score(first) - drop
     choices = [
         i
         for i, op in enumerate(operators)
@@ -393,7 +384,22 @@ def _accurate(
     ]
     placements = math.prod(int(np.isfinite(found.energy[i]).sum()) for i in choices)
     few = placements <= search.EXACT
-    for placed in search.ordered(found, choices) if few else search.retreating(found, choices):
-        if score(placed) >= least:
-            return placed, sign * score(placed)
-    return first, sign * score(first)
+    begin = plan(first)
+    about = (attributes(begin, data, seed, "minmax"), found.energy, found.latency)
+    tried = placements if few else len(choices) + 1
+    with going_on(about, f"place {begin.model.name}", tried, "placement") as (known, bar):
+
+        def score(placed: np.ndarray) -> float:
+            key = tuple(int(j) for j in placed)
+            if key not in known:
+                one = plan(placed)
+                answer = run(one.model, one, data, seed=seed)
+                known[key] = sign * float(answer[data.metric.name])
+                bar.step()
+            return known[key]
+
+        least = score(first) - drop
+        for placed in search.ordered(found, choices) if few else search.retreating(found, choices):
+            if score(placed) >= least:
+                return placed, sign * score(placed)
+        return first, sign * score(first)

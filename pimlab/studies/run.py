@@ -5,6 +5,7 @@ answers.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from functools import lru_cache
 from typing import Any
 
@@ -16,9 +17,11 @@ from pimlab.keys import as_key
 from pimlab.machine.protocol import Calibration, Target
 from pimlab.plan import Plan, chips_text, machine_text, planned, with_chips
 from pimlab.plan.costs import costs
+from pimlab.progress import Bar, progress
 from pimlab.result import HIGH, LOW, attrs, finished, variable
 from pimlab.studies import provenance
 from pimlab.studies.execution import SAMPLED, Execution
+from pimlab.studies.interrupted import going_on
 
 Times = str | float | Sequence[str | float]
 
@@ -63,6 +66,7 @@ def run(
     Raises CapacityError (a ValueError) that says how many chips the model needs where it does not
     fit; ValueError for an empty data set, a batch below 1, a bad time or seed; TypeError where an
     argument is of another kind.
+    Ctrl-C keeps the times that are finished: the same call goes on from there.
 
     >>> model, data = pim.load_model("digits-mlp"), pim.load_data("digits", limit=50)
     >>> answer = pim.run(model, pim.target("pcm-hermes"), data, at=["0 s", "1 year"])
@@ -74,8 +78,16 @@ def run(
     if data is None:
         answer = _with_tokens(costs(plan), plan).assign_coords(target=plan.name, model=model.name)
         return finished(answer.assign_attrs(attributes(plan, None, seed, rule)), plan.cited)
-    execution = Execution(plan, calibrations(plan, data, rule), as_key(seed).seed)
-    scores = xr.concat(_scores(execution, data, times, chunk), "at", join="outer", fill_value=0)
+    about = attributes(plan, data, seed, rule)
+    what, each = f"run {plan.model.name} on {plan.name}", len(data)
+    moments = times if plan.varies else times[:1]
+    with going_on((about, times), what, len(moments), "time", each) as (kept, bar):
+        execution = Execution(plan, calibrations(plan, data, rule), as_key(seed).seed)
+        for time in moments:
+            if time not in kept or time == times[-1]:  # the last one's operands are needed too
+                kept[time] = score(execution, data, time, chunk, bar)
+    parts = [kept[time] for time in moments] * (len(times) // len(moments))
+    scores = xr.concat(parts, "at", join="outer", fill_value=0)
     integrals = {op.name: execution.integrals(op, times[-1]) for op in model.mac_ops}
     answer = xr.merge(
         [_with_tokens(costs(plan, integrals), plan), scores],
@@ -87,7 +99,7 @@ def run(
     if isinstance(at, str) or not np.iterable(at):
         answer = answer.isel(at=0)
     answer = answer.assign_coords(target=plan.name, model=model.name, seed=as_key(seed).seed)
-    return finished(answer.assign_attrs(attributes(plan, data, seed, rule)), plan.cited)
+    return finished(answer.assign_attrs(about), plan.cited)
 
 
 def _with_tokens(answer: xr.Dataset, plan: Plan) -> xr.Dataset:
@@ -157,23 +169,19 @@ def _calibrated(model: Any, data: Any, rule: str, codes: str) -> dict[str, Calib
     return calibrate(model, data, rule, codes)
 
 
-def _scores(execution: Execution, data: Any, times: list[float], chunk: int) -> list[xr.Dataset]:
-    if execution.plan.varies:
-        return [score(execution, data, at, chunk) for at in times]
-    return [score(execution, data, times[0], chunk)] * len(times)
-
-
-def score(execution: Execution, data: Any, at: float, chunk: int) -> xr.Dataset:
+def score(
+    execution: Execution, data: Any, at: float, chunk: int, bar: Bar | None = None
+) -> xr.Dataset:
     """The data's metric with its interval, and `clipped` (layer, overrun), `at` seconds [s] after
-    programming.
+    programming. Each sample is a step of `bar`.
     """
     execution.forget()
-    parts = [
-        data.metric.contributions(
-            execution.outputs(data.inputs[i : i + chunk], i, at), data.labels[i : i + chunk]
-        )
-        for i in range(0, len(data), chunk)
-    ]
+    parts = []
+    with nullcontext(bar) if bar else progress("score", len(data), "sample") as shown:
+        for i in range(0, len(data), chunk):
+            x, labels = data.inputs[i : i + chunk], data.labels[i : i + chunk]
+            parts.append(data.metric.contributions(execution.outputs(x, i, at), labels))
+            shown.step(len(labels))
     values = data.metric.summarise(np.concatenate(parts))
     name, text = data.metric.name, getattr(data.metric, "long_name", data.metric.name)
     found = xr.Dataset()

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from pimlab.progress import progress as drawn
 from pimlab.studies import provenance
 from pimlab.studies.identity import digest, label
 from pimlab.studies.provenance import with_machines
@@ -96,7 +97,8 @@ def sweep(
         whose: the address of a running scheduler ("tcp://10.0.0.1:8786") or a `distributed.Client`,
         so that a sweep runs on a cluster (dask-jobqueue, dask-kubernetes). Without it, this
         process. The numbers are the same either way, and this process alone writes the store.
-    progress : show a progress bar.
+    progress : show a bar with the time left, where a terminal or a notebook shows it and it takes
+        more than two seconds.
     across_versions : go on with a store whose points another version of pimlab or another kernel of
         BLAS computed (refused else); the store's identity.json keeps each change of commit, and the
         answer's attributes name all commits.
@@ -128,10 +130,12 @@ def sweep(
     computed = _compute(study, missing, workers)
     done = len(points) - len(missing)
     try:
-        for text, result in _progress(computed, len(points), done, study.name, progress):
-            results[text] = result
-            if kept is not None:
-                kept.write(text, result)
+        with drawn(study.name, len(points), "point", done=done, show=progress) as bar:
+            for text, result in computed:
+                results[text] = result
+                if kept is not None:
+                    kept.write(text, result)
+                bar.step()
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_stopped(texts, results, kept)) from None
     joined = _join([results[t] if kept is None else kept.read(t) for t in texts], values)
@@ -229,17 +233,6 @@ def _one(study: Study, point: dict[str, Any]) -> xr.Dataset:
             f"study {study.name} returned {type(result).__name__}; allowed: an xarray.Dataset"
         )
     return result
-
-
-def _progress(
-    results: Iterator[Any], total: int, done: int, name: str, show: bool
-) -> Iterator[Any]:
-    from tqdm.auto import tqdm
-
-    with tqdm(total=total, initial=done, desc=name, unit="point", disable=not show) as bar:
-        for result in results:
-            yield result
-            bar.update()
 
 
 def _join(results: list[xr.Dataset], values: dict[str, list[Any]]) -> xr.Dataset:

@@ -15,8 +15,9 @@ from pimlab.analog.learning import UpdateRule
 from pimlab.kernels import philox
 from pimlab.keys import Key, as_key
 from pimlab.machine.protocol import Target
-from pimlab.plan import Plan, planned
+from pimlab.plan import Plan, machine_text, planned
 from pimlab.result import finished
+from pimlab.studies.interrupted import going_on
 from pimlab.studies.run import Times
 from pimlab.studies.training_machines import Adapters, Machines, by_gradients
 from pimlab.studies.training_pulses import by_pulses
@@ -61,7 +62,7 @@ def train(
     recipe : loss, schedule, distillation, clipping, noise, adapters and the like; machines only.
     Raises TypeError and ValueError for arguments of another kind, the test split, or a loss that
     diverges; ModelError for an operator through which no loss can be followed back, or an adapter
-    as large as its layer.
+    as large as its layer. Ctrl-C keeps whole epochs: the same call goes on from there.
 
     >>> digits = pim.load_data("digits", split="train", limit=256)
     >>> mlp, pcm = pim.load_model("digits-mlp"), pim.target("pcm-hermes")
@@ -78,16 +79,23 @@ def train(
     if start == "random":
         _fresh(graph, key.child("start"))
     teacher = Graph(model) if recipe.distil else None
-    steps = Steps(graph, objective, epochs, batch, key.child("order"), teacher)
     learned: dict[str, Any] = {}
     adapters = None if recipe.adapter is None else Adapters(graph, recipe, key.child("adapters"))
-    if isinstance(target, UpdateRule):
-        history = by_pulses(steps, target, rate, key)
-    else:
-        plan = planned(model, target)
-        machines = Machines(plan, graph, objective, recipe, rule, _times(at), adapters)
-        history = finished(by_gradients(steps, machines, rate, key), plan.cited)
-        learned = {name: machines.learned(name) for name in machines.ranges}
+    asked = (epochs, rate, key, batch, _times(at), rule, start, recipe)
+    about = (*_about(model, target, data), *asked)
+    what, an_epoch = f"train {model.name} for {target.name}", -(-len(data) // batch)
+    with going_on(about, what, epochs, "epoch", an_epoch) as (
+        kept,
+        bar,
+    ):
+        steps = Steps(graph, objective, epochs, batch, key.child("order"), teacher, kept, bar)
+        if isinstance(target, UpdateRule):
+            history = by_pulses(steps, target, rate, key)
+        else:
+            plan = planned(model, target)
+            machines = Machines(plan, graph, objective, recipe, rule, _times(at), adapters)
+            history = finished(by_gradients(steps, machines, rate, key), plan.cited)
+            learned = {name: machines.learned(name) for name in machines.ranges}
     history.attrs.update(
         model=model.name,
         target=target.name,
@@ -115,6 +123,12 @@ def _answer(
         return adapted
     make = trained_language if isinstance(model, LanguageModel) else trained
     return make(model, graph.weights, graph.biases, name, history, graph.parameters)
+
+
+def _about(model: Any, target: Target | Plan | UpdateRule, data: Any) -> tuple[Any, ...]:
+    """Model, machine and data, as an interrupted training is recognised by."""
+    machine = target if isinstance(target, UpdateRule) else machine_text(planned(model, target))
+    return model.sha256, machine, data.name, data.split, data.sha256, len(data)
 
 
 def _recipe(recipe: Recipe | None, target: Any, at: Times, rule: str) -> Recipe:

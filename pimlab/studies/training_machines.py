@@ -202,8 +202,16 @@ def _view(model: Any, graph: Graph, objective: Objective) -> Any:
 def by_gradients(steps: Steps, machines: Machines, rate: float, key: Key) -> xr.Dataset:
     """Adam on the mean gradient of each batch, by the recipe."""
     graph, recipe, moments = steps.graph, machines.recipe, Adam().start()
+    moments, machines.calibrations, machines.ranges, before = steps.restored(
+        (moments, machines.calibrations, machines.ranges, {})
+    )
     values = _trained_values(graph, machines)
-    for step, (epoch, chosen) in enumerate(steps):
+    values |= {("r", name): log for name, log in machines.ranges.items()}
+    for name, value in before.items():
+        values[name][:] = value
+    if before and machines.adapters is not None:
+        machines.adapters.moved()
+    for step, (epoch, chosen) in enumerate(steps, steps.done):
         if step % RANGES == 0 or step & (step - 1) == 0:
             machines.calibrate()
             values |= {("r", name): log for name, log in machines.ranges.items()}
@@ -219,6 +227,8 @@ def by_gradients(steps: Steps, machines: Machines, rate: float, key: Key) -> xr.
         else:
             for w in graph.weights.values():
                 recipe.clipped(w)
+        state = {n: value for n, value in values.items() if n[0] != "r"}
+        steps.keep(step, (moments, machines.calibrations, machines.ranges, state))
     return steps.history()
 
 

@@ -21,8 +21,11 @@ def by_pulses(steps: Steps, rule: UpdateRule, rate: float, key: Key) -> xr.Datas
         name: [rule.learner(w[g], key.child(name, g)) for g in range(len(w))]
         for name, w in graph.weights.items()
     }
-    used = []
-    for step, (epoch, chosen) in enumerate(steps):
+    used: list[np.ndarray] = []
+    learners, used, biases = steps.restored((learners, used, graph.biases))
+    for name, bias in biases.items():
+        graph.biases[name][:] = bias
+    for step, (epoch, chosen) in enumerate(steps, steps.done):
         for name, parts in learners.items():
             graph.weights[name][:] = np.stack(
                 [part.read(key.child(name, g, "read", step)) for g, part in enumerate(parts)]
@@ -35,6 +38,7 @@ def by_pulses(steps: Steps, rule: UpdateRule, rate: float, key: Key) -> xr.Datas
                 graph.biases[name] -= np.float32(rate) * one.biases
         if (step + 1) % steps.an_epoch == 0:
             used.append(_used(learners))
+        steps.keep(step, (learners, used, graph.biases))
     for name, parts in learners.items():
         graph.weights[name][:] = np.stack([part.weights for part in parts])
     return _counted(rule, used, list(learners)).merge(steps.history())

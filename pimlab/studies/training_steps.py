@@ -4,6 +4,7 @@ what the history says of them.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ import xarray as xr
 
 from pimlab.kernels import philox
 from pimlab.keys import Key
+from pimlab.progress import Bar
 from pimlab.workload.model import Multiply
 from pimlab.workload.training import Graph, Objective, Operands
 
@@ -25,6 +27,8 @@ class Steps:
 
     teacher : the graph of the model before training, whose exact outputs the loss compares with
     where `Recipe.distil` asks for it.
+    kept : epoch -> state after it, of which the last is kept: Ctrl-C leaves it for the same call.
+    bar : moves a step at a time.
     """
 
     def __init__(
@@ -35,12 +39,15 @@ class Steps:
         batch: int,
         key: Key,
         teacher: Graph | None,
+        kept: dict[int, Any],
+        bar: Bar,
     ):
         self.graph, self.objective, self.data = graph, objective, objective.data
         self.epochs, self.batch, self.key, self.teacher = epochs, batch, key, teacher
         self.an_epoch = -(-len(self.data) // batch)
         self.loss, self.right, self.terms = (np.zeros(epochs) for _ in range(3))
         self.classes = True
+        self.kept, self.bar = kept, bar
 
     @property
     def total(self) -> int:
@@ -48,13 +55,36 @@ class Steps:
         return self.epochs * self.an_epoch
 
     def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
-        """(epoch, indices of samples) of each step."""
-        for epoch in range(self.epochs):
+        """(epoch, indices of samples) of each step that an interrupted training did not do."""
+        for epoch in range(len(self.kept), self.epochs):
             drawn = np.empty((1, len(self.data)))
             philox.uniform64(*self.key.words, epoch, 0, drawn)
             order = np.argsort(drawn[0], kind="stable")
             for first in range(0, len(order), self.batch):
                 yield epoch, order[first : first + self.batch]
+                self.bar.step()
+
+    @property
+    def done(self) -> int:
+        """Steps that an interrupted training did (unit: steps)."""
+        return len(self.kept) * self.an_epoch
+
+    def restored(self, state: Any) -> Any:
+        """`state` as it was after the last whole epoch of an interrupted training."""
+        if not self.kept:
+            return state
+        counts, state = copy.deepcopy(self.kept[len(self.kept) - 1])
+        self.loss, self.right, self.terms, self.classes, self.first = counts
+        return state
+
+    def keep(self, step: int, state: Any) -> None:
+        """Keep `state` if this step ends an epoch that is not the last."""
+        epoch, rest = divmod(step + 1, self.an_epoch)
+        if rest == 0 and epoch < self.epochs:
+            counts = (self.loss, self.right, self.terms, self.classes, self.first)
+            if epoch > 1:
+                self.kept[epoch - 2] = None  # one state is enough
+            self.kept[epoch - 1] = copy.deepcopy((counts, state))
 
     def operands(
         self, epoch: int, chosen: np.ndarray, multiply: Multiply

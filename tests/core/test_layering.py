@@ -14,7 +14,7 @@ ROOMS = {
     path.stem for path in ROOT.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
 }
 
-GROUND = {"units", "canonical", "values", "keys", "constants", "arguments"}
+GROUND = {"units", "canonical", "values", "keys", "constants", "arguments", "progress"}
 MATERIAL = GROUND | {"kernels", "formats", "catalogue", "cost", "machine"}
 STAGES = {"npu", "dram_pim", "analog"}
 PLANNED = MATERIAL | {"workload"}
@@ -24,11 +24,12 @@ MAY_IMPORT = {
     "units": set(),
     "canonical": set(),
     "arguments": set(),
+    "progress": set(),
     "values": {"units", "canonical"},
     "keys": {"units", "values"},
     "constants": {"units", "values"},
     "result": {"units", "values"},
-    "kernels": set(),
+    "kernels": {"progress"},
     "reference": {"kernels"},
     "formats": GROUND | {"kernels"},
     "catalogue": GROUND,

@@ -20,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pimlab as pim
+from pimlab import progress
 from pimlab.studies import store as stores
 from pimlab.studies.identity import digest
 from pimlab.studies.store import Store, StoreError
@@ -630,10 +631,18 @@ def test_store_names_where_a_point_rests(tmp_path):
 # --- how it is shown and shared -----------------------------------------------------------------------------------------------------
 
 
-def test_progress_is_shown_unless_off(capsys):
-    pim.sweep(small, x=[1, 2])
-    assert "small: 100%" in capsys.readouterr().err
-    quiet(small, x=[1, 2])
+def test_progress_is_shown_unless_off(capsys, monkeypatch):
+    @pim.study
+    def slow(x):
+        time.sleep(0.1)
+        return answer(x, 0)
+
+    monkeypatch.setattr(progress, "visible", lambda: True)
+    monkeypatch.setattr(progress, "DELAY", 0.01)
+    monkeypatch.setattr(progress, "EVERY", 0.01)
+    pim.sweep(slow, x=[1, 2])
+    assert "slow:  50%" in capsys.readouterr().err
+    quiet(slow, x=[1, 2])
     assert capsys.readouterr().err == ""
 
 

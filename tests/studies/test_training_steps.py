@@ -5,6 +5,7 @@ import pytest
 
 import pimlab as pim
 from pimlab.keys import Key
+from pimlab.progress import Bar
 from pimlab.studies.training_steps import Steps
 from pimlab.workload.training import Graph, Objective, Recipe
 
@@ -13,7 +14,7 @@ MODEL, TRAIN = pim.load_model("digits-mlp"), pim.load_data("digits", split="trai
 
 def _steps(epochs=2, batch=8):
     objective = Objective(TRAIN, Recipe())
-    return Steps(Graph(MODEL), objective, epochs, batch, Key(seed=0), None)
+    return Steps(Graph(MODEL), objective, epochs, batch, Key(seed=0), None, {}, Bar("t", 1, "step"))
 
 
 def test_every_sample_comes_once_an_epoch_in_an_order_of_its_own():
