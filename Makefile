@@ -6,6 +6,7 @@
 # make coverage    lines that the tests run, kernels uncompiled; prints the share
 # make mutation    mutates 100 places and says which the tests notice (an hour of one core)
 # make bench       each kernel's time as a ratio to sgemm of the same shape
+# make bench-peers times other programs that are installed beside us; writes docs/peers.md
 # make docs        the documentation as pages, docs/_build/html/index.html; warnings are errors
 # make lock        write requirements.lock anew from pyproject.toml
 SHELL := /bin/bash
@@ -24,7 +25,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 PAPER_WORKERS ?=
 
-.PHONY: reproduce quick papers test test-full test-browser chromium coverage mutation lint bench docs lab lock clean
+.PHONY: reproduce quick papers test test-full test-browser chromium coverage mutation lint bench bench-peers docs lab lock clean
 reproduce: $(READY)
 	$(BIN)/python -m pimlab reproduce
 
@@ -70,6 +71,9 @@ mutation: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+bench-peers: $(READY)
+	$(BIN)/python -W ignore -m benchmarks.peers --page docs/peers.md
 
 # Pages run their code once; answers are kept in .cache/docs until a page changes.
 docs: $(READY)
