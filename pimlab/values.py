@@ -264,7 +264,8 @@ class Value:
         if same is self:
             return call
         known = type(same) is cls
-        usual = {n: same._text(n) for n in cls.fields()} if known else _defaults(cls)  # type: ignore
+        kept = {n: same._text(n) for n in cls.fields()} if known else None
+        usual = _defaults(cls) if kept is None else kept  # type: ignore[arg-type]
         parts = {name: self._text(name) for name in cls.fields()}
         changed = ", ".join(f"{n}={text}" for n, text in parts.items() if usual.get(n) != text)
         if not known:

@@ -21,7 +21,8 @@ from pimlab.values import Value
 
 _CLOSES = {"(": ")", "[": "]", "{": "}"}
 _TOKEN = re.compile(
-    r"(?P<quote>\"\"\"|'''|\"|')|(?P<comment>#[^\n]*)|(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<comma>,)"
+    r"(?P<quote>\"\"\"|'''|\"|')|(?P<comment>#[^\n]*)"
+    r"|(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<comma>,)"
 )
 _LOOKED_BACK = 2000
 """Characters before the cursor that are read."""
