@@ -263,9 +263,10 @@ class Value:
         call, same = self._preset() or ("", None)
         if same is self:
             return call
-        known = type(same) is cls
-        kept = {n: same._text(n) for n in cls.fields()} if known else None
-        usual = _defaults(cls) if kept is None else kept  # type: ignore[arg-type]
+        known = same is not None and type(same) is cls
+        usual = _defaults(cls)  # type: ignore[arg-type]
+        if known:
+            usual = {name: same._text(name) for name in cls.fields()}  # type: ignore[union-attr]
         parts = {name: self._text(name) for name in cls.fields()}
         changed = ", ".join(f"{n}={text}" for n, text in parts.items() if usual.get(n) != text)
         if not known:
@@ -294,7 +295,7 @@ class Value:
         """A field as `repr` writes it: a quantity as text with its unit, which the class reads back
         to the bit.
         """
-        return _shown(getattr(self, name), _units(type(self)).get(name, ""))
+        return _shown(getattr(self, name), _units(type(self)).get(name, ""))  # type: ignore[arg-type]
 
     def check(self) -> None:
         """Rules that join several fields; a subclass raises ValueError naming the rule, the values

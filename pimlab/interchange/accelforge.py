@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from pimlab import formats
 from pimlab.arguments import typed
 from pimlab.machine.protocol import MacOp
-from pimlab.npu import MacArray, Npu
-from pimlab.npu.arrays import Product
+from pimlab.npu.arrays import MacArray, Product
+from pimlab.npu.target import Npu
 from pimlab.workload.model import Model
 
 SPACES = {"Weights": "GKN", "Inputs": "GMK", "Outputs": "GMN"}

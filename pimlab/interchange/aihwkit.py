@@ -14,9 +14,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from pimlab.analog import ADC, DAC, Crossbar, Wires, device
+from pimlab.analog.circuit.wires import Wires
 from pimlab.analog.compensation import DriftCompensation
-from pimlab.analog.devices import Device, GaussianReadNoise
+from pimlab.analog.converters import ADC, DAC
+from pimlab.analog.crossbar import Crossbar
+from pimlab.analog.devices import Device, GaussianReadNoise, device
 from pimlab.arguments import typed
 from pimlab.interchange.settings import CLASS, Imported, Settings, read
 

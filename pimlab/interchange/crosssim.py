@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pimlab.analog import ADC, DAC, Crossbar, Wires, device
-from pimlab.analog.devices import Device, GaussianReadNoise, ProgrammingError
+from pimlab.analog.circuit.wires import Wires
+from pimlab.analog.converters import ADC, DAC
+from pimlab.analog.crossbar import Crossbar
+from pimlab.analog.devices import Device, GaussianReadNoise, ProgrammingError, device
 from pimlab.analog.devices.curves import Polynomial
 from pimlab.analog.mapping import Slices
 from pimlab.arguments import typed
@@ -143,7 +145,7 @@ def _with_error(cell: Device, part: str, error: Settings) -> Device:
 def _coded(core: Settings, cell_bits: int, name: str) -> Crossbar:
     """How a weight stands in cells, and how many an array has."""
     limits = {"rows": core.whole("rows_max"), "cols": core.whole("cols_max")}
-    machine = Crossbar(name=name, **{side: size for side, size in limits.items() if size})
+    machine = Crossbar(name=name).but(**{side: size for side, size in limits.items() if size})
     style, bits = core["style"], core.whole("weight_bits")
     balanced, sliced, offset = (core.part(n) for n in ("balanced", "bit_sliced", "offset"))
     in_slices = style in (2, "BITSLICED")
@@ -223,5 +225,5 @@ def _wired(array: Settings, machine: Crossbar) -> Crossbar:
     ends = {"rs_in": "Rp_row_terminal", "rs_out": "Rp_col_terminal"}
     wires.taken |= {"selected_rows"} if topology == "A" else set()
     ohms = {"r_in": "Rp_row", "r_out": "Rp_col", **ends}
-    given = {name: wires.number(field) for name, field in ohms.items()}
+    given: dict[str, Any] = {name: wires.number(field) for name, field in ohms.items()}
     return machine.but(wires=Wires(topology=topology, **given))

@@ -227,7 +227,8 @@ def by_gradients(steps: Steps, machines: Machines, rate: float, key: Key) -> xr.
         else:
             for w in graph.weights.values():
                 recipe.clipped(w)
-        state = {n: value for n, value in values.items() if n[0] != "r"}
+        learned = {("r", name) for name in machines.ranges}
+        state = {name: value for name, value in values.items() if name not in learned}
         steps.keep(step, (moments, machines.calibrations, machines.ranges, state))
     return steps.history()
 
