@@ -295,7 +295,7 @@ class Value:
         """A field as `repr` writes it: a quantity as text with its unit, which the class reads back
         to the bit.
         """
-        return _shown(getattr(self, name), _units(type(self)).get(name, ""))  # type: ignore[arg-type]
+        return _shown(getattr(self, name), _units(type(self)).get(name, ""))  # type: ignore
 
     def check(self) -> None:
         """Rules that join several fields; a subclass raises ValueError naming the rule, the values
