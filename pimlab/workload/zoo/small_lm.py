@@ -24,7 +24,7 @@ def load_small(path: str | Path, name: str, sha256: str) -> LanguageModel:
     damaged.
 
     The file holds `shape` (JSON), `merges` int16, shape (merges, 2), and float16 arrays by the
-    names of the model.
+    names of the model; the head is the transposed embedding where it has no array of its own.
     """
     arrays = _arrays(Path(path))
     shape = DecoderShape(**json.loads(str(arrays.pop("shape"))))
@@ -34,7 +34,7 @@ def load_small(path: str | Path, name: str, sha256: str) -> LanguageModel:
     weights = {
         key: value[None] for key, value in floats.items() if value.ndim == 2 and key != "embedding"
     }
-    weights["head"] = floats["embedding"].T[None]
+    weights.setdefault("head", floats["embedding"].T[None])
     parameters = {
         key: value for key, value in floats.items() if value.ndim == 1 or key == "embedding"
     }

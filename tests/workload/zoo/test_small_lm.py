@@ -19,6 +19,26 @@ def model():
     return pim.load_model("small-lm")
 
 
+def test_trained_for_cells_it_outlasts_the_other_there():
+    """A year after programming, on four windows; exact arithmetic still prefers the first."""
+    data, pcm = pim.load_data("kjv", limit=4), pim.target("pcm-hermes")
+    late, exact = {}, {}
+    for name in ("small-lm", "small-lm-pcm"):
+        one = pim.load_model(name)
+        late[name] = float(pim.run(one, pcm, data, at="1 y").perplexity)
+        surprise = one.execute(data.inputs, one.exact)
+        exact[name] = data.metric.summarise(data.metric.contributions(surprise, data.labels))[0]
+    assert late["small-lm-pcm"] < 0.9 * late["small-lm"]
+    assert exact["small-lm"] < exact["small-lm-pcm"]
+
+
+@pytest.mark.full
+def test_a_year_later_the_trained_model_keeps_its_perplexity():
+    data = pim.load_data("kjv")
+    answer = pim.run(pim.load_model("small-lm-pcm"), pim.target("pcm-hermes"), data, at="1 y")
+    assert float(answer.perplexity) <= 22.5
+
+
 def test_it_is_small_and_beats_every_n_gram(model):
     path, facts = (
         files.verified(language_models.SMALL),
