@@ -22,6 +22,7 @@ _EXPORTS = {
     "compare": "pimlab.studies",
     "compare_results": "pimlab.studies.difference",
     "decisive": "pimlab.studies.decisive",
+    "likely_energy": "pimlab.studies.likely",
     "operating_points": "pimlab.studies.operating",
     "place": "pimlab.studies.place",
     "outlier_aware": "pimlab.studies.outlier_search",

@@ -61,6 +61,7 @@ from pimlab.studies.compare import compare as compare
 from pimlab.studies.decisive import decisive as decisive
 from pimlab.studies.difference import compare_results as compare_results
 from pimlab.studies.explain import explain as explain
+from pimlab.studies.likely import likely_energy as likely_energy
 from pimlab.studies.lists import datasets as datasets
 from pimlab.studies.lists import devices as devices
 from pimlab.studies.lists import machines as machines

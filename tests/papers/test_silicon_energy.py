@@ -9,14 +9,14 @@ from pimlab import catalogue
 
 
 def test_another_model_on_the_fitted_chip(make, ds):
-    median, within, covered = make.misses(ds, "a100", "held-out")
+    median, within, covered, _ = make.misses(ds, "a100", "held-out")
     assert median <= 0.05
     assert within == covered == 1.0
 
 
 def test_another_chip(make, ds):
     """By constants of A100, with the prompts that a server reads between its steps."""
-    median, within, covered = make.misses(ds, "h100", "held-out")
+    median, within, covered, _ = make.misses(ds, "h100", "held-out")
     assert median <= 0.1
     assert within >= 0.9
     assert covered >= 0.9
@@ -31,6 +31,14 @@ def test_lengths_of_chats_are_those_that_fill_the_memory_twice(make, ds):
 
 def test_the_interval_covers_nine_in_ten(ds):
     assert ((ds.power_low <= ds.measured) & (ds.measured <= ds.power_high)).mean() >= 0.9
+
+
+def test_the_likely_interval_covers_about_nine_in_ten_of_boards_that_were_not_asked(make, ds):
+    share = make.likely_share(ds)
+    table = catalogue.entry("energy", "on-chip")
+    assert table["likely_share"].value == pytest.approx(share)
+    assert make.covered(make.some(ds, "a100", "held-out"), share - 0.05) < 0.9
+    assert 0.8 < make.covered(make.some(ds, "h100", "held-out"), share) < 1
 
 
 @pytest.mark.full

@@ -44,18 +44,19 @@ def load_model(
     output: str | None = None,
     example: Any = None,
 ) -> Model:
-    """A model by name, or from the path of an ONNX, GGUF or safetensors file.
+    """A model by name, or from the path of an ONNX, GGUF or safetensors file, or of a program that
+    torch.export saved.
 
     name : one of the project's models ("fashion-cnn", "digits-mlp", "cancer-mlp", "magika",
     "small-lm"), one made of an optional package ("minilm", "smollm2-135m", ...), a shape without
     weights ("llama2-7b", ...), or a path to a file. A .safetensors file has a Hugging Face
     config.json beside it; a folder that holds both is read whole; a config.json alone is a shape
-    without weights, for costs.
+    without weights, for costs. A .pt2 file needs the optional package torch.
     dims : sizes of the dimensions that an ONNX file leaves open, such as {"sequence": 128}; with
     the name of the batch, an inference is a batch of that size.
     output : name of the output of an ONNX file that answers; None for its first.
     example : array (n, ...), or arrays by input name, that fit an ONNX file whose inputs cannot be
-    drawn at random (shapes, indices).
+    drawn at random (shapes, indices), or a .pt2 file that holds no inputs.
     Raises TypeError for what is no text, ModelError for an unknown name, a damaged file, or an
     operator that no target executes; DataError when a vendored file is not the one that was
     published; ImportError says which optional package to install.
@@ -74,6 +75,10 @@ def load_model(
         source = files.verified(VENDORED[text]) if text in VENDORED else path
         label = text if text in VENDORED else None
         return OnnxModel(source, name=label, dims=dims, output=output, example=example)
+    if path.suffix == ".pt2" and dims is None and output is None:
+        from pimlab.workload.importers.torch_export import load_program
+
+        return load_program(path, example)
     given = {"dims": dims, "output": output, "example": example}
     for argument, value in given.items():
         if value is not None:
@@ -138,5 +143,6 @@ def _without_dims(text: str, path: Path) -> Model:
     known = [*VENDORED, *OPTIONAL, *TRAINED, *MODELS]
     raise ModelError(
         f"model {text!r} is not known{nearest(text, known)} "
-        f"(known: {', '.join(sorted(known))}, or the path of an .onnx, .gguf or .safetensors file)"
+        f"(known: {', '.join(sorted(known))}, or the path of an .onnx, .gguf, .safetensors or .pt2 "
+        "file)"
     )
