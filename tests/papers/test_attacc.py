@@ -22,3 +22,10 @@ def test_a_busy_share_by_hand(make):
 
 def test_the_figure_draws(make, ds):
     assert len(make.draw(ds).axes) == 2
+
+
+def test_banks_gain_more_with_more_sequences(ds):
+    times = ds.latency.sum("part")
+    gain = times.sel(place="gpu") / times.sel(place="bank")
+    assert (gain.sel(model="gpt3-175b", batch=64) > gain.sel(model="gpt3-175b", batch=8)).all()
+    assert 1 < float(gain.max()) < 2.81
