@@ -63,6 +63,7 @@ def _options(rng, size):
         refresh="one bank" if one_bank else "all banks",
         writes=queue if rng.integers(0, 2) else None,
         rows="open until wanted" if rng.integers(0, 2) else "closed when unwanted",
+        leaves="row opens" if rng.integers(0, 2) else "data go",
     )
     org = build("hbm-pim").organisation
     return requests, engine.spacings(table, org, True, None, controller)

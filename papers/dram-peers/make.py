@@ -38,9 +38,11 @@ ENERGIES: dict[str, tuple[str | Path, float, int]] = {
     "DRAMPower": (Path(__file__).with_name("drampower-ddr5.toml"), 1e-8 / 13, 64),
 }
 """Tool -> currents it was given, its clock (s) and bits of one access."""
-CONTROLLER = Controller(depth=36, writes=WriteQueue(), postpone=0, rows="open until wanted")
-"""As the tool's: 32 reads and 32 writes, drained from 26 to 6, rows that stay open, and refreshes
-that do not wait.
+CONTROLLER = Controller(
+    depth=32, writes=WriteQueue(), postpone=0, rows="open until wanted", leaves="row opens"
+)
+"""As the tool's: 32 reads and 32 writes, drained from 26 to 6, rows that stay open, refreshes that
+do not wait, and requests that leave their queue when a row opens for them.
 """
 
 

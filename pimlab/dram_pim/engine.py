@@ -62,6 +62,13 @@ class Controller(Value):
         doc="when a row closes: as soon as no request in sight wants it, or when one that may be "
         "served wants another of its bank",
     )
+    leaves: str = choice(
+        "data go",
+        "row opens",
+        default="data go",
+        doc="when a request makes room in its queue for the next: when it is served, or when a row "
+        "is opened for it",
+    )
     writes: WriteQueue | None = part(
         WriteQueue, default=None, doc="the queue of writes; None: one queue for all requests"
     )
@@ -161,6 +168,7 @@ def spacings(
         kernel.ACT_AHEAD: t.tAAD or 0,
         kernel.ACT_REF: t.tRC if strict else 0,
         kernel.KEEP_OPEN: controller.rows == "open until wanted",
+        kernel.LEAVES_OPENED: controller.leaves == "row opens",
     }
     if controller.writes is not None:
         table[kernel.WRITE_DEPTH] = controller.writes.depth

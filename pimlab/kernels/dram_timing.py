@@ -73,7 +73,8 @@ cycles (a change of mode is not interrupted).
     WRITE_LOW,
     ACT_AHEAD,
     KEEP_OPEN,
-) = range(43)
+    LEAVES_OPENED,
+) = range(44)
 """Rows of `spacing`: banks, bank groups, requests that may be served and requests in sight of an
 open row, then cycles. RD_END, WR_END: command to end of data. FIRST_REFRESH: when the first is due.
 REFRESH_GAP: precharge to refresh. POSTPONE: how long a due refresh waits for open rows to drain.
@@ -86,9 +87,10 @@ holds for the same bank). PER_BANK: 1 where a refresh is of one bank, in turn. W
 that wait in their own queue (0: one queue for all); WRITE_HIGH, WRITE_LOW: when they are served.
 ACT_AHEAD: cycles by which the first of an activate's two halves may come before the second, in any
 slot of the bus that is free (0: an activate is one command). KEEP_OPEN: 1 where a row stays open
-until a request that may be served wants another row of its bank.
+until a request that may be served wants another row of its bank. LEAVES_OPENED: 1 where a request
+leaves its queue when its row opens for it, and no longer when its data go.
 """
-SPACINGS = 43
+SPACINGS = 44
 
 OPEN, ACT, RD, WR, PRE, REF = range(6)
 """Columns of `ready`, one row a bank, then a bank group, then the channel: the open row (-1:
@@ -222,16 +224,18 @@ def _occupy(command, now, ready, slots, spacing):
 @kernel
 def _fill(window, opened, count, following, requests, spacing):
     """Requests that may be served, oldest first; a barrier only at the head. Where writes have a
-    queue of their own, the next request waits for room in its queue.
+    queue of their own, the next request waits for room in its queue. Reads and writes that wait
+    there are counted too.
     """
     reads, writes = 0, 0
     for i in range(count):
-        writes += requests[window[i], KIND]
-    reads = count - writes
+        waits = 1 - opened[i] * spacing[LEAVES_OPENED]
+        writes += waits * requests[window[i], KIND]
+        reads += waits * (1 - requests[window[i], KIND])
     while following < requests.shape[0]:
         kind = requests[following, KIND]
         if spacing[WRITE_DEPTH] == 0:
-            full = count >= spacing[DEPTH]
+            full = reads + writes >= spacing[DEPTH]
         else:
             full = (writes >= spacing[WRITE_DEPTH]) if kind == WRITE else (reads >= spacing[DEPTH])
         if full or (requests[following, BARRIER] == 1 and count > 0):
@@ -239,7 +243,7 @@ def _fill(window, opened, count, following, requests, spacing):
         window[count], opened[count] = following, 0
         count += 1
         writes += kind
-        reads = count - writes
+        reads += 1 - kind
         following += 1
     return count, following, reads, writes
 
@@ -488,7 +492,9 @@ def schedule(requests, spacing, ready, recent, trace):
     trace : int64, shape (room, 6): cycle, command, bank, row, request (-1 for precharge and
     refresh), mode.
     """
-    window = np.empty(spacing[DEPTH] + spacing[WRITE_DEPTH], np.int64)
+    # a request whose row is open has a bank of its own
+    room = spacing[DEPTH] + spacing[WRITE_DEPTH] + spacing[LEAVES_OPENED] * requests.shape[0]
+    window = np.empty(room, np.int64)
     opened = np.zeros_like(window)
     count, following, issued, mode, last = 0, 0, 0, 0, 0
     end, due, turn = np.int64(0), spacing[FIRST_REFRESH], 0

@@ -138,13 +138,13 @@ class _Queue:
         apart = self.spacing[k.WRITE_DEPTH] > 0
         while self.rest:
             r = self.rest[0]
-            same = [q for q in self.window if not apart or self.kind(q) == self.kind(r)]
+            same = [q for q in self.waiting if not apart or self.kind(q) == self.kind(r)]
             full = len(same) >= (depths[self.kind(r)] if apart else self.spacing[k.DEPTH])
             if full or (self.window and self.requests[r, k.BARRIER]):
                 break
             self.window.append(self.rest.pop(0))
-        reads = sum(self.kind(r) == k.READ for r in self.window)
-        writes = len(self.window) - reads
+        reads = sum(self.kind(r) == k.READ for r in self.waiting)
+        writes = len(self.waiting) - reads
         if not apart:
             self.active = k.ANY
         elif self.active == k.WRITE:
@@ -153,6 +153,12 @@ class _Queue:
         else:
             begin = writes >= self.spacing[k.WRITE_HIGH] or reads == 0
             self.active = k.WRITE if begin else k.READ
+
+    @property
+    def waiting(self):
+        """Requests that take room in their queue."""
+        leaves = self.opened if self.spacing[k.LEAVES_OPENED] else ()
+        return [r for r in self.window if r not in leaves]
 
     def kind(self, r):
         return int(self.requests[r, k.KIND])

@@ -138,6 +138,17 @@ def test_banks_may_be_refreshed_one_by_one(name):
         assert run.cycles < together.cycles
 
 
+@pytest.mark.parametrize("name", ["hbm2-jedec", "lpddr5"])
+def test_a_request_whose_row_opens_makes_room_for_the_next(name):
+    stream = _random(2000, writes=1 / 3)
+    options = {"writes": engine.WriteQueue(), "refreshed": False, "depth": 8}
+    stay, leave = (_run(name, stream, leaves=how, **options) for how in ("data go", "row opens"))
+    assert leave.cycles < stay.cycles
+    columns = (run.trace[run.trace[:, 1] <= WRITE, 4] for run in (stay, leave))
+    assert [sorted(one) for one in columns] == [list(range(2000))] * 2
+    assert pim.validate(_rows(leave), pim.timing(name)) == len(leave.trace)
+
+
 def test_refresh_of_one_bank_needs_its_symbols():
     with pytest.raises(ValueError, match="'ddr5' has no refresh of one bank .tRFCpb, tRREFD"):
         _run("ddr5", _random(10), refresh="one bank")
