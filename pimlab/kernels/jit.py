@@ -54,50 +54,51 @@ def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
+def _compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+    """`function` compiled, once for all integers: Numba compiles a function that is called from
+    compiled code with constants anew for each of them.
+    """
+    made = numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy", **options)(
+        function
+    )
+    typed = made.get_call_template
+
+    def widened(arguments: Any, named: Any) -> Any:
+        return typed(
+            tuple(map(numba.types.unliteral, arguments)),
+            {name: numba.types.unliteral(one) for name, one in named.items()},
+        )
+
+    made.get_call_template = widened
+    return made  # type: ignore[no-any-return]
+
+
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """A compiled kernel: arrays in, arrays out; one thread; cached on disk; releases the GIL."""
-    return (
-        _plain(function)
-        if PURE
-        else numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy")(function)
-    )
+    return _plain(function) if PURE else _compiled(function)
 
 
 def lean(function: Callable[..., Any]) -> Callable[..., Any]:
     """As `kernel`, for event loops that allocate nothing and look up arrays in tuples millions of
     times a second: arrays are not reference-counted, which took 60 % of the time of `serving`.
     """
-    return (
-        _plain(function)
-        if PURE
-        else numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy", _nrt=False)(
-            function
-        )
-    )
+    return _plain(function) if PURE else _compiled(function, _nrt=False)
 
 
 def parallel(function: Callable[..., Any]) -> Callable[..., Any]:
     """As `kernel`, with `prange` over independent outputs (never a float reduction across
     threads).
     """
-    return (
-        _plain(function)
-        if PURE
-        else numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy", parallel=True)(
-            function
-        )
-    )
+    return _plain(function) if PURE else _compiled(function, parallel=True)
 
 
 def inline(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A small device function called from kernels and inlined there."""
-    return (
-        _plain(function)
-        if PURE
-        else numba.njit(
-            cache=True, nogil=True, fastmath=False, error_model="numpy", inline="always"
-        )(function)
-    )
+    """A small device function called from kernels and inlined there by LLVM.
+
+    Numba's own `inline="always"` gives the same machine code, but types the body again at every
+    call: the ten rounds of Philox took three times as long to compile.
+    """
+    return _plain(function) if PURE else _compiled(function, forceinline=True)
 
 
 def parallel_from(size: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

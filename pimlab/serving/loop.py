@@ -30,6 +30,7 @@ from pimlab.keys import Key
 from pimlab.serving.bounds import Service
 from pimlab.serving.policy import ROUTERS
 from pimlab.serving.requests import Requests
+from pimlab.serving.step_times import StepTimes
 from pimlab.values import digest
 
 ENDLESS = 2**62
@@ -63,7 +64,8 @@ def started(requests: Requests, service: Service) -> State:
     times, policy, apart = service.times, service.policy, service.apart
     n, replicas = requests.count, service.replicas
     prefix = bool(policy.prefixes and requests.blocks.size)
-    load = Load(requests.arrival, requests.prompt, requests.output, *_blocks(requests, prefix))
+    given = requests.arrival, requests.prompt, requests.output, *_blocks(requests, prefix)
+    load = Load(*map(_read_only, given))
     decoding = apart.replicas if apart else 0
     roles = [PROMPTS if apart else TOGETHER] * replicas + [DECODES] * decoding
     held = [times.held] * replicas + [service.decoders.held] * decoding
@@ -84,15 +86,26 @@ def started(requests: Requests, service: Service) -> State:
         _progress(n, apart is not None),
         _fleet(np.array(roles), np.array(held) // policy.page, policy.batch),
         _prefixes(len(roles), int(load.blocks.max(initial=-1)) + 1),
-        times.tables,
-        service.decoders.tables,
-        (service.draft or times).tables,
+        _tables(times),
+        _tables(service.decoders),
+        _tables(service.draft or times),
         _rules(service, requests, requests.block if prefix else policy.page, prefix),
         requests.arrival[:1].copy(),
         np.zeros(3, np.int64),
         np.zeros(4),
         np.zeros((4, COLUMNS)),
     )
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    """`array` as the event loop takes it. A loop that may write it is compiled anew, for 20 s."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _tables(times: StepTimes) -> Tables:
+    return Tables(*map(_read_only, times.tables))
 
 
 def _progress(size: int, apart: bool) -> Progress:

@@ -61,3 +61,16 @@ def test_either_side_of_the_limit(size):
     x, out = np.arange(size, dtype=np.float32), np.empty(size, np.float32)
     _double(x, out)
     np.testing.assert_array_equal(out, 2 * x)
+
+
+@jit.kernel
+def _plus(x, n):
+    return x + n
+
+
+@pytest.mark.skipif(jit.PURE, reason="nothing is compiled")
+def test_constants_of_a_caller_do_not_compile_it_anew():
+    for constant in (1, 2, 3):
+        _plus.get_call_template((numba.int64, numba.types.literal(constant)), {})
+    assert _plus.signatures == [(numba.int64, numba.int64)]
+    assert _plus(1, 2) == 3
