@@ -11,12 +11,14 @@ import bisect
 import dataclasses
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from pimlab import result, units
 from pimlab.cluster.cluster import Cluster
 from pimlab.cluster.memory import Held
 from pimlab.cluster.mixed_search import Chosen, Searched, search
+from pimlab.cluster.mixed_traces import Where, write_mixed_chakra
 from pimlab.cluster.options import ROLES, Stages, holding, most_layers
 from pimlab.cluster.plans import OBJECTIVES, shown
 from pimlab.cluster.shards import Work, tensor_degrees
@@ -127,6 +129,27 @@ class MixedPlan(Value):
             if stage.aside:
                 found[stage.aside] += self.replicas * stage.aside_chips
         return found
+
+    def write_chakra(self, prefix: str | Path, steps: int = 1) -> list[Path]:
+        """Write `steps` steps as Chakra execution traces `<prefix>.<chip>.et`, one a chip, for
+        other tools to replay; see `pimlab.cluster.mixed_traces` for the numbers of the chips.
+        """
+        names = [rack.chip.name for rack in self.cluster.racks]
+        found, first = [], 0
+        for one in self.stages:
+            aside = None if one.aside is None else names.index(one.aside)
+            place = names.index(one.chip), one.degrees, one.layers, aside, one.aside_chips
+            found.append(Where(*place, first))
+            first += one.chips
+        return write_mixed_chakra(prefix, self._priced, found, steps)
+
+    @property
+    def _priced(self) -> Stages:
+        """What the stages are priced for: one part of the batch, parts in turn, replicas, parts."""
+        size = -(-self.work.batch // (self.replicas * self.microbatches))
+        part, passes = self.work.but(batch=size), -(-self.work.batch // size)
+        given = self.shape, self.cluster, part, self.microbatches, self.replicas
+        return Stages(*given, passes)
 
     @property
     def why(self) -> list[str]:

@@ -178,7 +178,7 @@ def _own_price(shape: DecoderShape, rack: Cluster, part: Work, cut: Degrees) -> 
     chip = pricer.chip(part, cut, shape.layers)
     layer = _all(chip.layer, cut.tensor).plus(Cost(*inside))
     ends = _ends(pricer, part, cut, "whole")
-    return Priced(layer, inside[0], ends, _send(pricer, part, cut.tensor), chip.call)
+    return Priced(layer, inside[0], ends, send_price(pricer, part, cut.tensor), chip.call)
 
 
 @lru_cache(maxsize=8192)
@@ -189,7 +189,7 @@ def _weights_price(shape: DecoderShape, rack: Cluster, part: Work, cut: Degrees)
     linear = cost(rack.chip, where_placed(shape, rack, part, cut, "weights"), ops)
     layer = _all(linear, cut.tensor).plus(Cost(*inside))
     ends = _ends(pricer, part, cut, "weights")
-    send = _send(pricer, part, cut.tensor)
+    send = send_price(pricer, part, cut.tensor)
     return Priced(layer, inside[0], ends, send, calls(rack.chip, ops))
 
 
@@ -275,7 +275,10 @@ def _ends(pricer: Pricer, part: Work, cut: Degrees, side: str) -> tuple[Cost, Co
     return first, _all(last, cut.tensor).plus(gather)
 
 
-def _send(pricer: Pricer, part: Work, tensor: int) -> Cost:
+def send_price(pricer: Pricer, part: Work, tensor: int) -> Cost:
+    """Handing activations on to another stage of the rack, where it has room for one. Units: s and
+    J.
+    """
     if pricer.rack.chips < 2 * tensor:
         return ZERO
     message = part.tokens * pricer.shape.width * word_of(pricer.rack)

@@ -149,6 +149,12 @@ def shape_passes(shape: DecoderShape, tokens: int) -> int:
     return networks * rows
 
 
+def routed_bytes(shape: DecoderShape, part: Work, degrees: Degrees, word: float) -> float:
+    """Bytes that a chip sends to the experts of its share of the tokens (unit: bytes)."""
+    passes = shape_passes(shape, part.tokens)
+    return -(-passes // degrees.tensor) * shape.width * word
+
+
 class Pricer:
     """Steps of one model on one rack; layers and collectives that come again are computed once.
 
@@ -203,8 +209,8 @@ class Pricer:
         """
         shape, chips = self.shape, degrees.tensor
         reduce = self.exchange("all-reduce", part.tokens * shape.width * word, chips)
-        routed = self._routed(part, degrees, word) if degrees.expert > 1 else reduce
-        second = min(reduce, routed, key=lambda one: one[0])
+        sent = self.routed(part, degrees, word)
+        second = reduce if sent is None else (2 * sent[0], sent[1].times(2))
         seconds, energy = reduce[0] + second[0], reduce[1].plus(second[1])
         if degrees.attention == "sequences":
             for heads in (shape.heads + 2 * shape.kv_heads, shape.heads):
@@ -213,12 +219,17 @@ class Pricer:
                 seconds, energy = seconds + more[0], energy.plus(more[1])
         return seconds, energy
 
-    def _routed(self, part: Work, degrees: Degrees, word: float) -> Exchange:
-        """Two all-to-alls: each chip's share of the tokens to the experts, and their results."""
-        passes = shape_passes(self.shape, part.tokens)
-        message = -(-passes // degrees.tensor) * self.shape.width * word
-        seconds, energy = self.exchange("all-to-all", message, degrees.tensor)
-        return 2 * seconds, energy.times(2)
+    def routed(self, part: Work, degrees: Degrees, word: float) -> Exchange | None:
+        """(seconds, energy) of one of the two all-to-alls by which each chip's share of the tokens
+        goes to the experts and their results come back; None where the sum over all tokens is as
+        fast. Units: s and J.
+        """
+        if degrees.expert == 1:
+            return None
+        shape, chips = self.shape, degrees.tensor
+        one = self.exchange("all-to-all", routed_bytes(shape, part, degrees, word), chips)
+        reduce = self.exchange("all-reduce", part.tokens * shape.width * word, chips)
+        return one if 2 * one[0] < reduce[0] else None
 
     def _crossing(self, operation: str, message: float, workers: int, stride: int) -> Exchange:
         if workers == 1:

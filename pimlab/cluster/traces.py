@@ -7,6 +7,7 @@ of the batch enters the first stage when its last step has come back from the la
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from pimlab.cluster.cluster import Cluster
 from pimlab.cluster.costs import cost, placed
 from pimlab.cluster.memory import stage_operators
 from pimlab.cluster.shards import Op, Work, first_ops, last_ops, layer_macs, layer_vectors
-from pimlab.cluster.steps import ATTENTION, Degrees, Pricer, part_of
+from pimlab.cluster.steps import ATTENTION, Degrees, Pricer, part_of, routed_bytes
 from pimlab.machine.protocol import MacOp, Target
 from pimlab.workload.language.shape import DecoderShape
 
@@ -33,13 +34,100 @@ class Piece(NamedTuple):
     bytes: int
 
 
+class Worker(NamedTuple):
+    """One of the chips that share layers by `cut`: what it does with one part of the batch, on the
+    placed machines `where`.
+
+    word : bytes of an activation that it hands on.  group : the number of the chips that share.
+    """
+
+    pricer: Pricer
+    part: Work
+    cut: Degrees
+    where: tuple[Target, ...]
+    word: float
+    group: str
+
+    @property
+    def message(self) -> float:
+        """Bytes of the activations of one part of the batch (unit: bytes)."""
+        return self.part.tokens * self.pricer.shape.width * self.word
+
+    def call(self, seconds: float) -> list[Task]:
+        """What the driver takes [s], where it takes time."""
+        return [_task(Piece("call", seconds, 0, 0))] if seconds else []
+
+    def embedding(self) -> Task:
+        """The tokens are looked up."""
+        return self.piece("embedding", first_ops(self.pricer.shape, self.part))
+
+    def layer(self, number: int) -> list[Task]:
+        """Both halves of a layer, each with what chips exchange after it."""
+        name = f"layer{number}"
+        first = [self.piece(f"{name}.attention", self.half(True))]
+        first += self.after_attention(number)
+        return [*first, *self.feed_forward(number)]
+
+    def after_attention(self, number: int) -> list[Task]:
+        """The sum over chips after attention, and what dealing out whole sequences exchanges."""
+        name, shape = f"layer{number}.attention", self.pricer.shape
+        if self.cut.tensor == 1:
+            return []
+        found = [self._collective(name, "all-reduce", self.message)]
+        if self.cut.attention == "sequences":
+            for heads in (shape.heads + 2 * shape.kv_heads, shape.heads):
+                message = self.part.tokens * heads * shape.head_width * self.word
+                found.append(self._collective(name, "all-gather", message))
+        return found
+
+    def feed_forward(self, number: int) -> list[Task]:
+        """The second half of a layer, with its sum over chips or tokens sent to their experts."""
+        name = f"layer{number}.feed_forward"
+        found = [self.piece(name, self.half(False))]
+        if self.cut.tensor == 1:
+            return found
+        if self.pricer.routed(self.part, self.cut, self.word) is None:
+            return [*found, self._collective(name, "all-reduce", self.message)]
+        message = routed_bytes(self.pricer.shape, self.part, self.cut, self.word)
+        sent = self._collective(name, "all-to-all", message)
+        return [sent, *found, sent]
+
+    def head(self) -> list[Task]:
+        """The head of the model, whose logits are gathered."""
+        shape, tensor = self.pricer.shape, self.cut.tensor
+        found = [self.piece("head", last_ops(shape, self.part, tensor))]
+        if tensor > 1:
+            logits = self.part.batch * shape.vocabulary * 2.0
+            found.append(self._collective("head", "all-gather", logits))
+        return found
+
+    def half(self, first: bool) -> tuple[Op, ...]:
+        """The operators of the first or the second half of a layer."""
+        cut = self.cut.tensor, self.cut.sequence, self.cut.attention, self.cut.expert
+        macs = layer_macs(self.pricer.shape, self.part, cut[0], *cut[2:])
+        ops: tuple[Op, ...] = (*macs, *layer_vectors(self.pricer.shape, self.part, *cut))
+        return tuple(op for op in ops if (op.name in FIRST_HALF) == first)
+
+    def piece(self, name: str, ops: tuple[Op, ...]) -> Task:
+        """The task of computing `ops`."""
+        chip = self.pricer.rack.chip
+        macs = [op for op in ops if isinstance(op, MacOp)]
+        bits = sum(op.k * op.n * op.groups * _bits(chip, op) for op in macs)
+        seconds = cost(chip, self.where, ops).seconds
+        return _task(Piece(name, seconds, 2 * sum(op.macs for op in macs), round(bits / 8)))
+
+    def _collective(self, name: str, operation: str, message: float) -> Task:
+        seconds = self.pricer.exchange(operation, message, self.cut.tensor)[0]
+        numbers = {"comm_type": KINDS[operation], "comm_size": round(message)}
+        attributes = (*numbers.items(), ("pg_name", self.group))
+        return Task(f"{name} {operation}", COLLECTIVE, seconds, (), attributes)
+
+
 class Trace:
     """The tasks of every chip in `steps` steps of a plan."""
 
     def __init__(self, pricer: Pricer, work: Work, degrees: Degrees, steps: int = 1):
-        if isinstance(steps, bool) or not hasattr(steps, "__index__") or steps < 1:
-            raise ValueError(f"steps={steps!r}; allowed: an integer, 1 or more")
-        self.pricer, self.degrees, self.steps = pricer, degrees, steps
+        self.pricer, self.degrees, self.steps = pricer, degrees, checked_steps(steps)
         self.part = part_of(work, degrees)
         self.layers = pricer.step(work, degrees).layers
         passes = -(-work.batch // self.part.batch)
@@ -81,62 +169,51 @@ class Trace:
         self, kind: int, start: int, end: int, tag: int, seconds: float, after: tuple[int, ...]
     ) -> Task:
         message = self.part.tokens * self.pricer.shape.width * self.word / self.degrees.tensor
-        size = {"comm_src": start, "comm_dst": end, "comm_size": round(message), "comm_tag": tag}
-        name = f"{'send' if kind == SEND else 'receive'} {start} to {end}, part {tag}"
-        return Task(name, kind, seconds, after, tuple(size.items()))
+        return handed(kind, (start, end), tag, message, seconds, after)
 
     def _computed(self, stage: int, group: str) -> list[Task]:
         """What a chip of a stage does with one part of the batch, each task after the one before
         it.
         """
-        tensor, shape = self.degrees.tensor, self.pricer.shape
+        worker = self._worker(group)
         start, end = stage == 0, stage == self.degrees.pipeline - 1
-        found = [_task(self._piece("embedding", first_ops(shape, self.part)))] if start else []
+        layers = -(-self.pricer.shape.layers // self.degrees.pipeline)
+        found = worker.call(self.pricer.chip(self.part, self.degrees, layers).call)
+        found += [worker.embedding()] if start else []
         for layer in range(sum(self.layers[:stage]), sum(self.layers[: stage + 1])):
-            for half in (True, False):
-                name = f"layer{layer}.{'attention' if half else 'feed_forward'}"
-                found.append(_task(self._piece(name, self._half(half))))
-                found += self._exchanged(name, group, half)
-        if end:
-            found.append(_task(self._piece("head", last_ops(shape, self.part, tensor))))
-            if tensor > 1:
-                logits = self.part.batch * shape.vocabulary * 2.0
-                found.append(self._collective("head", "all-gather", logits, group))
-        return found
+            found += worker.layer(layer)
+        return [*found, *(worker.head() if end else [])]
 
-    def _exchanged(self, name: str, group: str, half: bool) -> list[Task]:
-        if self.degrees.tensor == 1:
-            return []
-        shape, tokens = self.pricer.shape, self.part.tokens
-        found = [self._collective(name, "all-reduce", tokens * shape.width * self.word, group)]
-        if half and self.degrees.attention == "sequences":
-            for heads in (shape.heads + 2 * shape.kv_heads, shape.heads):
-                message = tokens * heads * shape.head_width * self.word
-                found.append(self._collective(name, "all-gather", message, group))
-        return found
+    def _worker(self, group: str) -> Worker:
+        cut, shape = self.degrees, self.pricer.shape
+        layers = -(-shape.layers // cut.pipeline)
+        how = cut.tensor, layers, True, True, cut.attention, cut.expert
+        where = placed(self.pricer.rack.chip, stage_operators(shape, self.part, *how))
+        return Worker(self.pricer, self.part, cut, where, self.word, group)
 
-    def _collective(self, name: str, operation: str, message: float, group: str) -> Task:
-        seconds = self.pricer.exchange(operation, message, self.degrees.tensor)[0]
-        numbers = {"comm_type": KINDS[operation], "comm_size": round(message), "pg_name": group}
-        return Task(f"{name} {operation}", COLLECTIVE, seconds, (), tuple(numbers.items()))
 
-    def _half(self, first: bool) -> tuple[Op, ...]:
-        one = self.degrees
-        cut = one.tensor, one.sequence, one.attention, one.expert
-        macs = layer_macs(self.pricer.shape, self.part, cut[0], *cut[2:])
-        ops: tuple[Op, ...] = (*macs, *layer_vectors(self.pricer.shape, self.part, *cut))
-        return tuple(op for op in ops if (op.name in FIRST_HALF) == first)
+def checked_steps(steps: int) -> int:
+    """`steps` where it is an integer of 1 or more; ValueError otherwise. Unit: steps."""
+    if isinstance(steps, bool) or not hasattr(steps, "__index__") or steps < 1:
+        raise ValueError(f"steps={steps!r}; allowed: an integer, 1 or more")
+    return steps
 
-    def _piece(self, name: str, ops: tuple[Op, ...]) -> Piece:
-        chip, shape = self.pricer.rack.chip, self.pricer.shape
-        layers = -(-shape.layers // self.degrees.pipeline)
-        cut = self.degrees.tensor, layers, True, True, self.degrees.attention, self.degrees.expert
-        where = placed(chip, stage_operators(shape, self.part, *cut))
-        macs = [op for op in ops if isinstance(op, MacOp)]
-        bits = sum(op.k * op.n * op.groups * _bits(chip, op) for op in macs)
-        return Piece(
-            name, cost(chip, where, ops).seconds, 2 * sum(op.macs for op in macs), round(bits / 8)
-        )
+
+def handed(
+    kind: int,
+    pair: tuple[int, int],
+    tag: int,
+    message: float,
+    seconds: float,
+    after: tuple[int, ...],
+) -> Task:
+    """A send or a receive of `message` bytes from one chip of a pair to the other. Units: bytes and
+    s.
+    """
+    start, end = pair
+    size = {"comm_src": start, "comm_dst": end, "comm_size": round(message), "comm_tag": tag}
+    name = f"{'send' if kind == SEND else 'receive'} {start} to {end}, part {tag}"
+    return Task(name, kind, seconds, after, tuple(size.items()))
 
 
 def _bits(chip: Target, op: MacOp) -> float:
@@ -162,11 +239,20 @@ def write_chakra(
     Raises ValueError for a number of steps below 1.
     """
     trace = Trace(Pricer(shape, cluster), work, degrees, steps)
+    return written(prefix, [trace.of(chip) for chip in range(degrees.chips)], trace.groups)
+
+
+def written(
+    prefix: str | Path, tasks: Sequence[list[Task]], groups: dict[str, list[int]]
+) -> list[Path]:
+    """The files `<prefix>.<chip>.et` of the tasks of every chip, and `<prefix>.groups.json` where
+    there are groups.
+    """
     start = Path(prefix)
     start.parent.mkdir(parents=True, exist_ok=True)
-    paths = [start.with_name(f"{start.name}.{chip}.et") for chip in range(degrees.chips)]
-    for chip, path in enumerate(paths):
-        chakra.write(path, trace.of(chip))
-    if trace.groups:
-        chakra.write_groups(start.with_name(f"{start.name}.groups.json"), trace.groups)
+    paths = [start.with_name(f"{start.name}.{chip}.et") for chip in range(len(tasks))]
+    for path, mine in zip(paths, tasks, strict=True):
+        chakra.write(path, mine)
+    if groups:
+        chakra.write_groups(start.with_name(f"{start.name}.groups.json"), groups)
     return paths
