@@ -83,7 +83,8 @@ def schedule(mode: str, copies: str) -> xr.Dataset:
 
 def compute(quick: bool = False) -> xr.Dataset:
     """interval in s, chip_energy (without the host) and energy in J an image, arrays (mode,
-    copies); replicas (mode, operator); operations of an image.
+    copies); replicas (mode, operator); operations of an image. vector_energy in J and vector_time
+    in s (mode): one input vector through every layer in turn; vector_operations of it.
     """
     answers = {(mode, copies): schedule(mode, copies) for mode in MODES for copies in COPIES}
     found = xr.Dataset(coords={"mode": list(MODES), "copies": list(COPIES)})
@@ -102,9 +103,30 @@ def compute(quick: bool = False) -> xr.Dataset:
         table = [answers[mode, "balanced"][name].sel(operator=convs).values for mode in MODES]
         found[f"{name}_of"] = (("mode", "operator"), np.array(table), {"units": "1"})
     found = found.assign_coords(operator=convs)
+    for name, unit, read in (
+        ("vector_energy", "J", _vector_energy),
+        ("vector_time", "s", _vector_time),
+    ):
+        values = [float(read(mode, answers[mode, "once"])) for mode in MODES]
+        found[name] = ("mode", values, {"units": unit})
+    each = 2.0 * sum(op.k * op.n for op in resnet9().mac_ops)
+    found["vector_operations"] = ((), each, {"units": "1"})
     found["operations"] = ((), 2.0 * sum(op.macs for op in resnet9().mac_ops), {"units": "1"})
     every = [key for busy in answers.values() for key in sources_of(busy)]
     return finished(found, [*every, "citylife2023hermes"])
+
+
+def _vector_energy(mode: str, busy: xr.Dataset) -> float:
+    """J of reading the weights of every layer once: an image takes as many reads of a layer as it
+    has positions.
+    """
+    return sum(float(busy.energy.sel(operator=op.name).sum()) / op.m for op in resnet9().mac_ops)
+
+
+def _vector_time(mode: str, busy: xr.Dataset) -> float:
+    """Seconds of the same reads one after another."""
+    chip = pim.target(MODES[mode])
+    return sum(sum(chip.latency(op).values()) / op.m for op in resnet9().mac_ops)
 
 
 def _chip(busy: xr.Dataset) -> xr.DataArray:
@@ -124,8 +146,29 @@ def found(ds: xr.Dataset, row: Row) -> float:
             "operations a second": 1e-12 * ds.operations / best.interval,
             "operations a joule": 1e-12 * ds.operations / best.chip_energy,
             "cores": best.arrays,
+            "energy of a vector": 1e6 * best.vector_energy,
+            "time of a vector": 1e6 * best.vector_time,
         }[row.quantity]
     )
+
+
+def decomposition(ds: xr.Dataset) -> dict[str, float]:
+    """What our joules of an image, read in one phase, are made of, as factors of the printed pair's
+    joules; their product is ours.
+    """
+    four, one = (ds.sel(mode=mode, copies="balanced") for mode in MODES)
+    operations, each = float(ds.operations), float(ds.vector_operations)
+    at_print = each / 2.48e12
+    cores = float(four.vector_energy) / at_print
+    image = float(four.chip_energy) / float(four.vector_energy)
+    return {
+        "one vector a layer at the printed 2.48 TOPS/W over 1.51 uJ": at_print / 1.51e-6,
+        "cores that are not filled, for one vector a layer": cores,
+        "positions of the layers (operations of an image over those of a vector)": operations
+        / each,
+        "cores that are not filled weigh more where positions are many": image * each / operations,
+        "one phase instead of four": float(one.chip_energy) / float(four.chip_energy),
+    }
 
 
 def tables(ds: xr.Dataset) -> dict[str, str]:
@@ -159,7 +202,12 @@ def tables(ds: xr.Dataset) -> dict[str, str]:
         ("joules at the published 9.76 TOPS/W", units.si(operations / 9.76e12, "J")),
         ("seconds at the published 63.1 TOPS", units.si(operations / 63.1e12, "s")),
     ]
+    shares = decomposition(ds)
     return {
+        "decomposition": markdown(
+            ["from the printed 1.51 uJ to our image", "factor"],
+            [(name, f"{factor:.4g}") for name, factor in shares.items()],
+        ),
         "schedules": markdown([*heads, "with the host"], lines),
         "layers": markdown(["layer", "cores", "copies"], layers),
         "implied": markdown(["quantity", "value"], implied),

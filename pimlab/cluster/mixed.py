@@ -16,7 +16,9 @@ from typing import Any, NamedTuple
 
 from pimlab import result, units
 from pimlab.cluster.cluster import Cluster
+from pimlab.cluster.costs import machines
 from pimlab.cluster.memory import Held
+from pimlab.cluster.memory_table import Row, memory_table, padding
 from pimlab.cluster.mixed_search import Chosen, Searched, search
 from pimlab.cluster.mixed_traces import Where, write_mixed_chakra
 from pimlab.cluster.options import ROLES, Stages, holding, most_layers
@@ -129,6 +131,35 @@ class MixedPlan(Value):
             if stage.aside:
                 found[stage.aside] += self.replicas * stage.aside_chips
         return found
+
+    @property
+    def memory_table(self) -> Any:
+        """Dataset of what every chip holds: see `pimlab.cluster.memory_table`."""
+        racks = {rack.chip.name: rack for rack in self.cluster.racks}
+        rows = []
+        for replica in range(self.replicas):
+            for number, stage in enumerate(self.stages):
+                rows += self._held_rows(racks, replica, number, stage)
+        return memory_table(rows, self.cluster.cited)
+
+    def _held_rows(
+        self, racks: dict[str, Cluster], replica: int, number: int, stage: Stage
+    ) -> list[Row]:
+        """The chips that hold the weights of a stage, and those that hold its cache aside."""
+        part, count = self._priced.part, len(stage.layers)
+        own = len(machines(racks[stage.chip].chip))
+        sides = [("weights" if stage.aside else "whole", stage.chip, stage.degrees)]
+        if stage.aside:
+            sides.append(("cache", stage.aside, Degrees(tensor=stage.aside_chips)))
+        rows = []
+        for side, name, cut in sides:
+            memory = stage.memory[own:] if side == "cache" else stage.memory[:own]
+            how: dict[str, Any] = {"microbatches": self.microbatches, "side": side}
+            how |= {"first": number == 0, "last": number == len(self.stages) - 1}
+            more = padding(self.shape, racks[name], part, cut, count, memory, **how)
+            at = self.phase, replica, number, stage.layers
+            rows.append(Row(*at, side, racks[name], memory, more, cut.tensor))
+        return rows
 
     def write_chakra(self, prefix: str | Path, steps: int = 1) -> list[Path]:
         """Write `steps` steps as Chakra execution traces `<prefix>.<chip>.et`, one a chip, for

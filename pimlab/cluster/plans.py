@@ -11,9 +11,10 @@ from typing import Any
 from pimlab import units
 from pimlab.cluster.cluster import Cluster
 from pimlab.cluster.memory import Held
+from pimlab.cluster.memory_table import memory_table, stage_rows
 from pimlab.cluster.shards import Work
 from pimlab.cluster.step_costs import step_costs
-from pimlab.cluster.steps import Degrees, Pricer, Step
+from pimlab.cluster.steps import Degrees, Pricer, Step, part_of
 from pimlab.cluster.traces import write_chakra
 from pimlab.values import Value
 from pimlab.workload.language.shape import DecoderShape
@@ -130,6 +131,13 @@ class ParallelPlan(Value):
             context=_powers(self.shape.context) if context is None else context,
             queries=queries,
         )
+
+    @property
+    def memory_table(self) -> Any:
+        """Dataset of what every chip holds: see `pimlab.cluster.memory_table`."""
+        part = part_of(self.work, self.degrees)
+        given = self.shape, self.cluster, part, self.degrees, self.layers, self.phase
+        return memory_table(stage_rows(*given), self.cluster.cited)
 
     def write_chakra(self, prefix: str | Path, steps: int = 1) -> list[Path]:
         """Write `steps` steps as Chakra execution traces `<prefix>.<chip>.et`, one a chip, for

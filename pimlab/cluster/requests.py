@@ -28,6 +28,7 @@ from pimlab.cluster.capacity import fits, fullest
 from pimlab.cluster.cluster import Cluster, memory_bytes
 from pimlab.cluster.costs import Joules, bit_joules, machines, owner, static_power
 from pimlab.cluster.memory import Held
+from pimlab.cluster.memory_table import memory_table, stage_rows
 from pimlab.cluster.phases import Priced, Requests, Side, price
 from pimlab.cluster.plans import OBJECTIVES, shown
 from pimlab.cluster.request_table import other_kinds, table
@@ -110,6 +111,20 @@ class RequestPlan(Value):
     def gap(self) -> float:
         """How far the objective is from its bound, relative to the bound (unit 1)."""
         return abs(self.value / self.bound - 1) if self.bound else 0.0
+
+    @property
+    def memory_table(self) -> Any:
+        """Dataset of what every chip holds, phase by phase: see `pimlab.cluster.memory_table`.
+        Where the phases stand together, both rows are of the same chips and hold the same weights.
+        """
+        rows = []
+        for phase, side in (("prefill", self.prefill), ("decode", self.decode)):
+            prompts = phase == "prefill"
+            length = self.requests.prompt if prompts else self.requests.context
+            work = Work(batch=side.sequences, context=length, queries=length if prompts else 1)
+            part, rack = part_of(work, side.degrees), self.cluster.racks[side.rack]
+            rows += stage_rows(self.shape, rack, part, side.degrees, side.step.layers, phase)
+        return memory_table(rows, self.cluster.cited)
 
     @property
     def why(self) -> list[str]:

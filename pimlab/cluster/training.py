@@ -15,7 +15,9 @@ microbatch on one of `tensor` chips:
 Products take what the chip's own latency says; `efficiency` and `bandwidth` are the constants that
 measurements fix. Bytes are counted: each norm, residual addition with dropout, GELU and softmax
 with dropout reads its inputs and writes its outputs and masks once. Sequence parallelism splits
-norms and additions; its second gathering of inputs hides behind the products.
+norms and additions, and gathers the inputs of both halves of a layer again on the way backwards,
+since it keeps a share of them alone (reference 1, section 4.2.2, which overlaps this with products;
+the measured steps are those of gathers that wait: `papers/megatron`).
 
 1. V. Korthikanti, J. Casper, S. Lym, L. McAfee, M. Andersch, M. Shoeybi, B. Catanzaro, Reducing
    activation recomputation in large transformer models, arXiv 2205.05198 (2022): equations 1 to 6
@@ -31,7 +33,7 @@ from typing import NamedTuple
 from pimlab.arguments import typed
 from pimlab.cluster.cluster import Cluster, memory_bytes
 from pimlab.cluster.costs import placed
-from pimlab.cluster.memory import stage_operators
+from pimlab.cluster.memory import Held, stage_operators
 from pimlab.cluster.shards import (
     Work,
     check_tensor,
@@ -180,11 +182,34 @@ def training_step(shape: DecoderShape, rack: Cluster, training: Training) -> Tra
     return step
 
 
-def waiting(training: Training) -> float:
-    """Microbatches whose activations the first stage holds at once (unit: microbatches);
-    interleaving adds a share.
+def stage_memory(shape: DecoderShape, rack: Cluster, training: Training, stage: int) -> Held:
+    """What a chip of stage number `stage` holds; the last one holds the head, the first the
+    embedding (one stage alone holds them once: they are the same weights). Unit: bytes.
+    """
+    layers, ends = shape.layers // training.pipeline, stage in (0, training.pipeline - 1)
+    own = layers * layer_weight_count(shape, training.tensor)
+    own += vocabulary_weight_count(shape, training.tensor) if ends else 0
+    found = Held(
+        machine=rack.chip.name,
+        weights=own * WORD,
+        activations=layers * waiting(training, stage) * activation_bytes(shape, training),
+        optimiser=own * training.state,
+    )
+    size = memory_bytes(rack)
+    return found._replace(share=found.total / size) if size else found
+
+
+def waiting(training: Training, stage: int = 0) -> float:
+    """Microbatches whose activations a stage, the first if not told, holds at once (unit:
+    microbatches); interleaving adds a share. A stage is one microbatch nearer to the end than the
+    one before it.
     """
     stages, chunks = training.pipeline, training.chunks
+    if stage:
+        early = 2 * stage / chunks  # chunks that come back before the next one enters
+        return (
+            waiting(training) - early if chunks > 1 else min(stages - stage, training.microbatches)
+        )
     most = stages * (1 + (stages - 1) / (stages * chunks)) if chunks > 1 else stages
     return min(most, training.microbatches) if chunks == 1 else most
 
@@ -206,6 +231,8 @@ def _parts(shape: DecoderShape, rack: Cluster, training: Training) -> tuple[floa
     reduce = rack.seconds("all-reduce", message, tensor)
     forward = sum(products.values()) + softmax + others + 2 * reduce
     backward = 2 * (sum(products.values()) + softmax + others) + 2 * reduce
+    if training.sequence:
+        backward += 2 * rack.seconds("all-gather", message, tensor)
     again = {
         "none": 0.0,
         "selective": sum(products[name] for name in ATTENTION) + softmax,

@@ -10,8 +10,9 @@ from typing import Any
 from pimlab import result, units
 from pimlab.arguments import typed
 from pimlab.cluster.cluster import Cluster
+from pimlab.cluster.memory_table import Row, memory_table
 from pimlab.cluster.shards import tensor_degrees
-from pimlab.cluster.training import Training, TrainingStep, training_step
+from pimlab.cluster.training import Training, TrainingStep, stage_memory, training_step
 from pimlab.values import Value
 from pimlab.workload.language.shape import DecoderShape
 
@@ -47,6 +48,21 @@ class TrainingPlan(Value):
     def gap(self) -> float:
         """How far the step is from its bound, relative to the bound (unit 1)."""
         return self.step.seconds / self.bound - 1
+
+    @property
+    def memory_table(self) -> Any:
+        """Dataset of what every chip holds: see `pimlab.cluster.memory_table`. Early stages wait
+        for more microbatches to come back, so they hold more activations than late ones.
+        """
+        stages, each = self.training.pipeline, self.shape.layers // self.training.pipeline
+        rows = []
+        for replica in range(self.training.data):
+            for stage in range(stages):
+                memory = (stage_memory(self.shape, self.cluster, self.training, stage),)
+                run = range(stage * each, (stage + 1) * each)
+                at = "training", replica, stage, run, "whole", self.cluster
+                rows.append(Row(*at, memory, (0.0,), self.training.tensor))
+        return memory_table(rows, self.cluster.cited)
 
     @property
     def why(self) -> list[str]:

@@ -43,5 +43,19 @@ def test_the_printed_pair_is_beyond_the_chip(ds):
     assert operations / 1.51e-6 > 25 * 9.76e12
 
 
+def test_one_vector_a_layer_at_the_printed_efficiency_is_the_printed_energy(ds):
+    """2 x (27 x 56 + 504 x 112 + 2 x 1008 x 112 + 1008 x 224 + 3 x 2016 x 224 + 224 x 10) operations."""
+    operations = float(ds.vector_operations)
+    assert operations == 2 * 1_866_536
+    assert round(operations / 2.48e12 * 1e6, 2) == 1.51
+    # nine reads of 521 ns one after another
+    np.testing.assert_allclose(ds.vector_time.sel(mode="four-phase"), 9 * 521e-9, rtol=1e-3)
+
+
+def test_the_decomposition_is_the_whole_miss(make, ds):
+    ours = float(ds.chip_energy.sel(mode="one-phase", copies="balanced"))
+    np.testing.assert_allclose(np.prod([*make.decomposition(ds).values()]), ours / 1.51e-6)
+
+
 def test_the_figure_draws(make, ds):
     assert "resnet9 on pcm-hermes" in make.draw(ds).get_suptitle()
