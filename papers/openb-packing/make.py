@@ -21,7 +21,17 @@ from pimlab.studies import published
 OUT = Path(__file__).with_name("openb-packing")
 DATA = Path(__file__).parents[2] / "datasets" / "reference" / "system" / "openb"
 WORKLOADS = ("default", "gpushare40", "multigpu20")
-POLICIES = ("random", "best fit")
+POLICIES = {
+    "random": 10,
+    "best fit": 10,
+    "dot product": 3,
+    "clustering": 3,
+    "packing": 3,
+    "fragmentation": 3,
+}
+"""Policy -> seeds over which its curve is averaged; the published ones over 10."""
+FIRST = 2
+"""Policies of the quick size."""
 FILL = 1.3
 """Cards asked for in the end, relative to those there are, as the published runs do."""
 SETTLED = 5
@@ -57,23 +67,30 @@ def curve(workload: str, policy: str, seed: int) -> np.ndarray:
 def compute(quick: bool = False) -> xr.Dataset:
     """allocated, its spread over seeds, and published (workload, policy, asked), in per cent."""
     workloads = WORKLOADS[:2] if quick else WORKLOADS
-    seeds = range(3 if quick else 10)
-    found = np.array([[[curve(w, p, seed) for seed in seeds] for p in POLICIES] for w in workloads])
+    policies = list(POLICIES)[:FIRST] if quick else list(POLICIES)
+    curves = {
+        (w, p): np.array([curve(w, p, seed) for seed in range(3 if quick else POLICIES[p])])
+        for w in workloads
+        for p in policies
+    }
+    shape = len(workloads), len(policies), -1
+    mean = np.array([one.mean(axis=0) for one in curves.values()]).reshape(shape)
+    spread = np.array([one.std(axis=0, ddof=1) for one in curves.values()]).reshape(shape)
     dims = ("workload", "policy", "asked")
     table = pd.read_csv(DATA / "curves.csv.gz").set_index(list(dims)).allocated.to_xarray()
     return xr.Dataset(
         {
-            "allocated": (dims, found.mean(axis=2), {"units": "%"}),
-            "spread": (dims, found.std(axis=2, ddof=1), {"units": "%"}),
-            "published": (dims, _like(table, workloads), {"units": "%"}),
+            "allocated": (dims, mean, {"units": "%"}),
+            "spread": (dims, spread, {"units": "%"}),
+            "published": (dims, _like(table, workloads, policies), {"units": "%"}),
         },
-        coords={"workload": list(workloads), "policy": list(POLICIES), "asked": np.arange(131)},
+        coords={"workload": list(workloads), "policy": policies, "asked": np.arange(131)},
         attrs={"sources": "fgd2023"},
     )
 
 
-def _like(table: xr.DataArray, workloads: tuple[str, ...]) -> np.ndarray:
-    chosen = table.sel(workload=list(workloads), policy=list(POLICIES), asked=np.arange(131))
+def _like(table: xr.DataArray, workloads: tuple[str, ...], policies: list[str]) -> np.ndarray:
+    chosen = table.sel(workload=list(workloads), policy=policies, asked=np.arange(131))
     return chosen.transpose("workload", "policy", "asked").values
 
 
@@ -83,9 +100,9 @@ def worst(ds: xr.Dataset) -> xr.DataArray:
 
 
 def found(ds: xr.Dataset, row: published.Row) -> float | None:
-    """Ours for a row of targets.csv; None for a workload that the quick size leaves out."""
+    """Ours for a row of targets.csv; None for what the quick size leaves out."""
     workload, policy, rest = row.condition.split(", ")
-    if workload not in ds.workload.values:
+    if workload not in ds.workload.values or policy not in ds.policy.values:
         return None
     return float(ds.allocated.sel(workload=workload, policy=policy, asked=int(rest.split()[0])))
 
@@ -114,15 +131,16 @@ def draw(ds: xr.Dataset) -> Figure:
     for ax, workload in zip(axes, ds.workload.values, strict=True):
         for policy, colour in zip(ds.policy.values, PARTS, strict=False):
             one = ds.sel(workload=workload, policy=policy)
-            ax.plot(one.asked, one.allocated, color=colour, label=f"{policy}, ours")
-            ax.plot(one.asked, one.published, "--", color="black", lw=1, label="published")
+            ax.plot(one.asked, one.allocated, color=colour, label=str(policy))
+            ax.plot(one.asked, one.published, "--", color="black", lw=1)
+        ax.plot([], [], "--", color="black", lw=1, label="published")
         ax.set_title(str(workload))
         ax.set_xlabel("cards asked for (% of all)")
         ax.set_xlim(60, 130)
         ax.set_ylim(55, 100)
     axes[0].set_ylabel("cards given (% of all)")
-    axes[0].legend(frameon=False)
-    fig.suptitle("Best fit gives about six points more of the cards than chance")
+    axes[0].legend(frameon=False, loc="lower right")
+    fig.suptitle("Minding fragments gives nine points more of the cards than chance")
     return fig
 
 

@@ -1,121 +1,18 @@
 """How full do nodes get when partitions of cards come one after another? Packing by a policy.
 
 A partition asks for processor time, memory and either whole cards or a share of one. It goes to one
-node of those that have room, chosen by the policy, and stays. "best fit" takes the node whose free
-processor time and cards, each relative to the largest of all nodes, add up to the least, and there
-the card with the least room that is enough; "random" takes any node and any card with room;
-"spread" takes the node and the card with the most room. (Policies as Weng et al. 2023 compare
-them.)
+node of those that have room, chosen by the policy, and stays.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from pimlab import result
 from pimlab.arguments import typed
+from pimlab.farm.policies import POLICIES, WHOLE, Ask, Nodes, Partitions, Room
 from pimlab.values import unknown
-
-WHOLE = 1000
-"""Thousandths of a card: what a whole one is."""
-
-
-class Nodes(NamedTuple):
-    """Nodes: processor time in thousandths of a core, memory in bytes (any unit will do, that of
-    the partitions), cards; each int64, shape (nodes,).
-    """
-
-    cpu: np.ndarray
-    memory: np.ndarray
-    cards: np.ndarray
-
-
-class Partitions(NamedTuple):
-    """Requests: processor time, memory, whole cards or 1 of which only `share` thousandths; each
-    int64, shape (requests,). cards 0 asks for none.
-    """
-
-    cpu: np.ndarray
-    memory: np.ndarray
-    cards: np.ndarray
-    share: np.ndarray
-
-    def taken(self, which: np.ndarray) -> Partitions:
-        """Those of the indices `which`."""
-        return Partitions(*(one[which] for one in self))
-
-    @property
-    def asked(self) -> np.ndarray:
-        """Thousandths of cards that each asks for, int64, shape (requests,)."""
-        return self.cards * self.share
-
-
-class _Room:
-    """What is free on every node: processor time, memory, thousandths of every card."""
-
-    def __init__(self, nodes: Nodes):
-        most = int(nodes.cards.max(initial=0))
-        self.cpu, self.memory = nodes.cpu.copy(), nodes.memory.copy()
-        self.cards = np.where(np.arange(most) < nodes.cards[:, None], WHOLE, 0)
-        self.free = self.cards.sum(axis=1)
-        self.whole = nodes.cards.astype(np.int64).copy()
-        self.largest = self.cards.max(axis=1, initial=0)
-        self.scale = float(nodes.cpu.max()), float(max(self.free.max(), 1))
-
-    def able(self, cpu: int, memory: int, cards: int, share: int) -> np.ndarray:
-        """Nodes that have room."""
-        fits = (self.cpu >= cpu) & (self.memory >= memory)
-        if cards:
-            fits &= self.whole >= cards if share == WHOLE else self.largest >= share
-        return np.flatnonzero(fits)
-
-    def relative(self, able: np.ndarray) -> np.ndarray:
-        """Free processor time and cards of nodes, relative to the largest node."""
-        return 0.5 * self.cpu[able] / self.scale[0] + 0.5 * self.free[able] / self.scale[1]
-
-    def take(self, node: int, card: int, cpu: int, memory: int, cards: int, share: int) -> None:
-        """Give a partition its room on a node; `card` holds it where it takes a share of one."""
-        self.cpu[node] -= cpu
-        self.memory[node] -= memory
-        if not cards:
-            return
-        mine = self.cards[node]
-        if share == WHOLE:
-            mine[np.flatnonzero(mine == WHOLE)[:cards]] = 0
-        else:
-            mine[card] -= share
-        self.free[node] = mine.sum()
-        self.whole[node] = np.count_nonzero(mine == WHOLE)
-        self.largest[node] = mine.max()
-
-
-Choice = tuple[int, int]
-"""Node, and the card on it."""
-
-
-def _best_fit(room: _Room, able: np.ndarray, share: int, rng: np.random.Generator) -> Choice:
-    node = int(able[np.argmin(room.relative(able))])
-    free = room.cards[node]
-    return node, int(np.argmin(np.where(free >= share, free, 2 * WHOLE)))
-
-
-def _spread(room: _Room, able: np.ndarray, share: int, rng: np.random.Generator) -> Choice:
-    node = int(able[np.argmax(room.relative(able))])
-    return node, int(np.argmax(room.cards[node]))
-
-
-def _random(room: _Room, able: np.ndarray, share: int, rng: np.random.Generator) -> Choice:
-    node = int(able[rng.integers(len(able))])
-    cards = np.flatnonzero(room.cards[node] >= share)
-    return node, int(cards[rng.integers(len(cards))]) if len(cards) else 0
-
-
-Policy = Callable[[_Room, np.ndarray, int, np.random.Generator], Choice]
-POLICIES: dict[str, Policy] = {"best fit": _best_fit, "random": _random, "spread": _spread}
 
 
 @typed
@@ -123,6 +20,14 @@ def pack(
     nodes: Nodes, partitions: Partitions, policy: str = "best fit", seed: int = 0
 ) -> xr.Dataset:
     """Place the partitions, in their order, on nodes by `policy`.
+
+    "best fit" takes the node whose free processor time and cards, each relative to the largest of
+    all nodes, add up to the least, and there the card with the least room that is enough; "random"
+    any node and any card with room; "spread" the node and the card with the most room; "dot
+    product" the node whose free room points least where the request does; "clustering" nodes with
+    requests of the same kind; "packing" cards that are shared already; "fragmentation" the card on
+    which the fewest cards become useless to the most frequent requests (Weng et al. 2023 compare
+    all of them but "spread").
 
     Variables over `request`: node (int64, -1 where none had room), arrived and allocated
     (thousandths of all cards of the nodes that were asked for and that were given so far, relative
@@ -137,13 +42,14 @@ def pack(
     if policy not in POLICIES:
         raise ValueError(unknown("packing policy", policy, POLICIES))
     _checked(nodes, partitions)
-    room, rng = _Room(nodes), np.random.default_rng(seed)
+    room, rng = Room(nodes, partitions), np.random.default_rng(seed)
     chosen = np.full(len(partitions.cpu), -1)
     for i, one in enumerate(zip(*(part.tolist() for part in partitions), strict=True)):
-        able = room.able(*one)
+        ask = Ask(*one)
+        able = room.able(ask)
         if len(able):
-            chosen[i], card = POLICIES[policy](room, able, one[-1], rng)
-            room.take(int(chosen[i]), card, *one)
+            chosen[i], card = POLICIES[policy](room, able, ask, rng)
+            room.take(int(chosen[i]), card, ask)
     total = WHOLE * float(nodes.cards.sum())
     given = np.where(chosen >= 0, partitions.asked, 0)
     return xr.Dataset(

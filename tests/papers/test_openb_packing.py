@@ -1,4 +1,4 @@
-"""papers/openb-packing: allocation within one point of the published curves, for two policies."""
+"""papers/openb-packing: allocation within one point of the published curves. Two policies here."""
 
 from paper_checks import *  # noqa: F403  # the checks of every paper
 
