@@ -118,7 +118,7 @@ def _pool(
     found.row([*terms, *([(before, -1.0)] if before is not None else [])], high=0.0)
     racks = found.variable("racks", *at, upper=cloud.racks, integer=True)
     found.row([(cards, 1.0), (racks, -cloud.rack.cards(offer))], high=0.0)
-    used = _used(found, period, at, cards, most, cloud.rack.cards(offer))
+    used = _used(found, at, cards, most, spare_cards(period, offer, cloud))
     taken = list(_instances(found, question, period, cloud, offer))
     taken += [(column, 1.0) for column in _splits(found, question, offer, at)]
     found.row([*taken, *used, (cards, -1.0)], high=0.0)
@@ -134,11 +134,15 @@ def _earlier(
     return found.find("cards", offer.name, cloud.name, question.periods[number - 1].name)
 
 
+def spare_cards(period: Period, offer: Offer, cloud: Cloud) -> int:
+    """Cards of a pool that may fail without loss (unit: cards)."""
+    return {"none": 0, "card": 1, "rack": cloud.rack.cards(offer)}[period.rules.spare]
+
+
 def _used(
-    found: Program, period: Period, at: tuple[str, str, str], cards: int, most: int, rack: int
+    found: Program, at: tuple[str, str, str], cards: int, most: int, spare: int
 ) -> list[tuple[int, float]]:
     """The spare cards of a pool that is used at all."""
-    spare = {"none": 0, "card": 1, "rack": rack}[period.rules.spare]
     if not spare:
         return []
     used = found.variable("used", *at, upper=1, integer=True)
@@ -211,6 +215,14 @@ def _splits(
         yield split
 
 
+def demand_rules(service: Service, period: Period) -> tuple[str, str]:
+    """Names of the rules that ask for a service's peak, and for its part without any one cloud."""
+    return (
+        f"demand of {service.name} in {period.name}",
+        f"{service.name} without one cloud in {period.name}",
+    )
+
+
 def _demand(found: Program, question: Question, period: Period) -> None:
     """Every service is served in full; with any one cloud lost, as far as it must be."""
     for service in question.services:
@@ -224,14 +236,15 @@ def _demand(found: Program, question: Question, period: Period) -> None:
                     continue
                 terms.append((share, 1.0))
                 rest[cloud.name].append((many, ability.rate / service.peak(period.end)))
-        found.row(terms, low=1.0, rule=f"demand of {service.name} in {period.name}")
+        demand, without = demand_rules(service, period)
+        found.row(terms, low=1.0, rule=demand)
         if service.cloud_loss > 0:
             for lost in question.clouds:
                 others = [t for name, part in rest.items() if name != lost.name for t in part]
                 found.row(
                     others,
                     low=service.cloud_loss,
-                    rule=f"{service.name} without one cloud in {period.name}",
+                    rule=without,
                 )
 
 

@@ -7,6 +7,8 @@ of 1 at most; `scale` brings a shadow price back to the unit of the rule.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Hashable, Iterable, Mapping
 from typing import NamedTuple
 
@@ -15,6 +17,8 @@ from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
 Key = tuple[Hashable, ...]
+ROUNDING = 1e-6
+"""How far the end of a variable's interval may be from a whole number and count as it."""
 
 
 class Row(NamedTuple):
@@ -56,6 +60,7 @@ class Program:
     def __init__(self) -> None:
         self.index: dict[Key, int] = {}
         self.costs: list[float] = []
+        self.lower: list[float] = []
         self.upper: list[float] = []
         self.integer: list[bool] = []
         self.rows: list[Row] = []
@@ -69,6 +74,7 @@ class Program:
         assert key not in self.index, key
         self.index[key] = len(self.costs)
         self.costs.append(cost)
+        self.lower.append(0.0)
         self.upper.append(upper)
         self.integer.append(integer)
         return self.index[key]
@@ -134,7 +140,7 @@ class Program:
             constraints=LinearConstraint(
                 self._matrix(rows), [row.low for row in rows], [row.high for row in rows]
             ),
-            bounds=Bounds(0, np.array(self.upper)),
+            bounds=Bounds(np.array(self.lower), np.array(self.upper)),
             integrality=np.array(self.integer, int) if whole else None,
             options={"mip_rel_gap": gap, "time_limit": seconds},
         )
@@ -157,7 +163,7 @@ class Program:
             b_ub=[row.high for row, _, equal in parts if not equal],
             A_eq=self._matrix([row for row, _, equal in parts if equal]),
             b_eq=[row.high for row, _, equal in parts if equal],
-            bounds=np.array([np.zeros(len(self.upper)), self.upper]).T,
+            bounds=np.array([self.lower, self.upper]).T,
             method="highs",
         )
         if answer.x is None:
@@ -187,6 +193,42 @@ class Program:
                 kept = without
         return tuple(kept)
 
+    def most(self, rules: Iterable[str], seconds: float = 20.0) -> float:
+        """The largest part, 0 to 1, of what the rows of `rules` ask for at least that can be had at
+        once under all other rows; as found in `seconds` (NoSolution where nothing was). Unit 1.
+        """
+        scaled, rows, costs = set(rules), self.rows, self.costs
+        self.costs = [0.0] * len(costs)
+        part = self.variable("part", cost=-1.0, upper=1.0)
+        self.rows = [_in_parts(row, part) if row.rule in scaled else row for row in rows]
+        try:
+            return max(0.0, -self.solve(gap=1e-3, seconds=seconds).objective)
+        finally:
+            self.rows, self.costs = rows, costs
+            del self.index["part",]
+            for one in (self.lower, self.upper, self.integer):
+                one.pop()
+
+    def tighten(self, columns: Iterable[int], seconds: float) -> None:
+        """Narrow the bounds of integer variables to what the linear relaxation allows them, one
+        after another, as far as `seconds` go.
+        """
+        began, costs = time.monotonic(), self.costs
+        try:
+            for column in columns:
+                for sign in (1.0, -1.0):
+                    self.costs = [0.0] * len(costs)
+                    self.costs[column] = sign
+                    least = sign * self.solve(whole=False, seconds=seconds).bound
+                    if sign > 0:
+                        self.lower[column] = max(self.lower[column], math.ceil(least - ROUNDING))
+                    else:
+                        self.upper[column] = min(self.upper[column], math.floor(least + ROUNDING))
+                if time.monotonic() - began > seconds:
+                    return
+        finally:
+            self.costs = costs
+
     def _possible(self, rules: Iterable[str], whole: bool, seconds: float) -> bool:
         costs, self.costs = self.costs, [0.0] * len(self.costs)
         try:
@@ -196,6 +238,13 @@ class Program:
         finally:
             self.costs = costs
         return True
+
+
+def _in_parts(row: Row, part: int) -> Row:
+    """The row with its least value times the variable `part`."""
+    if not row.low > 0:
+        return row
+    return row._replace(coefficients={**row.coefficients, part: -row.low}, low=0.0)
 
 
 def _one_sided(rows: Iterable[Row]) -> list[tuple[Row, float, bool]]:

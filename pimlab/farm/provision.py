@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from pimlab.arguments import typed
@@ -12,7 +14,7 @@ from pimlab.farm.abilities import Ability, Reason
 from pimlab.farm.abilities import abilities as served
 from pimlab.farm.answer import Farm
 from pimlab.farm.offers import Offer, offer
-from pimlab.farm.planning import OBJECTIVES, Question, program
+from pimlab.farm.planning import OBJECTIVES, Question, demand_rules, program
 from pimlab.farm.program import NoSolution, Program
 from pimlab.farm.rules import Period, Rules
 from pimlab.farm.services import Service
@@ -45,6 +47,7 @@ def provision(
     baseline: Sequence[Offer | str] = ("h100",),
     gap: float = 0.01,
     seconds: float = 60.0,
+    store: str | os.PathLike[str] | None = None,
 ) -> Farm:
     """The farm that serves `services` at the least cost, and why.
 
@@ -58,6 +61,8 @@ def provision(
     objective : "cost" (won of all periods), "energy" (J at the meters) or "power" (W at most).
     baseline : offers of the farm beside it that only has to serve the demand; () for none.
     gap, seconds : the integer program is solved to this gap, or as far as it gets in the time.
+    store : a file that keeps the search while it goes on; after a stop, or where the time was too
+    short for the gap, the same call goes on from there.
 
     Raises ValueError for a service that no offer serves (with each one's reason);
     ContradictionError, a ValueError, names an irreducible set of rules that no farm keeps.
@@ -70,7 +75,9 @@ def provision(
     True
     """
     question, refused = question_of(services, offers, clouds, rules, quality, abilities, objective)
-    return solved(question, refused, gap=gap, seconds=seconds, baseline=_offers(baseline))
+    beside = _offers(baseline)
+    kept = None if store is None else Path(store)
+    return solved(question, refused, gap=gap, seconds=seconds, baseline=beside, store=kept)
 
 
 def solved(
@@ -80,31 +87,53 @@ def solved(
     gap: float,
     seconds: float,
     baseline: Sequence[Offer] = (),
+    store: Path | None = None,
 ) -> Farm:
     """The farm of a question; ContradictionError where there is none."""
     try:
-        built, found = solve(question, gap=gap, seconds=seconds)
+        built, found = solve(question, gap=gap, seconds=seconds, store=store)
     except NoSolution as missing:
-        raise contradiction(program(question), missing, seconds) from None
+        raise contradiction(question, missing, seconds) from None
     beside = _baseline(question, baseline, gap, seconds)
     again = partial(solved, refused=refused, gap=gap, seconds=seconds)
     return Farm(question, built, found, tuple(refused), beside, again)
 
 
-def contradiction(built: Program, missing: NoSolution, seconds: float) -> ContradictionError:
-    """The error that says why a program has no solution."""
+def contradiction(question: Question, missing: NoSolution, seconds: float) -> ContradictionError:
+    """The error that says why a question has no farm, and how much demand one could serve."""
     if not missing.proved:
         return ContradictionError(
             f"provision: no farm was found in {seconds:g} s, and none is proved to be impossible; "
             "allowed: more seconds, a wider gap, fewer periods"
         )
+    built = program(question)
     rules = built.conflict()
     listed = "; ".join(rules)
     return ContradictionError(
         f"provision: no farm keeps these rules together: {listed}. Without any one of them the "
-        "others can be kept",
+        f"others can be kept{_most_rates(question, built, rules)}",
         rules,
     )
+
+
+def _most_rates(question: Question, built: Program, rules: Sequence[str]) -> str:
+    """The most requests a second that the contradicting demands can have, all in one proportion, or
+    all demands where others contradict too; "" where no demand contradicts, or nothing is found.
+    """
+    every = [(s, p, demand_rules(s, p)) for s in question.services for p in question.periods]
+    asked = [one for one in every if set(one[2]) & set(rules)]
+    for chosen in (asked, every) if asked else ():
+        try:
+            part = built.most({rule for _, _, pair in chosen for rule in pair})
+        except NoSolution:
+            continue
+        rates = [
+            f"{part * s.peak(p.end):.4g} of {s.peak(p.end):.4g} requests a second of {s.name} in "
+            f"{p.name}"
+            for s, p, _ in chosen
+        ]
+        return f". The most that the other rules allow: {' and '.join(rates)}"
+    return ""
 
 
 def _baseline(
@@ -153,7 +182,9 @@ def question_of(
     if abilities is None:
         found, refused = served(asked, cards, quality=quality, delay=_delays(asked, sites))
     else:
-        found, refused = tuple(abilities), ()
+        names = {s.name for s in asked}, {o.name for o in cards}
+        found = tuple(a for a in abilities if a.service in names[0] and a.offer in names[1])
+        refused = ()
     _all_served(asked, found, refused)
     return Question(asked, cards, sites, _periods(rules), _kept(found), objective), tuple(refused)
 

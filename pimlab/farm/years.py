@@ -58,7 +58,7 @@ def roadmap(
     question, _ = question_of(services, offers, clouds, periods, quality, abilities, objective)
     nominal = _carried(question)
     if nominal is None:
-        raise contradiction(program(question), NoSolution(True), 0.0)
+        raise contradiction(question, NoSolution(True), 0.0)
     names, found = [], []
     for name, ends in _variants(question):
         names.append(name)

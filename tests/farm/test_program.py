@@ -65,3 +65,25 @@ def test_rules_can_be_left_out():
     assert program.solve(rules=["some x"], gap=0).objective == 3
     assert program.rules == ("enough", "some x", "little y")
     assert np.isfinite(program.solve(rules=[]).objective)
+
+
+def test_the_most_of_what_is_asked_by_hand():
+    program = knapsack(least=40.0)  # 20 x and 10 y are 30 of 40
+    with pytest.raises(NoSolution):
+        program.solve()
+    before = len(program.costs), list(program.rows)
+    assert program.most(["enough"]) == pytest.approx(0.75)
+    assert (len(program.costs), program.rows) == before
+
+
+def test_bounds_narrow_to_what_fractions_allow():
+    program = knapsack()  # x >= 1, y <= 10, x + y >= 2.5, each up to 20
+    program.row(enumerate(program.costs), high=12.0)  # 3 x + 2 y
+    program.tighten([0, 1], seconds=10)
+    assert (program.lower, program.upper) == ([1, 0], [4, 4])  # 3 + 2 y <= 12 lets y be 4.5
+    assert program.solve(gap=0).objective == 7
+    program.upper[1] = 0.0
+    program.row([(0, 1.0)], high=1.0)
+    with pytest.raises(NoSolution):
+        program.tighten([0], seconds=10)
+    assert program.costs == [3.0, 2.0]

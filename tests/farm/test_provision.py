@@ -1,5 +1,7 @@
 """Does `provision` plan a farm from models and cards, and name what cannot be had?"""
 
+import re
+
 import farm_examples
 import pytest
 
@@ -31,6 +33,17 @@ def test_contradicting_rules_are_named_and_none_too_many():
     assert "no farm keeps these rules together: operations in 2025; budget of 2025" in str(
         error.value
     )
+
+
+def test_a_rate_beyond_every_farm_is_answered_with_the_most():
+    vision = farm_examples.services()[0].but(rate="1 MHz")
+    one = farm_examples.clouds(1)[0].but(racks=1)
+    with pytest.raises(farm.ContradictionError, match="The most that the other rules allow") as no:
+        provision(services=(vision,), clouds=(one,))
+    most = float(re.search(r"allow: ([0-9.e+]+) of 1e\+06 requests", str(no.value))[1])
+    assert provision(services=(vision.but(rate=most * 0.99),), clouds=(one,)).value > 0
+    with pytest.raises(farm.ContradictionError):
+        provision(services=(vision.but(rate=most * 1.02),), clouds=(one,))
 
 
 def test_domestic_share_without_a_domestic_offer():

@@ -48,4 +48,54 @@ def test_clouds_of_different_cost_are_merged_into_a_bound():
     asked = farm_examples.question(Rules(clouds=2), clouds=(*farm_examples.clouds(1), dear))
     _, found = solve(asked, gap=0.001, seconds=30)
     exact = program(asked).solve(gap=0)
-    assert found.bound <= exact.objective <= found.objective * (1 + 1e-6)
+    assert found.bound <= exact.objective * (1 + 1e-9)
+    assert exact.objective <= found.objective * (1 + 1e-6)
+
+
+def test_the_steps_keep_the_program_as_it_was():
+    asked = farm_examples.question(Rules(clouds=2), services=farm_examples.services(cloud_loss=0.5))
+    built, _ = solve(asked, gap=0, seconds=10)
+    fresh = program(asked)
+    assert (built.upper, built.lower, len(built.rows)) == (
+        fresh.upper,
+        fresh.lower,
+        len(fresh.rows),
+    )
+
+
+def test_a_search_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
+    from pimlab.farm import solving
+
+    asked = farm_examples.question(Rules(clouds=2), services=farm_examples.services(cloud_loss=0.5))
+    store = tmp_path / "farm.npz"
+    with monkeypatch.context() as patch:
+        patch.setattr(solving, "_full", stop)
+        patch.setattr(solving, "_narrowed", stop)
+        with pytest.raises(KeyboardInterrupt):
+            solve(asked, gap=0.0, seconds=20, store=store)
+    first = solving._Search(asked, 0.0, 1.0, store)
+    assert first.best is not None
+    patched = []
+    with monkeypatch.context() as patch:
+        patch.setattr(solving, "_round", lambda search, *_: patched.append(search.best.objective))
+        patch.setattr(solving, "_full", lambda search: setattr(search, "bound", 1e9))
+        _, found = solve(asked, gap=0.0, seconds=20, store=store)
+    assert patched[0] == first.best.objective == found.objective
+    assert not store.exists()  # the gap is reached
+
+
+def stop(*_):
+    raise KeyboardInterrupt
+
+
+def test_a_store_of_another_farm_is_refused(tmp_path):
+    asked, store = farm_examples.question(), tmp_path / "farm.npz"
+    from pimlab.farm.solving import _Search
+
+    search = _Search(asked, -1.0, 10.0, store)
+    search.keep()
+    with pytest.raises(ValueError, match="keeps the search for another farm; remove it"):
+        solve(farm_examples.question(objective="energy"), gap=0.01, seconds=10, store=store)
+    store.write_text("no archive")
+    with pytest.raises(ValueError, match="keeps no search for a farm"):
+        solve(asked, gap=0.01, seconds=10, store=store)
