@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pimlab.farm.answer import Farm
 from pimlab.farm.provision import provision
@@ -36,9 +36,25 @@ class FarmFileError(ValueError):
     """A file describes no farm: the message names the file and what is wrong."""
 
 
+class Asked(NamedTuple):
+    """What a file asks for, as `provision` takes it."""
+
+    services: list[Service]
+    offers: list[str]
+    clouds: list[Cloud]
+    rules: Rules | list[Period] | None
+
+
 def provision_file(path: str | Path, **how: Any) -> Farm:
     """The farm of a TOML file; `how` as `provision` takes it. FarmFileError names the file and what
     it lacks.
+    """
+    return provision(*read_farm(path), **how)
+
+
+def read_farm(path: str | Path) -> Asked:
+    """Services, offers, clouds and rules of a TOML file. FarmFileError names the file and what it
+    lacks.
     """
     file = Path(path)
     try:
@@ -56,7 +72,7 @@ def provision_file(path: str | Path, **how: Any) -> Farm:
         rules = _rules(text)
     except (TypeError, ValueError) as error:
         raise FarmFileError(f"{path}: {error}") from None
-    return provision(services, text.get("offers", []), clouds, rules, **how)
+    return Asked(services, text.get("offers", []), clouds, rules)
 
 
 def _tables(text: dict[str, Any], name: str) -> list[dict[str, Any]]:
