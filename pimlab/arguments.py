@@ -21,6 +21,8 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
+from pimlab.values import nearest
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -36,13 +38,53 @@ def typed(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def call(*args: P.args, **named: P.kwargs) -> R:
-        given = signature.bind(*args, **named).arguments
+        given = _bound(function, signature, args, named).arguments
         for name, annotation in _annotations(function).items():
             if name in given and not _fits(given[name], annotation):
                 raise _refusal(function.__name__, name, given[name], annotation)
         return function(*args, **named)
 
     return call
+
+
+def named(function: Callable[P, R]) -> Callable[P, R]:
+    """`function`, which answers a misspelt argument with the nearest one, and says what it needs.
+
+    TypeError "f has no argument 'seeds'; did you mean 'seed'?" For functions that compare kinds
+    themselves; `typed` does this too.
+    """
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def call(*args: P.args, **named: P.kwargs) -> R:
+        _bound(function, signature, args, named)
+        return function(*args, **named)
+
+    return call
+
+
+def _bound(
+    function: Callable[..., Any], signature: inspect.Signature, args: Any, given: Any
+) -> inspect.BoundArguments:
+    """The arguments by name; TypeError that names the function, the argument and the nearest."""
+    try:
+        return signature.bind(*args, **given)
+    except TypeError as error:
+        raise TypeError(_unbound(function.__name__, signature, args, given, error)) from None
+
+
+def _unbound(
+    name: str, signature: inspect.Signature, args: Any, given: Any, error: TypeError
+) -> str:
+    parameters = signature.parameters
+    listed = f"(arguments: {', '.join(parameters)})"
+    for one in given:
+        if one not in parameters:
+            return f"{name} has no argument {one!r}{nearest(one, parameters)} {listed}"
+    behind = list(parameters.values())[len(args) :]
+    missing = [p.name for p in behind if p.default is p.empty and p.name not in given]
+    missing = [one for one in missing if parameters[one].kind not in (2, 4)]  # *args, **named
+    return f"{name} needs {', '.join(missing)} {listed}" if missing else f"{name}: {error}"
 
 
 @functools.cache

@@ -24,11 +24,14 @@ from pimlab.canonical import register
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:
-    """`"; did you mean 'adc'?"` for the closest of `allowed`, or an empty text when none is
-    close.
+    """`"; did you mean 'adc'?"` for the closest of `allowed`, else the first that holds `name`; an
+    empty text when there is none. Capitals do not count.
     """
-    close = difflib.get_close_matches(name, list(allowed), n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    small = {str(one).casefold(): one for one in allowed}
+    sought = str(name).casefold()
+    inside = [one for one in small if sought and sought in one]
+    close = difflib.get_close_matches(sought, list(small), n=1, cutoff=0.5) or inside[:1]
+    return f"; did you mean {small[close[0]]!r}?" if close else ""
 
 
 def unknown(what: str, name: object, allowed: Iterable[str]) -> str:

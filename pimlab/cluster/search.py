@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from pimlab import result, units
+from pimlab.arguments import named
 from pimlab.cluster.candidates import DEGREES, candidates
 from pimlab.cluster.capacity import fits, fullest, too_small
 from pimlab.cluster.cluster import Cluster
@@ -30,6 +31,7 @@ from pimlab.values import unknown
 from pimlab.workload.language.shape import DecoderShape
 
 
+@named
 def parallelise(
     model: Any,
     cluster: Cluster,

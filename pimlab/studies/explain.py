@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from pimlab import units
+from pimlab.arguments import named
 from pimlab.keys import as_key
 from pimlab.machine.protocol import Target
 from pimlab.plan import Plan, planned, with_chips
@@ -23,6 +24,7 @@ from pimlab.studies.interrupted import going_on
 from pimlab.studies.run import attributes, calibrations, checked, score
 
 
+@named
 def explain(
     model: Any,
     target: Target | Plan,

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from pimlab.arguments import named
 from pimlab.machine.protocol import Target
 from pimlab.machine.work import OWNERS
 from pimlab.plan import Plan, planned
@@ -34,6 +35,7 @@ WAITING = f"{STATIC} waiting"
 _ENDS = ("", LOW, HIGH)
 
 
+@named
 def operating_points(
     model: Any,
     target: Target | Plan,

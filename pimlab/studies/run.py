@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from pimlab import units
+from pimlab.arguments import named
 from pimlab.keys import as_key
 from pimlab.machine.protocol import Calibration, Target
 from pimlab.plan import Plan, chips_text, machine_text, planned, with_chips
@@ -26,6 +27,7 @@ from pimlab.studies.interrupted import going_on
 Times = str | float | Sequence[str | float]
 
 
+@named
 def run(
     model: Any,
     target: Target | Plan,

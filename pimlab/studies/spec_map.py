@@ -36,11 +36,13 @@ def spec_cell(
     and of a read relative to the largest conductance, and the mean exponent of power-law drift,
     whose standard deviation over cells is `spread` of it. Unit 1.
 
-    A number that is 0 leaves its part out. ValueError for a window of 1 or less, or a negative
-    number.
+    A number that is 0 leaves its part out. TypeError for what is no number; ValueError for a window
+    of 1 or less, or a negative number.
     """
     given = {"window": window, "programming": programming, "read": read, "drift": drift}
     for name, value in {**given, "spread": spread}.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+            raise TypeError(f"device_spec_map {name}={value!r:.60} is no number")
         low = 1.0 if name == "window" else 0.0
         if not (np.isfinite(value) and (value > low or (low == 0.0 and value == 0.0))):
             allowed = "above 1" if name == "window" else "0 or more"

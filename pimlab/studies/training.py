@@ -12,6 +12,7 @@ import xarray as xr
 
 from pimlab import units
 from pimlab.analog.learning import UpdateRule
+from pimlab.arguments import named
 from pimlab.kernels import philox
 from pimlab.keys import Key, as_key
 from pimlab.machine.protocol import Target
@@ -30,6 +31,7 @@ from pimlab.workload.transform.adapters import Adapted, check_rank
 STARTS = ("model", "random")
 
 
+@named
 def train(
     model: Any,
     target: Target | Plan | UpdateRule,

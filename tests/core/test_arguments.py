@@ -562,3 +562,22 @@ def test_a_deep_error_would_be_seen(monkeypatch):
     assert failing("npu.ridge", "npu", Alien()).startswith("AttributeError")
     monkeypatch.setitem(PUBLIC, "npu.ridge", lambda npu: 1.0)
     assert failing("npu.ridge", "npu", Alien()) == "is accepted"
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (lambda: pim.run(None, None, seeds=1), "run has no argument 'seeds'; did you mean 'seed'"),
+        (lambda: pim.train(None, None, epoch=1), "train has no argument 'epoch'; did you mean"),
+        (lambda: pim.explain(None, None), r"explain needs data \(arguments: model, target, data"),
+        (lambda: pim.serve(None), "serve needs requests"),
+        (
+            lambda: pim.compare([], [], lmit=3),
+            "compare has no argument 'lmit'; did you mean 'limit'",
+        ),
+        (lambda: pim.explore_device(1, 2), "explore_device: too many positional arguments"),
+    ],
+)
+def test_a_misspelt_or_missing_argument_is_told_by_name(call, told):
+    with pytest.raises(TypeError, match=told):
+        call()

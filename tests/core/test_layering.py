@@ -23,9 +23,9 @@ EVERY = ROOMS
 MAY_IMPORT = {
     "units": set(),
     "canonical": set(),
-    "arguments": set(),
     "progress": set(),
     "values": {"units", "canonical"},
+    "arguments": {"values"},
     "keys": {"units", "values"},
     "constants": {"units", "values"},
     "result": {"units", "values"},

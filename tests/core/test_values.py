@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pimlab.values import Value, choice, integer, number, part, quantity
+from pimlab.values import Value, choice, integer, nearest, number, part, quantity
 
 
 class Inner(Value):
@@ -77,3 +77,11 @@ def test_equal_by_content_and_through_pickle(bits, g_max, ratio):
     thing = Thing(bits=bits, g_max=g_max, ratio=ratio)
     assert pickle.loads(pickle.dumps(thing)) == thing == Thing(ratio=ratio, g_max=g_max, bits=bits)
     assert hash(thing) == hash(Thing(bits=bits, g_max=g_max, ratio=ratio))
+
+
+def test_the_nearest_name_ignores_capitals_and_may_hold_what_was_written():
+    known = ("pcm-hermes", "reram-wan2022", "ADC")
+    assert nearest("PCM-Hermes", known) == "; did you mean 'pcm-hermes'?"
+    assert nearest("pcm", known) == "; did you mean 'pcm-hermes'?"
+    assert nearest("adc", known) == "; did you mean 'ADC'?"
+    assert nearest("", known) == nearest("zz", known) == ""

@@ -60,3 +60,8 @@ def test_each_point_is_a_run_of_its_cell(ds):
 def test_what_makes_no_cell_is_refused(given, error, message):
     with pytest.raises(error, match=message):
         pim.device_spec_map(MODEL, DATA, **given)
+
+
+def test_text_is_no_window():
+    with pytest.raises(TypeError, match="device_spec_map window='a' is no number"):
+        spec_cell("a", 0.0, 0.0, 0.0, 0.0)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pimlab.arguments import named
 from pimlab.values import nearest
 from pimlab.workload import files
 from pimlab.workload.data import Data, check_limit, load_file
@@ -169,6 +170,7 @@ SOURCES: dict[str, _Source] = {
 """Data set name -> where its splits come from."""
 
 
+@named
 def load_data(name: str | os.PathLike[str], split: str = "test", limit: int | None = None) -> Data:
     """A data set by name: "fashion-mnist", "digits", "breast-cancer", "magika-files", or a text
     ("kjv", "kjv-smollm2"); or one's own by the path of an .npz file.

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pimlab.arguments import named
 from pimlab.values import nearest
 from pimlab.workload import files
 from pimlab.workload.model import Model, ModelError
@@ -37,6 +38,7 @@ TRAINED: dict[str, Callable[[], Model]] = {
 """Model name -> what trains it on a table of an optional package."""
 
 
+@named
 def load_model(
     name: Any,
     *,
