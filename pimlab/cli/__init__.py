@@ -6,7 +6,7 @@ import argparse
 import sys
 
 import pimlab
-from pimlab.cli import answers, lists, records, services
+from pimlab.cli import answers, asking, lists, records, services
 
 _EPILOG = """examples:
   pimlab reproduce --quick                             the roadmap study, small, in half a minute
@@ -24,7 +24,7 @@ _EPILOG = """examples:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = asking.Parser(
         prog="pimlab",
         description=(pimlab.__doc__ or "").split("\n\n")[0],
         epilog=_EPILOG,
@@ -44,7 +44,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return int(options.act(options) or 0)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
+        if "the same sweep goes on" in str(stopped):
+            print(f"\n{stopped}", file=sys.stderr)
+            return 130
         kept = (
             "; what was finished is kept, and the same command goes on from there"
             if options.verb in ("reproduce", "paper")

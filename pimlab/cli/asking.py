@@ -5,9 +5,10 @@ answer is given.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import xarray as xr
 
@@ -15,6 +16,35 @@ import pimlab
 from pimlab import interchange
 from pimlab.machine.protocol import Target
 from pimlab.studies.variants import variant
+from pimlab.values import nearest
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that answers a misspelt verb or option with the nearest one."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As `argparse` does; remembers the words for `error`."""
+        self.words = sys.argv[1:] if args is None else list(args)
+        return super().parse_known_args(args, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, and what may have been meant; exit code 2 (unit 1)."""
+        known = [option for action in self._actions for option in action.option_strings]
+        verbs = [one for action in self._actions for one in action.choices or ()]
+        hints = [
+            f"{word} is no option{nearest(word, known)}"
+            for word in (one.partition("=")[0] for one in getattr(self, "words", ()))
+            if word.startswith("--") and len(word) > 2 and not _begins(word, known)
+        ]
+        if "invalid choice" in message:
+            wrong = message.partition("invalid choice: ")[2].partition(" ")[0].strip("'")
+            hints.append(f"{wrong!r} is not known{nearest(wrong, [str(v) for v in verbs])}")
+        super().error("\n".join([message, *(f"  {hint}" for hint in hints)]))
+
+
+def _begins(word: str, known: list[str]) -> bool:
+    """Whether a word is an option, or what is left of one that is shortened."""
+    return any(option.startswith(word) for option in known)
 
 
 def verb(

@@ -22,7 +22,7 @@ LISTS = {
 }
 """Verb -> what it lists."""
 _SHOWN = {
-    "targets": ("stage", "vendor", "format", "peak", "power", "node", "non-idealities", "host"),
+    "targets": ("stage", "vendor", "format", "peak", "power", "node", "host"),
     "devices": ("kind", "range", "faults", "use", "status"),
 }
 """Columns that fit a screen; --csv and --json give all."""
@@ -58,7 +58,10 @@ def _print(table: pd.DataFrame, name: str) -> None:
     from rich.table import Table
 
     columns = _SHOWN.get(name, tuple(table.columns))
-    shown = Table(str(table.index.name), *columns, title=LISTS[name].split(":")[0])
+    shown = Table(title=LISTS[name].split(":")[0])
+    shown.add_column(str(table.index.name), no_wrap=True)
+    for column in columns:
+        shown.add_column(column)
     for index, row in table.iterrows():
         shown.add_row(str(index), *(str(row[column]) or "-" for column in columns))
     Console().print(shown)

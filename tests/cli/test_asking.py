@@ -25,3 +25,17 @@ def test_json_and_csv_exclude_each_other(capsys):
     with pytest.raises(SystemExit):
         cli.main(["run", "digits-mlp", "warboy", "--json", "--csv"])
     assert "not allowed with argument" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["rnu"], "'rnu' is not known; did you mean 'run'?"),
+        (["compare", "digits-mlp", "--lmit", "3"], "--lmit is no option; did you mean '--limit'?"),
+        (["run", "digits-mlp", "warboy", "--sed=3"], "--sed is no option; did you mean"),
+    ],
+)
+def test_a_misspelt_verb_or_option_is_told_the_nearest(words, told, capsys):
+    with pytest.raises(SystemExit):
+        cli.main(words)
+    assert told in capsys.readouterr().err
