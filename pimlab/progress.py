@@ -72,7 +72,8 @@ def progress(
 
     Call its `step()` behind each unit.  done : units finished before.  show : False draws nothing.
 
-    >>> with pim.progress.progress("count", total=3) as bar:
+    >>> from pimlab.progress import progress
+    >>> with progress("count", total=3) as bar:
     ...     bar.step(2)
     >>> bar.finished
     2.0
@@ -174,15 +175,16 @@ class Compilations:
     def _draw(self) -> None:
         """A line that names the kernel, until none has been compiled for a while."""
         time.sleep(DELAY)
-        width = 0
+        shown = ""
         while not _Open.bars and (self.names or time.monotonic() - self.last < LULL):
             line = f"pimlab: {self.note() or 'compiling'} (kept on disk for the next time)"
-            sys.stderr.write(f"\r{line:{width}}")
-            sys.stderr.flush()
-            width = len(line)
+            if line != shown:
+                sys.stderr.write(f"\r{line:{len(shown)}}")
+                sys.stderr.flush()
+            shown = line
             time.sleep(EVERY)
-        if width:
-            sys.stderr.write(f"\r{'':{width}}\r")
+        if shown:
+            sys.stderr.write(f"\r{'':{len(shown)}}\r")
             sys.stderr.flush()
         self.thread = None
 

@@ -22,6 +22,7 @@ from pimlab.machine.presets import target as preset
 from pimlab.machine.protocol import Target
 from pimlab.plot.designs import NOW, designs
 from pimlab.plot.style import png
+from pimlab.progress import progress
 from pimlab.result import metrics, summary
 from pimlab.studies.operating import TRAFFIC, operating_points
 from pimlab.units import si
@@ -163,9 +164,10 @@ class Explorer(widgets.VBox):
         machine, at, seed = self.machine, self._at.value, self._seed.value
         identity = digest((machine, at, seed))
         if identity not in self._answers:
-            self._answers[identity] = operating_points(
-                self.model, machine, self.data, at=at, seed=seed, chips="needed"
-            )
+            with progress("explore", 1, show=False):  # a bar has no cell to be drawn in
+                self._answers[identity] = operating_points(
+                    self.model, machine, self.data, at=at, seed=seed, chips="needed"
+                )
             while len(self._answers) > KEPT:
                 self._answers.popitem(last=False)
         self._answers.move_to_end(identity)
