@@ -21,11 +21,11 @@ def counts(design: ArrayDesign, op: MacOp) -> dict[str, int]:
     down, across = design.arrays(op)
     reads = op.groups * op.m * design.steps
     inputs, outputs = op.groups * op.m * op.k, op.groups * op.m * op.n
-    sums = down * design.columns_a_weight * design.steps
-    references = (
-        design.columns_a_weight * -(-op.n // design.cols) if design.coding == "offset column" else 0
-    )
-    columns = down * (op.n * design.columns_a_weight + references)
+    each = design.conversions_a_weight
+    sums = down * each * design.steps
+    references = -(-op.n // design.cols) if design.coding == "offset column" else 0
+    columns = down * design.columns_a_weight * (op.n + references)
+    converted = down * each * (op.n + references)
     lines = design.word_lines(op) * across
     found = {
         "array read": reads * down * across,
@@ -37,12 +37,16 @@ def counts(design: ArrayDesign, op: MacOp) -> dict[str, int]:
     if design.dac is not None:
         found["DAC conversion"] = reads * lines
     if design.adc is not None:
-        found |= {"ADC conversion": reads * columns, "sample": reads * columns}
-    return found | _slots(design, op, down * across, lines, columns)
+        found |= {"ADC conversion": reads * converted, "sample": reads * converted}
+    return found | _slots(design, op, down * across, lines, columns, converted)
 
 
-def _slots(design: ArrayDesign, op: MacOp, arrays: int, lines: int, columns: int) -> dict[str, int]:
-    """Counts by unit times, by steps of the converters and by integrations."""
+def _slots(
+    design: ArrayDesign, op: MacOp, arrays: int, lines: int, columns: int, converted: int
+) -> dict[str, int]:
+    """Counts by unit times, by steps of the converters and by integrations of `converted`
+    columns.
+    """
     products = op.groups * op.m
     slots = products * slots_a_product(design)
     across = design.arrays(op)[1]
@@ -54,8 +58,8 @@ def _slots(design: ArrayDesign, op: MacOp, arrays: int, lines: int, columns: int
         **dict.fromkeys(("row slot", "word line slot", "cell row slot"), slots * lines),
         "column slot": slots * columns,
         "cell slot": slots * cells,
-        "ADC step": products * columns * adc_steps(design.dac, design.adc),
-        "integration": products * columns * integrations(design.dac),
+        "ADC step": products * converted * adc_steps(design.dac, design.adc),
+        "integration": products * converted * integrations(design.dac),
     }
 
 

@@ -149,7 +149,8 @@ class Crossbar(ArrayDesign):
         (one a row), converters and their shift-add (one for `adc.columns` columns), what else an
         array has; {} where no area is known.
         """
-        converters = 0 if self.adc is None else -(-self.array_columns // self.adc.columns)
+        joined = self.columns_a_weight if self.combined else 1
+        converters = 0 if self.adc is None else -(-self.array_columns // joined // self.adc.columns)
         counts = {
             "cells": self.rows * self.array_columns,
             "DAC": self.rows,

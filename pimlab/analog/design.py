@@ -180,6 +180,12 @@ class ArrayDesign(Target):
                 f"{self.name}: current_limit={self.current_limit} A of pulse widths would differ "
                 "from slot to slot; allowed: amplitudes or bits, or None"
             )
+        if self.combined and (self.coding == "complement" or self.subtract == "digital"):
+            raise ValueError(
+                f"{self.name}: slices combine='analog' adds columns of one sign, or of pairs that "
+                f"are subtracted before, not coding={self.coding!r} subtract={self.subtract!r}; "
+                "allowed there: 'digital'"
+            )
         if self.subtract == "digital" and self.coding != "differential":
             raise ValueError(
                 f"{self.name}: subtract='digital' is for coding='differential', not {self.coding!r}"
@@ -330,6 +336,16 @@ class ArrayDesign(Target):
         else:
             count = -(-(self.slices.bits - (self.coding == "differential")) // self.slices.per_cell)
         return 2 * count if self.subtract == "digital" else count
+
+    @property
+    def combined(self) -> bool:
+        """Whether the columns of a weight are added before the one conversion they have."""
+        return self.slices is not None and self.slices.combine == "analog"
+
+    @property
+    def conversions_a_weight(self) -> int:
+        """Conversions each weight column takes in one step of an input."""
+        return 1 if self.combined else self.columns_a_weight
 
     def serves(self, op: MacOp | VectorOp) -> bool:
         """Products with constant weights, and what the chip's digital units do; everything else is

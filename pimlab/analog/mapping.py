@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pimlab.analog.devices import Device
-from pimlab.values import Value, integer
+from pimlab.values import Value, choice, integer
 
 
 class Slices(Value):
@@ -17,11 +17,14 @@ class Slices(Value):
     2^per_cell.
 
     `Slices(bits=8, per_cell=2)` takes four cells a weight; `Slices(bits=8, per_cell=8)` one cell of
-    256 levels. Weights held as analog values are `slices=None`.
+    256 levels. Weights held as analog values are `slices=None`. combine: where the columns of a
+    weight are added up: "digital", after a conversion of each; "analog", weighted by the radix
+    before the one conversion.
     """
 
     bits: int = integer(2, 16, hint="for analog weights write slices=None")
     per_cell: int = integer(1, 16)
+    combine: str = choice("digital", "analog", default="digital")
 
     def check(self) -> None:
         """A cell holds no more bits than the weight has."""

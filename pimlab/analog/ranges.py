@@ -26,7 +26,8 @@ def code_sizes(
     calibration: np.ndarray | None,
 ) -> list[list[np.ndarray]] | None:
     """Size of one ADC code for every plane, tile and column, in cells at full drive and full
-    conductance: float64, shape (n,) each; None without an ADC.
+    conductance: float64, shape (n,) each; None without an ADC. Where planes are added before their
+    conversion: for every tile and column alone, in full weights at full drive.
 
     planes : gives the planes of some rows;  calibration : float32, shape (rows, k), input rows
     relative to full scale; None: inputs spread evenly over the drivers' range.
@@ -40,12 +41,25 @@ def code_sizes(
     driven = [design.bent(step / full) for _, step in design.phases(codes)]
     tile_by_tile = [_seen(design, planes(part), part, driven) for part in tiles(k, design.rows)]
     integers = design.dac is not None and design.slices is not None
+    if design.combined:
+        held = [plane.weight for plane in planes(slice(0, 1))]
+        added = [
+            [_weighted(held, part) for part in zip(*tile, strict=True)] for tile in tile_by_tile
+        ]
+        sums, worst = zip(*added, strict=True)
+        unit = 1.0 / (design.drive * design.weight_top) if design.dac is not None else None
+        return [design.adc.step(list(sums), list(worst), unit)]
     sizes = []
     for number, plane in enumerate(planes(slice(0, 1))):
         sums, worst = zip(*(tile[number] for tile in tile_by_tile), strict=True)
         unit = 1.0 / (design.drive * plane.digit) if integers else None
         sizes.append(design.adc.step(list(sums), list(worst), unit))
     return sizes
+
+
+def _weighted(weights: list[float], planes: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Sum over planes of weight times array. Arrays of one shape."""
+    return sum((weight * one for weight, one in zip(weights, planes, strict=True)), np.zeros(1))
 
 
 def _seen(

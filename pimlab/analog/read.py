@@ -135,6 +135,8 @@ class Reader:
     first: int = 0
     bent: Callable[[np.ndarray], np.ndarray] | None = None
     """What steep cells make of inputs relative to full scale; None: nothing."""
+    combined: bool = False
+    """Whether planes are added up, by their weights, before the one conversion they have."""
     _kept: dict[tuple[int, bool], tuple[object, np.ndarray]] = field(
         default_factory=dict, repr=False
     )
@@ -211,13 +213,15 @@ class Reader:
             np.zeros(len(stacked), np.int64),
         )
         out, lane = np.zeros((len(codes), self.scale.size), np.float32), 0
-        for plane in self.planes:
-            read = np.zeros((len(stacked), plane.tiles[0].columns), np.float32)
-            for tile in plane.tiles:
-                self._tile(tile, lane, plane, read, at, past)
-                lane += 1
+        for planes in [self.planes] if self.combined else [[plane] for plane in self.planes]:
+            tiles = len(planes[0].tiles)
+            read = np.zeros((len(stacked), planes[0].tiles[0].columns), np.float32)
+            for number in range(tiles):
+                self._tile(planes, number, lane, read, at, past)
+            lane += tiles
+            own = 1.0 if self.combined else planes[0].weight
             for (weight, _), part in zip(steps, np.split(read, len(steps)), strict=True):
-                _gather(part, self.references, weight * plane.weight, out)
+                _gather(part, self.references, weight * own, out)
         return out, int(at.clipped.sum())
 
     def _squares(self, driven: np.ndarray) -> np.ndarray | None:
@@ -229,13 +233,35 @@ class Reader:
 
     def _tile(
         self,
-        tile: Tile,
+        planes: list[PlaneTiles],
+        number: int,
         lane: int,
-        plane: PlaneTiles,
         read: np.ndarray,
         at: Block,
         past: Words,
     ) -> None:
+        """Reads tile `number` of one plane, or of all planes that have one conversion: `lane` is
+        that of the first tile of the first of them.
+        """
+        first, offset, tiles = planes[0].tiles[number], 0.0, len(planes[0].tiles)
+        for index, plane in enumerate(planes):
+            one = self._sums(plane, number, lane + number + index * tiles, at, past)
+            if not self.combined:
+                current, offset = one, plane.offset
+            else:
+                one *= np.float32(plane.weight)
+                current = one if index == 0 else current + one
+                offset += plane.weight * plane.offset
+        self._convert(first, lane + number, current, read, at)
+        if offset and self.references is None:
+            own = at.codes[:, first.rows].sum(axis=1, dtype=np.float64)
+            self._remove(first, offset * own, read)
+
+    def _sums(
+        self, plane: PlaneTiles, number: int, lane: int, at: Block, past: Words
+    ) -> np.ndarray:
+        """Currents of a tile of a plane before their conversion, float32, shape (rows, n)."""
+        tile = plane.tiles[number]
         current = np.empty((len(at.codes), tile.columns), np.float32)
         if tile.solved is not None:
             self._solved(tile, lane, current, at, past)
@@ -243,10 +269,7 @@ class Reader:
             self._currents(tile, lane, current, at, past)
         if plane.limit is not None:
             self._limit(tile, np.float32(plane.limit), current, at)
-        self._convert(tile, lane, current, read, at)
-        if plane.offset and self.references is None:
-            own = at.codes[:, tile.rows].sum(axis=1, dtype=np.float64)
-            self._remove(tile, plane.offset * own, read)
+        return current
 
     def _limit(self, tile: Tile, most: np.float32, current: np.ndarray, at: Block) -> None:
         """Cuts sums at `most`, and counts those that an ADC would not have cut anyway."""

@@ -66,6 +66,7 @@ class Readers:
             parts=self._parts(seconds),
             first=first,
             bent=design.bent if steep else None,
+            combined=design.combined,
         )
 
     def _parts(self, seconds: float) -> tuple[Part, ...]:
@@ -131,9 +132,9 @@ class Readers:
             load=moments.load,
             value=np.full(mean.shape[1], own, np.float32),
         )
-        if self.code_sizes is None:
+        if self.code_sizes is None or (design.combined and plane):
             return tile
-        digit = self.written.layout[plane].digit
+        digit = design.weight_top if design.combined else self.written.layout[plane].digit
         lsb = self.code_sizes[plane][number] * (design.drive * digit)
         errors = converter_errors(
             design.adc, self.written.key.child("adc", plane, number), lsb.size

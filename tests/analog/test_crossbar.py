@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pimlab.analog import ADC, DAC, Crossbar, DriftCompensation, Refresh, Wires, device
+from pimlab.analog import (
+    ADC,
+    DAC,
+    Crossbar,
+    DriftCompensation,
+    Refresh,
+    Slices,
+    Wires,
+    device,
+)
 from pimlab.analog.devices import Arrhenius, Defects, GaussianReadNoise
 from pimlab.analog.targets import TARGETS
 from pimlab.keys import Key
@@ -406,3 +415,40 @@ def test_balanced_pairs_hold_both_halves(operands, subtract):
     np.testing.assert_allclose(plus + minus, machine.pair_cell.g_max, rtol=1e-6)
     with pytest.raises(ValueError, match="allowed there: 'one-sided'"):
         machine.but(coding="offset", subtract="analog")
+
+
+@pytest.mark.parametrize("coding", ["differential", "offset", "offset column"])
+def test_slices_added_before_one_conversion(operands, coding):
+    """Without a converter the sum is the same; with one, a lossless code makes it exact, and a
+    conversion a weight is counted where there were four."""
+    w, x = operands
+    dac, slices = DAC(bits=4), Slices(bits=8, per_cell=2)
+    apart = Crossbar(dac=dac, slices=slices, coding=coding, rows=128)
+    joined = apart.but(slices=slices.but(combine="analog"))
+    np.testing.assert_allclose(
+        joined.program(w).matmul(x), apart.program(w).matmul(x), rtol=1e-5, atol=1e-4
+    )
+    exact = joined.but(adc=ADC(bits=24, range="lossless")).program(w).matmul(x)
+    np.testing.assert_allclose(exact, apart.program(w).matmul(x), rtol=1e-5, atol=1e-4)
+    coarse = joined.but(adc=ADC(bits=8)).program(w).matmul(x)
+    assert 1e-3 < _error(coarse, exact) < 0.3  # an offset takes up most of the range
+    op = MacOp(name="x", m=1, k=300, n=40)
+    count, before = (m.but(adc=ADC(bits=8)).events(op)["ADC conversion"] for m in (joined, apart))
+    assert before == apart.columns_a_weight * count
+    assert joined.arrays(op) == apart.arrays(op)
+
+
+def test_slices_that_are_added_before_keep_the_noise_of_their_cells(operands):
+    """The variance of a sum is that of its columns, by the square of their weights."""
+    w, x = operands[0][:, :8], np.tile(operands[1][:1], (4000, 1))
+    machine = Crossbar(
+        cell=device("gaussian").but(programming=None),
+        dac=DAC(bits=6),
+        slices=Slices(bits=6, per_cell=2, combine="analog"),
+        rows=128,
+    )
+    apart = machine.but(slices=machine.slices.but(combine="digital"))
+    joined, before = (m.program(w, 1).matmul(x, 2).astype(float) for m in (machine, apart))
+    np.testing.assert_allclose(joined, before, rtol=1e-4, atol=1e-3)
+    with pytest.raises(ValueError, match="allowed there: 'digital'"):
+        machine.but(subtract="digital")
