@@ -116,6 +116,21 @@ class ArrayDesign(Target):
                 f"{self.name}: a weight takes {self.columns_a_weight} columns and carry_columns="
                 f"{self.carry_columns}; allowed: cols={self.cols} together"
             )
+        self._check_levels()
+        self._check_wires()
+        self._check_converters()
+        if self.subtract == "digital" and self.coding != "differential":
+            raise ValueError(
+                f"{self.name}: subtract='digital' is for coding='differential', not {self.coding!r}"
+            )
+        if self.pairs == "balanced" and (self.coding != "differential" or self.slices is not None):
+            raise ValueError(
+                f"{self.name}: pairs='balanced' holds analog weights in coding='differential', not "
+                f"slices={self.slices} in {self.coding!r}; allowed there: 'one-sided'"
+            )
+
+    def _check_levels(self) -> None:
+        """The cell has a level for each digit."""
         levels = self.pair_cell.levels
         if levels is not None and (self.slices is None or self.slices.largest_digit >= levels):
             asked = (
@@ -129,6 +144,9 @@ class ArrayDesign(Target):
                 "write for example "
                 f"slices=Slices(bits=8, per_cell={bits})"
             )
+
+    def _check_wires(self) -> None:
+        """Wires fit the drivers and the coding, and faults of lines the wires."""
         if (
             self.wires is not None
             and not self.wires.linear
@@ -149,6 +167,16 @@ class ArrayDesign(Target):
                 "coding='differential', "
                 "subtract='analog', or topology 'A' or 'B'"
             )
+        if self.faults is not None:
+            self.faults.check_wires(self.wires, self.name)
+            if self.faults.in_lines and self.wires is not None and self.pair_cell.current:
+                raise ValueError(
+                    f"{self.name}: faults of lines behind wires are solved for linear cells, not "
+                    f"for those of {self.pair_cell.name}; allowed: wires=None, or shorts and opens"
+                )
+
+    def _check_converters(self) -> None:
+        """Converters fit the macro's prices and the coding."""
         if (
             self.dac is not None
             and self.dac.slot is not None
@@ -163,18 +191,6 @@ class ArrayDesign(Target):
                 f"{self.name}: ADC parts={self.adc.parts} beside macro {self.costs.name!r}, whose "
                 "own prices hold the conversions; allowed: parts=None, or another costs"
             )
-        if self.faults is not None:
-            self.faults.check_wires(self.wires, self.name)
-            if self.faults.in_lines and self.wires is not None and self.pair_cell.current:
-                raise ValueError(
-                    f"{self.name}: faults of lines behind wires are solved for linear cells, not "
-                    f"for those of {self.pair_cell.name}; allowed: wires=None, or shorts and opens"
-                )
-        if self.pairs == "balanced" and (self.coding != "differential" or self.slices is not None):
-            raise ValueError(
-                f"{self.name}: pairs='balanced' holds analog weights in coding='differential', not "
-                f"slices={self.slices} in {self.coding!r}; allowed there: 'one-sided'"
-            )
         if self.current_limit is not None and self.pulse_width:
             raise ValueError(
                 f"{self.name}: current_limit={self.current_limit} A of pulse widths would differ "
@@ -185,10 +201,6 @@ class ArrayDesign(Target):
                 f"{self.name}: slices combine='analog' adds columns of one sign, or of pairs that "
                 f"are subtracted before, not coding={self.coding!r} subtract={self.subtract!r}; "
                 "allowed there: 'digital'"
-            )
-        if self.subtract == "digital" and self.coding != "differential":
-            raise ValueError(
-                f"{self.name}: subtract='digital' is for coding='differential', not {self.coding!r}"
             )
 
     @property
