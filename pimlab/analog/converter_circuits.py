@@ -25,6 +25,7 @@ import numpy as np
 from pimlab.analog.converters import ADC
 from pimlab.analog.draws import normals
 from pimlab.analog.physics import count as number_of
+from pimlab.arguments import typed
 from pimlab.keys import Key, as_key
 
 
@@ -47,6 +48,7 @@ def circuit_edges(adc: ADC, key: Key, count: int) -> np.ndarray:
     return np.broadcast_to(place + lowest - 0.5, (count, levels - 1))[:, adc.low - lowest :]
 
 
+@typed
 def linearity(adc: ADC, key: int | Key = 0, converters: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """(DNL, INL) of `converters` ADCs with the `mismatch` of `adc`, in codes: float64, shape
     (converters, codes - 2), width of each inner code less 1, and shape (converters, codes - 1), of
