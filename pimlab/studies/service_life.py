@@ -15,6 +15,7 @@ from pimlab.arguments import typed
 from pimlab.constants import Constant
 from pimlab.machine.power import scaled
 from pimlab.machine.protocol import MacOp, Target
+from pimlab.machine.wrapped import Wrapped
 from pimlab.plan import Plan
 from pimlab.plan.costs import static
 from pimlab.plan.plan import planned
@@ -54,7 +55,7 @@ def service_life(
         raise ValueError(f"rate={rate:g} Hz, span={seconds:g} s; allowed: both above 0")
     answer, plan = run(model, target, data), planned(model, target)
     cells = _cells(plan)
-    writes = max((_writes(machine, seconds) for machine in plan.placed.values()), default=1)
+    writes = max((_writes(machine, seconds) for machine, _ in cells), default=1)
     table = {
         end: _spent(plan, answer, cells, rate * seconds, seconds, end) for end in (LOW, "", HIGH)
     }
@@ -71,12 +72,22 @@ def service_life(
 def _cells(plan: Plan) -> list[tuple[Any, int]]:
     """(machine, cells that hold weights) of each machine of the plan that writes cells."""
     found = []
-    for name, machine in plan.placed.items():
+    for name, placed in plan.placed.items():
+        machine = _unwrapped(placed)
         counted = getattr(machine, "cells_of", None)
         if counted is not None:
             ops = [op for op in plan.model.mac_ops if plan.owners[op.name] == name]
             found.append((machine, sum(counted(op) for op in ops if isinstance(op, MacOp))))
     return [(machine, number) for machine, number in found if number]
+
+
+def _unwrapped(machine: Target) -> Target:
+    """The machine whose cells these are: one that is streamed, or changed in another way that is
+    handed on, writes as often as the machine itself.
+    """
+    while isinstance(machine, Wrapped):
+        machine = machine.machine
+    return machine
 
 
 def _writes(machine: Any, seconds: float) -> int:

@@ -60,3 +60,14 @@ def test_no_rate_or_no_life(mlp, wrong):
 def test_cells_whose_write_is_not_known_are_named(mlp):
     with pytest.raises(KeyError, match="write_energy"):
         pim.service_life(mlp, pim.target("mythic-m1076"), rate="1 Hz")
+
+
+def test_a_streamed_machine_writes_what_it_holds(mlp):
+    """It programs block by block in this computer's memory: the chip's cells are the same."""
+    machine = pim.target("pcm-hermes").but(refresh=Refresh(period=YEAR / 12))
+    whole, streamed = (
+        pim.service_life(mlp, one, rate="10 Hz", span=1.01 * YEAR)
+        for one in (machine, pim.streamed(machine, columns=64))
+    )
+    for name in ("life_energy", "writes", "wear"):
+        np.testing.assert_allclose(streamed[name], whole[name], rtol=1e-12)
