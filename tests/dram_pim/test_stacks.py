@@ -98,3 +98,26 @@ def test_values_are_halves_with_one_rounding():
     x, w = (rng.standard_normal(s).astype(np.float32) for s in ((2, 3, 5), (2, 5, 4)))
     halves = [a.astype(np.float16).astype(np.float64) for a in (x, w)]
     np.testing.assert_array_equal(STACKS.product(x, w), np.matmul(*halves).astype(np.float32))
+
+
+def test_a_second_row_buffer_shortens_the_interval():
+    model = _two_layers().at(context=512, batch=32)
+    npu = pim.target("rngd").but(host=None)
+    busy = {}
+    for rows in ("one", "two"):
+        stacks = pim.dram_pim.head_stacks("neupims").but(row_buffers=rows)
+        plan = pim.Plan(
+            model=model,
+            machines=[npu, stacks],
+            owners={op.name: "neupims" for op in model.mac_ops if op.cached},
+            shared=["rngd", "neupims"],
+        )
+        busy[rows] = pim.schedule(plan, inferences=3)
+    work = {
+        rows: dict(zip(one.unit.values, one.work.values, strict=True)) for rows, one in busy.items()
+    }
+    apart = work["two"]["neupims: banks"]
+    assert work["one"]["shared: DRAM channel"] == pytest.approx(
+        work["two"]["shared: DRAM channel"] + apart
+    )
+    assert float(busy["two"].interval) < float(busy["one"].interval) - apart / 2
