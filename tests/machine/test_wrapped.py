@@ -34,8 +34,10 @@ def test_a_wrapped_machine_answers_as_the_machine(name):
             narrow.host,
         )
         own = ("codes", "causes", "varies", "cited", "static", "static_owners", "prices")
-        for member in (*own, "array_count", "states", "holds"):
+        for member in (*own, "array_count", "states", "holds", "link", "pins", "handover"):
             assert getattr(wrapped, member) == getattr(narrow, member), member
+        slow = wrapped.behind(1e9)
+        assert slow == (wrapped if name != "warboy" else wrapped.but(machine=narrow.behind(1e9)))
         for op in (MacOp(name="a", m=1, k=64, n=64), VectorOp(name="b", kind="relu", elements=4)):
             for member in ("serves", "occupancy", "streams", "arrays_of"):
                 assert getattr(wrapped, member)(op) == getattr(narrow, member)(op)

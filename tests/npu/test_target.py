@@ -549,3 +549,13 @@ def test_what_cannot_be_scaled_to_is_refused_by_its_own_value(warboy):
             warboy.but(**changed)
     with pytest.raises(ValueError, match="DRAM type|dram 'hbm5' is not known; did you mean 'hbm3'"):
         npu.Memory(sram="1 MB", dram="hbm5", bandwidth="1 GB/s")
+
+
+def test_a_memory_behind_slower_pins_takes_longer(warboy):
+    streaming = warboy.but(memory=warboy.memory.but(weights_in="dram"))
+    own = streaming.memory.bandwidth
+    assert streaming.behind(2 * own) is streaming
+    slow = streaming.behind(own / 8)
+    assert slow.memory == streaming.memory.but(bandwidth=own / 8)
+    op = MacOp(name="fc", m=1, k=4096, n=4096)
+    assert sum(slow.latency(op).values()) > sum(streaming.latency(op).values())
