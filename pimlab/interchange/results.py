@@ -97,7 +97,11 @@ def write_answer(answer: xr.Dataset, path: str | os.PathLike[str]) -> Path:
     from pimlab.studies.store import replace
 
     place = writable(path)
-    replace(place, _bytes(answer, place.suffix))
+    try:
+        replace(place, _bytes(answer, place.suffix))
+    except OSError as error:  # it names a file beside, which nobody asked for
+        why = f"{error.strerror}; nothing was written"
+        raise OSError(error.errno, why, str(place)) from None
     return place
 
 

@@ -87,3 +87,8 @@ def test_other_endings_and_datasets_are_refused(answer, tmp_path):
         interchange.table(xr.Dataset({"a": ("x", np.array(["t"], object))}))
     with pytest.raises(ValueError, match="neither a metric nor energy"):
         interchange.numbers(xr.Dataset({"a": 1.0}))
+
+
+def test_a_folder_that_takes_no_file_is_named(answer):
+    with pytest.raises(OSError, match="nothing was written: '/proc/answer.csv'"):
+        interchange.write_answer(answer, "/proc/answer.csv")
