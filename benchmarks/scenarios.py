@@ -94,6 +94,16 @@ def held(_: int = 1) -> dict[str, Any]:
     return {"kernel": "memory held by weights", "shape": "1024 x 1024", "bytes": taken}
 
 
+def _service() -> Callable[[], Any]:
+    """2,000 s of an LLM service, answer included: at most 2 s are 1,000 times real time."""
+    import pimlab
+
+    rack = pimlab.Cluster(chip=pimlab.target("rngd"), chips=1)
+    plan = pimlab.parallelise(pimlab.load_model("llama2-7b"), rack, batch=16, context=1024)
+    load = pimlab.poisson(rate="10 Hz", count=20_000, input=256, output=128)
+    return lambda: pimlab.serve(plan, load, replicas=8)
+
+
 TIMED: dict[str, Callable[[], Callable[[], Any]]] = {
     "wires 256 x 256": lambda: _wires(256),
     "wires 512 x 512": lambda: _wires(512),
@@ -105,6 +115,7 @@ TIMED: dict[str, Callable[[], Callable[[], Any]]] = {
     "decode step of a layer, batch 64": lambda: _decode(64),
     "SCALE-Sim's count of one product": _count,
     "1000 inferences of ResNet-50 scheduled": _schedule,
+    "2000 s of 8 replicas at 10 requests a second": _service,
 }
 """name -> a maker of what is timed; arrays and imports are ready before."""
 
@@ -117,6 +128,11 @@ def timed(name: str, repeat: int) -> dict[str, Any]:
 
 def _alone(code: str, **environment: str) -> float:
     """The number that `code` prints last, run by a Python of its own."""
+    return _printed(code, **environment)[-1]
+
+
+def _printed(code: str, **environment: str) -> list[float]:
+    """The numbers that `code` prints, run by a Python of its own."""
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=_ROOT,
@@ -125,7 +141,7 @@ def _alone(code: str, **environment: str) -> float:
         capture_output=True,
         text=True,
     )
-    return float(done.stdout.split()[-1])
+    return [float(word) for word in done.stdout.split()]
 
 
 def imported(repeat: int) -> dict[str, Any]:
@@ -202,8 +218,32 @@ def remembered(_: int = 1) -> dict[str, Any]:
     }
 
 
+_SHOTS = """
+import time
+import pimlab
+
+def peak():
+    return next(int(s.split()[1]) for s in open("/proc/self/status") if s.startswith("VmHWM"))
+
+times = pimlab.serving.single_shot({{1: 1e-3, 8: 2e-3}})
+pimlab.serve(times, pimlab.serving.single_shots(rate="3 kHz", count=1000))
+load = pimlab.serving.single_shots(rate="3 kHz", count={count})
+start = time.perf_counter()
+pimlab.serve(times, load)
+print(time.perf_counter() - start, 1024 * peak())
+"""
+
+
+def shots(_: int = 1, count: int = 10_000_000) -> dict[str, Any]:
+    """Seconds of serving single-shot requests, and the peak of the whole process. Linux only."""
+    seconds, most = _printed(_SHOTS.format(count=count))
+    return {
+        "kernel": "single-shot requests", "shape": f"{count:,}", "seconds": seconds, "bytes": most
+    }  # fmt: skip
+
+
 PROCESSES: dict[str, Callable[[int], dict[str, Any]]] = {
     "import pimlab": imported, "memory of a noisy read": remembered,
-    "memory held by weights": held, "first compile": compiled,
+    "memory held by weights": held, "first compile": compiled, "single-shot requests": shots,
 }  # fmt: skip
 """name -> what measures it, most in a process of its own, given the number of repeats."""
