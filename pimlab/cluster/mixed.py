@@ -22,7 +22,7 @@ from pimlab.cluster.memory_table import Row, memory_table, padding
 from pimlab.cluster.mixed_search import Chosen, Searched, search
 from pimlab.cluster.mixed_traces import Where, write_mixed_chakra
 from pimlab.cluster.options import ROLES, Stages, holding, most_layers
-from pimlab.cluster.plans import OBJECTIVES, shown
+from pimlab.cluster.plans import OBJECTIVES, STEP, Judged, objectives, shown
 from pimlab.cluster.shards import Work, tensor_degrees
 from pimlab.cluster.steps import Degrees
 from pimlab.values import Value
@@ -64,7 +64,7 @@ class Stage(NamedTuple):
         return text + (beside if self.aside else "")
 
 
-class MixedPlan(Value):
+class MixedPlan(Judged, Value):
     """One model on racks of different machines: its stages, what a step costs, and why.
 
     latency : s of a step of the whole batch.  joules : of the step.  bound : what no plan of these
@@ -111,16 +111,6 @@ class MixedPlan(Value):
         racks' prices.
         """
         return self.price / self.tokens
-
-    @property
-    def value(self) -> float:
-        """The objective. In the unit of `objective`."""
-        return float(getattr(self, self.objective))
-
-    @property
-    def gap(self) -> float:
-        """How far the objective is from its bound, relative to the bound (unit 1)."""
-        return abs(self.value / self.bound - 1) if self.bound else 0.0
 
     @property
     def chips(self) -> dict[str, int]:
@@ -208,9 +198,7 @@ class MixedPlan(Value):
             if math.isnan(value):
                 lines.append(f"{name} alone cannot hold the model, or not in time")
                 continue
-            worse = self.value / value if self.objective == "throughput" else value / self.value
-            shown_value = shown(value, OBJECTIVES[self.objective])
-            lines.append(f"{name} alone: {shown_value} at best, {worse:.3g} times as bad")
+            lines.append(f"{name} alone: {self.other(value)}")
         return lines
 
 
@@ -314,21 +302,7 @@ def _table(
 
     rows: list[tuple[str, Chosen | None]] = [("all", one) for one in answer.others]
     rows += [(name, found.best if found else None) for name, found in alone.items()]
-    values = [_values(one, tokens) for _, one in rows]
-    texts = {
-        "latency": "time of one step of the batch",
-        "throughput": "tokens a second",
-        "energy": "energy of one token",
-        "cost": "price of one token",
-    }
-    table = {
-        name: (
-            "plan",
-            [row[i] for row in values],
-            result.attrs(name, meaning=text, unit=OBJECTIVES[name]),
-        )
-        for i, (name, text) in enumerate(texts.items())
-    }
+    table = objectives("plan", [_values(one, tokens) for _, one in rows], STEP)
     coords = {
         "racks": ("plan", [name for name, _ in rows]),
         "replicas": ("plan", [one.on.replicas if one else 0 for _, one in rows]),

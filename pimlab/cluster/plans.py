@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pimlab import units
+from pimlab import result, units
 from pimlab.cluster.cluster import Cluster
 from pimlab.cluster.memory import Held
 from pimlab.cluster.memory_table import memory_table, stage_rows
@@ -24,7 +24,56 @@ OBJECTIVES = {"latency": "s", "throughput": "1/s", "energy": "J", "cost": "1"}
 """Objective -> unit: seconds of a step, tokens a second, joules a token, price of a token."""
 
 
-class ParallelPlan(Value):
+STEP = {
+    "latency": "time of one step of the batch",
+    "throughput": "tokens a second",
+    "energy": "energy of one token",
+    "cost": "price of one token",
+}
+"""Objective -> what a table of plans says of it."""
+
+
+class Judged:
+    """What every plan says of its objective: its value, how far that is from the bound, and how
+    much worse another value is.
+    """
+
+    objective: str
+    bound: float
+
+    @property
+    def value(self) -> float:
+        """The objective. In the unit of `objective`."""
+        return float(getattr(self, self.objective))
+
+    @property
+    def gap(self) -> float:
+        """How far the objective is from its bound, relative to the bound (unit 1)."""
+        return abs(self.value / self.bound - 1) if self.bound else 0.0
+
+    def other(self, value: float) -> str:
+        """Another value of the objective, and how many times it is as bad. In the unit of
+        `objective`.
+        """
+        worse = self.value / value if self.objective == "throughput" else value / self.value
+        return f"{shown(value, OBJECTIVES[self.objective])} at best, {worse:.3g} times as bad"
+
+
+def objectives(
+    dim: str, rows: Sequence[Sequence[float]], texts: Mapping[str, str]
+) -> dict[str, Any]:
+    """Variables over `dim` of a table of plans: the values of each, in the order of `texts`."""
+    return {
+        name: (
+            dim,
+            [row[i] for row in rows],
+            result.attrs(name, meaning=text, unit=OBJECTIVES[name]),
+        )
+        for i, (name, text) in enumerate(texts.items())
+    }
+
+
+class ParallelPlan(Judged, Value):
     """One model on one cluster: how it is cut, what a step costs, and what else was tried.
 
     step : time and energy of one step of the whole batch.  memory : what each machine of the chip
@@ -74,16 +123,6 @@ class ParallelPlan(Value):
         currency.
         """
         return price_a_token(self.cluster, self.degrees, self.step, self.tokens)
-
-    @property
-    def value(self) -> float:
-        """The objective. In the unit of `objective`."""
-        return float(getattr(self, self.objective))
-
-    @property
-    def gap(self) -> float:
-        """How far the objective is from its bound, relative to the bound (unit 1)."""
-        return abs(self.value / self.bound - 1) if self.bound else 0.0
 
     @property
     def layers(self) -> tuple[int, ...]:
@@ -180,12 +219,8 @@ class ParallelPlan(Value):
         if not fitting.sizes["plan"]:
             return f"no plan with another {name} degree fits" if others.sizes["plan"] else ""
         best = fitting.isel(plan=0)
-        value = float(best[self.objective])
-        worse = self.value / value if self.objective == "throughput" else value / self.value
-        return (
-            f"{name} {int(best[name])} instead of {mine}: "
-            f"{shown(value, OBJECTIVES[self.objective])} at best, {worse:.3g} times as bad"
-        )
+        value = self.other(float(best[self.objective]))
+        return f"{name} {int(best[name])} instead of {mine}: {value}"
 
 
 def _powers(most: int) -> list[int]:

@@ -7,7 +7,7 @@ from typing import Any
 from pimlab import result
 from pimlab.cluster.cluster import Cluster
 from pimlab.cluster.phases import Priced, Side
-from pimlab.cluster.plans import OBJECTIVES, shown
+from pimlab.cluster.plans import Judged, objectives
 
 MOST = 1000
 """Rows of the table."""
@@ -29,14 +29,8 @@ def table(cluster: Cluster, tokens: int, ordered: list[Priced]) -> Any:
         if one.kind not in kinds:
             kinds.add(one.kind)
             kept.append(one)
-    values: dict[str, Any] = {
-        name: (
-            "plan",
-            [one.value(cluster, name, tokens) for one in kept],
-            result.attrs(name, meaning=text, unit=OBJECTIVES[name]),
-        )
-        for name, text in MEANINGS.items()
-    }
+    rows = [[one.value(cluster, name, tokens) for name in MEANINGS] for one in kept]
+    values = objectives("plan", rows, MEANINGS)
     coords: dict[str, Any] = {"arrangement": ("plan", [one.kind[0] for one in kept])}
     for name in ("prefill", "decode"):
         sides: list[Side] = [getattr(one, name) for one in kept]
@@ -47,19 +41,15 @@ def table(cluster: Cluster, tokens: int, ordered: list[Priced]) -> Any:
     return result.finished(xr.Dataset(values, coords=coords), cluster.cited)
 
 
-def other_kinds(rows: Any, objective: str) -> list[str]:
+def other_kinds(rows: Any, plan: Judged) -> list[str]:
     """A sentence for every other arrangement and choice of racks than that of the first row of a
-    table: what its best plan costs.
+    table, which is `plan`: what its best plan costs.
     """
     columns = (rows.arrangement, rows.prefill_chip, rows.decode_chip)
     kinds = list(zip(*(column.values for column in columns), strict=True))
-    best, lines = float(rows[objective][0]), []
+    lines = []
     for kind in list(dict.fromkeys(kinds))[1:]:
         how, first, second = kind
-        value = float(rows[objective][kinds.index(kind)])
-        worse = best / value if objective == "throughput" else value / best
-        lines.append(
-            f"{how} with prompts on {first} and decoding on {second}: "
-            f"{shown(value, OBJECTIVES[objective])} at best, {worse:.3g} times as bad"
-        )
+        value = plan.other(float(rows[plan.objective][kinds.index(kind)]))
+        lines.append(f"{how} with prompts on {first} and decoding on {second}: {value}")
     return lines

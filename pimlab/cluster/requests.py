@@ -30,7 +30,7 @@ from pimlab.cluster.costs import Joules, bit_joules, machines, owner, static_pow
 from pimlab.cluster.memory import Held
 from pimlab.cluster.memory_table import memory_table, stage_rows
 from pimlab.cluster.phases import Priced, Requests, Side, price
-from pimlab.cluster.plans import OBJECTIVES, shown
+from pimlab.cluster.plans import OBJECTIVES, Judged, shown
 from pimlab.cluster.request_table import other_kinds, table
 from pimlab.cluster.shards import Work, layer_macs
 from pimlab.cluster.steps import Degrees, Pricer, part_of
@@ -38,7 +38,7 @@ from pimlab.values import Value
 from pimlab.workload.language.shape import DecoderShape
 
 
-class RequestPlan(Value):
+class RequestPlan(Judged, Value):
     """Which chips process the prompts and which decode, what a batch of requests costs, and why.
 
     latency : s until the last token of a batch; interval : s between batches; first_token : s until
@@ -103,16 +103,6 @@ class RequestPlan(Value):
         return self.arrangement == "apart"
 
     @property
-    def value(self) -> float:
-        """The objective. In the unit of `objective`."""
-        return float(getattr(self, self.objective))
-
-    @property
-    def gap(self) -> float:
-        """How far the objective is from its bound, relative to the bound (unit 1)."""
-        return abs(self.value / self.bound - 1) if self.bound else 0.0
-
-    @property
     def memory_table(self) -> Any:
         """Dataset of what every chip holds, phase by phase: see `pimlab.cluster.memory_table`.
         Where the phases stand together, both rows are of the same chips and hold the same weights.
@@ -144,7 +134,7 @@ class RequestPlan(Value):
             f"({self.decode.degrees}): {shown(self.value, OBJECTIVES[self.objective])}, "
             f"{self.gap:.1%} from the bound of links that cost nothing",
             f"a batch of {self.requests.batch} takes {parts}; {limit}",
-            *other_kinds(self.alternatives, self.objective),
+            *other_kinds(self.alternatives, self),
         ]
 
 

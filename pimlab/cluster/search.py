@@ -21,7 +21,14 @@ from pimlab.cluster.cluster import Cluster
 from pimlab.cluster.memory import Held
 from pimlab.cluster.mixed import MixedPlan, plan_mixed
 from pimlab.cluster.phases import ARRANGEMENTS, Requests
-from pimlab.cluster.plans import OBJECTIVES, PHASES, ParallelPlan, price_a_token
+from pimlab.cluster.plans import (
+    OBJECTIVES,
+    PHASES,
+    STEP,
+    ParallelPlan,
+    objectives,
+    price_a_token,
+)
 from pimlab.cluster.requests import RequestPlan, free, plan_requests
 from pimlab.cluster.shards import Work, check_expert, check_tensor
 from pimlab.cluster.steps import Degrees, Pricer, Step, part_of
@@ -284,17 +291,8 @@ def _table(cluster: Cluster, objective: str, work: Work, tried: list[Tried]) -> 
     ordered = sorted(
         tried, key=lambda one: (not one[2], _order(cluster, objective, work, one[0], one[1]))
     )
-    texts = {
-        "latency": "time of one step of the batch",
-        "throughput": "tokens a second",
-        "energy": "energy of one token",
-        "cost": "price of one token",
-    }
-    values: dict[str, Any] = {
-        name: ("plan", [_value(cluster, name, work, d, s) for d, s, *_ in ordered],
-               result.attrs(name, meaning=text, unit=OBJECTIVES[name]))
-        for name, text in texts.items()
-    }  # fmt: skip
+    rows = [[_value(cluster, name, work, d, s) for name in STEP] for d, s, *_ in ordered]
+    values = objectives("plan", rows, STEP)
     shares = [max(np.nan_to_num(m.share) for m in memory) for *_, memory in ordered]
     values["occupancy"] = result.variable(
         "occupancy", "plan", shares, meaning="share of the fullest memory of a chip that is taken"

@@ -14,5 +14,5 @@ def test_the_table_is_in_order_and_holds_both_arrangements():
     assert (rows.energy.diff("plan") >= 0).all()
     assert set(rows.arrangement.values) == {"together", "apart"}
     assert rows.energy.attrs["units"] == "J"
-    assert len(other_kinds(rows, "energy")) == 1
-    assert "times as bad" in other_kinds(rows, "energy")[0]
+    assert len(other_kinds(rows, plan)) == 1
+    assert "times as bad" in other_kinds(rows, plan)[0]

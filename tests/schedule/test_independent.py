@@ -162,6 +162,31 @@ def _simulated(plan, needs, order, inferences):
     return found
 
 
+def _random(path, seed):
+    """Convolutions, sums and clips on images of one size, each reading any of those before it."""
+    rng = np.random.default_rng(seed)
+    values, nodes, weights = ["x"], [], {}
+    for i in range(8):
+        kind = ("Conv", "Add", "Relu")[rng.integers(3) if i else 0]
+        read = [values[rng.integers(len(values))] for _ in range(1 + (kind == "Add"))]
+        made = {"pads": [1, 1, 1, 1]} if kind == "Conv" else {}
+        if kind == "Conv":
+            weights[f"w{i}"] = (4, 4, 3, 3)
+            read.append(f"w{i}")
+        nodes.append(node(kind, read, f"v{i}", name=f"n{i}", **made))
+        values.append(f"v{i}")
+    nodes.append(node("Flatten", [values[-1]], "flat", name="flat"))
+    nodes.append(node("Gemm", ["flat", "wy"], "y", name="head", transB=1))
+    return write(path, nodes, {"x": (1, 4, 6, 6)}, _weights(**weights, wy=(5, 144)))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_graphs_start_and_end_when_the_simulator_says(seed, tmp_path):
+    path = _random(tmp_path / "random.onnx", seed)
+    name = ("warboy", "hbm-pim", "pcm-hermes")[seed % 3]
+    test_tasks_start_and_end_when_the_simulator_says((path, pim.load_model(str(path))), name)
+
+
 @pytest.mark.parametrize("name", ["warboy", "hbm-pim", "pcm-hermes"])
 def test_tasks_start_and_end_when_the_simulator_says(network, name):
     path, model = network

@@ -1,6 +1,7 @@
 """Schedules: times by hand, the numbered invariants of the room, and the same answer as `run`."""
 
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pimlab as pim
+from pimlab.reference.schedule import list_schedule
 from pimlab.schedule.answer import pace
 from pimlab.schedule.schedule import run
 from pimlab.schedule.tasks import tasks
@@ -118,6 +120,22 @@ def test_s2_no_resource_serves_more_than_it_has_places(made, slices, buffers, in
         began, ended = start[:, mine].ravel(), finish[:, mine].ravel()
         for moment in began[ended > began]:
             assert np.count_nonzero((began <= moment) & (ended > moment)) <= limit
+
+
+@given(plans(), *HOW.values(), st.integers(1, 3), st.integers(1, 2), st.booleans())
+@settings(deadline=None, max_examples=40)
+def test_random_graphs_run_as_the_plain_scheduler_says(
+    made, slices, buffers, inferences, places, apart
+):
+    """The kernel keeps heaps of events; its twin looks at every task at each moment."""
+    first = tasks(made).resources[0]
+    laid = tasks(made, slices=slices, buffers=buffers, places={first: places})
+    arrival = np.arange(inferences) * (0.75 if apart else 0.0)
+    fast = run(laid, arrival)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys.modules[run.__module__], "list_schedule", list_schedule)
+        plain = run(laid, arrival)
+    np.testing.assert_array_equal(fast, plain)
 
 
 @given(plans(), *HOW.values())
