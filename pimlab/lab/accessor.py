@@ -47,14 +47,16 @@ class Answer:
 
     def plot(self) -> Any:
         """The figure of this kind of answer: timeline of a schedule, energy against rate, waterfall
-        of an explanation, designs, or joules by component. ValueError for what has none.
+        of an explanation, waits of requests, drift, roofline, life, farm, designs, or joules by
+        component. ValueError for what has none.
         """
         for fits, draw in _figures():
             if fits(self._answer):
                 return draw(self._answer)
         raise ValueError(
             "no figure fits this Dataset; those that have one: what run, compare, explain, "
-            "schedule, energy_at and operating_points answer"
+            "schedule, energy_at, operating_points, compare_results, decisive, serve, "
+            "service_life, device_spec_map, npu.roofline and provision answer"
         )
 
 
@@ -72,9 +74,27 @@ def _figures() -> tuple[tuple[Callable[[xr.Dataset], bool], Callable[[xr.Dataset
         (has("moved", "reorders"), plot.prices),
         (lambda ds: any(str(n).endswith("_shapley") for n in ds.data_vars), plot.causes),
         (has("step"), lambda ds: plot.waterfall(ds, result.metrics(ds)[0])),
+        (has("ttft", "tpot", "ttft_percentile"), plot.latencies),
+        (has("token_energy", "rate", "tpot_bound"), plot.cost_against_slo),
+        (has("tried_rate", "attainment"), lambda ds: plot.goodput_against_rate({"service": ds})),
+        (has("kept", "exact", "window", "drift"), plot.spec_map),
+        (has("life_energy", "spent_on"), plot.life),
+        (has("intensity", "attainable", "achieved"), plot.roofline),
+        (has("cards", "offer", "cloud", "period"), plot.farm),
+        (has("share", "carried", "stage", "period"), plot.stage_shares),
+        (lambda ds: "at" in ds.dims and bool(result.metrics(ds)), _over_time),
         (has("design", "energy"), plot.designs),
         (has("component", "energy"), plot.breakdown),
     )
+
+
+def _over_time(ds: xr.Dataset) -> Any:
+    """Metric against time, a line a value of the first dimension that is neither time nor seed."""
+    from pimlab import plot, result
+
+    metric = result.metrics(ds)[0]
+    others = [str(dim) for dim in ds[metric].dims if dim not in ("at", "seed")]
+    return plot.drift(ds, others[0] if others else None, metric)
 
 
 def _against_rate(ds: xr.Dataset) -> Any:

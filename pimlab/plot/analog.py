@@ -2,34 +2,70 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from pimlab.plot.style import PARTS, figure, for_print
+from pimlab.plot.stages import time_text
+from pimlab.plot.style import PARTS, expected, figure, for_print
+from pimlab.result import HIGH, LOW, better, metrics
 
 
 @for_print
-def accuracy_over_time(ds: xr.Dataset, hue: str, title: str) -> Figure:
-    """Accuracy against time after programming, one line a value of `hue`, shaded between the worst
-    and best seed.
+def drift(ds: xr.Dataset, hue: str | None = None, metric: str | None = None) -> Figure:
+    """A metric against time after programming, a line a value of `hue`; the title says what most
+    of it loses.
 
-    ds : accuracy (1) over `hue`, seed and at [s]; time 0 is drawn at one second.
+    ds : what `run(..., at=[...])` or a sweep of it answers: a metric over at [s], and `hue` and
+    seed where they are; time 0 is drawn at one second.  metric : which (default: the first).
+    Shaded: the 95 % interval, or from the worst to the best seed. Unit: the metric's.
+    TypeError for an answer without times or metric; ValueError for a `hue` it does not have.
     """
+    expected(ds, xr.Dataset, ("at",), "what pimlab.run answers for several times, or its sweep")
+    if not (metric or metrics(ds)):
+        raise TypeError("this Dataset has no metric of quality over time")
+    name = metric or metrics(ds)[0]
+    if hue is not None and hue not in ds[name].dims:
+        raise ValueError(f"drift: {name} has no dimension {hue!r}; it has {ds[name].dims}")
     fig = figure(60, 1)
     axes = fig.subplots()
     age = ds["at"].clip(min=1.0)
-    for colour, name in zip(PARTS, ds[hue].values, strict=False):
-        one = ds.accuracy.sel({hue: name})
-        axes.fill_between(age, one.min("seed"), one.max("seed"), color=colour, alpha=0.2, lw=0)
-        axes.plot(age, one.mean("seed"), "o-", color=colour, ms=3, label=str(name))
-    axes.set(
-        xscale="log",
-        xlabel="time after programming (s)",
-        ylabel="accuracy (mean of seeds; shaded: all seeds)",
-        title=title,
-    )
-    axes.legend(title=hue, frameon=False)
+    lost = {}
+    sign = 1 if better(ds, name) == "higher" else -1
+    for colour, value in zip(PARTS, [None] if hue is None else ds[hue].values, strict=False):
+        one = ds if value is None else ds.sel({hue: value})
+        middle, low, high = _spread(one, name)
+        axes.fill_between(age, low, high, color=colour, alpha=0.2, lw=0)
+        axes.plot(age, middle, "o-", color=colour, label=None if value is None else str(value))
+        lost[value] = float(middle[0] - middle[-1])
+    said = "shaded: all seeds" if "seed" in ds[name].dims else "shaded: 95 % interval"
+    axes.set(xscale="log", xlabel="time after programming", ylabel=f"{name} ({said})")
+    axes.set_xticks(age.values, [time_text(float(each)) for each in ds["at"].values])
+    axes.minorticks_off()
+    axes.set_title(_change(name, lost, float(ds["at"].max()), hue, sign))
+    if hue is not None:
+        axes.legend(title=hue)
     return fig
+
+
+def _spread(one: xr.Dataset, name: str) -> tuple[np.ndarray, ...]:
+    """Middle, low and high of a metric, each of shape (times,)."""
+    values = one[name]
+    if "seed" in values.dims:
+        three = values.mean("seed"), values.min("seed"), values.max("seed")
+    else:
+        three = values, one.get(name + LOW, values), one.get(name + HIGH, values)
+    return tuple(each.values for each in three)
+
+
+def _change(name: str, lost: dict[Any, float], seconds: float, hue: str | None, sign: int) -> str:
+    """How `name` changes until `seconds` [s], with the value of `hue` that loses least."""
+    least = min(lost, key=lambda value: sign * lost[value])
+    amount = f"{-100 * lost[least]:+.1f} points" if name == "accuracy" else f"{-lost[least]:+.2g}"
+    who = "" if hue is None else f"{hue} {least} loses least,\n"
+    return f"{who}{name} {amount} after {time_text(seconds)}"
 
 
 @for_print

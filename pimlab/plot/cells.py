@@ -42,7 +42,7 @@ def cells(device: Any, at: Sequence[str | float] = TIMES, seed: int = 0) -> Figu
     ax.set_xticks(seconds, [str(time) for time in at])
     ax.minorticks_off()
     ax.yaxis.set_major_formatter(EngFormatter("S", sep=" "))
-    ax.set_xlabel("time after programming (dotted: targets; bands: 68 % and 95 % of cells)")
+    ax.set_xlabel("time after programming (dotted: targets;\nbands: 68 % and 95 % of cells)")
     ax.set_ylabel("conductance as read")
     ax.set_title(f"{device.name}: {LEVELS} targets, {CELLS} cells each", fontsize="medium")
     return fig

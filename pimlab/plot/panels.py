@@ -15,8 +15,7 @@ from numpy.typing import ArrayLike
 from pimlab.plot.style import PARTS, PUBLISHED
 
 MANY, FEW = 5.0, 2.5
-"""Decades of an axis from which on every second decade is labelled, and below which 2 and 5 are
-labelled too."""
+"""Labels at decades that an axis has room for; decades below which 2 and 5 are labelled too."""
 
 
 def engineering(axis: Axis, unit: str) -> None:
@@ -32,7 +31,7 @@ def engineering(axis: Axis, unit: str) -> None:
     low, high = sorted(axis.get_view_interval())
     decades = float(np.log10(high / low))
     if decades >= MANY:
-        axis.set_major_locator(LogLocator(base=100))
+        axis.set_major_locator(LogLocator(base=10.0 ** np.ceil(decades / MANY)))
     elif decades < 1:
         axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
     else:

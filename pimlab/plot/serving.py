@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter
+from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from pimlab.arguments import typed
 from pimlab.plot.style import ALARM, PARTS, expected, figure, for_print
@@ -41,6 +41,7 @@ def latencies(load: xr.Dataset) -> Figure:
         ax.axvline(last, color=ALARM, lw=1, ls="--")
         ax.set(xlabel=NAMES[name], ylim=(0, 1.02))
         ax.xaxis.set_major_formatter(EngFormatter("s", sep=" "))
+        ax.xaxis.set_major_locator(MaxNLocator(3))
         ax.grid(alpha=0.3)
         worst.append(f"{name.upper()} {si(last, 's', 3)}")
     fig.axes[0].set_ylabel("share of requests")

@@ -21,16 +21,27 @@ def answers():
         "schedule": busy,
         "energy_at": pim.energy_at(busy, ["1 Hz", "1 kHz"]),
         "operating_points": pim.operating_points(model, pcm, data),
+        "life": pim.service_life(model, pcm, rate="1 Hz"),
+        "roofline": pim.npu.roofline(pim.target("warboy"), model.mac_ops),
     }
 
 
 @pytest.mark.parametrize(
-    "kind", ["run", "compare", "explain", "schedule", "energy_at", "operating_points"]
+    "kind",
+    ["run", "compare", "explain", "schedule", "energy_at", "operating_points", "life", "roofline"],
 )
 def test_every_answer_draws_itself(answers, kind):
     figure = answers[kind].pim.plot()
     assert figure.axes
     assert (figure.axes[0].get_title() or figure.get_suptitle()) != ""
+
+
+def test_a_sweep_over_time_draws_its_drift():
+    chips = xr.Dataset(
+        {"accuracy": (("cell", "at"), [[0.9, 0.8], [0.9, 0.7]], {"better": "higher"})},
+        coords={"cell": ["a", "b"], "at": [0.0, 3600.0]},
+    )
+    assert "cell a loses least" in chips.pim.plot().axes[0].get_title()
 
 
 def test_the_summary_is_the_public_one(answers):

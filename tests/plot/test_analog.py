@@ -1,20 +1,53 @@
-"""Figures of analog machines say what is on their axes and draw every line."""
+"""Do figures of analog machines say what is on their axes, what is lost, and draw every line?"""
 
 import numpy as np
+import pytest
 import xarray as xr
 
-from pimlab.plot.analog import accuracy_and_adc, accuracy_over_time
+from pimlab.plot.analog import accuracy_and_adc, drift
+
+TIMES = [0, 3600.0, 31557600.0]
 
 
-def test_accuracy_over_time():
-    ds = xr.Dataset(
-        {"accuracy": (("rule", "seed", "at"), np.full((2, 3, 4), 0.9))},
-        coords={"rule": ["a", "b"], "at": [0, 1, 60, 3600.0]},
+def aged(better="higher", seeds=True):
+    values = np.array([[[0.9, 0.8, 0.7], [0.9, 0.9, 0.8]], [[0.9, 0.9, 0.9], [0.9, 0.9, 0.8]]])
+    dims = ("rule", "seed", "at") if seeds else ("rule", "at")
+    return xr.Dataset(
+        {"accuracy": (dims, values if seeds else values[:, 0], {"better": better})},
+        coords={"rule": ["a", "b"], "at": TIMES},
     )
-    axes = accuracy_over_time(ds, "rule", "finding").axes[0]
-    assert axes.get_title() == "finding"
+
+
+def test_drift_has_a_line_a_value_and_says_which_loses_least():
+    axes = drift(aged(), "rule").axes[0]
+    assert axes.get_title() == "rule b loses least,\naccuracy -5.0 points after 1 y"
     assert axes.get_xscale() == "log"
-    assert len(axes.lines) == 2
+    assert [line.get_label() for line in axes.lines] == ["a", "b"]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["0 s", "1 h", "1 y"]
+    assert axes.lines[0].get_xdata()[0] == 1, "time 0 has a place on a logarithmic axis"
+    assert "all seeds" in axes.get_ylabel()
+
+
+def test_drift_of_a_metric_where_less_is_better_names_the_other():
+    assert drift(aged("lower"), "rule").axes[0].get_title().startswith("rule a loses least")
+
+
+def test_drift_of_one_chip_is_shaded_by_its_interval():
+    one = aged(seeds=False).sel(rule="a", drop=True)
+    one["accuracy_low"], one["accuracy_high"] = one.accuracy - 0.1, one.accuracy + 0.05
+    axes = drift(one).axes[0]
+    shaded = axes.collections[0].get_paths()[0].vertices[:, 1]
+    assert (shaded.min(), shaded.max()) == pytest.approx((0.6, 0.95))
+    assert axes.get_title() == "accuracy -20.0 points after 1 y"
+
+
+def test_what_has_no_times_or_metric_is_said():
+    with pytest.raises(TypeError, match="several times"):
+        drift(xr.Dataset())
+    with pytest.raises(TypeError, match="no metric"):
+        drift(xr.Dataset(coords={"at": TIMES}))
+    with pytest.raises(ValueError, match="no dimension 'cell'"):
+        drift(aged(), "cell")
 
 
 def test_accuracy_and_adc():
