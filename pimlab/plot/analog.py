@@ -8,12 +8,14 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
+from pimlab.arguments import typed
 from pimlab.plot.stages import time_text
 from pimlab.plot.style import PARTS, expected, figure, for_print
 from pimlab.result import HIGH, LOW, better, metrics
 
 
 @for_print
+@typed
 def drift(ds: xr.Dataset, hue: str | None = None, metric: str | None = None) -> Figure:
     """A metric against time after programming, a line a value of `hue`; the title says what most
     of it loses.

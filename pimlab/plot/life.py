@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
+from pimlab.arguments import typed
 from pimlab.plot.panels import engineering
 from pimlab.plot.style import PARTS, expected, figure, for_print
 from pimlab.result import HIGH, LOW
@@ -13,6 +14,7 @@ from pimlab.units import si
 
 
 @for_print
+@typed
 def life(ds: xr.Dataset) -> Figure:
     """Joules of a life by what they are spent on, with the range of the prices, on a logarithmic
     axis; the title says the total and the wear of the cells.

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
+from pimlab.arguments import typed
 from pimlab.plot.panels import engineering
 from pimlab.plot.style import ALARM, PARTS, expected, figure, for_print
 
@@ -16,6 +17,7 @@ SIDE = 10.0
 
 
 @for_print
+@typed
 def roofline(ds: xr.Dataset) -> Figure:
     """Operations a second of each operator against its operations a byte of DRAM traffic, under the
     roof of its machine; thin lines lead from what is reached to what the roof allows.

@@ -100,7 +100,10 @@ def for_print(draw: Callable[P, R]) -> Callable[P, R]:
     """`draw`, whose figures have the sizes of print (`PRINT`) and letters beside several panels.
 
     Matplotlib's settings outside of it stay as they were. Sizes are in points (unit: pt).
+    TypeError for what is no function.
     """
+    if not callable(draw):
+        raise TypeError(f"for_print draw={draw!r} is not a function that draws a figure")
 
     @functools.wraps(draw)
     def in_print(*args: P.args, **named: P.kwargs) -> R:
@@ -154,13 +157,17 @@ class Drawing(Figure):
             super().savefig(*args, **named)
 
 
+@typed
 def figure(height: float, columns: int = 2) -> Figure:
     """An empty figure that no window or pyplot state knows of.
 
-    height : mm.  columns : of a printed page, 1 (89 mm wide) or 2 (183 mm). ValueError for others.
+    height : mm.  columns : of a printed page, 1 (89 mm wide) or 2 (183 mm). ValueError for others,
+    and for no height.
     """
     if columns not in WIDTHS:
         raise ValueError(f"figure columns={columns!r}; a printed page has 1 (89 mm) or 2 (183 mm)")
+    if not 0 < height < float("inf"):
+        raise ValueError(f"figure height={height!r} is outside 0.. mm, ends excluded")
     size = (WIDTHS[columns] / INCH, height / INCH)
     # Letters are measured at the resolution of files: at fewer dots their widths are rounded.
     return Drawing(figsize=size, dpi=DOTS["file"], layout="constrained")

@@ -7,6 +7,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
+from pimlab.arguments import typed
 from pimlab.plot.style import ALARM, expected, figure, for_print
 from pimlab.result import better, metrics
 
@@ -15,6 +16,7 @@ EDGE = 1.08
 
 
 @for_print
+@typed
 def wafer(ds: xr.Dataset, metric: str | None = None, least: float | None = None) -> Figure:
     """A die for each seed, coloured by a metric, on a round wafer; and how the values are spread.
 

@@ -65,6 +65,8 @@ def test_a_figure_is_as_wide_as_a_column_and_its_text_stays_text(tmp_path):
     assert style.figure(70).get_size_inches() * 25.4 == pytest.approx([183, 70])
     with pytest.raises(ValueError, match="columns=3; a printed page has 1"):
         style.figure(40, 3)
+    with pytest.raises(ValueError, match="height=0 is outside"):
+        style.figure(0)
     fig = drawn()
     fig.axes[0].set_title("a title")
     svg = style.save(fig, tmp_path / "x")[0].read_text()
@@ -90,6 +92,8 @@ def test_for_print_sets_text_in_seven_points_and_leaves_settings_alone():
     style.letters(two.axes)
     assert len(two.axes[0].texts) == 1, "no letter is written twice"
     assert not draw(1).axes[0].texts
+    with pytest.raises(TypeError, match="draw=3 is not a function"):
+        style.for_print(3)
 
 
 def test_a_scale_of_colours_is_no_panel():
