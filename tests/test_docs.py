@@ -27,7 +27,15 @@ def pages(monkeypatch):
     sys.modules.pop("pages", None)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+# `make docs` runs every page; those that take seconds are left to it and to the full run.
+LONG = ("gallery", "macro", "serve", "train")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(p, marks=pytest.mark.full if p.stem in LONG else ()) for p in PAGES],
+    ids=lambda page: page.stem,
+)
 def test_every_cell_runs(page, monkeypatch):
     monkeypatch.delenv("PIMLAB_CATALOGUE", raising=False)
     names: dict = {}
