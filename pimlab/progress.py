@@ -85,13 +85,15 @@ def progress(
     elif _Open.bars:  # another thread's work is drawn
         yield bar
         return
-    _Open.thread = threading.get_ident()
-    _Open.bars.append(bar)
-    drawing = _Drawing(bar) if outer is None and show and visible() else None
-    try:
+    drawing = None
+    try:  # Ctrl-C may come at any line: no bar stays open behind it
+        _Open.thread = threading.get_ident()
+        _Open.bars.append(bar)
+        drawing = _Drawing(bar) if outer is None and show and visible() else None
         yield bar
     finally:
-        _Open.bars.remove(bar)
+        if bar in _Open.bars:
+            _Open.bars.remove(bar)
         if drawing is not None:
             drawing.stop()
 

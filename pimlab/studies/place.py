@@ -25,7 +25,7 @@ from pimlab.plan.reasons import reasons
 from pimlab.plan.search import Search, watts
 from pimlab.result import finished, variable
 from pimlab.studies.interrupted import going_on
-from pimlab.studies.run import attributes, run
+from pimlab.studies.run import run
 from pimlab.values import unknown
 
 OBJECTIVES = ("energy", "latency")
@@ -176,7 +176,8 @@ def place(
         joined = _search(operators, whole, targets, {}, objective) if links else found
         best = min([best, _fitting(joined, targets, counts), *alone.values()], key=value)
     else:
-        best, accuracy = _accurate(plan, data, operators, found, accuracy_drop, seed)
+        asked = (_same(model), _same(data), tuple(targets), seed)
+        best, accuracy = _accurate(plan, data, operators, found, accuracy_drop, asked)
     held = {t.name: t for t in whole}
     return _answer(priced(best), best, found, targets, shared, values, accuracy, held, links)
 
@@ -372,9 +373,12 @@ def _accurate(
     operators: Sequence[Op],
     found: Search,
     drop: float,
-    seed: int,
+    asked: tuple[Any, ...],
 ) -> tuple[np.ndarray, float]:
-    """The cheapest placement whose metric is within `drop` of the first machine alone."""
+    """The cheapest placement whose metric is within `drop` of the first machine alone.
+
+    asked : what the metric of a placement depends on, the seed last.
+    """
     sign = 1 if data.metric.better == "higher" else -1
     first = found.alone(0)
     choices = [
@@ -384,16 +388,14 @@ def _accurate(
     ]
     placements = math.prod(int(np.isfinite(found.energy[i]).sum()) for i in choices)
     few = placements <= search.EXACT
-    begin = plan(first)
-    about = (attributes(begin, data, seed, "minmax"), found.energy, found.latency)
     tried = placements if few else len(choices) + 1
-    with going_on(about, f"place {begin.model.name}", tried, "placement") as (known, bar):
+    with going_on(asked, "place", tried, "placement") as (known, bar):
 
         def score(placed: np.ndarray) -> float:
             key = tuple(int(j) for j in placed)
             if key not in known:
                 one = plan(placed)
-                answer = run(one.model, one, data, seed=seed)
+                answer = run(one.model, one, data, seed=asked[-1])
                 known[key] = sign * float(answer[data.metric.name])
                 bar.step()
             return known[key]
@@ -403,3 +405,9 @@ def _accurate(
             if score(placed) >= least:
                 return placed, sign * score(placed)
         return first, sign * score(first)
+
+
+def _same(thing: Any) -> tuple[Any, ...]:
+    """What tells a model, or data, from another: its hash, split and size."""
+    size = len(thing) if hasattr(thing, "__len__") else 0
+    return getattr(thing, "sha256", id(thing)), getattr(thing, "split", ""), size
