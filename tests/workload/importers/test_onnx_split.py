@@ -9,7 +9,7 @@ from onnx_graphs import node, write
 
 from pimlab.machine.protocol import MacOp
 from pimlab.workload import ModelError, load_data, load_model
-from pimlab.workload.importers.onnx_split import OnnxModel
+from pimlab.workload.importers.onnx_split import OnnxModel, _saturated
 
 RNG = np.random.default_rng(0)
 SLOW = settings(
@@ -579,3 +579,20 @@ def test_an_output_without_a_shape_is_found_by_running(tmp_path):
     before = whole.SerializeToString()
     agrees(OnnxModel(whole), floats(3, 6))
     assert whole.SerializeToString() == before  # a caller's model is not changed
+
+
+@pytest.mark.parametrize(
+    ("last", "apart", "taken"),
+    [
+        ("Sigmoid", 3e-8, True),
+        ("Softmax", 1e-7, True),
+        ("Sigmoid", 3e-7, False),
+        ("Relu", 3e-8, False),
+    ],
+)
+def test_a_sigmoid_that_says_nothing_may_round_either_way(last, apart, taken):
+    """PP-OCRv4 finds no text in noise: 0, 3e-8 or 6e-8 by the path that computes exp(-17)."""
+    nodes = [node("MatMul", ["x", "w"], "m"), node(last, ["m"], "s"), node("Identity", ["s"], "y")]
+    whole = np.full((2, 3), 6e-8, np.float32)
+    assert _saturated(nodes, "y", whole - np.float32(apart), whole) is taken
+    assert not _saturated(nodes, "y", whole[:1], whole)
