@@ -159,13 +159,16 @@ def _written(place: Nodes, node: Any, gates: int, usual: list[str], step: Step) 
     return True
 
 
-def _lengths(place: Nodes, steps: int) -> np.ndarray | None:
-    """Steps of each sequence, where they are not all alike; ModelError where they are computed."""
+def _lengths(place: Nodes, steps: int) -> np.ndarray | str | None:
+    """Steps of each sequence, where they are not all alike; the name of a tensor that holds them
+    where they are computed.
+    """
     name = place.node.input[4] if len(place.node.input) > 4 else ""
     if not name:
         return None
     if name not in place.values:
-        raise place.error(f"has computed sequence lengths {name!r}; allowed: constant ones")
+        wide = place.add("Cast", name, to=7)  # int64
+        return place.add("Reshape", wide, place.constant("column", np.array([-1, 1], np.int64)))
     lengths = place.values[name]
     return None if (lengths == steps).all() else lengths
 
@@ -180,7 +183,7 @@ def _direction(
     gates: int,
     usual: list[str],
     step: Step,
-    lengths: np.ndarray | None,
+    lengths: np.ndarray | str | None,
 ) -> tuple[list[str], dict[str, str]]:
     """State after each step, in the order of the inputs, and the last states by name."""
     layer = _Layer(place, given, index, gates, usual)
@@ -247,13 +250,16 @@ def _single(layer: _Layer) -> bool:
 
 
 def _masked(
-    layer: _Layer, t: int, lengths: np.ndarray, now: dict[str, str], before: dict[str, str]
+    layer: _Layer, t: int, lengths: np.ndarray | str, now: dict[str, str], before: dict[str, str]
 ) -> tuple[str, dict[str, str]]:
     """The output and states of a step, at which some sequences have ended already: they give zeros
     and keep their states.
     """
     place = layer.place
-    runs = place.constant("runs", (t < lengths).reshape(-1, 1))
+    if isinstance(lengths, str):
+        runs = place.add("Less", place.constant("turn", np.array(t, np.int64)), lengths)
+    else:
+        runs = place.constant("runs", (t < lengths).reshape(-1, 1))
     kept = {key: place.add("Where", runs, now[key], before[key]) for key in now}
     return place.add("Where", runs, now["h"], layer.number(0.0)), kept
 

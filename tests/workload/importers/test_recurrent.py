@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from onnx import TensorProto
 
 from pimlab.workload import OnnxModel
 from pimlab.workload.model import ModelError
@@ -112,3 +113,28 @@ def test_too_many_steps_are_refused(tmp_path):
     path = _file(tmp_path / "m.onnx", "RNN", steps=30_000)
     with pytest.raises(ModelError, match=r"'memory' \(RNN\) comes to 30,000 steps"):
         OnnxModel(path)
+
+
+@pytest.mark.parametrize(("kind", "gates"), [("LSTM", 4), ("GRU", 3), ("RNN", 1)])
+def test_computed_lengths_end_each_sequence_where_they_say(tmp_path, kind, gates):
+    rng = np.random.default_rng(4)
+    shapes = {"W": (2, 2 * gates, 3), "R": (2, 2 * gates, 2)}
+    weights = {k: rng.standard_normal(v).astype(np.float32) for k, v in shapes.items()}
+    path = write(
+        tmp_path / "m.onnx",
+        [
+            node("Transpose", ["x"], "t", perm=[1, 0, 2]),
+            node("Squeeze", ["l", "one"], "s"),
+            node("Cast", ["s"], "c", to=TensorProto.INT32),
+            node(kind, ["t", "W", "R", "", "c"], "h", hidden_size=2, direction="bidirectional"),
+            node("Transpose", ["h"], "y", perm=[2, 0, 1, 3]),
+        ],
+        {"x": ("n", 4, 3), "l": (TensorProto.INT64, ("n", 1))},
+        {**weights, "one": np.array([1])},
+    )
+    given = {"x": rng.standard_normal((3, 4, 3)).astype(np.float32), "l": np.array([[4], [2], [3]])}
+    model = OnnxModel(path, example=given)
+    found = model.execute(given, model.exact)
+    np.testing.assert_allclose(found, model.oracle(given), atol=2e-6)
+    assert not found[1, 2:].any()
+    assert found[1, 1].all()
