@@ -123,11 +123,11 @@ def test_computed_lengths_end_each_sequence_where_they_say(tmp_path, kind, gates
     path = write(
         tmp_path / "m.onnx",
         [
-            node("Transpose", ["x"], "t", perm=[1, 0, 2]),
+            node("Transpose", ["x"], "t", perm=[1, 0, 2], name="turn"),
             node("Squeeze", ["l", "one"], "s"),
             node("Cast", ["s"], "c", to=TensorProto.INT32),
             node(kind, ["t", "W", "R", "", "c"], "h", hidden_size=2, direction="bidirectional"),
-            node("Transpose", ["h"], "y", perm=[2, 0, 1, 3]),
+            node("Transpose", ["h"], "y", perm=[2, 0, 1, 3], name="back"),
         ],
         {"x": ("n", 4, 3), "l": (TensorProto.INT64, ("n", 1))},
         {**weights, "one": np.array([1])},
