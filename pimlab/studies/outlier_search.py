@@ -19,7 +19,7 @@ from pimlab.plan import Plan
 from pimlab.plan.capacity import NEEDED
 from pimlab.result import finished, sources_of, variable
 from pimlab.studies.run import run
-from pimlab.values import Value
+from pimlab.values import Value, number, quantity
 from pimlab.workload.transform.outliers import OutlierAware, Rearrangement
 
 FREE = tuple(itertools.product((None, 0.5), (False, True)))
@@ -55,8 +55,8 @@ class Rearranged(Value):
     model: Any
     choice: Choice
     metric: str
-    quality: float
-    energy: float
+    quality: float = number()
+    energy: float = quantity("J", low=0)
     tried: Any = dataclasses.field(compare=False, repr=False)
 
     @property
