@@ -5,7 +5,7 @@ what it lacks.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, lru_cache
 from pathlib import Path
@@ -40,6 +40,13 @@ class Texts(dict[str, str]):
         )
 
 
+def _missing(file: str, key: str, there: Iterable[str]) -> str:
+    """The sentence about a table that a file lacks, with the one there that looks like it."""
+    like = nearest(key, there).removeprefix("; did you mean ").rstrip("?").strip("'")
+    close = f"; it has [{like}], which is spelt almost so" if like else ""
+    return f"{file} has no [{key}]{close} (there are: {', '.join(sorted(there)) or 'none'})"
+
+
 class Entry(Mapping[str, Constant]):
     """The constants of one file by name, and its texts in `meta`."""
 
@@ -48,7 +55,7 @@ class Entry(Mapping[str, Constant]):
 
     def __getitem__(self, key: str) -> Constant:
         if key not in self._constants:
-            raise MissingError(unknown(f"{self.name}: constant", key, self._constants))
+            raise MissingError(_missing(self.name, key, self._constants))
         return self._constants[key]
 
     def __contains__(self, key: object) -> bool:
@@ -71,7 +78,7 @@ class Entry(Mapping[str, Constant]):
         ]
         if not members:
             rows = {name.rpartition(".")[0] for name in self._constants}
-            raise MissingError(unknown(f"{self.name}: row", key, rows - {""}))
+            raise MissingError(_missing(self.name, key, rows - {""}))
         return tuple(constant.value for constant in members)
 
 

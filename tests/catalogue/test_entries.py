@@ -37,7 +37,7 @@ def test_a_cited_number_is_read_in_si():
     assert entry["energy.adc"].unit == "J"
     assert entry["energy.adc"].sources == ()
     assert entry.row("row") == (1.5e-6, 2e-6)
-    with pytest.raises(KeyError, match="did you mean 'g_max'"):
+    with pytest.raises(KeyError, match="has no .gmax.; it has .g_max."):
         entry["gmax"]
 
 

@@ -150,13 +150,13 @@ def test_a_file_that_breaks_a_rule_is_one_error_that_names_it(tmp_path, monkeypa
 @pytest.mark.parametrize(
     ("room", "old", "new", "says"),
     [
-        ("npu", "[clock]", "[clok]", r"my-npu.toml: constant 'clock' is not known; did you mean 'clok'"),
+        ("npu", "[clock]", "[clok]", r"my-npu.toml has no \[clock\]; it has \[clok\], which is spelt almost so"),
         ("npu", "format = ", "formt = ", "my-npu.toml: no text 'format'; did you mean 'formt'"),
         ("npu", '"tensor unit"', '"tensor unt"', "my-npu: .*organisation 'tensor unt' is not known; did you mean 'tensor unit'"),
-        ("npu", "[slices]", "[slics]", r"my-npu.toml: constant 'slices' is not known; did you mean 'slics'"),
+        ("npu", "[slices]", "[slics]", r"my-npu.toml has no \[slices\]; it has \[slics\]"),
         ("devices", "[g_max]", "[g_mx]", r"my-cell.toml: .*g_mx"),
         ("links", '"150 ns"', '"-150 ns"', "my-link.toml: .*(delay|low)"),
-        ("dram", "[tCK]", "[tCC]", "my-dram.toml: constant 'tCK'"),
+        ("dram", "[tCK]", "[tCC]", r"my-dram.toml has no \[tCK\]"),
     ],
 )  # fmt: skip
 def test_what_its_parts_refuse_names_the_file(own, room, old, new, says):
