@@ -300,4 +300,4 @@ def test_serve_takes_a_model_that_answers_once(capsys):
 def test_serve_without_requests_says_what_to_add(capsys):
     code, _, error = asked(capsys, "serve", "digits-mlp", "warboy")
     assert code == 2
-    assert 'add --requests NAME or --rate "4 Hz"' in error
+    assert 'add --requests NAME, --rate "4 Hz" or --users 8' in error

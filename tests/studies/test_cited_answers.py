@@ -78,6 +78,7 @@ ANSWERS = {
     "compare_results": lambda: pim.compare_results(
         *(pim.run(pim.load_model("digits-mlp"), pim.target(name)) for name in ("warboy", "rngd"))
     ),
+    "likely_energy": lambda: pim.likely_energy(pim.run(*mlp_on("warboy"))),
     "decisive": lambda: pim.decisive("digits-mlp", ["warboy", "hbm-pim"]),
     "sweep": small_sweep,
     "npu.roofline": lambda: pim.npu.roofline(
