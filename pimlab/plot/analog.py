@@ -41,7 +41,8 @@ def drift(ds: xr.Dataset, hue: str | None = None, metric: str | None = None) -> 
         middle, low, high = _spread(one, name)
         axes.fill_between(age, low, high, color=colour, alpha=0.2, lw=0)
         axes.plot(age, middle, "o-", color=colour, label=None if value is None else str(value))
-        lost[value] = float(middle[0] - middle[-1])
+        first, last = one[name].isel(at=0).values, one[name].isel(at=-1).values
+        lost[value] = np.atleast_1d(first - last)
     said = "shaded: all seeds" if "seed" in ds[name].dims else "shaded: 95 % interval"
     axes.set(xscale="log", xlabel="time after programming", ylabel=f"{name} ({said})")
     axes.set_xticks(age.values, [time_text(float(each)) for each in ds["at"].values])
@@ -62,12 +63,21 @@ def _spread(one: xr.Dataset, name: str) -> tuple[np.ndarray, ...]:
     return tuple(each.values for each in three)
 
 
-def _change(name: str, lost: dict[Any, float], seconds: float, hue: str | None, sign: int) -> str:
-    """How `name` changes until `seconds` [s], with the value of `hue` that loses least."""
-    least = min(lost, key=lambda value: sign * lost[value])
-    amount = f"{-100 * lost[least]:+.1f} points" if name == "accuracy" else f"{-lost[least]:+.2g}"
-    who = "" if hue is None else f"{hue} {least} loses least,\n"
-    return f"{who}{name} {amount} after {time_text(seconds)}"
+def _change(
+    name: str, lost: dict[Any, np.ndarray], seconds: float, hue: str | None, sign: int
+) -> str:
+    """How `name` changes until `seconds` [s]; lost : (seeds,) a value of `hue`. The value that
+    loses least is named only where two seeds or more agree on it, each against itself.
+    """
+    means = {value: float(each.mean()) for value, each in lost.items()}
+    least, *others = sorted(means, key=lambda value: sign * means[value])
+    apart = [sign * (lost[other] - lost[least]) for other in others]
+    sure = bool(apart) and all(a.size > 1 and (a >= 0).all() and (a > 0).any() for a in apart)
+    shown = [means[least]] if sure or not others else [means[others[-1]], means[least]]
+    scale, form, unit = (100, "+.1f", " points") if name == "accuracy" else (1, "+.2g", "")
+    amounts = " to ".join(f"{round(-scale * each, 6) + 0.0:{form}}" for each in shown)
+    who = f"{hue} {least} loses least,\n" if sure else ""
+    return f"{who}{name} {amounts}{unit} after {time_text(seconds)}"
 
 
 @for_print

@@ -41,7 +41,7 @@ def test_a_sweep_over_time_draws_its_drift():
         {"accuracy": (("cell", "at"), [[0.9, 0.8], [0.9, 0.7]], {"better": "higher"})},
         coords={"cell": ["a", "b"], "at": [0.0, 3600.0]},
     )
-    assert "cell a loses least" in chips.pim.plot().axes[0].get_title()
+    assert "accuracy -20.0 to -10.0 points after 1 h" in chips.pim.plot().axes[0].get_title()
 
 
 def test_the_summary_is_the_public_one(answers):

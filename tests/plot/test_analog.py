@@ -28,6 +28,20 @@ def test_drift_has_a_line_a_value_and_says_which_loses_least():
     assert "all seeds" in axes.get_ylabel()
 
 
+def test_drift_names_none_that_seeds_disagree_on():
+    """A third seed on which b loses more: both are shown, and neither is named."""
+    two = aged()
+    third = xr.zeros_like(two.isel(seed=0)) + xr.DataArray([0.0, 0.3], dims="rule")
+    third = third * xr.DataArray([1.0, 1.0, 0.0], dims="at")
+    three = xr.concat([two, third.expand_dims("seed")], "seed")
+    three.accuracy.attrs["better"] = "higher"
+    assert drift(three, "rule").axes[0].get_title() == "accuracy -13.3 to -10.0 points after 1 y"
+
+
+def test_drift_of_one_seed_names_none():
+    assert "loses" not in drift(aged(seeds=False), "rule").axes[0].get_title()
+
+
 def test_drift_of_a_metric_where_less_is_better_names_the_other():
     assert drift(aged("lower"), "rule").axes[0].get_title().startswith("rule a loses least")
 
