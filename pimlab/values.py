@@ -23,15 +23,21 @@ from pimlab.canonical import from_canonical as from_canonical
 from pimlab.canonical import register
 
 
-def nearest(name: str, allowed: Iterable[str]) -> str:
-    """`"; did you mean 'adc'?"` for the closest of `allowed`, else the first that holds `name`; an
-    empty text when there is none. Capitals do not count.
+def closest(name: str, allowed: Iterable[str]) -> str:
+    """The closest of `allowed` to `name`, else the first that holds it; "" when there is none.
+    Capitals do not count.
     """
     small = {str(one).casefold(): one for one in allowed}
     sought = str(name).casefold()
     inside = [one for one in small if sought and sought in one]
     close = difflib.get_close_matches(sought, list(small), n=1, cutoff=0.5) or inside[:1]
-    return f"; did you mean {small[close[0]]!r}?" if close else ""
+    return small[close[0]] if close else ""
+
+
+def nearest(name: str, allowed: Iterable[str]) -> str:
+    """`"; did you mean 'adc'?"` for the `closest` of `allowed`; "" when there is none."""
+    found = closest(name, allowed)
+    return f"; did you mean {found!r}?" if found else ""
 
 
 def unknown(what: str, name: object, allowed: Iterable[str]) -> str:

@@ -16,7 +16,7 @@ from pimlab.arguments import typed
 from pimlab.catalogue import bibliography, places
 from pimlab.catalogue.places import CatalogueError
 from pimlab.constants import STATUSES, Constant
-from pimlab.values import nearest, unknown
+from pimlab.values import closest, nearest, unknown
 
 _KEYS = {"value", "low", "high", "unit", "source", "where", "status", "reason", "note"}
 
@@ -42,7 +42,7 @@ class Texts(dict[str, str]):
 
 def _missing(file: str, key: str, there: Iterable[str]) -> str:
     """The sentence about a table that a file lacks, with the one there that looks like it."""
-    like = nearest(key, there).removeprefix("; did you mean ").rstrip("?").strip("'")
+    like = closest(key, there)
     close = f"; it has [{like}], which is spelt almost so" if like else ""
     return f"{file} has no [{key}]{close} (there are: {', '.join(sorted(there)) or 'none'})"
 

@@ -103,12 +103,13 @@ def outlier_aware(
     for several in _by_energy(parts, target, _counts(parts, digital)):
         best: tuple[float, Choice, OutlierAware, float] | None = None
         for choice in several:
-            answer = run(_made(parts, choice), target, data, at=at, seed=seed, chips=NEEDED)
+            made = _made(parts, choice)
+            answer = run(made, target, data, at=at, seed=seed, chips=NEEDED)
             value, joules = _value(answer, data), float(answer.energy.sum())
             sources |= set(sources_of(answer))
             found.append((choice, value, joules))
             if _meets(value, bound, data) and (best is None or _better(value, best[0], data)):
-                best = value, choice, _made(parts, choice), joules
+                best = value, choice, made, joules
         if best is not None:
             value, choice, rearranged, joules = best
             return Rearranged(
