@@ -171,10 +171,10 @@ def _sources() -> str:
 def _reference(fields: Any) -> str:
     authors, title = fields.get("author", ""), fields.get("title", "")
     place = fields.get("journal") or fields.get("booktitle") or fields.get("howpublished", "")
-    told = [_cell(authors.replace(" and ", ", ")), f"*{_cell(title)}*", _cell(place)]
-    told += [_cell(fields.get(word, "")) for word in ("volume", "pages", "year", "note")]
+    cells = [_cell(authors.replace(" and ", ", ")), f"*{_cell(title)}*", _cell(place)]
+    cells += [_cell(fields.get(word, "")) for word in ("volume", "pages", "year", "note")]
     link = f"https://doi.org/{fields['doi']}" if "doi" in fields else fields.get("url", "")
-    return ", ".join(x for x in told if x) + "." + (f" <{link}>" if link else "")
+    return ", ".join(x for x in cells if x) + "." + (f" <{link}>" if link else "")
 
 
 # --- papers ----------------------------------------------------------------------------------

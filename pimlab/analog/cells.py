@@ -272,7 +272,7 @@ def tile_moments(signed: list[tuple[float, CellArray]], part: slice, how: Readin
             faulty = cells.faulty(rows)
             total.add(sign, now, cells.spread(now, how.seconds, rows), noise, here)
             if curve is not None:
-                total.bend(sign, _of_sound(curve.terms(now), faulty), how.volts, here)
+                total.add_nonlinear(sign, _of_sound(curve.terms(now), faulty), how.volts, here)
     span = how.unit
     mean, terms = total.mean / span, [(p, term / span) for p, term in total.terms.items()]
     load = list(total.load.items())
@@ -327,7 +327,7 @@ class _Sums:
         for total, of, power in zip(self.sums, (second, third, fourth), (2, 3, 4), strict=True):
             total += np.abs(of).sum(axis=(0, 1)) / devices**power
 
-    def bend(
+    def add_nonlinear(
         self, sign: float, terms: list[tuple[int, np.ndarray]], volts: float, rows: slice
     ) -> None:
         """What a nonlinear I-V adds: coefficient times volts^(power - 1), so that it multiplies the
@@ -430,8 +430,8 @@ def _nonlinear_wires(
         noise = _ideal_wires_variance(spreads, span)
     terms = []
     for now, faulty in zip(nows, faults, strict=True):
-        bent = _of_sound(curve.terms(now), faulty)
-        by_power = {power: term.sum(axis=0) for power, term in bent}
+        sound = _of_sound(curve.terms(now), faulty)
+        by_power = {power: term.sum(axis=0) for power, term in sound}
         terms.append((by_power.get(2, np.zeros(shape)), by_power.get(3, np.zeros(shape))))
     kept = None if noise is None else noise.astype(np.float32)
     solved = NonlinearWires(

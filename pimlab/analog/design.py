@@ -245,7 +245,7 @@ class ArrayDesign(Target):
         """Whether inputs are pulses of full voltage."""
         return self.dac is not None and self.dac.encoding == "pulse width"
 
-    def bent(self, relative: np.ndarray) -> np.ndarray:
+    def effective_input(self, relative: np.ndarray) -> np.ndarray:
         """What drives the conductance of cells at an input `relative` to full scale, float32,
         shape (...): the input itself, or as much more as steep cells conduct.
         """
@@ -253,8 +253,10 @@ class ArrayDesign(Target):
         if not isinstance(curve, SteepCurrent):
             return relative
         if self.pulse_width:
-            return relative * np.float32(curve.bent(np.array(volts)) / volts)
-        return (curve.bent(np.asarray(relative, float) * volts) / volts).astype(np.float32)
+            return relative * np.float32(curve.effective_voltage(np.array(volts)) / volts)
+        return (curve.effective_voltage(np.asarray(relative, float) * volts) / volts).astype(
+            np.float32
+        )
 
     @property
     def drive(self) -> int:

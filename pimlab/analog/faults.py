@@ -23,7 +23,7 @@ class ArrayFaults(NonIdeal):
     """Faults of an array's cells and lines, by chance.
 
     A shorted cell conducts `short` at any time and an open one nothing, both without noise and in
-    proportion to the voltage (a short among cells of a `SteepCurrent` bends as they do; where
+    proportion to the voltage (a short among cells of a `SteepCurrent` has their I-V curve; where
     outputs are drawn cell by cell, one of a bounded cell is cut at the end of its range). A broken
     line has one gap, at a place of equal chance. With ideal wires the cells behind it, seen from
     the driver or the sense, conduct nothing: what two floating lines leak to others is left out.

@@ -38,7 +38,7 @@ def code_sizes(
     codes = np.empty_like(x)
     encode(design.dac, x, np.ones(len(x), np.float32), codes)
     full = np.float32(design.drive)
-    driven = [design.bent(step / full) for _, step in design.phases(codes)]
+    driven = [design.effective_input(step / full) for _, step in design.phases(codes)]
     tile_by_tile = [_seen(design, planes(part), part, driven) for part in tiles(k, design.rows)]
     integers = design.dac is not None and design.slices is not None
     if design.combined:

@@ -133,8 +133,8 @@ class Reader:
     """None: drivers without errors."""
     parts: tuple[Part, ...] = ()
     first: int = 0
-    bent: Callable[[np.ndarray], np.ndarray] | None = None
-    """What steep cells make of inputs relative to full scale; None: nothing."""
+    effective_input: Callable[[np.ndarray], np.ndarray] | None = None
+    """What drives steep cells, of inputs relative to full scale; None: the inputs themselves."""
     combined: bool = False
     """Whether planes are added up, by their weights, before the one conversion they have."""
     _kept: dict[tuple[int, bool], tuple[object, np.ndarray]] = field(
@@ -196,8 +196,9 @@ class Reader:
         stacked = np.concatenate([one for _, one in steps]) if len(steps) > 1 else codes
         stacked = np.ascontiguousarray(stacked, np.float32)
         driven = stacked if self.drivers is None else self.drivers.driven(stacked)
-        if self.bent is not None:
-            driven = np.ascontiguousarray(self.bent(driven / self.drive) * self.drive, np.float32)
+        if self.effective_input is not None:
+            relative = self.effective_input(driven / self.drive)
+            driven = np.ascontiguousarray(relative * self.drive, np.float32)
         starts = _starts(history, row, len(codes))
         at = Block(
             stacked,
@@ -288,8 +289,8 @@ class Reader:
             panels.product(at.driven, tile.rows.start, tile.mean, current)
         for power, matrix in tile.nonlinear:
             term = np.empty_like(current)
-            bent = at.driven * np.abs(at.driven / self.drive) ** (power - 1)
-            panels.product(bent, tile.rows.start, matrix, term)
+            driven = at.driven * np.abs(at.driven / self.drive) ** (power - 1)
+            panels.product(driven, tile.rows.start, matrix, term)
             current += term
         if tile.variance is None or at.squares is None:
             return

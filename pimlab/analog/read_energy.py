@@ -59,7 +59,7 @@ class ReadEnergy:
         lasts as long as it is wide.
         """
         magnitude = np.abs(relative)
-        through = self.design.bent(magnitude)
+        through = self.design.effective_input(magnitude)
         return through if self.design.pulse_width else through * magnitude**order
 
     def _linear(self, steps: list[np.ndarray], seconds: float) -> tuple[float, float]:

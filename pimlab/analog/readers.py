@@ -65,7 +65,7 @@ class Readers:
             else driver_errors(design.dac, key.child("dac"), self.written.k),
             parts=self._parts(seconds),
             first=first,
-            bent=design.bent if steep else None,
+            effective_input=design.effective_input if steep else None,
             combined=design.combined,
         )
 

@@ -78,8 +78,8 @@ def _over(best: Held, cluster: Cluster) -> str:
             f"{best.share - 1:.0%} too much"
         )
     return (
-        f"the memory of {best.machine}, which computes with what it holds, is filled "
-        f"{best.share:.4g} times"
+        f"the model takes {best.share:.4g} times the memory of {best.machine}, which computes with "
+        "what it holds"
     )
 
 

@@ -98,13 +98,13 @@ def _field(message: Any, name: str, kind: str, number: int, many: bool = False) 
 
 def write(path: Path, tasks: Iterable[Task]) -> None:
     """One chip's trace: its tasks in order, numbered from 0."""
-    kinds, clock, told = messages(), 0.0, 0
+    kinds, clock, written = messages(), 0.0, 0
     with path.open("wb") as file:
         file.write(_framed(kinds["GlobalMetadata"](version=VERSION)))
         for number, task in enumerate(tasks):
             clock += task.seconds
-            whole = max(0, round(clock * 1e6) - told)
-            told += whole
+            whole = max(0, round(clock * 1e6) - written)
+            written += whole
             node = kinds["Node"](
                 id=number,
                 name=task.name,

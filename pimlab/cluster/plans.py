@@ -77,7 +77,7 @@ class ParallelPlan(Judged, Value):
     """One model on one cluster: how it is cut, what a step costs, and what else was tried.
 
     step : time and energy of one step of the whole batch.  memory : what each machine of the chip
-    holds that is filled most.  bound : the objective if links took no time and no energy, which no
+    with the largest occupancy.  bound : the objective if links took no time and no energy, which no
     plan of the cluster beats; gap : how far the plan is from it, 0 at the bound.
     alternatives : Dataset over everything that was tried, the best first, by degree; NaN where it
     does not fit.

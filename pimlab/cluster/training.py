@@ -200,7 +200,7 @@ def stage_memory(shape: DecoderShape, rack: Cluster, training: Training, stage: 
 
 
 def waiting(training: Training, stage: int = 0) -> float:
-    """Microbatches whose activations a stage, the first if not told, holds at once (unit:
+    """Microbatches whose activations a stage, the first by default, holds at once (unit:
     microbatches); interleaving adds a share. A stage is one microbatch nearer to the end than the
     one before it.
     """

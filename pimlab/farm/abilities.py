@@ -173,7 +173,7 @@ def _inferred(
     service: Service, offer: Offer, model: Any, quality: float | None, delay: float
 ) -> Iterator[Ability]:
     plan = planned(model, offer.target)
-    needed, filled = chips_needed(plan)[offer.target.name], plan.occupancy[offer.target.name]
+    needed, occupied = chips_needed(plan)[offer.target.name], plan.occupancy[offer.target.name]
     cards = math.ceil(needed / offer.chips)
     if cards > offer.cards:
         raise Unserved(f"{needed} chips are {cards} cards, more than the {offer.cards} of a server")
@@ -182,7 +182,7 @@ def _inferred(
     served = 0
     for way, parts in _divisions(service, offer, cards):
         rate, latency = _paced(service, busy, parts, delay)
-        if rate > 0 and (parts == 1 or parts * filled <= offer.chips):
+        if rate > 0 and (parts == 1 or parts * occupied <= offer.chips):
             served += 1
             yield Ability(
                 service=service.name, offer=offer.name, way=way, cards=cards, parts=parts,

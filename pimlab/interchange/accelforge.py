@@ -237,6 +237,6 @@ def timeloop_architecture(npu: Npu) -> str:
 def _node(
     tag: str, name: str, kind: str = "", subkind: str = "", **attributes: object
 ) -> list[str]:
-    told = [f"      {key}: {value}" for key, value in attributes.items()]
+    rows = [f"      {key}: {value}" for key, value in attributes.items()]
     kinds = [f"    {word}: {one}" for word, one in (("class", kind), ("subclass", subkind)) if one]
-    return [f"  - !{tag}", f"    name: {name}", *kinds, "    attributes:", *told]
+    return [f"  - !{tag}", f"    name: {name}", *kinds, "    attributes:", *rows]

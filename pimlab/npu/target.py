@@ -253,11 +253,11 @@ class Npu(Target):
         published = self._published("efficiency")
         if not rows or lost.but(call=published.call) != published:
             return "constants of the user's own"
-        told = f"fitted on {'; '.join(dict.fromkeys(rows))}"
+        origin = f"fitted on {'; '.join(dict.fromkeys(rows))}"
         same = all(
             self._field(field) == self._published(field) for field in ("array", "memory.bandwidth")
         )
-        return told if same else f"carried over, {told}"
+        return origin if same else f"carried over, {origin}"
 
     def events(self, op: MacOp | VectorOp) -> dict[str, int]:
         """Counts of one inference (or a batch): MACs, bits read and written in SRAM, accumulators

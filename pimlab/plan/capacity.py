@@ -64,7 +64,7 @@ def shortage(plan: Plan) -> str:
     )
     asked = next(iter(short.values())) if len(short) == 1 else short
     return (
-        f"{getattr(plan.model, 'name', 'the model')} does not fit: it fills the memory of {parts}; "
+        f"{getattr(plan.model, 'name', 'the model')} does not fit: it takes the memory of {parts}; "
         f"write chips={asked!r} (or chips={NEEDED!r}), or take a pimlab.Cluster or another machine"
     )
 

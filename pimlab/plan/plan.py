@@ -244,15 +244,15 @@ class Plan(Value):
         which lie one after another; (0, 0) for operators that hold nothing. Unit: chips, counted
         from 0.
         """
-        filled = dict.fromkeys(self.placed, 0.0)
+        used = dict.fromkeys(self.placed, 0.0)
         found = {}
         for op in self.operators:
             name, count = self.owners[op.name], self.chips.get(self.owners[op.name], 1)
-            before = filled[name]
-            filled[name] += self.machine(op).occupancy(op) * count
-            last = min(count - 1, math.ceil(filled[name] - CHIP_ROUNDING) - 1)
+            before = used[name]
+            used[name] += self.machine(op).occupancy(op) * count
+            last = min(count - 1, math.ceil(used[name] - CHIP_ROUNDING) - 1)
             first = min(math.floor(before + CHIP_ROUNDING), last)
-            found[op.name] = (first, last) if filled[name] > before else (0, 0)
+            found[op.name] = (first, last) if used[name] > before else (0, 0)
         return found
 
     def moved(self, op: Op) -> tuple[int, int]:

@@ -190,9 +190,10 @@ def _packed(cost: np.ndarray, occupancy: np.ndarray) -> np.ndarray | None:
 
 
 def _exchanged(cost: np.ndarray, occupancy: np.ndarray) -> np.ndarray | None:
-    """As `_packed`: from the cheapest machines, what loses least for the room it makes moves out of
-    the fullest memory, until nothing overflows; then what gains most moves back while there is
-    room.
+    """As `_packed`, by a heuristic: every operator starts on its cheapest machine. While a memory
+    overflows, the operator with the least extra cost for each share of that memory moves to another
+    machine. Then operators move back to their cheapest machine, those that gain most first, while
+    there is room.
     """
     placed, rows = cost.argmin(axis=1), np.arange(len(cost))
     while (loads := _loads(placed, occupancy)).max() > 1 + ROUNDING:

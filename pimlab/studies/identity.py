@@ -36,7 +36,7 @@ class IdentityError(TypeError):
 
 
 def digest(function: Callable[..., Any]) -> str:
-    """sha256 of what `function` computes, as far as it can be told without running it.
+    """sha256 of what `function` computes, as far as it can be known without running it.
 
     Its bytecode, defaults, and the globals and closed-over names it refers to, in turn: numbers,
     text, containers, arrays, xarray and pandas objects, dataclasses, values, models and data (by
@@ -120,8 +120,8 @@ class _Study(Writer):
             return self.form(inspect.unwrap(value))
         if isinstance(getattr(value, "sha256", None), str):
             metric = vars(value).get("metric") if hasattr(value, "__dict__") else None
-            told = (value.sha256, getattr(value, "split", ""), metric)
-            return {"class": type(value).__qualname__, "sha256": self.form(told)}
+            identity = (value.sha256, getattr(value, "split", ""), metric)
+            return {"class": type(value).__qualname__, "sha256": self.form(identity)}
         if dataclasses.is_dataclass(value) or hasattr(value, "canonical_fields"):
             return {"of": self.form(type(value)), "fields": self.form(canonical.fields(value))}
         return super()._object(value)

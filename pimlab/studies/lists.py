@@ -39,7 +39,7 @@ def _machine(name: str) -> dict[str, Any]:
     room = next(kind for kind in ("npu", "pim", "analog") if name in catalogue.names(kind))
     entry = catalogue.entry(room, name)
     kind = entry.meta.get("format", "")
-    told = {
+    columns = {
         "peak": (f"peak.{kind}", "throughput"),
         "node": ("node",),
         "bandwidth": ("dram_bandwidth",),
@@ -51,7 +51,7 @@ def _machine(name: str) -> dict[str, Any]:
         "vendor": entry.meta.get("vendor", ""),
         "title": entry.meta.get("title", ""),
         "format": kind,
-        **{word: _printed(entry, keys) for word, keys in told.items()},
+        **{word: _printed(entry, keys) for word, keys in columns.items()},
         "host": machine.host.name if machine.host else "",
         "assumed": f"{assumed:.0%}",
     }

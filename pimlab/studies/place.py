@@ -73,16 +73,16 @@ class Placement(Plan):
     def _against(self, op: str) -> str:
         """What `op` costs on its machine and on each other, and why; "" where it had no choice."""
         unit, best = ("J", "energy") if self.objective == "energy" else ("s", "latency")
-        owner, told = self.owners[op], self.reasons.get(op, {})
+        owner, reasons = self.owners[op], self.reasons.get(op, {})
         costs = {
             str(m): float(self.table[best].sel(operator=op, machine=m))
             for m in self.table.machine.values
         }
         others = []
         for name, cost in costs.items():
-            if name == owner or not (np.isfinite(cost) or name in told):
+            if name == owner or not (np.isfinite(cost) or name in reasons):
                 continue
-            reason = told.get(name, "")
+            reason = reasons.get(name, "")
             if not np.isfinite(cost):
                 others.append(reason)
                 continue

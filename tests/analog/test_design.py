@@ -49,7 +49,7 @@ def test_back_to_back_unless_an_interval_is_said():
 
 def test_linear_cells_are_driven_by_their_inputs():
     x = np.array([[0.5, -1.0]], np.float32)
-    assert Crossbar(cell=device("pcm-hermes")).bent(x) is x
+    assert Crossbar(cell=device("pcm-hermes")).effective_input(x) is x
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,6 @@ def test_a_memory_that_computes_is_filled_so_many_times():
     with pytest.raises(ValueError) as caught:
         pim.parallelise(SMALL, rack, context=64)
     text = str(caught.value)
-    assert "the memory of clock, which computes with what it holds, is filled" in text
+    assert "times the memory of clock, which computes with what it holds" in text
     assert "TB" not in text
     assert "no cut by 8 heads and 6 layers (48 chips) makes the parts small enough" in text

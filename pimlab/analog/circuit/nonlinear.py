@@ -60,21 +60,21 @@ def nonlinear_currents(
     laws = [np.broadcast_to(np.asarray(a, np.float64), lines.shape) for a in (a2, a3)]
     if not (math.isfinite(supply) and all(np.isfinite(a).all() for a in laws)):
         raise ValueError(f"a2, a3 and supply={supply!r} must be finite")
-    bend = _bend(law, v0)
+    steep = _steep(law, v0)
     out = np.empty((v.shape[0], lines.shape[2]))
     for t, row in enumerate(v):
         solver, start = _circuit(wires, row, lines.shape, supply)
         gate = 1.0 if wires.linear else row[:, None]
         cells = (
             Law(lines * gate, laws[0] * gate, laws[1] * gate, odd)
-            if bend is None
-            else Steep(lines * gate, *bend)
+            if steep is None
+            else Steep(lines * gate, *steep)
         )
         out[t] = _newton(solver, start, cells, tolerance, iterations).sum(axis=(0, 1))
     return out[0] if single else out
 
 
-def _bend(law: str, v0: float | None) -> tuple[bool, float] | None:
+def _steep(law: str, v0: float | None) -> tuple[bool, float] | None:
     """(whether the law is a hyperbolic sine, its v0 [V]) of steep cells, or None."""
     if law not in ("polynomial", "sinh", "exponential"):
         raise ValueError(f"law={law!r} is not one of polynomial, sinh, exponential")

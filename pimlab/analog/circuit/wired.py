@@ -203,7 +203,7 @@ class NonlinearWires:
     terms : for each polarity the coefficients (k, n) beyond the linear one, A/V^2 and A/V^3.
     volts, drive : voltage and code of a full input;  width : codes are pulse widths, so each time
     slot is a pattern of its own.
-    law, v0 : of cells that bend alike, as in `nonlinear_currents`.
+    law, v0 : of cells with one nonlinear I-V curve, as in `nonlinear_currents`.
     noise : variance of a read per squared code, relative to the range, float32, shape (k, n), as
     with linear cells, or None.
     """

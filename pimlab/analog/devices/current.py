@@ -1,5 +1,5 @@
 """Which current does a voltage drive through a cell? G V; a cubic, or a hyperbolic sine or an
-exponential, where the I-V curve bends.
+exponential, where the I-V curve is nonlinear.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class CubicCurrent(NonIdeal):
         """The curve of a cell is the same in every read."""
         return False
 
-    def bent(self, v: np.ndarray) -> np.ndarray:
+    def effective_voltage(self, v: np.ndarray) -> np.ndarray:
         """The voltage that drives the linear term: v itself [V]."""
         return v
 
@@ -74,8 +74,9 @@ class SteepCurrent(NonIdeal):
     """I = G v0 sinh(V / v0), or (law="exponential") G v0 (exp(|V| / v0) - 1) sign(V): tunnelling
     cells, and cells whose own selector is steep. G is the conductance at small voltages.
 
-    Every cell bends alike, so the curve bends the inputs: exact with ideal wires, whatever the
-    cells hold. Simmons and Verderber, Proc. R. Soc. A 301, 77 (1967), write I = I0 sinh(V / V0).
+    The curve is the same for every G, so that it can be applied to the inputs instead: exact with
+    ideal wires, whatever the cells hold. Simmons and Verderber, Proc. R. Soc. A 301, 77 (1967),
+    write I = I0 sinh(V / V0).
     """
 
     cause: ClassVar[str] = "nonlinear I-V"
@@ -93,14 +94,16 @@ class SteepCurrent(NonIdeal):
         """The curve of a cell is the same in every read."""
         return False
 
-    def bent(self, v: np.ndarray) -> np.ndarray:
-        """I / G [V] at v (V), shape (...) of v."""
+    def effective_voltage(self, v: np.ndarray) -> np.ndarray:
+        """I / G [V] at v (V): what would drive the same current through an ohmic cell. Shape (...)
+        of v.
+        """
         u = v / self.v0
         shape = np.sinh(u) if self.law == "sinh" else np.sign(u) * np.expm1(np.abs(u))
         return np.asarray(self.v0 * shape)
 
     def terms(self, g: np.ndarray) -> list[tuple[int, np.ndarray]]:
-        """None: `bent` holds the whole curve. Shape of g."""
+        """None: `effective_voltage` holds the whole curve. Shape of g."""
         return []
 
     def current(self, g: np.ndarray, v: np.ndarray) -> np.ndarray:
@@ -110,4 +113,4 @@ class SteepCurrent(NonIdeal):
                 f"read voltage {np.abs(v).max()} V is outside -{self.limit}..{self.limit} V, 40 "
                 f"times v0={self.v0} V"
             )
-        return g * self.bent(np.asarray(v, float))
+        return g * self.effective_voltage(np.asarray(v, float))

@@ -2,7 +2,7 @@
 
 A graph may nest branches and loops, call functions that call others twice, make constants out of a
 shape alone, and turn a loop as often as a number says. Each is held to a limit before anything is
-computed, and what cannot be told beforehand to a time.
+computed, and what cannot be known beforehand to a time.
 """
 
 from __future__ import annotations
