@@ -1,16 +1,21 @@
 """Would a test notice a wrong operator, constant, condition or return value? Mutates 100 places and runs their tests.
 
-    python tests/mutation.py [--seed 0] [--count 100] [--part 1/4] [--limit 120] [--show]
+    python tests/mutation.py [--seed 0] [--count 100] [--part 1/4] [--only TEXT] [--resume] [--show]
 
 Every place of `pimlab/` where an operator, a comparison, a number, a truth value, a condition or a returned value
 stands is a site. A hash of seed and site orders them, so that the same hundred are drawn again after unrelated code
 has changed. Each is mutated in a copy of the tree, and tests run until one fails: the module's own test file first,
-then the test files that name the mutated function, then the room's folder. A test that runs into the time limit
-counts as failing. Tests that failed are run once more on the copy as it was: a kill counts only where they pass there.
+then the test files that name the mutated function, then the room's folder. A test that computes longer than the
+limit (seconds of CPU, so that a busy machine kills nothing) counts as failing. Tests that failed are run once more on
+the copy as it was: a kill counts only where they pass there.
+
+What each mutant came to is written to `.cache/mutation/log.jsonl` at once. `--resume` goes on after the last of them;
+without it, the test that killed a mutant the last time is tried first.
 
 Survivors that no test can see, since they mean the same or only cost time, stand with their reason in
 `tests/mutants.toml`. Left out are type annotations, texts, what is raised, and the looks of figures (numbers in
-`plot`). A kernel is first tested uncompiled; Numba's cache on disk does not know when an inlined function changed.
+`plot`). A kernel is first tested uncompiled; Numba's cache on disk does not know when an inlined function changed, so
+all that may call the kernel is then compiled anew.
 """
 
 from __future__ import annotations
@@ -22,6 +27,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -31,6 +37,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / ".cache" / "mutation"
+LIMIT = 100.0
+"""Seconds of CPU that one test may take; the slowest of `make test` takes a fifth of it."""
+WALL = 3600.0
+"""Seconds after which a run of tests is given up: nothing is said of the mutant then."""
 TABLE = ROOT / "tests" / "mutants.toml"
 COSMETIC = ("pimlab/plot/", "pimlab/roadmap/figures.py", "pimlab/lab/")
 """Where numbers are sizes, places and shades of a figure."""
@@ -210,24 +221,29 @@ def twins(module: str, root: Path = ROOT) -> list[str]:
     ]
 
 
+def pytest_runtest_setup() -> None:
+    """This file is also the plugin of the tests: from here a test may compute so long, then its process ends."""
+    signal.setitimer(signal.ITIMER_PROF, float(os.environ["PIMLAB_MUTATION_LIMIT"]))
+
+
 def failing(
     tests: list[str], copy: Path, limit: float, pure: bool, cache: Path, *more: str
 ) -> list[str]:
-    """The tests that fail; "time limit" where they do not end."""
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", *more]
-    command += [
-        "-m",
-        "not full and not browser and not torch and not services and not smollm2",
-        "--no-header",
-    ]
-    settings = {"PYTHONDONTWRITEBYTECODE": "1", "NUMBA_CACHE_DIR": str(cache)}
+    """The tests that fail; "time limit" where one computed too long."""
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider"]
+    command += ["-p", "mutation", "--no-header", *more, "-m"]
+    command += ["not full and not browser and not torch and not services and not smollm2"]
+    settings = {"NUMBA_CACHE_DIR": str(cache)}
+    settings |= {"PYTHONPATH": str(copy / "tests"), "PIMLAB_MUTATION_LIMIT": str(limit)}
     settings |= {"PIMLAB_PURE": "1"} if pure else {}
     try:
         done = subprocess.run(
-            [*command, *tests], cwd=copy, capture_output=True, text=True, timeout=limit,
+            [*command, *tests], cwd=copy, capture_output=True, text=True, timeout=WALL,
             env={**os.environ, **settings},
         )  # fmt: skip
     except subprocess.TimeoutExpired:
+        return []
+    if done.returncode == -signal.SIGPROF:
         return ["time limit"]
     if done.returncode in (0, 5):
         return []
@@ -235,23 +251,48 @@ def failing(
     return names or ["the tests could not be collected"]
 
 
-def killed_by(one: Mutant, copy: Path, limit: float, cache: Path) -> str | None:
-    """What notices the mutant, or None where it survives."""
+def callers(module: str, copy: Path) -> set[str]:
+    """The kernel modules that hold compiled code of `module`: itself and what imports it, however far."""
+    folder = copy / "pimlab" / "kernels"
+    texts = {path.stem: path.read_text() for path in folder.glob("*.py")}
+    found, new = {module}, {module}
+    while new:
+        word = re.compile(rf"^\s*(from|import) .*\b({'|'.join(sorted(new))})\b", re.MULTILINE)
+        new = {name for name, text in texts.items() if word.search(text)} - found
+        found |= new
+    return found
+
+
+def without(modules: set[str], cache: Path, home: Path) -> Path:
+    """Numba's cache without what was compiled from these kernel modules."""
+    for path in cache.rglob("*.nb[ic]"):
+        if path.name.split(".")[0] not in modules:
+            new = home / path.relative_to(cache)
+            new.parent.mkdir(parents=True, exist_ok=True)
+            os.link(path, new)
+    return home
+
+
+def killed_by(one: Mutant, copy: Path, limit: float, cache: Path, last: str | None) -> str | None:
+    """What notices the mutant, or None where it survives; `last` noticed it the last time."""
     path = copy / one.path
     source, times = path.read_text(), path.stat()
     kernel = one.path.startswith("pimlab/kernels/")
+    paired = kernel or one.path.startswith("pimlab/reference/")
     path.write_text(mutated(source, one))
     try:
         compile(path.read_text(), one.path, "exec")
-        with tempfile.TemporaryDirectory() as empty:
-            near = (
-                twins(path.stem, copy) if kernel or one.path.startswith("pimlab/reference/") else []
-            )
-            if near and (found := failing(near, copy, limit, True, cache, "-x")):
-                return found[0]
-            for tests in selections(one, copy):
-                home = Path(empty) if kernel else cache
-                if found := failing(tests, copy, limit, False, home, "-x"):
+        near = twins(path.stem, copy) if paired else []
+        again = [last] if last and "::" in last and last not in near else []
+        if last in near:
+            near = [last, *(test for test in near if test != last)]
+        if near and (found := failing(near, copy, limit, True, cache, "-x")):
+            return found[0]
+        with tempfile.TemporaryDirectory(dir=cache.parent) as empty:
+            home = without(callers(path.stem, copy), cache, Path(empty)) if kernel else cache
+            for tests in [again, *selections(one, copy)] if again else selections(one, copy):
+                found = failing(tests, copy, limit, False, home, "-x")
+                if found and not (tests == again and "collected" in found[0]):
                     return found[0]
         return None
     finally:
@@ -260,8 +301,12 @@ def killed_by(one: Mutant, copy: Path, limit: float, cache: Path) -> str | None:
 
 
 def copied(folder: Path) -> Path:
-    """A copy of the tree with its history, so that nothing is changed under an editor's hands."""
-    copy = folder / "copy"
+    """A copy of the tree with its history, so that nothing is changed under an editor's hands.
+
+    It stands at the same place each time: what Numba has compiled is found again by path and time of change.
+    """
+    copy = folder / "tree"
+    shutil.rmtree(copy, ignore_errors=True)
     subprocess.run(["git", "clone", "-q", "--shared", str(ROOT), str(copy)], check=True)
     for name in ("pimlab", "tests", "benchmarks", "papers", "datasets"):
         shutil.rmtree(copy / name)
@@ -279,15 +324,42 @@ def equivalent() -> dict[tuple[str, str, str, str, int], str]:
     }
 
 
-def voided(kills: dict[Mutant, str], copy: Path, cache: Path) -> set[str]:
+def voided(kills: dict[Mutant, str], copy: Path, limit: float, cache: Path) -> set[str]:
     """Tests among those that failed that fail without any mutant too."""
     void: set[str] = set()
     for pure in (True, False):
         names = {test for test in kills.values() if "::" in test}
         names = {test for test in names if test.startswith("tests/test_kernels.py") is pure}
         if names:
-            void |= set(failing(sorted(names), copy, 3600, pure, cache)) & names
+            void |= set(failing(sorted(names), copy, limit, pure, cache)) & names
     return void
+
+
+def logged(log: Path) -> dict[tuple[str, str, str, str, int], str | None]:
+    """Mutant -> what noticed it the last time; None where it survived."""
+    lines = log.read_text().splitlines() if log.exists() else []
+    rows = [json.loads(line) for line in lines]
+    return {tuple(row["key"]): row["killer"] for row in rows}  # type: ignore[misc]
+
+
+def run(
+    chosen: list[Mutant], copy: Path, limit: float, folder: Path, resume: bool
+) -> dict[Mutant, str]:
+    """What notices each mutant; those that survive are missing. The log grows by each at once."""
+    log, known, kills = folder / "log.jsonl", equivalent(), {}
+    before = logged(log)
+    for one in chosen:
+        if resume and one.key in before:
+            found = before[one.key]
+        else:
+            found = killed_by(one, copy, limit, folder / "numba", before.get(one.key))
+            with log.open("a") as file:
+                print(json.dumps({"key": one.key, "killer": found}), file=file)
+        if found:
+            kills[one] = found
+        said = f"killed by {found}" if found else f"SURVIVED ({known.get(one.key, 'why?')})"
+        print(f"{one.text()}: {said}", flush=True)
+    return kills
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -296,29 +368,23 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--part", default="1/1", help="2/4: the second quarter of the drawn ones")
-    parser.add_argument("--limit", type=float, default=150.0, help="seconds for each run of tests")
+    parser.add_argument("--limit", type=float, default=LIMIT, help="seconds of CPU for one test")
     parser.add_argument("--show", action="store_true", help="list the mutants and run nothing")
     parser.add_argument("--only", default="", help="mutants whose line of text holds this")
+    parser.add_argument("--resume", action="store_true", help="leave out those that the log has")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="of the log and the copy")
     options = parser.parse_args(arguments)
     part, parts = map(int, options.part.split("/"))
     chosen = [one for one in drawn(options.seed, options.count) if options.only in one.text()]
     chosen = chosen[part - 1 :: parts]
-    known = equivalent()
     if options.show:
         print(*(one.text() for one in chosen), sep="\n")
         return 0
-    cache = Path(os.environ.get("NUMBA_CACHE_DIR", ROOT / ".cache" / "numba")) / "mutation"
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
-        copy = copied(Path(folder))
-        kills: dict[Mutant, str] = {}
-        for one in chosen:
-            if found := killed_by(one, copy, options.limit, cache):
-                kills[one] = found
-            said = f"killed by {found}" if found else f"SURVIVED ({known.get(one.key, 'why?')})"
-            print(f"{one.text()}: {said}", flush=True)
-        void = voided(kills, copy, cache)
-    return report(options.seed, chosen, kills, void, known)
+    (options.folder / "numba").mkdir(parents=True, exist_ok=True)
+    copy = copied(options.folder.resolve())
+    kills = run(chosen, copy, options.limit, options.folder.resolve(), options.resume)
+    void = voided(kills, copy, options.limit, options.folder.resolve() / "numba")
+    return report(options.seed, chosen, kills, void, equivalent())
 
 
 def report(
