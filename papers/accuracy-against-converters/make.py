@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 import pimlab as pim
 from pimlab.analog import Slices
-from pimlab.plot.style import ALARM, PARTS, figure, for_print, save
+from pimlab.plot.style import PARTS, figure, for_print, save
 from pimlab.studies.published import Row, fill, markdown
 
 OUT = Path(__file__).with_name("accuracy-against-converters")
@@ -104,7 +104,7 @@ def tables(ds: xr.Dataset) -> dict[str, str]:
 @for_print
 def draw(ds: xr.Dataset) -> Figure:
     """One panel a cell: accuracy against ADC bits, a line a mapping."""
-    fig = figure(64)
+    fig = figure(70)
     titles = {
         "ideal cell": "A pair's difference needs 6 bits,\nan offset sum 10",
         "SONOS": "Cells whose error shrinks with their\nconductance add next to nothing",
@@ -114,7 +114,7 @@ def draw(ds: xr.Dataset) -> Figure:
     for axes, cell in zip(panels, ds.cell.values, strict=True):
         axes.axhline(100 * float(ds.software), color="0.5", ls=":", label="floating point")
         for colour, mapping in zip(
-            (PARTS[0], PARTS[4], ALARM, PARTS[1]), ds.mapping.values, strict=False
+            PARTS, ds.mapping.values, strict=False
         ):
             one = 100 * ds.accuracy.sel(cell=cell, mapping=mapping)
             axes.fill_between(
@@ -125,17 +125,16 @@ def draw(ds: xr.Dataset) -> Figure:
                 one.mean("seed"),
                 "s--" if "slices" in str(mapping) else "o-",
                 color=colour,
-                ms=3.5,
                 label=str(mapping),
             )
         axes.set(xlabel="ADC bits", title=f"{cell}\n{titles[str(cell)]}", xticks=ds.bits.values)
     panels[0].set(
-        ylabel=f"accuracy on {int(ds.attrs['samples'])} Fashion-MNIST images (%)", ylim=(0, 100)
+        ylabel=f"accuracy on {int(ds.attrs['samples'])} images (%)", ylim=(0, 100)
     )
     panels[0].fill_between(
         [], [], [], color="0.5", alpha=0.25, lw=0, label=f"range over {ds.sizes['seed']} seeds"
     )
-    panels[0].legend(frameon=False)
+    fig.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return fig
 
 

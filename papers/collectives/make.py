@@ -180,6 +180,7 @@ def draw(ds: xr.Dataset) -> Figure:
             axes.loglog(one.bytes, one.ours, "-", color=colour, label=label)
         axes.set_title(title, fontsize="medium")
         axes.set_xlabel("message")
+        axes.set_xlim(1e3, 2e8)
         engineering(axes.xaxis, "B")
         engineering(axes.yaxis, "s")
         axes.legend()

@@ -230,15 +230,14 @@ def draw(ds: xr.Dataset) -> Figure:
     chosen = ds.sel(model="llama2-7b").isel(context=-1)
     _curves(energy, chosen, "energy")
     energy.set(
-        ylabel="energy a token (J)",
-        title="Batching saves the NPU's energy,\nnot that of machines that compute where weights "
-        "lie",
+        ylabel="energy a token",
+        title="Batching saves the NPU's energy,\nnot that of computing in memory",
     )
     energy.yaxis.set_major_formatter(EngFormatter(unit="J"))
     energy.legend(frameon=False)
     _curves(time, chosen, "latency")
     time.set(
-        ylabel="time a token (s)",
+        ylabel="time a token",
         title=f"LLaMA 2 7B, context {int(chosen.context)}\n(dotted: bound by the NPU's DRAM)",
     )
     time.yaxis.set_major_formatter(EngFormatter(unit="s"))

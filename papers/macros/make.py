@@ -308,7 +308,8 @@ def draw(ds: xr.Dataset) -> Figure:
             left.plot(one.published, one.model, "o", color=colour, mfc=face, ms=3.5,
                       )  # fmt: skip
         held_out = 100 * errors(ds, chip, held=True)
-        right.plot(held_out, np.full(held_out.size, place), "o", color=colour, ms=3, alpha=0.6)
+        y = np.full(held_out.size, place)
+        right.plot(held_out, y, "o", color=colour, ms=3, alpha=0.6, zorder=3)
         right.plot(held_out.mean(), place, "|", color="black", ms=15.5, mew=2)
     left.set(xscale="log", yscale="log", xlabel="published (TOPS/W; open: fitted; colours as in b)",
              ylabel="ours (TOPS/W)", title="One law a part reaches over three decades")  # fmt: skip

@@ -150,7 +150,7 @@ def draw(ds: xr.Dataset) -> Figure:
         ds.fits.sel(fit=OTHER_FIT),
         "--",
         color=ALARM,
-        label="another reading of Joshi's Fig. 3b (CrossSim)",
+        label="another reading (CrossSim)",
     )
     left.plot(micro, ds.programming, "o", color=PARTS[0], label=f"{ds.attrs['samples']:,} cells")
     left.set(
@@ -182,8 +182,8 @@ def draw(ds: xr.Dataset) -> Figure:
     )
     right.set_yticks([3, 10, 30, 100], ["3", "10", "30", "100"])
     right.minorticks_off()
-    for axes in (left, middle, right):
-        axes.legend(frameon=False)
+    for axes, place in ((left, "lower right"), (middle, "upper right"), (right, "upper right")):
+        axes.legend(loc=place)
     return fig
 
 

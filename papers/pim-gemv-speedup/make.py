@@ -153,7 +153,7 @@ def row_of_aim() -> str:
 @for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Speed-up against size, speed-up against batch, and energy against batch."""
-    fig = figure(75)
+    fig = figure(85)
     left, middle, right = fig.subplots(1, 3)
     for name, (low, high) in PUBLISHED.items():
         left.axhspan(low, high, 0.8, 1, color=PARTS[MACHINES.index(name)], alpha=0.35, lw=2)
@@ -184,9 +184,9 @@ def draw(ds: xr.Dataset) -> Figure:
     left.set_yticks([0.5, 1, 2, 4, 8, 16])
     middle.set_yticks([0.1, 0.3, 1, 3, 10])
     right.set_yticks([0.3, 1, 3, 10])
-    left.set_ylabel("speed-up over reading the weights")
-    middle.set_ylabel("speed-up over reading the weights")
-    right.set_ylabel("energy in the banks / through the pins")
+    left.set_ylabel("speed-up over reading weights")
+    middle.set_ylabel("speed-up over reading weights")
+    right.set_ylabel("energy, banks / pins")
     left.legend(**BELOW)
     return fig
 

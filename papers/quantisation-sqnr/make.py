@@ -214,7 +214,7 @@ def _blocks(axes: Axes, ds: xr.Dataset) -> None:
             fontsize="small",
             ha="left" if offset[0] > 0 else "right",
         )
-    axes.set_xlim(3.7, 9.9)
+    axes.set_xlim(3.7, 10.4)
     axes.set_ylim(14, 58)
     axes.set_xlabel("stored bits a number, scale included")
     gap = float(ds.block.sel(format="mxint8") - ds.block.sel(format="mxfp8_e4m3"))

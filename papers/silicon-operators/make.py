@@ -255,8 +255,10 @@ def draw(ds: xr.Dataset) -> Figure:
             1e6 * chosen.measured, chosen.bound / chosen.measured, "o", ms=2, color="0.75",
             label="bound",
         )  # fmt: skip
-        for colour, model in zip(PARTS, sorted(set(chosen.model.values)), strict=False):
+        for colour, model in zip(PARTS, sorted(set(ds.model.values)), strict=False):
             mine = chosen.isel(row=np.flatnonzero(chosen.model.values == model))
+            if not mine.sizes["row"]:
+                continue
             axis.plot(
                 1e6 * mine.measured, mine.computed / mine.measured, "o", ms=2, color=colour,
                 label=model,

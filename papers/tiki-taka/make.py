@@ -192,7 +192,7 @@ def _over_states(axis: Any, ds: xr.Dataset) -> None:
         axis.fill_between(
             soft.states, one.min("seed"), one.max("seed"), color=colour, alpha=0.2, lw=0
         )
-        axis.plot(soft.states, one.mean("seed"), "o-", color=colour, ms=3, label=rule)
+        axis.plot(soft.states, one.mean("seed"), "o-", color=colour, label=rule)
     axis.axhline(float(ds.bound), color="black", lw=1, ls="--", label="float")
     axis.set(
         xscale="log",
@@ -200,7 +200,12 @@ def _over_states(axis: Any, ds: xr.Dataset) -> None:
         ylabel="test accuracy",
         title="Tiki-Taka keeps what SGD loses\nin cells with few states",
     )
-    axis.legend(frameon=False)
+    axis.fill_between([], [], [], color="0.5", alpha=0.2, lw=0, label=_seeds(ds))
+    axis.legend()
+
+
+def _seeds(ds: xr.Dataset) -> str:
+    return f"range over {ds.sizes['seed']} seeds"
 
 
 def _over_cells(axis: Any, ds: xr.Dataset) -> None:
@@ -211,13 +216,14 @@ def _over_cells(axis: Any, ds: xr.Dataset) -> None:
     for place, (colour, rule) in enumerate(zip(PARTS, RULES, strict=False)):
         values = ds.accuracy.sel(rule=rule, cell=chosen)
         y = np.arange(len(chosen)) + 0.2 * (place - 1)
-        axis.plot(values.mean("seed"), y, "o", color=colour, ms=3.5)
-        axis.hlines(y, values.min("seed"), values.max("seed"), color=colour, lw=1)
-    axis.set_yticks(range(len(chosen)), chosen, fontsize="small")
+        ends = np.stack([values.min("seed"), values.max("seed")])
+        middle = values.mean("seed").values
+        axis.errorbar(middle, y, xerr=np.abs(ends - middle), fmt="o", color=colour, elinewidth=0.8)
+    axis.set_yticks(range(len(chosen)), chosen)
     axis.invert_yaxis()
-    axis.axvline(float(ds.bound), color="black", lw=1, ls="--")
+    axis.axvline(float(ds.bound), color="black", lw=0.8, ls="--")
     axis.set(
-        xlabel="test accuracy",
+        xlabel="test accuracy (range over seeds)",
         title="Asymmetry hurts SGD, not Tiki-Taka;\nmeasured ReRAM needs version 2",
     )
 
@@ -230,17 +236,17 @@ def _over_noise(axis: Any, ds: xr.Dataset) -> None:
         lw=1,
         label="balance of pulses",
     )
-    for colour, rule, size in zip(PARTS, RULES, (5, 8, 4), strict=False):
-        axis.plot(ds.noise, ds.rest.sel(rule=rule), "o", color=colour, ms=size)
-    axis.axhline(WANTED, color="0.6", lw=1)
-    axis.text(0.6, WANTED + 0.01, "weight asked for", fontsize="small", color="0.4")
+    for colour, rule, marker in zip(PARTS, RULES, ("o", "o", "x"), strict=False):
+        axis.plot(ds.noise, ds.rest.sel(rule=rule), marker, color=colour, label=rule)
+    axis.axhline(WANTED, color="0.6", lw=0.8, zorder=0)
+    axis.text(0.98, WANTED + 0.01, "weight asked for", color="0.4", ha="right")
     axis.set(
         xlabel="noise of the error",
         ylabel="mean weight learned",
         ylim=(0, 0.6),
         title="Noise draws SGD towards\nthe symmetry point, 0",
     )
-    axis.legend(frameon=False, loc="lower left")
+    axis.legend(loc="lower left")
 
 
 def found(ds: xr.Dataset, row: Row) -> float | None:
