@@ -113,9 +113,7 @@ def draw(ds: xr.Dataset) -> Figure:
     panels = np.atleast_1d(fig.subplots(1, ds.sizes["cell"], sharey=True))
     for axes, cell in zip(panels, ds.cell.values, strict=True):
         axes.axhline(100 * float(ds.software), color="0.5", ls=":", label="floating point")
-        for colour, mapping in zip(
-            PARTS, ds.mapping.values, strict=False
-        ):
+        for colour, mapping in zip(PARTS, ds.mapping.values, strict=False):
             one = 100 * ds.accuracy.sel(cell=cell, mapping=mapping)
             axes.fill_between(
                 ds.bits, one.min("seed"), one.max("seed"), color=colour, alpha=0.25, lw=0
@@ -128,9 +126,7 @@ def draw(ds: xr.Dataset) -> Figure:
                 label=str(mapping),
             )
         axes.set(xlabel="ADC bits", title=f"{cell}\n{titles[str(cell)]}", xticks=ds.bits.values)
-    panels[0].set(
-        ylabel=f"accuracy on {int(ds.attrs['samples'])} images (%)", ylim=(0, 100)
-    )
+    panels[0].set(ylabel=f"accuracy on {int(ds.attrs['samples'])} images (%)", ylim=(0, 100))
     panels[0].fill_between(
         [], [], [], color="0.5", alpha=0.25, lw=0, label=f"range over {ds.sizes['seed']} seeds"
     )

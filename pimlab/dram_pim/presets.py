@@ -20,7 +20,7 @@ from pimlab.dram_pim.timing import timing
 from pimlab.dram_pim.upmem import Dpus
 from pimlab.machine.links import link
 from pimlab.machine.registry import Registry
-from pimlab.values import unknown
+from pimlab.values import closest, unknown
 
 _KINDS: dict[str, tuple[type[Organisation], Arithmetic]] = {
     "bank pairs": (BankPim, HalfLanes()),
@@ -29,6 +29,10 @@ _KINDS: dict[str, tuple[type[Organisation], Arithmetic]] = {
     "near memory": (NearMemory, HalfLanes(accumulation="float32")),
 }
 """What the text `kind` of a file may say: the organisation, and what its units compute with."""
+
+
+_NO_TABLE = ("sources",)
+"""Fields of an organisation that are no table of its file."""
 
 
 def table(name: str) -> Entry:
@@ -47,6 +51,7 @@ def table(name: str) -> Entry:
 def organisation(described: Entry) -> Organisation:
     """The organisation that a file of catalogue room `pim` describes; its `kind` says which."""
     kind, _ = _kind(described)
+    _spelt(kind, described)
     kinds = {field.name: field.metadata.get("kind") for field in dataclasses.fields(kind)}
     constants = {name: described[name] for name in kind.fields() if name in described}
     values: dict[str, Any] = {
@@ -55,6 +60,20 @@ def organisation(described: Entry) -> Organisation:
     }
     papers = {key for constant in constants.values() for key in constant.sources}
     return kind(**values, sources=tuple(sorted(papers)))
+
+
+def _spelt(kind: type[Organisation], described: Entry) -> None:
+    """CatalogueError for a table that a field of `kind` lacks, and for one that is spelt almost as
+    a field that the file does not give.
+    """
+    others = [key for key in described if "." not in key and key not in kind.fields()]
+    for field in dataclasses.fields(kind):
+        absent = field.name not in described and field.name not in _NO_TABLE
+        needed = field.default is dataclasses.MISSING and field.default_factory is (
+            dataclasses.MISSING
+        )
+        if absent and (needed or closest(field.name, others)):
+            described[field.name]  # says what the file has instead
 
 
 def arithmetic(described: Entry) -> Arithmetic:

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from pimlab import units
+from pimlab.plot.panels import engineering
 from pimlab.plot.style import PARTS, STAGE_COLOURS, STAGE_NAMES, expected, figure, for_print
 
 
@@ -91,8 +92,10 @@ def tornado(study: xr.Dataset, outcome: str = "spent") -> Figure:
         ax.barh(np.arange(len(order)), widths, 0.7, nominal, color=colour, label=f"number {label}")
     ax.axvline(nominal, color="black", lw=1)
     ax.set_yticks(np.arange(len(order)), study.assumption.values[order], fontsize="small")
-    meaning = {"spent": "cost of all periods (won)", "later": "share of stages 2 and 3 in the end"}
+    meaning = {"spent": "cost of all periods", "later": "share of stages 2 and 3 in the end"}
     ax.set_xlabel(meaning[outcome])
+    if outcome == "spent":
+        engineering(ax.xaxis, "won")
     ax.legend(frameon=False, loc="lower right")
     ax.set_title(f"{study.assumption.values[order[-1]]} decides most")
     return fig

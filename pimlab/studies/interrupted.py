@@ -27,27 +27,34 @@ _LEFT: OrderedDict[str, dict[Any, Any]] = OrderedDict()
 
 @contextmanager
 def going_on(
-    identity: Any, what: str, total: int, unit: str, steps: float = 1.0
+    identity: Any, what: str, total: int, unit: str, steps: float = 1.0, *, show: bool = True
 ) -> Iterator[tuple[dict[Any, Any], Bar]]:
     """What an interrupted call of the same `identity` finished, to be added to, and a bar.
 
-    identity : all that the answer depends on, as a value with a canonical form.  total : how many
-    `unit`s there are, each of `steps` of the bar.
+    identity : all that the answer depends on, as a value with a canonical form; None where that
+    cannot be told, and then nothing is kept.  total : how many
+    `unit`s there are, each of `steps` of the bar.  show : False draws no bar.
     KeyboardInterrupt says how many are kept; any other error forgets them.
     """
-    known = digest((what, identity))
-    kept = _LEFT.pop(known, {})
+    known = None if identity is None else digest((what, identity))
+    kept = _LEFT.pop(known, {}) if known else {}
     done = min(len(kept), total) * steps
     try:
-        with progress(what, total * steps, unit if steps == 1 else "step", done=done) as bar:
+        named = unit if steps == 1 else "step"
+        with progress(what, total * steps, named, done=done, show=show) as bar:
             yield kept, bar
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_left(known, kept, what, total, unit)) from None
 
 
-def _left(known: str, kept: dict[Any, Any], what: str, total: int, unit: str) -> str:
+def _left(known: str | None, kept: dict[Any, Any], what: str, total: int, unit: str) -> str:
     if not kept:
         return f"{what} stopped before the first {unit} of {total} was finished"
+    if known is None:
+        return (
+            f"{what} stopped after {len(kept)} of {total} {unit}s; none is kept, because nothing "
+            "tells whether the same call comes again"
+        )
     _LEFT[known] = kept
     while len(_LEFT) > MOST:
         _LEFT.popitem(last=False)

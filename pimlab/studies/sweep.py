@@ -23,7 +23,8 @@ import xarray as xr
 
 from pimlab.progress import progress as drawn
 from pimlab.studies import provenance
-from pimlab.studies.identity import digest, label
+from pimlab.studies.identity import IdentityError, digest, label
+from pimlab.studies.interrupted import going_on
 from pimlab.studies.provenance import with_machines
 from pimlab.studies.store import Store
 from pimlab.values import Value, unknown
@@ -104,7 +105,8 @@ def sweep(
         answer's attributes name all commits.
     Scalars that say the same at every point (target, at, ...) stay scalar coordinates; what differs
     becomes a coordinate along the swept dimensions.
-    Ctrl-C ends in a KeyboardInterrupt that says what is kept. Raises TypeError for a misspelt
+    Ctrl-C ends in a KeyboardInterrupt that says what is kept: in the store, or without one in this
+    process; the same sweep goes on from there. Raises TypeError for a misspelt
     coordinate, ValueError for an empty or repeating one, StoreError (an OSError) for a store of
     another version or study, a damaged one or a full disk.
 
@@ -123,34 +125,61 @@ def sweep(
     points = [dict(zip(values, pick, strict=True)) for pick in itertools.product(*values.values())]
     texts = [_text(study, point) for point in points]
     kept = Store(store, study.name, digest(study), across_versions) if store is not None else None
-    results: dict[str, xr.Dataset] = {}
-    missing = [
-        (t, p) for t, p in zip(texts, points, strict=True) if kept is None or not kept.has(t)
-    ]
-    computed = _compute(study, missing, workers)
-    done = len(points) - len(missing)
-    try:
-        with drawn(study.name, len(points), "point", done=done, show=progress) as bar:
-            for text, result in computed:
-                results[text] = result
-                if kept is not None:
-                    kept.write(text, result)
-                bar.step()
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(_stopped(texts, results, kept)) from None
-    joined = _join([results[t] if kept is None else kept.read(t) for t in texts], values)
-    if kept is not None:
-        kept.finish(joined)
+    named = dict(zip(texts, points, strict=True))
+    if kept is None:
+        results = _in_process(study, named, workers, progress)
+        return _join([results[text] for text in texts], values)
+    _into_store(study, named, kept, workers, progress)
+    joined = _join([kept.read(text) for text in texts], values)
+    kept.finish(joined)
     return joined
 
 
-def _stopped(texts: list[str], results: Iterable[str], kept: Store | None) -> str:
+def _in_process(
+    study: Study, points: dict[str, dict[str, Any]], workers: Any, show: bool
+) -> dict[str, xr.Dataset]:
+    """The answer of every point; those of an interrupted call stay in this process."""
+    with going_on(_asked(study, points), study.name, len(points), "point", show=show) as (
+        kept,
+        bar,
+    ):
+        missing = [(text, point) for text, point in points.items() if text not in kept]
+        for text, result in _compute(study, missing, workers):
+            kept[text] = result
+            bar.step()
+        return dict(kept)
+
+
+def _asked(study: Study, points: Iterable[str]) -> tuple[str, ...] | None:
+    """What tells this sweep from others; None for a study whose content cannot be read."""
+    try:
+        return study.name, digest(study), *points
+    except IdentityError:
+        return None
+
+
+def _into_store(
+    study: Study, points: dict[str, dict[str, Any]], kept: Store, workers: Any, show: bool
+) -> None:
+    """Compute and write the points that the store lacks."""
+    missing = [(text, point) for text, point in points.items() if not kept.has(text)]
+    computed, done = _compute(study, missing, workers), len(points) - len(missing)
+    try:
+        with drawn(study.name, len(points), "point", done=done, show=show) as bar:
+            for text, result in computed:
+                kept.write(text, result)
+                bar.step()
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_stopped(list(points), kept)) from None
+
+
+def _stopped(texts: list[str], kept: Store) -> str:
     """What Ctrl-C leaves, in a sentence."""
-    of = f"of {len(texts)} points"
-    if kept is None:
-        return f"stopped after {len(list(results))} {of}; none is kept without store='NAME.zarr'"
     done = sum(kept.has(text) for text in texts)
-    return f"stopped; {done} {of} are kept in {kept.points}, and the same sweep goes on from there"
+    return (
+        f"stopped; {done} of {len(texts)} points are kept in {kept.points}, and the same sweep "
+        "goes on from there"
+    )
 
 
 def _values(name: str, given: Iterable[Any]) -> list[Any]:

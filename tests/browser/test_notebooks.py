@@ -39,7 +39,16 @@ def drained(pipe):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """Address of a JupyterLab that is started as the Makefile's `lab` starts it."""
+    with started(tmp_path_factory.mktemp("jupyter")) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def started(own):
+    """Address of a JupyterLab that is started as the Makefile's `lab` starts it.
+
+    own : an empty folder for its settings.
+    """
     recipe = (ROOT / "Makefile").read_text().split("\nlab: ")[1].split("\n\n")[0]
     options = re.findall(
         r"--(?:ServerApp|LabApp)\.\w+=\S+", recipe.replace('"$(CURDIR)"', str(ROOT))
@@ -58,7 +67,6 @@ def server(tmp_path_factory):
         f"--IdentityProvider.token={TOKEN}",
         "--LabApp.expose_app_in_browser=True",
     ]
-    own = tmp_path_factory.mktemp("jupyter")
     unsaved = own / "settings" / "@jupyterlab" / "docmanager-extension"
     unsaved.mkdir(parents=True)
     (unsaved / "plugin.jupyterlab-settings").write_text('{"autosave": false}')
@@ -115,13 +123,24 @@ class Seen:
 
 def opened(browser, server, name):
     """(page, what it said) of a notebook, with all its cells run."""
+    page, seen = shown(browser, server, f"notebooks/{name}")
+    command(page, "notebook:run-all-cells")
+    return page, seen
+
+
+def shown(browser, server, path):
+    """(page, what it said) of a notebook whose kernel waits; `path` below the root of the server."""
     page = browser.new_page(viewport={"width": 1400, "height": 1600})
     seen = Seen(page, server)
-    page.goto(f"{server}/lab/tree/notebooks/{name}?token={TOKEN}&reset", timeout=120_000)
+    page.goto(f"{server}/lab/tree/{path}?token={TOKEN}&reset", timeout=120_000)
     page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=120_000)
     page.wait_for_function(KERNEL_IDLE, timeout=120_000)
-    page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
     return page, seen
+
+
+def command(page, name):
+    """Run a command of JupyterLab, as its menus do, without waiting for its end."""
+    page.evaluate(f"{{window.jupyterapp.commands.execute('{name}')}}")
 
 
 KERNEL = "window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel"
@@ -179,19 +198,83 @@ def test_a_slider_moves_numbers_and_figure(browser, server):
     try:
         waited(page)
         page.evaluate("window.jupyterapp.shell.currentWidget.content.scrollToItem(1)")
-        slider = page.locator(".widget-hslider", has_text="adc.bits").first
-        slider.wait_for(timeout=60_000)
         table = page.locator(".jp-OutputArea-output table", has_text="accuracy").first
-        picture = page.locator(".jp-OutputArea-output .widget-image").first
-        before = table.inner_text(), picture.get_attribute("src")
-        handle = slider.locator(".noUi-handle, .ui-slider-handle").first
-        handle.focus()
-        for _ in range(2):
-            page.keyboard.press("ArrowLeft")
-        changed(page, picture, before[1])
+        moved(page, table)
         pictured(page, "slider")
-        assert table.inner_text() != before[0]
         assert page.get_by_text("Jupyter news").count() == 0
+        seen.check()
+    finally:
+        page.evaluate(f"{KERNEL}?.shutdown()")
+        page.close()
+
+
+def moved(page, table):
+    """Move the slider of ADC bits to the left, by hand, until figure and table are others."""
+    slider = page.locator(".widget-hslider", has_text="adc.bits").first
+    slider.wait_for(timeout=60_000)
+    picture = page.locator(".jp-OutputArea-output .widget-image").first
+    before = table.inner_text(), picture.get_attribute("src")
+    handle = slider.locator(".noUi-handle, .ui-slider-handle").first
+    handle.focus()
+    for _ in range(2):
+        page.keyboard.press("ArrowLeft")
+    changed(page, picture, before[1])
+    assert table.inner_text() != before[0]
+
+
+def test_from_make_lab_to_a_moved_slider(browser, tmp_path, capsys):
+    begun = time.monotonic()
+    with started(tmp_path) as address:
+        page, seen = shown(browser, address, "notebooks/05_explore.ipynb")
+        command(page, "notebook:run-cell-and-select-next")  # words
+        command(page, "notebook:run-cell-and-select-next")
+        table = page.locator(".jp-OutputArea-output table", has_text="accuracy").first
+        table.wait_for(timeout=min(PATIENCE, left()) * 1000)
+        page.wait_for_function(KERNEL_IDLE, timeout=min(PATIENCE, left()) * 1000)
+        moved(page, table)
+        seconds = time.monotonic() - begun
+        seen.check()
+        page.close()
+    with capsys.disabled():
+        load = os.getloadavg()[0]
+        print(f"\nfrom `make lab` to a moved slider: {seconds:.0f} s at load {load:.1f}")
+
+
+LONG = """
+import pimlab as pim
+data = pim.load_data("digits", limit=50)
+
+@pim.study
+def noisy(seed):
+    time.sleep(1)
+    return pim.run(pim.load_model("digits-mlp"), pim.target("pcm-hermes"), data, seed=seed)
+
+ds = pim.sweep(noisy, seed=range(8))
+print("all", ds.sizes["seed"])
+"""
+
+
+def test_a_cell_that_is_interrupted_goes_on(browser, server):
+    from nbformat import v4, write
+
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    cells = ["import time", LONG.strip(), 'print("still", time.localtime().tm_year > 2000)']
+    book = v4.new_notebook(cells=[v4.new_code_cell(text) for text in cells])
+    write(book, PICTURES / "interrupted.ipynb")
+    page, seen = shown(browser, server, "results/browser/interrupted.ipynb")
+    try:
+        command(page, "notebook:run-cell-and-select-next")
+        command(page, "notebook:run-cell")
+        page.get_by_text(re.compile(r"[2-6]/8")).first.wait_for(
+            timeout=min(PATIENCE, left()) * 1000
+        )
+        command(page, "notebook:interrupt-kernel")
+        error = page.locator(ERROR)
+        error.wait_for(timeout=60_000)
+        assert re.search(r"stopped.* of 8 points? .*kept|stopped: \d of 8", error.inner_text())
+        command(page, "notebook:run-cell")
+        page.get_by_text("all 8").first.wait_for(timeout=min(PATIENCE, left()) * 1000)
+        pictured(page, "interrupted")
         seen.check()
     finally:
         page.evaluate(f"{KERNEL}?.shutdown()")

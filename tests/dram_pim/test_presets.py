@@ -1,12 +1,15 @@
 """Does every PIM memory of the catalogue count, time, price and compute, and do generic formats behave as formats?"""
 
 import itertools
+import pathlib
 
 import numpy as np
 import pytest
 
 import pimlab.dram_pim as pim
+from pimlab import catalogue
 from pimlab.cost import price
+from pimlab.dram_pim import presets
 from pimlab.formats import FloatAccumulator
 from pimlab.machine.protocol import Calibration, MacOp, Range
 
@@ -203,3 +206,19 @@ def test_mixed_integers_and_floats_are_refused():
         pim.AnyFormat(inputs="fp16", weights="int8")
     with pytest.raises(ValueError, match="write accumulator=None"):
         pim.AnyFormat(accumulator=FloatAccumulator())
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("[channels]", "[chanels]", r"no \[channels\]; it has \[chanels\]"),
+        ("[ranks]", "[rank]", r"no \[ranks\]; it has \[rank\]"),
+    ],
+)
+def test_a_file_with_a_misspelt_table_says_which(tmp_path, before, after, said):
+    text = (pathlib.Path(catalogue.__file__).parent / "pim" / "gddr6-aim.toml").read_text()
+    assert before in text
+    file = tmp_path / "mine.toml"
+    file.write_text(text.replace(before, after))
+    with pytest.raises(catalogue.CatalogueError, match=said):
+        presets.organisation(catalogue.load(file))

@@ -557,12 +557,42 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path, sigint):
         KeyboardInterrupt, match="stopped; 3 of 5 points are kept in .*s.zarr.points"
     ):
         quiet(stopped, x=range(5), store=tmp_path / "s.zarr")
-    with pytest.raises(KeyboardInterrupt, match="stopped after 3 of 5 points; none is kept"):
-        quiet(stopped, x=range(5))
     assert len(points(tmp_path / "s.zarr")) == 3
     assert [name for name in files(tmp_path) if not name.endswith(".nc")] == [
         "s.zarr.points/identity.json"
     ]
+
+
+def test_ctrl_c_without_a_store_goes_on_in_this_process(sigint, tmp_path):
+    record = tmp_path / "calls"
+    record.write_text("")
+
+    @pim.study
+    def stopped(x):
+        calls = record.read_text() + str(x)
+        record.write_text(calls)
+        if calls == "0123":
+            signal.raise_signal(signal.SIGINT)
+        return answer(x, 0)
+
+    with pytest.raises(KeyboardInterrupt, match="stopped: 3 of 5 points are kept in this process"):
+        quiet(stopped, x=range(5))
+    assert quiet(stopped, x=range(5)).sizes["x"] == 5
+    assert record.read_text() == "012334"
+
+
+def test_ctrl_c_keeps_nothing_of_a_study_that_cannot_be_told_again(sigint, tmp_path):
+    with (tmp_path / "open").open("w") as file:
+
+        @pim.study
+        def stopped(x):
+            if x == 3:
+                file.flush()
+                signal.raise_signal(signal.SIGINT)
+            return answer(x, 0)
+
+        with pytest.raises(KeyboardInterrupt, match="stopped after 3 of 5 points; none is kept"):
+            quiet(stopped, x=range(5))
 
 
 # --- a full disk --------------------------------------------------------------------------------------------------------------------
