@@ -48,6 +48,7 @@ KINDS = {
     "analog": "Analog chips",
     "devices": "Memory cells, for inference",
     "updates": "Memory cells, for training",
+    "passes": "Reads of whole arrays, for training",
     "energy": "Energy of an operation",
     "links": "Links",
     "networks": "Measured networks",

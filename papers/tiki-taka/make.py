@@ -24,7 +24,7 @@ from pimlab.analog.learning import (
     UpdateRule,
     update_device,
 )
-from pimlab.analog.learning.devices import LinearStep
+from pimlab.analog.learning.steps import LinearStep
 from pimlab.keys import Key
 from pimlab.plot.style import PARTS, figure, for_print, save
 from pimlab.studies.published import Row, fill, markdown

@@ -16,6 +16,8 @@ from pimlab.kernels.philox import block, normal_pair
 
 _MASK, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 _TWO_32 = 4294967296.0
+LINEAR, EXPONENTIAL, POWER, PIECEWISE = 0, 1, 2, 3
+"""How the size of a step depends on the state."""
 
 
 @kernel
@@ -70,34 +72,67 @@ def coincidences(x, d, x_sign, d_sign, out):
 
 
 @inline
-def response(w, up, slope_up, slope_down, span, curve):
-    """Size of one step at state w relative to the cell's own at 0, never negative: linear in w, or
-    exponential where there is a curve.
+def response(w, up, shape_up, shape_down, low, high, law, curve):
+    """Size of one step at state w, relative to the cell's dw, never negative.
 
-    w, span : float32, unit of the state;  slope_up, slope_down : float32, one by unit of the state;
-    curve : float32, shape (6,) or (0,), as for `pulse`;  returns float32, a ratio.
+    w, low, high : float32, unit of the state;  up : bool;  shape_up, shape_down : float32, what a
+    cell has of its own: for LINEAR a slope by unit of the state, for POWER an exponent;  law : one
+    of LINEAR, EXPONENTIAL, POWER, PIECEWISE;  curve : float32, for EXPONENTIAL shape (6,) a, b, A
+    up, gamma up, A down, gamma down; for PIECEWISE shape (2 nodes,), upward sizes at nodes evenly
+    spaced from low to high, then downward ones; for the others shape (0,);  returns float32, a
+    ratio.
     """
-    if curve.size == 0:
-        size = np.float32(1) - (slope_up if up else slope_down) * w
-    else:
-        z = curve[0] * np.float32(2) * w / span + curve[1]
+    if law == LINEAR:
+        size = np.float32(1) - (shape_up if up else shape_down) * w
+    elif law == EXPONENTIAL:
+        z = curve[0] * np.float32(2) * w / (high - low) + curve[1]
         exponent = curve[3] * z if up else -curve[5] * z
         size = np.float32(1) - (curve[2] if up else curve[4]) * np.exp(exponent)
+    elif law == POWER:
+        left = (high - w if up else w - low) / (high - low)
+        size = max(left, np.float32(0)) ** (shape_up if up else shape_down)
+    else:
+        nodes = curve.size // 2
+        place = max((w - low) / (high - low), np.float32(0)) * np.float32(nodes - 1)
+        node = min(int(place), nodes - 2)
+        share = min(place - np.float32(node), np.float32(1))
+        node += 0 if up else nodes
+        size = (np.float32(1) - share) * curve[node] + share * curve[node + 1]
     return max(size, np.float32(0))
 
 
+@kernel
+def responses(w, up, cells, law, curve, out):
+    """The size of the next step of each cell, relative to its dw, all of them up or all down.
+
+    w : float32, shape (k, n), unit of the state;  up : bool;  cells, law, curve : as for `pulse`;
+    out : float32, shape (k, n), written: ratios.
+    """
+    for i in range(w.shape[0]):
+        for j in range(w.shape[1]):
+            out[i, j] = response(
+                w[i, j],
+                up,
+                cells[4, i, j],
+                cells[5, i, j],
+                cells[2, i, j],
+                cells[3, i, j],
+                law,
+                curve,
+            )
+
+
 @parallel_from(2**16)
-def pulse(w, seen, counts, cells, curve, noise, k0, k1, row, used):
+def pulse(w, seen, counts, cells, law, curve, noise, k0, k1, row, used):
     """Each cell takes |counts| pulses, upwards where counts > 0; w and seen move in place.
 
     w, seen : float32, shape (k, n), state and what a read sees of it (state plus the last write's
     noise);  counts : int32, shape (k, n);
-    cells : float32, shape (6, k, n), step up, step down, lowest, highest state, slope up, slope
-    down;  curve : float32, shape (6,) a, b, A up, gamma up, A down, gamma down, or (0,);  noise :
-    float32, shape (5,), spread of a step relative to it, spread of a step relative to the cell's
-    step at 0, spread of what a read sees, and a step's spread in units of w: the same at any state,
-    and a state's unit;
-     row : index of this update;  used : int64, shape (k, n), pulses so far, counted on.
+    cells : float32, shape (6, k, n), dw up, dw down, lowest, highest state, shape up, shape down;
+    law, curve : as for `response`;  noise : float32, shape (5,), spread of a step relative to it,
+    spread of a step relative to the cell's dw, spread of what a read sees, and a step's spread in
+    units of w: the same at any state, and a state's unit;
+    row : index of this update;  used : int64, shape (k, n), pulses so far, counted on.
     """
     for i in numba.prange(w.shape[0]):
         low, high = np.uint64(row) & _MASK, (np.uint64(row) >> _HALF) << np.uint64(16)
@@ -119,7 +154,9 @@ def pulse(w, seen, counts, cells, curve, noise, k0, k1, row, used):
                     up,
                     cells[4, i, j],
                     cells[5, i, j],
-                    cells[3, i, j] - cells[2, i, j],
+                    cells[2, i, j],
+                    cells[3, i, j],
+                    law,
                     curve,
                 )
                 moved = w[i, j] + step * (size * (np.float32(1) + noise[0] * z0) + noise[1] * z0)

@@ -54,7 +54,8 @@ def train(
     after one of the times `at` in turn (drift-aware training), and follows the loss back through
     the float weights (straight-through); an NPU gives quantisation-aware training. Or a rule of
     `pimlab.analog.learning` (`SGD`, `MixedPrecision`, `TikiTaka`, `TikiTakaV2`): weights live in
-    cells that learn by pulses, sample after sample; biases stay digital.
+    cells that learn by pulses, sample after sample; biases stay digital. Its fields `forward` and
+    `backward` (`ReadPass`) are the converters and noise of the two directions.
     data : a training split: class labels, text, or real numbers (judged by r2 or rmse).
     epochs, batch : passes over it, and samples a step
     (for a rule: samples between two reads of the weights).  rate : of Adam, falling to 0 along half
@@ -142,8 +143,8 @@ def _recipe(recipe: Recipe | None, target: Any, at: Times, rule: str) -> Recipe:
     if isinstance(target, UpdateRule) and (at != 0.0 or rule != "minmax"):
         raise ValueError(
             f"at={at!r}, rule={rule!r} with target {target.name}: cells that learn are read as "
-            "they stand, without "
-            "converters; allowed: neither is given (they are for machines)"
+            "they stand, by the passes of their rule; allowed: neither is given (they are for "
+            "machines)"
         )
     if isinstance(target, UpdateRule) and recipe not in (None, Recipe()):
         raise ValueError(

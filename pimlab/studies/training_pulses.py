@@ -9,9 +9,11 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
-from pimlab.analog.learning import Learner, UpdateRule
+from pimlab.analog.learning import Learner, ReadPass, UpdateRule
 from pimlab.keys import Key
+from pimlab.machine.protocol import MacOp
 from pimlab.studies.training_steps import Steps
+from pimlab.workload.training import Graph
 
 
 def by_pulses(steps: Steps, rule: UpdateRule, rate: float, key: Key) -> xr.Dataset:
@@ -22,6 +24,8 @@ def by_pulses(steps: Steps, rule: UpdateRule, rate: float, key: Key) -> xr.Datas
         for name, w in graph.weights.items()
     }
     used: list[np.ndarray] = []
+    reads = _Reads(graph, rule, key.child("passes"))
+    graph.back = None if rule.backward is None else reads.back
     learners, used, biases = steps.restored((learners, used, graph.biases))
     for name, bias in biases.items():
         graph.biases[name][:] = bias
@@ -30,7 +34,8 @@ def by_pulses(steps: Steps, rule: UpdateRule, rate: float, key: Key) -> xr.Datas
             graph.weights[name][:] = np.stack(
                 [part.read(key.child(name, g, "read", step)) for g, part in enumerate(parts)]
             )
-        seen, _ = steps.operands(epoch, chosen, graph.exact)
+        reads.step = step
+        seen, _ = steps.operands(epoch, chosen, reads.forward)
         for name, one in seen.items():
             for part, x, d in zip(learners[name], one.x, one.d, strict=True):
                 part.update(x, d, rate)
@@ -42,6 +47,42 @@ def by_pulses(steps: Steps, rule: UpdateRule, rate: float, key: Key) -> xr.Datas
     for name, parts in learners.items():
         graph.weights[name][:] = np.stack([part.weights for part in parts])
     return _counted(rule, used, list(learners)).merge(steps.history())
+
+
+class _Reads:
+    """Products with the weights as cells give them, in step `step`."""
+
+    def __init__(self, graph: Graph, rule: UpdateRule, key: Key):
+        self.graph, self.rule, self.key, self.step = graph, rule, key, 0
+
+    def forward(self, op: MacOp, x: np.ndarray, w: np.ndarray | None, first: int) -> np.ndarray:
+        """As `Graph.exact`, weights read by the forward pass of the rule. x : float32,
+        shape (groups, rows, k);  returns float32, shape (groups, rows, n).
+        """
+        if w is not None or self.rule.forward is None:
+            return self.graph.exact(op, x, w, first)
+        y = self._read(self.rule.forward, "forward", op.name, x, self.graph.weights[op.name], first)
+        bias = self.graph.biases.get(op.name)
+        return y if bias is None else y + bias.reshape(op.groups, 1, op.n)
+
+    def back(self, name: str, d: np.ndarray, w: np.ndarray) -> np.ndarray:
+        """d float32, shape (groups, rows, n) through the backward pass: shape (groups, rows, k)."""
+        return self._read(self.rule.backward, "backward", name, d, np.swapaxes(w, 1, 2), 0)
+
+    def _read(
+        self,
+        reader: ReadPass | None,
+        way: str,
+        name: str,
+        x: np.ndarray,
+        w: np.ndarray,
+        first: int,
+    ) -> np.ndarray:
+        key = self.key.child(way, name, self.step)
+        each = enumerate(zip(x, w, strict=True))
+        return np.stack(
+            [reader.product(a, b, key.child(g).rows(first)) for g, (a, b) in each]  # type: ignore
+        )
 
 
 def _used(learners: Mapping[str, list[Learner]]) -> np.ndarray:
@@ -95,4 +136,4 @@ def _counted(rule: UpdateRule, used: list[np.ndarray], layers: list[str]) -> xr.
         found["endurance_used"] = share.assign_attrs(
             units="1", long_name="share of the busiest cell's endurance that is used"
         )
-    return found.assign_attrs(sources=",".join(rule.device.sources))
+    return found.assign_attrs(sources=",".join(rule.sources))

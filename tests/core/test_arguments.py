@@ -120,6 +120,8 @@ def examples():
             "sense": "last",
         },
         "analog.first_order_loss": {"r": 1.0, "g": 1e-5, "n": 8},
+        "analog.learning.read_pass": {"name": "rpu-gokmen2017", "direction": "backward"},
+        "analog.learning.reference_cell": {"device": m("updates"), "reference": m("updates")},
         "analog.learning.tile": {"device": m("updates"), "shape": (2, 3), "key": Key(seed=0)},
         "analog.lifetime": {"device": m("device"), "interval": 1.0},
         "analog.lossless_bits": {"rows": 8, "weight_bits": 2, "input_bits": 2, "signed": True},

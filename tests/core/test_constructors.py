@@ -16,7 +16,13 @@ import pimlab
 from pimlab import formats, serving
 from pimlab.analog import devices, mapping
 from pimlab.analog.devices import curves
-from pimlab.analog.learning import update_device
+from pimlab.analog.learning import (
+    PiecewiseStep,
+    PowerStep,
+    read_pass,
+    reference_cell,
+    update_device,
+)
 from pimlab.cluster import FatTree, Mesh, network, rounds
 from pimlab.cluster.placement import LayerPlacement
 from pimlab.constants import assumed
@@ -82,6 +88,10 @@ def _examples():
     yield Divisors(short=(1.0, 2.0))
     yield mapping.Slices(bits=8, per_cell=2)
     yield update_device("ecram-tang2018")
+    yield reference_cell(update_device("ecram-tang2018"))
+    yield PowerStep()
+    yield PiecewiseStep(up=(1.0, 0.5), down=(0.5, 1.0))
+    yield read_pass("rpu-gokmen2017")
     yield curves.ClippedPower(factor=1, exponent=1, low=0, high=1)
     yield pimlab.dram_pim.cxl_devices("cent", devices=2)
     yield pimlab.dram_pim.head_units("attacc")

@@ -12,6 +12,7 @@ from pimlab.analog.learning.chopped import (
     ResidualLearning,
 )
 from pimlab.analog.learning.devices import UpdateDevice, update_device, update_device_names
+from pimlab.analog.learning.passes import ReadPass, read_pass
 from pimlab.analog.learning.rules import (
     SGD,
     Learner,
@@ -20,22 +21,33 @@ from pimlab.analog.learning.rules import (
     TikiTakaV2,
     UpdateRule,
 )
-from pimlab.analog.learning.tiles import PairTile, Tile, tile
+from pimlab.analog.learning.steps import ExponentialStep, LinearStep, PiecewiseStep, PowerStep
+from pimlab.analog.learning.tiles import PairTile, Tile, UnitTile, tile
+from pimlab.analog.learning.unit_cells import UnitCell, reference_cell
 
 __all__ = [
     "AGAD",
     "SGD",
     "ChoppedTikiTaka",
     "ChoppedTikiTakaV2",
+    "ExponentialStep",
     "Learner",
+    "LinearStep",
     "MixedPrecision",
     "PairTile",
+    "PiecewiseStep",
+    "PowerStep",
+    "ReadPass",
     "ResidualLearning",
     "TikiTaka",
     "TikiTakaV2",
     "Tile",
+    "UnitCell",
+    "UnitTile",
     "UpdateDevice",
     "UpdateRule",
+    "read_pass",
+    "reference_cell",
     "tile",
     "update_device",
     "update_device_names",

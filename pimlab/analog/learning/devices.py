@@ -3,12 +3,11 @@ from pulse to pulse.
 
 States are in units of a weight: a catalogue file says which range the publication scaled to. The
 formulas are those of aihwkit's documentation (Rasch et al., arXiv:2104.02184), from which the
-presets are read.
+presets are read. `steps` has the laws of the step.
 """
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -16,49 +15,21 @@ import numpy as np
 
 from pimlab import catalogue
 from pimlab.analog.draws import normals
+from pimlab.analog.learning.steps import (
+    LAWS,
+    ExponentialStep,
+    LinearStep,
+    PiecewiseStep,
+    PowerStep,
+    Step,
+    one_direction,
+)
 from pimlab.catalogue import Entry
 from pimlab.constants import Constant
 from pimlab.keys import Key
-from pimlab.values import Value, choice, number, part
+from pimlab.values import Value, choice, number, part, unknown
 
 FACTS = ("write_energy", "write_time", "endurance")
-
-
-class ExponentialStep(Value):
-    """Size of a step relative to dw_min: 1 - A exp(+-gamma z), z = 2 a w / (w_max - w_min) + b; +
-    for upward pulses.
-    """
-
-    a: float = number()
-    b: float = number()
-    a_up: float = number(doc="A of upward pulses")
-    gamma_up: float = number()
-    a_down: float = number(doc="A of downward pulses")
-    gamma_down: float = number()
-
-    @property
-    def curve(self) -> np.ndarray:
-        """float32, shape (6,), as `kernels.pulses.response` takes it."""
-        return np.array(
-            [self.a, self.b, self.a_up, self.gamma_up, self.a_down, self.gamma_down], np.float32
-        )
-
-
-class LinearStep(Value):
-    """Size of a step relative to dw_min: 1 - gamma w / w_max upwards, 1 - gamma w / w_min
-    downwards; gamma 0: constant, 1: soft bounds.
-    """
-
-    gamma_up: float = number(low=0, high=1, default=0.0)
-    gamma_down: float = number(low=0, high=1, default=0.0)
-    gamma_up_spread: float = number(low=0, default=0.0)
-    gamma_down_spread: float = number(low=0, default=0.0)
-    bound: str = choice(
-        "own",
-        "mean",
-        default="own",
-        doc="whether gamma refers to the cell's own bounds or to their mean",
-    )
 
 
 class UpdateDevice(Value):
@@ -70,7 +41,7 @@ class UpdateDevice(Value):
     dw_min: float = number(above=0, doc="mean step of one pulse at state 0")
     w_min: float = number(high=0, doc="lowest state, mean over cells")
     w_max: float = number(above=0, doc="highest state, mean over cells")
-    step: LinearStep | ExponentialStep = part(LinearStep, ExponentialStep, default=LinearStep())
+    step: Step = part(LinearStep, ExponentialStep, PowerStep, PiecewiseStep, default=LinearStep())
     up_down: float = number(
         low=-1,
         high=1,
@@ -141,32 +112,17 @@ class UpdateDevice(Value):
         """Mean step of an upward and a downward pulse at state 0; of a one-sided cell the upward
         one in the middle of its range. In the unit of the state.
         """
-        if not isinstance(self.step, ExponentialStep):
+        if isinstance(self.step, LinearStep):
             return self.dw_min
-        law, z = (
-            self.step,
-            self.step.b
-            + self.step.a * (self.w_max / (self.w_max - self.w_min) if self.one_sided else 0.0),
-        )
-        up_bias, down_bias = self.biases
-        up = max(0.0, 1 - law.a_up * math.exp(law.gamma_up * z)) * (1 + up_bias)
-        down = max(0.0, 1 - law.a_down * math.exp(-law.gamma_down * z)) * (1 + down_bias)
+        at = self.w_max / 2 if self.one_sided else 0.0
+        sizes = self.step.sizes(at, self.w_min, self.w_max)
+        up, down = (size * (1 + bias) for size, bias in zip(sizes, self.biases, strict=True))
         return self.dw_min * (up if self.one_sided else (up + down) / 2)
 
     @property
     def biases(self) -> tuple[float, float]:
-        """Relative change of upward and of downward steps that `up_down` makes: only one direction
-        shrinks (unit 1). aihwkit's documentation writes 1 +- up_down for the two directions, but
-        its code (`PulsedRPUDevice::populate`), with which the presets were fitted, does this.
-        """
-        return min(self.up_down, 0.0), min(-self.up_down, 0.0)
-
-    @property
-    def curve(self) -> np.ndarray:
-        """float32, shape (6,) of an exponential step, (0,) of a linear one."""
-        return (
-            self.step.curve if isinstance(self.step, ExponentialStep) else np.empty(0, np.float32)
-        )
+        """Relative change of upward and of downward steps that `up_down` makes (unit 1)."""
+        return one_direction(self.up_down)
 
     @property
     def noise(self) -> np.ndarray:
@@ -184,8 +140,8 @@ class UpdateDevice(Value):
         )
 
     def cells(self, shape: tuple[int, int], key: Key) -> np.ndarray:
-        """float32, shape (6, k, n) of new cells: step up, step down, lowest, highest state, slope
-        up, slope down.
+        """float32, shape (6, k, n) of new cells: dw up, dw down, lowest, highest state, and what
+        the law of the step takes up and down.
         """
 
         def drawn(cause: str, spread: float) -> np.ndarray:
@@ -200,20 +156,8 @@ class UpdateDevice(Value):
         factors = gain + bias
         low = self.w_min * np.abs(1 + drawn("lowest", self.w_min_spread))
         high = self.w_max * np.abs(1 + drawn("highest", self.w_max_spread))
-        slopes = self._slopes(low, high, drawn)
-        return np.stack([*(self.dw_min * np.abs(factors)), low, high, *slopes]).astype(np.float32)
-
-    def _slopes(
-        self, low: np.ndarray, high: np.ndarray, drawn: object
-    ) -> tuple[np.ndarray, np.ndarray]:
-        if not isinstance(self.step, LinearStep):
-            return np.zeros_like(low), np.zeros_like(low)
-        law = self.step
-        up = np.abs(law.gamma_up + drawn("slope up", law.gamma_up_spread))  # type: ignore[operator]
-        down = np.abs(law.gamma_down + drawn("slope down", law.gamma_down_spread))  # type: ignore
-        if law.bound == "own":
-            return up / np.maximum(high, 1e-6), down / np.minimum(low, -1e-6)
-        return up / self.w_max, down / self.w_min
+        shapes = self.step.shapes((self.w_min, self.w_max), low, high, drawn)
+        return np.stack([*(self.dw_min * np.abs(factors)), low, high, *shapes]).astype(np.float32)
 
 
 def update_device(name: str | Path) -> UpdateDevice:
@@ -234,20 +178,16 @@ def update_device_names() -> tuple[str, ...]:
 
 def build(name: str, entry: Entry) -> UpdateDevice:
     """The cell of a catalogue entry: `model` names the law of its step; what a file does not give
-    is ideal.
+    is ideal. ValueError for a law that there is not.
     """
     plain: dict[str, Any] = {one: entry[one].value for one in UpdateDevice.fields() if one in entry}
     texts: dict[str, Any] = {
         one: entry.meta[one] for one in ("dw_min_law", "cycle_of") if one in entry.meta
     }
-    law = ExponentialStep if entry.meta.get("model") == "exponential" else LinearStep
-    shape: dict[str, Any] = {one: entry[one].value for one in law.fields() if one in entry}
-    if "bound" in entry.meta:
-        shape["bound"] = entry.meta["bound"]
     papers = {paper.strip() for paper in entry.meta.get("paper", "").split(",") if paper.strip()}
     return UpdateDevice(
         name=name,
-        step=law(**shape),
+        step=_step(name, entry),
         one_sided=entry.meta.get("one_sided") == "yes",
         **plain,
         **texts,
@@ -256,3 +196,17 @@ def build(name: str, entry: Entry) -> UpdateDevice:
             sorted(papers | {source for constant in entry.values() for source in constant.sources})
         ),
     )
+
+
+def _step(name: str, entry: Entry) -> Step:
+    """The law of the step that a file describes."""
+    model = entry.meta.get("model", "linear")
+    if model not in LAWS:
+        raise ValueError(unknown(f"{name}: model", model, LAWS))
+    if model == "piecewise":
+        return PiecewiseStep(up=entry.row("up"), down=entry.row("down"))
+    law: type[Step] = LAWS[model]
+    shape: dict[str, Any] = {one: entry[one].value for one in law.fields() if one in entry}
+    if "bound" in entry.meta:
+        shape["bound"] = entry.meta["bound"]
+    return law(**shape)

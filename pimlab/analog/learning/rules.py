@@ -12,7 +12,9 @@ import numpy as np
 
 from pimlab.analog.draws import normals
 from pimlab.analog.learning.devices import UpdateDevice
+from pimlab.analog.learning.passes import ReadPass
 from pimlab.analog.learning.tiles import LONGEST, Tile, tile
+from pimlab.analog.learning.unit_cells import UnitCell
 from pimlab.kernels.blas import one_thread
 from pimlab.keys import Key
 from pimlab.values import Value, integer, number, part
@@ -57,16 +59,24 @@ class Learner(ABC):
 
 
 class UpdateRule(Value):
-    """How the weights of one layer are held and moved; every field besides `device` belongs to the
-    algorithm.
+    """How the weights of one layer are held and moved, and what their reads add on the way forward
+    and back; every other field belongs to the algorithm.
     """
 
-    device: UpdateDevice = part(UpdateDevice)
+    device: UpdateDevice | UnitCell = part(UpdateDevice, UnitCell)
+    forward: ReadPass | None = part(ReadPass, default=None, doc="reads on the way forward")
+    backward: ReadPass | None = part(ReadPass, default=None, doc="reads on the way back")
 
     @property
     def name(self) -> str:
         """What a Dataset shows: the rule and its cell."""
         return f"{type(self).__name__} on {self.device.name}"
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Sources of the cells and of what reads them."""
+        parts = (self.device, self.forward, self.backward)
+        return tuple(sorted({source for one in parts if one is not None for source in one.sources}))
 
     def learner(self, w: np.ndarray, key: Key) -> Learner:
         """The learner of weights w float32, shape (k, n) at the start."""

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pimlab.analog.draws import normals
+from pimlab.analog.draws import normals, uniforms
 from pimlab.analog.learning.devices import UpdateDevice
+from pimlab.analog.learning.unit_cells import UnitCell
 from pimlab.arguments import typed
 from pimlab.kernels import pulses
 from pimlab.keys import Key
@@ -30,7 +31,8 @@ class Tile:
     """
 
     def __init__(self, device: UpdateDevice, shape: tuple[int, int], key: Key):
-        self.device, self.shape, self.key = device, shape, key
+        self.device: UpdateDevice | UnitCell = device
+        self.shape, self.key = shape, key
         self.cells = device.cells(shape, key.child("cells"))
         self.state, self.seen = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
         self.used = np.zeros(shape, np.int64)
@@ -38,11 +40,8 @@ class Tile:
         self.updates = 0
         self.cut = self.wild = 0
         """Updates that asked for longer trains than there are, and for more than a cell's range."""
-        self._words, self._curve, self._noise = (
-            key.child("pulses").words,
-            device.curve,
-            device.noise,
-        )
+        self._words, self._noise = key.child("pulses").words, device.noise
+        self._law, self._curve = device.step.law, device.step.curve
         self._train_words = key.child("trains").words
 
     @property
@@ -64,6 +63,7 @@ class Tile:
             self.seen,
             counts,
             self.cells,
+            self._law,
             self._curve,
             self._noise,
             *self._words,
@@ -145,16 +145,20 @@ class Tile:
 
         Cells whose steps never meet answer with the bound towards which they drift.
         """
-        step_up, step_down, low, high, slope_up, slope_down = self.cells.astype(np.float64)
-        span, curve = high - low, self._curve.astype(np.float64)
-        below, above = low.copy(), high.copy()
+        below, above = self.cells[2].copy(), self.cells[3].copy()
         for _ in range(40):
             middle = (below + above) / 2
-            rises = step_up * _response(middle, slope_up, span, curve, 1) > step_down * _response(
-                middle, slope_down, span, curve, -1
-            )
+            rises = self.step_at(middle, up=True) > self.step_at(middle, up=False)
             below, above = np.where(rises, middle, below), np.where(rises, above, middle)
-        return ((below + above) / 2).astype(np.float32)
+        return (below + above) / 2
+
+    def step_at(self, w: np.ndarray, up: bool) -> np.ndarray:
+        """Size of the next pulse of each cell at states w float32, shape (k, n), without its noise:
+        float32, shape (k, n), in the unit of the state.
+        """
+        sizes = np.empty(self.shape, np.float32)
+        pulses.responses(w, up, self.cells, self._law, self._curve, sizes)
+        return self.cells[0 if up else 1] * sizes
 
     def refer_to_symmetry_point(self) -> None:
         """Set the fixed cells to the symmetry points, so that weight 0 is where pulses balance
@@ -166,16 +170,6 @@ class Tile:
         inside = (point > low + 1e-3 * (high - low)) & (point < high - 1e-3 * (high - low))
         self.reference = np.where(inside, point, np.float32(0))
         self.write(np.zeros(self.shape, np.float32))
-
-
-def _response(
-    w: np.ndarray, slope: np.ndarray, span: np.ndarray, curve: np.ndarray, sign: int
-) -> np.ndarray:
-    """Size of a step at w relative to the one at state 0."""
-    if curve.size == 0:
-        return np.maximum(1 - slope * w, 0)
-    factor, gamma = (curve[2], curve[3]) if sign > 0 else (curve[4], curve[5])
-    return np.maximum(1 - factor * np.exp(sign * gamma * (2 * curve[0] * w / span + curve[1])), 0)
 
 
 class PairTile(Tile):
@@ -191,7 +185,7 @@ class PairTile(Tile):
         self.sides = [Tile(single, shape, key.child(side)) for side in ("plus", "minus")]
         for side in self.sides:
             side.cells[2] = 0.0
-        self.resets = 0
+        self.resets, self._empty = 0, (device.reset, device.reset_spread)
 
     @property
     def weights(self) -> np.ndarray:
@@ -221,11 +215,11 @@ class PairTile(Tile):
         full = np.any([side.state > FULL * side.cells[3] for side in self.sides], axis=0)
         if not full.any():
             return
-        held, device = self.weights, self.device
+        held, (mean, spread) = self.weights, self._empty
         self.resets += int(full.sum())
         for index, (sign, side) in enumerate(zip((1, -1), self.sides, strict=True)):
             drawn = normals(self.key.child("reset", index, self.updates), self.shape)
-            empty = np.clip(device.reset + device.reset_spread * drawn, 0, side.cells[3])
+            empty = np.clip(mean + spread * drawn, 0, side.cells[3])
             side.state[full] = side.seen[full] = empty[full]
             side.used += full
             side.raise_to(np.where(full, np.maximum(sign * held, 0), 0))
@@ -235,7 +229,108 @@ class PairTile(Tile):
         return np.zeros(self.shape, np.float32)
 
 
+class UnitTile(Tile):
+    """Several arrays of cells, one weight in each place. See `UnitCell`."""
+
+    def __init__(self, device: UnitCell, shape: tuple[int, int], key: Key):
+        self.device, self.unit, self.shape, self.key = device, device, shape, key
+        self.members = [
+            Tile(one, shape, key.child("cell", i)) for i, one in enumerate(device.cells)
+        ]
+        self.reference = np.zeros(shape, np.float32)
+        self.used = np.zeros(shape, np.int64)
+        self.updates = self.turns = 0
+        self.cut = self.wild = 0
+        self._train_words = key.child("trains").words
+
+    @property
+    def weights(self) -> np.ndarray:
+        """float32, shape (k, n): the sum with its factors, less `reference`."""
+        total: np.ndarray = -self.reference
+        for factor, one in zip(self.unit.factors, self.members, strict=True):
+            total = total + np.float32(factor) * one.weights
+        return total
+
+    def write(self, w: np.ndarray) -> None:
+        """As `Tile.write`: every moving cell at the same state. w : float32, shape (k, n)."""
+        moving, factors = self.unit.moving, self.unit.factors
+        left: np.ndarray = w + self.reference
+        for i in set(range(len(factors))).difference(moving):
+            left = left - np.float32(factors[i]) * self.members[i].weights
+        share = np.float32(sum(factors[i] for i in moving))
+        for i in moving:
+            self.members[i].write(left / share)
+
+    def pulse(self, counts: np.ndarray) -> None:
+        """|counts| pulses, int32, shape (k, n), upwards where positive, to the cells whose turn it
+        is.
+        """
+        for i in self._turn():
+            sign = 1 if self.unit.pulses == "all" or self.unit.factors[i] > 0 else -1
+            self.members[i].pulse(counts * np.int32(sign))
+        self._count()
+
+    def update(self, x: np.ndarray, d: np.ndarray, rate: float, name: str = "rate") -> None:
+        """As `Tile.update`: the same trains for all cells, or those of the cell whose turn it is.
+        x : float32, shape (rows, k);  d : float32, shape (rows, n).
+        """
+        if self.unit.pulses == "all":
+            super().update(x, d, rate, name)
+            return
+        (i,) = self._turn()
+        factor = self.unit.factors[i]
+        self.members[i].update(x, np.asarray(d) * np.sign(factor), rate / abs(factor), name)
+        self._count()
+        self.trains = sum(one.trains for one in self.members)
+        self.cut = sum(one.cut for one in self.members)
+        self.wild = sum(one.wild for one in self.members)
+
+    def _count(self) -> None:
+        self.updates += 1
+        self.used = np.sum([one.used for one in self.members], axis=0)
+
+    def _turn(self) -> tuple[int, ...]:
+        """The cells that the next update moves."""
+        moving, turn = self.unit.moving, self.turns
+        if self.unit.pulses in ("all", "first"):
+            return moving
+        self.turns += 1
+        if self.unit.pulses == "random":
+            drawn = uniforms(self.key.child("turn").rows(turn), (1, 1))[0, 0]
+            return (int(drawn * len(moving)),)
+        return (turn % len(moving),)
+
+    def symmetry_point(self) -> np.ndarray:
+        """The weight at which every moving cell is at its symmetry point and the others are as they
+        are, float32, shape (k, n).
+        """
+        total = np.zeros(self.shape, np.float32)
+        for i, (factor, one) in enumerate(zip(self.unit.factors, self.members, strict=True)):
+            at = one.symmetry_point() if i in self.unit.moving else one.weights
+            total += np.float32(factor) * at
+        return total
+
+    def refer_to_symmetry_point(self) -> None:
+        """Weight 0 where pulses balance: reference cells are written so that the difference is 0
+        there; where all cells move, each has a fixed cell as in `Tile`.
+        """
+        moving, factors = self.unit.moving, self.unit.factors
+        fixed = [i for i in range(len(factors)) if i not in moving]
+        for i in moving if not fixed else ():
+            self.members[i].refer_to_symmetry_point()
+        if fixed:
+            point = self.members[0].symmetry_point()
+            level = -np.float32(factors[0] / sum(factors[i] for i in fixed)) * point
+            for i in fixed:
+                self.members[i].write(level)
+            self.members[0].write(point)
+
+
 @typed
-def tile(device: UpdateDevice, shape: tuple[int, int], key: Key) -> Tile:
-    """An array of `shape`, such as shape (k, n): pairs for a one-sided cell."""
+def tile(device: UpdateDevice | UnitCell, shape: tuple[int, int], key: Key) -> Tile:
+    """An array of `shape`, such as shape (k, n): pairs for a one-sided `UpdateDevice`, several
+    cells a weight for a `UnitCell`.
+    """
+    if isinstance(device, UnitCell):
+        return UnitTile(device, shape, key)
     return (PairTile if device.one_sided else Tile)(device, shape, key)

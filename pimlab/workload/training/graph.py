@@ -8,6 +8,7 @@ Courville 2013, arXiv:1308.3432).
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ from pimlab.workload.language.model import LanguageModel
 from pimlab.workload.model import Multiply
 from pimlab.workload.training.attention import ActivationMac, Attention
 from pimlab.workload.training.decoder_layers import read_decoder
-from pimlab.workload.training.layers import Layer, Mac
+from pimlab.workload.training.layers import Layer, Mac, transposed
 from pimlab.workload.training.onnx_layers import OPERATORS, read_onnx
 from pimlab.workload.training.trained import places
 
@@ -74,6 +75,9 @@ class Graph:
             places(model)
         self.macs = [layer for layer in self.layers if isinstance(layer, Mac)]
         self.gradients: dict[str, np.ndarray] = {}
+        self.back: Callable[[str, np.ndarray, np.ndarray], np.ndarray] | None = None
+        """Where it is set, what multiplies an operator's d by its turned weights on the way back:
+        name, d float32, shape (groups, rows, n), weights float32, shape (groups, k, n)."""
         self._choose_gradients()
 
     def _choose_gradients(self) -> None:
@@ -101,6 +105,7 @@ class Graph:
         if isinstance(layer, Mac):
             layer.weights = self.weights[layer.name]
             layer.call = self._call(layer.name, multiply, layer.made.rows_before)
+            layer.back = transposed if self.back is None else partial(self.back, layer.name)
         elif isinstance(layer, ActivationMac):
             layer.call = self._call(layer.name, multiply)
         elif isinstance(layer, Attention):

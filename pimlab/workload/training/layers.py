@@ -171,6 +171,13 @@ class Pool(Layer):
         ]
 
 
+def transposed(d: np.ndarray, w: np.ndarray | None) -> np.ndarray:
+    """d float32, shape (groups, rows, n), times w turned, float32, shape (groups, k, n): shape
+    (groups, rows, k).
+    """
+    return np.matmul(d, np.swapaxes(w, 1, 2))  # type: ignore[type-var, arg-type]
+
+
 class Mac(Layer):
     """A product with constant weights; `operands` are those of the last forward and backward pass.
 
@@ -185,6 +192,9 @@ class Mac(Layer):
         self.operands: tuple[np.ndarray, np.ndarray] | None = None
         self.call: Call
         """What multiplies; set before each forward pass."""
+        self.back: Call = transposed
+        """What gives d float32, shape (groups, rows, n) times the weights turned, shape (groups,
+        rows, k), on the way back."""
 
     @property
     def moves(self) -> bool:
@@ -220,7 +230,7 @@ class Mac(Layer):
         """Gradient of the rows a product reads, laid out as they came."""
         axis = self.made.batch  # type: ignore[attr-defined]
         moved = np.moveaxis(np.empty(self.shape, bool), axis, 0).shape
-        return np.moveaxis((d[0] @ self.weights[0].T).reshape(moved), 0, axis)
+        return np.moveaxis(self.back(d, self.weights)[0].reshape(moved), 0, axis)
 
     def _images(self, d: np.ndarray) -> np.ndarray:
         """Gradient of the images a convolution reads: each window's gradient added where the window
@@ -232,7 +242,7 @@ class Mac(Layer):
         by_offset = np.swapaxes(
             self.weights.reshape(groups, k // offsets, offsets, n), 1, 2
         ).reshape(groups, k, n)
-        spread = np.matmul(d, np.swapaxes(by_offset, 1, 2))
+        spread = self.back(d, by_offset)
         sizes = self.shape[2:]
         return im2col.scattered(spread, self.shape[0], window, window.outputs(sizes), sizes)
 

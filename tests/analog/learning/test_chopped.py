@@ -13,7 +13,7 @@ from pimlab.analog.learning import (
     UpdateDevice,
     update_device,
 )
-from pimlab.analog.learning.devices import LinearStep
+from pimlab.analog.learning.steps import LinearStep
 from pimlab.keys import Key
 
 SOFT = UpdateDevice(

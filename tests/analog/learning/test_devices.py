@@ -5,7 +5,7 @@ import pytest
 
 from pimlab import catalogue
 from pimlab.analog.learning import UpdateDevice, tile, update_device, update_device_names
-from pimlab.analog.learning.devices import ExponentialStep, LinearStep
+from pimlab.analog.learning.steps import ExponentialStep, LinearStep
 from pimlab.keys import Key
 
 SOFT = UpdateDevice(

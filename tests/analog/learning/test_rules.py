@@ -14,7 +14,7 @@ from pimlab.analog.learning import (
     update_device,
     update_device_names,
 )
-from pimlab.analog.learning.devices import LinearStep
+from pimlab.analog.learning.steps import LinearStep
 from pimlab.analog.learning.tiles import LONGEST
 from pimlab.keys import Key
 
