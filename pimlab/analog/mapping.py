@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pimlab.analog.devices import Device
+from pimlab.machine.stored import StoredWeights
 from pimlab.values import Value, choice, integer
 
 
@@ -91,6 +92,22 @@ def weight_scale(w: np.ndarray, scaling: str, rows: int, coverage: float = 1.0) 
         for part in tiles(w.shape[0], rows):
             scale[part] = _quantile(magnitude[part], coverage)
     return np.where(scale > 0, scale, 1.0)
+
+
+def code_scale(
+    held: StoredWeights | None, w: np.ndarray, scaling: str, slices: Slices | None
+) -> np.ndarray | None:
+    """The scale by which w float32, shape (k, n) becomes the integer codes that the model's file
+    holds: as `weight_scale`, float64, shape (1, n); None where cells hold analog values, the codes
+    have more bits, or scales of their own where `scaling` has one for all.
+    """
+    if slices is None or held is None or held.part is not None or not held.holds(w):
+        return None
+    scale = held.scale[0].astype(np.float64)
+    same = scaling == "column" or bool(np.all(scale == scale[0, 0]))
+    # as many of a cell's steps to one code as there are, so that short codes use its whole range
+    steps = slices.top // max(1, int(np.abs(held.codes).max()))
+    return scale * (slices.top / steps) if same and steps else None
 
 
 def _quantile(magnitude: np.ndarray, share: float, axis: int | None = None) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 from pimlab import units
 from pimlab.analog.activity import activity
 from pimlab.analog.compensation import Correction, StatisticsCompensation
+from pimlab.analog.converters import DAC
 from pimlab.analog.design import ArrayDesign
 from pimlab.analog.devices import Device
 from pimlab.analog.ranges import code_sizes
@@ -21,7 +22,8 @@ from pimlab.analog.readers import Readers
 from pimlab.analog.written import Signed, WrittenCells
 from pimlab.constants import Constant
 from pimlab.keys import Key, as_key
-from pimlab.machine.protocol import Calibration, Programmed, checked_operands
+from pimlab.machine.protocol import MODEL_CODES, Calibration, Programmed, checked_operands
+from pimlab.machine.stored import Affine
 
 
 class ProgrammedCrossbar(Programmed):
@@ -42,8 +44,10 @@ class ProgrammedCrossbar(Programmed):
     ):
         self.machine, self.key, self.bias = machine, key, bias
         self.k, self.n = w.shape
-        self.input_scale = _input_scale(calibration)
-        self.written = WrittenCells(machine, w, key)
+        self.input_scale = _input_scale(calibration, w, machine)
+        held = None if calibration is None else calibration.held
+        self.written = WrittenCells(machine, w, key, held)
+        self.weights_as = MODEL_CODES if self.written.kept else _cells(machine)
         self.weights = w if isinstance(machine.compensation, StatisticsCompensation) else None
         self.sample = None
         if calibration is not None:
@@ -176,8 +180,33 @@ class ProgrammedCrossbar(Programmed):
         return self.readers.at(0.0, True).read(x, full, key, process)[0]
 
 
-def _input_scale(calibration: Calibration | None) -> np.float32 | None:
-    """Full scale of the inputs by calibration; None: each row has its own."""
+def _input_scale(
+    calibration: Calibration | None, w: np.ndarray, machine: ArrayDesign
+) -> np.float32 | None:
+    """Full scale of the inputs by calibration, or the one at which the codes that the model's file
+    gives them are those of the DAC; None: each row has its own.
+    """
     if calibration is None:
         return None
+    stored, dac = calibration.stored, machine.dac
+    steps = 0 if stored is None or dac is None else _steps(dac, stored.x)
+    if stored is not None and steps and stored.holds(w):
+        return np.float32(stored.x.scale * machine.input_top / steps)
     return np.float32(max(abs(calibration.x.low), abs(calibration.x.high)) or 1.0)
+
+
+def _steps(dac: DAC, codes: Affine) -> int:
+    """Codes of a DAC to one code of the model's file, less its zero point; 0 where it cannot give
+    them. Of the one below -top, that of 8 bits is -128, it gives -top.
+    """
+    least, most = codes.lowest - codes.zero_point, codes.highest - codes.zero_point
+    if dac.codes == "offset binary" or (dac.codes == "unsigned" and least < 0):
+        return 0
+    return dac.top // max(most, -least - 1)
+
+
+def _cells(machine: ArrayDesign) -> str:
+    """As `Programmed.weights_as`, of values that cells hold."""
+    if machine.slices is None:
+        return "values in conductances"
+    return f"values in codes of {machine.slices.bits} bits"

@@ -11,9 +11,10 @@ from pimlab.analog.cells import CellArray
 from pimlab.analog.design import ArrayDesign
 from pimlab.analog.energy import programming_energy
 from pimlab.analog.faults import CellFaults
-from pimlab.analog.mapping import Plane, planes, weight_scale
+from pimlab.analog.mapping import Plane, code_scale, planes, weight_scale
 from pimlab.constants import Constant
 from pimlab.keys import Key
+from pimlab.machine.stored import StoredWeights
 
 Signed = list[tuple[float, CellArray]]
 """(sign, cells) of each polarity of a plane."""
@@ -26,14 +27,21 @@ class WrittenCells:
     some rows at a time, when a read at another time asks for it.
 
     layout : the planes without their cells (those of the first row only);  scale : float64,
-    (k, n)-broadcastable, the weight that a full difference of conductances stands for.
+    (k, n)-broadcastable, the weight that a full difference of conductances stands for.  kept :
+    whether slices hold the codes `held` of the model's file.
     """
 
-    def __init__(self, design: ArrayDesign, w: np.ndarray, key: Key):
+    def __init__(
+        self, design: ArrayDesign, w: np.ndarray, key: Key, held: StoredWeights | None = None
+    ):
         self.design, self.key = design, key
         self.k, self.n = w.shape
         self._weights = np.array(w, np.float32)
-        self.scale = weight_scale(w, design.scaling, design.rows, design.coverage)
+        own = code_scale(held, w, design.scaling, design.slices)
+        self.kept = own is not None
+        self.scale = (
+            weight_scale(w, design.scaling, design.rows, design.coverage) if own is None else own
+        )
         self.layout = self._planes(0, 1)
         self.polarities = lru_cache(maxsize=2)(self._write)
         self._recent = lru_cache(maxsize=4)(self._planes)

@@ -24,7 +24,8 @@ from pimlab.formats import (
     quantize,
 )
 from pimlab.kernels import bf16_tree
-from pimlab.machine.protocol import Calibration
+from pimlab.machine.protocol import MODEL_CODES, Calibration
+from pimlab.machine.stored import Affine, StoredWeights
 from pimlab.values import Value, choice, integer, part
 
 
@@ -35,12 +36,17 @@ class Laid:
     w : float32 or int32, in the arrangement of the arithmetic.  order : int64,
     shape (lanes, steps), the input that each lane multiplies at each step; None where the order of
     a sum does not matter.  reach : the largest input expected; None where inputs are scaled as they
-    come.
+    come.  x : the codes that the model's file gives the inputs; None: the machine's own.  scale :
+    float32, shape (n,), what a code of w stands for; None: what the arithmetic says.  weights_as :
+    as `Programmed.weights_as`.
     """
 
     w: np.ndarray
     order: np.ndarray | None = None
     reach: float | None = None
+    x: Affine | None = None
+    scale: np.ndarray | None = None
+    weights_as: str = "values in float32"
 
 
 class Arithmetic(Value):
@@ -123,8 +129,9 @@ class HalfLanes(Arithmetic):
                 f"{np.count_nonzero(~np.isfinite(w))} weights are beyond binary16; allowed: up to "
                 "65504"
             )
+        said = f"values in {self.operands}"
         if self.accumulation == "float32":
-            return Laid(w)
+            return Laid(w, weights_as=said)
         if not isinstance(org, BankPairs):
             raise ValueError(
                 f"HalfLanes adds in lanes of registers, which {type(org).__name__} has not; "
@@ -132,7 +139,7 @@ class HalfLanes(Arithmetic):
             )
         order = layout.lane_order(w.shape[0], org)
         order = order[:, (order < w.shape[0]).any(axis=0)]
-        return Laid(layout.laid_out(w, order, 0), order)
+        return Laid(layout.laid_out(w, order, 0), order, weights_as=said)
 
     def multiply(self, x: np.ndarray, laid: Laid) -> np.ndarray:
         """Lane sums added in lane order; a sum beyond binary16's range is infinite. x : float32,
@@ -197,7 +204,8 @@ class Bf16Tree(Arithmetic):
         padded = np.zeros((steps * 16, w.shape[1]), np.float32)
         padded[: w.shape[0]] = self._grid(w)
         blocks = padded.reshape(steps, 16, -1)
-        return Laid(blocks[:, _HALVES] if self.order == "halves" else blocks)
+        laid = blocks[:, _HALVES] if self.order == "halves" else blocks
+        return Laid(laid, weights_as=f"values in {self.operands}")
 
     def multiply(self, x: np.ndarray, laid: Laid) -> np.ndarray:
         """One accumulator an output, sixteen products at a time. x : float32, shape (batch, k);
@@ -216,7 +224,8 @@ class Bf16Tree(Arithmetic):
 class FixedPoint(Arithmetic):
     """32-bit integers of UPMEM's scalar cores: values times 2**fraction, rounded to nearest even;
     products and sums wrap at 32 bits as the cores' registers do, and the host divides by
-    4**fraction.
+    4**fraction. Weights that the model's file holds as codes with a scale a column are multiplied
+    as codes, and so are inputs with codes of their own; the host multiplies by their scales.
     """
 
     fraction: int = integer(0, 30, default=0, doc="binary places of weights and inputs")
@@ -242,7 +251,13 @@ class FixedPoint(Arithmetic):
 
     def lay(self, w: np.ndarray, org: Organisation, calibration: Calibration | None) -> Laid:
         """int32 codes, shape (k, n); ValueError for weights beyond 32 bits."""
-        return Laid(self._codes(w))
+        held = _kept(calibration, w, "int16")
+        if held is None:
+            return Laid(self._codes(w), weights_as="values in fixed point")
+        x = _input_codes(calibration, w, 32)
+        return Laid(
+            held.codes[0].astype(np.int32), x=x, scale=held.scale[0, 0], weights_as=MODEL_CODES
+        )
 
     def multiply(self, x: np.ndarray, laid: Laid) -> np.ndarray:
         """Sums modulo 2**32 of products modulo 2**32, as float32. x : float32, shape (batch, k);
@@ -250,14 +265,18 @@ class FixedPoint(Arithmetic):
         """
         # wrapping is a ring homomorphism: sums of 64 bits, cut to 32 at the end, are those of
         # 32-bit registers
-        return (
-            (self._codes(x).astype(np.int64) @ laid.w.astype(np.int64)).astype(np.int32)
-            / 4.0**self.fraction
-        ).astype(np.float32)
+        sums = (self._inputs(x, laid).astype(np.int64) @ laid.w.astype(np.int64)).astype(np.int32)
+        if laid.scale is None:
+            return (sums / 4.0**self.fraction).astype(np.float32)
+        step = 2.0**-self.fraction if laid.x is None else laid.x.scale
+        return (sums * (step * laid.scale.astype(np.float64))).astype(np.float32)
+
+    def _inputs(self, x: np.ndarray, laid: Laid) -> np.ndarray:
+        return self._codes(x) if laid.x is None else laid.x.steps(x)
 
     def overflowed(self, x: np.ndarray, laid: Laid, y: np.ndarray) -> int:
         """Sums beyond 32 bits, which have wrapped (unit: sums)."""
-        exact = self._codes(x).astype(np.float64) @ laid.w.astype(np.float64)
+        exact = self._inputs(x, laid).astype(np.float64) @ laid.w.astype(np.float64)
         return int(np.count_nonzero((exact < -(2.0**31)) | (exact >= 2.0**31)))
 
 
@@ -267,7 +286,9 @@ class AnyFormat(Arithmetic):
 
     Integers and floats of at most 8 bits have one scale an output (weights) and one a row (inputs;
     the calibrated range where there is one); blocks lie along k. Integers are summed exactly, as an
-    int32 accumulator does; the rest as `accumulator` says, or exactly.
+    int32 accumulator does; the rest as `accumulator` says, or exactly. Weights, and inputs of a
+    product that the model's file holds in codes, are these codes where the formats have room for
+    them.
     """
 
     weights: str | NumberFormat = "int8"
@@ -305,16 +326,34 @@ class AnyFormat(Arithmetic):
         reach = (
             None if calibration is None else max(abs(calibration.x.low), abs(calibration.x.high))
         )
-        return Laid(_on_grid(w, self.weights, 1, None), reach=reach)
+        if _kept(calibration, w, self.weights) is None:
+            values, said = _on_grid(w, self.weights, 1, None), format(self.weights).name
+            return Laid(values, reach=reach, weights_as=f"values in {said}")
+        grid = format(self.inputs)
+        x = _input_codes(calibration, w, grid.width) if isinstance(grid, IntegerFormat) else None
+        return Laid(w, reach=reach, x=x, weights_as=MODEL_CODES)
 
     def multiply(self, x: np.ndarray, laid: Laid) -> np.ndarray:
         """The product of values on the two grids. x : float32, shape (batch, k);  returns float32,
         shape (batch, n).
         """
-        x = _on_grid(x, self.inputs, 0, laid.reach)
+        x = laid.x.values(x) if laid.x else _on_grid(x, self.inputs, 0, laid.reach)
         if self.accumulator is None:
             return _exact_product(x, laid.w)
         return accumulated(x, laid.w, self.accumulator)
+
+
+def _kept(
+    calibration: Calibration | None, w: np.ndarray, name: str | NumberFormat
+) -> StoredWeights | None:
+    """The codes of the model's file that a bank keeps in a format of that name."""
+    held = None if calibration is None else calibration.held
+    return None if held is None else held.kept(w, name)
+
+
+def _input_codes(calibration: Calibration | None, w: np.ndarray, bits: int) -> Affine | None:
+    stored = None if calibration is None else calibration.stored
+    return None if stored is None else stored.inputs(w, bits)
 
 
 def _on_grid(

@@ -381,6 +381,7 @@ class BankWeights(Programmed):
             self.laid = target.arithmetic.lay(w, target.organisation, calibration)
         except ValueError as error:
             raise ValueError(f"{target.name}: {error}") from None
+        self.weights_as = self.laid.weights_as
         if np.any(w) and not np.any(self.laid.w):
             raise ValueError(
                 f"{target.name}: all weights vanish, the largest is {np.abs(w).max():.3g}; "

@@ -201,8 +201,17 @@ class Calibration:
         )
 
 
+MODEL_CODES = "the model's codes"
+"""What `Programmed.weights_as` says of weights that stand in the codes of the model's file."""
+
+
 class Programmed(ABC):
     """Weights as they stand in a target: quantised, laid out in banks, or written to cells."""
+
+    weights_as: str = "values"
+    """What weights stand as that a file holds in codes: `MODEL_CODES`, or the values of these codes
+    in a format of the machine, such as "values in bf16".
+    """
 
     @abstractmethod
     def matmul(self, x: np.ndarray, key: int | Key = 0, at: str | float = 0.0) -> np.ndarray:

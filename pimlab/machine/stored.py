@@ -12,6 +12,8 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
+from pimlab import formats
+from pimlab.formats import IntegerFormat
 from pimlab.values import Value, integer, quantity, truth
 
 
@@ -47,6 +49,17 @@ class Affine(Value):
         """Whether 0 is the middle code, so that signed codes need no zero point."""
         return self.zero_point == self.lowest + 2 ** (self.bits - 1)
 
+    def steps(self, x: np.ndarray) -> np.ndarray:
+        """Codes of x less the zero point, as float32 of the shape (...) of x: rint(x / scale), cut
+        to the codes there are.
+        """
+        least, most = self.lowest - self.zero_point, self.highest - self.zero_point
+        return np.clip(np.rint(x / np.float32(self.scale)), least, most)
+
+    def values(self, x: np.ndarray) -> np.ndarray:
+        """What those codes stand for, float32 of the shape (...) of x, in its unit."""
+        return self.steps(x) * np.float32(self.scale)
+
 
 class StoredWeights(NamedTuple):
     """Weights as codes, whatever the inputs are held in: w = codes scale[part_of].
@@ -77,7 +90,7 @@ class StoredWeights(NamedTuple):
         parts = self.scale.shape[1]
         if parts == 1:
             return None
-        size = -(-len(self.part_of) // parts)
+        size = int(np.count_nonzero(self.part_of == self.part_of[0]))
         return size if np.array_equal(self.part_of, np.arange(len(self.part_of)) // size) else 0
 
     def holds(self, w: np.ndarray) -> bool:
@@ -88,6 +101,39 @@ class StoredWeights(NamedTuple):
             return False
         values = self.codes[0].astype(np.float32) * self.scale[0][self.part_of]
         return bool(np.array_equal(values, w))
+
+    def in_groups(self, group: int) -> Self | None:
+        """The same codes with a scale for every `group` neighbouring inputs; None where inputs of
+        one group have scales of their own.
+        """
+        k = len(self.part_of)
+        first = np.arange(0, k, group)
+        part_of = np.arange(k) // group
+        if not np.array_equal(self.part_of, self.part_of[first][part_of]):
+            return None
+        return self._replace(scale=self.scale[:, self.part_of[first]], part_of=part_of)
+
+    def kept(self, w: np.ndarray, name: str | formats.NumberFormat | None) -> Self | None:
+        """These codes as a machine keeps weights w float32, shape (k, n) in a format of that name:
+        integers as wide with a scale a column, or groups that have one scale; None where they are
+        not those weights, or the format has no room for them.
+        """
+        grid = None if name is None else formats.format(name)
+        if isinstance(grid, formats.GroupFormat):
+            found, element = self.in_groups(grid.group), grid.element
+        elif isinstance(grid, IntegerFormat):
+            found, element = (self if self.part is None else None), grid
+        else:
+            return None
+        return found if found is not None and self._fits(element) and self.holds(w) else None
+
+    def _fits(self, grid: IntegerFormat) -> bool:
+        """Whether codes less their zero points are in reach of a format, or of its zero points."""
+        if self.bits > grid.width:
+            return False
+        if not grid.signed:
+            return True
+        return bool(self.codes.min() >= grid.lowest and self.codes.max() <= grid.highest)
 
 
 class StoredProduct(NamedTuple):
@@ -128,3 +174,12 @@ class StoredProduct(NamedTuple):
         return w.shape == self.codes.shape[1:] and np.array_equal(
             self.codes[0].astype(np.float32) * self.scale[0], w
         )
+
+    def inputs(self, w: np.ndarray, bits: int) -> Affine | None:
+        """The codes of the inputs of weights w float32, shape (k, n), for a machine whose inputs
+        have `bits` bits; None where they are wider, or the weights are others.
+
+        The zero point needs no code: what it adds is a constant of each output, which whoever adds
+        the bias takes off with it.
+        """
+        return self.x if self.x.bits <= bits and self.holds(w) else None

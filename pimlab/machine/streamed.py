@@ -62,6 +62,15 @@ class StreamedWeights(Programmed):
         )
         self._known: tuple[np.ndarray, str | float, dict[str, float]] | None = None
 
+    @property
+    def weights_as(self) -> str:  # type: ignore[override]
+        """As the machine holds them, asked of one output."""
+        one = slice(0, 1)
+        bias = None if self._bias is None else self._bias[one]
+        known = self._calibration and self._calibration.columns(one)
+        machine = self._streamed.machine
+        return machine.program(self._w[:, one], self._key, bias=bias, calibration=known).weights_as
+
     def _blocks(self) -> Iterator[tuple[int, Programmed]]:
         machine, columns = self._streamed.machine, self._streamed.columns
         for start in range(0, self._w.shape[1], columns):

@@ -23,13 +23,14 @@ from pimlab import formats
 from pimlab.formats import FloatAccumulator, IntegerFormat
 from pimlab.keys import Key
 from pimlab.machine.protocol import (
+    MODEL_CODES,
     Calibration,
     Programmed,
     Range,
     checked_operands,
     checked_weights,
 )
-from pimlab.machine.stored import Affine, StoredProduct, StoredWeights
+from pimlab.machine.stored import Affine, StoredProduct
 from pimlab.npu.accumulators import Accumulator, integer_product
 from pimlab.npu.operands import Weights, grid_of, is_integer, quantised, rounded
 from pimlab.npu.requantisation import codes_of
@@ -125,13 +126,20 @@ class MacProgrammed(Programmed):
             what,
         )
         self.stored = _as_stored(calibration, w, arithmetic)
-        held = None if calibration is None else _held_weights(calibration.held, w, arithmetic)
+        held = None
+        if calibration is not None and calibration.held is not None:
+            held = calibration.held.kept(w, arithmetic.weights)
         if self.stored is not None:
             self.weights = Weights.of_codes(self.stored.codes[0], self.stored.scale[0, 0])
         elif held is not None:
             self.weights = Weights.of_groups(held.codes[0], held.scale[0], held.part)
         else:
             self.weights = Weights(w, arithmetic.weights)
+        self.weights_as = (
+            MODEL_CODES
+            if self.stored is not None or held is not None
+            else f"values in {arithmetic.weights or 'float32'}"
+        )
         placed = self.weights.values if self.weights.codes is None else self.weights.codes
         if np.any(w) and not np.any(placed):
             raise ValueError(
@@ -290,32 +298,6 @@ def _as_stored(
     # Codes of 8 bits less a zero point may need 9: the machine takes the zero point off by itself.
     fits = found.max() - found.min() < 2**grid.width
     return stored if fits else None
-
-
-def _held_weights(
-    held: StoredWeights | None, w: np.ndarray, arithmetic: Arithmetic
-) -> StoredWeights | None:
-    """The codes of weights w (k, n), where the machine's format is as they are: integers as wide
-    with a scale a column, or groups as long; else None.
-    """
-    if held is None or arithmetic.weights is None or not held.holds(w):
-        return None
-    grid = formats.format(arithmetic.weights)
-    if isinstance(grid, formats.GroupFormat):
-        same = held.part == grid.group or (held.part is None and len(w) <= grid.group)
-        return held if same and _fits(held, grid.element) else None
-    if isinstance(grid, IntegerFormat) and held.part is None:
-        return held if _fits(held, grid) else None
-    return None
-
-
-def _fits(held: StoredWeights, grid: IntegerFormat) -> bool:
-    """Whether codes less their zero points are in reach of a format, or of its zero points."""
-    if held.bits > grid.width:
-        return False
-    if not grid.signed:
-        return True
-    return bool(held.codes.min() >= grid.lowest and held.codes.max() <= grid.highest)
 
 
 def _grid(codes: Affine) -> IntegerFormat:

@@ -37,6 +37,24 @@ class Execution:
         self.clipped: dict[str, Counter[str]] = {}
         self.overflowed: Counter[str] = Counter()
 
+    @property
+    def weights_as(self) -> str:
+        """What the layers whose weights the model's file holds in codes stand as, machine by
+        machine: "warboy: 3 layers as the model's codes, gddr6-aim: 1 layer as values in bf16"; ""
+        where the file holds none so.
+        """
+        model = self.model
+        coded = {*getattr(model, "held", ()), *getattr(model, "quantised", ())}
+        counts = Counter(
+            (self.plan.owners[name], self.programmed[name][0].weights_as)
+            for name in self.programmed
+            if name in coded
+        )
+        return ", ".join(
+            f"{machine}: {count} {'layer' if count == 1 else 'layers'} as {held}"
+            for (machine, held), count in counts.items()
+        )
+
     def _program(self, op: MacOp, calibration: Calibration | None) -> list[Programmed]:
         bias = self.model.biases.get(op.name)
         parts = np.split(bias, op.groups) if bias is not None else [None] * op.groups

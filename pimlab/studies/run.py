@@ -64,7 +64,9 @@ def run(
     share of its machine's memory that a layer takes up; clipped (layer, overrun), values that left
     their range over all samples; assumed_share. Attributes name
     model, data, machine, chips, version, commit, lock and sources; `timing` says of each machine
-    whether its times are computed, a bound, or fitted, and on which rows.
+    whether its times are computed, a bound, or fitted, and on which rows; `weights`, of a model
+    whose file holds codes, which machine computes with them and which with their values in a format
+    of its own.
     Raises CapacityError (a ValueError) that says how many chips the model needs where it does not
     fit; ValueError for an empty data set, a batch below 1, a bad time or seed; TypeError where an
     argument is of another kind.
@@ -101,6 +103,8 @@ def run(
     if isinstance(at, str) or not np.iterable(at):
         answer = answer.isel(at=0)
     answer = answer.assign_coords(target=plan.name, model=model.name, seed=as_key(seed).seed)
+    if held := execution.weights_as:
+        about["weights"] = held
     return finished(answer.assign_attrs(about), plan.cited)
 
 

@@ -6,6 +6,8 @@ import pytest
 from pimlab.dram_pim import TARGETS
 from pimlab.dram_pim.arithmetic import _HALVES, AnyFormat, Bf16Tree, FixedPoint, HalfLanes
 from pimlab.formats import FloatAccumulator
+from pimlab.machine.protocol import Calibration, Range
+from pimlab.machine.stored import Affine, StoredProduct, StoredWeights
 
 ORG = TARGETS["hbm-pim"]().organisation
 
@@ -93,3 +95,49 @@ def test_without_its_format_a_unit_is_exact(unit):
 def test_only_lanes_have_lanes():
     with pytest.raises(ValueError, match="only HalfLanes has lanes"):
         FixedPoint().lanes(np.zeros((1, 1)), None)
+
+
+def in_codes(k=6, n=3, bits=8):
+    """Calibration of a product that a file holds in codes, its weights and integer codes."""
+    rng = np.random.default_rng(k)
+    top = 2 ** (bits - 1) - 1
+    codes, scale = rng.integers(-top, top + 1, (1, k, n)), np.float32([[[0.5, 0.25, 0.7]]])
+    w = codes[0].astype(np.float32) * scale[0]
+    x = Affine(bits=8, signed=True, scale=0.3, zero_point=2)
+    known = Calibration(
+        x=Range(low=-30, high=30),
+        y=Range(low=-9, high=9),
+        sample=np.zeros((1, k), np.float32),
+        rule="minmax",
+        stored=StoredProduct(codes, scale, x),
+        held=StoredWeights(codes, scale, np.zeros(k, int), bits),
+    )
+    steps = rng.integers(-128 - 2, 128 - 2, (4, k))
+    return known, w, (steps * np.float32(0.3)).astype(np.float32), steps @ codes[0] * 0.3 * scale[0]
+
+
+@pytest.mark.parametrize("unit", [AnyFormat(), FixedPoint(fraction=4)], ids=["int8", "fixed"])
+def test_banks_with_integers_multiply_the_codes_of_the_file(unit):
+    known, w, x, y = in_codes()
+    laid = unit.lay(w, ORG, known)
+    assert laid.weights_as == "the model's codes"
+    np.testing.assert_allclose(unit.multiply(x, laid), y, rtol=1e-6, atol=1e-4)
+    other = unit.lay(w * np.float32(1.01), ORG, known)
+    assert other.weights_as != "the model's codes"
+    assert np.abs(unit.multiply(x, other) / np.float32(1.01) - y).max() > 0.01
+
+
+def test_fixed_point_multiplies_codes_by_inputs_of_its_own():
+    known, w, x, _ = in_codes()
+    alone = Calibration(x=known.x, y=known.y, sample=known.sample, rule="", held=known.held)
+    unit = FixedPoint(fraction=8)
+    laid = unit.lay(w, ORG, alone)
+    np.testing.assert_allclose(unit.multiply(x, laid), np.rint(x * 256) / 256 @ w, rtol=1e-5)
+    assert unit.overflowed(x, laid, x) == 0
+    assert unit.overflowed(np.full_like(x, 8e6), laid, x) > 0
+
+
+def test_banks_with_floats_say_in_which_format_they_hold_values():
+    known, w, _, _ = in_codes()
+    for unit, said in ((HalfLanes(), "fp16"), (Bf16Tree(), "bf16"), (AnyFormat(inputs="fp16", weights="fp16"), "fp16")):  # fmt: skip
+        assert unit.lay(w, ORG, known).weights_as == f"values in {said}"

@@ -46,3 +46,45 @@ def test_weights_that_are_codes_know_their_parts_and_values():
     assert held._replace(scale=scale[:, :1], part_of=np.zeros(6, int)).part is None
     assert held.columns(slice(1, 2)).holds(w[:, 1:])
     assert held.group(0).codes.shape == (1, 6, 2)
+
+
+def test_codes_come_from_values_and_go_back():
+    codes = Affine(signed=False, scale=0.5, zero_point=3)
+    x = np.array([[-9.0, -1.6, 0.2, 0.8, 200.0]], np.float32)
+    assert codes.steps(x).tolist() == [[-3, -3, 0, 2, 252]]
+    assert codes.values(x).tolist() == [[-1.5, -1.5, 0, 1, 126]]
+
+
+def grouped(k, group, bits=4):
+    codes = np.arange(k * 2).reshape(1, k, 2) % 15 - 7
+    part_of = np.arange(k) // group
+    scale = np.float32(1 + np.arange(2 * (part_of[-1] + 1)).reshape(1, -1, 2))
+    held = StoredWeights(codes, scale, part_of, bits)
+    return held, codes[0].astype(np.float32) * scale[0][part_of]
+
+
+def test_a_last_group_that_is_shorter_is_a_group():
+    assert grouped(100, 16)[0].part == 16
+    assert grouped(100, 100)[0].part is None
+
+
+def test_a_machine_keeps_codes_that_its_format_has_room_for():
+    held, w = grouped(24, 8)
+    assert held.kept(w, "int4_g8").part == 8
+    halves = held.kept(w, "int4_g4")
+    np.testing.assert_array_equal(halves.scale[0][halves.part_of], held.scale[0][held.part_of])
+    for name in ("int4_g16", "int3_g8", "int4", "fp16", None):
+        assert held.kept(w, name) is None, name
+    assert held.kept(w + 1, "int4_g8") is None
+    column, w = grouped(24, 24)
+    assert column.kept(w, "int4") is not None
+    assert column.kept(w, "int4_g8").scale.shape == (1, 3, 2)
+
+
+def test_inputs_keep_their_codes_beside_weights_of_the_file():
+    x = Affine(signed=False, scale=0.5)
+    one = StoredProduct(np.ones((1, 2, 3), int), np.ones((1, 1, 3), np.float32), x)
+    w = np.ones((2, 3), np.float32)
+    assert one.inputs(w, 8) == x
+    assert one.inputs(w, 7) is None
+    assert one.inputs(2 * w, 8) is None

@@ -62,3 +62,14 @@ def test_the_layer_that_overflows_is_named():
     })()  # fmt: skip
     with pytest.raises(ValueError, match=f"layer '{FIRST.name}' overflows: {40 * FIRST.n} of its"):
         half.outputs(X, 0, 0.0)
+
+
+def test_a_result_says_which_machine_computes_with_the_codes_of_the_file():
+    small, data = pim.compress(MODEL, method="rtn", bits=4), pim.load_data("digits", limit=8)
+    npu, banks = pim.target("warboy"), pim.target("upmem")
+    plan = pim.Plan(model=small, machines=[npu, banks], owners={SECOND.name: "upmem"})
+    said = "warboy: 1 layer as the model's codes, upmem: 1 layer as the model's codes"
+    assert pim.run(small, plan, data).attrs["weights"] == said
+    one = pim.run(small, pim.streamed(pim.target("pcm-hermes")), data)
+    assert one.attrs["weights"] == "pcm-hermes: 2 layers as values in conductances"
+    assert "weights" not in pim.run(MODEL, npu, data).attrs

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import mmap
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 
 from pimlab.arguments import typed
 from pimlab.formats import ggml_blocks
+from pimlab.machine.stored import StoredWeights
 from pimlab.values import nearest
 from pimlab.workload.importers.gguf_header import Header, check
 from pimlab.workload.importers.gguf_shape import shape_of
@@ -25,6 +27,8 @@ from pimlab.workload.language.shape import DecoderShape
 from pimlab.workload.model import ModelError
 
 _PLAIN = ("F32", "F16", "BF16")
+_STEPS = {"Q4_0": 4, "Q5_0": 5, "Q8_0": 8, "Q3_K": 3, "Q6_K": 6, "TQ1_0": 2, "TQ2_0": 2}
+"""Types whose codes are steps of a scale, with no minimum and no table; bits of a code."""
 _LAYER = {
     "q": "attn_q",
     "k": "attn_k",
@@ -101,7 +105,7 @@ def load_gguf(path: str | Path, name: str | None = None) -> LanguageModel:
     shape = shape_of(header, tensors)
     arrays, blocks, biases = _tensors(path, shape, tensors)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return LanguageModel(
+    model = LanguageModel(
         name=name or path.stem,
         sha256=digest,
         shape=shape,
@@ -112,6 +116,31 @@ def load_gguf(path: str | Path, name: str | None = None) -> LanguageModel:
         weights={key: a[None] for key, a in arrays.items() if a.ndim == 2 and key != "embedding"},
         biases=biases,
     )
+    model.held = _Held(blocks)
+    return model
+
+
+class _Held(Mapping[str, StoredWeights]):
+    """Operator -> the codes of its blocks, decoded when they are asked for; of types whose codes
+    count steps from 0, so without minimum or table.
+    """
+
+    def __init__(self, blocks: Mapping[str, BlockWeights]):
+        self._blocks = {
+            name: one for name, one in blocks.items() if name != "embedding" and one.kind in _STEPS
+        }
+
+    def __getitem__(self, name: str) -> StoredWeights:
+        block = self._blocks[name]
+        found = block._decoded()
+        part_of = np.arange(found.codes.shape[1]) // found.part
+        return StoredWeights(found.codes.T[None], found.scale.T[None], part_of, _STEPS[block.kind])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._blocks)
+
+    def __len__(self) -> int:
+        return len(self._blocks)
 
 
 def _opened(path: Path) -> Any:

@@ -1,5 +1,8 @@
 """Which decoder does a Hugging Face config.json describe? Its sizes, and what sets its family apart
 from LLaMA.
+
+Rotary positions stand in `rope_theta` and `rope_scaling`, or in `rope_parameters` (files of
+transformers 5), where Gemma 3 has one entry for each kind of layer.
 """
 
 from __future__ import annotations
@@ -11,13 +14,19 @@ from pathlib import Path
 from typing import Any
 
 from pimlab.values import nearest
+from pimlab.workload.language.experts import ExpertShape
 from pimlab.workload.language.rotary import Divisors, Linear, Llama3, Rotary, Yarn
 from pimlab.workload.language.shape import DecoderShape
 from pimlab.workload.model import ModelError
 
-FAMILIES = ("llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3_text", "phi3")
+FAMILIES = ("llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text", "phi3")
 """Values of model_type that are read."""
-_SCALINGS = ("linear", "llama3", "yarn", "longrope")
+EXPERTS = {"mixtral": "intermediate_size", "qwen3_moe": "moe_intermediate_size"}
+"""Values of model_type whose shape is known for costs, but whose weights are not read, and where
+the width of their experts stands.
+"""
+_SCALINGS = ("linear", "llama3", "yarn", "longrope", "dynamic")
+_FULL, _LOCAL = "full_attention", "sliding_attention"
 
 
 def config(path: Path) -> dict[str, Any]:
@@ -38,16 +47,19 @@ def shape_of(given: Mapping[str, Any], file: str) -> DecoderShape:
     allowed.
     """
     family = given.get("model_type")
-    if family not in FAMILIES:
+    if family not in (*FAMILIES, *EXPERTS):
         raise ModelError(
             f"{file}: model_type={family!r}{nearest(str(family), FAMILIES)}; allowed: "
-            f"{', '.join(map(repr, FAMILIES))}"
+            f"{', '.join(map(repr, FAMILIES))}, and for costs {', '.join(map(repr, EXPERTS))}"
         )
     if activation := _other_activation(given, family):
         raise ModelError(f"{file}: hidden_act={activation!r}; allowed: that of {family}")
     try:
         sizes = _sizes(given)
-        return DecoderShape(**sizes, **_family(given, family, sizes), rotary=_rotary(given, sizes))
+        rest = _family(given, family, sizes) | {"rotary": _rotary(given, sizes)}
+        if family in EXPERTS:
+            return ExpertShape(**sizes | _experts(given, family), **rest)
+        return DecoderShape(**sizes, **rest)
     except KeyError as error:
         raise ModelError(f"{file}: has no {error.args[0]!r}, which a {family} needs") from error
     except ModelError:
@@ -58,7 +70,9 @@ def shape_of(given: Mapping[str, Any], file: str) -> DecoderShape:
 
 def _other_activation(given: Mapping[str, Any], family: str) -> str | None:
     """An activation that a family does not have."""
-    usual = ("gelu_pytorch_tanh",) if family.startswith("gemma") else ("silu", "swish")
+    usual = ["gelu_pytorch_tanh"] if family.startswith("gemma") else ["silu", "swish"]
+    if family == "gemma":  # its first files say "gelu" and mean the approximation too
+        usual.append("gelu")
     found = given.get("hidden_activation") or given.get("hidden_act") or usual[0]
     return None if found in usual else str(found)
 
@@ -74,47 +88,95 @@ def _sizes(given: Mapping[str, Any]) -> dict[str, Any]:
         "head_width": given.get("head_dim") or width // heads,
         "hidden": given["intermediate_size"],
         "context": given["max_position_embeddings"],
-        "rope_base": given.get("rope_theta") or 10000.0,
+        "rope_base": _base(given),
         "norm_epsilon": given.get("rms_norm_eps", 1e-6),
     }
+
+
+def _experts(given: Mapping[str, Any], family: str) -> dict[str, Any]:
+    """What a mixture of experts has besides."""
+    if given.get("mlp_only_layers") or given.get("decoder_sparse_step", 1) != 1:
+        raise ValueError("layers without experts among others; allowed: experts in every layer")
+    key = "num_experts" if "num_experts" in given else "num_local_experts"
+    active, hidden = given["num_experts_per_tok"], given[EXPERTS[family]]
+    return {"experts": given[key], "active": active, "hidden": hidden}
+
+
+def _rope(given: Mapping[str, Any], kind: str = _FULL) -> Mapping[str, Any]:
+    """The rule of rotary positions of one kind of layer; {} where none is given."""
+    rule = given.get("rope_parameters") or {}
+    if not isinstance(rule, Mapping):
+        raise ValueError(f"rope_parameters={rule!r:.60}; allowed: entries by name")
+    return rule.get(kind) or {} if _FULL in rule or _LOCAL in rule else rule
+
+
+def _base(given: Mapping[str, Any]) -> float:
+    usual = 1e6 if given["model_type"] == "gemma3_text" else 10000.0
+    return _rope(given).get("rope_theta") or given.get("rope_theta") or usual
 
 
 def _family(given: Mapping[str, Any], family: str, sizes: Mapping[str, Any]) -> dict[str, Any]:
     """What a family does otherwise than LLaMA."""
     window = given.get("sliding_window")
-    if family in ("mistral", "phi3"):
+    if family in ("mistral", "phi3", "mixtral"):
         return {"window": window if window and window < sizes["context"] else None}
     if not family.startswith("gemma"):
         if given.get("use_sliding_window"):
             raise ValueError("use_sliding_window=True is not read; allowed: False")
-        return {"qk_norm": family == "qwen3"}
+        return {"qk_norm": family in ("qwen3", "qwen3_moe")}
+    found: dict[str, Any] = {"gate": "gelu", "embedding_scale": sizes["width"] ** 0.5}
+    if family == "gemma":
+        return found
     scale = given.get("query_pre_attn_scalar")
-    found = {
+    found |= {
         "post_norms": True,
-        "gate": "gelu",
         "qk_norm": family == "gemma3_text",
-        "embedding_scale": sizes["width"] ** 0.5,
         "attention_scale": None if scale is None else scale**-0.5,
         "window": window or 4096,
-        "global_every": 2 if family == "gemma2" else given.get("sliding_window_pattern", 6),
+        "global_every": _global_every(given, family),
         "attention_cap": given.get("attn_logit_softcapping"),
         "logit_cap": given.get("final_logit_softcapping"),
     }
     if family == "gemma3_text":
-        found["local_rope_base"] = given.get("rope_local_base_freq", 10000.0)
+        found["local_rope_base"] = _local_base(given)
     return found
 
 
+def _global_every(given: Mapping[str, Any], family: str) -> int | None:
+    """Every so manieth layer looks at all tokens; None: none does."""
+    pattern = given.get("sliding_window_pattern") or given.get("_sliding_window_pattern")
+    kinds = given.get("layer_types")
+    if not kinds:
+        return 2 if family == "gemma2" else pattern or 6
+    if _FULL not in kinds:
+        return None
+    every = kinds.index(_FULL) + 1
+    if every == 1 or any((kind == _FULL) != ((i + 1) % every == 0) for i, kind in enumerate(kinds)):
+        raise ValueError(
+            f"layer_types={kinds!r:.80}; allowed: {_FULL!r} in every so manieth layer, and "
+            f"{_LOCAL!r} in the others"
+        )
+    return every
+
+
+def _local_base(given: Mapping[str, Any]) -> float:
+    """The base of the angles of layers that look at a window, which nothing stretches."""
+    rule = _rope(given, _LOCAL)
+    if (kind := rule.get("rope_type", "default")) != "default":
+        raise ValueError(f"rope_type={kind!r} of {_LOCAL!r}; allowed: 'default'")
+    return rule.get("rope_theta") or given.get("rope_local_base_freq") or 10000.0
+
+
 def _rotary(given: Mapping[str, Any], sizes: Mapping[str, Any]) -> Rotary:
-    share = given.get("partial_rotary_factor", 1.0)
+    share = _rope(given).get("partial_rotary_factor") or given.get("partial_rotary_factor", 1.0)
     width = None if share == 1.0 else int(sizes["head_width"] * share)
     return Rotary(pairs="halves", width=width, scaling=_scaling(given, sizes))
 
 
 def _scaling(given: Mapping[str, Any], sizes: Mapping[str, Any]) -> Any:
-    rule = given.get("rope_scaling")
-    kind = "default" if not rule else rule.get("rope_type", rule.get("type"))
-    if not rule or kind == "default":
+    rule = _rope(given) or given.get("rope_scaling")
+    kind = "default" if not rule else rule.get("rope_type", rule.get("type", "default"))
+    if not rule or kind in ("default", "dynamic"):  # dynamic stretches beyond the context alone
         return None
     trained = rule.get("original_max_position_embeddings") or given.get(
         "original_max_position_embeddings", sizes["context"]
@@ -129,15 +191,24 @@ def _scaling(given: Mapping[str, Any], sizes: Mapping[str, Any]) -> Any:
             trained=trained,
         )
     if kind == "yarn":
-        fast, slow = rule.get("beta_fast") or 32.0, rule.get("beta_slow") or 1.0
-        attention = rule.get("attention_factor")
-        return Yarn(
-            factor=rule["factor"], trained=trained, fast=fast, slow=slow, attention=attention
-        )
+        return _yarn(rule, trained)
     if kind in ("longrope", "su"):
-        return _long(rule, trained, sizes["context"] / trained)
+        return _long(rule, trained, rule.get("factor") or sizes["context"] / trained)
     raise ValueError(f"rope_scaling type {kind!r}{nearest(str(kind), _SCALINGS)}; allowed: "
                      f"{', '.join(_SCALINGS)}")  # fmt: skip
+
+
+def _yarn(rule: Mapping[str, Any], trained: int) -> Yarn:
+    """YaRN, whose scores are scaled by `attention_factor`, or by what two `mscale` say."""
+    if rule.get("truncate", True) is not True:
+        raise ValueError(f"rope_scaling truncate={rule['truncate']!r}; allowed: True")
+    attention, factor = rule.get("attention_factor"), rule["factor"]
+    scales = rule.get("mscale"), rule.get("mscale_all_dim")
+    if attention is None and all(scales) and factor > 1:
+        above, below = (0.1 * float(scale or 0) * math.log(factor) + 1.0 for scale in scales)
+        attention = above / below
+    fast, slow = rule.get("beta_fast") or 32.0, rule.get("beta_slow") or 1.0
+    return Yarn(factor=factor, trained=trained, fast=fast, slow=slow, attention=attention)
 
 
 def _long(rule: Mapping[str, Any], trained: int, factor: float) -> Divisors:

@@ -18,7 +18,7 @@ from pimlab.machine.stored import StoredWeights
 from pimlab.values import nearest
 from pimlab.workload.importers import safetensors_file
 from pimlab.workload.importers.gguf_tokens import extra
-from pimlab.workload.importers.hf_config import config, shape_of
+from pimlab.workload.importers.hf_config import EXPERTS, config, shape_of
 from pimlab.workload.language.model import LanguageModel
 from pimlab.workload.language.shape import DecoderShape
 from pimlab.workload.model import ModelError
@@ -93,6 +93,11 @@ class _Reader:
     ):
         self.file, self.shape, self.tensors = file, shape, tensors
         self.gemma = str(given["model_type"]).startswith("gemma")
+        if given["model_type"] in EXPERTS:
+            raise ModelError(
+                f"{file}: weights of experts (model_type={given['model_type']!r}) are not read; "
+                "allowed: its config.json alone, for costs"
+            )
         self.rule = given.get("quantization_config") or {}
         self.method = self.rule.get("quant_method")
         if self.rule and self.method not in _METHODS:
@@ -132,7 +137,7 @@ class _Reader:
     def parameters(self) -> dict[str, np.ndarray]:
         """The embedding, and the gains of every norm; Gemma's are stored less 1."""
         more = np.float32(1.0 if self.gemma else 0.0)
-        names = {**_GAINS, **(_GEMMA_GAINS if self.gemma else {})}
+        names = {**_GAINS, **(_GEMMA_GAINS if self.shape.post_norms else {})}
         found = {"norm": self._tensor("model.norm.weight") + more}
         for i in range(self.shape.layers):
             for ours in self.shape.gains:

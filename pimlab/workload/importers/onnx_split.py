@@ -32,7 +32,7 @@ from pimlab.workload.importers.products import (
     WeightProduct,
     product,
 )
-from pimlab.workload.importers.quantised import CONVERSIONS, quantised
+from pimlab.workload.importers.quantised import CONVERSIONS, held, quantised
 from pimlab.workload.importers.segments import segments
 from pimlab.workload.importers.steps import base_name, merged, shared_operators
 from pimlab.workload.importers.traces import Traces, close
@@ -169,6 +169,7 @@ class OnnxModel(Model):
         self.weights = {
             made.name: made.weights for made in self._products if made.weights is not None
         }
+        self.held = held(self.stored, self.weights)
         self.biases = {made.name: made.bias for made in self._products if made.bias is not None}
         _refuse_non_finite(self, self.parts.constants)
         self.rectified = frozenset(_rectified(self._products, nodes, graph))

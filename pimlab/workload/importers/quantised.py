@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from pimlab.machine.stored import Affine, StoredProduct
+from pimlab.machine.stored import Affine, StoredProduct, StoredWeights
 from pimlab.workload.importers.products import Convolution, Product, WeightProduct
 from pimlab.workload.model import Stored
 
@@ -51,6 +51,33 @@ def quantised(
     graph = _Graph(list(nodes), tuple(products), frozenset(outputs), known)
     found = {made.name: graph.codes(made, stored.get(made.name)) for made in graph.products}
     return {name: codes for name, codes in found.items() if codes is not None}
+
+
+def held(
+    stored: Mapping[str, Stored], weights: Mapping[str, np.ndarray]
+) -> dict[str, StoredWeights]:
+    """Product name -> the codes of its weights with their scales, one for neighbouring inputs of a
+    column that share it: for machines that keep them whatever the inputs are.
+
+    weights : product name -> float32, shape (groups, k, n).
+    """
+    found = {}
+    for name, one in stored.items():
+        if name not in weights or not one.codes.size:
+            continue
+        groups, k, n = one.codes.shape
+        scale = np.broadcast_to(one.scale, (groups, one.scale.shape[-2], n)).astype(np.float32)
+        changes = (scale[:, 1:] != scale[:, :-1]).any(axis=(0, 2))
+        part_of = np.concatenate([[0], np.cumsum(changes)])
+        first = np.concatenate([[0], np.flatnonzero(changes) + 1])
+        part_of = part_of if len(part_of) == k else np.zeros(k, np.int64)
+        found[name] = StoredWeights(one.codes, scale[:, first], part_of, _bits(one.codes))
+    return found
+
+
+def _bits(codes: np.ndarray) -> int:
+    """Bits that tell the codes apart (unit: bits)."""
+    return max(2, int(int(codes.max()) - int(codes.min())).bit_length())
 
 
 class _Graph:

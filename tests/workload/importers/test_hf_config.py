@@ -66,6 +66,48 @@ def test_families():
     assert shape_of(part, "c").rotary.width == 8
 
 
+def test_positions_as_files_of_transformers_5_write_them():
+    """`rope_parameters` holds base, share and scaling; Gemma 3's one rule for each kind of layer."""
+    rule = {"rope_theta": 1e6, "rope_type": "linear", "factor": 4.0, "partial_rotary_factor": 0.5}
+    bare = {key: value for key, value in LLAMA.items() if key != "rope_theta"}
+    shape = shape_of(bare | {"rope_parameters": rule}, "c")
+    assert (shape.rope_base, shape.rotary.width) == (1e6, 8)
+    assert shape.rotary.scaling == Linear(factor=4.0)
+    kinds = {"full_attention": rule, "sliding_attention": {"rope_theta": 500.0}}
+    layers = ["sliding_attention", "sliding_attention", "full_attention", "sliding_attention"]
+    gemma = bare | {"model_type": "gemma3_text", "hidden_act": "gelu_pytorch_tanh",
+                    "rope_parameters": kinds, "layer_types": layers}  # fmt: skip
+    third = shape_of(gemma, "c")
+    assert (third.rope_base, third.local_rope_base, third.global_every) == (1e6, 500.0, 3)
+    assert third.rotary.scaling == Linear(factor=4.0)
+    assert shape_of(gemma | {"layer_types": layers[:2]}, "c").global_every is None
+    plain = {key: value for key, value in gemma.items() if key != "rope_parameters"}
+    assert shape_of(plain, "c").rope_base == 1e6
+
+
+def test_scores_of_yarn_by_two_scales():
+    """(0.1 m ln 4 + 1) / (0.1 n ln 4 + 1), as DeepSeek's files say; both alike leave them."""
+    rule = {"rope_type": "yarn", "factor": 4.0, "mscale": 1.0, "mscale_all_dim": 0.5}
+    found = shape_of(LLAMA | {"rope_scaling": rule}, "c").rotary.scaling.attention
+    assert found == pytest.approx((1 + 0.13862944) / (1 + 0.06931472))
+    same = rule | {"mscale_all_dim": 1.0}
+    assert shape_of(LLAMA | {"rope_scaling": same}, "c").rotary.scaling.attention == 1.0
+
+
+def test_experts_are_a_shape_for_costs_whose_weights_are_not_read():
+    mixture = LLAMA | {"model_type": "mixtral", "num_local_experts": 4, "num_experts_per_tok": 2}
+    shape = shape_of(mixture, "c")
+    assert (shape.experts, shape.active, shape.hidden) == (4, 2, 96)
+    third = {"model_type": "qwen3_moe", "moe_intermediate_size": 32, "num_experts": 8}
+    shape = shape_of(mixture | third, "c")
+    assert (shape.experts, shape.hidden, shape.qk_norm) == (8, 32, True)
+
+
+def test_gemma_of_the_first_generation():
+    shape = shape_of(LLAMA | {"model_type": "gemma", "hidden_act": "gelu"}, "c")
+    assert (shape.gate, shape.embedding_scale, shape.post_norms) == ("gelu", 8.0, False)
+
+
 @pytest.mark.parametrize(("change", "words"), [
     ({"model_type": "lama"}, "model_type='lama'; did you mean 'llama'"),
     ({"model_type": "bert"}, "allowed: 'llama', 'mistral'"),
@@ -73,6 +115,13 @@ def test_families():
     ({"num_attention_heads": 3}, "c: DecoderShape"),
     ({"num_attention_heads": 0}, "c: "),
     ({"rope_scaling": {"type": "yarm", "factor": 2.0}}, "type 'yarm'; did you mean 'yarn'"),
+    ({"rope_scaling": {"type": "yarn", "factor": 2.0, "truncate": False}}, "truncate=False"),
+    ({"rope_parameters": [1]}, r"rope_parameters=\[1\]; allowed: entries by name"),
+    ({"model_type": "gemma2", "hidden_act": "gelu_pytorch_tanh",
+      "layer_types": ["full_attention", "sliding_attention"]}, "layer_types=.*every so manieth"),
+    ({"model_type": "gemma3_text", "hidden_act": "gelu_pytorch_tanh", "rope_parameters": {
+      "sliding_attention": {"rope_type": "linear", "factor": 2.0}}}, "of 'sliding_attention'"),
+    ({"model_type": "mixtral", "decoder_sparse_step": 2}, "allowed: experts in every layer"),
     ({"model_type": "qwen2", "use_sliding_window": True}, "use_sliding_window=True is not read"),
 ])  # fmt: skip
 def test_what_is_not_read_is_refused(change, words):

@@ -79,6 +79,9 @@ def test_matmul_nbits_of_onnx_runtime(tmp_path, bits, with_zeros):
     x = RNG.standard_normal((3, k)).astype(np.float32)
     np.testing.assert_allclose(model.execute(x, model.exact), model.oracle(x), rtol=1e-4, atol=1e-4)
     assert model.weights["product"].shape == (1, k, n)
+    held = model.held["product"]
+    assert (held.part, held.scale.shape) == (block, (1, k // block, n))
+    assert held.holds(model.weights["product"][0])
 
 
 @pytest.mark.parametrize("block", [0, 8])
@@ -104,6 +107,9 @@ def test_integers_of_four_bits_become_weights(tmp_path, block):
     model = OnnxModel(tmp_path / "m.onnx")
     wanted = codes * (np.repeat(scale, block, axis=0) if block else scale)
     np.testing.assert_allclose(model.weights["product"][0], wanted, rtol=1e-6)
+    held = model.held["product"]
+    assert (held.part, held.bits) == (block or None, 4)
+    np.testing.assert_array_equal(held.codes[0], codes)
     x = RNG.standard_normal((3, 16)).astype(np.float32)
     np.testing.assert_allclose(model.execute(x, model.exact), model.oracle(x), rtol=1e-4, atol=1e-4)
 
