@@ -79,16 +79,6 @@ def _panels(rng, size):
     return rng.standard_normal(shape).astype(np.float32), rng.random(shape, np.float32), n
 
 
-def _cell_parts(rng, size):
-    return *_KEY, 7, 11, *_parts(rng), {"tiny": 2, "small": 45, "large": 4096}[size]
-
-
-def _drawn(k0, k1, panel, lane, segments, amplitudes, k):
-    out = np.empty((k, WIDTH), np.float32)
-    fast.cell_parts(k0, k1, panel, lane, segments, amplitudes, out)
-    return out
-
-
 def _disturbed(rng, size):
     mean, variance, _ = _panels(rng, size)
     return mean, variance, *_KEY, 11, *_parts(rng)
@@ -226,14 +216,6 @@ def _whole(machine):
 
 
 CASES = {
-    "parts of noise that outlast a read": Case(
-        _drawn,
-        lambda *rest: slow.cell_parts(*rest, WIDTH),
-        _cell_parts,
-        rtol=1e-6,
-        atol=1e-6,
-        covers=("crossbar.cell_parts",),
-    ),
     "disturbed conductances": Case(
         _standing,
         slow.disturbed,

@@ -48,7 +48,19 @@ def _panel_product(x, first, w):
     return out[:, fast.WIDTH :]
 
 
+def _strip(x, first, k):
+    near, start = fast.strip(x, first, k)
+    return near[:, start : start + k]
+
+
+def _many(rng, size):
+    """More rows than are read in place, but for the tiny case."""
+    rows, k = {"tiny": (2, 3), "small": (80, 5), "large": (256, 256)}[size]
+    return rng.standard_normal((rows, 4 * k)).astype(np.float32), k, k
+
+
 CASES = {
+    "panels.strip": Case(_strip, slow.strip, _many, covers=("panels.strip",)),
     "panels.product": Case(
         _product, slow.product, _operands(), gemm=(64, 1024, 1024), covers=("panels.product",)
     ),

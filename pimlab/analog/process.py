@@ -17,7 +17,7 @@ from pimlab.keys import Key
 
 SHORTEST, RATIO = 64, 4
 """Hold of the shortest part of a 1/f spectrum, in reads, and the ratio of one hold to the next."""
-LONG = 1024
+LONG = 4096
 """Parts held at least so many reads are added to the conductances once and kept."""
 FOREVER = 2**62
 """Hold of a part that no two reads differ in."""

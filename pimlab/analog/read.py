@@ -26,6 +26,7 @@ from pimlab.analog.converter_errors import ConverterErrors, DriverErrors
 from pimlab.analog.converters import ADC, DAC
 from pimlab.analog.draws import normals
 from pimlab.analog.process import History, Part
+from pimlab.analog.variances import CoarseVariance
 from pimlab.kernels import converter, crossbar, panels
 from pimlab.keys import Key
 
@@ -72,6 +73,8 @@ class Tile:
     load: Load
     lsb: np.ndarray | None = None
     errors: ConverterErrors | None = None
+    coarse: CoarseVariance | None = None
+    """`variance` in steps, where inputs are whole codes."""
 
 
 @dataclass(frozen=True)
@@ -309,7 +312,10 @@ class Reader:
         """What every read draws anew; and, of skewed sums, what outlasts it as well."""
         assert at.squares is not None
         variance = np.empty_like(current)
-        panels.product(at.squares, tile.rows.start, tile.variance, variance)
+        if tile.coarse is None:
+            panels.product(at.squares, tile.rows.start, tile.variance, variance)
+        else:
+            tile.coarse.product(at.driven, variance)
         if tile.third is None:
             crossbar.add_noise(current, variance, at.history.white, *self._address(lane, at))
             return

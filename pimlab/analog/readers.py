@@ -16,6 +16,7 @@ from pimlab.analog.devices import SteepCurrent
 from pimlab.analog.mapping import reference_columns, tiles
 from pimlab.analog.process import Part
 from pimlab.analog.read import PlaneTiles, Reader, Tile, each, packed
+from pimlab.analog.variances import coarse_variance
 from pimlab.analog.written import WrittenCells
 
 _MOST_READS = 2**62
@@ -51,8 +52,6 @@ class Readers:
             for index in range(len(self.written.layout))
         ]
         self.written.forget()
-        # behind wires each cell has a voltage of its own, which the circuit finds
-        steep = isinstance(design.pair_cell.current, SteepCurrent) and design.wires is None
         return Reader(
             planes=planes,
             scale=self._shared_scale(),
@@ -65,9 +64,16 @@ class Readers:
             else driver_errors(design.dac, key.child("dac"), self.written.k),
             parts=self._parts(seconds),
             first=first,
-            effective_input=design.effective_input if steep else None,
+            effective_input=design.effective_input if self.steep else None,
             combined=design.combined,
         )
+
+    @property
+    def steep(self) -> bool:
+        """Whether steep cells bend inputs before they are multiplied: behind wires each cell has a
+        voltage of its own, which the circuit finds.
+        """
+        return isinstance(self.design.pair_cell.current, SteepCurrent) and self.design.wires is None
 
     def _parts(self, seconds: float) -> tuple[Part, ...]:
         """How the noise of reads at that time is related from read to read."""
@@ -120,11 +126,16 @@ class Readers:
             own = self.written.scale[part][0, 0] / design.weight_top
         own *= design.final_divisor / design.input_top
         mean, nonlinear = self._currents(moments)
+        variance = self._variance(moments)
+        coarse = None
+        if isinstance(variance, np.ndarray) and moments.solved is None and not self.steep:
+            coarse = coarse_variance(variance, part, design)
         tile = Tile(
             rows=part,
             columns=mean.shape[1],
             mean=packed(mean),
-            variance=self._variance(moments),
+            variance=variance,
+            coarse=coarse,
             cells=moments.cells,
             nonlinear=nonlinear,
             solved=moments.solved,

@@ -84,9 +84,12 @@ def adc_clipped(v, lsb, low, high, out):
     """
     batch, n = v.shape
     for i in range(batch):
+        count = np.int32(0)
         for j in range(n):
             code = np.rint(v[i, j] / lsb[j])
-            out[i] += (code < low) or (code > high)
+            # 32 bits as in the values: wider counts halve the lanes of a vector
+            count = np.int32(count + np.int32((code < low) | (code > high)))
+        out[i] += count
 
 
 @kernel

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from pimlab.kernels.jit import kernel
-from pimlab.kernels.panels import WIDTH, panel_product
+from pimlab.kernels.panels import WIDTH, panel_product, strip
 from pimlab.kernels.philox import block, normal_pair, normal_row, words_row
 
 _MASK, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
@@ -64,75 +64,94 @@ def _count(k0, k1, panel, lane, part, segment, words):
 
 
 @kernel
-def _add_part(k0, k1, panel, lane, part, segment, amplitude, words, out):
-    """out += amplitude times z, or times the ones there are over their spread, flat. words as in
-    `_count`.
-    """
-    if amplitude > LARGE:
-        row = np.uint64(panel) | (np.uint64(segment) << _HALF)
-        normal = np.empty(out.size, np.float32)
-        normal_row(k0, k1, row, np.uint64(part) + np.uint64(64) * np.uint64(lane), normal)
-        for i in range(out.size):
-            out[i] += amplitude * normal[i]
-        return
-    _count(k0, k1, panel, lane, part, segment, words)
-    ones, each = words.view(np.uint8), amplitude * _UNIT
+def _add_ones(each, ones, out):
+    """out += each times the ones of each cell, flat."""
     for i in range(out.size):
         out[i] += each * np.float32(ones[i])
 
 
 @kernel
-def _longer_parts(least, k0, k1, panel, lane, segments, amplitudes, words, out):
-    """out = the parts from `least` on, flat, less the mean of all: the last part comes first."""
+def _draw_normals(k0, k1, panel, lane, part, segment, out):
+    """A standard normal of every cell, flat."""
+    row = np.uint64(panel) | (np.uint64(segment) << _HALF)
+    normal_row(k0, k1, row, np.uint64(part) + np.uint64(64) * np.uint64(lane), out)
+
+
+@kernel
+def _longer_parts(k0, k1, panel, lane, segments, amplitudes, words, out):
+    """out = the parts but the first, flat, less the mean of all: the last part comes first. The
+    ones of parts of one amplitude are added up as whole numbers: a byte holds those of 31 parts.
+    """
     out[:] = -_middle(amplitudes)
-    for part in range(amplitudes.size - 1, least - 1, -1):
-        _add_part(k0, k1, panel, lane, part, segments[part], amplitudes[part], words, out)
+    ones, normals = np.zeros(words.size // 2, np.uint64), np.empty(out.size, np.float32)
+    for part in range(amplitudes.size - 1, 0, -1):
+        if amplitudes[part] > LARGE:
+            _draw_normals(k0, k1, panel, lane, part, segments[part], normals)
+            for i in range(out.size):
+                out[i] += amplitudes[part] * normals[i]
+            continue
+        _count(k0, k1, panel, lane, part, segments[part], words)
+        counted = words.view(np.uint64)
+        for i in range(ones.size):
+            ones[i] += counted[i]
+        if part == 1 or amplitudes[part - 1] != amplitudes[part]:
+            _add_ones(amplitudes[part] * _UNIT, ones.view(np.uint8), out)
+            ones[:] = 0
 
 
 @kernel
-def cell_parts(k0, k1, panel, lane, segments, amplitudes, out):
-    """out = sum over parts of amplitude z, of the cells of one panel: noise that outlasts a read.
-
-    z counts the ones among eight random bits, less 4, over sqrt(2): mean 0, variance 1 and, summed
-    over a column (or over some parts), Gaussian. The bits of a panel's row are one Philox block, of
-    counter (row, panel, part + 64 lane, segment); column j has byte j of its 16 in memory order. Of
-    parts larger than `LARGE`, z is a standard normal.
-
-    segments : uint32, shape (parts,), which draw of each part;  amplitudes : float32,
-    shape (parts,);  out : float32, shape (k, WIDTH), replaced.
+def _settle(mean, variance, k0, k1, panel, lane, segments, amplitudes, words, still, spread):
+    """still = mean + sqrt(variance) times the parts but the first; spread = what a one (or a
+    standard normal) of the first part adds to that; all flat.
     """
-    words = np.empty(4 * out.shape[0], np.uint32)
-    _longer_parts(0, k0, k1, panel, lane, segments, amplitudes, words, out.reshape(-1))
+    _longer_parts(k0, k1, panel, lane, segments, amplitudes, words, still)
+    each = amplitudes[0] * (np.float32(1) if amplitudes[0] > LARGE else _UNIT)
+    for i in range(still.size):
+        sigma = np.sqrt(variance[i])
+        still[i] = mean[i] + sigma * still[i]
+        spread[i] = sigma * each
 
 
 @kernel
-def _disturb(mean, variance, z, out):
-    """out = mean + sqrt(variance) z, flat, so that the loop is vectorised."""
-    for i in range(out.size):
-        out[i] = mean[i] + np.sqrt(variance[i]) * z[i]
-
-
-@kernel
-def _disturb_by_ones(mean, variance, common, amplitude, ones, out):
-    """out = mean + sqrt(variance) (common + amplitude ones), flat, in one pass: with sums between
-    passes the cells of a panel do not fit in a core's first cache.
+def _add_first_part(k0, k1, panel, lane, segment, amplitude, words, still, spread, out):
+    """out = still + spread times the first part's ones, or its normals, flat, in one pass: with
+    sums between passes the cells of a panel do not fit in a core's first cache.
     """
+    if amplitude > LARGE:
+        _draw_normals(k0, k1, panel, lane, 0, segment, out)
+        for i in range(out.size):
+            out[i] = still[i] + spread[i] * out[i]
+        return
+    _count(k0, k1, panel, lane, 0, segment, words)
+    ones = words.view(np.uint8)
     for i in range(out.size):
-        z = common[i] + amplitude * np.float32(ones[i])
-        out[i] = mean[i] + np.sqrt(variance[i]) * z
+        out[i] = still[i] + spread[i] * np.float32(ones[i])
 
 
 @kernel
 def disturbed(mean, variance, k0, k1, lane, segments, amplitudes, out):
-    """out = mean + sqrt(variance) z, cell by cell, with z from `cell_parts`: conductances as they
-    stand for as long as these draws last.
+    """out = mean + sqrt(variance) z, cell by cell, with z = sum over parts of amplitude z_part:
+    conductances with noise that outlasts a read, as they stand for as long as these draws last.
 
-    mean, variance, out : float32, shape (panels, k, WIDTH); out is replaced.
+    z_part counts the ones among eight random bits, less 4, over sqrt(2): mean 0, variance 1 and,
+    summed over a column (or over some parts), Gaussian. The bits of a panel's row are one Philox
+    block, of counter (row, panel, part + 64 lane, segment); column j has byte j of its 16 in memory
+    order. Of parts larger than `LARGE`, it is a standard normal.
+
+    mean, variance, out : float32, shape (panels, k, WIDTH), out is replaced;  segments : uint32,
+    shape (parts,), which draw of each part, at least one;  amplitudes : float32, shape (parts,).
     """
-    z = np.empty((mean.shape[1], WIDTH), np.float32)
+    k = mean.shape[1]
+    words = np.empty(4 * k, np.uint32)
+    still, spread = np.empty(k * WIDTH, np.float32), np.empty(k * WIDTH, np.float32)
     for p in range(mean.shape[0]):
-        cell_parts(k0, k1, p, lane, segments, amplitudes, z)
-        _disturb(mean[p].reshape(-1), variance[p].reshape(-1), z.reshape(-1), out[p].reshape(-1))
+        _settle(
+            mean[p].reshape(-1), variance[p].reshape(-1), k0, k1, p, lane, segments, amplitudes,
+            words, still, spread,
+        )  # fmt: skip
+        _add_first_part(
+            k0, k1, p, lane, segments[0], amplitudes[0], words, still, spread, out[p].reshape(-1)
+        )
 
 
 @kernel
@@ -147,26 +166,18 @@ def disturbed_product(x, first, mean, variance, k0, k1, lane, starts, segments, 
     they have in common are then at hand.
     """
     k = mean.shape[1]
-    words = np.empty(4 * k, np.uint32)
-    common, z = np.empty(k * WIDTH, np.float32), np.empty(k * WIDTH, np.float32)
-    w = np.empty((k, WIDTH), np.float32)
+    words, w = np.empty(4 * k, np.uint32), np.empty((k, WIDTH), np.float32)
+    still, spread = np.empty(k * WIDTH, np.float32), np.empty(k * WIDTH, np.float32)
+    x, first = strip(x, first, k)
     for p in range(mean.shape[0]):
-        _longer_parts(1, k0, k1, p, lane, segments[0], amplitudes, words, common)
+        _settle(
+            mean[p].reshape(-1), variance[p].reshape(-1), k0, k1, p, lane, segments[0], amplitudes,
+            words, still, spread,
+        )  # fmt: skip
         for b in range(starts.size - 1):
-            if amplitudes[0] > LARGE:
-                z[:] = common
-                _add_part(k0, k1, p, lane, 0, segments[b, 0], amplitudes[0], words, z)
-                _disturb(mean[p].reshape(-1), variance[p].reshape(-1), z, w.reshape(-1))
-            else:
-                _count(k0, k1, p, lane, 0, segments[b, 0], words)
-                _disturb_by_ones(
-                    mean[p].reshape(-1),
-                    variance[p].reshape(-1),
-                    common,
-                    amplitudes[0] * _UNIT,
-                    words.view(np.uint8),
-                    w.reshape(-1),
-                )
+            _add_first_part(
+                k0, k1, p, lane, segments[b, 0], amplitudes[0], words, still, spread, w.reshape(-1)
+            )
             rows = slice(starts[b], starts[b + 1])
             panel_product(x[rows], first, w, out[rows], p * WIDTH)
 

@@ -20,6 +20,11 @@ def fma(a, b, c):
     return np.where((error != 0) & even, away, total).astype(np.float32)
 
 
+def strip(x, first, k):
+    """x[:, first : first + k]: float32, shape (rows, k)."""
+    return x[:, first : first + k]
+
+
 def product(x, first, w, n):
     """float32, shape (rows, n): x[:, first : first + k] @ w, of w in panels (panels, k, WIDTH)."""
     whole = np.concatenate(list(w), axis=1)[:, :n]
