@@ -32,7 +32,15 @@ TRAININGS: dict[str, dict[str, float]] = {
     "clip 2.5 and noise": {"clip": 2.5, "noise": NOISE},
     DIGITAL: {},
 }
-STEPS, BATCH, RATE = 48, 8, 5e-4
+STEPS, BATCH, RATE, SEEDS = 48, 8, 5e-4, 10
+PAIRS = (
+    ("noise", "clip 2.5"),
+    ("noise", "clip 2"),
+    ("noise", "clip 3"),
+    ("as it was", "noise"),
+    ("clip 2.5", "clip 2.5 and noise"),
+)
+"""Trainings that are compared set of cells by set of cells."""
 MACHINES = ("SI8-W16-O8", "noise, one ADC range", "noise, ADC range a tile", DIGITAL)
 
 
@@ -79,13 +87,16 @@ def perplexities(training: str, quick: bool = False) -> np.ndarray:
     model = learned(training, quick)
     text = pim.load_data("kjv", split="test")
     text = cut(text[:2]) if quick else text[:: len(text) // 16]
-    seeds = range(1 if quick else 3)
-    return np.array(
-        [
-            [float(pim.run(model, machine(name), text, seed=seed).perplexity) for seed in seeds]
-            for name in MACHINES
-        ]
-    )
+    seeds = 1 if quick else SEEDS
+
+    def by_seed(name: str) -> list[float]:
+        """Once for every set of cells; machines without cells answer the same for all."""
+        target = machine(name)
+        drawn = seeds if name.startswith("noise") else 1
+        found = [float(pim.run(model, target, text, seed=s).perplexity) for s in range(drawn)]
+        return found * (seeds // drawn)
+
+    return np.array([by_seed(name) for name in MACHINES])
 
 
 def joined(tables: dict[str, np.ndarray]) -> xr.Dataset:
@@ -145,10 +156,32 @@ def tables(ds: xr.Dataset) -> dict[str, str]:
             for m in ds.machine.values
         ]
         cells = [
-            f"{value:.2f} +- {width:.2f}" if width else f"{value:.2f}" for value, width in pairs
+            f"{value:.2f} +- {width:.2f}" if width > 1e-9 else f"{value:.2f}"
+            for value, width in pairs
         ]
         lines.append([str(name), *cells])
-    return {"perplexity": markdown(["training", *map(str, ds.machine.values)], lines)}
+    header = ["training", *map(str, ds.machine.values)]
+    return {"perplexity": markdown(header, lines), "differences": differences(ds)}
+
+
+def differences(ds: xr.Dataset) -> str:
+    """Perplexity of one training less that of another on the same cells: mean and standard error,
+    and on how many sets of cells it is above 0.
+    """
+    lines = []
+    for first, second in PAIRS:
+        if not {first, second} <= set(ds.training.values):
+            continue
+        less = ds.perplexity.sel(training=first) - ds.perplexity.sel(training=second)
+        cells = [f"{first} - {second}"]
+        for name in MACHINES[1:3]:
+            one = less.sel(machine=name)
+            error = float(one.std("seed", ddof=1)) / np.sqrt(one.size)
+            cells.append(
+                f"{float(one.mean()):+.3f} +- {error:.3f}, {int((one > 0).sum())}/{one.size}"
+            )
+        lines.append(cells)
+    return markdown(["difference", *MACHINES[1:3]], lines)
 
 
 def _finding(ds: xr.Dataset) -> str:
