@@ -182,7 +182,9 @@ def _carried(count, level, kind, levels, part):
         _fold(levels[level], kind, part)
         level += 1
         count >>= 1
-    levels[level] = part
+    for i in range(_ROWS):
+        for j in range(_BLOCK):
+            levels[level, i, j] = part[i, j]
 
 
 @kernel
@@ -201,7 +203,9 @@ def _tree(x, w, kind, rounded, levels, part):
             if started:
                 _fold(levels[level], kind, part)
             else:
-                part[:] = levels[level]
+                for i in range(_ROWS):
+                    for j in range(_BLOCK):
+                        part[i, j] = levels[level, i, j]
             started = True
 
 
@@ -218,7 +222,9 @@ def _packed(w, first):
 @kernel
 def _four_rows(x, first, out):
     for i in range(_ROWS):
-        out[i] = x[min(first + i, x.shape[0] - 1)]
+        row = x[min(first + i, x.shape[0] - 1)]
+        for p in range(x.shape[1]):
+            out[i, p] = row[p]
 
 
 @kernel
@@ -235,7 +241,8 @@ def _slab(x, w, chunk, kind, rounded, first, out):
         else:
             _chain(rows, weights, chunk, kind, rounded, part, acc)
         for i in range(min(_ROWS, x.shape[0] - row)):
-            out[row + i, first : first + width] = acc[i, :width]
+            for j in range(width):
+                out[row + i, first + j] = acc[i, j]
 
 
 @parallel_from(_SMALL)

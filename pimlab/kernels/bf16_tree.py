@@ -41,7 +41,10 @@ def _fold(tree, nodes):
 def _block(x, w, first, tree, accumulator, out):
     width = min(_BLOCK, w.shape[2] - first)
     weights = np.zeros((w.shape[0], _WIDTH, _BLOCK), np.float32)
-    weights[:, :, :width] = w[:, :, first : first + width]
+    for step in range(w.shape[0]):
+        for i in range(w.shape[1]):
+            for j in range(width):
+                weights[step, i, j] = w[step, i, first + j]
     nodes = np.empty((_WIDTH, _BLOCK), np.float32)
     for b in range(x.shape[0]):
         total = np.zeros(_BLOCK, np.float32)
@@ -51,7 +54,8 @@ def _block(x, w, first, tree, accumulator, out):
             for j in range(_BLOCK):
                 added = total[j] + nodes[0, j]
                 total[j] = round_bf16(added) if accumulator == 1 else added
-        out[b, first : first + width] = total[:width]
+        for j in range(width):
+            out[b, first + j] = total[j]
 
 
 @parallel

@@ -43,7 +43,9 @@ def _chain(x, w, out):
             value = x[i, s]
             for j in range(_BLOCK):
                 acc[i, j] = round_half(round_half(value * row[j]) + acc[i, j])
-    out[:] = acc
+    for i in range(_ROWS):
+        for j in range(_BLOCK):
+            out[i, j] = acc[i, j]
 
 
 @kernel
@@ -76,7 +78,8 @@ def _block_lanes(x, w, first, out):
             _rows_of(x, row, lane, rows)
             _chain(rows, weights[lane], part)
             for i in range(min(_ROWS, x.shape[0] - row)):
-                out[row + i, lane, first : first + width] = part[i, :width]
+                for j in range(width):
+                    out[row + i, lane, first + j] = part[i, j]
 
 
 @kernel
@@ -97,7 +100,8 @@ def _block_sums(x, w, first, out):
                 for j in range(_BLOCK):
                     total[i, j] = round_half(total[i, j] + part[i, j])
         for i in range(min(_ROWS, x.shape[0] - row)):
-            out[row + i, first : first + width] = total[i, :width]
+            for j in range(width):
+                out[row + i, first + j] = total[i, j]
 
 
 @kernel
@@ -113,7 +117,8 @@ def _row_sums(x, w, first, out):
                 acc[j] = round_half(round_half(value * row[j]) + acc[j])
         for j in range(width):
             total[j] = round_half(total[j] + acc[j])
-    out[first : first + width] = total[:width]
+    for j in range(width):
+        out[first + j] = total[j]
 
 
 @parallel

@@ -145,7 +145,9 @@ def panel_product(x, first, w, out, column):
     if column + WIDTH > out.shape[1]:
         panel = np.empty((x.shape[0], WIDTH), np.float32)
         _rows_product(x, first, w, panel, 0)
-        out[:, column:] = panel[:, : out.shape[1] - column]
+        for i in range(x.shape[0]):
+            for j in range(out.shape[1] - column):
+                out[i, column + j] = panel[i, j]
     else:
         _rows_product(x, first, w, out, column)
 

@@ -325,7 +325,10 @@ def gated_voltages(g, source, supply, r_in, r_first, r_out, r_last, w, b):
                             column[other] * column[third] * g[p, i, j] * share
                         )
                 loss[p] *= share
-            open_volts[i], ratio[i], series[i] = volts_now, ratio_now, series_now
+            for p in range(lines):
+                open_volts[i, p], ratio[i, p] = volts_now[p], ratio_now[p]
+                for other in range(lines):
+                    series[i, p, other] = series_now[p, other]
             shunt_above[i], injected_above[i] = shunt, injected
         b[rows - 1, j] = injected / (1.0 + r_last * shunt) * r_last
         beyond = np.zeros(lines)
