@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import mmap
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -95,16 +96,18 @@ class BlockWeights:
 
 @typed
 def load_gguf(path: str | Path, name: str | None = None) -> LanguageModel:
-    """The decoder of a GGUF file. ModelError names the file and what it lacks; ImportError the
-    extra.
+    """The decoder of a GGUF file, or of the first of several that a model is split into. ModelError
+    names the file and what it lacks; ImportError the extra.
     """
     path = Path(path)
     file = _opened(path)
-    tensors = {tensor.name: tensor for tensor in file.tensors}
     header = Header(path.name, file)
+    paths = _shards(path, header)
+    files = [file, *(_opened(other) for other in paths[1:])]
+    tensors = {tensor.name: tensor for one in files for tensor in one.tensors}
     shape = shape_of(header, tensors)
     arrays, blocks, biases = _tensors(path, shape, tensors)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = hashlib.sha256(b"".join(one.read_bytes() for one in paths)).hexdigest()
     model = LanguageModel(
         name=name or path.stem,
         sha256=digest,
@@ -141,6 +144,26 @@ class _Held(Mapping[str, StoredWeights]):
 
     def __len__(self) -> int:
         return len(self._blocks)
+
+
+def _shards(path: Path, header: Header) -> list[Path]:
+    """The files of a model, the first one first, which holds the keys: `path` alone where it is not
+    split. ModelError for a file that is not the first, or has no number in its name.
+    """
+    count = int(header.get("split.count", 1) or 1)
+    if count == 1:
+        return [path]
+    found = re.fullmatch(r"(.*)-00001-of-(\d{5})\.gguf", path.name)
+    if header.get("split.no", 0) or found is None or int(found[2]) != count:
+        raise ModelError(
+            f"{path.name}: one of {count} files of a model; allowed: the first one, whose name "
+            f"ends in -00001-of-{count:05}.gguf, with the others beside it"
+        )
+    names = [f"{found[1]}-{i:05}-of-{count:05}.gguf" for i in range(1, count + 1)]
+    for name in names:
+        if not path.with_name(name).is_file():
+            raise ModelError(f"{path.name}: has no {name} beside it, one of its {count} files")
+    return [path.with_name(name) for name in names]
 
 
 def _opened(path: Path) -> Any:

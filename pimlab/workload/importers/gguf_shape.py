@@ -18,8 +18,25 @@ from pimlab.workload.language.rotary import Divisors, Linear, Rotary, Yarn
 from pimlab.workload.language.shape import DecoderShape
 from pimlab.workload.model import ModelError
 
-ARCHITECTURES = ("llama", "mistral3", "qwen2", "qwen3", "gemma2", "gemma3", "phi3")
+ARCHITECTURES = ("llama", "mistral3", "qwen2", "qwen3", "gemma", "gemma2", "gemma3", "phi3")
 """Families that are read; Mistral's files up to version 0.3 say "llama"."""
+_UNREAD: dict[str, tuple[Any, ...]] = {
+    "attention.causal": (True,),
+    "attention.clamp_kqv": (0.0,),
+    "attention.max_alibi_bias": (0.0,),
+    "attention.output_scale": (0.0, 1.0),
+    "attention.shared_kv_layers": (0,),
+    "attention.temperature_scale": (0.0,),
+    "embedding_scale": (0.0, 1.0),
+    "expert_count": (0,),
+    "logit_scale": (0.0, 1.0),
+    "residual_scale": (0.0, 1.0),
+    "rope.scaling.yarn_attn_factor": (1.0,),
+    "use_parallel_residual": (False,),
+}
+"""Keys that change what a network computes and are not read -> values at which they do nothing."""
+_CAPS = {"attention_cap": "attn_logit_softcapping", "logit_cap": "final_logit_softcapping"}
+_GEMMA2_CAPS = {"attention_cap": 50.0, "logit_cap": 30.0}
 _GEMMA_27B = {"gemma2": 46, "gemma3": 62}
 """Layers of the one size of a family whose scores are scaled by the mean width of its heads."""
 
@@ -74,22 +91,46 @@ def _sizes(header: Header) -> dict[str, Any]:
 def _family(header: Header, sizes: Mapping[str, Any]) -> dict[str, Any]:
     """What a family does otherwise than LLaMA."""
     family, window = header.architecture, header.own_or("attention.sliding_window")
-    if header.own_or("attention.temperature_scale"):
-        raise ValueError(f"{family}.attention.temperature_scale is not read; allowed: none")
-    found: dict[str, Any] = {"qk_norm": family in ("qwen3", "gemma3")}
-    if family == "phi3":
-        found["window"] = window if window and window < sizes["context"] else None
-    if family not in _GEMMA_27B:
+    for key, neutral in _UNREAD.items():
+        if (value := header.own_or(key)) not in (None, *neutral):
+            raise ValueError(f"{family}.{key}={value!r} is not read; allowed: none")
+    caps = {ours: header.own_or(key) for ours, key in _CAPS.items()}
+    found = {"qk_norm": family in ("qwen3", "gemma3")} | {
+        ours: cap for ours, cap in caps.items() if cap
+    }
+    if scale := header.own_or("attention.scale"):
+        found["attention_scale"] = scale
+    if not family.startswith("gemma"):
+        return found | {"window": window if window and window < sizes["context"] else None}
+    found |= {"gate": "gelu", "embedding_scale": sizes["width"] ** 0.5}
+    if family == "gemma":
         return found
-    found |= {"post_norms": True, "gate": "gelu", "embedding_scale": sizes["width"] ** 0.5}
-    found |= {"window": window or 4096, "global_every": 2 if family == "gemma2" else 6}
+    found |= {"post_norms": True, "window": window or 4096}
+    found["global_every"] = _global_every(header, 2 if family == "gemma2" else 6)
     if sizes["layers"] == _GEMMA_27B[family]:
         found["attention_scale"] = (sizes["width"] / sizes["heads"]) ** -0.5
     if family == "gemma2":
-        caps = {"attention_cap": ("attn_logit_softcapping", 50.0)}
-        caps |= {"logit_cap": ("final_logit_softcapping", 30.0)}
-        return found | {ours: header.own_or(key, usual) for ours, (key, usual) in caps.items()}
+        return _GEMMA2_CAPS | found
     return found | {"local_rope_base": header.own_or("rope.freq_base_swa", 10000.0)}
+
+
+def _global_every(header: Header, usual: int) -> int | None:
+    """Every so manieth layer looks at all tokens; None: none does. A file may say it as a number,
+    or of each layer whether it looks at a window.
+    """
+    pattern = header.own_or("attention.sliding_window_pattern", usual)
+    if isinstance(pattern, int):
+        return pattern
+    local = [bool(one) for one in pattern]
+    if all(local):
+        return None
+    every = local.index(False) + 1
+    if every == 1 or any(one != bool((i + 1) % every) for i, one in enumerate(local)):
+        raise ValueError(
+            f"attention.sliding_window_pattern={local!r:.80}; allowed: every so manieth layer "
+            "without a window"
+        )
+    return every
 
 
 def _rotary(header: Header, tensors: Mapping[str, Any]) -> Rotary:

@@ -62,7 +62,7 @@ def tensors_of(kind, seed=0, family="llama"):
     }
 
 
-def write(path, tensors, architecture="llama", texts=None, **changed):
+def write(path, tensors, architecture="llama", texts=None, split=None, **changed):
     fields = {
         "block_count": 1,
         "context_length": 32,
@@ -80,6 +80,8 @@ def write(path, tensors, architecture="llama", texts=None, **changed):
     for name, value in (texts or {}).items():
         writer.add_string(f"{architecture}.{name}", value)
     writer.add_float32(f"{architecture}.attention.layer_norm_rms_epsilon", 1e-5)
+    for name, value in (split or {}).items():
+        writer.add_uint16(name, value)
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("smollm")
     writer.add_token_list(BYTES)
@@ -135,7 +137,26 @@ def test_a_file_gives_the_logits_of_its_tensors(file, kind):
     assert model.name == "tiny"
 
 
+def test_the_files_of_a_split_model_are_read_together(tmp_path):
+    tensors = tensors_of("F32")
+    whole = load_gguf(write(tmp_path / "whole.gguf", tensors))
+    names = sorted(tensors)
+    for i, part in enumerate((names[:4], names[4:]), start=1):
+        path = tmp_path / f"tiny-{i:05}-of-00002.gguf"
+        keys = {name: tensors[name] for name in part}
+        write(path, keys, split={"split.no": i - 1, "split.count": 2})
+    model = load_gguf(tmp_path / "tiny-00001-of-00002.gguf")
+    tokens = np.array([[3, 4, 5]])
+    np.testing.assert_array_equal(model.logits(tokens), whole.logits(tokens))
+    with pytest.raises(ModelError, match=r"one of 2 files of a model; allowed: the first one"):
+        load_gguf(path)
+    path.unlink()
+    with pytest.raises(ModelError, match=r"has no tiny-00002-of-00002.gguf beside it"):
+        load_gguf(tmp_path / "tiny-00001-of-00002.gguf")
+
+
 OWN = {
+    "gemma": {},
     "qwen2": {},
     "qwen3": {"attention.key_length": 16},
     "gemma2": {"attention.sliding_window": 4, "attn_logit_softcapping": 3.0},
@@ -249,8 +270,8 @@ def test_every_truncation_is_refused(file):
     ("changes", "words"),
     [
         (
-            {"architecture": "gemma"},
-            "general.architecture='gemma'; did you mean 'gemma3'.*allowed: 'llama', 'mistral3'",
+            {"architecture": "gemma4"},
+            "general.architecture='gemma4'; did you mean 'gemma'.*allowed: 'llama', 'mistral3'",
         ),
         ({"block_count": 2}, "has no tensor 'blk.1"),
         (

@@ -55,9 +55,29 @@ def test_a_window_as_long_as_the_context_is_none():
     assert shape_of(_Header("phi3", **{"attention.sliding_window": 2047}), TENSORS).window == 2047
 
 
+def test_windows_scales_and_caps_that_a_file_states_are_taken():
+    keys = {"attention.sliding_window": 100, "attention.scale": 0.5, "logit_scale": 1.0}
+    shape = shape_of(_Header("llama", **keys, attn_logit_softcapping=3.0), TENSORS)
+    assert (shape.window, shape.attention_scale, shape.attention_cap) == (100, 0.5, 3.0)
+    caps = shape_of(_Header("gemma2", final_logit_softcapping=7.0), TENSORS)
+    assert (caps.attention_cap, caps.logit_cap) == (50.0, 7.0)
+    assert shape_of(_Header("gemma"), TENSORS).window is None
+
+
+@pytest.mark.parametrize(("pattern", "every"), [
+    (3, 3), ([True, True, False, True], 3), ([True, True], None),
+])  # fmt: skip
+def test_which_layers_look_at_a_window(pattern, every):
+    keys = {"attention.sliding_window_pattern": pattern}
+    assert shape_of(_Header("gemma3", **keys), TENSORS).global_every == every
+
+
 @pytest.mark.parametrize(("architecture", "keys", "words"), [
+    ("gemma3", {"attention.sliding_window_pattern": [False, True]}, "every so manieth layer"),
+    ("llama", {"expert_count": 8}, "llama.expert_count=8 is not read; allowed: none"),
+    ("llama", {"residual_scale": 0.2}, "llama.residual_scale=0.2 is not read"),
     ("mamba", {}, r"general.architecture='mamba'.*allowed: 'llama', 'mistral3', 'qwen2', 'qwen3'"),
-    ("mistral3", {"attention.temperature_scale": 0.1}, r"temperature_scale is not read"),
+    ("mistral3", {"attention.temperature_scale": 0.1}, r"temperature_scale=0.1 is not read"),
     ("qwen2", {"rope.scaling.type": "yarn", "rope.scaling.factor": 4.0,
                "rope.scaling.yarn_log_multiplier": 0.1}, r"yarn_log_multiplier=0.1; allowed: none"),
 ])  # fmt: skip
