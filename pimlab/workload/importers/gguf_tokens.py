@@ -19,10 +19,24 @@ _WORDS = (
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 """Pieces that merges do not cross, as cl100k and its heirs cut a text; digits are cut otherwise."""
-_DIGITS = {"llama-bpe": r"\p{N}{1,3}", "qwen2": r"\p{N}"}
-"""Rule -> how many digits are one piece."""
-RULES = ("smollm", "gpt-2", *_DIGITS)
+_CASES = (
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+"
+    r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*"
+    r"|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+"""The same of Mistral's Tekken, which cuts before capitals too."""
+_PIECES = {
+    "llama-bpe": _WORDS % r"\p{N}{1,3}",
+    "dbrx": _WORDS % r"\p{N}{1,3}",
+    "qwen2": _WORDS % r"\p{N}",
+    "deepseek-r1-qwen": _WORDS % r"\p{N}",
+    "tekken": _CASES,
+}
+"""Rule -> the pieces that it cuts."""
+RULES = ("smollm", "gpt-2", *_PIECES)
 """tokenizer.ggml.pre of byte-level tokenizers that are read."""
+_WHOLE = ("llama-bpe", "tekken")
+"""Rules by which a piece that is a token needs no merges."""
 
 
 def extra(package: str, what: str) -> Any:
@@ -84,17 +98,17 @@ def _merge(file: str, merge: str, words: set[str]) -> tuple[str, str]:
 
 
 def _bytes(words: list[str], merges: list[tuple[str, str]], rule: str) -> Any:
-    """Byte-level byte-pair encoding; whole words that are tokens need no merges in Llama 3's."""
+    """Byte-level byte-pair encoding."""
     library = extra("tokenizers", "the tokenizer of a GGUF file")
     vocabulary = {word: i for i, word in enumerate(words)}
-    whole = rule == "llama-bpe"
+    whole = rule in _WHOLE
     run = library.Tokenizer(library.models.BPE(vocabulary, merges, ignore_merges=whole))
     cut, level = library.pre_tokenizers, library.pre_tokenizers.ByteLevel
     split = [cut.Digits(individual_digits=True)] if rule == "smollm" else []
-    if rule in _DIGITS:
-        pattern = library.Regex(_WORDS % _DIGITS[rule])
+    if rule in _PIECES:
+        pattern = library.Regex(_PIECES[rule])
         split = [cut.Split(pattern, behavior="isolated")]
-    split.append(level(add_prefix_space=False, use_regex=rule not in _DIGITS))
+    split.append(level(add_prefix_space=False, use_regex=rule not in _PIECES))
     run.pre_tokenizer, run.decoder = cut.Sequence(split), library.decoders.ByteLevel()
     return run
 

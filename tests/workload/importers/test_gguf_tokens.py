@@ -84,7 +84,10 @@ def test_characters_without_a_token_become_bytes():
     assert tokenizer.decode(tokenizer.encode("aé")) == "aé"
 
 
-@pytest.mark.parametrize(("rule", "digits"), [("llama-bpe", 2), ("qwen2", 4), ("gpt-2", 1)])
+@pytest.mark.parametrize(("rule", "digits"), [
+    ("llama-bpe", 2), ("dbrx", 2), ("qwen2", 4), ("deepseek-r1-qwen", 4), ("tekken", 4),
+    ("gpt-2", 1),
+])  # fmt: skip
 def test_digits_are_cut_as_the_rule_says(rule, digits):
     tokens = [*BYTES, "42", "424", "4242"]
     merges = [*MERGES, "4 2", "42 4", "42 42"]
@@ -93,6 +96,13 @@ def test_digits_are_cut_as_the_rule_says(rule, digits):
     assert len(tokenizer.encode("4242")) == digits
     text = "the 42 hens'll\n\n  ate"
     assert tokenizer.decode(tokenizer.encode(text)) == text
+
+
+def test_tekken_cuts_before_capitals():
+    tokens = [*BYTES, "aB"]
+    for rule, count in (("tekken", 2), ("qwen2", 1)):
+        header = _Header(model="gpt2", pre=rule, tokens=tokens, merges=[*MERGES, "a B"])
+        assert len(gguf_tokenizer(header, "x").encode("aB")) == count, rule
 
 
 def test_kinds_that_are_not_read_are_named():
