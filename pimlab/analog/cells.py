@@ -15,12 +15,13 @@ from pimlab.analog.circuit.wired import (
     NonlinearWires,
     Place,
     Polarities,
+    SelectedReads,
     Solved,
     effective,
     variance,
 )
 from pimlab.analog.circuit.wires import Wires
-from pimlab.analog.devices import CubicCurrent, Device, ReadNoise, SteepCurrent
+from pimlab.analog.devices import CubicCurrent, Device, ReadNoise, SelectedCurrent, SteepCurrent
 from pimlab.analog.devices.read_noise import Cumulants
 from pimlab.analog.faults import CellFaults, matrix_with_gaps
 from pimlab.analog.non_ideal import part_fields
@@ -263,6 +264,8 @@ def tile_moments(signed: list[tuple[float, CellArray]], part: slice, how: Readin
         _check_volts(cell, how.volts)
     if how.wires is not None:
         return _through_wires(signed, part, how)
+    if isinstance(curve, SelectedCurrent):
+        return _selected(signed, part, how, curve)
     noise, columns = cell.read_noise, signed[0][1].shape[1]
     total = _Sums(part.stop - part.start, columns)
     for rows in signed[0][1].chunks(part):
@@ -352,6 +355,35 @@ def _of_sound(
     return [(power, np.where(faulty, 0.0, term)) for power, term in terms]
 
 
+def _selected(
+    signed: list[tuple[float, CellArray]], part: slice, how: Reading, curve: SelectedCurrent
+) -> TileMoments:
+    """As `tile_moments`, of cells with selectors: one matrix where inputs are all at full voltage,
+    else currents cell by cell. Noise is that of a read at full voltage, to first order.
+    """
+    volts, devices = np.array(how.volts), signed[0][1].devices
+    mean, load = np.zeros(signed[0][1].shape)[part], np.zeros(part.stop - part.start)
+    noise = None if signed[0][1].cell.read_noise is None else np.zeros(mean.shape)
+    polarities: Polarities = []
+    for sign, cells in signed:
+        g = cells.at(how.seconds, how.programming, part)
+        sigma = cells.spread(g, how.seconds, part)
+        if sigma is not None and noise is not None:
+            g, second = cells.cell_moments(g, sigma)
+            reach = curve.sensitivity(g, volts) / volts
+            noise += (second * reach**2).sum(axis=0) / devices**2 / how.unit**2
+        siemens = curve.current(g, volts) / volts
+        mean += sign * siemens.mean(axis=0) / how.unit
+        load += siemens.sum(axis=(0, 2))
+        polarities.append((sign, g))
+    if how.drive == 1 or how.width:
+        return TileMoments(mean, [], noise, None, [(1, load)])
+    kept = None if noise is None else noise.astype(np.float32)
+    span = devices * how.unit
+    reads = SelectedReads(curve, polarities, how.volts, how.drive, span, kept)
+    return TileMoments(np.zeros(mean.shape), [], noise, None, [(1, load)], solved=reads)
+
+
 def _through_wires(signed: list[tuple[float, CellArray]], part: slice, how: Reading) -> TileMoments:
     """As `tile_moments`, solved with the wires of each array; the devices of one weight conduct
     side by side.
@@ -369,6 +401,11 @@ def _through_wires(signed: list[tuple[float, CellArray]], part: slice, how: Read
         polarities.append((sign, mean.sum(axis=0)))
     if cell.current is not None:
         faults = [cells.faulty(part) for _, cells in signed]
+        if isinstance(cell.current, SelectedCurrent) and spreads is not None:
+            reach = [
+                cell.current.sensitivity(g, np.array(how.volts)) / how.volts for _, g in polarities
+            ]
+            spreads = [one * share for one, share in zip(spreads, reach, strict=True)]
         return _nonlinear_wires(cell.current, polarities, spreads, nows, faults, how)
     if not how.wires.linear:
         shape = polarities[0][1].shape
@@ -411,7 +448,7 @@ def _matrix(
 
 
 def _nonlinear_wires(
-    curve: CubicCurrent | SteepCurrent,
+    curve: CubicCurrent | SteepCurrent | SelectedCurrent,
     polarities: Polarities,
     spreads: list[np.ndarray] | None,
     nows: list[np.ndarray],
@@ -444,8 +481,9 @@ def _nonlinear_wires(
         width=how.width,
         span=span,
         noise=kept,
-        law="polynomial" if isinstance(curve, CubicCurrent) else curve.law,
-        v0=None if isinstance(curve, CubicCurrent) else curve.v0,
+        law=curve.law if isinstance(curve, SteepCurrent) else "polynomial",
+        v0=curve.v0 if isinstance(curve, SteepCurrent) else None,
+        selector=curve if isinstance(curve, SelectedCurrent) else None,
     )
     return TileMoments(np.zeros(shape), [], noise, None, solved=solved)
 

@@ -13,7 +13,7 @@ from pimlab.analog.circuit.wires import Wires
 from pimlab.analog.compensation import COMPENSATIONS, Compensation, Refresh
 from pimlab.analog.converters import ADC, DAC
 from pimlab.analog.costs import MacroCosts, macro
-from pimlab.analog.devices import Device, SteepCurrent
+from pimlab.analog.devices import Device, SelectedCurrent, SteepCurrent
 from pimlab.analog.digital import DigitalUnits
 from pimlab.analog.faults import ArrayFaults
 from pimlab.analog.mapping import Slices
@@ -167,6 +167,7 @@ class ArrayDesign(Target):
                 "coding='differential', "
                 "subtract='analog', or topology 'A' or 'B'"
             )
+        self._check_selectors()
         if self.faults is not None:
             self.faults.check_wires(self.wires, self.name)
             if self.faults.in_lines and self.wires is not None and self.pair_cell.current:
@@ -174,6 +175,22 @@ class ArrayDesign(Target):
                     f"{self.name}: faults of lines behind wires are solved for linear cells, not "
                     f"for those of {self.pair_cell.name}; allowed: wires=None, or shorts and opens"
                 )
+
+    def _check_selectors(self) -> None:
+        """Selectors stand in pairs, and one a cell."""
+        if not isinstance(self.pair_cell.current, SelectedCurrent):
+            return
+        if self.coding != "differential":
+            raise ValueError(
+                f"{self.name}: what an empty cell conducts through its selector hangs on the "
+                f"voltage, so that coding={self.coding!r} cannot take it off; allowed: "
+                "'differential'"
+            )
+        if self.devices > 1 and self.wires is not None:
+            raise ValueError(
+                f"{self.name}: devices={self.devices}, each behind a selector of its own, are not "
+                "solved with wires; allowed: 1, or wires=None"
+            )
 
     def _check_converters(self) -> None:
         """Converters fit the macro's prices and the coding."""
@@ -247,9 +264,14 @@ class ArrayDesign(Target):
 
     def effective_input(self, relative: np.ndarray) -> np.ndarray:
         """What drives the conductance of cells at an input `relative` to full scale, float32,
-        shape (...): the input itself, or as much more as steep cells conduct.
+        shape (...): the input itself, or as much more as steep cells conduct, or as much less as a
+        full cell does through its selector.
         """
         curve, volts = self.pair_cell.current, self.read_voltage
+        if isinstance(curve, SelectedCurrent) and not self.pulse_width:
+            full = np.array(self.pair_cell.g_max)
+            through = curve.current(full, np.asarray(relative, float) * volts)
+            return (through / curve.current(full, np.array(volts))).astype(np.float32)
         if not isinstance(curve, SteepCurrent):
             return relative
         if self.pulse_width:
@@ -270,7 +292,8 @@ class ArrayDesign(Target):
         if self.current_limit is None:
             return None
         cell = self.pair_cell
-        full = (cell.g_max - cell.g_min) / digit * self.devices * self.read_voltage / self.drive
+        window = cell.window(self.read_voltage)
+        full = window / digit * self.devices * self.read_voltage / self.drive
         return self.current_limit / full
 
     @property

@@ -11,6 +11,7 @@ import numpy as np
 
 from pimlab.analog.circuit.wired import Polarities, gated_power, power
 from pimlab.analog.design import ArrayDesign
+from pimlab.analog.devices import SelectedCurrent
 from pimlab.analog.mapping import tiles
 from pimlab.analog.readers import Readers
 from pimlab.analog.written import WrittenCells
@@ -20,8 +21,8 @@ class ReadEnergy:
     """Joules [J] of reads of written cells.
 
     Amplitude-coded inputs give V^2, pulse widths give t. With wires, cells and lines follow from
-    the solved circuit of the cells' linear conductances; without, nonlinear I-V curves count as
-    they are.
+    the solved circuit of the cells' linear conductances (behind selectors: at the read voltage);
+    without, nonlinear I-V curves count as they are, and cells behind selectors as a full one.
     """
 
     def __init__(self, design: ArrayDesign, written: WrittenCells, readers: Readers):
@@ -88,7 +89,20 @@ class ReadEnergy:
         cycle, age = self.written.age(seconds)
         for part in tiles(self.written.k, self.design.rows):
             for signed in self.written.polarities(cycle):
-                yield part, [(sign, cells.at(age, rows=part).sum(axis=0)) for sign, cells in signed]
+                yield (
+                    part,
+                    [
+                        (sign, self._seen(cells.at(age, rows=part)).sum(axis=0))
+                        for sign, cells in signed
+                    ],
+                )
+
+    def _seen(self, g: np.ndarray) -> np.ndarray:
+        """g [S], or what is left of it at the read voltage behind a selector; shape of g."""
+        curve, volts = self.design.pair_cell.current, self.design.read_voltage
+        if not isinstance(curve, SelectedCurrent):
+            return g
+        return curve.current(g, np.array(volts)) / volts
 
     def _outer(self, relative: np.ndarray) -> np.ndarray:
         """Sum over rows of products of inputs; of pulses, of the time during which both are on."""

@@ -104,7 +104,7 @@ class Readers:
             positive=self.positive,
             drive=design.drive,
             width=design.pulse_width,
-            unit=(cell.g_max - cell.g_min) / plane.digit,
+            unit=cell.window(design.read_voltage) / plane.digit,
             programming=programming_temperature,
         )
         parts = tiles(self.written.k, design.rows)

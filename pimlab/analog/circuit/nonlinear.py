@@ -16,6 +16,7 @@ import numpy as np
 
 from pimlab.analog.circuit.nodes import Nodes, gated_nodes, solve_nodes
 from pimlab.analog.circuit.wires import Wires, cell_lines, inputs
+from pimlab.analog.devices.selector import SelectedCurrent
 from pimlab.arguments import typed
 
 Solver = Callable[[np.ndarray, np.ndarray], Nodes]
@@ -35,6 +36,7 @@ def nonlinear_currents(
     odd: bool = False,
     law: str = "polynomial",
     v0: float | None = None,
+    selector: SelectedCurrent | None = None,
 ) -> np.ndarray:
     """Sense currents of a crossbar of cells with I = g d + a2 d^2 + a3 d^3, each input vector
     solved by itself.
@@ -50,6 +52,7 @@ def nonlinear_currents(
     (`devices.CubicCurrent`)
     law, v0 : "sinh" or "exponential" with v0 > 0 volts (`devices.SteepCurrent`): a2 and a3 are then
     not used
+    selector : in series with each (then ohmic) cell: a2, a3 are not used and `law` is left out
     Returns float64, shape (N,) or (batch, N), A. Each Newton step of A and C costs one elimination,
     of B and D one sweep.
     Raises ValueError where a cell's current falls with voltage (the circuit may then have several
@@ -61,15 +64,13 @@ def nonlinear_currents(
     if not (math.isfinite(supply) and all(np.isfinite(a).all() for a in laws)):
         raise ValueError(f"a2, a3 and supply={supply!r} must be finite")
     steep = _steep(law, v0)
+    if selector is not None and steep is not None:
+        raise ValueError(f"law={law!r} beside a selector; allowed: ohmic cells in series with it")
     out = np.empty((v.shape[0], lines.shape[2]))
     for t, row in enumerate(v):
         solver, start = _circuit(wires, row, lines.shape, supply)
         gate = 1.0 if wires.linear else row[:, None]
-        cells = (
-            Law(lines * gate, laws[0] * gate, laws[1] * gate, odd)
-            if steep is None
-            else Steep(lines * gate, *steep)
-        )
+        cells = _cells(lines * gate, [one * gate for one in laws], odd, steep, selector)
         out[t] = _newton(solver, start, cells, tolerance, iterations).sum(axis=(0, 1))
     return out[0] if single else out
 
@@ -81,6 +82,18 @@ def _steep(law: str, v0: float | None) -> tuple[bool, float] | None:
     if (law == "polynomial") != (v0 is None) or (v0 is not None and not 0 < v0 < math.inf):
         raise ValueError(f"law={law!r} with v0={v0!r}; allowed: above 0 V for sinh and exponential")
     return None if v0 is None else (law == "sinh", v0)
+
+
+def _cells(
+    g: np.ndarray,
+    terms: list[np.ndarray],
+    odd: bool,
+    steep: tuple[bool, float] | None,
+    selector: SelectedCurrent | None,
+) -> Law | Steep | Selected:
+    if selector is not None:
+        return Selected(g, selector)
+    return Law(g, terms[0], terms[1], odd) if steep is None else Steep(g, *steep)
 
 
 def _circuit(
@@ -137,8 +150,25 @@ class Steep(NamedTuple):
         return np.asarray(self.g * (np.cosh(u) if self.sinh else np.exp(np.abs(u))))
 
 
+class Selected(NamedTuple):
+    """Current and slope of every ohmic cell g, float64, shape (lines, M, N), S, with a selector in
+    series.
+    """
+
+    g: np.ndarray
+    curve: SelectedCurrent
+
+    def current(self, drop: np.ndarray) -> np.ndarray:
+        """A at `drop` volts [V] across both."""
+        return self.curve.current(self.g, drop)
+
+    def slope(self, drop: np.ndarray) -> np.ndarray:
+        """dI/dV [S] at `drop` volts across both."""
+        return self.curve.slope(self.g, drop)
+
+
 def _newton(
-    solver: Solver, drop: np.ndarray, law: Law | Steep, tolerance: float, iterations: int
+    solver: Solver, drop: np.ndarray, law: Law | Steep | Selected, tolerance: float, iterations: int
 ) -> np.ndarray:
     """float64, shape (lines, M, N), A: cell currents that obey Kirchhoff's laws, and the cells' law
     within `tolerance`.

@@ -18,6 +18,7 @@ from pimlab.analog.circuit.noise import read_variance, variance_matrix
 from pimlab.analog.circuit.nonlinear import nonlinear_currents
 from pimlab.analog.circuit.power import dissipation, power_matrices
 from pimlab.analog.circuit.wires import Wires
+from pimlab.analog.devices.selector import SelectedCurrent
 
 _PATTERNS = 16
 """Patterns of bits whose node voltages are held at a time."""
@@ -219,6 +220,7 @@ class NonlinearWires:
     noise: np.ndarray | None
     law: str = "polynomial"
     v0: float | None = None
+    selector: SelectedCurrent | None = None
 
     def read(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Currents and their variance, float32, shape (batch, n), relative to the range; codes
@@ -292,10 +294,51 @@ class NonlinearWires:
             odd=True,
             law=self.law,
             v0=self.v0,
+            selector=self.selector,
         )
 
 
-Solved = Gated | NonlinearWires
+@dataclass(frozen=True)
+class SelectedReads:
+    """A tile of cells with selectors in series and ideal wires, whose inputs are levels: each
+    cell's current at each level is solved (equal inputs once).
+
+    polarities : with conductances of each device, S, shape (devices, k, n);  volts, drive : voltage
+    and code of a full input;  span : full conductance of a weight [S];  noise : as in
+    `NonlinearWires`.
+    """
+
+    curve: SelectedCurrent
+    polarities: Polarities
+    volts: float
+    drive: float
+    span: float
+    noise: np.ndarray | None
+
+    def read(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Currents and their variance, float32, shape (batch, n), relative to the range; codes
+        float32, shape (batch, k).
+        """
+        rows, back = np.unique(codes, axis=0, return_inverse=True)
+        currents = np.stack([self._row(row) for row in rows.astype(np.float64)])
+        noise = None if self.noise is None else np.square(codes) @ self.noise
+        unit = self.volts * self.span / self.drive
+        return (currents[back.reshape(-1)] / unit).astype(np.float32), noise
+
+    def _row(self, codes: np.ndarray) -> np.ndarray:
+        """Current of one input [A]."""
+        on = np.flatnonzero(codes)
+        volts = codes[on, None] * (self.volts / self.drive)
+        return sum(
+            (
+                sign * self.curve.current(g[:, on], volts).sum(axis=(0, 1))
+                for sign, g in self.polarities
+            ),
+            np.zeros(self.polarities[0][1].shape[-1]),
+        )
+
+
+Solved = Gated | NonlinearWires | SelectedReads
 """Tiles whose reads are circuits solved input by input."""
 
 

@@ -29,6 +29,7 @@ from pimlab.analog.devices.read_noise import (
     ReadNoise,
     TelegraphNoise,
 )
+from pimlab.analog.devices.selector import SelectedCurrent
 
 
 def device(name: str | Path) -> Device:
@@ -92,6 +93,7 @@ __all__ = [
     "ProgrammingError",
     "ReadNoise",
     "Relaxation",
+    "SelectedCurrent",
     "SteepCurrent",
     "TelegraphNoise",
     "check",

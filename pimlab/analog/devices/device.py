@@ -13,6 +13,7 @@ from pimlab.analog.devices.current import CubicCurrent, SteepCurrent
 from pimlab.analog.devices.drift import Arrhenius, Drift
 from pimlab.analog.devices.programming import Defects, ProgrammingError
 from pimlab.analog.devices.read_noise import ReadNoise
+from pimlab.analog.devices.selector import SelectedCurrent
 from pimlab.analog.draws import normals
 from pimlab.analog.non_ideal import NonIdeal, non_idealities, part_fields
 from pimlab.analog.physics import numbers
@@ -39,8 +40,12 @@ class Device(Value):
     levels: int | None = integer(
         2, default=None, doc="states a cell can be put in; None: any conductance"
     )
-    current: CubicCurrent | SteepCurrent | None = part(
-        CubicCurrent, SteepCurrent, default=None, doc="nonlinear I-V curve; None: I = g V"
+    current: CubicCurrent | SteepCurrent | SelectedCurrent | None = part(
+        CubicCurrent,
+        SteepCurrent,
+        SelectedCurrent,
+        default=None,
+        doc="nonlinear I-V curve; None: I = g V",
     )
     programming: ProgrammingError | None = part(ProgrammingError, default=None)
     defects: Defects | None = part(Defects, default=None)
@@ -167,6 +172,15 @@ class Device(Value):
         for index, (amplitude, segment) in enumerate(draws):
             z = z + amplitude * normals(key.child(index, int(segment)), g.shape)
         return z
+
+    def window(self, volts: float) -> float:
+        """What a full cell conducts more than an empty one [S], at `volts` (V) through a selector
+        where there is one.
+        """
+        if not isinstance(self.current, SelectedCurrent):
+            return self.g_max - self.g_min
+        low, high = self.current.current(np.array([self.g_min, self.g_max]), np.array(volts))
+        return float(high - low) / volts
 
     def checked(self, g: np.ndarray) -> np.ndarray:
         """Targets as float64; ValueError naming the first that is outside g_min..g_max (1e-6 of

@@ -33,6 +33,7 @@ from pimlab.analog.devices.read_noise import (
     ReadNoise,
     TelegraphNoise,
 )
+from pimlab.analog.devices.selector import SelectedCurrent
 from pimlab.analog.devices.vocabulary import FACTS, refuse_unknown, refuse_unused
 from pimlab.catalogue import CatalogueError, Entry
 from pimlab.constants import Constant
@@ -265,8 +266,10 @@ def _bounded(entry: Entry) -> bool:
     return answer == "yes"
 
 
-def _current(entry: Entry) -> CubicCurrent | SteepCurrent | None:
+def _current(entry: Entry) -> CubicCurrent | SteepCurrent | SelectedCurrent | None:
     law = entry.meta.get("current_law")
+    if "selector_conductance" in entry or "selector_v0" in entry:
+        return _selected(entry, "sinh" if law is None else law)
     if "current_v0" in entry:
         return _steep(entry, "sinh" if law is None else law)
     if law is not None:
@@ -279,7 +282,24 @@ def _current(entry: Entry) -> CubicCurrent | SteepCurrent | None:
     return CubicCurrent(limit=entry["current_limit"].value, **rows) if rows else None
 
 
-def _steep(entry: Entry, law: str) -> SteepCurrent:
+def _known(entry: Entry, law: str) -> str:
     if law not in ("sinh", "exponential"):
         raise CatalogueError(f"{entry.name}: current_law={law!r} is not one of sinh, exponential")
+    return law
+
+
+def _selected(entry: Entry, law: str) -> SelectedCurrent:
+    """A selector in series with an ohmic cell."""
+    for name in ("selector_conductance", "selector_v0"):
+        if name not in entry:
+            raise CatalogueError(f"{entry.name}: a selector needs [{name}]")
+    return SelectedCurrent(
+        conductance=entry["selector_conductance"].value,
+        v0=entry["selector_v0"].value,
+        law=_known(entry, law),
+    )
+
+
+def _steep(entry: Entry, law: str) -> SteepCurrent:
+    law = _known(entry, law)
     return SteepCurrent(v0=entry["current_v0"].value, law=law)

@@ -46,6 +46,8 @@ _UNITS = {
     "current_third": "",
     "current_limit": "V",
     "current_v0": "V",
+    "selector_conductance": "S",
+    "selector_v0": "V",
     "relaxation_times": "s",
     "relaxation_shift_until": "",
     "relaxation_shift_rate": "S",

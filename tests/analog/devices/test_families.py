@@ -14,6 +14,7 @@ from pimlab.analog.devices import (
     Defects,
     Device,
     Leak,
+    SelectedCurrent,
     TelegraphNoise,
     check,
 )
@@ -425,6 +426,35 @@ def test_a_file_holds_a_steep_curve(tmp_path, law, factor):
 )
 def test_a_steep_curve_that_cannot_be(tmp_path, law, curve, words):
     own = tmp_path / "steep.toml"
+    own.write_text(_OWN.format(law=law, curve=curve), encoding="utf-8")
+    with pytest.raises(catalogue.CatalogueError, match=words):
+        device(own)
+
+
+_SELECTOR = (
+    '[selector_conductance]\nvalue = "0.5 uS"\nstatus = "assumed"\nreason = "a test"\n'
+    '[selector_v0]\nvalue = "40 mV"\nstatus = "assumed"\nreason = "a test"\n'
+)
+
+
+@pytest.mark.parametrize("law", ["sinh", "exponential"])
+def test_a_file_holds_a_selector(tmp_path, law):
+    own = tmp_path / "selected.toml"
+    own.write_text(_OWN.format(law=f'current_law = "{law}"', curve=_SELECTOR), encoding="utf-8")
+    expected = SelectedCurrent(conductance="0.5 uS", v0="40 mV", law=law)
+    assert device(own).current == expected
+
+
+@pytest.mark.parametrize(
+    ("law", "curve", "words"),
+    [
+        ('current_law = "cubic"', _SELECTOR, "not one of sinh, exponential"),
+        ("", _SELECTOR.split("[selector_v0]")[0], r"needs \[selector_v0\]"),
+        ("", _SELECTOR + _V0, r"\[current_v0\] makes no part"),
+    ],
+)
+def test_a_selector_that_cannot_be(tmp_path, law, curve, words):
+    own = tmp_path / "selected.toml"
     own.write_text(_OWN.format(law=law, curve=curve), encoding="utf-8")
     with pytest.raises(catalogue.CatalogueError, match=words):
         device(own)
