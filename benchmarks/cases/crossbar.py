@@ -73,6 +73,9 @@ def _parts(rng):
     return rng.integers(0, 2**32, 3, dtype=np.uint32), rng.random(3, np.float32)
 
 
+_COUNTERS = np.arange(704, 707, dtype=np.uint64)
+
+
 def _panels(rng, size):
     k, n = {"tiny": (3, 2), "small": (37, 20), "large": (1024, 1024)}[size]
     shape = (-(-n // WIDTH), k, WIDTH)
@@ -81,7 +84,7 @@ def _panels(rng, size):
 
 def _disturbed(rng, size):
     mean, variance, _ = _panels(rng, size)
-    return mean, variance, *_KEY, 11, *_parts(rng)
+    return mean, variance, *_KEY, _COUNTERS, *_parts(rng)
 
 
 def _standing(mean, *rest):
@@ -98,7 +101,7 @@ def _disturbed_product(rng, size):
     starts = np.unique([0, rows // 3, rows])
     segments = np.tile(segments, (len(starts) - 1, 1))
     segments[:, 0] += np.arange(len(segments), dtype=np.uint32)
-    return x, 2, mean, variance, *_KEY, 11, starts, segments, amplitudes, n
+    return x, 2, mean, variance, *_KEY, _COUNTERS, starts, segments, amplitudes, n
 
 
 def _through(x, *rest):

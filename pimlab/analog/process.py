@@ -79,6 +79,19 @@ class History:
         """Index of the first part that is held long. Counted from 0, unit: parts."""
         return sum(hold < LONG for hold, _ in self.parts)
 
+    def counters(self, lane: int) -> np.ndarray:
+        """uint64, shape (parts,): numbers that tell the draws of parts and of tiles apart. Those of
+        1,024 reads and more are counted anew.
+        """
+        few = sum(hold < 1024 for hold, _ in self.parts)
+        return np.array(
+            [
+                part + 64 * lane if part < few else part - few + 64 * (lane + 2**20)
+                for part in range(len(self.parts))
+            ],
+            np.uint64,
+        )
+
     def segments(self, row: int) -> np.ndarray:
         """uint32, shape (parts,): which draw of each part the read of `row` sees; of one that stays
         for ever, the draw of all reads at this time.

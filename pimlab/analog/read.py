@@ -342,7 +342,7 @@ class Reader:
                 mean,
                 tile.variance,
                 *past,
-                lane,
+                at.history.counters(lane)[short],
                 at.starts,
                 np.ascontiguousarray(at.segments[:, short]),
                 at.history.amplitudes[short],
@@ -380,7 +380,7 @@ class Reader:
             mean,
             tile.variance,
             *past,
-            lane + 2**20 * long,  # apart from the parts that are held for a short time
+            at.history.counters(lane)[parts],
             segments[parts],
             at.history.amplitudes[parts],
             out,

@@ -56,10 +56,10 @@ def _middle(amplitudes):
 
 
 @kernel
-def _count(k0, k1, panel, lane, part, segment, words):
+def _count(k0, k1, panel, counter, segment, words):
     """Ones of every cell, one a byte of `words` : uint32, shape (4 k,), written."""
     row = np.uint64(panel) | (np.uint64(segment) << _HALF)
-    words_row(k0, k1, row, np.uint64(part) + np.uint64(64) * np.uint64(lane), words)
+    words_row(k0, k1, row, counter, words)
     _counted(words.view(np.uint64))
 
 
@@ -71,14 +71,14 @@ def _add_ones(each, ones, out):
 
 
 @kernel
-def _draw_normals(k0, k1, panel, lane, part, segment, out):
+def _draw_normals(k0, k1, panel, counter, segment, out):
     """A standard normal of every cell, flat."""
     row = np.uint64(panel) | (np.uint64(segment) << _HALF)
-    normal_row(k0, k1, row, np.uint64(part) + np.uint64(64) * np.uint64(lane), out)
+    normal_row(k0, k1, row, counter, out)
 
 
 @kernel
-def _longer_parts(k0, k1, panel, lane, segments, amplitudes, words, out):
+def _longer_parts(k0, k1, panel, counters, segments, amplitudes, words, out):
     """out = the parts but the first, flat, less the mean of all: the last part comes first. The
     ones of parts of one amplitude are added up as whole numbers: a byte holds those of 31 parts.
     """
@@ -86,11 +86,11 @@ def _longer_parts(k0, k1, panel, lane, segments, amplitudes, words, out):
     ones, normals = np.zeros(words.size // 2, np.uint64), np.empty(out.size, np.float32)
     for part in range(amplitudes.size - 1, 0, -1):
         if amplitudes[part] > LARGE:
-            _draw_normals(k0, k1, panel, lane, part, segments[part], normals)
+            _draw_normals(k0, k1, panel, counters[part], segments[part], normals)
             for i in range(out.size):
                 out[i] += amplitudes[part] * normals[i]
             continue
-        _count(k0, k1, panel, lane, part, segments[part], words)
+        _count(k0, k1, panel, counters[part], segments[part], words)
         counted = words.view(np.uint64)
         for i in range(ones.size):
             ones[i] += counted[i]
@@ -100,11 +100,11 @@ def _longer_parts(k0, k1, panel, lane, segments, amplitudes, words, out):
 
 
 @kernel
-def _settle(mean, variance, k0, k1, panel, lane, segments, amplitudes, words, still, spread):
+def _settle(mean, variance, k0, k1, panel, counters, segments, amplitudes, words, still, spread):
     """still = mean + sqrt(variance) times the parts but the first; spread = what a one (or a
     standard normal) of the first part adds to that; all flat.
     """
-    _longer_parts(k0, k1, panel, lane, segments, amplitudes, words, still)
+    _longer_parts(k0, k1, panel, counters, segments, amplitudes, words, still)
     each = amplitudes[0] * (np.float32(1) if amplitudes[0] > LARGE else _UNIT)
     for i in range(still.size):
         sigma = np.sqrt(variance[i])
@@ -113,57 +113,69 @@ def _settle(mean, variance, k0, k1, panel, lane, segments, amplitudes, words, st
 
 
 @kernel
-def _add_first_part(k0, k1, panel, lane, segment, amplitude, words, still, spread, out):
+def _add_first_part(k0, k1, panel, counter, segment, amplitude, words, still, spread, out):
     """out = still + spread times the first part's ones, or its normals, flat, in one pass: with
     sums between passes the cells of a panel do not fit in a core's first cache.
     """
     if amplitude > LARGE:
-        _draw_normals(k0, k1, panel, lane, 0, segment, out)
+        _draw_normals(k0, k1, panel, counter, segment, out)
         for i in range(out.size):
             out[i] = still[i] + spread[i] * out[i]
         return
-    _count(k0, k1, panel, lane, 0, segment, words)
+    _count(k0, k1, panel, counter, segment, words)
     ones = words.view(np.uint8)
     for i in range(out.size):
         out[i] = still[i] + spread[i] * np.float32(ones[i])
 
 
 @kernel
-def disturbed(mean, variance, k0, k1, lane, segments, amplitudes, out):
+def disturbed(mean, variance, k0, k1, counters, segments, amplitudes, out):
     """out = mean + sqrt(variance) z, cell by cell, with z = sum over parts of amplitude z_part:
     conductances with noise that outlasts a read, as they stand for as long as these draws last.
 
     z_part counts the ones among eight random bits, less 4, over sqrt(2): mean 0, variance 1 and,
     summed over a column (or over some parts), Gaussian. The bits of a panel's row are one Philox
-    block, of counter (row, panel, part + 64 lane, segment); column j has byte j of its 16 in memory
-    order. Of parts larger than `LARGE`, it is a standard normal.
+    block, of counter (row, panel, counter of the part, segment); column j has byte j of its 16 in
+    memory order. Of parts larger than `LARGE`, it is a standard normal.
 
     mean, variance, out : float32, shape (panels, k, WIDTH), out is replaced;  segments : uint32,
-    shape (parts,), which draw of each part, at least one;  amplitudes : float32, shape (parts,).
+    shape (parts,), which draw of each part, at least one;  counters : uint64, shape (parts,), which
+    part of which tile;  amplitudes : float32, shape (parts,).
     """
     k = mean.shape[1]
     words = np.empty(4 * k, np.uint32)
     still, spread = np.empty(k * WIDTH, np.float32), np.empty(k * WIDTH, np.float32)
     for p in range(mean.shape[0]):
         _settle(
-            mean[p].reshape(-1), variance[p].reshape(-1), k0, k1, p, lane, segments, amplitudes,
+            mean[p].reshape(-1), variance[p].reshape(-1), k0, k1, p, counters, segments, amplitudes,
             words, still, spread,
         )  # fmt: skip
         _add_first_part(
-            k0, k1, p, lane, segments[0], amplitudes[0], words, still, spread, out[p].reshape(-1)
+            k0,
+            k1,
+            p,
+            counters[0],
+            segments[0],
+            amplitudes[0],
+            words,
+            still,
+            spread,
+            out[p].reshape(-1),
         )
 
 
 @kernel
-def disturbed_product(x, first, mean, variance, k0, k1, lane, starts, segments, amplitudes, out):
+def disturbed_product(
+    x, first, mean, variance, k0, k1, counters, starts, segments, amplitudes, out
+):
     """out = x[:, first : first + k] @ disturbed(mean, variance, ...), without storing that matrix;
     rows starts[b] to starts[b + 1] see the draws segments[b], which differ in the first part only.
 
     x : float32, shape (rows, inputs);  mean, variance : float32, shape (panels, k, WIDTH);
     starts : int64, shape (blocks + 1,);  segments : uint32, shape (blocks, parts), at least one
-    part;  out : float32, shape (rows, n), replaced. Each output is a chain of fused multiply-adds
-    in the order of the inputs. All blocks of a panel follow each other: its cells and the draws
-    they have in common are then at hand.
+    part;  counters : uint64, shape (parts,);  out : float32, shape (rows, n), replaced. Each output
+    is a chain of fused multiply-adds in the order of the inputs. All blocks of a panel follow each
+    other: its cells and the draws they have in common are then at hand.
     """
     k = mean.shape[1]
     words, w = np.empty(4 * k, np.uint32), np.empty((k, WIDTH), np.float32)
@@ -171,12 +183,21 @@ def disturbed_product(x, first, mean, variance, k0, k1, lane, starts, segments, 
     x, first = strip(x, first, k)
     for p in range(mean.shape[0]):
         _settle(
-            mean[p].reshape(-1), variance[p].reshape(-1), k0, k1, p, lane, segments[0], amplitudes,
-            words, still, spread,
+            mean[p].reshape(-1), variance[p].reshape(-1), k0, k1, p, counters, segments[0],
+            amplitudes, words, still, spread,
         )  # fmt: skip
         for b in range(starts.size - 1):
             _add_first_part(
-                k0, k1, p, lane, segments[b, 0], amplitudes[0], words, still, spread, w.reshape(-1)
+                k0,
+                k1,
+                p,
+                counters[0],
+                segments[b, 0],
+                amplitudes[0],
+                words,
+                still,
+                spread,
+                w.reshape(-1),
             )
             rows = slice(starts[b], starts[b + 1])
             panel_product(x[rows], first, w, out[rows], p * WIDTH)

@@ -12,47 +12,45 @@ def square(codes):
     return codes * codes
 
 
-def _addressed(blocks, panel, lane, part, segment, k0, k1):
-    """uint32, shape (blocks, 4): random words of counters (block, panel, part + 64 lane,
-    segment).
-    """
+def _addressed(blocks, panel, part, segment, k0, k1):
+    """uint32, shape (blocks, 4): random words of counters (block, panel, part, segment)."""
     counter = np.zeros((blocks, 4), np.uint64)
     counter[:, 0], counter[:, 1] = np.arange(blocks), panel
-    counter[:, 2], counter[:, 3] = part + 64 * lane, segment
+    counter[:, 2], counter[:, 3] = part, segment
     return philox.block(counter, k0, k1)
 
 
-def cell_parts(k0, k1, panel, lane, segments, amplitudes, k, width):
+def cell_parts(k0, k1, panel, counters, segments, amplitudes, k, width):
     """float32, shape (k, width): bits counted byte by byte, part by part."""
     total = np.zeros((k, width))
-    for part, (segment, amplitude) in enumerate(zip(segments, amplitudes, strict=True)):
+    for part, segment, amplitude in zip(counters, segments, amplitudes, strict=True):
         if amplitude > 0.45:
-            words = _addressed(k * width // 4, panel, lane, part, segment, k0, k1)
+            words = _addressed(k * width // 4, panel, part, segment, k0, k1)
             total += amplitude * philox.normals_of(words.ravel()).reshape(k, width)
             continue
-        words = _addressed(k, panel, lane, part, segment, k0, k1).astype("<u4")
+        words = _addressed(k, panel, part, segment, k0, k1).astype("<u4")
         ones = np.unpackbits(words.view(np.uint8).reshape(k, width, 1), axis=2).sum(axis=2)
         total += amplitude * (ones - 4.0) / np.sqrt(2.0)
     return total.astype(np.float32)
 
 
-def disturbed(mean, variance, k0, k1, lane, segments, amplitudes):
+def disturbed(mean, variance, k0, k1, counters, segments, amplitudes):
     """float32, shape (panels, k, width): mean + sqrt(variance) z."""
     _, k, width = mean.shape
     z = [
-        cell_parts(k0, k1, p, lane, segments, amplitudes, k, width).astype(np.float64)
+        cell_parts(k0, k1, p, counters, segments, amplitudes, k, width).astype(np.float64)
         for p in range(len(mean))
     ]
     return (mean + np.sqrt(variance) * np.array(z)).astype(np.float32)
 
 
-def disturbed_product(x, first, mean, variance, k0, k1, lane, starts, segments, amplitudes, n):
+def disturbed_product(x, first, mean, variance, k0, k1, counters, starts, segments, amplitudes, n):
     """The product with `disturbed`, block of rows by block of rows: x float32,
     shape (rows, inputs), gives float64, shape (rows, n).
     """
     found = []
     for start, stop, own in zip(starts[:-1], starts[1:], segments, strict=True):
-        w = disturbed(mean, variance, k0, k1, lane, own, amplitudes)
+        w = disturbed(mean, variance, k0, k1, counters, own, amplitudes)
         whole = np.concatenate(list(w), axis=1)[:, :n].astype(np.float64)
         found.append(x[start:stop, first : first + len(whole)].astype(np.float64) @ whole)
     return np.concatenate(found)
