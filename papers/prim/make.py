@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 import pimlab.dram_pim as pim
 from pimlab.dram_pim.presets import table
 from pimlab.plot.style import PARTS, figure, for_print, save
-from pimlab.studies.published import Row, fill, targets
+from pimlab.studies.published import Row, fill, markdown, targets
 
 OUT = Path(__file__).with_name("prim")
 ROWS = targets(Path(__file__).with_name("targets.csv"))
@@ -43,6 +43,22 @@ def compute(quick: bool = False) -> xr.Dataset:
         {"type": list(TYPES), "tasklets": tasklets},
         {"sources": "prim-benchmarks,gomezluna2022"},
     )
+
+
+def library() -> str:
+    """INT32 operations of the microbenchmark counted in UPMEM's library: a random number of 31 bits
+    and the constant 1,048,576; the loop around is that of an addition, an argument is moved more.
+    """
+    around = int(table("upmem")["add.int32"].value) - 1
+    numbers = np.random.default_rng(0).integers(0, 1 << 31, 1 << 14)
+    full = pim.TARGETS["upmem"]().organisation.clock
+    lines = []
+    for op in ("add", "sub", "mul", "div"):
+        counted = pim.integers(op, numbers, ELEMENTS).instructions
+        moved = int(op in ("mul", "div"))
+        each = around + moved + float(counted.mean())
+        lines.append([op.upper(), f"{float(counted.mean()):.2f}", f"{full / each / 1e6:.1f}"])
+    return markdown(["INT32", "instructions of it", "MOPS, 11 tasklets and more"], lines)
 
 
 def saturation(ds: xr.Dataset) -> int:
@@ -81,4 +97,4 @@ def draw(ds: xr.Dataset) -> Figure:
 if __name__ == "__main__":
     answer = compute()
     save(draw(answer), OUT)
-    fill(__file__, lambda row: found(answer, row))
+    fill(__file__, lambda row: found(answer, row), {"library": library()})

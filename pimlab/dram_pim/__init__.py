@@ -31,6 +31,7 @@ from pimlab.dram_pim.machine import Organisation
 from pimlab.dram_pim.near import NearMemory
 from pimlab.dram_pim.presets import TARGETS
 from pimlab.dram_pim.requests import RequestUnits
+from pimlab.dram_pim.scalar import integers
 from pimlab.dram_pim.stacks import HeadStacks
 from pimlab.dram_pim.systems import head_stacks, head_units
 from pimlab.dram_pim.target import DramPim
@@ -76,6 +77,7 @@ __all__ = [
     "head_units",
     "host_read",
     "host_write",
+    "integers",
     "interleaved",
     "load",
     "matmul",

@@ -141,7 +141,19 @@ class Dpus(Organisation):
         """Elements of an element-wise operator, padding included (unit: elements)."""
         return -(-elements // self.channels) * self.channels
 
-    def _run(self, instructions: int, moved: int, host_bytes: int) -> DpuRun:
+    def _joined(self, op: str, each: int) -> int:
+        """Cycles in which one tasklet goes on and the others of a core wait, of `each` elements:
+        it sums their sums, or a prefix sum hands the sum so far from tasklet to tasklet, once a
+        block of every one.
+        """
+        if op == "reduce":
+            return (self.tasklets - 1) * self.reduce_instructions * self.reentry
+        if op != "scan":
+            return 0
+        block = self.tasklets * (self.transfer_bytes // self.operand_bytes)
+        return -(-each // block) * self.tasklets * self.add_instructions * self.reentry
+
+    def _run(self, instructions: int, moved: int, host_bytes: int, joined: int = 0) -> DpuRun:
         work, dma = self.pipeline(instructions), self.transfers(moved)
         host = round(host_bytes * 8 / self.host_bandwidth * self.clock)
         # transfers of one tasklet run beside instructions of the others; the longer of the two is
@@ -149,6 +161,7 @@ class Dpus(Organisation):
         spans = {
             "in-bank MAC": work,
             "waiting for the bank": max(dma - work, 0),
+            "waiting for other tasklets": joined,
             "host transfer": host,
         }
         done = {
@@ -197,14 +210,20 @@ class Dpus(Organisation):
     ) -> DpuRun:
         """An operator on vectors that lie in the banks: "add", "mul" read two and write one,
         "scan" (a prefix sum) reads and writes one twice, "reduce" (a sum) and "histogram" read one;
-        the host fetches one result of a core of these. Unit: cycles of the cores' clock.
+        the host fetches one result of a core of these. Tasklets join their sums one after another;
+        each has a histogram of its own, cleared before and summed bin by bin after, as in PrIM's
+        RED, SCAN-SSA and HST-S; what their barriers take is left out. Unit: cycles of the cores'
+        clock.
         """
         _refuse(compat)
         each = self.elements_done(elements) // self.channels
         instructions = each * int(getattr(self, f"{op}_instructions"))
+        if op == "histogram":
+            instructions += 2 * self.histogram_bins * self.tasklets * self.reduce_instructions
         results = {"reduce": 1, "scan": 1, "histogram": self.histogram_bins}.get(op, 0)
         moved = _MOVED[op] * each * self.operand_bytes
-        return self._run(instructions, moved, results * 4 * self.channels)
+        joined = self._joined(op, each)
+        return self._run(instructions, moved, results * 4 * self.channels, joined)
 
     def host_summary(
         self, t: Timing | None, accesses: int, kind: int, refresh: bool, compat: str | None

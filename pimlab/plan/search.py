@@ -64,6 +64,12 @@ def tables(
     return energy, latency, occupancy
 
 
+def subsets(count: int) -> list[list[int]]:
+    """Every set of one or more of `count` machines, by number."""
+    sizes = range(1, count + 1)
+    return [list(some) for n in sizes for some in itertools.combinations(range(count), n)]
+
+
 class Search:
     """Placements by cost. With links charged by operator, operators are independent once the
     machines in use are chosen, and as long as no memory overflows.
@@ -93,11 +99,10 @@ class Search:
         allowed.
         """
         machines = range(self.energy.shape[1])
-        sets = itertools.chain.from_iterable(
-            itertools.combinations(machines, n) for n in range(1, len(machines) + 1)
-        )
         found = [
-            placed for some in sets if (placed := self._within(allowed, list(some))) is not None
+            placed
+            for some in subsets(len(machines))
+            if (placed := self._within(allowed, some)) is not None
         ]
         alone = [
             placed

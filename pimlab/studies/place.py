@@ -20,6 +20,7 @@ from pimlab.machine.together import together
 from pimlab.plan import Op, Plan, search, with_chips
 from pimlab.plan.capacity import NEEDED
 from pimlab.plan.costs import costs
+from pimlab.plan.neighbours import neighbours
 from pimlab.plan.plan import behind_pins, checked_link, checked_machines, own_links
 from pimlab.plan.reasons import reasons
 from pimlab.plan.search import Search, watts
@@ -114,13 +115,15 @@ def place(
     accuracy_drop : largest loss of the data's metric against the first machine alone (needs
     `data`); None: accuracy is not looked at.
     links : machine name -> Link between it and the first machine, crossed by what operators read
-    and give beyond their machine; a card brings its own unless one is given here. The search
-    charges each operator all of it, then none of it: of both placements the one that costs less in
-    truth is taken, and that need not be the best of all.
+    and give beyond their machine; a card brings its own unless one is given here.
     shared : names of machines on one DRAM (an NPU and the PIM that is its memory): they block each
-    other.  chips : how many of a machine hold the model, as `run` takes it: a number, a mapping by
-    machine, "needed" (as many as the placement found needs; while it is searched, each machine
-    draws the static power of as many as would hold all it serves), or None for one each.
+    other, and each change of hands takes a handover.
+    Edges that cross and changes of hands are charged while placements are compared: exact for
+    models with a graph of which no more than a dozen operators wait for a reader at once, as long
+    as no memory overflows and no accuracy is asked; else the best of those charged by operator.
+    chips : how many of a machine hold the model, as `run` takes it: a number, a mapping by machine,
+    "needed" (as many as the placement found needs; while it is searched, each machine draws the
+    static power of as many as would hold all it serves), or None for one each.
     A bound on the vectors of a product that stands for a host which computes in no time (the
     `widest` of DRAM-PIM presets) is lifted: the machines that are here are compared.
     The weights placed on a machine that computes where they lie fit in it together: exact up
@@ -173,8 +176,9 @@ def place(
     values = {name: value(one) for name, one in alone.items()}
     best, accuracy = _fitting(found, targets, counts), None
     if accuracy_drop is None:
-        joined = _search(operators, whole, targets, {}, objective) if links else found
-        best = min([best, _fitting(joined, targets, counts), *alone.values()], key=value)
+        free = _search(operators, whole, targets, {}, objective) if links else found
+        others = [_fitting(free, targets, counts), *alone.values()]
+        best = min([best, *others, *_joined(model, free, whole, links, shared)], key=value)
     else:
         asked = (_same(model), _same(data), tuple(targets), seed)
         best, accuracy = _accurate(plan, data, operators, found, accuracy_drop, asked)
@@ -197,6 +201,32 @@ def _search(
         np.array([t.call for t in whole]),
         np.array([[t.serves(op) for t in targets] for op in operators]),
     )
+
+
+def _joined(
+    model: Any,
+    free: Search,
+    whole: Sequence[Target],
+    links: Mapping[str, Link],
+    shared: Sequence[str],
+) -> list[np.ndarray]:
+    """The cheapest placement with links charged by edges and changes of hands, where they count.
+
+    free : costs of the operators without links.
+    """
+    handed = len(shared) > 1 and any(t.handover for t in whole if t.name in shared)
+    if getattr(model, "graph", None) is None or not (links or handed):
+        return []
+    operators, found = (*model.mac_ops, *model.vector_ops), []
+    for some in search.subsets(len(whole)):
+        weights = (0.0, 1.0) if free.objective == "latency" else (1.0, free.watts[some].sum())
+        cost = weights[0] * free.energy + weights[1] * free.latency
+        allowed = np.isin(np.arange(len(whole)), some) & np.isfinite(cost)
+        near = neighbours(model, operators, whole, links, shared, weights)
+        if (one := near.cheapest(np.where(allowed, cost, np.inf))) is not None:
+            found.append((one[0] + weights[1] * float(free.calls[some].sum()), one[1]))
+    fitting = [one for one in found if free.fits(one[1])]
+    return [min(fitting, key=lambda one: one[0])[1]] if fitting else []
 
 
 def _checked_links(links: Mapping[str, Link], names: Sequence[str]) -> None:

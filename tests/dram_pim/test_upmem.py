@@ -91,6 +91,20 @@ def test_sums_prefix_sums_and_histograms_are_counted(op):
     assert int(answer.events.sel(event="I/O bit")) == 2560 * 4 * results * 8
 
 
+def test_tasklets_join_what_each_found():
+    core = pim.TARGETS["upmem"]().organisation
+    spans = {
+        op: core.elementwise(None, op, 2560 << 12, True, None).phases()
+        for op in ("add", "reduce", "scan", "histogram")
+    }
+    assert "waiting for other tasklets" not in spans["add"]
+    assert spans["reduce"]["waiting for other tasklets"] == 15 * core.reduce_instructions * 11
+    # 4,096 bytes a core are one round of sixteen blocks of 2,048
+    assert spans["scan"]["waiting for other tasklets"] == 16 * core.add_instructions * 11
+    counted = 4096 * core.histogram_instructions + 2 * 256 * 16 * core.reduce_instructions
+    assert spans["histogram"]["in-bank MAC"] == counted
+
+
 def test_wrapping_sums_are_counted():
     x = np.array([[2.0**20, 1.0]], np.float32)
     w = np.array([[2.0**11, 2.0**10], [0.0, 1.0]], np.float32)  # 2**31 wraps, 2**30 + 1 does not

@@ -29,3 +29,27 @@ def test_banks_gain_more_with_more_sequences(ds):
     gain = times.sel(place="gpu") / times.sel(place="bank")
     assert (gain.sel(model="gpt3-175b", batch=64) > gain.sel(model="gpt3-175b", batch=8)).all()
     assert 1 < float(gain.max()) < 2.81
+
+
+def test_pipelining_shows_the_longest_stage_and_a_head_of_the_others(make):
+    got = make.overlapped({"attention": 8.0, "around": 4.0, "handed": 2.0}, 4)
+    assert got == {"attention": 8.0, "around": 1.0, "handed": 0.5}
+
+
+def test_sequences_that_fill_the_memory_by_hand(make):
+    # (1280 GiB - 80 x 12 x 8192^2 x 2 B) / (4095 x 2 x 80 x 8192 x 2 B) = 116.1; wider by 22016/21845
+    assert make.most("llama-65b", 4095) == 117
+    assert make.most("llama-65b", 4095) > make.most("llama-65b", 4096 * 2)
+
+
+def test_energy_of_a_product_by_hand(make):
+    pico = 1e-12
+    memory = (16 * 16 + 16 * 16 + 16 * 16) * 2 * 8
+    once = memory * (3.59 + 0.3 + 0.16) + 16**3 * (3 * 0.0675 + 0.32)
+    assert abs(make.product_energy(16, 16, 16) / pico - once) < 1e-6 * once
+
+
+def test_banks_save_on_attention_alone(ds):
+    gpu, bank = (ds.full_energy.sel(consumer=one) for one in ("gpu", "bank"))
+    assert (gpu.sel(spent_on="weights") == bank.sel(spent_on="weights")).all()
+    assert (gpu.sel(spent_on="attention") > 5 * bank.sel(spent_on="attention")).all()
