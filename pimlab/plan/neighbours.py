@@ -54,8 +54,9 @@ class Neighbours:
         """
         if np.isinf(cost.min(axis=1)).any():
             return None
-        shared = [int(j) for j in np.flatnonzero(np.isfinite(self.given))]
-        ends = [self._from(cost, last) for last in shared or [None]]
+        shared = np.flatnonzero(np.isfinite(self.given))
+        hands: list[int | None] = [int(j) for j in shared] if len(shared) else [None]
+        ends = [self._from(cost, last) for last in hands]
         total, owners = min((one for one in ends if one is not None), key=lambda one: one[0])
         placed = np.empty(len(cost), int)
         for i in reversed(self.order):

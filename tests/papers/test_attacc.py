@@ -10,8 +10,11 @@ def test_units_nearer_the_cells_are_faster(ds):
 
 
 def test_only_attention_depends_on_the_place(ds):
-    rest = ds.latency.drop_sel(part="attention")
+    rest = ds.latency.drop_sel(part=["attention", "exchange"])
     assert (rest == rest.isel(place=0)).all()
+    exchange = ds.latency.sel(part="exchange")  # queries and results go to the stacks and back
+    assert (exchange.isel(place=slice(1, None)) > exchange.sel(place="gpu")).all()
+    assert (exchange < 1.1 * exchange.sel(place="gpu")).all()
 
 
 def test_a_busy_share_by_hand(make):
