@@ -45,7 +45,7 @@ def compute(quick: bool = False) -> xr.Dataset:
     )
 
 
-def library() -> str:
+def tables(ds: xr.Dataset) -> dict[str, str]:
     """INT32 operations of the microbenchmark counted in UPMEM's library: a random number of 31 bits
     and the constant 1,048,576; the loop around is that of an addition, an argument is moved more.
     """
@@ -58,7 +58,8 @@ def library() -> str:
         moved = int(op in ("mul", "div"))
         each = around + moved + float(counted.mean())
         lines.append([op.upper(), f"{float(counted.mean()):.2f}", f"{full / each / 1e6:.1f}"])
-    return markdown(["INT32", "instructions of it", "MOPS, 11 tasklets and more"], lines)
+    heads = ["INT32", "instructions of it", "MOPS, 11 tasklets and more"]
+    return {"library": markdown(heads, lines)}
 
 
 def saturation(ds: xr.Dataset) -> int:
@@ -97,4 +98,4 @@ def draw(ds: xr.Dataset) -> Figure:
 if __name__ == "__main__":
     answer = compute()
     save(draw(answer), OUT)
-    fill(__file__, lambda row: found(answer, row), {"library": library()})
+    fill(__file__, lambda row: found(answer, row), tables(answer))
