@@ -173,6 +173,7 @@ def _rows_product(x, first, w, out, column):
 def strip(x, first, k):
     """(x[:, first : first + k], 0) copied, or (x, first) where few rows are read: rows that lie 4
     KB apart are a page of memory each, and more pages than a core remembers cost 5 % of a product.
+    x : float32, shape (rows, inputs).
     """
     if x.shape[0] <= _PAGES or x.shape[1] == k:
         return x, first
