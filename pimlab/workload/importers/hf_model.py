@@ -1,13 +1,14 @@
 """How is a decoder in Hugging Face's form read? A folder with config.json, safetensors files, and
 tokenizer.json.
 
-Weights quantised by GPTQ and AWQ keep their codes (`StoredWeights`); those in FP8 become what they
-stand for, with one scale a matrix, an output or a block of 128 x 128.
+Weights in integers keep their codes (`hf_codes`); those in FP8 become what they stand for, with one
+scale a matrix, an output or a block of 128 x 128.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import numpy as np
 
 from pimlab.machine.stored import StoredWeights
 from pimlab.values import nearest
-from pimlab.workload.importers import safetensors_file
+from pimlab.workload.importers import hf_codes, safetensors_file
 from pimlab.workload.importers.gguf_tokens import extra
 from pimlab.workload.importers.hf_config import EXPERTS, config, shape_of
 from pimlab.workload.language.model import LanguageModel
@@ -41,9 +42,8 @@ _GEMMA_GAINS = {
     "attention_post_norm": "post_attention_layernorm", "ffn_norm": "pre_feedforward_layernorm",
     "ffn_post_norm": "post_feedforward_layernorm",
 }  # fmt: skip
-_METHODS = ("gptq", "awq", "fp8")
-_AWQ_ORDER = (0, 4, 1, 5, 2, 6, 3, 7)
-"""Which of eight packed codes is the i-th output of eight (AWQ's GEMM layout)."""
+_RULES = {"quantize_config.json": "gptq", "quant_config.json": "awq"}
+"""Files beside an older config.json that hold its quantization_config, and their method."""
 
 
 def load_huggingface(path: str | Path, name: str | None = None) -> LanguageModel:
@@ -54,11 +54,9 @@ def load_huggingface(path: str | Path, name: str | None = None) -> LanguageModel
     """
     path = Path(path)
     folder = path if path.is_dir() else path.parent
-    given = config(folder / "config.json")
+    given = _given(folder)
     shape = shape_of(given, "config.json")
-    paths = sorted(folder.glob("*.safetensors")) if path.is_dir() else [path]
-    if not paths:
-        raise ModelError(f"{folder.name}: has no .safetensors file beside its config.json")
+    paths = _files(folder) if path.is_dir() else [path]
     tensors: dict[str, np.ndarray] = {}
     digest = hashlib.sha256((folder / "config.json").read_bytes())
     for file in paths:
@@ -81,6 +79,32 @@ def load_huggingface(path: str | Path, name: str | None = None) -> LanguageModel
     return model
 
 
+def _given(folder: Path) -> dict[str, Any]:
+    """config.json, with the quantisation that older files state beside it."""
+    given = config(folder / "config.json")
+    for name, method in _RULES.items():
+        if not given.get("quantization_config") and (folder / name).is_file():
+            given["quantization_config"] = {"quant_method": method} | config(folder / name)
+    return given
+
+
+def _files(folder: Path) -> list[Path]:
+    """The files with weights: those that the index names, or all; ModelError for a missing one."""
+    index = folder / "model.safetensors.index.json"
+    if not index.is_file():
+        if found := sorted(folder.glob("*.safetensors")):
+            return found
+        raise ModelError(f"{folder.name}: has no .safetensors file beside its config.json")
+    places = config(index).get("weight_map")
+    if not isinstance(places, dict) or not places:
+        raise ModelError(f"{folder.name}: {index.name} has no weight_map that names files")
+    names = sorted({str(name) for name in places.values()})
+    for name in names:
+        if not (folder / name).is_file():
+            raise ModelError(f"{folder.name}: has no {name}, which {index.name} names")
+    return [folder / name for name in names]
+
+
 class _Reader:
     """The tensors of a checkpoint by our names."""
 
@@ -99,12 +123,14 @@ class _Reader:
                 "allowed: its config.json alone, for costs"
             )
         self.rule = given.get("quantization_config") or {}
-        self.method = self.rule.get("quant_method")
-        if self.rule and self.method not in _METHODS:
-            raise ModelError(
-                f"{file}: quant_method={self.method!r}{nearest(str(self.method), _METHODS)}; "
-                f"allowed: {', '.join(_METHODS)}"
-            )
+        hf_codes.checked(file, self.rule)
+        beyond = re.compile(r"model\.layers\.(\d+)\.")
+        for name in tensors:
+            if (found := beyond.match(name)) and int(found[1]) >= shape.layers:
+                raise ModelError(
+                    f"{file}: tensor {name!r} is of layer {found[1]}; config.json has "
+                    f"num_hidden_layers={shape.layers}"
+                )
 
     def operators(self) -> list[str]:
         """Names of the operators with weights."""
@@ -113,20 +139,24 @@ class _Reader:
     def matrix(self, op: str) -> tuple[np.ndarray, StoredWeights | None]:
         """Weights float32 (k, n) of an operator, and their codes where the file holds such."""
         if op == "head":
-            tied = "lm_head.weight" not in self.tensors
-            name = "model.embed_tokens" if tied else "lm_head"
-            return self._floats(name), None
+            tied = not any(name.startswith("lm_head.") for name in self.tensors)
+            return self._matrix("model.embed_tokens" if tied else "lm_head")
         layer, _, kind = op.partition(".")
         base = f"model.layers.{layer[5:]}."
-        own = base + _LAYER[kind]
-        if f"{own}.qweight" in self.tensors:
-            held = self._codes(own)
-            return held.codes[0].astype(np.float32) * held.scale[0][held.part_of], held
-        if f"{own}.weight" not in self.tensors and kind in _FUSED:
-            return np.ascontiguousarray(
-                self._floats(base + _FUSED[kind])[:, self._part(kind)]
-            ), None
-        return self._floats(own), None
+        own, fused = base + _LAYER[kind], base + _FUSED.get(kind, "")
+        if kind in _FUSED and any(name.startswith(f"{fused}.") for name in self.tensors):
+            return self._matrix(fused, self._part(kind))
+        return self._matrix(own)
+
+    def _matrix(
+        self, name: str, part: slice = slice(None)
+    ) -> tuple[np.ndarray, StoredWeights | None]:
+        """Some outputs of a matrix, and their codes."""
+        codes = hf_codes.held(self.file, name, self.tensors, self.rule)
+        if codes is None:
+            return np.ascontiguousarray(self._floats(name)[:, part]), None
+        own = codes.columns(part)
+        return own.codes[0].astype(np.float32) * own.scale[0][own.part_of], own
 
     def _part(self, kind: str) -> slice:
         shape = self.shape
@@ -165,64 +195,30 @@ class _Reader:
         w = self._tensor(f"{name}.weight")
         if w.ndim != 2:
             raise ModelError(f"{self.file}: tensor {name + '.weight'!r} has shape {w.shape}")
-        if f"{name}.weight_scale_inv" in self.tensors:
-            w = w * self._blocks(name, w.shape)
-        elif f"{name}.weight_scale" in self.tensors:
-            w = w * self._tensor(f"{name}.weight_scale").reshape(-1, 1)
+        for key in (f"{name}.weight_scale_inv", f"{name}.weight_scale"):
+            if key in self.tensors:
+                w = w * self._scales(key, w.shape)
+                break
         return np.ascontiguousarray(w.T)
 
-    def _blocks(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
-        """Scales of blocks, repeated to the matrix (n, k)."""
-        scale = self._tensor(f"{name}.weight_scale_inv")
-        rows, columns = self.rule.get("weight_block_size") or (128, 128)
+    def _scales(self, key: str, shape: tuple[int, ...]) -> np.ndarray:
+        """Scales of a matrix (n, k): one, one an output, or those of blocks, each repeated."""
+        scale = self._tensor(key)
+        if scale.size in (1, shape[0]) and not key.endswith("_inv"):
+            return scale.reshape(-1, 1)
+        groups = (self.rule.get("config_groups") or {}).values()
+        stated = [(one.get("weights") or {}).get("block_structure") for one in groups]
+        rows, columns = self.rule.get("weight_block_size") or next(
+            (one for one in stated if one), (128, 128)
+        )
         wanted = -(-shape[0] // rows), -(-shape[1] // columns)
         if scale.shape != wanted:
             raise ModelError(
-                f"{self.file}: tensor {name + '.weight_scale_inv'!r} has shape {scale.shape}, "
+                f"{self.file}: tensor {key!r} has shape {scale.shape}, "
                 f"needed {wanted}: one scale for {rows} x {columns} weights of {shape}"
             )
         wide = np.repeat(np.repeat(scale, rows, axis=0), columns, axis=1)
         return wide[: shape[0], : shape[1]]
-
-    def _codes(self, name: str) -> StoredWeights:
-        """The codes of a matrix that GPTQ or AWQ packed into 32-bit integers."""
-        bits = int(self.rule.get("bits") or self.rule.get("w_bit") or 4)
-        if bits not in (2, 4, 8) or (self.method == "awq" and bits != 4):
-            raise ModelError(
-                f"{self.file}: bits={bits} of {self.method}; allowed: 2, 4, 8 (awq: 4)"
-            )
-        packed, zeros = self.tensors[f"{name}.qweight"], self.tensors[f"{name}.qzeros"]
-        scale = self._tensor(f"{name}.scales")
-        if self.method == "awq":
-            codes, zero = (_awq(a) for a in (packed, zeros))
-        else:
-            codes = _unpacked(packed.T, bits).T
-            more = 0 if self.rule.get("checkpoint_format") == "gptq_v2" else 1
-            zero = (_unpacked(zeros, bits) + more) & (2**bits - 1)
-        k, parts = len(codes), len(scale)
-        part_of = self.tensors.get(f"{name}.g_idx", np.arange(k) // -(-k // parts))
-        if zero.shape != scale.shape or codes.shape[1] != scale.shape[1] or len(part_of) != k:
-            raise ModelError(
-                f"{self.file}: {name!r} has codes {codes.shape}, zero points {zero.shape} and "
-                f"scales {scale.shape} that do not fit together"
-            )
-        if part_of.min() < 0 or part_of.max() >= parts:
-            raise ModelError(
-                f"{self.file}: {name}.g_idx names a group beyond the {parts} there are"
-            )
-        return StoredWeights((codes - zero[part_of])[None], scale[None], part_of, bits)
-
-
-def _unpacked(packed: np.ndarray, bits: int) -> np.ndarray:
-    """int32 (rows, codes) of 32-bit integers (rows, words), the lowest bits first."""
-    shifts = np.arange(0, 32, bits, dtype=np.uint32)
-    words = np.ascontiguousarray(packed).view(np.uint32)[..., None]
-    return (words >> shifts & np.uint32(2**bits - 1)).reshape(len(packed), -1).astype(np.int32)
-
-
-def _awq(packed: np.ndarray) -> np.ndarray:
-    codes = _unpacked(packed, 4).reshape(len(packed), -1, 8)
-    return codes[:, :, _AWQ_ORDER].reshape(len(packed), -1)
 
 
 def _start(run: Any) -> int | None:

@@ -199,3 +199,55 @@ def test_the_tokenizer_of_the_folder_is_used(tmp_path):
         ModelError, match=r"tokenizer.json has 403 tokens, config.json vocab_size=300"
     ):
         pim.load_model(folder)
+
+
+def test_files_that_an_index_names_are_read_and_no_others(tmp_path):
+    tensors = _tensors()
+    folder = _folder(tmp_path / "m", tensors)
+    (folder / "model.safetensors").unlink()
+    names, places = sorted(tensors), {}
+    for i, part in enumerate((names[:5], names[5:]), start=1):
+        write(folder / f"part{i}.safetensors", {name: tensors[name] for name in part})
+        places |= dict.fromkeys(part, f"part{i}.safetensors")
+    write(folder / "consolidated.safetensors", {"norm.weight": np.zeros(64, np.float32)})
+    index = folder / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": places}))
+    model = pim.load_model(folder)
+    np.testing.assert_array_equal(model.parameters["norm"], tensors["model.norm.weight"])
+    (folder / "part2.safetensors").unlink()
+    with pytest.raises(ModelError, match=r"has no part2.safetensors, which .*index.json names"):
+        pim.load_model(folder)
+    index.write_text("{}")
+    with pytest.raises(ModelError, match="has no weight_map that names files"):
+        pim.load_model(folder)
+
+
+def test_a_layer_beyond_those_of_the_config_is_refused(tmp_path):
+    with pytest.raises(ModelError, match=r"layer 1; config.json has num_hidden_layers=1"):
+        pim.load_model(_folder(tmp_path / "m", _tensors(layers=2)))
+
+
+def test_older_checkpoints_state_their_quantisation_in_a_file_of_its_own(tmp_path):
+    tensors, wanted = _quantised(_tensors(), "gptq", 8)
+    folder = _folder(tmp_path / "m", tensors)
+    with pytest.raises(ModelError, match=r"no quantization_config that says how"):
+        pim.load_model(folder)
+    (folder / "quantize_config.json").write_text(json.dumps({"bits": 8, "group_size": 32}))
+    model = pim.load_model(folder)
+    w = wanted["model.layers.0.self_attn.q_proj"]
+    np.testing.assert_array_equal(model.weights["layer0.q"][0], w)
+
+
+def test_one_scale_and_scales_of_outputs_and_blocks(tmp_path):
+    tensors, base = _tensors(), "model.layers.0.mlp.down_proj.weight"
+    stored = tensors[base].astype(ml_dtypes.float8_e4m3fn)
+    weights = {"num_bits": 8, "type": "float", "block_structure": [32, 32]}
+    rule = {"quant_method": "compressed-tensors", "format": "float-quantized",
+            "config_groups": {"group_0": {"weights": weights}}}  # fmt: skip
+    for shape in ((1,), (64, 1), (2, 3)):
+        scale = RNG.random(shape).astype(np.float32)
+        held = tensors | {base: stored, f"{base}_scale": scale}
+        model = pim.load_model(_folder(tmp_path / "m", held, quantization_config=rule))
+        wide = np.kron(scale, np.ones((32, 32), np.float32)) if shape == (2, 3) else scale
+        wanted = stored.astype(np.float32) * wide
+        np.testing.assert_array_equal(model.weights["layer0.down"][0], wanted.T)
