@@ -132,14 +132,14 @@ class _Packed:
         """Bits of the weights of every group of layers; ModelError where they differ."""
         groups = (self.rule.get("config_groups") or {}).values()
         rules = [one.get("weights") or {} for one in groups]
-        bits = {one.get("num_bits") for one in rules}
+        bits = {int(one.get("num_bits") or 0) for one in rules}
         if len(bits) != 1 or not bits <= {2, 3, 4, 8} or any(r.get("type") != "int" for r in rules):
             kinds = sorted({f"{one.get('type')} of {one.get('num_bits')} bits" for one in rules})
             raise self.error(
                 f"config_groups has weights of {', '.join(kinds) or 'no kind'}; allowed: integers "
                 "of 2, 3, 4 or 8 bits, the same in all"
             )
-        return int(bits.pop())
+        return bits.pop()
 
     def _joined(
         self, codes: np.ndarray, zero: np.ndarray, scale: np.ndarray, order: str, bits: int

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from pimlab.workload.importers import quantised_forms
 from pimlab.workload.importers.written import Nodes
 
 
@@ -237,6 +238,8 @@ FORMS: dict[str, Callable[[Nodes, Any, set[str]], bool]] = {
     "QuickGelu": quick_gelu,
     "SkipLayerNormalization": skip_norm,
     "SkipSimplifiedLayerNormalization": skip_rms_norm,
+    "QLinearConcat": quantised_forms.concatenated,
+    **dict.fromkeys(quantised_forms.PLAIN, quantised_forms.pointwise),
 }
 """Operator type of com.microsoft -> what writes it as standard nodes."""
 

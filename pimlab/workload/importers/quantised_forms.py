@@ -143,6 +143,52 @@ def _unpacked(packed: np.ndarray, bits: int) -> np.ndarray:
     return (packed[..., None] >> shifts & (2**bits - 1)).reshape(*packed.shape[:-1], -1)
 
 
+PLAIN = {
+    "QLinearAdd": "Add",
+    "QLinearAveragePool": "AveragePool",
+    "QLinearGlobalAveragePool": "GlobalAveragePool",
+    "QLinearLeakyRelu": "LeakyRelu",
+    "QLinearMul": "Mul",
+    "QLinearSigmoid": "Sigmoid",
+    "QLinearSoftmax": "Softmax",
+}
+"""Operators on codes that multiply no matrices -> what they do with the values."""
+_TWO = ("QLinearAdd", "QLinearMul")
+
+
+def pointwise(place: Nodes, node: Any, constants: set[str]) -> bool:
+    """Write one of `PLAIN`; always done."""
+    from onnx import helper
+
+    given = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+    if given.pop("channels_last", 0):
+        raise place.error("has its channels last (channels_last=1); allowed: 0")
+    given.pop("opset", None)
+    inputs = [*node.input, ""]  # the last zero point may be missing
+    count = 2 if node.op_type in _TWO else 1
+    x = [place.add("DequantizeLinear", *_named(inputs[3 * i : 3 * i + 3])) for i in range(count)]
+    y = place.add(PLAIN[node.op_type], *x, name=node.name, **given)
+    codes = _named(inputs[3 * count : 3 * count + 2])
+    place.add("QuantizeLinear", y, *codes, output=node.output[0])
+    return True
+
+
+def concatenated(place: Nodes, node: Any, constants: set[str]) -> bool:
+    """Write a QLinearConcat; always done."""
+    from onnx import helper
+
+    given = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+    scale, zero, *rest = node.input
+    x = [place.add("DequantizeLinear", *_named(rest[i : i + 3])) for i in range(0, len(rest), 3)]
+    y = place.add("Concat", *x, name=node.name, **given)
+    place.add("QuantizeLinear", y, scale, zero, output=node.output[0])
+    return True
+
+
+def _named(inputs: list[str]) -> list[str]:
+    return [name for name in inputs if name]
+
+
 def _floats(place: Nodes, codes: str, scale: str, zero: str, axis: int) -> str:
     """What codes stand for, with one scale or one an index of `axis`."""
     values = place.values.get(scale)

@@ -127,3 +127,46 @@ def test_scales_and_zero_points_of_the_file_are_known_to_machines(tmp_path):
     assert model.quantised["product"].y.scale == pytest.approx(0.11)
     x = RNG.standard_normal((8, 20)).astype(np.float32)
     np.testing.assert_allclose(model.execute(x, model.exact), model.oracle(x), atol=0.111)
+
+
+@pytest.mark.parametrize(("kind", "two", "given"), [
+    ("QLinearAdd", True, {}), ("QLinearMul", True, {}), ("QLinearSigmoid", False, {}),
+    ("QLinearLeakyRelu", False, {"alpha": 0.2}), ("QLinearSoftmax", False, {"axis": 1, "opset": 13}),
+    ("QLinearGlobalAveragePool", False, {}), ("QLinearConcat", True, {"axis": 1}),
+    ("QLinearAveragePool", False, {"kernel_shape": [2, 2]}),
+])  # fmt: skip
+def test_operators_on_codes_that_are_no_products(tmp_path, kind, two, given):
+    """Beside a convolution, as quantisers in the QOperator form write residual networks."""
+    scales = {"a": 0.02, "b": 0.03, "c": 0.01, "w": 0.004}
+    constants = {f"{name}s": np.float32(scale) for name, scale in scales.items()}
+    constants |= {f"{name}z": np.uint8(128) for name in "abcw"} | {"w": _codes(3, 3, 1, 1)}
+    x, y = (["a", "as", "az"], ["b", "bs", "bz"])
+    names = [*x, *y] if two else y
+    end = ["cs", "cz"]
+    names = [*end, *names] if kind == "QLinearConcat" else [*names, *end]
+    nodes = [
+        node("QuantizeLinear", ["x", "as", "az"], "a", name="in"),
+        node("QLinearConv", ["a", "as", "az", "w", "ws", "wz", "bs", "bz"], "b", name="conv"),
+        node(kind, names, "c", name="host", domain="com.microsoft", **given),
+        node("DequantizeLinear", ["c", "cs", "cz"], "y", name="out"),
+    ]
+    path = write(tmp_path / "m.onnx", nodes, {"x": ("batch", 3, 4, 4)}, constants,
+                 domains=("com.microsoft",))  # fmt: skip
+    model = OnnxModel(path)
+    x = RNG.standard_normal((3, 3, 4, 4)).astype(np.float32)
+    wanted = model.oracle(x)
+    np.testing.assert_allclose(model.execute(x, model.exact), wanted, atol=0.011)  # a step
+    assert wanted.std() > 0
+    assert len(model.quantised) == 1
+
+
+def test_channels_that_stand_last_are_refused(tmp_path):
+    from pimlab.workload.model import ModelError
+
+    constants = X | Y
+    nodes = [node("QLinearGlobalAveragePool", ["x", "xs", "xz", "ys", "yz"], name="pool",
+                  domain="com.microsoft", channels_last=1)]  # fmt: skip
+    path = write(tmp_path / "m.onnx", nodes, {"x": (UINT8, ("batch", 4, 4, 3))}, constants,
+                 kind=UINT8, domains=("com.microsoft",))  # fmt: skip
+    with pytest.raises(ModelError, match=r"'pool'.*has its channels last"):
+        OnnxModel(path)
