@@ -86,6 +86,32 @@ class BatchNorm(Layer):
         return [dy * self.gain * self.scale, gain, bias, None, None]
 
 
+class InstanceNorm(Layer):
+    """InstanceNormalization: each channel of each sample less its mean, by its standard deviation,
+    times gain plus bias. Inputs: x, gain, bias.
+    """
+
+    def __init__(self, name: str, inputs: tuple[str, ...], output: str, epsilon: float):
+        super().__init__(name, inputs, output)
+        self.epsilon = _F(epsilon)
+
+    def forward(self, *values: np.ndarray) -> np.ndarray:
+        x, gain, bias = values
+        self.over, by_channel = tuple(range(2, x.ndim)), (-1, *(1,) * (x.ndim - 2))
+        self.gain = gain.reshape(by_channel)
+        away = x - x.mean(axis=self.over, keepdims=True)
+        variance = np.square(away).mean(axis=self.over, keepdims=True)
+        self.scale = 1 / np.sqrt(variance + self.epsilon)
+        self.z = away * self.scale
+        return self.z * self.gain + bias.reshape(by_channel)
+
+    def backward(self, dy: np.ndarray) -> Gradients:
+        others, dz = (0, *self.over), dy * self.gain
+        mean, along = (v.mean(axis=self.over, keepdims=True) for v in (dz, dz * self.z))
+        gain, bias = (dy * self.z).sum(axis=others), dy.sum(axis=others)
+        return [self.scale * (dz - mean - self.z * along), gain, bias]
+
+
 class Mean(Layer):
     """ReduceMean, ReduceSum and GlobalAveragePool: a mean or sum over axes; () for all of them,
     None for all but the batch and channels.
@@ -118,3 +144,37 @@ class Mean(Layer):
         count = int(np.prod([self.shape[axis] for axis in self.over]))
         share = _F(1 / count) if self.mean else _F(1)
         return [np.broadcast_to(dy * share, self.shape), *[None] * self.more]
+
+
+class Largest(Layer):
+    """ReduceMax, ReduceMin and GlobalMaxPool: an extreme over axes; () for all of them, None for
+    all but the batch and channels. Where several elements are equal, they share the slope.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        inputs: tuple[str, ...],
+        output: str,
+        *,
+        axes: tuple[int, ...] | None,
+        kept: bool = True,
+        largest: bool = True,
+    ):
+        super().__init__(name, inputs, output)
+        self.axes, self.kept, self.largest = axes, kept, largest
+
+    def forward(self, *values: np.ndarray) -> np.ndarray:
+        x = values[0]
+        self.more = len(values) - 1
+        axes = range(2, x.ndim) if self.axes is None else self.axes or range(x.ndim)
+        self.over = tuple(sorted(axis % x.ndim for axis in axes))
+        y = (np.max if self.largest else np.min)(x, axis=self.over, keepdims=True)
+        on = x == y
+        self.shares = on / on.sum(axis=self.over, keepdims=True, dtype=_F)
+        return y if self.kept else np.squeeze(y, self.over)
+
+    def backward(self, dy: np.ndarray) -> Gradients:
+        if not self.kept:
+            dy = np.expand_dims(dy, self.over)
+        return [dy * self.shares, *[None] * self.more]

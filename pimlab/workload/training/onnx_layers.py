@@ -147,10 +147,12 @@ def _parameters(nodes: list[_Node], model: OnnxModel) -> tuple[str, ...]:
     }
     roles = {
         "BatchNormalization": slice(1, 3),
+        "InstanceNormalization": slice(1, 3),
         "LayerNormalization": slice(1, 3),
         "RMSNormalization": slice(1, 2),
         "SimplifiedLayerNormalization": slice(1, 2),
         "Gather": slice(0, 1),
+        "PRelu": slice(1, 2),
     }
     named = [name for node in nodes if node.kind in roles for name in node.inputs[roles[node.kind]]]
     found = model.parts.constants
@@ -200,20 +202,35 @@ def _norm(node: _Node) -> Layer:
 def _mean(node: _Node) -> Layer:
     if node.kind == "GlobalAveragePool":
         return norms.Mean(*node.places, axes=None)
+    kept, axes = bool(node.given.get("keepdims", 1)), _axes(node)
+    return norms.Mean(*node.places, axes=axes, kept=kept, mean=node.kind == "ReduceMean")
+
+
+def _largest(node: _Node) -> Layer:
+    if node.kind == "GlobalMaxPool":
+        return norms.Largest(*node.places, axes=None)
+    kept, axes = bool(node.given.get("keepdims", 1)), _axes(node)
+    return norms.Largest(*node.places, axes=axes, kept=kept, largest=node.kind == "ReduceMax")
+
+
+def _axes(node: _Node) -> tuple[int, ...]:
+    """The axes of a reduction, an attribute or an input; () for all of them."""
     axes = node.given.get("axes")
     if len(node.inputs) > 1:
         if node.inputs[1] not in node.constants:
             raise node.error(f"({node.kind}) has computed axes; allowed: constant ones")
         axes = node.constants[node.inputs[1]].tolist()
-    kept = bool(node.given.get("keepdims", 1))
-    mean = node.kind == "ReduceMean"
-    return norms.Mean(*node.places, axes=tuple(axes or ()), kept=kept, mean=mean)
+    return tuple(axes or ())
 
 
 def _batch_norm(node: _Node) -> Layer:
     if node.given.get("training_mode", 0):
         raise node.error("(BatchNormalization) is in training mode; export the network to infer")
     return norms.BatchNorm(*node.places, node.given.get("epsilon", 1e-5))
+
+
+def _instance_norm(node: _Node) -> Layer:
+    return norms.InstanceNorm(*node.places, node.given.get("epsilon", 1e-5))
 
 
 def _cast(node: _Node) -> Layer:
@@ -250,11 +267,15 @@ _MAKERS: dict[str, Maker] = {
     "Flatten": _shaped,
     "Gather": lambda node: layout.Chosen(*node.places, node.given.get("axis", 0)),
     "GlobalAveragePool": _mean,
+    "GlobalMaxPool": _largest,
     "Identity": lambda node: Passed(*node.places),
+    "InstanceNormalization": _instance_norm,
     "LayerNormalization": _norm,
     "MaxPool": _pool,
     "RMSNormalization": _norm,
+    "ReduceMax": _largest,
     "ReduceMean": _mean,
+    "ReduceMin": _largest,
     "ReduceSum": _mean,
     "Relu": lambda node: Relu(*node.places),
     "Reshape": _shaped,
@@ -269,7 +290,15 @@ _MAKERS: dict[str, Maker] = {
     **dict.fromkeys(pointwise.CURVES, _pointwise),
     **dict.fromkeys(pointwise.TWO_OPERANDS, _of_two),
 }
-_BOTH = frozenset({"BatchNormalization", "Gather", "LayerNormalization", "RMSNormalization"})
+_BOTH = frozenset(
+    {
+        "BatchNormalization",
+        "Gather",
+        "InstanceNormalization",
+        "LayerNormalization",
+        "RMSNormalization",
+    }
+)
 """Operators with constants that are trained even where nothing before them is."""
 OPERATORS = tuple(sorted({*_MAKERS, *NO_NUMBERS, "Conv", "Gemm", "MatMul"}))
 """ONNX operators through which a loss can be followed back, or that stop it.

@@ -70,6 +70,15 @@ def _gelu_tanh_slope(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return _F(0.5) * (1 + t) + _F(0.5) * x * (1 - t * t) * _INNER * (1 + 3 * _CUBIC * x * x)
 
 
+def _mish(x: np.ndarray) -> np.ndarray:
+    return x * np.tanh(np.logaddexp(x, 0))
+
+
+def _mish_slope(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    t = np.tanh(np.logaddexp(x, 0))
+    return t + x * (1 - t * t) * sigmoid(x)
+
+
 GELU = Curve(lambda x: x * _normal_cdf(x), _gelu_slope)
 GELU_TANH = Curve(_gelu_tanh, _gelu_tanh_slope)
 SWISH = Curve(lambda x: x * sigmoid(x), _swish_slope)
@@ -83,10 +92,14 @@ _PLAIN = {
         lambda x, y: np.where(np.abs(x) < 3, x / 3 + _F(0.5), x >= 3),
     ),
     "Log": Curve(np.log, lambda x, y: 1 / x),
+    "Cos": Curve(np.cos, lambda x, y: -np.sin(x)),
+    "Mish": Curve(_mish, _mish_slope),
     "Neg": Curve(np.negative, lambda x, y: np.full_like(x, -1)),
     "Reciprocal": Curve(lambda x: 1 / x, lambda x, y: -y * y),
+    "Sin": Curve(np.sin, lambda x, y: np.cos(x)),
     "Sigmoid": Curve(sigmoid, lambda x, y: y * (1 - y)),
     "Softplus": Curve(lambda x: np.logaddexp(x, 0), lambda x, y: sigmoid(x)),
+    "Softsign": Curve(lambda x: x / (1 + np.abs(x)), lambda x, y: (1 - np.abs(y)) ** 2),
     "Sqrt": Curve(np.sqrt, lambda x, y: _F(0.5) / y),
     "Tanh": Curve(np.tanh, lambda x, y: 1 - y * y),
 }
@@ -117,11 +130,35 @@ def _gelu(given: Mapping[str, Any]) -> Curve:
     return GELU_TANH if given.get("approximate", b"none") == b"tanh" else GELU
 
 
+def _celu(given: Mapping[str, Any]) -> Curve:
+    alpha = _F(given.get("alpha", 1.0))
+    return Curve(
+        lambda x: np.maximum(x, 0) + alpha * np.expm1(np.minimum(x, 0) / alpha),
+        lambda x, y: np.exp(np.minimum(x, 0) / alpha),
+    )
+
+
+def _selu(given: Mapping[str, Any]) -> Curve:
+    alpha, gamma = _F(given.get("alpha", 1.67326319)), _F(given.get("gamma", 1.05070102))
+    return Curve(
+        lambda x: gamma * np.where(x < 0, alpha * np.expm1(np.minimum(x, 0)), x),
+        lambda x, y: np.where(x < 0, y + gamma * alpha, gamma),
+    )
+
+
+def _thresholded(given: Mapping[str, Any]) -> Curve:
+    alpha = _F(given.get("alpha", 1.0))
+    return Curve(lambda x: np.where(x > alpha, x, 0), lambda x, y: x > alpha)
+
+
 _SHAPED = {
+    "Celu": _celu,
     "Elu": _elu,
     "Gelu": _gelu,
     "HardSigmoid": _hard_sigmoid,
     "LeakyRelu": _leaky,
+    "Selu": _selu,
+    "ThresholdedRelu": _thresholded,
 }
 CURVES = (*_PLAIN, *_SHAPED)
 """ONNX operators of one operand that act on each element alone."""
@@ -153,7 +190,7 @@ class Clip(Layer):
 
 
 class Arithmetic(Layer):
-    """Sub, Mul, Div, Pow, Max and Min of two operands, with NumPy's broadcasting."""
+    """Sub, Mul, Div, Pow, Max, Min and PRelu of two operands, with NumPy's broadcasting."""
 
     def __init__(self, name: str, inputs: tuple[str, ...], output: str, kind: str):
         super().__init__(name, inputs, output)
@@ -181,6 +218,10 @@ _OF_TWO: dict[str, Any] = {
     "Pow": (
         np.power,
         (lambda a, b, y: b * np.power(a, b - 1), lambda a, b, y: y * np.log(np.maximum(a, 1e-30))),
+    ),
+    "PRelu": (
+        lambda a, b: np.where(a < 0, a * b, a),
+        (lambda a, b, y: np.where(a < 0, b, _F(1)), lambda a, b, y: np.minimum(a, 0)),
     ),
     "Max": (np.maximum, (lambda a, b, y: a >= b, lambda a, b, y: b > a)),
     "Min": (np.minimum, (lambda a, b, y: a <= b, lambda a, b, y: b < a)),

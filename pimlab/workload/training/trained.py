@@ -14,6 +14,8 @@ import numpy as np
 import xarray as xr
 
 from pimlab.arguments import typed
+from pimlab.workload.importers import constants
+from pimlab.workload.importers.host_runtime import HostError
 from pimlab.workload.importers.limits import label
 from pimlab.workload.importers.onnx_split import OnnxModel
 from pimlab.workload.importers.products import Product
@@ -50,11 +52,27 @@ def places(model: OnnxModel) -> dict[str, Place]:
     ModelError where what is trained could not be put back: a weight or bias that is no initialiser,
     stands there scaled or as integers, or is shared by two operators.
     """
-    tensors, makers = (
-        _tensors(model.whole),
-        {output: node for node in model.whole.graph.node for output in node.output},
-    )
-    found: dict[str, Place] = {}
+    return located(model)[1]
+
+
+def located(model: OnnxModel) -> tuple[Any, dict[str, Place]]:
+    """The graph that training writes to, an onnx.ModelProto, and the places in it: the file's own;
+    or, where a normalisation stands apart from the convolution before it, the same graph with the
+    two made one. ModelError as in `places`.
+    """
+    try:
+        return model.whole, _places(model, model.whole)
+    except ModelError as error:
+        try:
+            joined = constants.folded(model.whole)
+            return joined, _places(model, joined)
+        except (ModelError, HostError):
+            raise error from None
+
+
+def _places(model: OnnxModel, proto: Any) -> dict[str, Place]:
+    makers = {output: node for node in proto.graph.node for output in node.output}
+    tensors, found = _tensors(proto), dict[str, Place]()
     for made in model.parts.products:
         place = _recurrent(model, made.name, tensors)
         if place is None:
@@ -156,10 +174,11 @@ def trained(
     """
     import onnx
 
+    whole, there = located(model)
     proto = onnx.ModelProto()
-    proto.CopyFrom(model.whole)
+    proto.CopyFrom(whole)
     products, tensors = {made.name: made for made in model.parts.products}, _tensors(proto)
-    for op, (weight, bias, part, before) in places(model).items():
+    for op, (weight, bias, part, before) in there.items():
         if part is not None:
             _put(tensors[weight], part, weights[op][0].T)
         elif op in weights:

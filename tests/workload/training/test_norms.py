@@ -8,6 +8,7 @@ from training_graphs import RNG, assert_slopes, between, integers, of_three, one
 
 from pimlab.workload import load_model
 from pimlab.workload.training import Graph
+from pimlab.workload.training.norms import Largest
 
 GRAPHS = {
     "LayerNormalization": one(
@@ -24,6 +25,14 @@ GRAPHS = {
             "axes": integers(-1),
             "small": np.array(1e-5, np.float32),
         },
+    ),
+    "ReduceMax": of_three(
+        node("ReduceMax", ["a", "axes"], "b", keepdims=0), constants={"axes": integers(1)}
+    ),
+    "ReduceMin": between(
+        node("ReduceMin", ["a", "axes"], "m"),
+        node("Sub", ["a", "m"], "b"),
+        constants={"axes": integers(-1)},
     ),
     "ReduceSum without the axis": of_three(
         node("ReduceSum", ["a", "axes"], "b", keepdims=0), constants={"axes": integers(1)}
@@ -45,6 +54,34 @@ def _images(*middle, constants=None, last="b", read=4):
         node("MatMul", ["f", "w2"], "y", name="fc"),
     ]
     return nodes, {"x": ("n", 2, 6, 6)}, held
+
+
+@pytest.mark.parametrize("kind", ["GlobalAveragePool", "GlobalMaxPool"])
+def test_images_pass_one_value_a_channel(tmp_path, kind):
+    nodes, inputs, held = _images(node(kind, ["a"], "b"))
+    graph = Graph(load_model(write(tmp_path / "m.onnx", nodes, inputs, held)))
+    assert_gradients(graph, RNG.standard_normal((2, 2, 6, 6)).astype(np.float32), RNG)
+
+
+def test_images_pass_instance_normalisation(tmp_path):
+    nodes, inputs, held = _images(
+        node("InstanceNormalization", ["a", "g", "s"], "i", name="norm"),
+        node("Relu", ["i"], "r"),
+        node("GlobalAveragePool", ["r"], "b"),
+        constants={"g": 1 + weights(4), "s": weights(4)},
+    )
+    model = load_model(write(tmp_path / "m.onnx", nodes, inputs, held))
+    graph = Graph(model)
+    x = RNG.standard_normal((2, 2, 6, 6)).astype(np.float32)
+    np.testing.assert_allclose(graph.outputs(x, graph.exact), model.oracle(x), rtol=1e-4, atol=1e-5)
+    assert set(graph.parameters) == {"g", "s"}
+    assert_gradients(graph, x, RNG)
+
+
+def test_equal_elements_share_the_slope_of_their_maximum():
+    layer = Largest("m", ("x",), "y", axes=(1,))
+    assert layer.forward(np.array([[2.0, 2.0, 1.0]], np.float32)).tolist() == [[2.0]]
+    assert layer.backward(np.array([[3.0]], np.float32))[0].tolist() == [[1.5, 1.5, 0.0]]
 
 
 def test_images_pass_batch_normalisation_and_the_mean_of_their_pixels(tmp_path):

@@ -5,7 +5,10 @@ import pytest
 from onnx_graphs import node
 from training_graphs import assert_slopes, between, integers, one, weights
 
-SHAPES = "Abs Elu Erf Exp Gelu HardSigmoid HardSwish LeakyRelu Neg Sigmoid Softplus Tanh"
+SHAPES = (
+    "Abs Celu Cos Elu Erf Exp Gelu HardSigmoid HardSwish LeakyRelu Mish Neg Selu Sigmoid Sin "
+    "Softplus Softsign Tanh ThresholdedRelu"
+)
 POINTWISE = {kind: one(kind) for kind in SHAPES.split()}
 SHIFT = {"c": np.full((6,), 6, np.float32)}
 POSITIVE = {
@@ -35,6 +38,7 @@ CLIPS = {
     ),
     "Clip above alone": one("Clip", "", "high", constants={"high": np.float32(0.3)}),
 }
+POINTWISE["PRelu"] = one("PRelu", "s", constants={"s": weights(6)})
 GRAPHS = POINTWISE | POSITIVE | OF_TWO | BOTH | CLIPS
 
 

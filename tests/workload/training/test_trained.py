@@ -61,3 +61,44 @@ def test_each_gate_has_its_place(tmp_path):
     assert found["memory.R.0"].part == (0, 0, 2 * HIDDEN)
     assert found["memory.R.2"].part == (0, 2 * HIDDEN, 3 * HIDDEN)
     assert found["out"].part is None
+
+
+def _normalised(path):
+    """A convolution with a batch normalisation of its own after it, as exporters leave them."""
+    constants = {
+        "w": RNG.standard_normal((4, 2, 3, 3)),
+        "g": RNG.uniform(0.5, 2, 4),
+        "s": RNG.standard_normal(4),
+        "m": RNG.standard_normal(4),
+        "v": RNG.uniform(0.5, 2, 4),
+        "o": RNG.standard_normal((4, 3)),
+    }
+    nodes = [
+        node("Conv", ["x", "w"], "c", name="conv"),
+        node("BatchNormalization", ["c", "g", "s", "m", "v"], "n", name="bn"),
+        node("Relu", ["n"], "r", name="relu"),
+        node("GlobalAveragePool", ["r"], "p", name="pool"),
+        node("Flatten", ["p"], "f", name="flat"),
+        node("MatMul", ["f", "o"], "y", name="out"),
+    ]
+    held = {name: value.astype(np.float32) for name, value in constants.items()}
+    return load_model(write(path / "m.onnx", nodes, {"x": ("batch", 2, 6, 6)}, held))
+
+
+def test_a_convolution_is_trained_with_the_normalisation_after_it(tmp_path):
+    """The two are one product: its weights are those of the convolution times gain over deviation."""
+    model = _normalised(tmp_path)
+    graph = Graph(model)
+    x = RNG.standard_normal((2, 2, 6, 6)).astype(np.float32)
+    assert_gradients(graph, x, RNG)
+    moved = {name: w + np.float32(0.1) for name, w in graph.weights.items()}
+    biases = {name: b - np.float32(0.1) for name, b in graph.biases.items()}
+    answer = trained(model, moved, biases, "moved", xr.Dataset())
+    onnx.save(answer.whole, tmp_path / "moved.onnx")
+    again = load_model(tmp_path / "moved.onnx")
+    for name, w in moved.items():
+        np.testing.assert_array_equal(again.weights[name], w)
+    np.testing.assert_array_equal(again.biases["conv"], biases["conv"])
+    np.testing.assert_allclose(again.execute(x, again.exact), answer.oracle(x), atol=3e-6)
+    kinds = [made.op_type for made in answer.whole.graph.node]
+    assert "BatchNormalization" not in kinds
