@@ -55,3 +55,19 @@ def test_a_batch_is_its_samples(model):
     whole = model.execute(x, multiply)
     parts = [model.execute(x[i : i + 1], multiply) for i in range(9)]
     np.testing.assert_array_equal(whole, np.concatenate(parts))
+
+
+def test_means_of_codes_round_as_the_file_says(tmp_path):
+    """Half of all sums of two codes are odd: their means lie between two codes of the output."""
+    constants = {"s": np.float32(0.1), "z": np.uint8(128), "w": np.ones((1, 1, 1, 1), np.float32)}
+    nodes = [
+        node("Conv", ["x", "w"], "a", name="conv"),
+        node("QuantizeLinear", ["a", "s", "z"], "b", name="q1"),
+        node("DequantizeLinear", ["b", "s", "z"], "c", name="d1"),
+        node("AveragePool", ["c"], "d", name="mean", kernel_shape=[1, 2], strides=[1, 2]),
+        node("QuantizeLinear", ["d", "s", "z"], "e", name="q2"),
+        node("DequantizeLinear", ["e", "s", "z"], "y", name="d2"),
+    ]
+    model = load_model(write(tmp_path / "m.onnx", nodes, {"x": ("n", 1, 8, 64)}, constants))
+    x = np.float32(0.1) * RNG.integers(-100, 100, (4, 1, 8, 64)).astype(np.float32)
+    np.testing.assert_array_equal(model.execute(x, model.exact), model.oracle(x))
