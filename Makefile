@@ -25,7 +25,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 PAPER_WORKERS ?=
 
-.PHONY: reproduce quick papers test test-full test-browser chromium coverage mutation lint bench bench-peers docs lab lock clean
+.PHONY: reproduce quick papers test test-full test-browser chromium coverage mutation lint style bench bench-peers docs lab lock clean
 reproduce: $(READY)
 	$(BIN)/python -m pimlab reproduce
 
@@ -35,13 +35,18 @@ quick: $(READY)
 papers: $(READY)
 	$(BIN)/python -m pimlab paper --all $(if $(PAPER_WORKERS),--workers $(PAPER_WORKERS))
 
-lint: $(READY)
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+lint: style
 	$(BIN)/mypy
 
-test: lint
-	$(SPARING) $(BIN)/python -m pytest $(SHARED) -m "not full and not browser"
+style: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# Types are checked on a core that the tests leave idle for moments.
+test: style
+	$(BIN)/mypy & types=$$!; \
+	$(SPARING) $(BIN)/python -m pytest $(SHARED) -m "not full and not browser"; tests=$$?; \
+	wait $$types && exit $$tests
 
 test-full: lint
 	$(SPARING) $(BIN)/python -m pytest $(SHARED) -m "$$($(BIN)/python tests/optional_packages.py)"

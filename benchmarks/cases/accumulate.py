@@ -21,12 +21,11 @@ def _operands(rng, size, kind):
     x, w = rng.standard_normal((batch, k)) * spread, rng.standard_normal((k, n))
     if size != "large":
         x[0] = rng.uniform(2e4, 6e4, k)
-    both = [a.astype(np.float16).astype(np.float32) for a in (x, w)]
-    return (
-        [(a.view(np.int32) & np.int32(-65536)).view(np.float32) for a in both]
-        if kind == "bf16"
-        else both
-    )
+    x, w = (a.astype(np.float16).astype(np.float32) for a in (x, w))
+    if kind == "bf16":
+        x, w = ((a.view(np.int32) & np.int32(-65536)).view(np.float32) for a in (x, w))
+    w.setflags(write=False)  # as `formats.accumulated` hands it over
+    return x, w
 
 
 def _chunks(x, w, *rest):

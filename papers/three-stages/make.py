@@ -20,7 +20,7 @@ from pimlab.studies.published import Row, fill, markdown
 STORE = Path("results") / "roadmap.zarr"
 OUT = Path(__file__).parent
 SMALLEST = study.Size(
-    samples=50, files=2, windows=1, seeds=2, explained=50, chips=2, times=("0 s", "1 year")
+    samples=20, files=2, windows=1, seeds=1, explained=20, chips=2, times=("0 s", "1 year")
 )
 ONE_CHIP = ("fashion-cnn", "digits-mlp", "cancer-mlp", "small-lm")
 """Workloads that the 64 cores of one HERMES chip hold."""

@@ -204,7 +204,7 @@ class Bf16Tree(Arithmetic):
         padded = np.zeros((steps * 16, w.shape[1]), np.float32)
         padded[: w.shape[0]] = self._grid(w)
         blocks = padded.reshape(steps, 16, -1)
-        laid = blocks[:, _HALVES] if self.order == "halves" else blocks
+        laid = np.ascontiguousarray(blocks[:, _HALVES]) if self.order == "halves" else blocks
         return Laid(laid, weights_as=f"values in {self.operands}")
 
     def multiply(self, x: np.ndarray, laid: Laid) -> np.ndarray:

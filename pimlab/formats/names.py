@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any
 
 from pimlab.formats.grids import (
@@ -30,6 +31,7 @@ def formats() -> tuple[str, ...]:
     return tuple(_table())
 
 
+@cache
 def _table() -> dict[str, NumberFormat]:
     return {**INTEGERS, **FLOATS, **BLOCKS, **NAMED}
 

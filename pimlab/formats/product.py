@@ -93,6 +93,8 @@ def accumulated(x: np.ndarray, w: np.ndarray, accumulator: FloatAccumulator) -> 
     shape (k, n), summed as `accumulator` says.
     """
     out = np.empty((x.shape[0], w.shape[1]), np.float32)
+    w = w.view()
+    w.setflags(write=False)  # as a model's weights are: the kernel is compiled for one of the two
     kind = _KINDS[accumulator.format]
     rounded = kind if accumulator.products == "rounded" else 0
     # a tree of one leaf adds nothing, yet what it answers stands in the accumulator

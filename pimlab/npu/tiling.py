@@ -9,6 +9,8 @@ more than a constant).
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from pimlab.values import Value
 
 
@@ -21,6 +23,7 @@ class Operands(Value):
     slab: int
 
 
+@lru_cache(maxsize=2**12)  # layers of a network ask again and again
 def fetches(m: int, n: int, k: int, bits: Operands, capacity: float) -> tuple[int, int]:
     """How many times x (m, k) and w, shape (k, n) are fetched into `capacity` bits, least bits in
     all; each at least once.

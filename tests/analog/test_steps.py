@@ -129,7 +129,7 @@ def test_wires_leave_the_steps_their_common_noise(topology):
     """Wires of no resistance change nothing, and those that take a few percent of the current take as much of its noise."""
     w, x = _operands(12, 12)
     dac = DAC(bits=4, encoding="bit serial")
-    many = np.tile(np.clip(x, -7, 7), (READS // 2, 1))
+    many = np.tile(np.clip(x, -7, 7), (READS // 8, 1))
     plain, ideal, real = (
         Crossbar(cell=PCM, dac=dac, wires=wires).program(w, 1).matmul(many, 5)[:, 0]
         for wires in (

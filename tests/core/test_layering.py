@@ -1,6 +1,7 @@
 """Do rooms depend one way, does one file own the compiler's options, and does `import pimlab` stay light?"""
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -60,35 +61,42 @@ HEAVY = {"onnx", "onnxruntime", "sklearn", "torch", "gguf", "tokenizers", "dask"
 COMPILER = {"njit", "jit", "vectorize", "guvectorize", "stencil", "cfunc", "generated_jit"}
 
 
-def _parsed():
+@functools.cache
+def trees():
     return {
         path.relative_to(ROOT): ast.parse(path.read_text()) for path in sorted(ROOT.rglob("*.py"))
     }
 
 
-TREES = _parsed()
+@functools.cache
+def walked(tree):
+    """Every node of `tree`, listed once for all the rules."""
+    return list(ast.walk(tree))
 
 
 def _room(path):
     return path.parts[0].removesuffix(".py")
 
 
+@functools.cache
 def imported(tree):
     """(dotted name, line, whether on loading the module) of every import."""
     inside = {
         id(node)
-        for function in ast.walk(tree)
+        for function in walked(tree)
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
         for node in ast.walk(function)
     }
-    for node in ast.walk(tree):
+    found = []
+    for node in walked(tree):
         names = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"line {node.lineno}: a relative import"
             names = [f"{node.module}.{alias.name}" for alias in node.names]
-        yield from ((name, node.lineno, id(node) not in inside) for name in names)
+        found += [(name, node.lineno, id(node) not in inside) for name in names]
+    return found
 
 
 def rooms(tree):
@@ -120,7 +128,7 @@ def compiles(tree):
     """Lines that name one of Numba's compilers."""
     return [
         f"line {node.lineno}: {node.attr}"
-        for node in ast.walk(tree)
+        for node in walked(tree)
         if isinstance(node, ast.Attribute)
         and node.attr in COMPILER
         and ast.unparse(node.value).startswith("numba")
@@ -142,7 +150,7 @@ def test_rules_have_no_way_back():
 
 
 def _breaches(rule):
-    found = {str(path): rule(path, tree) for path, tree in TREES.items()}
+    found = {str(path): rule(path, tree) for path, tree in trees().items()}
     return {path: lines for path, lines in found.items() if lines}
 
 
@@ -158,7 +166,7 @@ def modules():
     """Dotted name -> syntax tree of every module of the package."""
     return {
         ".".join(("pimlab", *path.with_suffix("").parts)).removesuffix(".__init__"): tree
-        for path, tree in TREES.items()
+        for path, tree in trees().items()
     }
 
 
@@ -225,7 +233,7 @@ def test_one_file_owns_the_compiler():
 
 
 def test_twins_take_only_constants_from_kernels():
-    for path, tree in TREES.items():
+    for path, tree in trees().items():
         if _room(path) == "reference":
             taken = {
                 alias.asname or alias.name

@@ -1,6 +1,7 @@
 """Does the code stay in pieces that are read at once? Code lines of functions and files, at 100 columns."""
 
 import ast
+import functools
 import io
 import tokenize
 from pathlib import Path
@@ -28,6 +29,7 @@ def docstrings(tree):
     return {line for one in texts for line in range(one.lineno, one.end_lineno + 1)}
 
 
+@functools.cache
 def code(text):
     """Numbers of the lines of a source text that hold code: no comments, no docstrings."""
     tokens = tokenize.generate_tokens(io.StringIO(text).readline)

@@ -3,7 +3,10 @@
 The folder follows from the name of the test file: `test_ir_drop.py` reads `papers/ir-drop`.
 """
 
+import fcntl
 import importlib.util
+import os
+import pickle
 from pathlib import Path
 
 import pytest
@@ -30,11 +33,24 @@ def make(request):
 
 
 @pytest.fixture(scope="module")
-def ds(make):
-    """The paper's Dataset at the quick size; whatever a paper answers can be cited."""
-    found = make.compute(quick=True)
+def ds(make, request, tmp_path_factory):
+    """The paper's Dataset at the quick size, computed once for all of xdist's processes; whatever a
+    paper answers can be cited.
+    """
+    run = tmp_path_factory.getbasetemp()
+    run = run.parent if "PYTEST_XDIST_WORKER" in os.environ else run
+    found = once(run / f"{_folder(request).name}.pickle", lambda: make.compute(quick=True))
     assert pimlab.cite(found), "the Dataset names no source"
     return found
+
+
+def once(file, compute):
+    """What `compute` gives; every process but the first that asks reads it from `file`."""
+    with file.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not file.exists():
+            file.write_bytes(pickle.dumps(compute()))
+        return pickle.loads(file.read_bytes())
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import functools
 
 import pandas as pd
 
+from pimlab import plot
 from pimlab.roadmap import reproduce as command
 from pimlab.roadmap import study
 
@@ -27,5 +28,9 @@ def test_reproduce_writes_store_table_and_figures_and_goes_on(tmp_path, monkeypa
     } < set(written)
     assert len(pd.read_csv(folder / "roadmap.csv")) == len(table)
     assert "llama2-7b" in capsys.readouterr().out
-    command.reproduce(tmp_path, quick=True)
+    # figures of the same numbers are the same bytes: tests/plot/test_roadmap.py, test_stages.py
+    drawn = []
+    monkeypatch.setattr(plot, "save", lambda fig, path: drawn.append(f"{path.name}.svg"))
+    pd.testing.assert_frame_equal(command.reproduce(tmp_path, quick=True), table)
+    assert set(drawn) < set(written)
     assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == written

@@ -338,7 +338,10 @@ def test_a_comment_in_a_source_file_leaves_its_meaning():
     plain = 'def f(x):\n    """Why."""\n    return x + 1\n'
     other = 'def f(x):\n    """Why\n    not?\n    """\n    # a comment\n    return (\n        x + 1\n    )\n'
     assert stores.meaning(".py", plain) == stores.meaning(".py", other)
-    assert stores.meaning(".py", plain) != stores.meaning(".py", plain.replace("1", "2"))
+    said = "def f(x, a=1, *, b={'y', 'x'}):\n    return a in {'p', 'q'} and (lambda c: c.real + 1)(x)\n"
+    changes = [("1", "2"), ("1", "1.0"), ("'q'", "'r'"), ("*, ", ""), ("real", "imag"), ("'x'", "'z'"), ("+", "-")]  # fmt: skip
+    forms = [stores.meaning(".py", said.replace(*change)) for change in changes]
+    assert len({stores.meaning(".py", said), *forms}) == len(forms) + 1
     table = '[a]\nvalue = "1 J"\n'
     assert stores.meaning(".toml", table) == stores.meaning(".toml", f"# why\n\n{table}")
     assert stores.meaning(".toml", table) != stores.meaning(".toml", table.replace("1", "2"))

@@ -10,7 +10,7 @@ import numpy as np
 
 import pimlab as pim
 
-WINDOWS = 12
+WINDOWS = 8
 SCRIPT = f"""
 import sys
 import pimlab as pim
