@@ -7,6 +7,7 @@ network. `python papers/silicon-networks/make.py` draws the figure and fills the
 from __future__ import annotations
 
 import importlib.util
+from itertools import cycle
 from pathlib import Path
 from types import ModuleType
 
@@ -23,15 +24,13 @@ from pimlab.studies.published import Row, fill, markdown, targets
 HERE = Path(__file__).parent
 OUT = HERE / "silicon-networks"
 ROWS = targets(HERE / "targets.csv")
-OFFLINE = 64
-"""Inferences that a throughput run is taken to hand over at once."""
 FITS = {
     "warboy": ("operator", "call", "arrays"),
     "atom": ("call", "arrays"),
     "t4": ("operator", "arrays"),
 }
-"""Chip -> constants that are fitted on its own rows. Those of A100 and H100 come from operators;
-X220 has none, since its assumed peak leaves nothing to lose.
+"""Chip -> constants that are fitted on its own rows. Those of A100 and H100 come from operators,
+other GPUs have those of A100 or H100. X220 has none, since its assumed peak leaves nothing to lose.
 """
 START = {"operator": 2e-6, "call": 2e-4, "arrays": 0.55}
 
@@ -64,9 +63,9 @@ def seconds(npu: Npu, network: str, batch: int) -> float:
 def answer(npu: Npu, row: Row) -> float:
     """What `npu` makes of a row, in the row's unit (ms, or inferences a second)."""
     _, network, batch, _ = row.condition.split()
-    if row.unit == "ms":
-        return 1e3 * seconds(npu, network, int(batch.removeprefix("batch=")))
-    return OFFLINE / seconds(npu, network, OFFLINE)
+    size = int(batch.removeprefix("batch="))
+    spent = seconds(npu, network, size)
+    return 1e3 * spent if row.unit == "ms" else size / spent
 
 
 def fit(name: str) -> Efficiency:
@@ -111,7 +110,8 @@ def compute(quick: bool = False) -> xr.Dataset:
             "role": ("result", [row.role for row in ROWS]),
         },
         attrs={
-            "sources": "mlperf-results,mlperf-v1.1-furiosa,mlperf-v3.0-rebellions",
+            "sources": "mlperf-results,mlperf-v1.1-furiosa,mlperf-v2.1,mlperf-v3.0-rebellions,"
+            "mlperf-v4.1",
             "title": "networks of MLPerf",
         },
     )
@@ -134,9 +134,9 @@ def tables(ds: xr.Dataset) -> dict[str, str]:
 @for_print
 def draw(ds: xr.Dataset) -> Figure:
     """Computed over measured time, one line a result: filled where held out."""
-    fig = figure(120)
+    fig = figure(190)
     axis = fig.subplots()
-    colours = dict(zip(dict.fromkeys(ds.chip.values), PARTS, strict=False))
+    colours = dict(zip(dict.fromkeys(ds.chip.values), cycle(PARTS), strict=False))
     for index in range(ds.sizes["result"]):
         one = ds.isel(result=index)
         colour = colours[str(one.chip.item())]

@@ -1,7 +1,7 @@
 """How far are the times of single operators from those measured on A100 and H100?
 
 The constants of the catalogue are fitted on the operators of Llama-2-7b alone: four on its matrix
-products, one on its other operators. Every other row is held out. `python
+products, four on its other operators. Every other row is held out. `python
 papers/silicon-operators/make.py` draws the figure and fills the README's tables.
 """
 
@@ -20,6 +20,7 @@ from scipy.optimize import minimize
 
 from pimlab.machine.protocol import MacOp, VectorOp
 from pimlab.npu import Efficiency, Npu, chip
+from pimlab.npu.efficiency import WHOLE_ROWS
 from pimlab.plot.style import PARTS, figure, for_print, save
 from pimlab.studies.published import Row as Target
 from pimlab.studies.published import fill, markdown
@@ -42,6 +43,8 @@ class Row(NamedTuple):
     name: str
     size: str
     """How many tokens on how many chips, or the sides of an operator."""
+    times: int = 1
+    """Operators of this size one after another, measured together."""
 
 
 def measured() -> list[Row]:
@@ -65,6 +68,8 @@ def _layer(line: dict[str, str]) -> list[Row]:
         "mlp_down_proj": (inner // parts, width),
     }
     norm = "rmsnormalization" if gated else "layernormalization"
+    # Without a gate, Vidur's block adds what attention and network return to its input: two sums.
+    times = {"add": 1 if gated else 2}
     others = {
         "emb": ("gather", tokens * width),
         "input_layernorm": (norm, tokens * width),
@@ -77,15 +82,18 @@ def _layer(line: dict[str, str]) -> list[Row]:
         name: MacOp(name=name, m=tokens, k=k, n=n) for name, (k, n) in products.items()
     }
     ops |= {
-        name: VectorOp(name=name, kind=kind, elements=elements)
+        name: VectorOp(name=name, kind=kind, elements=elements, rows=tokens)
         for name, (kind, elements) in others.items()
     }
     model, size_of = line["model"].split("/")[1], f"tokens={tokens} tp={parts}"
     return [
-        Row(line["gpu"], model, op, float(line[f"{name}_ms"]) / 1e3, name, size_of)
+        Row(
+            line["gpu"], model, op, float(line[f"{name}_ms"]) / 1e3, name, size_of,
+            times.get(name, 1),
+        )
         for name, op in ops.items()
         if line[f"{name}_ms"] not in ("", "nan")
-    ]
+    ]  # fmt: skip
 
 
 def compass() -> list[Row]:
@@ -100,7 +108,7 @@ def compass() -> list[Row]:
                 rows.append(Row("a100", "LLMCompass", op, value / 1e3, kind, f"{m}x{k}x{n}"))
             elif m * n >= LARGE:
                 name = "layernormalization" if kind == "layernorm" else kind
-                op = VectorOp(name=kind, kind=name, elements=m * n)
+                op = VectorOp(name=kind, kind=name, elements=m * n, rows=m)
                 rows.append(Row("a100", "LLMCompass", op, m * n / (value * 1e9), kind, f"{m}x{n}"))
     return rows
 
@@ -125,37 +133,49 @@ def _alone(gpu: str, rows: list[Row]) -> tuple[np.ndarray, np.ndarray]:
 
 def fit(gpu: str, rows: list[Row]) -> Efficiency:
     """The constants that miss the times of `FITTED` least, by the mean of |log|: four on products,
-    one on the others.
+    four on the others.
     """
     mine = [row for row in rows if row.gpu == gpu and row.model == FITTED]
-    products = [row for row in mine if isinstance(row.op, MacOp)]
-    others = [row for row in mine if isinstance(row.op, VectorOp)]
-    busy, memory = _alone(gpu, products)
-    seconds = np.array([row.seconds for row in products])
+    products = _of_products(gpu, [row for row in mine if isinstance(row.op, MacOp)])
+    return _of_others(gpu, [row for row in mine if isinstance(row.op, VectorOp)], products)
+
+
+def _of_products(gpu: str, rows: list[Row]) -> Efficiency:
+    busy, memory = _alone(gpu, rows)
+    waves = np.array([machine(gpu)._waves(row.op) for row in rows])
+    seconds = np.array([row.seconds for row in rows])
 
     def miss(z: np.ndarray) -> float:
         operator, arrays, bandwidth, exposed = _constants(z)
         c, b = busy / arrays, memory / bandwidth
-        found = operator + np.maximum(c, b) + exposed * np.minimum(c, b)
+        found = operator + np.maximum(c, b) + exposed * np.minimum(c, b) / waves
         return float(np.mean(np.abs(np.log(found / seconds))))
 
     operator, arrays, bandwidth, exposed = _constants(
         _least(miss, [(t, 1.5, e, o) for t in (-13.0, -12.0) for e in (1.0, 3.0) for o in (-1, 1)])
     )
-    _, memory_of_others = _alone(gpu, others)
-    times = np.array([row.seconds for row in others])
-    (vector,) = _least(
-        lambda z: float(
-            np.mean(np.abs(np.log((operator + memory_of_others / _share(z[0])) / times)))
-        ),
-        [(0.0,)],
-    )
-    return Efficiency(
-        operator=operator,
-        arrays=arrays,
-        bandwidth=bandwidth,
-        exposed=exposed,
-        vector=float(_share(vector)),
+    return Efficiency(operator=operator, arrays=arrays, bandwidth=bandwidth, exposed=exposed)
+
+
+def _of_others(gpu: str, rows: list[Row], lost: Efficiency) -> Efficiency:
+    npu = machine(gpu)
+    _, memory = _alone(gpu, rows)
+    seconds = np.array([row.seconds for row in rows])
+    times = np.array([row.times for row in rows])
+    one = Efficiency(rows=1.0, pointwise=1.0)
+    moves = np.array([npu.but(efficiency=one)._seconds(row.op)[0] for row in rows])
+    whole = np.array([row.op.kind in WHOLE_ROWS for row in rows])
+
+    def miss(z: np.ndarray) -> float:
+        launch, whole_rate, pointwise = np.exp(z[:3])
+        v = moves / np.where(whole, whole_rate, pointwise)
+        found = times * (launch + np.maximum(v, memory / _share(z[3])))
+        return float(np.mean(np.abs(np.log(found / seconds))))
+
+    best = _least(miss, [(-13.0, 1.0, 2.0, vector) for vector in (1.0, 3.0)])
+    launch, whole_rate, pointwise = map(float, np.exp(best[:3]))
+    return lost.but(
+        launch=launch, rows=whole_rate, pointwise=pointwise, vector=float(_share(best[3]))
     )
 
 
@@ -174,7 +194,7 @@ def _least(miss: Callable[[np.ndarray], float], starts: list[tuple[float, ...]])
 
 
 def _predicted(npu: Npu, rows: list[Row]) -> np.ndarray:
-    return np.array([sum(npu.latency(row.op).values()) for row in rows])
+    return np.array([row.times * sum(npu.latency(row.op).values()) for row in rows])
 
 
 def compute(quick: bool = False) -> xr.Dataset:

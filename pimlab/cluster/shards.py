@@ -21,6 +21,7 @@ from pimlab.workload.language.shape import (
     DecoderShape,
     network_vectors,
     products,
+    rows_of,
 )
 
 Op = MacOp | VectorOp
@@ -125,7 +126,7 @@ def layer_macs(
         groups=-(-work.batch // tensor) * shape.kv_heads if whole else work.batch * held,
         kind="activations",
         cached=True,
-        appended=size,
+        appended=size * work.queries,
     )
     values = cached.but(name="values", k=work.seen, n=size)
     first = [ops.pop(name) for name in ("q", "k", "v")]
@@ -169,13 +170,16 @@ def layer_vectors(
         *([("ffn_post_norm", norm, shape.width * whole)] if shape.post_norms else []),
         ("ffn_add", "add", shape.width * whole),
     ]
-    return tuple(VectorOp(name=name, kind=kind, elements=n) for name, kind, n in each)
+    return tuple(
+        VectorOp(name=name, kind=kind, elements=n, rows=rows_of(kind, m)) for name, kind, n in each
+    )
 
 
 @lru_cache(maxsize=16384)
 def first_ops(shape: DecoderShape, work: Work) -> tuple[Op, ...]:
     """What the first stage does before its layers: look the tokens up."""
-    return (VectorOp(name="embedding", kind="gather", elements=work.tokens * shape.width),)
+    tokens = work.tokens
+    return (VectorOp(name="embedding", kind="gather", elements=tokens * shape.width, rows=tokens),)
 
 
 @lru_cache(maxsize=16384)
@@ -186,7 +190,8 @@ def last_ops(shape: DecoderShape, work: Work, tensor: int = 1) -> tuple[Op, ...]
     gated = shape.feed_forward == "swiglu"
     norm = "rmsnormalization" if gated else "layernormalization"
     head = MacOp(name="head", m=work.batch, k=shape.width, n=-(-shape.vocabulary // tensor))
-    return (VectorOp(name="norm", kind=norm, elements=work.batch * shape.width), head)
+    last = VectorOp(name="norm", kind=norm, elements=work.batch * shape.width, rows=work.batch)
+    return (last, head)
 
 
 def layer_weight_count(shape: DecoderShape, tensor: int = 1) -> int:

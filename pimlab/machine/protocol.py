@@ -117,16 +117,22 @@ class VectorOp(Value):
     """The operator type, as ONNX names it, in lower case: "relu", "maxpool", "softmax", ..."""
     elements: int = integer(0)
     inferences: int = integer(1, default=1, doc="of how many inferences these sizes are")
+    rows: int | None = integer(1, default=None)
+    """Rows of which a unit takes each whole (a norm's, a softmax's); None: enough for all units."""
 
     def batched(self, count: int) -> Self:
         """This operator for `count` inferences at once. Unit of `count`: inferences."""
         _counted(count)
-        return self.but(elements=count * self.elements, inferences=count * self.inferences)
+        rows = None if self.rows is None else count * self.rows
+        return self.but(
+            elements=count * self.elements, inferences=count * self.inferences, rows=rows
+        )
 
     def part(self, count: int) -> Self:
         """This operator for `count` of its inferences. Unit of `count`: inferences."""
         elements = -(-self.elements * count // self.inferences)
-        return self.but(elements=elements, inferences=count)
+        rows = None if self.rows is None else -(-self.rows * count // self.inferences)
+        return self.but(elements=elements, inferences=count, rows=rows)
 
 
 def _counted(count: int) -> None:

@@ -36,7 +36,7 @@ def chip(name: str, format: str | None = None) -> Npu:
     unit = _is_unit(name, entry)
     fields = dict(_read(entry, _REQUIRED | (_UNIT if unit else _SYSTOLIC)))
     array = TensorUnit(**_under("array", fields)) if unit else _systolic(entry, fields, chosen)
-    lost = _under("efficiency", fields)
+    lost = _under("efficiency", dict(_read(_lender(entry), frozenset())))
     machine = Npu(
         name=name,
         array=array,
@@ -77,9 +77,8 @@ _FIELDS = {
 }
 """Constant of an entry -> the field of a machine that holds it."""
 
-_WHOLE = {"lanes", "array.rows", "array.cols", "array.count", "memory.together"} | {
-    f"array.{name}" for name in TensorUnit.fields() if name != "clock"
-}
+_COUNTS = {"array.rows", "array.cols", "array.count", "memory.together", "efficiency.block"}
+_WHOLE = {"lanes", *_COUNTS} | {f"array.{name}" for name in TensorUnit.fields() if name != "clock"}
 """Fields that are integers."""
 
 
@@ -87,6 +86,12 @@ _REQUIRED = {"node", "voltage", "lanes", "power_static", "sram", "dram_bandwidth
 _SYSTOLIC = {"rows", "cols", "arrays"}
 _UNIT = {"slices", "dot_products", "packet", "stream", "registers", "accumulators"}
 """Constants that every entry has, and those of either organisation."""
+
+
+def _lender(entry: Entry) -> Entry:
+    """The entry whose constants a chip has: its own, or that of the fitted chip of its family."""
+    lender = entry.meta.get("constants")
+    return entry if lender is None else catalogue.entry("npu", lender)
 
 
 def _is_unit(name: str, entry: Entry) -> bool:
@@ -121,24 +126,29 @@ def _systolic(entry: Entry, fields: Mapping[str, Any], format: str) -> MacArray:
 
 
 def _placement(entry: Entry) -> dict[str, Any]:
-    """A cache is no place to keep data in: what it holds when an operator starts is not known."""
+    """A cache keeps activations that fit until the next operator, no weights until the next
+    inference, and its software takes a batch as it comes.
+    """
     cached = entry.meta.get("on_chip") == "cache"
-    where = {"weights_in": "dram", "activations_in": "dram", "prefetch": False} if cached else {}
+    where = {"weights_in": "dram", "batches": "whole", "prefetch": False} if cached else {}
     return {"dram": entry.meta["dram"], **where}
 
 
 def _origins(entry: Entry, format: str, machine: Npu) -> Iterator[Origin]:
     """What each field of `machine` was taken from; the peaks stand behind the whole array."""
     behind = _FIELDS | {f"peak.{entry.meta['format']}": "array", f"peak.{format}": "array"}
+    lender = _lender(entry)
     for name, field in behind.items():
-        if name in entry:
+        holder = lender if name.startswith("efficiency.") else entry
+        if name in holder:
             value = attrgetter(field)(machine)
             yield Origin(
-                field=field, value=value, sources=entry[name].sources, where=entry[name].where
+                field=field, value=value, sources=holder[name].sources, where=holder[name].where
             )
     yield Origin(field="memory.dram", value=entry.meta["dram"], sources=_cited(entry))
     if machine.efficiency is not None:
-        yield Origin(field="efficiency", value=machine.efficiency, sources=())
+        lent = entry.meta.get("constants", "")
+        yield Origin(field="efficiency", value=machine.efficiency, sources=(), where=lent)
 
 
 def _cited(entry: Entry) -> tuple[str, ...]:

@@ -51,6 +51,9 @@ class Memory(Value):
     )
     prefetch: bool = True
     """Whether weights come from DRAM while earlier operators of the same network compute."""
+    batches: str = choice(
+        "parts", "whole", default="parts", doc="whether software cuts a batch to what stays on chip"
+    )
     together: int | None = integer(
         1, default=None, hint="for all inferences of a batch write together=None"
     )
@@ -177,7 +180,9 @@ def vector_traffic(op: VectorOp, memory: Memory, bits: float) -> dict[str, int]:
     bits).
     """
     scores = op.kind == "softmax" and memory.attention == "fused"
-    values, results = (max(0.0, reads(op) - 1), 0) if is_fused(op, memory) else (reads(op), 1)
+    values, results = (reads(op), 1)
+    if is_fused(op, memory) and not scores:
+        values, results = max(0.0, reads(op) - 1), 0
     read = math.ceil(bits * op.elements * values)
     write = math.ceil(bits * op.elements * results) if reads(op) else 0
     counts = {"sram.read": read, "sram.write": write}
@@ -190,7 +195,14 @@ def is_fused(op: VectorOp, memory: Memory) -> bool:
     """Whether an operator is part of the product before it: it takes that result where it stands,
     and writes in its place.
     """
+    if op.kind == "softmax":
+        return memory.attention == "fused"
     return memory.pointwise == "fused" and op.kind in POINTWISE
+
+
+def values_moved(op: VectorOp) -> float:
+    """Values that `op` reads and writes (unit: values); none where it renames data."""
+    return op.elements * (reads(op) + 1) if reads(op) else 0.0
 
 
 def reads(op: VectorOp) -> float:

@@ -46,6 +46,7 @@ from pimlab.npu.memory import (
     live,
     product_traffic,
     right,
+    values_moved,
     vector_traffic,
 )
 from pimlab.npu.operands import is_integer
@@ -254,7 +255,8 @@ class Npu(Target):
         if not rows or lost.but(call=published.call) != published:
             return "constants of the user's own"
         origin = f"fitted on {'; '.join(dict.fromkeys(rows))}"
-        same = all(
+        own = not any(one.where for one in self.origins if one.field == "efficiency")
+        same = own and all(
             self._field(field) == self._published(field) for field in ("array", "memory.bandwidth")
         )
         return origin if same else f"carried over, {origin}"
@@ -336,10 +338,10 @@ class Npu(Target):
         seen = 1.0 - self.hidden
         if self.efficiency is not None:
             if isinstance(op, VectorOp):
-                fixed = 0.0 if is_fused(op, self.memory) else self.efficiency.operator
+                fixed = 0.0 if is_fused(op, self.memory) else self.efficiency.starts
                 return {"operator": fixed, unit: busy, "memory": seen * max(0.0, transfer - busy)}
-            memory = seen * self.efficiency.exposes(busy, transfer)
-            return {"operator": self.efficiency.operator, unit: busy, "memory": memory}
+            memory = seen * self.efficiency.exposes(busy, transfer, self._waves(op))
+            return {"operator": self._fixed(op), unit: busy, "memory": memory}
         if isinstance(op, VectorOp):
             return {unit: busy, "memory": seen * max(0.0, transfer - busy)}
         tile = self.array.first(self._product(op)) * self._bits("weights")
@@ -352,12 +354,33 @@ class Npu(Target):
         traffic = sum(c for event, c in self._counts(op).items() if event.startswith("dram."))
         if isinstance(op, VectorOp):
             busy = math.ceil(operations(op) / self.lanes) / self.array.clock
+            if is_fused(op, self.memory):  # its operand comes and its result goes as a product's
+                return busy, self._transfer(op, traffic, lost.bandwidth)
+            moved, clock = values_moved(op), self.array.clock
+            busy = max(busy, lost.moves(op.kind, moved, op.rows, self._arrays, clock))
             return busy, self._transfer(op, traffic, lost.vector)
         rate = self.array.clock * self.array.rate * lost.arrays
         busy = self.cycles(op).total_cycles / rate
         if op.kind == "weights" and op.groups > 1:  # a vector unit may be faster at depthwise ones
             busy = min(busy, math.ceil(op.macs / self.lanes) / self.array.clock)
+        busy = max(busy, lost.attends(op, self._arrays, self.array.clock))
         return busy, self._transfer(op, traffic, lost.bandwidth)
+
+    @property
+    def _arrays(self) -> int:
+        """Arrays that work side by side; a tensor unit is one."""
+        return self.array.count if isinstance(self.array, MacArray) else 1
+
+    def _fixed(self, op: MacOp) -> float:
+        """Fixed cost of a product [s]; fused attention is one operator, of two products."""
+        fixed = 0.0 if self.efficiency is None else self.efficiency.operator
+        halved = op.kind == "activations" and self.memory.attention == "fused"
+        return fixed / 2 if halved else fixed
+
+    def _waves(self, op: MacOp) -> float:
+        """Blocks of results that an array makes one after another (unit 1)."""
+        lost = self.efficiency or Efficiency()
+        return lost.waves(op.m, op.n, op.groups, self._arrays)
 
     def _transfer(self, op: MacOp | VectorOp, traffic: float, share: float) -> float:
         """Seconds [s] of `traffic` bits at a share of the memory's rate, and what starts them."""
@@ -517,7 +540,7 @@ class Npu(Target):
             if room >= 0 and self.memory.weights_in == "sram":
                 return self._of_memory(together=size if size < most else None)
         away = self._of_memory(weights_in="dram")
-        if self.memory.activations_in == "dram":
+        if self.memory.activations_in == "dram" or self.memory.batches == "whole":
             return away
         ways = [away._of_memory(together=size if size < most else None) for size in sizes]
         return min(ways, key=lambda way: sum(n * way._traffic(op) for op, n in ops.items()))

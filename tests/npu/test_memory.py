@@ -87,12 +87,16 @@ def test_weights_come_while_earlier_operators_compute(machine):
     assert sum(sum(placed.latency(op).values()) for op in ops) >= max(busy, transfer) * (1 - 1e-9)
 
 
-def test_a_cache_keeps_nothing_between_operators():
+def test_a_cache_keeps_activations_between_operators_and_no_weights():
     chip = npu.chip("a100")
     op = MacOp(name="fc", m=4, k=64, n=32)
     events = chip.placed((op,)).events(op)
-    assert events["dram.read"] == 8 * (64 * 32 + 4 * 64)
-    assert events["dram.write"] == 8 * 4 * 32
+    assert events["dram.read"] == 8 * 64 * 32
+    assert events["dram.write"] == 0
+    many = op.batched(2**20)  # 256 MB of inputs, whose batch no software cuts
+    whole = chip.placed((many,)).events(many)
+    assert whole["dram.read"] == 8 * (64 * 32 + 2**20 * 4 * 64)
+    assert whole["dram.write"] == 8 * 2**20 * 4 * 32
 
 
 def test_each_operand_that_crosses_is_a_command_and_large_ones_are_several():

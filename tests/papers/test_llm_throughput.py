@@ -5,22 +5,30 @@ import pytest
 from paper_checks import *  # noqa: F403  # the checks of every paper
 
 
-def test_throughput_where_heads_share_nothing_is_within_15_percent_in_the_median(make, ds):
-    for gpu in ("a100", "h100"):
-        assert np.median(np.abs(make.error(make.some(ds, "tokens", gpu, False)))) < 0.15
+@pytest.mark.parametrize("gpu", ["a100", "h100", "l40s"])
+def test_throughput_is_within_15_percent_in_the_median(make, ds, gpu):
+    """H100 and L40S were not fitted here, nor were A100's models whose heads share nothing."""
+    for shared in (False, True) if gpu != "l40s" else (False,):
+        miss = np.abs(make.error(make.some(ds, "tokens", gpu, shared)))
+        assert np.median(miss) < 0.15
+        assert miss.max() < 0.25
 
 
-def test_ours_are_never_slower_where_heads_share_keys_and_much_is_decoded(make, ds):
-    """What the software lacked there can only make it slower than the hardware."""
-    for gpu in ("a100", "h100"):
-        shared = make.some(ds, "tokens", gpu, True)
-        long = shared.isel(row=np.flatnonzero(shared.row.str.endswith("out=2048").values))
-        assert (make.error(long) > 0.3).all()
+def test_the_attention_of_these_versions_is_what_slows_shared_keys(make):
+    """Without it H100 would decode 70B twice as fast as published."""
+    row = next(row for row in make.ROWS if "h100 LLaMA 70B tp=4 batch=480" in row.condition)
+    plain = make.chip("h100", "fp8_e4m3").efficiency
+    assert make.answer(row, plain)[0] > 1.8 * row.value
+    assert make.answer(row)[0] == pytest.approx(row.value, rel=0.15)
 
 
 def test_no_published_rate_passes_a_bound(make, ds):
-    for gpu in ("l40s", "rebel"):
-        assert (make.error(make.some(ds, "tokens", gpu)) > 0).all()
+    assert (make.error(make.some(ds, "tokens", "rebel")) > 0).all()
+
+
+@pytest.mark.full
+def test_the_rate_of_decoding_attention_is_what_its_fit_gives(make):
+    assert pytest.approx(make.fit_decoding(), rel=0.05) == make.DECODING
 
 
 @pytest.mark.full

@@ -286,16 +286,23 @@ def vector_ops(
     """
     checked_point(shape, context, batch, prompt)
     norm, tokens = _norm(shape), batch * prompt
-    ops = [VectorOp(name="embedding", kind="gather", elements=tokens * shape.width)]
+    ops = [VectorOp(name="embedding", kind="gather", elements=tokens * shape.width, rows=tokens)]
     ops += [
-        VectorOp(name=f"layer{i}.{name}", kind=kind, elements=n)
+        VectorOp(name=f"layer{i}.{name}", kind=kind, elements=n, rows=rows_of(kind, tokens))
         for i in range(shape.layers)
         for name, kind, n in _layer_vectors(shape, norm, seen(shape, i, context, prompt), tokens)
     ]
-    ops += [VectorOp(name="norm", kind=norm, elements=batch * shape.width)]
+    ops += [VectorOp(name="norm", kind=norm, elements=batch * shape.width, rows=batch)]
     if shape.logit_cap is not None:
         ops += [VectorOp(name="logit_cap", kind="tanh", elements=batch * shape.vocabulary)]
     return tuple(ops)
+
+
+def rows_of(kind: str, tokens: int) -> int | None:
+    """Rows of an operator on `tokens` tokens: one each, but the scores of attention, of which every
+    head has one (None: enough). Unit: rows.
+    """
+    return None if kind == "softmax" else tokens
 
 
 def _norm(shape: DecoderShape) -> str:
