@@ -24,8 +24,8 @@ def test_other_generations_of_gpus_are_near_in_large_batches(ds):
 
 
 def test_a_request_alone_costs_what_no_constant_of_single_operators_holds(ds):
-    """Within half, either way, on every GPU."""
-    gpus = ~np.isin(ds.chip.values, ("warboy", "atom", "x220", "ai100"))
+    """Within half, either way, on every GPU whose constants were fitted on operators."""
+    gpus = ~np.isin(ds.chip.values, ("warboy", "atom", "x220", "ai100", "t4"))
     alone = ds.result.str.startswith("latency").values
     assert (np.abs(ds.slower.values[gpus & alone] - 1) < 0.5).all()
 
