@@ -452,3 +452,14 @@ def test_slices_that_are_added_before_keep_the_noise_of_their_cells(operands):
     np.testing.assert_allclose(joined, before, rtol=1e-4, atol=1e-3)
     with pytest.raises(ValueError, match="allowed there: 'digital'"):
         machine.but(subtract="digital")
+
+
+def test_the_area_of_a_chip_is_that_of_its_arrays_and_of_the_rest():
+    machine = TARGETS["colonnade"]().but(capacity=3)
+    array = sum(part.value for part in machine.area.values())
+    assert machine.chip_area.value == pytest.approx(3 * array)
+    assert machine.but(capacity=None).chip_area is None
+    assert machine.but(costs=machine.costs.but(areas=())).chip_area is None
+    rest = next(iter(machine.area.values()))
+    costs = machine.costs.but(areas=(*machine.costs.areas, ("chip", rest)))
+    assert machine.but(costs=costs).chip_area.value == pytest.approx(3 * array + rest.value)

@@ -256,6 +256,7 @@ def test_errors_teach():
         Crossbar(coding="complement")
     with pytest.raises(ValueError, match="needs integer inputs and weights"):
         Crossbar(adc=ADC(bits=8, range="lossless")).program(np.ones((2, 2)))
+    assert Slices(bits=2, per_cell=1).bits == 2  # the sign and one bit
     with pytest.raises(ValueError, match="for analog weights write slices=None"):
         Slices(bits=0, per_cell=1)
     with pytest.raises(ValueError, match="cannot drive"):

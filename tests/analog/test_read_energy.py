@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from pimlab.analog import DAC, Crossbar, Wires
+from pimlab.analog import DAC, Crossbar, Wires, device
+from pimlab.analog.devices import CubicCurrent
 
 W = np.array([[1.0, 0.5], [0.25, 1.0]], np.float32)
 X = np.array([[1.0, 0.5]], np.float32)
@@ -45,3 +46,15 @@ def test_switched_cells_are_on_in_the_steps_of_their_bits():
     assert found["cell read"] / full(Crossbar()) == pytest.approx(
         bits[0] * 1.5 + bits[1] * 1.25, rel=1e-4
     )
+
+
+def test_a_cubic_current_counts_by_the_fourth_power():
+    """V times I of a current that goes with V^3."""
+    cell = device("gaussian").but(programming=None, read_noise=None)
+    cubic = cell.but(current=CubicCurrent(third=(1e-3,), limit=1.0))
+
+    def beyond(x):
+        x = np.array([x], np.float32)
+        return joules(x, cell=cubic)["cell read"] - joules(x, cell=cell)["cell read"]
+
+    assert beyond([1.0, 0.5]) / beyond([1.0, 0.0]) == pytest.approx(1 + 0.5**4, rel=1e-3)

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from types import SimpleNamespace
 
 import pytest
 from cluster_examples import EXPERTS, LINK, SMALL, Clock, cluster
@@ -10,7 +11,7 @@ from mixed_examples import WORK, Looker, racks
 import pimlab as pim
 from pimlab.cluster import Work
 from pimlab.cluster.mixed import grids
-from pimlab.cluster.mixed_search import TOLERANCE, Chosen, Program, search
+from pimlab.cluster.mixed_search import TOLERANCE, Box, Chosen, Program, search
 from pimlab.cluster.options import ROLES, Stages, options
 from pimlab.cluster.steps import Pricer
 
@@ -133,3 +134,13 @@ def test_halves_cover_the_box():
     assert {one.seconds[1], two.seconds[1]} <= {box.seconds[1], one.seconds[1]}
     assert two.beat[1] == box.beat[1]
     assert two.seconds[1] == box.seconds[1]
+
+
+def test_a_narrow_box_is_halved_until_its_sides_agree():
+    """Down to a quarter of the tolerance, not to a ratio of two."""
+    program = SimpleNamespace(on=SimpleNamespace(microbatches=2), objective="energy")
+    one, two = Program.halves(program, Box((1.0, 1.5), (1.0, 1.0)))
+    assert one.beat == (1.0, math.sqrt(1.5))
+    assert two.beat == (math.sqrt(1.5), 1.5)
+    narrow = 1 + TOLERANCE / 8
+    assert not list(Program.halves(program, Box((1.0, narrow), (1.0, narrow))))

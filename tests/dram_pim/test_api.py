@@ -147,3 +147,8 @@ def test_trace_columns_are_labelled():
 def test_bad_input_is_refused_by_name(call, error, text):
     with pytest.raises(error, match=text):
         call()
+
+
+def test_what_takes_no_time_draws_no_power():
+    none = pim.read_results("gddr6-aim", 64, 64)
+    assert (float(none.seconds), float(none.power), float(none.energy.sum())) == (0, 0, 0)

@@ -4,6 +4,7 @@ import farm_examples
 import pytest
 
 from pimlab import farm
+from pimlab.farm import solving
 from pimlab.farm.planning import program
 from pimlab.farm.program import NoSolution
 from pimlab.farm.rules import Rules
@@ -99,3 +100,10 @@ def test_a_store_of_another_farm_is_refused(tmp_path):
     store.write_text("no archive")
     with pytest.raises(ValueError, match="keeps no search for a farm"):
         solve(asked, gap=0.01, seconds=10, store=store)
+
+
+def test_pools_of_the_relaxation_are_those_with_cards():
+    built = program(farm_examples.question(Rules(clouds=2)))
+    values = built.solve(whole=False, seconds=10).values
+    cards = {key[1:3]: values[at] for key, at in built.index.items() if key[0] == "cards"}
+    assert solving._relaxed_pools(built, 10) == {pool for pool, n in cards.items() if n > 1e-6}

@@ -13,10 +13,12 @@ from tests.schedule.made import Bench, Network
 LLAMA = "llama2-7b"
 
 
-def _bench(*arrays, there=4):
+def _bench(*arrays, there=4, kind=None):
     """A plan of operators that take so many arrays of a bench that has `there`."""
     ops = [MacOp(name=f"op{i}", m=2, k=3, n=n) for i, n in enumerate(arrays)]
-    machine = _Shelf(name="bench", times={op.name: {"x": 1.0} for op in ops}, arrays=there)
+    machine = (kind or _Shelf)(
+        name="bench", times={op.name: {"x": 1.0} for op in ops}, arrays=there
+    )
     return pim.Plan(model=Network(ops), machines=[machine])
 
 
@@ -45,6 +47,15 @@ def test_the_refusal_says_how_many():
 def test_operators_lie_on_chips_one_after_another():
     spread = with_chips(_bench(2, 3, 6, 1), "needed").spread
     assert spread == {"op0": (0, 0), "op1": (0, 1), "op2": (1, 2), "op3": (2, 2)}
+
+
+def test_what_holds_nothing_lies_on_no_chip_of_its_own():
+    class Bare(_Shelf):
+        def occupancy(self, op):
+            return 0.0 if op.name == "op1" else super().occupancy(op)
+
+    spread = with_chips(_bench(5, 3, 3, kind=Bare), "needed").spread
+    assert spread == {"op0": (0, 1), "op1": (0, 0), "op2": (1, 1)}
 
 
 def test_what_changes_chips_is_counted_by_hand():

@@ -51,3 +51,13 @@ def test_the_answer_is_cited_and_has_units():
     out = serve(times(sources=("furiosa-rngd",)), pim.load_requests("azure-code-2023", limit=3))
     assert out.sources == "furiosa-rngd,patel2024"
     assert all("units" in out[name].attrs for name in out.data_vars)
+
+
+def test_bits_of_a_published_price_are_not_assumed():
+    link = pim.link("pcie4-x16")
+    parts = []
+    for status in ("assumed", "published"):
+        one = link.but(bit=link.bit.but(status=status))
+        out = serve(times(), requests([0.0], [10], [2]), apart=Apart(times=times(), link=one))
+        parts.append(float(out.assumed_share * out.energy.sum()))
+    assert parts[0] - parts[1] == pytest.approx(8 * 1000 * 10 * link.bit.value, rel=1e-3)

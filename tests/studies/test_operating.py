@@ -31,6 +31,7 @@ def test_each_point_is_what_run_energy_at_and_schedule_say(name):
         float(rare.latency),
         float(busy.latency),
     ]
+    assert float(found.rate[0]) == pytest.approx(1 / float(answer.latency.sum()))
     np.testing.assert_allclose(found.rate[2], 100 * found.rate[1])
     assert float(found.rate[2]) == float(busy.throughput)
 

@@ -17,6 +17,8 @@ from pimlab.machine.links import link
 from pimlab.machine.protocol import MacOp, Target, VectorOp
 from pimlab.plan import search
 from pimlab.studies.place import Placement, place
+from pimlab.workload.graph import Edge
+from tests.schedule.made import Bench, Network, layer
 
 module = importlib.import_module("pimlab.studies.place")
 NPU, PIM = pim.target("warboy"), pim.target("gddr6-aim").but(widest=None)
@@ -308,6 +310,24 @@ def test_a_slow_link_keeps_operators_at_home():
     assert float(costs.sel(machine="near-memory") - costs.sel(machine="warboy")) == pytest.approx(
         expected
     )
+
+
+def test_neighbours_beyond_a_link_share_its_ends():
+    """By itself neither a nor b is worth a transfer there and one back; together they are."""
+    home, near = (
+        Bench(name=name, times={op: {name: s} for op, s in zip("abc", seconds, strict=True)})
+        for name, seconds in (("home", (1.0, 1.0, 1.0)), ("near", (0.6, 0.6, 10.0)))
+    )
+    edges = [Edge(maker=a, reader=b, whole=True) for a, b in ("ab", "bc")]
+    slow = link("cxl").but(delay="0.3 s")
+    found = place(
+        Network([layer(op) for op in "abc"], (), edges),
+        [home, near],
+        "latency",
+        links={"near": slow},
+    )
+    assert found.owners == {"a": "near", "b": "near", "c": "home"}
+    assert found.latency == pytest.approx(2 * 0.6 + 1.0 + 2 * slow.delay)
 
 
 @pytest.mark.parametrize("name", ["cxl", "smartssd"])

@@ -1,5 +1,7 @@
 """Are weights written anew in each step, ranges found or learned, and adapters trained beside what stays?"""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from training_examples import INT3, MODEL, NPU, PCM, TEST, TRAIN, accuracy, parameters
@@ -58,3 +60,15 @@ def test_adapters_learn_beside_weights_that_stay():
     assert accuracy(trained, INT3) > accuracy(MODEL, INT3) + 0.005
     with pytest.raises(ModelError, match="adapter of rank 40 beside layer"):
         _one(pim.Recipe(adapter=40))
+
+
+def test_a_calibration_reads_the_inputs_of_the_loss():
+    """Each token is asked for the next one, so that the last of a window is no input; a product of
+    one token has one row a token."""
+    graph = SimpleNamespace(weights={}, biases={}, outputs=lambda read, product: (read, product))
+    tokens = np.arange(12).reshape(3, 4)
+    for objective, inputs in ((True, tokens[:, :-1]), (False, tokens)):
+        view = training_machines._view(SimpleNamespace(), graph, SimpleNamespace(tokens=objective))
+        read, product = view.execute(tokens, lambda op, x, w, row: row, first=2)
+        assert read.tolist() == inputs.tolist()
+        assert product(SimpleNamespace(m=1), None, None, 1) == 2 * (3 if objective else 1) + 1

@@ -71,3 +71,13 @@ def test_what_is_no_model_or_system():
         pim.dram_pim.cxl_devices("cnet", devices=8)
     with pytest.raises(ValueError, match="145 devices"):
         pim.dram_pim.cxl_devices("cent", devices=145)
+
+
+def test_what_a_device_must_hold_by_hand():
+    """40 blocks of 8192 x (8192 + 1024) twice, three of 8192 x 28672, and keys and values of two
+    sequences of 4096 tokens, two bytes each."""
+    matrices = 2 * 8192 * (8192 + 1024) + 3 * 8192 * 28672
+    needed = 40 * (matrices + 2 * 1024 * 4096 * 2) * 2 / 2**30
+    small = pim.dram_pim.cxl_devices("cent", devices=2)
+    with pytest.raises(ValueError, match=f"needs {needed:.1f} GiB for 40 blocks"):
+        small.decode(pim.load_model("llama2-70b").shape, 4096, 2)
