@@ -68,6 +68,7 @@ def linearity(adc: ADC, key: int | Key = 0, converters: int = 1) -> tuple[np.nda
 def _ladder(s: float, count: int, levels: int, key: Key) -> np.ndarray:
     """Edges between equal elements in a row, float64, shape (count, levels - 1)."""
     sums = np.cumsum(np.maximum(1 + s * normals(key, (count, levels)), 0.0, dtype=float), axis=1)
+    # the ends of the ladder are the reference itself: only what lies between them moves
     return levels * sums[:, :-1] / np.maximum(sums[:, -1:], 1e-9)
 
 
@@ -77,6 +78,7 @@ def _capacitors(s: float, count: int, bits: int, key: Key) -> tuple[np.ndarray, 
     """
     units = 2.0 ** np.array([*range(bits - 1, -1, -1), 0])  # the last one is never switched
     bank = np.maximum(units + s * np.sqrt(units) * normals(key, (count, bits + 1)), 0.0)
+    # the input is compared with shares of the whole bank: full scale stays, ratios are wrong
     bank *= 2**bits / bank.sum(axis=1, keepdims=True)
     return np.zeros((count, 1)), bank[:, :-1]
 
@@ -87,6 +89,7 @@ def _stages(s: float, count: int, bits: int, key: Key, one: bool) -> tuple[np.nd
     """
     drawn = np.maximum(1 + s * normals(key, (count, 1 if one else bits)), 1e-3, dtype=float)
     gains = np.broadcast_to(drawn, (count, bits))
+    # the first decision is made on the input itself, so that its edge is exact
     before = np.cumprod(np.hstack([np.ones((count, 1)), gains[:, :-1]]), axis=1)
     return np.full((count, 1), 2.0 ** (bits - 1)), 2.0 ** np.arange(bits - 1, -1, -1) / before
 
@@ -107,7 +110,9 @@ def _searched(start: np.ndarray, weights: np.ndarray, trial: bool) -> np.ndarray
         weight = weights[:, depth : depth + 1]
         edge = np.clip(total + weight if trial else total, low, high)
         half = 2 ** (bits - 1 - depth)
+        # decision number `depth` sets the edges in the middle of its 2^depth intervals
         out[:, half - 1 :: 2 * half] = edge
+        # each interval is now two, and what is decided later stays between their ends
         low, high = _pairs(low, edge), _pairs(edge, high)
         total = (
             _pairs(total, total + weight)

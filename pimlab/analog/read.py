@@ -257,6 +257,7 @@ class Reader:
                 current = one if index == 0 else current + one
                 offset += plane.weight * plane.offset
         self._convert(first, lane + number, current, read, at)
+        # without a column that measures the offset, it is known and taken away after the conversion
         if offset and self.references is None:
             own = at.codes[:, first.rows].sum(axis=1, dtype=np.float64)
             self._remove(first, offset * own, read)
@@ -279,6 +280,7 @@ class Reader:
         """Cuts sums at `most`, and counts those that an ADC would not have cut anyway."""
         cut = np.abs(current) > most
         np.clip(current, -most, most, out=current)
+        # what the converter would have cut too is counted there, and once is enough
         if tile.lsb is not None and self.adc is not None:
             cut &= np.rint(most / tile.lsb) <= self.adc.high
         at.clipped[:] += cut.sum(axis=1)
@@ -455,6 +457,7 @@ class Reader:
             cells.ends,
             np.float32(cells.flip),
             key0,
+            # other random words than those that `add_noise` takes of the same rows and outputs
             key1 ^ np.uint32(0x80000000),
             row + int(at.starts[number]),
             *rest,

@@ -81,6 +81,8 @@ class Chosen(NamedTuple):
     @property
     def seconds(self) -> float:
         """Seconds [s] of the step."""
+        # a prompt's parts follow one another; the next token of decode waits for its own last one,
+        # so that a part can start again only when its loop is over
         if self.on.part.queries > 1:
             return self.loop + (self.on.microbatches - 1) * self.beat
         return max(self.loop, self.on.microbatches * self.beat)
@@ -161,6 +163,8 @@ class Program:
         layers = self.on.shape.layers
         chips = sum(rack.chips // self.on.replicas for rack in self.on.cluster.racks)
         each = min(column.option.layer.seconds for column in self.columns)
+        # the slowest of the stages holds at least this many layers: there are no more stages than
+        # layers, and no more than chips
         beat = each * -(-layers // min(layers, chips))
         seconds = max(layers * each, self.on.microbatches * beat)
         if self.on.part.queries > 1:
@@ -218,6 +222,7 @@ class Program:
             option = column.option
             send = 0.0 if column.role == 3 else option.send.seconds
             left = beat - option.extra(ROLES[column.role]).seconds
+            # 1e-9: a quotient that is whole but for rounding counts as whole
             fit = math.floor(left / option.layer.seconds + 1e-9)
             cap = min(option.most[column.role], fit)
             if cap >= 1 and send <= beat:
@@ -249,11 +254,13 @@ class Program:
 
         unit = np.eye(count)
         for i, cap in enumerate(caps):
+            # a stage holds one layer or more, and no more than its cap
             add(unit[i], -unit[i], 0, 0, -inf, 0)
             add(-cap * unit[i], unit[i], 0, 0, -inf, 0)
         roles = np.array([column.role for column in columns])
         layers = self.on.shape.layers
         add(0, 1, 0, 0, layers, layers)
+        # one first and one last stage; a lone one is both, and leaves no stage in the middle
         add(np.isin(roles, (1, 3)), 0, 0, 0, 1, 1)
         add(np.isin(roles, (2, 3)), 0, 0, 0, 1, 1)
         add((roles == 0) + layers * (roles == 3.0), 0, 0, 0, -inf, layers)
@@ -263,10 +270,13 @@ class Program:
             add(chips, 0, 0, 0, -inf, most)
             here = np.array([column.option.rack == rack for column in columns])
             one = np.eye(racks)[rack]
+            # a rack is used exactly where a stage stands on it
             add(here, 0, -layers * one, 0, -inf, 0)
             add(here, 0, -one, 0, 0, inf)
+        # `alone` may be 1 only where one rack is used: it takes back the crossing charged for it
         add(0, 0, np.ones(racks), racks - 1, -inf, racks)
         n, y, each = self._weights(columns, "seconds")
+        # the loop must be over in what the beats of the other parts leave of the time
         share = self.on.microbatches - 1 if self.on.part.queries > 1 else 0
         left = box.seconds[1] - share * box.beat[0]
         if left <= 0:
@@ -318,6 +328,7 @@ class Program:
             n, y = found[i], found[len(columns) + i]
             for k in range(n):
                 stages.append((column.option, column.role, int(y // n + (k < y % n))))
+        # stages of a rack stand together, so that the batch changes racks as seldom as it can
         start = next(o.rack for o, role, _ in stages if ROLES[role][0])
         end = next(o.rack for o, role, _ in stages if ROLES[role][1])
 
@@ -334,6 +345,7 @@ class Program:
         beats = self.on.microbatches > 1 and b2 / b1 > 1 + TOLERANCE / 4
         seconds = self.objective != "latency" and t2 / t1 > 1 + TOLERANCE / 4
         if beats and (not seconds or b2 / b1 > t2 / t1):
+            # the geometric mean: what counts is the ratio of the ends
             middle = math.sqrt(b1 * b2)
             yield Box((b1, middle), (t1, t2))
             yield Box((middle, b2), (t1, t2))
@@ -376,6 +388,7 @@ def search(grids: list[Stages], objective: str, within: float) -> Searched | Non
                 found.append(chosen)
             heapq.heappush(heap, (bound, next(ticket), program, box))
 
+    # the lowest bound of all boxes bounds every plan, so the search may stop as soon as it is near
     while heap and heap[0][0] < best * (1 - TOLERANCE) and solved < MOST_PROGRAMS:
         _, _, program, box = heapq.heappop(heap)
         boxes = [program.box(within)] if box is None else [*program.halves(box)]

@@ -51,6 +51,8 @@ def cover(found: Program, question: Question) -> None:
             terms = list(_capacity(found, question, service, period))
             peak = service.peak(period.end)
             found.row(terms, low=peak)
+            # instances are whole: in units of one kind's rate, the others round up and so does the
+            # demand
             for unit in {rate for _, rate in terms}:
                 found.row([(c, _up(rate / unit)) for c, rate in terms], low=_up(peak / unit))
 
@@ -105,6 +107,7 @@ def _keep_spare(found: Program, cards: int, used: int, more: int, spare: int) ->
     """Let every further pool take its spare cards from the cards of its offer."""
     for number, row in enumerate(found.rows):
         terms = row.coefficients
+        # the row that says: cards of an offer >= spare cards of the one pool the merged cloud has
         if cards in terms and used in terms and terms[cards] < 0 < terms[used] and row.high == 0:
             each = -terms[cards] * spare
             found.rows[number] = row._replace(coefficients={**terms, used: each, more: each})

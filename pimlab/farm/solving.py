@@ -94,6 +94,7 @@ class _Search:
             return
         try:
             with np.load(self.store, allow_pickle=False) as archive:
+                # read whole: the archive is closed before the store may be replaced
                 kept = dict(archive)
             same = str(kept["key"]) == self.key
         except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
@@ -121,6 +122,7 @@ def solve(
     """
     search = _Search(question, gap, seconds, store)
     one = merged(question)
+    # twice: a better farm narrows the merged program, which then gives a better bound
     for shares in ROUNDS if not search.done else ():
         if search.best is not None:
             one.row(enumerate(one.costs), high=search.best.objective)
@@ -142,6 +144,7 @@ def _round(search: _Search, one: Program, shares: tuple[float, float]) -> None:
     """Solve the merged program, and the program restricted to what it uses."""
     pools = None
     try:
+        # a quarter: the error of the bound and that of the farm both count against the gap
         found = one.solve(gap=search.gap / 4, seconds=min(search.left, shares[0] * search.seconds))
         search.bound = max(search.bound, found.bound)
         search.totals = _totals(one, found)
@@ -151,6 +154,7 @@ def _round(search: _Search, one: Program, shares: tuple[float, float]) -> None:
         if missing.proved and search.best is not None:
             search.bound = search.best.objective
             return
+    # from the smallest program to the largest: each farm found limits the cost of the next search
     for kept, near in ((pools, True), (pools, False), (None, False)):
         if not search.done and (kept is not None or search.best is None):
             _restricted(search, kept, min(search.left, shares[1] * search.seconds), near=near)
@@ -235,6 +239,7 @@ def _restricted(
     except NoSolution:
         return
     finally:
+        # the program is one for all searches: what restricted this one is taken away again
         built.upper, built.rows = before, rows
 
 

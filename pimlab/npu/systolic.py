@@ -173,6 +173,8 @@ class _Job:
         ]
         self.down, self.across = -(-on_rows // rows), -(-self.on_cols // cols)
         self.x, self.w, self.y = m * k, k * n, m * n
+        # how often each operand is read: once where it stays, once a fold along the other side
+        # where it streams
         self.x_passes = 1 if dataflow == "is" else self.across
         self.w_passes = {"ws": 1, "is": self.across, "os": self.down}[dataflow]
         self.y_passes = 1 if dataflow == "os" else self.down
@@ -212,6 +214,7 @@ class _Job:
         alone = 2 * self.rows + self.cols + streamed - 2
         following = max(self.rows, streamed) if overlap else alone
         lines = units * (self.rows if self.dataflow == "os" else streamed)
+        # parts of k are summed afterwards, and the arrays share that work too
         adding = -(-lines * (deal.parts - 1) // deal.parts)
         return alone + (folds - 1) * following + adding
 
@@ -240,8 +243,10 @@ def _deals(job: _Job, arrays: int) -> Iterator[_Deal]:
 def _corrected(job: _Job, arrays: int, overlap: bool) -> GemmCycles:
     cycles, deal = min((job.cycles(deal, arrays, overlap), deal) for deal in _deals(job, arrays))
     half = {name: getattr(job.buffers, name) // 2 for name in Buffers.fields()}
+    # under "os" only the columns of one fold are read again, by the folds below it
     reused_w = job.k * min(job.cols, job.n) if job.dataflow == "os" else job.w
     tile = job.streamed * min(job.cols, job.on_cols)
+    # sums that do not fit on chip go out and come back once a fold of k
     trips = job.y_passes if tile > half["ofmap"] else 1
     passes = job.y_passes * (deal.parts if job.dataflow == "os" else 1)
     return job.answer(

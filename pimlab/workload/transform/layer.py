@@ -150,6 +150,8 @@ def made_up(
         for i in range(first, last):
             out[i] = settle(i)
             errors[i - first] = (left[i] - out[i]) / factor[i, i]
+            # at once within the block; later blocks learn of it in one product, which is where the
+            # time goes
             left[i + 1 : last] -= factor[i, i + 1 : last, None] * errors[i - first]
         left[last:] -= factor[first:last, last:].T @ errors
     return out
