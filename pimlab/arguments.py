@@ -21,6 +21,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
+from pimlab.units import is_integer, is_number
 from pimlab.values import nearest
 
 P = ParamSpec("P")
@@ -42,6 +43,11 @@ def typed(function: Callable[P, R]) -> Callable[P, R]:
         for name, annotation in _annotations(function).items():
             if name in given and not _fits(given[name], annotation):
                 raise _refusal(function.__name__, name, given[name], annotation)
+            if isinstance(given.get(name), str) and "\0" in given[name]:
+                raise ValueError(
+                    f"{function.__name__} {name}={given[name]!r:.60} holds a null character; "
+                    "allowed: a text without"
+                )
         return function(*args, **named)
 
     return call
@@ -109,17 +115,18 @@ def _fits(value: Any, annotation: Any) -> bool:
     origin = typing.get_origin(annotation) or annotation
     if origin in (typing.Union, types.UnionType):
         return any(_fits(value, one) for one in typing.get_args(annotation))
+    if origin is typing.Literal:
+        return any(type(value) is type(one) and value == one for one in typing.get_args(annotation))
     if origin in _KINDS:
         return _KINDS[origin][1](value)
-    if origin in (collections.abc.Sequence, collections.abc.Iterable):
-        return isinstance(value, origin) and not isinstance(value, (str, bytes))
+    if origin in _LISTS:
+        if not isinstance(value, origin) or isinstance(value, (str, bytes)):
+            return False
+        kinds = typing.get_args(annotation)  # an iterator is not read, others would miss its items
+        return not (kinds and isinstance(value, (list, tuple, range))) or all(
+            _fits(one, kinds[0]) for one in value
+        )
     return not isinstance(origin, type) or isinstance(value, origin)
-
-
-def _is_number(value: Any) -> bool:
-    if isinstance(value, (bool, np.bool_, str, bytes)) or np.ndim(value):
-        return False
-    return hasattr(value, "__float__")
 
 
 def _is_array(value: Any) -> bool:
@@ -131,8 +138,8 @@ def _is_array(value: Any) -> bool:
 
 _KINDS: dict[Any, tuple[str, Callable[[Any], bool]]] = {
     bool: ("True or False", lambda value: isinstance(value, (bool, np.bool_))),
-    int: ("an integer", lambda value: hasattr(value, "__index__")),
-    float: ("a number", _is_number),
+    int: ("an integer", is_integer),
+    float: ("a number", is_number),
     str: ("a text", lambda value: isinstance(value, str)),
     os.PathLike: ("a path", lambda value: isinstance(value, os.PathLike)),
     Path: ("a path", lambda value: isinstance(value, os.PathLike)),
@@ -140,6 +147,7 @@ _KINDS: dict[Any, tuple[str, Callable[[Any], bool]]] = {
     tuple: ("a tuple", lambda value: isinstance(value, (tuple, list))),
 }
 """Annotation -> what it is called, and whether a value is one."""
+_LISTS = (collections.abc.Sequence, collections.abc.Iterable)
 _WORDS = {
     collections.abc.Mapping: "a mapping",
     collections.abc.Sequence: "a list",
@@ -154,13 +162,18 @@ def _words(annotation: Any) -> str:
     origin = typing.get_origin(annotation) or annotation
     if origin in (typing.Union, types.UnionType):
         return " or ".join(dict.fromkeys(_words(one) for one in typing.get_args(annotation)))
+    if origin is typing.Literal:
+        return " or ".join(map(repr, typing.get_args(annotation)))
     if origin in _KINDS:
         return _KINDS[origin][0]
+    if origin in _LISTS and typing.get_args(annotation):
+        return f"a list, each {_words(typing.get_args(annotation)[0])}"
     name = getattr(origin, "__name__", str(origin))
     return _WORDS.get(origin, f"{'an' if name[0] in 'AEIOU' else 'a'} {name}")
 
 
 def _refusal(function: str, name: str, value: Any, annotation: Any) -> TypeError:
     words = _words(annotation)
-    hint = f"; write {name}=[{value!r:.80}]" if words == "a list" else ""
+    listed = words.startswith("a list") and not isinstance(value, (list, tuple))
+    hint = f"; write {name}=[{value!r:.80}]" if listed else ""
     return TypeError(f"{function} {name}={value!r:.80} is not {words}{hint}")

@@ -12,6 +12,7 @@ import hashlib
 
 import numpy as np
 
+from pimlab.units import is_integer
 from pimlab.values import Value
 
 
@@ -29,12 +30,12 @@ class Key(Value):
 
     def check(self) -> None:
         """Seed is an integer 0..2**63 - 1 and row is not negative."""
-        if isinstance(self.seed, bool) or not hasattr(self.seed, "__index__"):
+        if not is_integer(self.seed):
             raise TypeError(f"seed={self.seed!r} is not an integer")
         object.__setattr__(self, "seed", int(self.seed))
         if not 0 <= self.seed < 2**63:
             raise ValueError(f"seed={self.seed!r} is outside 0..2**63 - 1")
-        if not (hasattr(self.row, "__index__") and self.row >= 0):
+        if not (is_integer(self.row) and self.row >= 0):
             raise ValueError(f"Key row={self.row!r} is not an integer from 0")
 
     def child(self, *names: str | int) -> Key:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import operator
 import re
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation, Overflow
@@ -150,6 +151,33 @@ def _example(expected: str) -> str:
     return f"{f'25 {expected}'.strip()!r} or 25.0{f' (SI {expected})' if expected else ''}"
 
 
+def is_integer(value: object) -> bool:
+    """Whether `value` is one integer of Python or NumPy: no bool, no float, no array of shape
+    (n,).
+    """
+    if isinstance(value, bool):
+        return False
+    try:
+        operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        return False
+    return True
+
+
+def is_number(value: object) -> bool:
+    """Whether `value` is one real number: no bool, no text, no array of shape (n,)."""
+    kind = getattr(getattr(value, "dtype", None), "kind", "f")
+    if isinstance(value, (bool, str, bytes, complex)) or getattr(value, "ndim", 0):
+        return False
+    try:
+        float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return False
+    except OverflowError:  # an integer beyond all floats: too large, which others say better
+        pass
+    return kind in "iuf"
+
+
 def parse(value: str | float | int, expected: str, name: str = "value") -> float:
     """SI float of `value`, which is text with a unit or a number already in SI.
 
@@ -166,12 +194,15 @@ def parse(value: str | float | int, expected: str, name: str = "value") -> float
         "ohm": "a resistance",
     }
     if not isinstance(value, str):
-        if isinstance(value, bool) or not hasattr(value, "__float__"):
+        if not is_number(value):
             what = kind.get(expected, f"a quantity in {expected or '1'}")
             raise TypeError(
                 f"{name}={value!r} is not {what}; write for example {_example(expected)}"
             )
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise _too_large(name, value) from None
     factor, dimensions = unit(expected)
     try:
         number, text = split(value)
@@ -187,7 +218,11 @@ def parse(value: str | float | int, expected: str, name: str = "value") -> float
     try:
         return float(number * scale / factor)
     except Overflow:
-        raise ValueError(f"{name}={value!r} is larger than any number allowed") from None
+        raise _too_large(name, value) from None
+
+
+def _too_large(name: str, value: object) -> ValueError:
+    return ValueError(f"{name}={value!r:.60} is larger than any number allowed")
 
 
 def seconds(value: str | float, name: str = "at") -> float:

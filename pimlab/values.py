@@ -118,16 +118,12 @@ def part(*types: type, default: Any = dataclasses.MISSING, doc: str = "") -> Any
 
 
 def _check_quantity(owner: str, name: str, value: Any, meta: dict[str, Any]) -> float:
-    if isinstance(value, bool) or not (
-        isinstance(value, (str, int, float)) or hasattr(value, "__float__")
-    ):
+    if not (isinstance(value, str) or units.is_number(value)):
         raise TypeError(
             f"{owner} {name}={value!r} is not a number or a text with a unit "
             f"({meta['unit'] or 'dimensionless'})"
         )
-    result = units.parse(
-        value if isinstance(value, str) else float(value), meta["unit"], f"{owner} {name}"
-    )
+    result = units.parse(value, meta["unit"], f"{owner} {name}")
     above, low, high = meta["above"], meta["low"], meta["high"]
     inside = math.isfinite(result) and low <= result <= high and (above is None or result > above)
     if not inside:
@@ -142,7 +138,7 @@ def _check_quantity(owner: str, name: str, value: Any, meta: dict[str, Any]) -> 
 
 def _check_integer(owner: str, name: str, value: Any, meta: dict[str, Any]) -> int:
     hint = f"; {meta['hint']}" if meta["hint"] else ""
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
+    if not units.is_integer(value):
         raise TypeError(
             f"{owner} {name}={value!r} is not an integer {meta['low']}..{meta['high']}{hint}"
         )
@@ -152,7 +148,7 @@ def _check_integer(owner: str, name: str, value: Any, meta: dict[str, Any]) -> i
 
 
 def _check_choice(owner: str, name: str, value: Any, meta: dict[str, Any]) -> str:
-    if value not in meta["options"]:
+    if not isinstance(value, str) or value not in meta["options"]:
         raise ValueError(
             f"{owner} {name}={value!r} is not one of "
             f"{', '.join(meta['options'])}{nearest(str(value), meta['options'])}"

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pimlab import units
+from pimlab.units import is_integer
 
 BOLTZMANN = 1.380649e-23
 """J/K, exact (SI Brochure, 9th edition, 2019)."""
@@ -41,10 +42,12 @@ def count(value: int, name: str, least: int = 1) -> int:
     """`value` as an int of at least `least` (unit 1); TypeError for what is no integer, ValueError
     for one that is too small.
     """
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
+    if not is_integer(value):
         raise TypeError(f"{name}={value!r} is not an integer; allowed: {least} or more")
     if value.__index__() < least:
         raise ValueError(f"{name}={value!r}; allowed: {least} or more")
+    if value.__index__() >= 2**63:
+        raise ValueError(f"{name}={value!r:.60}; allowed: below 2^63")
     return value.__index__()
 
 

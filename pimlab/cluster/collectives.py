@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from pimlab.units import is_integer
 from pimlab.values import Value, choice, integer, part, unknown
 
 OPERATIONS = ("all-reduce", "reduce-scatter", "all-gather", "all-to-all", "send")
@@ -61,7 +62,7 @@ def rounds(operation: str, algorithm: str, workers: int) -> tuple[Round, ...]:
         raise ValueError(unknown("collective", operation, OPERATIONS))
     if algorithm not in ALGORITHMS:
         raise ValueError(unknown("algorithm", algorithm, ALGORITHMS))
-    if isinstance(workers, bool) or not hasattr(workers, "__index__") or workers < 1:
+    if not is_integer(workers) or workers < 1:
         raise ValueError(f"{operation}: workers={workers!r}; allowed: an integer, 1 or more")
     if workers == 1:
         return ()

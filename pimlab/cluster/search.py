@@ -34,6 +34,7 @@ from pimlab.cluster.shards import Work, check_expert, check_tensor
 from pimlab.cluster.steps import Degrees, Pricer, Step, part_of
 from pimlab.cluster.training import Training
 from pimlab.cluster.training_search import TrainingPlan, best_training
+from pimlab.units import is_integer
 from pimlab.values import unknown
 from pimlab.workload.language.shape import DecoderShape
 
@@ -169,7 +170,7 @@ def _requests(shape: DecoderShape, batch: int, context: int | None, output: int 
     if output is None:
         raise TypeError("phase='both' needs output=, the tokens that each request wants decoded")
     length = _work(shape, batch, context, "decode").context
-    if isinstance(output, bool) or not hasattr(output, "__index__") or not 1 <= output < length:
+    if not is_integer(output) or not 1 <= output < length:
         raise ValueError(
             f"output={output!r} is outside 1..{length - 1}; the rest of context={length} is prompt"
         )

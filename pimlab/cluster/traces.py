@@ -7,6 +7,7 @@ of the batch enters the first stage when its last step has come back from the la
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from pimlab.cluster.memory import stage_operators
 from pimlab.cluster.shards import Op, Work, first_ops, last_ops, layer_macs, layer_vectors
 from pimlab.cluster.steps import ATTENTION, Degrees, Pricer, part_of, routed_bytes
 from pimlab.machine.protocol import MacOp, Target
+from pimlab.units import is_integer
 from pimlab.workload.language.shape import DecoderShape
 
 NORMS = ("attention_norm", "q_norm", "k_norm", "attention_post_norm")
@@ -194,7 +196,7 @@ class Trace:
 
 def checked_steps(steps: int) -> int:
     """`steps` where it is an integer of 1 or more; ValueError otherwise. Unit: steps."""
-    if isinstance(steps, bool) or not hasattr(steps, "__index__") or steps < 1:
+    if not is_integer(steps) or steps < 1:
         raise ValueError(f"steps={steps!r}; allowed: an integer, 1 or more")
     return steps
 
@@ -248,6 +250,8 @@ def written(
     """The files `<prefix>.<chip>.et` of the tasks of every chip, and `<prefix>.groups.json` where
     there are groups.
     """
+    if not isinstance(prefix, str | os.PathLike) or not Path(prefix).name or "\0" in str(prefix):
+        raise ValueError(f"write_chakra prefix={prefix!r:.60}; allowed: a path with a name")
     start = Path(prefix)
     start.parent.mkdir(parents=True, exist_ok=True)
     paths = [start.with_name(f"{start.name}.{chip}.et") for chip in range(len(tasks))]

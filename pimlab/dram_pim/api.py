@@ -25,6 +25,7 @@ from pimlab.dram_pim.timing import Timing
 from pimlab.kernels import fp16
 from pimlab.kernels.dram_timing import READ, WRITE
 from pimlab.machine.protocol import Target
+from pimlab.units import is_integer
 from pimlab.values import unknown
 
 LONGEST_TRACE = 10_000_000
@@ -59,7 +60,7 @@ def _refresh(refresh: bool) -> bool:
 def _positive(what: str, **sizes: int) -> list[int]:
     """The sizes as Python's integers: NumPy's would overflow where work is counted."""
     for name, value in sizes.items():
-        if isinstance(value, bool) or not hasattr(value, "__index__"):
+        if not is_integer(value):
             raise TypeError(f"{what}: {name}={value!r} is not an integer")
         if value.__index__() < 1:
             raise ValueError(

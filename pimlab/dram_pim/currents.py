@@ -16,6 +16,7 @@ Where a sheet prints limits, the low end is what modules of the vendor that drew
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -194,6 +195,14 @@ def trace_energy(
     Dataset over `component`: energy, energy_low, energy_high [J]; `open_share` of the time some row
     is open (unit 1), and `power` [W]. ValueError for unknown currents.
     """
+    if not {"command", "cycle"} <= set(trace) or "cycles" not in trace.attrs:
+        raise ValueError(
+            "trace_energy trace has no command, cycle and attrs['cycles']; allowed: what "
+            "pimlab.dram_pim.schedule returns"
+        )
+    for name, value in (("clock", clock), ("access_bits", access_bits)):
+        if not 0 < value < math.inf:
+            raise ValueError(f"trace_energy {name}={value!r}; allowed: above 0, and finite")
     counts = {
         command: int((trace.command.values == command).sum())
         for command in ("ACT", "RD", "WR", "REF")

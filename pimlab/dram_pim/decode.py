@@ -8,6 +8,7 @@ import xarray as xr
 
 from pimlab.dram_pim.api import gemv, host_read, host_write, machine_of, read_results
 from pimlab.dram_pim.target import DramPim
+from pimlab.units import is_integer
 
 WAYS = ("in the banks", "through the pins")
 
@@ -58,7 +59,7 @@ def decode_layer(
         ("context", context),
         ("batch", batch),
     ):
-        if isinstance(value, bool) or not hasattr(value, "__index__"):
+        if not is_integer(value):
             raise TypeError(f"decode_layer {name}={value!r} is not an integer")
     width, hidden, heads, context, batch = (
         size.__index__() for size in (width, hidden, heads, context, batch)

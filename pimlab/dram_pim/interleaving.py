@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pimlab.arguments import typed
+from pimlab.units import is_integer
 
 Seconds = Callable[[int], float]
 """Sequences of a batch -> seconds [s]."""
@@ -36,6 +37,6 @@ def interleaved(weights: Seconds, attention: Seconds, batch: int) -> float:
 
 
 def _at_least(batch: int, least: int) -> int:
-    if batch < least:
+    if not is_integer(batch) or batch < least:
         raise ValueError(f"batch={batch}; allowed: {least} or more sequences")
     return batch

@@ -16,6 +16,7 @@ import numpy as np
 from pimlab.arguments import typed
 from pimlab.dram_pim.timing import AimTiming, Timing
 from pimlab.kernels import dram_replay as kernel
+from pimlab.units import is_integer
 from pimlab.values import unknown
 
 COMMANDS = ("ACT", "PRE", "RD", "WR", "REF", "REFPB")
@@ -195,7 +196,7 @@ def _integers(name: str, values: Any, texts: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(array, dtype=np.int64)
     items = values if isinstance(values, list) else array.tolist()
     for line, value in enumerate(items):
-        if not hasattr(value, "__index__"):
+        if not is_integer(value):
             raise TraceError(f"{texts[line]} {name}={value!r} is not an integer")
     return np.array([value.__index__() for value in items], np.int64)
 

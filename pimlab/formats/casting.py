@@ -25,6 +25,7 @@ from pimlab.formats.names import format as format_named
 from pimlab.kernels import blocks
 from pimlab.kernels import cast as kernels
 from pimlab.keys import Key, as_key
+from pimlab.units import is_integer
 from pimlab.values import truth, unknown
 
 _ODD = 21
@@ -287,7 +288,7 @@ def cast(
     if rounding not in ROUNDINGS:
         raise ValueError(unknown("cast rounding", rounding, ROUNDINGS))
     x, saturate = as_float32(x, target), truth("cast saturate", saturate)
-    if isinstance(axis, bool) or not hasattr(axis, "__index__"):
+    if not is_integer(axis):
         raise TypeError(
             f"cast axis={axis!r} is not an integer {-x.ndim}..{x.ndim - 1}, the axis along which "
             "blocks lie"

@@ -24,6 +24,7 @@ from pimlab.formats.grids import (
 from pimlab.formats.names import format as format_named
 from pimlab.formats.shared_scales import GroupFormat, ScaledBlockFormat, TableFormat
 from pimlab.formats.weight_blocks import RULES
+from pimlab.units import is_integer
 from pimlab.values import truth
 
 _TINY = float(np.finfo(np.float32).tiny)
@@ -117,7 +118,7 @@ def layout(shape: tuple[int, ...], axis: int | None, group: int | None) -> Layou
                 f"quantize group={group} needs axis=, the axis along which neighbours share a scale"
             )
         return Layout(shape, None, None)
-    if isinstance(axis, bool) or not hasattr(axis, "__index__"):
+    if not is_integer(axis):
         raise TypeError(
             f"quantize axis={axis!r} is not an integer {-len(shape)}..{len(shape) - 1}; for one "
             "scale write axis=None"
@@ -128,7 +129,7 @@ def layout(shape: tuple[int, ...], axis: int | None, group: int | None) -> Layou
             f"{shape}"
         )
     axis %= len(shape)
-    if group is not None and (isinstance(group, bool) or not hasattr(group, "__index__")):
+    if group is not None and (not is_integer(group)):
         raise TypeError(
             f"quantize group={group!r} is not an integer that divides axis {axis} of length "
             f"{shape[axis]}"

@@ -108,7 +108,10 @@ def read(source: Any, what: str) -> Any:
     """
     ends = isinstance(source, str) and source.endswith((".json", ".yaml", ".yml"))
     if isinstance(source, os.PathLike) or (ends and "\n" not in source):
-        source = Path(source).read_text()
+        try:
+            source = Path(source).read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{what}: {source} is no text: {error}") from None
     if not isinstance(source, str):
         return source
     if source.lstrip().startswith("{"):

@@ -25,7 +25,7 @@ from pimlab.plot.style import png
 from pimlab.progress import progress
 from pimlab.result import metrics, summary
 from pimlab.studies.operating import TRAFFIC, operating_points
-from pimlab.units import si
+from pimlab.units import is_integer, si
 
 SHOWN = 6
 """Settings that stand in sight; the others are behind "more"."""
@@ -55,7 +55,7 @@ def explore(
     >>> bool(explorer.answer.energy.sel(traffic="saturation").sum() > 0)
     True
     """
-    if isinstance(samples, bool) or not hasattr(samples, "__index__") or samples < 1:
+    if not is_integer(samples) or samples < 1:
         raise ValueError(f"explore samples={samples!r}; allowed: an integer, 1 or more")
     loaded = workload.load_model(model) if isinstance(model, str) else model
     if not hasattr(loaded, "mac_ops"):
@@ -66,6 +66,8 @@ def explore(
     machines = [preset(one) if isinstance(one, str) else one for one in listed]
     if not machines:
         raise ValueError("explore targets=[]; allowed: one machine or more")
+    if not all(isinstance(one, Target) for one in machines):
+        raise TypeError(f"explore targets={targets!r:.80}; allowed: machines or names of machines")
     return Explorer(loaded, {one.name: one for one in machines}, data)
 
 

@@ -21,6 +21,7 @@ from pimlab.machine.links import Link
 from pimlab.machine.power import DRAM_MEMORY, PowerState, power_states, scaled, total
 from pimlab.machine.stored import StoredProduct, StoredWeights
 from pimlab.machine.work import CHIP, Work, in_turn
+from pimlab.units import is_integer
 from pimlab.values import Value, choice, integer, truth
 
 
@@ -136,7 +137,7 @@ class VectorOp(Value):
 
 
 def _counted(count: int) -> None:
-    if isinstance(count, bool) or not hasattr(count, "__index__") or count < 1:
+    if not is_integer(count) or count < 1:
         raise ValueError(f"batched count={count!r}; allowed: an integer, 1 or more")
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from pimlab.arguments import typed
 from pimlab.formats import IntegerFormat
 from pimlab.kernels import int8 as kernels
+from pimlab.units import is_integer
 from pimlab.values import unknown
 
 RULES = ("onnx", "gemmlowp")
@@ -79,7 +80,7 @@ def codes_of(
         raise ValueError(
             f"requantize scale={scale} is not one positive finite number or {n} of them"
         )
-    if isinstance(zero_point, bool) or np.ndim(zero_point) or not hasattr(zero_point, "__index__"):
+    if not is_integer(zero_point):
         raise TypeError(
             f"requantize zero_point={zero_point!r} is not an integer {grid.lowest}..{grid.highest}"
         )

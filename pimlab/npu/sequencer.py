@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from pimlab.units import is_integer
 from pimlab.values import Value, integer
 
 LOOPS = 8
@@ -125,7 +126,7 @@ def _as_loops(given: Any) -> tuple[tuple[int, int], ...]:
 
 def _as_loop(one: Any) -> tuple[int, int]:
     pair = tuple(one) if isinstance(one, (tuple, list)) else ()
-    if len(pair) != 2 or not all(type(n) is int or hasattr(n, "__index__") for n in pair):
+    if len(pair) != 2 or not all(map(is_integer, pair)):
         raise TypeError(f"Sequencer loop {one!r} is not (size, stride), two integers")
     size, stride = int(pair[0]), int(pair[1])
     if not 1 <= size <= TURNS:

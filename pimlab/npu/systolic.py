@@ -45,6 +45,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from pimlab.units import is_integer
 from pimlab.values import Value, integer, truth, unknown
 
 DATAFLOWS = ("ws", "os", "is")
@@ -338,7 +339,7 @@ def _padding(written: int, cols: int, drained: int) -> int:
 def _checked(**sizes: int) -> list[int]:
     """The sizes as Python's integers: NumPy's would overflow where traffic is counted."""
     for name, size in sizes.items():
-        if isinstance(size, bool) or not hasattr(size, "__index__"):
+        if not is_integer(size):
             raise TypeError(f"{name}={size!r} is not an integer 1..{LARGEST}")
         if not 1 <= size.__index__() <= LARGEST:
             raise ValueError(f"{name}={size} is outside 1..{LARGEST}")

@@ -597,7 +597,7 @@ def _as_power(given: Any) -> Constant:
     """Watts [W] as a constant: a number or a text counts as assumed; anything else is refused."""
     if isinstance(given, Constant):
         return given
-    if isinstance(given, bool) or not (isinstance(given, str) or hasattr(given, "__float__")):
+    if not (isinstance(given, str) or units.is_number(given)):
         raise TypeError(f"Npu static_power={given!r} is neither a Constant nor a power in W")
     watts = units.parse(given if isinstance(given, str) else float(given), "W", "Npu static_power")
     if not 0 <= watts < math.inf:

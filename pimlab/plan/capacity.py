@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pimlab.arguments import typed
 from pimlab.machine.links import link
 from pimlab.plan.plan import CHIP_ROUNDING, Plan
+from pimlab.units import is_integer
 from pimlab.values import unknown
 
 NEEDED = "needed"
@@ -100,6 +101,6 @@ def _counts(plan: Plan, chips: int | Mapping[str, int] | str) -> dict[str, int]:
         if chips != NEEDED:
             raise ValueError(unknown("chips", chips, (NEEDED, "a number", "a mapping")))
         return {name: count for name, count in needed.items() if count > 1}
-    if isinstance(chips, bool) or not hasattr(chips, "__index__") or chips < 1:
+    if not is_integer(chips) or chips < 1:
         raise ValueError(f"chips={chips!r}; allowed: an integer, 1 or more")
     return {name: int(chips) for name, count in needed.items() if count > 1}

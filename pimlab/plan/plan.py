@@ -23,6 +23,7 @@ from pimlab.machine.links import LINK_BIT, Link
 from pimlab.machine.protocol import MacOp, Target, VectorOp
 from pimlab.machine.together import together
 from pimlab.machine.work import BANKS
+from pimlab.units import is_integer
 from pimlab.values import Value, canonical, integer, nearest, part, unknown
 
 Op = MacOp | VectorOp
@@ -84,7 +85,7 @@ class Plan(Value):
         for name, between in self.links.items():
             checked_link(name, between)
         for name, count in self.chips.items():
-            if isinstance(count, bool) or not hasattr(count, "__index__") or count < 1:
+            if not is_integer(count) or count < 1:
                 raise ValueError(f"plan: chips[{name!r}]={count!r}; allowed: an integer, 1 or more")
         known = [op.name for op in (*self.model.mac_ops, *self.model.vector_ops)]
         for op in self.owners:

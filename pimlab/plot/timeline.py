@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from pimlab.plot.style import PARTS, expected, figure, for_print
-from pimlab.units import si
+from pimlab.units import is_integer, si
 
 SHOWN = 10
 """Operators with a colour of their own; those with less work are grey."""
@@ -28,7 +28,7 @@ def timeline(busy: xr.Dataset, inferences: int = FEW) -> Figure:
     sets the pace. TypeError for what is no schedule; ValueError for fewer than one inference.
     """
     expected(busy, xr.Dataset, ("start", "finish", "utilisation"), "the Dataset of pimlab.schedule")
-    if isinstance(inferences, bool) or not hasattr(inferences, "__index__") or inferences < 1:
+    if not is_integer(inferences) or inferences < 1:
         raise ValueError(f"timeline inferences={inferences!r}; allowed: an integer, 1 or more")
     end = float(busy.finish.values[busy.inference.values < inferences].max()) or 1.0
     drawn = busy.isel(task=np.flatnonzero(busy.start.values < end))

@@ -16,6 +16,7 @@ from typing import Any
 from pimlab.machine.protocol import MacOp
 from pimlab.plan import Op, Plan
 from pimlab.schedule.tasks import shared_out
+from pimlab.units import is_integer
 from pimlab.values import nearest
 
 
@@ -81,7 +82,7 @@ def checked(plan: Plan, copies: Mapping[str, Any]) -> dict[str, int]:
             raise ValueError(
                 f"replicas: no operator {name!r} stands on arrays{nearest(str(name), names)}"
             )
-        if isinstance(count, bool) or not hasattr(count, "__index__") or count < 1:
+        if not is_integer(count) or count < 1:
             raise ValueError(f"replicas[{name!r}]={count!r}; allowed: an integer, 1 or more")
     taken: dict[str, int] = {}
     for op in plan.operators:

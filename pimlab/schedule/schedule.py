@@ -16,6 +16,7 @@ from pimlab.plan import Plan, planned, with_chips
 from pimlab.schedule import replicas as copies_of
 from pimlab.schedule.answer import answer_of
 from pimlab.schedule.tasks import Tasks, tasks
+from pimlab.units import is_integer
 from pimlab.values import truth, unknown
 
 MOST = 50_000_000
@@ -93,8 +94,10 @@ def _plan(model: Any, target: Plan | Target | None) -> Plan:
 
 def _checked(inferences: int, slices: int, buffers: int) -> None:
     for name, count in (("inferences", inferences), ("slices", slices), ("buffers", buffers)):
-        if isinstance(count, bool) or not hasattr(count, "__index__") or count < 1:
+        if not is_integer(count) or count < 1:
             raise ValueError(f"schedule {name}={count!r}; allowed: an integer, 1 or more")
+        if count > MOST:
+            raise ValueError(f"schedule {name}={count!r:.60}; allowed: {MOST:,} at most")
 
 
 def _copies(

@@ -19,6 +19,7 @@ from pimlab.machine.crossings import sides
 from pimlab.machine.protocol import MacOp
 from pimlab.machine.work import DRAM, Work
 from pimlab.plan import Op, Plan
+from pimlab.units import is_integer
 from pimlab.values import unknown
 from pimlab.workload.graph import Edge
 
@@ -81,7 +82,7 @@ def _check_places(places: Mapping[str, Any], resources: Sequence[str]) -> None:
     for name, count in places.items():
         if name not in resources:
             raise ValueError(unknown("schedule places: resource", name, resources))
-        if isinstance(count, bool) or not hasattr(count, "__index__") or count < 1:
+        if not is_integer(count) or count < 1:
             raise ValueError(f"schedule places[{name!r}]={count!r}; allowed: an integer, 1 or more")
 
 

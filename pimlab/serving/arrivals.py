@@ -17,6 +17,7 @@ from pimlab import units
 from pimlab.arguments import typed
 from pimlab.keys import Key, as_key
 from pimlab.serving.requests import Requests
+from pimlab.units import is_integer
 from pimlab.values import Value, integer, number
 
 
@@ -31,6 +32,10 @@ class Lengths(Value):
 
 
 Tokens = int | Sequence[int] | Lengths
+LONGEST = 2**31 - 1
+"""Most tokens of a prompt or an answer."""
+MOST = 10**9
+"""Most requests of a load: a mistake, not a load, lies beyond it (24 GB)."""
 
 
 @typed
@@ -160,13 +165,13 @@ def _tokens(name: str, lengths: Any, size: int, key: Key) -> np.ndarray:
         middle = math.log(lengths.mean) - spread / 2
         drawn = np.exp(middle + math.sqrt(spread) * rng.standard_normal(size))
         return np.clip(np.rint(drawn), 1, lengths.most).astype(np.int32)
-    if hasattr(lengths, "__index__"):
-        return np.full(size, lengths, np.int32)
-    given = np.asarray(lengths)
+    given = np.asarray([lengths] if is_integer(lengths) else lengths)
     if given.ndim != 1 or not given.size or given.dtype.kind not in "iu":
         raise TypeError(
             f"{name}={lengths!r:.60}; allowed: an integer, a list of integers, or Lengths(mean=...)"
         )
+    if not 1 <= given.min() <= given.max() <= LONGEST:
+        raise ValueError(f"{name}={lengths!r:.60}; allowed: integers 1..{LONGEST} tokens")
     return given[rng.integers(0, given.size, size)].astype(np.int32)
 
 
@@ -182,6 +187,6 @@ def _rate(rate: str | float) -> float:
 
 
 def _count(count: Any) -> int:
-    if isinstance(count, bool) or not hasattr(count, "__index__") or count < 1:
-        raise ValueError(f"requests count={count!r}; allowed: an integer, 1 or more")
+    if not is_integer(count) or not 1 <= count <= MOST:
+        raise ValueError(f"requests count={count!r}; allowed: an integer 1..{MOST}")
     return int(count)

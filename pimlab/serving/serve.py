@@ -18,6 +18,7 @@ from pimlab.serving.policy import Policy, Slo
 from pimlab.serving.requests import Requests
 from pimlab.serving.speculation import beside
 from pimlab.serving.step_times import StepTimes, of_plan
+from pimlab.units import is_integer
 
 PIECES = 200
 """Points over time of an answer, while requests arrive."""
@@ -84,7 +85,7 @@ def service_of(
         policy = policy.but(speculation=guesses.but(draft=draft))
     times = times_of(machine, policy, draft)
     count = times.replicas if replicas is None else replicas
-    if isinstance(count, bool) or not hasattr(count, "__index__") or count < 1:
+    if not is_integer(count) or count < 1:
         raise ValueError(f"serve replicas={replicas!r}; allowed: an integer, 1 or more")
     if apart is not None:
         apart = apart.but(times=times_of(apart.times, policy, draft))

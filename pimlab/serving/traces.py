@@ -19,6 +19,7 @@ import pandas as pd
 
 from pimlab.arguments import typed
 from pimlab.serving.requests import Requests
+from pimlab.units import is_integer
 from pimlab.values import unknown
 from pimlab.workload.files import DataError, verified
 
@@ -48,7 +49,7 @@ def load_requests(name: str | os.PathLike[str], limit: int | None = None) -> Req
     >>> pim.load_requests("azure-code-2023", limit=500).count
     500
     """
-    if limit is not None and (not hasattr(limit, "__index__") or limit < 1):
+    if limit is not None and (not is_integer(limit) or limit < 1):
         raise ValueError(f"load_requests limit={limit!r}; allowed: an integer, 1 or more, or None")
     if name in TRACES:
         file, source = TRACES[str(name)]

@@ -20,6 +20,7 @@ from typing import Any
 import xarray as xr
 
 from pimlab import units
+from pimlab.units import is_integer
 
 Points = list[tuple[str, dict[str, Any]]]
 # Dask limits BLAS and OpenMP to one thread a worker, and not Numba.
@@ -79,7 +80,7 @@ def _client(workers: Any) -> Iterator[Any]:
 
 
 def _counted(workers: Any) -> int:
-    if isinstance(workers, bool) or not hasattr(workers, "__index__") or workers < 1:
+    if not is_integer(workers) or workers < 1:
         raise ValueError(
             f"workers={workers!r}; allowed: an integer, 1 or more, the address of a running Dask "
             "scheduler, or a distributed.Client (leave it out to compute in this process)"

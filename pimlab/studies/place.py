@@ -27,6 +27,7 @@ from pimlab.plan.search import Search, watts
 from pimlab.result import finished, variable
 from pimlab.studies.interrupted import going_on
 from pimlab.studies.run import run
+from pimlab.units import is_integer
 from pimlab.values import unknown
 
 OBJECTIVES = ("energy", "latency")
@@ -270,7 +271,7 @@ def _counts(
         if chips != NEEDED:
             raise ValueError(unknown("chips", chips, (NEEDED, "a number", "a mapping")))
         return {t.name: _needed(model, t) for t in targets}
-    if isinstance(chips, bool) or not hasattr(chips, "__index__") or chips < 1:
+    if not is_integer(chips) or chips < 1:
         raise ValueError(f"chips={chips!r}; allowed: an integer, 1 or more")
     return {t.name: min(int(chips), _needed(model, t)) for t in targets}
 

@@ -23,6 +23,7 @@ from pimlab.result import HIGH, LOW, attrs, finished, variable
 from pimlab.studies import provenance
 from pimlab.studies.execution import SAMPLED, Execution
 from pimlab.studies.interrupted import going_on
+from pimlab.units import is_integer
 
 Times = str | float | Sequence[str | float]
 
@@ -151,7 +152,7 @@ def checked(model: Any, target: Any, data: Any, chunk: int) -> None:
             raise TypeError(
                 f"{name}={value!r:.80} is no {name}; write for example pimlab.load_{name}(...)"
             )
-    if isinstance(chunk, bool) or not hasattr(chunk, "__index__") or chunk < 1:
+    if not is_integer(chunk) or chunk < 1:
         raise ValueError(f"chunk={chunk!r}; allowed: an integer, 1 or more")
     if data is not None and len(data) == 0:
         raise ValueError(f"data {data.name!r} is empty; allowed: one sample or more")
@@ -161,6 +162,8 @@ def calibrations(plan: Plan, data: Any, rule: str) -> dict[str, Calibration]:
     """Operator name -> Calibration on the data's calibration split, for the codes of its
     machine.
     """
+    if not isinstance(rule, str):
+        raise TypeError(f"rule={rule!r:.60} is not a name of a calibration rule, such as 'minmax'")
     return {
         op.name: _calibrated(plan.model, data, rule, plan.machine(op).codes)[op.name]
         for op in plan.model.mac_ops

@@ -23,6 +23,7 @@ from pimlab.studies.run import Times
 from pimlab.studies.training_machines import Adapters, Machines, by_gradients
 from pimlab.studies.training_pulses import by_pulses
 from pimlab.studies.training_steps import Steps
+from pimlab.units import is_integer
 from pimlab.values import unknown
 from pimlab.workload.language.model import LanguageModel
 from pimlab.workload.training import Graph, Objective, Recipe, trained, trained_language
@@ -194,7 +195,7 @@ def _checked(target: Any, data: Any, counts: Mapping[str, int], rate: float, sta
             f"load_data({data.name!r}, split='train')"
         )
     for name, value in counts.items():
-        if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
+        if not is_integer(value) or value < 1:
             raise ValueError(f"{name}={value!r}; allowed: an integer, 1 or more")
     if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 < rate < float("inf"):
         raise ValueError(f"rate={rate!r}; allowed: finite, above 0")

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from pimlab.units import is_integer
 from pimlab.values import nearest
 from pimlab.workload.files import DataError
 from pimlab.workload.metrics import Metric
@@ -216,9 +217,7 @@ def held_out(n: int) -> np.ndarray:
 
 def check_limit(name: Any, limit: int | None) -> None:
     """DataError unless `limit` is None or a count of samples."""
-    if limit is not None and (
-        isinstance(limit, bool) or not hasattr(limit, "__index__") or limit < 1
-    ):
+    if limit is not None and (not is_integer(limit) or limit < 1):
         raise DataError(
             f"data {name!r}: limit={limit!r}; allowed: an integer, 1 or more, or None for all "
             "samples"

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from pimlab.units import is_integer
 from pimlab.workload import intervals
 from pimlab.workload.metric import Metric, Summary, finite
 
@@ -67,7 +68,7 @@ class WordError(CharacterError):
     long_name = "edit distance over words written"
 
     def __init__(self, space: int | None = None):
-        if space is not None and (not hasattr(space, "__index__") or space < 1):
+        if space is not None and (not is_integer(space) or space < 1):
             raise ValueError(f"word_error space={space!r}; allowed: an integer, 1 or more, or None")
         self.space = space
 

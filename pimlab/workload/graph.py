@@ -12,6 +12,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping
 
 from pimlab.machine.protocol import MacOp, VectorOp
+from pimlab.units import is_integer
 from pimlab.values import Value, integer, nearest, truth
 
 
@@ -54,7 +55,7 @@ class Graph(Value):
         if not isinstance(self.rows, Mapping):
             raise TypeError(f"Graph rows={self.rows!r:.80}; allowed: operator -> number of rows")
         for name, count in self.rows.items():
-            if isinstance(count, bool) or not hasattr(count, "__index__") or count < 1:
+            if not is_integer(count) or count < 1:
                 raise ValueError(f"Graph rows[{name!r}]={count!r}; allowed: an integer, 1 or more")
 
     def order(self, names: Iterable[str]) -> tuple[str, ...]:

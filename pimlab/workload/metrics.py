@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from pimlab.units import is_integer
 from pimlab.workload import intervals
 from pimlab.workload.metric import Metric as Metric
 from pimlab.workload.metric import Summary as Summary
@@ -46,7 +47,7 @@ class TopAccuracy(Accuracy):
     """
 
     def __init__(self, k: int):
-        if isinstance(k, bool) or not hasattr(k, "__index__") or k < 1:
+        if not is_integer(k) or k < 1:
             raise ValueError(f"top-k k={k!r}; allowed: an integer, 1 or more")
         self.k, self.name = int(k), f"top_{k}_accuracy"
         self.long_name = f"fraction of samples whose label is among the {k} largest outputs"

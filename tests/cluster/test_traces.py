@@ -78,3 +78,10 @@ def test_no_steps_are_refused(tmp_path):
     plan = pim.parallelise(SMALL, cluster(2), batch=4, context=64)
     with pytest.raises(ValueError, match="steps=0"):
         plan.write_chakra(tmp_path / "plan", steps=0)
+
+
+@pytest.mark.parametrize("prefix", [None, "", "a\0"])
+def test_files_need_a_name(prefix):
+    plan = pim.parallelise(SMALL, cluster(2), batch=4, context=64)
+    with pytest.raises(ValueError, match="allowed: a path with a name"):
+        plan.write_chakra(prefix)

@@ -5,8 +5,10 @@ import inspect
 import math
 import pkgutil
 import traceback
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ import pimlab
 import pimlab as pim
 from pimlab import analog, cluster, dram_pim, formats, plan
 from pimlab.analog import devices
+from pimlab.arguments import typed
 from pimlab.keys import Key
 from pimlab.machine.protocol import MacOp
 from pimlab.studies.run import run
@@ -96,6 +99,8 @@ def made(what):
     return makers[what]()
 
 
+NOTHING_IN_IT = np.array([])
+"""An array has all methods of a number; one of no entries is none."""
 WIRES = analog.Wires(r_in=1, r_out=1)
 CIRCUIT = {"g": G, "v": np.ones(3), "wires": WIRES}
 
@@ -460,7 +465,7 @@ def bad(example):
     if isinstance(example, bool):
         return [Alien(), "no", 3.5]
     if isinstance(example, int | float):
-        return [Alien(), math.nan, "nonesuch"]
+        return [Alien(), math.nan, "nonesuch", NOTHING_IN_IT]
     if isinstance(example, str):
         return [Alien(), 3.5, "nonesuch"]
     if isinstance(example, np.ndarray):
@@ -583,3 +588,38 @@ def test_a_deep_error_would_be_seen(monkeypatch):
 def test_a_misspelt_or_missing_argument_is_told_by_name(call, told):
     with pytest.raises(TypeError, match=told):
         call()
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ([1, None], r"f items=\[1, None\] is not a list, each an integer$"),
+        (range(3), ""),
+        (3, r"is not a list, each an integer; write items=\[3\]"),
+        ([1, 2.5], "each an integer"),
+        ((1, np.int8(2)), ""),
+    ],
+)
+def test_items_of_a_list_are_compared(value, told):
+    @typed
+    def f(items: Sequence[int]) -> int:
+        return len(items)
+
+    if not told:
+        assert f(value) == len(value)
+        return
+    with pytest.raises(TypeError, match=told):
+        f(value)
+
+
+def test_words_that_an_argument_may_be():
+    @typed
+    def f(context: Literal["main", "sub"], path: str = "") -> str:
+        return context
+
+    assert f("sub") == "sub"
+    for value in ("man", NOTHING_IN_IT, None):
+        with pytest.raises(TypeError, match="is not 'main' or 'sub'"):
+            f(value)
+    with pytest.raises(ValueError, match="holds a null character"):
+        f("main", "a\0")

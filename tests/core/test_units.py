@@ -186,3 +186,27 @@ def test_a_quantity_is_written_with_the_prefix_a_reader_expects(value, unit, tex
 )
 def test_a_written_quantity_is_read_back_to_the_bit(value, unit):
     assert units.parse(units.written(value, unit), unit) == value
+
+
+def test_what_is_an_integer_and_what_a_number():
+    integers = [3, 10**400, np.int8(3), np.array(3)]
+    numbers = [3.5, np.float32(3), Decimal("3"), np.array(3.0), math.nan]
+    others = [
+        True,
+        np.True_,
+        "3",
+        b"3",
+        3j,
+        None,
+        [3],
+        np.array([]),
+        np.array([3]),
+        np.array(3j),
+        int,
+    ]
+    assert all(map(units.is_integer, integers))
+    assert not any(map(units.is_integer, numbers + others))
+    assert all(map(units.is_number, integers + numbers))
+    assert not any(map(units.is_number, others))
+    with pytest.raises(ValueError, match="x=1000.* is larger than any number allowed"):
+        units.parse(10**400, "s", "x")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import pimlab
 from pimlab import dram_pim
@@ -99,3 +100,13 @@ def test_data_that_toggle_cost_more_than_data_that_do_not():
 def test_an_answer_by_currents_can_be_cited():
     spent = trace_energy(_schedule([False], [0], [0]), "hbm2", clock=1e-9, access_bits=256)
     assert "hbm-power" in pimlab.cite(spent)
+
+
+def test_a_trace_needs_commands_and_their_cycles():
+    with pytest.raises(ValueError, match="trace has no command, cycle and attrs"):
+        trace_energy(xr.Dataset(), "hbm2", clock=1e-9, access_bits=256)
+    known = xr.Dataset(
+        {"command": ("index", ["ACT"]), "cycle": ("index", [1])}, attrs={"cycles": 9}
+    )
+    with pytest.raises(ValueError, match="clock=-1; allowed: above 0"):
+        trace_energy(known, "hbm2", clock=-1, access_bits=256)

@@ -76,3 +76,10 @@ def test_texts_of_four_kinds_are_read(tmp_path):
 def test_a_damaged_text_is_refused(text, told):
     with pytest.raises(ValueError, match=told):
         read(text, "other")
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_bytes(bytes(range(256)))
+    with pytest.raises(ValueError, match="config.json is no text"):
+        read(path, "other")

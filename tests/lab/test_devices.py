@@ -12,3 +12,6 @@ def test_devices_are_drawn_until_a_time():
     assert view._picture.value != before
     with pytest.raises(ValueError, match="not known"):
         pim.explore_device("pcm-joshi")
+    for none in ([], [None]):
+        with pytest.raises(TypeError, match="allowed: devices or names of devices"):
+            pim.explore_device(none)

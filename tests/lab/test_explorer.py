@@ -1,5 +1,6 @@
 """Does the widget show what the public calls answer, for every slider that moves?"""
 
+import numpy as np
 import pytest
 import xarray as xr
 
@@ -69,7 +70,9 @@ def test_what_a_machine_refuses_is_said_where_the_numbers_stand():
     [
         ({"targets": []}, "one machine or more"),
         ({"targets": ["warboi"]}, "warboy"),
+        ({"targets": [None]}, "allowed: machines or names of machines"),
         ({"samples": 0}, "samples=0"),
+        ({"samples": np.array([])}, "samples=array"),
     ],
 )
 def test_bad_arguments_are_refused_by_name(given, said):

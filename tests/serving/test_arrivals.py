@@ -82,3 +82,18 @@ def test_what_is_no_length_or_period_is_refused():
         gamma(rate=1, variation=-1, count=2, input=1, output=1)
     with pytest.raises(ValueError, match="every=-1"):
         fixed(count=2, input=1, output=1, every=-1)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"input": 2**31}, r"input=2147483648; allowed: integers 1\.\.2147483647 tokens"),
+        ({"input": [4, 2**33]}, r"allowed: integers 1\.\.2147483647"),
+        ({"output": np.array([])}, r"output=array\(\[\]"),
+        ({"count": 10**40}, r"allowed: an integer 1\.\.1000000000"),
+        ({"count": np.array([])}, r"requests|poisson"),
+    ],
+)
+def test_loads_that_no_memory_holds_are_refused(given, told):
+    with pytest.raises((ValueError, TypeError), match=told):
+        pim.poisson(**{"rate": 1.0, "count": 3, "input": 4, "output": 4, **given})

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pimlab.units import is_integer
 from pimlab.values import nearest
 from pimlab.workload.model import ModelError
 
@@ -202,7 +203,7 @@ def _states(declared: list[_Declared]) -> set[str]:
 
 def _size(dims: Mapping[str, int], name: str, file: str) -> int:
     size = dims[name]
-    if isinstance(size, bool) or not hasattr(size, "__index__") or size < 1:
+    if not is_integer(size) or size < 1:
         raise ModelError(f"{file}: dims {name!r}={size!r}; allowed: an integer, 1 or more")
     return int(size)
 

@@ -17,6 +17,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from pimlab.machine.protocol import MacOp
+from pimlab.units import is_integer
 from pimlab.workload.language.decoder import Cache, capped, hidden_states
 from pimlab.workload.language.shape import DecoderShape
 from pimlab.workload.language.step import CountedStep
@@ -140,7 +141,7 @@ class LanguageModel(CountedStep):
         """
         tokens = self._checked_tokens(tokens)
         capacity = self.shape.context if capacity is None else capacity
-        if isinstance(capacity, bool) or not hasattr(capacity, "__index__") or capacity < 1:
+        if not is_integer(capacity) or capacity < 1:
             raise ValueError(f"prefill capacity={capacity!r}; allowed: an integer, 1 or more")
         cache = Cache(self.shape, len(tokens), capacity)
         return self._continue(tokens, cache, multiply or self.exact), cache
@@ -161,7 +162,7 @@ class LanguageModel(CountedStep):
         """int32, shape (batch, count): the likeliest next tokens after int tokens (batch, length),
         one after the other.
         """
-        if isinstance(count, bool) or not hasattr(count, "__index__") or count < 1:
+        if not is_integer(count) or count < 1:
             raise ValueError(f"generate count={count!r}; allowed: an integer, 1 or more")
         logits, cache = self.prefill(prompt, multiply, capacity=np.shape(prompt)[1] + count)
         tokens = [logits.argmax(axis=-1)]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 
 from pimlab.machine.protocol import MacOp, VectorOp
+from pimlab.units import is_integer
 from pimlab.values import Value, choice, integer, number, part, truth
 from pimlab.workload.graph import Edge, Graph
 from pimlab.workload.language.rotary import Divisors, Rotary
@@ -205,7 +206,7 @@ def checked_point(shape: DecoderShape, context: int, batch: int, prompt: int = 1
     it is no integer.
     """
     for name, value in (("context", context), ("batch", batch), ("prompt", prompt)):
-        if isinstance(value, bool) or not hasattr(value, "__index__"):
+        if not is_integer(value):
             raise TypeError(f"{name}={value!r} is not an integer")
     if not 1 <= context <= shape.context:
         raise ValueError(

@@ -121,6 +121,7 @@ METHODS: dict[str, Callable[..., Compressed]] = {**ROUNDING, **PRUNING, "smoothq
 _WITHOUT_DATA = ("rtn", "magnitude")
 
 
+@typed
 def compress(
     model: Model,
     *,
