@@ -161,7 +161,8 @@ def _words(annotation: Any) -> str:
     """What a reader calls a value of this annotation."""
     origin = typing.get_origin(annotation) or annotation
     if origin in (typing.Union, types.UnionType):
-        return " or ".join(dict.fromkeys(_words(one) for one in typing.get_args(annotation)))
+        kinds = dict.fromkeys(_words(one) for one in typing.get_args(annotation))
+        return " or ".join(sorted(kinds, key=lambda words: words.startswith("a list")))
     if origin is typing.Literal:
         return " or ".join(map(repr, typing.get_args(annotation)))
     if origin in _KINDS:

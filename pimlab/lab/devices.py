@@ -26,10 +26,8 @@ def explore_device(devices: str | Device | Sequence[str | Device] | None = None)
     listed = device_names() if devices is None else devices
     every = [listed] if isinstance(listed, (str, Device)) else list(listed)
     found = [device(one) if isinstance(one, str) else one for one in every]
-    if not found or not all(isinstance(one, Device) for one in found):
-        raise TypeError(
-            f"explore_device devices={devices!r:.80}; allowed: devices or names of devices"
-        )
+    if not found:
+        raise ValueError("explore_device devices=[]; allowed: one device or more")
     return DeviceExplorer({one.name: one for one in found})
 
 

@@ -66,8 +66,6 @@ def explore(
     machines = [preset(one) if isinstance(one, str) else one for one in listed]
     if not machines:
         raise ValueError("explore targets=[]; allowed: one machine or more")
-    if not all(isinstance(one, Target) for one in machines):
-        raise TypeError(f"explore targets={targets!r:.80}; allowed: machines or names of machines")
     return Explorer(loaded, {one.name: one for one in machines}, data)
 
 

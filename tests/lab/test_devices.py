@@ -12,6 +12,7 @@ def test_devices_are_drawn_until_a_time():
     assert view._picture.value != before
     with pytest.raises(ValueError, match="not known"):
         pim.explore_device("pcm-joshi")
-    for none in ([], [None]):
-        with pytest.raises(TypeError, match="allowed: devices or names of devices"):
-            pim.explore_device(none)
+    with pytest.raises(ValueError, match="allowed: one device or more"):
+        pim.explore_device([])
+    with pytest.raises(TypeError, match="a list, each a text or a Device"):
+        pim.explore_device([None])

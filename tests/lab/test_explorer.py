@@ -70,7 +70,7 @@ def test_what_a_machine_refuses_is_said_where_the_numbers_stand():
     [
         ({"targets": []}, "one machine or more"),
         ({"targets": ["warboi"]}, "warboy"),
-        ({"targets": [None]}, "allowed: machines or names of machines"),
+        ({"targets": [None]}, "is not a text or a Target or a list, each a text or a Target"),
         ({"samples": 0}, "samples=0"),
         ({"samples": np.array([])}, "samples=array"),
     ],

@@ -87,10 +87,10 @@ def test_what_is_no_length_or_period_is_refused():
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"input": 2**31}, r"input=2147483648; allowed: integers 1\.\.2147483647 tokens"),
-        ({"input": [4, 2**33]}, r"allowed: integers 1\.\.2147483647"),
+        ({"input": 2**31}, "input=2147483648; allowed: 2147483647 tokens at most"),
+        ({"input": [4, 2**33]}, "allowed: 2147483647 tokens at most"),
         ({"output": np.array([])}, r"output=array\(\[\]"),
-        ({"count": 10**40}, r"allowed: an integer 1\.\.1000000000"),
+        ({"count": 10**40}, "allowed: 1000000000 at most"),
         ({"count": np.array([])}, r"requests|poisson"),
     ],
 )

@@ -60,7 +60,7 @@ def nonlinear_currents(
     """
     lines = cell_lines(wires, g, g_negative)
     v, single = inputs(wires, v, lines.shape[1])
-    laws = [np.broadcast_to(np.asarray(a, np.float64), lines.shape) for a in (a2, a3)]
+    laws = [_spread("a2", a2, lines.shape), _spread("a3", a3, lines.shape)]
     if not (math.isfinite(supply) and all(np.isfinite(a).all() for a in laws)):
         raise ValueError(f"a2, a3 and supply={supply!r} must be finite")
     steep = _steep(law, v0)
@@ -73,6 +73,16 @@ def nonlinear_currents(
         cells = _cells(lines * gate, [one * gate for one in laws], odd, steep, selector)
         out[t] = _newton(solver, start, cells, tolerance, iterations).sum(axis=(0, 1))
     return out[0] if single else out
+
+
+def _spread(name: str, law: float | np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """One number a cell, float64, of the `shape` (lines, M, N); ValueError where it does not
+    fit.
+    """
+    try:
+        return np.broadcast_to(np.asarray(law, np.float64), shape)
+    except ValueError:
+        raise ValueError(f"{name} of shape {np.shape(law)} is not one number or {shape}") from None
 
 
 def _steep(law: str, v0: float | None) -> tuple[bool, float] | None:

@@ -58,7 +58,10 @@ def test_constant_right_operands_of_any_rank(tmp_path, left, right):
     agrees(model, floats(*(3 if d == "n" else d for d in left)))
 
 
-@pytest.mark.parametrize(("left", "right"), [((4,), ("n", 4, 3)), ((2, 4), (4,)), ((4,), (4, 5))])
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [((4,), ("n", 4, 3)), ((2, 4), (4,)), ((4,), (4, 5)), ((3, 2, 4), (3, 4, 5))],
+)
 def test_constant_left_operands(tmp_path, left, right):
     model = OnnxModel(
         write(tmp_path / "m.onnx", [node("MatMul", ["w", "x"])], {"x": right}, {"w": floats(*left)})
