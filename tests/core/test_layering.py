@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "canonical": set(),
     "progress": set(),
     "values": {"units", "canonical"},
-    "arguments": {"values"},
+    "arguments": {"units", "values"},
     "keys": {"units", "values"},
     "constants": {"units", "values"},
     "result": {"units", "values"},
