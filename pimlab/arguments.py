@@ -157,24 +157,23 @@ _WORDS = {
 }
 
 
-def _words(annotation: Any) -> str:
-    """What a reader calls a value of this annotation."""
+def _words(annotation: Any, items: bool) -> str:
+    """What a reader calls a value of this annotation, and its items where `items` matter."""
     origin = typing.get_origin(annotation) or annotation
     if origin in (typing.Union, types.UnionType):
-        kinds = dict.fromkeys(_words(one) for one in typing.get_args(annotation))
+        kinds = dict.fromkeys(_words(one, items) for one in typing.get_args(annotation))
         return " or ".join(sorted(kinds, key=lambda words: words.startswith("a list")))
     if origin is typing.Literal:
         return " or ".join(map(repr, typing.get_args(annotation)))
     if origin in _KINDS:
         return _KINDS[origin][0]
-    if origin in _LISTS and typing.get_args(annotation):
-        return f"a list, each {_words(typing.get_args(annotation)[0])}"
+    if origin in _LISTS and typing.get_args(annotation) and items:
+        return f"a list, each {_words(typing.get_args(annotation)[0], items)}"
     name = getattr(origin, "__name__", str(origin))
     return _WORDS.get(origin, f"{'an' if name[0] in 'AEIOU' else 'a'} {name}")
 
 
 def _refusal(function: str, name: str, value: Any, annotation: Any) -> TypeError:
-    words = _words(annotation)
-    listed = words.startswith("a list") and not isinstance(value, (list, tuple))
-    hint = f"; write {name}=[{value!r:.80}]" if listed else ""
+    words = _words(annotation, items=isinstance(value, (list, tuple, range)))
+    hint = f"; write {name}=[{value!r:.80}]" if words == "a list" else ""
     return TypeError(f"{function} {name}={value!r:.80} is not {words}{hint}")

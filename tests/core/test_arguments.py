@@ -603,7 +603,7 @@ def test_a_misspelt_or_missing_argument_is_told_by_name(call, told):
     [
         ([1, None], r"f items=\[1, None\] is not a list, each an integer$"),
         (range(3), ""),
-        (3, r"is not a list, each an integer; write items=\[3\]"),
+        (3, r"f items=3 is not a list; write items=\[3\]"),
         ([1, 2.5], "each an integer"),
         ((1, np.int8(2)), ""),
     ],
