@@ -176,4 +176,6 @@ def _words(annotation: Any, items: bool) -> str:
 def _refusal(function: str, name: str, value: Any, annotation: Any) -> TypeError:
     words = _words(annotation, items=isinstance(value, (list, tuple, range)))
     hint = f"; write {name}=[{value!r:.80}]" if words == "a list" else ""
+    if "each a Target" in words:
+        hint = "; write for example [pimlab.target('warboy'), pimlab.target('hbm-pim')]"
     return TypeError(f"{function} {name}={value!r:.80} is not {words}{hint}")

@@ -97,7 +97,7 @@ def _checked(inferences: int, slices: int, buffers: int) -> None:
         if not is_integer(count) or count < 1:
             raise ValueError(f"schedule {name}={count!r}; allowed: an integer, 1 or more")
         if count > MOST:
-            raise ValueError(f"schedule {name}={count!r:.60}; allowed: {MOST:,} at most")
+            raise ValueError(f"schedule {name}={count!r:.60}; allowed: {MOST} at most")
 
 
 def _copies(

@@ -96,7 +96,7 @@ def test_a_floor_that_no_offer_reaches_is_named():
         ({"services": ()}, ValueError, "provision services=.*allowed: one or more"),
         ({"offers": "rngd"}, TypeError, r"write offers=\['rngd'\]"),
         ({"offers": ["rngd", "rngd"]}, ValueError, "each name once"),
-        ({"clouds": ["a"]}, TypeError, "provision clouds: 'a' is no Cloud"),
+        ({"clouds": ["a"]}, TypeError, r"provision clouds=\['a'\] is not a list, each a Cloud"),
         ({"objective": "costs"}, ValueError, "did you mean 'cost'"),
         (
             {"services": farm_examples.services(clouds=("cloud 9",))},

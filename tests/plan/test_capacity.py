@@ -140,7 +140,6 @@ def test_the_weights_of_an_npu_fill_its_dram():
     ("chips", "message"),
     [
         (0, "chips=0; allowed: an integer, 1 or more"),
-        (True, "chips=True"),
         ("need", "did you mean 'needed'"),
         ({"bench": 0}, r"chips\['bench'\]=0"),
         ({"benk": 2}, "did you mean 'bench'"),
@@ -149,6 +148,11 @@ def test_the_weights_of_an_npu_fill_its_dram():
 def test_bad_numbers_of_chips_are_refused(chips, message):
     with pytest.raises(ValueError, match=message):
         with_chips(_bench(9, 3), chips)
+
+
+def test_true_is_no_number_of_chips():
+    with pytest.raises(TypeError, match="chips=True is not an integer"):
+        with_chips(_bench(9, 3), True)
 
 
 def test_chips_of_one_machine_work_at_the_same_time_in_a_schedule():

@@ -408,7 +408,7 @@ def test_a_placement_runs_and_costs_what_it_says():
             r"links\['gddr6-aim'\]='cxl' is not a Link",
         ),
         (lambda: place(MODEL, [PIM]), ValueError, "are served by none"),
-        (lambda: place(MODEL, ["warboy"]), TypeError, "allowed: a list of machines"),
+        (lambda: place(MODEL, ["warboy"]), TypeError, r"each a Target; write for example \[pimlab"),
         (lambda: place(MODEL, NPU), TypeError, r"is not a list; write targets=\[pim.target"),
         (lambda: place(MODEL, [NPU], shared="warboy"), TypeError, "shared='warboy'"),
         (lambda: place(MODEL, [NPU, PIM], accuracy_drop=-0.1), ValueError, "0 or more"),
