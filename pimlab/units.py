@@ -167,7 +167,7 @@ def is_integer(value: object) -> bool:
 def is_number(value: object) -> bool:
     """Whether `value` is one real number: no bool, no text, no array of shape (n,)."""
     kind = getattr(getattr(value, "dtype", None), "kind", "f")
-    if isinstance(value, (bool, str, bytes, complex)) or getattr(value, "ndim", 0):
+    if isinstance(value, (bool, str, bytes, complex)) or getattr(value, "shape", ()) != ():
         return False
     try:
         float(value)  # type: ignore[arg-type]
