@@ -81,9 +81,10 @@ def add_scoring(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         default=None,
-        metavar="NAME|FILE.npz",
-        help="a name such as fashion-mnist, or an .npz file with the arrays x and y (optionally "
-        "calibration, metric); default: the model's usual data; without, energy and latency alone",
+        metavar="NAME|FILE",
+        help="a name such as fashion-mnist, an .npz file with the arrays x and y (optionally "
+        "calibration, metric), or a .csv file with a column called label; default: the model's "
+        "usual data; without, energy and latency alone",
     )
     parser.add_argument(
         "--metric", default=None, help="such as r2 or top-5 (default: what the data say)"

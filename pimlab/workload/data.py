@@ -9,7 +9,7 @@ import hashlib
 import os
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +56,9 @@ class Data:
     ):
         """One's own samples, in one line.
 
-        inputs : (n, ...) as the model takes them, finite numbers.  labels : (n, ...), what `metric`
-        judges by: class indices (n,) for "accuracy", numbers for "r2" and "rmse".
+        inputs : (n, ...) as the model takes them, finite numbers; for a model with several inputs a
+        mapping of their names to such arrays.  labels : (n, ...), what `metric` judges by: class
+        indices (n,) for "accuracy", numbers for "r2" and "rmse".
         metric, better : a built-in name, a `pimlab.workload.Metric`, or a function (outputs,
         labels) -> number(s) with its direction, "higher" or "lower".
         calibration : inputs (m, ...) that choose the ranges of activations, such as some training
@@ -100,10 +101,10 @@ class Data:
         return calibrating
 
     def _of_calibration(self, inputs: np.ndarray, labels: np.ndarray | None) -> Data:
-        if inputs.shape[1:] != self.inputs.shape[1:]:
+        if _sample(inputs) != _sample(self.inputs):
             raise DataError(
-                f"data {self.name!r}: calibration has samples {inputs.shape[1:]}, inputs "
-                f"{self.inputs.shape[1:]}; allowed: the same"
+                f"data {self.name!r}: calibration has samples {_sample(inputs)}, inputs "
+                f"{_sample(self.inputs)}; allowed: the same"
             )
         return self.but(inputs=inputs, labels=labels, split="calibration")
 
@@ -134,7 +135,7 @@ class Data:
         more = f"; {len(own)} calibrate" if own is not None else ""
         licence = f", {self.licence}" if self.licence else ""
         return (
-            f"<Data {self.name}, {self.split}: {len(self)} samples {self.inputs.shape[1:]}, "
+            f"<Data {self.name}, {self.split}: {len(self)} samples {_sample(self.inputs)}, "
             f"{self.metric.name}{licence}{more}>"
         )
 
@@ -146,7 +147,8 @@ class Data:
         own = self._calibration if isinstance(self._calibration, Data) else None
         total = hashlib.sha256()
         for array in (self.inputs, self.labels, *([] if own is None else [own.inputs])):
-            total.update(f"{array.dtype.str}{array.shape}".encode())
+            kind = array.dtype.descr if array.dtype.names else array.dtype.str
+            total.update(f"{kind}{array.shape}".encode())
             total.update(np.ascontiguousarray(array).data)
         return total.hexdigest()
 
@@ -164,14 +166,19 @@ _ARGUMENTS = {"inputs", "labels", "calibration", "split", *_TEXTS}
 
 
 def numbers(what: str, given: Any) -> np.ndarray:
-    """`given` as an array (n, ...) of one sample or more, of finite numbers that float32 can hold.
+    """`given` as an array (n, ...) of one sample or more, of finite numbers that float32 can hold;
+    of a mapping a structured array (n,) with its names as fields.
 
     DataError names what else it is: text, objects, ragged rows, no samples, NaN, infinity.
     """
+    if isinstance(given, Mapping):
+        return _joined(what, given)
     try:
         array = np.asanyarray(given)
     except (ValueError, TypeError) as error:
         raise DataError(f"{what} are no array ({error}); allowed: numbers (n, ...)") from None
+    if array.dtype.names:
+        return _joined(what, {name: array[name] for name in array.dtype.names})
     if array.dtype.kind not in "biuf":
         raise DataError(f"{what} are {array.dtype} ({given!r:.60}); allowed: an array of numbers")
     if array.ndim == 0:
@@ -187,6 +194,27 @@ def numbers(what: str, given: Any) -> np.ndarray:
             "allowed: finite numbers"
         )
     return array
+
+
+def _joined(what: str, given: Mapping[str, Any]) -> np.ndarray:
+    """Named arrays (n, ...) as one structured array (n,)."""
+    if not given:
+        raise DataError(f"{what} name no array; allowed: one or more")
+    arrays = {name: numbers(f"{what}[{name!r}]", array) for name, array in given.items()}
+    lengths = {name: len(array) for name, array in arrays.items()}
+    if len(set(lengths.values())) > 1:
+        raise DataError(f"{what} have {lengths} samples; allowed: the same number in all")
+    kinds = [(str(name), array.dtype, array.shape[1:]) for name, array in arrays.items()]
+    joined = np.empty(next(iter(lengths.values())), kinds)
+    for name, array in arrays.items():
+        joined[str(name)] = array
+    return joined
+
+
+def _sample(inputs: np.ndarray) -> Any:
+    """The shape of one sample, of named inputs each."""
+    names = inputs.dtype.names
+    return {name: inputs[name].shape[1:] for name in names} if names else inputs.shape[1:]
 
 
 def _labels(data: Data, given: Any) -> np.ndarray:
@@ -230,22 +258,32 @@ def load_file(path: str | os.PathLike[str], limit: int | None = None) -> Data:
 
     numpy.savez("mine.npz", x=x, y=y, metric="rmse")
 
+    The inputs of a model with several are arrays called inputs.NAME, those that calibrate
+    calibration.NAME: numpy.savez("mine.npz", **{"inputs.ids": ids, "inputs.mask": mask}, y=y)
+
     DataError for a file that is not there or no such archive, and as `Data` raises it.
     """
     place = Path(path)
     try:
         with open(place, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {_ALIASES.get(name, name): archive[name] for name in archive.files}
+            arrays: dict[str, Any] = {
+                _ALIASES.get(name, name): archive[name] for name in archive.files
+            }
     except FileNotFoundError:
         raise DataError(f"{place}: there is no such file") from None
     except _DAMAGE as error:
         raise DataError(f"{place} is no .npz file of arrays of numbers ({error})") from None
     known = ("inputs", "labels", "calibration", *_TEXTS)
+    for part in ("inputs", "calibration"):
+        named = [name for name in arrays if name.startswith(f"{part}.")]
+        if named and part not in arrays:
+            arrays[part] = {name.partition(".")[2]: arrays.pop(name) for name in named}
     for name in arrays:
         if name not in known:
             raise DataError(
                 f"{place}: array {name!r} is not known{nearest(name, known)} (known: "
-                f"{', '.join(known)}; x and y are inputs and labels)"
+                f"{', '.join(known)}; x and y are inputs and labels; of a model with several "
+                "inputs inputs.NAME)"
             )
     for name in ("inputs", "labels"):
         if name not in arrays:

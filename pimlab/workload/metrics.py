@@ -260,6 +260,8 @@ def class_labels(name: str, labels: np.ndarray) -> np.ndarray:
     found = np.asarray(labels)
     if found.ndim != 1:
         hint = "; of one-hot rows take labels.argmax(axis=1)" if found.ndim == 2 else ""
+        if found.ndim == 2 and found.shape[1] == 1:
+            hint = "; of one column take labels[:, 0]"
         raise ValueError(f"{name}: labels {found.shape}; allowed: (n,), one class index{hint}")
     if found.dtype.kind not in "biuf":
         raise ValueError(

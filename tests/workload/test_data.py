@@ -165,3 +165,59 @@ def test_a_file_that_holds_no_data_is_named(tmp_path, content, says):
         pim.load_data(path)
     with pytest.raises(DataError, match="a file holds one split"):
         pim.load_data(path, split="train")
+
+
+def _two_inputs(tmp_path):
+    from tests.onnx_graphs import node, write
+
+    rng = np.random.default_rng(0)
+    constants = {"u": rng.standard_normal((6, 3)), "v": rng.standard_normal((4, 3))}
+    constants = {name: w.astype(np.float32) for name, w in constants.items()}
+    nodes = [
+        node("MatMul", ["a", "u"], "p", name="first"),
+        node("MatMul", ["b", "v"], "q", name="second"),
+        node("Add", ["p", "q"], "y", name="sum"),
+    ]
+    inputs = {"a": ("n", 6), "b": ("n", 4)}
+    given = {name: rng.standard_normal((20, size)) for name, (_, size) in inputs.items()}
+    return pim.load_model(write(tmp_path / "m.onnx", nodes, inputs, constants)), given
+
+
+def test_named_arrays_are_the_inputs_of_a_model_with_several(tmp_path):
+    model, given = _two_inputs(tmp_path)
+    labels = np.arange(20) % 3
+    data = pim.Data(given, labels)
+    assert (len(data), len(data.calibration)) == (18, 2)
+    assert "18 samples {'a': (6,), 'b': (4,)}" in repr(data)
+    out = pim.run(model, pim.target("warboy"), data, chunk=7)
+    y = model.execute(data.inputs, model.exact)
+    assert abs(float(out.accuracy) - (y.argmax(axis=1) == data.labels).mean()) < 0.12
+    named = {f"inputs.{name}": array for name, array in given.items()}
+    few = {f"calibration.{name}": array[:3] for name, array in given.items()}
+    np.savez(tmp_path / "mine.npz", **named, **few, y=labels)
+    read = pim.load_data(tmp_path / "mine.npz")
+    assert (len(read), len(read.calibration)) == (20, 3)
+    assert read.sha256 != data.sha256 == pim.Data(given, labels).sha256
+    np.testing.assert_array_equal(read.inputs["b"], given["b"])
+
+
+def test_named_arrays_that_do_not_fit_are_named(tmp_path):
+    model, given = _two_inputs(tmp_path)
+    labels = np.zeros(20, int)
+    with pytest.raises(
+        DataError, match=r"inputs have {'a': 20, 'b': 19} samples; allowed: the same"
+    ):
+        pim.Data(given | {"b": given["b"][:19]}, labels)
+    with pytest.raises(DataError, match=r"inputs\['a'\] hold 1 values that float32 cannot"):
+        pim.Data(given | {"a": np.where(np.arange(120) == 7, np.nan, 0).reshape(20, 6)}, labels)
+    with pytest.raises(DataError, match="name no array"):
+        pim.Data({}, labels)
+    with pytest.raises(DataError, match=r"calibration has samples {'a': \(6,\)}, inputs"):
+        pim.Data(given, labels, calibration={"a": given["a"]})
+    with pytest.raises(pim.workload.ModelError, match=r"inputs \['a'\] given; the model has"):
+        pim.run(model, pim.target("warboy"), pim.Data({"a": given["a"]}, labels))
+
+
+def test_a_column_of_labels_is_told_so():
+    with pytest.raises(DataError, match=r"of one column take labels\[:, 0\]"):
+        pim.Data(X, Y[:, None])

@@ -13,7 +13,7 @@ import numpy as np
 
 from pimlab.arguments import named
 from pimlab.values import nearest
-from pimlab.workload import files
+from pimlab.workload import files, tables
 from pimlab.workload.data import Data, check_limit, load_file
 from pimlab.workload.edit_errors import CharacterError
 from pimlab.workload.files import DataError
@@ -170,13 +170,26 @@ SOURCES: dict[str, _Source] = {
 """Data set name -> where its splits come from."""
 
 
+def _own(path: Path, split: str, limit: int | None) -> Data:
+    """Data of a file of one's own."""
+    if split != "test":
+        raise DataError(f"{path}: split={split!r}; a file holds one split, 'test'")
+    if path.suffix == ".npy":
+        raise DataError(
+            f"{path} holds one array; allowed: an .npz file of x and y, written by "
+            "numpy.savez('mine.npz', x=x, y=y)"
+        )
+    return (tables.load_table if path.suffix in tables.SUFFIXES else load_file)(path, limit)
+
+
 @named
 def load_data(name: str | os.PathLike[str], split: str = "test", limit: int | None = None) -> Data:
     """A data set by name: "fashion-mnist", "digits", "breast-cancer", "magika-files", or a text
-    ("kjv", "kjv-smollm2"); or one's own by the path of an .npz file.
+    ("kjv", "kjv-smollm2"); or one's own by the path of an .npz, .csv or .parquet file.
 
     An .npz file holds the arrays inputs and labels (or x and y), optionally calibration, and texts:
-    metric, better, licence, source, note; `Data` says what they are.
+    metric, better, licence, source, note; `Data` says what they are. Of a model with several inputs
+    the arrays are called inputs.NAME. A table has a column called label, and inputs in the others.
     split : "test", "calibration" (training samples, for activation ranges) or, for some, "train".
     limit : the first `limit` samples alone; None for all. Raises DataError for an unknown name or
     split, a file that is missing or altered (it names the file), or a limit below 1; ImportError
@@ -186,10 +199,9 @@ def load_data(name: str | os.PathLike[str], split: str = "test", limit: int | No
     <Data digits, test: 50 samples (64,), accuracy, BSD-3-Clause>
     """
     check_limit(name, limit)
-    if isinstance(name, os.PathLike) or (isinstance(name, str) and name.endswith(".npz")):
-        if split != "test":
-            raise DataError(f"{name}: split={split!r}; a file holds one split, 'test'")
-        return load_file(name, limit)
+    kinds = (".npz", ".npy", *tables.SUFFIXES)
+    if isinstance(name, os.PathLike) or (isinstance(name, str) and name.endswith(kinds)):
+        return _own(Path(name), split, limit)
     if not isinstance(name, str):
         raise TypeError(
             f"data {name!r} is not a name; write for example pimlab.load_data('digits', "
