@@ -23,6 +23,7 @@ from pimlab.formats import (
     format,
     quantize,
 )
+from pimlab.formats.names import integer_codes
 from pimlab.kernels import bf16_tree
 from pimlab.machine.protocol import MODEL_CODES, Calibration
 from pimlab.machine.stored import Affine, StoredWeights
@@ -347,8 +348,11 @@ def _kept(
     calibration: Calibration | None, w: np.ndarray, name: str | NumberFormat
 ) -> StoredWeights | None:
     """The codes of the model's file that a bank keeps in a format of that name."""
-    held = None if calibration is None else calibration.held
-    return None if held is None else held.kept(w, name)
+    held, codes = None if calibration is None else calibration.held, integer_codes(name)
+    if held is None or codes is None:
+        return None
+    element, group = codes
+    return held.kept(w, element.width, element.signed, group)
 
 
 def _input_codes(calibration: Calibration | None, w: np.ndarray, bits: int) -> Affine | None:

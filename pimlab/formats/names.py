@@ -89,3 +89,13 @@ def _blocks(name: str) -> NumberFormat | None:
         sizes = {"rows": int(block[2]), "block": int(block[3])}
         return ScaledBlockFormat(element=element, **sizes, scale=block[4] or "fp32")
     return None
+
+
+def integer_codes(name: str | NumberFormat | None) -> tuple[IntegerFormat, int | None] | None:
+    """The integers of a format, and how many neighbours share a scale (None: a whole column); None
+    for a format of other codes.
+    """
+    grid = None if name is None else format(name)
+    if isinstance(grid, GroupFormat):
+        return grid.element, grid.group
+    return (grid, None) if isinstance(grid, IntegerFormat) else None

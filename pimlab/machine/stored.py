@@ -12,8 +12,6 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from pimlab import formats
-from pimlab.formats import IntegerFormat
 from pimlab.values import Value, integer, quantity, truth
 
 
@@ -113,27 +111,21 @@ class StoredWeights(NamedTuple):
             return None
         return self._replace(scale=self.scale[:, self.part_of[first]], part_of=part_of)
 
-    def kept(self, w: np.ndarray, name: str | formats.NumberFormat | None) -> Self | None:
-        """These codes as a machine keeps weights w float32, shape (k, n) in a format of that name:
-        integers as wide with a scale a column, or groups that have one scale; None where they are
-        not those weights, or the format has no room for them.
+    def kept(self, w: np.ndarray, width: int, signed: bool, group: int | None) -> Self | None:
+        """These codes as a machine keeps weights w float32, shape (k, n) in integers of `width`
+        bits, with a scale a column, or one for every `group` inputs; None where they are not those
+        weights, or there is no room for them. Unsigned codes have zero points of their own.
         """
-        grid = None if name is None else formats.format(name)
-        if isinstance(grid, formats.GroupFormat):
-            found, element = self.in_groups(grid.group), grid.element
-        elif isinstance(grid, IntegerFormat):
-            found, element = (self if self.part is None else None), grid
-        else:
-            return None
-        return found if found is not None and self._fits(element) and self.holds(w) else None
+        own = self if self.part is None else None
+        found = own if group is None else self.in_groups(group)
+        return found if found is not None and self._fits(width, signed) and self.holds(w) else None
 
-    def _fits(self, grid: IntegerFormat) -> bool:
-        """Whether codes less their zero points are in reach of a format, or of its zero points."""
-        if self.bits > grid.width:
+    def _fits(self, width: int, signed: bool) -> bool:
+        """Whether codes less their zero points are in reach of `width` bits, or of zero points."""
+        if self.bits > width:
             return False
-        if not grid.signed:
-            return True
-        return bool(self.codes.min() >= grid.lowest and self.codes.max() <= grid.highest)
+        top = 2 ** (width - 1)
+        return not signed or bool(self.codes.min() >= -top and self.codes.max() < top)
 
 
 class StoredProduct(NamedTuple):

@@ -21,6 +21,7 @@ import numpy as np
 
 from pimlab import formats
 from pimlab.formats import FloatAccumulator, IntegerFormat
+from pimlab.formats.names import integer_codes
 from pimlab.keys import Key
 from pimlab.machine.protocol import (
     MODEL_CODES,
@@ -126,9 +127,10 @@ class MacProgrammed(Programmed):
             what,
         )
         self.stored = _as_stored(calibration, w, arithmetic)
-        held = None
-        if calibration is not None and calibration.held is not None:
-            held = calibration.held.kept(w, arithmetic.weights)
+        held, codes = None, integer_codes(arithmetic.weights)
+        if calibration is not None and calibration.held is not None and codes is not None:
+            element, group = codes
+            held = calibration.held.kept(w, element.width, element.signed, group)
         if self.stored is not None:
             self.weights = Weights.of_codes(self.stored.codes[0], self.stored.scale[0, 0])
         elif held is not None:

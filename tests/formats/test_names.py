@@ -57,3 +57,11 @@ def test_impossible_names_say_why(name, message):
 def test_an_unknown_name_gets_the_nearest_one():
     with pytest.raises(ValueError, match=r"'nvfp5' is not known; did you mean 'nvfp4'"):
         formats.format("nvfp5")
+
+
+def test_integers_of_a_format_and_who_shares_a_scale():
+    from pimlab.formats.names import integer_codes
+
+    assert integer_codes("int8") == (formats.format("int8"), None)
+    assert integer_codes("uint4_g32") == (formats.format("uint4"), 32)
+    assert integer_codes("fp8_e4m3") is integer_codes("mxfp4") is integer_codes(None) is None

@@ -70,15 +70,23 @@ def test_a_last_group_that_is_shorter_is_a_group():
 
 def test_a_machine_keeps_codes_that_its_format_has_room_for():
     held, w = grouped(24, 8)
-    assert held.kept(w, "int4_g8").part == 8
-    halves = held.kept(w, "int4_g4")
+    assert held.kept(w, 4, True, 8).part == 8
+    halves = held.kept(w, 4, True, 4)
     np.testing.assert_array_equal(halves.scale[0][halves.part_of], held.scale[0][held.part_of])
-    for name in ("int4_g16", "int3_g8", "int4", "fp16", None):
-        assert held.kept(w, name) is None, name
-    assert held.kept(w + 1, "int4_g8") is None
+    for width, group in ((4, 16), (3, 8), (4, None)):
+        assert held.kept(w, width, True, group) is None
+    assert held.kept(w + 1, 4, True, 8) is None
     column, w = grouped(24, 24)
-    assert column.kept(w, "int4") is not None
-    assert column.kept(w, "int4_g8").scale.shape == (1, 3, 2)
+    assert column.kept(w, 4, True, None) is not None
+    assert column.kept(w, 4, True, 8).scale.shape == (1, 3, 2)
+
+
+def test_codes_beyond_the_signed_ones_need_zero_points():
+    codes = np.array([[[-9], [6]]])
+    held = StoredWeights(codes, np.ones((1, 1, 1), np.float32), np.zeros(2, int), 4)
+    w = codes[0].astype(np.float32)
+    assert held.kept(w, 4, True, None) is None
+    assert held.kept(w, 4, False, 2) is not None
 
 
 def test_inputs_keep_their_codes_beside_weights_of_the_file():

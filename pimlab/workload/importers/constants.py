@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from pimlab.workload.importers import host_runtime
+from pimlab.workload.importers import host_runtime, packed_blocks
 from pimlab.workload.importers.host_runtime import HostError, TypeNotHandedOver
 from pimlab.workload.importers.limits import subgraphs
 
@@ -173,12 +173,6 @@ def stored_codes(graph: Any) -> dict[str, tuple[np.ndarray, np.ndarray]]:
             name in found for name in node.input if name
         ):
             stored[node.output[0]] = _codes(node, found)
-        elif node.op_type == "MatMulNBits" and (given := _blocks(node, found)):
+        elif node.op_type == "MatMulNBits" and (given := packed_blocks.nbits_codes(node, found)):
             stored[f"{node.output[0]}.weights"] = given  # what they are called once it is written
     return stored
-
-
-def _blocks(node: Any, found: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray] | None:
-    from pimlab.workload.importers.quantised_forms import nbits_codes  # which needs this module
-
-    return nbits_codes(node, found)

@@ -7,11 +7,11 @@ write, QGemm and MatMulNBits.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from pimlab.workload.importers import packed_blocks
 from pimlab.workload.importers.written import Nodes
 
 
@@ -93,54 +93,9 @@ def _blocks(
     """Weights (k, n) of codes uint8, shape (n, blocks, bytes), scales (n, blocks), and zero points
     that are packed as the codes are, or 2**(bits - 1) where there are none.
     """
-    steps, scale = _steps(given, bits, block, codes, scales, zeros)
+    steps, scale = packed_blocks.steps(given, bits, block, codes, scales, zeros)
     values = (steps * scale).reshape(len(steps), -1)
     return np.ascontiguousarray(values[:, : int(given["K"])].T)
-
-
-def _steps(
-    given: dict[str, Any], bits: int, block: int, codes: Any, scales: Any, zeros: Any
-) -> tuple[np.ndarray, np.ndarray]:
-    """Codes less their zero points, shape (n, blocks, block), and scales (n, blocks, 1), both in
-    the type of the scales.
-    """
-    k, n = int(given["K"]), int(given["N"])
-    count = -(-k // block)
-    steps = _unpacked(codes.reshape(n, count, -1), bits)[..., :block].astype(np.float32)
-    if zeros is None:
-        middle = np.full((n, count), 2.0 ** (bits - 1), np.float32)
-    elif zeros.dtype == np.uint8:
-        middle = _unpacked(zeros.reshape(n, -1), bits)[:, :count].astype(np.float32)
-    else:
-        middle = zeros.reshape(n, count).astype(np.float32)
-    scale = scales.reshape(n, count, 1)
-    return (steps - middle[..., None]).astype(scale.dtype), scale
-
-
-def nbits_codes(node: Any, known: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray] | None:
-    """Codes less their zero points, int16, and float32 scales, shape (k, n) each, of the weights
-    of a MatMulNBits; None where they are no constants, or their products no float32 numbers.
-    """
-    from onnx import helper
-
-    given = {a.name: helper.get_attribute_value(a) for a in node.attribute}
-    names = [*node.input[1:4], ""][:3]
-    if any(name and name not in known for name in names):
-        return None
-    held = [known[name] if name else None for name in names]
-    k, block = int(given["K"]), int(given["block_size"])
-    steps, scale = _steps(given, int(given.get("bits", 4)), block, *held)
-    if scale.dtype != np.float32 or not np.array_equal(steps, np.rint(steps)):
-        return None
-    wide = np.broadcast_to(scale, steps.shape)
-    codes, scales = (a.reshape(len(a), -1)[:, :k].T for a in (steps, wide))
-    return codes.astype(np.int16), scales
-
-
-def _unpacked(packed: np.ndarray, bits: int) -> np.ndarray:
-    """uint8 codes (..., codes), the lowest bits of a byte first."""
-    shifts = np.arange(0, 8, bits, dtype=np.uint8)
-    return (packed[..., None] >> shifts & (2**bits - 1)).reshape(*packed.shape[:-1], -1)
 
 
 PLAIN = {
