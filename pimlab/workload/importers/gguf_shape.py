@@ -70,7 +70,11 @@ def shape_of(header: Header, tensors: Mapping[str, Any]) -> DecoderShape:
 
 
 def _sizes(header: Header) -> dict[str, Any]:
-    heads, width = header.own("attention.head_count"), header.own("embedding_length")
+    width = header.own("embedding_length")
+    heads = _of_all(header, "attention.head_count", header.own("attention.head_count"))
+    kv_heads = _of_all(
+        header, "attention.head_count_kv", header.own_or("attention.head_count_kv", heads)
+    )
     head_width = header.own_or("attention.key_length", width // heads)
     values = header.own_or("attention.value_length", head_width)
     if values != head_width:
@@ -79,13 +83,25 @@ def _sizes(header: Header) -> dict[str, Any]:
         "width": width,
         "layers": header.own("block_count"),
         "heads": heads,
-        "kv_heads": header.own_or("attention.head_count_kv", heads),
+        "kv_heads": kv_heads,
         "head_width": head_width,
-        "hidden": header.own("feed_forward_length"),
+        "hidden": _of_all(header, "feed_forward_length", header.own("feed_forward_length")),
         "context": header.own("context_length"),
         "rope_base": header.own_or("rope.freq_base", 10000.0),
         "norm_epsilon": header.own("attention.layer_norm_rms_epsilon"),
     }
+
+
+def _of_all(header: Header, key: str, value: Any) -> Any:
+    """A size of every layer, where a file lists it layer by layer; ValueError where they differ."""
+    if not isinstance(value, list):
+        return value
+    if len(set(value)) != 1:
+        raise ValueError(
+            f"{header.architecture}.{key}={value!r:.80} differs from layer to layer; allowed: one "
+            "number for all"
+        )
+    return value[0]
 
 
 def _family(header: Header, sizes: Mapping[str, Any]) -> dict[str, Any]:

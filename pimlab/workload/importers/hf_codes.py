@@ -34,6 +34,8 @@ _AWQ_ORDER = (0, 4, 1, 5, 2, 6, 3, 7)
 
 def checked(file: str, rule: Mapping[str, Any]) -> None:
     """ModelError for a quantization_config whose method or layout is not read."""
+    if not isinstance(rule, Mapping):
+        raise ModelError(f"{file}: quantization_config={rule!r:.60}; allowed: entries by name")
     method = rule.get("quant_method")
     if rule and method not in METHODS:
         raise ModelError(
@@ -83,7 +85,7 @@ class _Packed:
         return self.tensors[key]
 
     def gptq_or_awq(self) -> StoredWeights:
-        bits = int(self.rule.get("bits") or self.rule.get("w_bit") or 4)
+        bits = self.rule.get("bits") or self.rule.get("w_bit") or 4
         allowed = {"gptq": (2, 3, 4, 8), "awq": (4,)}.get(str(self.method))
         if allowed is None:
             raise self.error(
@@ -91,7 +93,7 @@ class _Packed:
                 "quantization_config that says how; allowed: quant_method 'gptq' or 'awq'"
             )
         if bits not in allowed:
-            raise self.error(f"bits={bits} of {self.method}; allowed: {allowed}")
+            raise self.error(f"bits={bits!r} of {self.method}; allowed: {allowed}")
         packed, zeros = self.tensor("qweight"), self.tensor("qzeros")
         scale = self.tensor("scales").astype(np.float32)
         if self.method == "awq":

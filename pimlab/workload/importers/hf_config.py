@@ -112,7 +112,8 @@ def _rope(given: Mapping[str, Any], kind: str = _FULL) -> Mapping[str, Any]:
 
 def _base(given: Mapping[str, Any]) -> float:
     usual = 1e6 if given["model_type"] == "gemma3_text" else 10000.0
-    return _rope(given).get("rope_theta") or given.get("rope_theta") or usual
+    stated = (_rope(given).get("rope_theta"), given.get("rope_theta"))
+    return next((base for base in stated if base is not None), usual)
 
 
 def _family(given: Mapping[str, Any], family: str, sizes: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from pimlab.workload.importers.products import (
     WeightProduct,
     product,
 )
-from pimlab.workload.importers.quantised import CONVERSIONS, held, quantised
+from pimlab.workload.importers.quantised import CONVERSIONS, check_scales, held, quantised
 from pimlab.workload.importers.segments import segments
 from pimlab.workload.importers.steps import base_name, merged, shared_operators
 from pimlab.workload.importers.traces import Traces, close
@@ -133,6 +133,7 @@ class OnnxModel(Model):
     ) -> None:
         graph = model.graph
         found = constants.constants(graph)
+        check_scales(self.file, graph.node, found)
         nodes, self._products = _parted(graph, found, self.file)
         self.parts = Parts(tuple(nodes), tuple(self._products), found, self._result)
         self._kinds = {

@@ -17,7 +17,7 @@ import numpy as np
 
 from pimlab.machine.stored import Affine, StoredProduct, StoredWeights
 from pimlab.workload.importers.products import Convolution, Product, WeightProduct
-from pimlab.workload.model import Stored
+from pimlab.workload.model import ModelError, Stored
 
 CONVERSIONS = ("QuantizeLinear", "DequantizeLinear")
 """Operators that only change how values are written."""
@@ -51,6 +51,24 @@ def quantised(
     graph = _Graph(list(nodes), tuple(products), frozenset(outputs), known)
     found = {made.name: graph.codes(made, stored.get(made.name)) for made in graph.products}
     return {name: codes for name, codes in found.items() if codes is not None}
+
+
+def check_scales(file: str, nodes: Iterable[Any], known: Mapping[str, np.ndarray]) -> None:
+    """ModelError for a scale that divides and is not above 0, or that is no number: it names the
+    node. A DequantizeLinear may have 0, of weights that are all 0.
+    """
+    for node in nodes:
+        if node.op_type not in CONVERSIONS or node.input[1] not in known:
+            continue
+        scale = known[node.input[1]].astype(np.float64)
+        wrong = ~np.isfinite(scale)
+        if node.op_type == "QuantizeLinear":
+            wrong |= scale <= 0
+        if wrong.any():
+            raise ModelError(
+                f"{file}: node {node.name or node.output[0]!r} ({node.op_type}) has the scale "
+                f"{scale[wrong].flat[0]:g}; allowed: finite numbers above 0"
+            )
 
 
 def held(

@@ -64,6 +64,12 @@ def test_windows_scales_and_caps_that_a_file_states_are_taken():
     assert shape_of(_Header("gemma"), TENSORS).window is None
 
 
+def test_sizes_that_every_layer_states_are_one():
+    keys = {"attention.head_count_kv": [2, 2], "feed_forward_length": [96, 96]}
+    shape = shape_of(_Header("llama", **keys), TENSORS)
+    assert (shape.kv_heads, shape.hidden) == (2, 96)
+
+
 @pytest.mark.parametrize(("pattern", "every"), [
     (3, 3), ([True, True, False, True], 3), ([True, True], None),
 ])  # fmt: skip
@@ -74,6 +80,7 @@ def test_which_layers_look_at_a_window(pattern, every):
 
 @pytest.mark.parametrize(("architecture", "keys", "words"), [
     ("gemma3", {"attention.sliding_window_pattern": [False, True]}, "every so manieth layer"),
+    ("llama", {"attention.head_count": [4, 2]}, r"head_count=\[4, 2\] differs from layer"),
     ("llama", {"expert_count": 8}, "llama.expert_count=8 is not read; allowed: none"),
     ("llama", {"residual_scale": 0.2}, "llama.residual_scale=0.2 is not read"),
     ("mamba", {}, r"general.architecture='mamba'.*allowed: 'llama', 'mistral3', 'qwen2', 'qwen3'"),

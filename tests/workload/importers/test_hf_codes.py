@@ -76,6 +76,7 @@ def test_bytes_with_a_scale_an_output():
 
 @pytest.mark.parametrize(("rule", "words"), [
     ({"quant_method": "bitsandbytes"}, r"quant_method='bitsandbytes'; allowed: gptq, awq, fp8"),
+    ([1], r"quantization_config=\[1\]; allowed: entries by name"),
     ({"quant_method": "awq", "version": "gemv"}, r"version='gemv' of awq; allowed: 'gemm'"),
     ({"quant_method": "gptq", "checkpoint_format": "marlin"}, r"='marlin' of gptq; allowed: 'gptq'"),
     ({"quant_method": "compressed-tensors", "format": "nvfp4-pack-quantized"},
@@ -96,6 +97,8 @@ def test_codes_that_contradict_each_other_are_refused():
     ):
         with pytest.raises(ModelError, match=words):
             held("f", "m", tensors | change, rule)
+    with pytest.raises(ModelError, match=r"bits='four' of gptq"):
+        held("f", "m", tensors, rule | {"bits": "four"})
     with pytest.raises(ModelError, match=r"bits=5 of gptq; allowed: \(2, 3, 4, 8\)"):
         held("f", "m", tensors, rule | {"bits": 5})
     with pytest.raises(ModelError, match=r"has no tensor 'm.qzeros'"):

@@ -116,6 +116,7 @@ def test_gemma_of_the_first_generation():
     ({"num_attention_heads": 0}, "c: "),
     ({"rope_scaling": {"type": "yarm", "factor": 2.0}}, "type 'yarm'; did you mean 'yarn'"),
     ({"rope_scaling": {"type": "yarn", "factor": 2.0, "truncate": False}}, "truncate=False"),
+    ({"rope_parameters": {"rope_theta": 0.0}}, "rope_base=0.0 is outside above 0"),
     ({"rope_parameters": [1]}, r"rope_parameters=\[1\]; allowed: entries by name"),
     ({"model_type": "gemma2", "hidden_act": "gelu_pytorch_tanh",
       "layer_types": ["full_attention", "sliding_attention"]}, "layer_types=.*every so manieth"),

@@ -205,3 +205,23 @@ def test_blocks_of_columns_run_on_the_codes_too(tmp_path):
     model = OnnxModel(quantised_file(tmp_path / "q.onnx", arrays))
     machine = pim.streamed(pim.target("warboy"), columns=4)
     assert np.array_equal(run(model, machine, inputs()), by_hand(inputs(), arrays))
+
+
+@pytest.mark.parametrize(
+    ("scale", "fits"), [(0.0, False), (-1.0, False), (np.nan, False), (0.5, True)]
+)
+def test_a_scale_that_divides_is_above_zero(tmp_path, scale, fits):
+    from pimlab.workload.model import ModelError
+
+    constants = {"s": np.float32(scale), "z": np.int8(0), "w": np.ones((4, 3), np.float32)}
+    nodes = [
+        node("QuantizeLinear", ["x", "s", "z"], "q", name="codes"),
+        node("DequantizeLinear", ["q", "s", "z"], "f", name="floats"),
+        node("MatMul", ["f", "w"], "y", name="product"),
+    ]
+    path = write(tmp_path / "m.onnx", nodes, {"x": ("n", 4)}, constants)
+    if fits:
+        assert len(OnnxModel(path).mac_ops) == 1
+    else:
+        with pytest.raises(ModelError, match=r"node 'codes' \(QuantizeLinear\) has the scale"):
+            OnnxModel(path)
