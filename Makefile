@@ -15,6 +15,7 @@ PYTHON3 ?= python3
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 QUIET := $(VENV)/share/jupyter/lab/settings/overrides.json
+BUILT := $(VENV)/share/jupyter/lab/settings/page_config.json
 SHARED := -n auto --maxprocesses=4 --dist worksteal
 # Threads that wait spinning take the cores from the other processes; tests of threads set their number themselves.
 SPARING := OPENBLAS_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
@@ -51,7 +52,7 @@ test: style
 test-full: lint
 	$(SPARING) $(BIN)/python -m pytest $(SHARED) -m "$$($(BIN)/python tests/optional_packages.py)"
 
-test-browser: $(READY) $(QUIET) chromium
+test-browser: $(READY) $(QUIET) $(BUILT) chromium
 	$(SPARING) $(BIN)/python -m pytest -n 0 -m browser tests/browser
 
 # Chromium is Debian's; only root may install it.
@@ -86,7 +87,7 @@ docs: $(READY)
 	@echo "open docs/_build/html/index.html"
 
 # Notebooks read and write below the repository, which is therefore the root; no news is fetched.
-lab: $(READY) $(QUIET)
+lab: $(READY) $(QUIET) $(BUILT)
 	$(BIN)/jupyter lab --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks \
 	  --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
 	  $(if $(filter 0,$(shell id -u)),--allow-root)
@@ -95,6 +96,11 @@ lab: $(READY) $(QUIET)
 $(QUIET): $(READY)
 	mkdir -p $(@D)
 	echo '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}' >$@
+
+# The shipped extensions need no build; looking for one starts Node.js for seconds.
+$(BUILT): $(READY)
+	mkdir -p $(@D)
+	echo '{"buildCheck": false}' >$@
 
 # uv installs the same hashed lock in seconds; where it cannot be had, pip does.
 $(READY): requirements.lock requirements-uv.lock pyproject.toml

@@ -8,10 +8,14 @@ what installs it.
 from __future__ import annotations
 
 import argparse
+import configparser
+import contextlib
 import importlib
 import importlib.metadata
+import io
 import logging
 import platform
+import tempfile
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
@@ -138,6 +142,47 @@ def _crosssim(batch: int) -> Pair:
     return lambda: core.matmat(x.T), ours
 
 
+SYSTOLIC = {
+    "general": {"run_name": "peer"},
+    "architecture_presets": {
+        "ArrayHeight": 64, "ArrayWidth": 64, "IfmapSramSzkB": 256, "FilterSramSzkB": 256,
+        "OfmapSramSzkB": 256, "IfmapOffset": 0, "FilterOffset": 10**7, "OfmapOffset": 2 * 10**7,
+        "Dataflow": "ws", "ReadRequestBuffer": 32, "WriteRequestBuffer": 32, "Bandwidth": 10,
+    },
+    "layout": {
+        "IfmapCustomLayout": False, "FilterCustomLayout": False, "IfmapSRAMBankBandwidth": 10,
+        "IfmapSRAMBankNum": 10, "IfmapSRAMBankPort": 2, "FilterSRAMBankBandwidth": 10,
+        "FilterSRAMBankNum": 10, "FilterSRAMBankPort": 2,
+    },
+    "sparsity": {"SparsitySupport": False},
+    "run_presets": {"InterfaceBandwidth": "CALC", "UseRamulatorTrace": False},
+}  # fmt: skip
+"""Settings that SCALE-Sim 3 asks for: an array of 64 x 64 that keeps weights."""
+
+
+def _scalesim(batch: int) -> Pair:
+    """Cycles and accesses of a product (batch, 256) x (256, 256) on an array of 64 x 64."""
+    simulator = importlib.import_module("scalesim.scale_sim").scalesim
+    folder = Path(tempfile.mkdtemp(prefix="scalesim-"))
+    settings = configparser.ConfigParser()
+    settings.read_dict(SYSTOLIC)
+    with (folder / "array.cfg").open("w") as file:
+        settings.write(file)
+    (folder / "product.csv").write_text(f"Layer,M,N,K,\nproduct,{batch},256,256,\n")
+    (folder / "layout.csv").write_text("Layer\n")
+
+    def theirs() -> Any:
+        tool = simulator(
+            save_disk_space=True, verbose=False, config=str(folder / "array.cfg"),
+            topology=str(folder / "product.csv"), layout=str(folder / "layout.csv"),
+            input_type_gemm=True,
+        )  # fmt: skip
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            tool.run_scale(top_path=str(folder))
+
+    return theirs, lambda: pim.npu.gemm_cycles(batch, 256, 256, rows=64, cols=64, dataflow="ws")
+
+
 PEERS = (
     Peer("onnxruntime", "pip install onnxruntime", "digits-mlp, float32",
          lambda batch: _onnx("digits-mlp", batch)),
@@ -150,6 +195,7 @@ PEERS = (
          lambda batch: _aihwkit("aihwkit", batch)),
     Peer("aihwkit-lightning", "pip install aihwkit-lightning", "linear 512 x 512",
          lambda batch: _aihwkit("aihwkit_lightning", batch)),
+    Peer("scalesim", "pip install scalesim", "counts of a 256 x 256 product", _scalesim),
     Peer("cross-sim", "see its repository", "product with 512 x 512 noisy pairs", _crosssim),
 )  # fmt: skip
 

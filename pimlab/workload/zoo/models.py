@@ -53,7 +53,8 @@ def load_model(
     "small-lm"), one made of an optional package ("minilm", "smollm2-135m", ...), a shape without
     weights ("llama2-7b", ...), or a path to a file. A .safetensors file has a Hugging Face
     config.json beside it; a folder that holds both is read whole; a config.json alone is a shape
-    without weights, for costs. A .pt2 file needs the optional package torch.
+    without weights, for costs (of GPT-2 and OPT as well). A .pt2 file needs the optional package
+    torch.
     dims : sizes of the dimensions that an ONNX file leaves open, such as {"sequence": 128}; with
     the name of the batch, an inference is a batch of that size.
     output : name of the output of an ONNX file that answers; None for its first.
@@ -124,7 +125,8 @@ def _no_path(model: Any) -> str:
 
 
 def _without_dims(text: str, path: Path) -> Model:
-    from pimlab.workload.importers.hf_config import config, shape_of
+    from pimlab.workload.importers.hf_config import config
+    from pimlab.workload.importers.hf_costs import cost_shape_of
     from pimlab.workload.importers.hf_model import load_huggingface
     from pimlab.workload.importers.onnx_split import OnnxModel
     from pimlab.workload.language import MODELS, hyperscale, load_gguf
@@ -135,7 +137,7 @@ def _without_dims(text: str, path: Path) -> Model:
     if path.suffix == ".gguf":
         return load_gguf(path)
     if path.name == "config.json":
-        return HyperscaleModel(path.parent.name or text, shape_of(config(path), text))
+        return HyperscaleModel(path.parent.name or text, cost_shape_of(config(path), text))
     if path.suffix == ".safetensors" or (path / "config.json").is_file():
         return load_huggingface(path)
     if path.exists():
