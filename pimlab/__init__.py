@@ -115,6 +115,11 @@ def _html(thing: Any) -> str:
     return importlib.import_module("pimlab.lab").html(thing)
 
 
+def _answer_html(answer: Any) -> str:
+    """Of a Dataset: ours shows its summary first, another's is as xarray shows it."""
+    return _html(answer) if "sources" in answer.attrs else answer._repr_html_()
+
+
 def _offers(names: dict[str, Any]) -> Any:
     def offered(context: Any) -> Any:
         return importlib.import_module("pimlab.lab.completion").matcher(names)(context)
@@ -132,6 +137,7 @@ def _show_in_notebooks() -> None:
         shown = shell.display_formatter.formatters["text/html"]
         shown.for_type_by_name("pimlab.values", "Value", _html)
         shown.for_type_by_name("pimlab.workload.model", "Model", _html)
+        shown.for_type_by_name("xarray.core.dataset", "Dataset", _answer_html)
         shell.Completer.custom_matchers.append(_offers(shell.user_ns))
 
 

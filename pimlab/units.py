@@ -256,6 +256,34 @@ def si(value: float, symbol: str, digits: int = 3) -> str:
     return f"{value:.{digits}g} {symbol}"
 
 
+_NAMED: tuple[tuple[str, dict[str, int]], ...] = tuple(
+    (name, _PREFIXED[name][1]) for name in ("J", "W", "C", "F", "A")
+)
+
+
+def named(symbol: str) -> str:
+    """A unit by the names that a reader knows, where it is written in base units.
+
+    >>> from pimlab import units
+    >>> units.named("V^2 S s bit^-1"), units.named("s^-1 bit"), units.named("S")
+    ('J/bit', 'bit/s', 'S')
+    """
+    left = dict(unit(symbol)[1])
+    over: list[str] = []
+    for name, parts in _NAMED:
+        if all(left.get(part, 0) >= power for part, power in parts.items()):
+            over = [name]
+            left = {part: power - parts.get(part, 0) for part, power in left.items()}
+            break
+    over += [_power(part, power) for part, power in left.items() if power > 0]
+    under = [_power(part, -power) for part, power in left.items() if power < 0]
+    return "/".join([" ".join(over) or "1", *under]) if under else " ".join(over)
+
+
+def _power(name: str, exponent: int) -> str:
+    return name if exponent == 1 else f"{name}^{exponent}"
+
+
 _WRITTEN = ("T", "G", "M", "k", "", "m", "u", "n", "p", "f", "a")
 """Prefixes that `written` chooses among."""
 _MONEY = ("won", "USD")

@@ -12,12 +12,14 @@ from typing import Any
 
 import xarray as xr
 
+from pimlab import units
 from pimlab.analog.devices.device import Device
 from pimlab.constants import Constant
 from pimlab.machine.protocol import Target
 from pimlab.plan import Plan
 from pimlab.plot.cells import cells
-from pimlab.plot.style import png
+from pimlab.plot.style import STAGE_COLOURS, png
+from pimlab.plot.timeline import timeline
 from pimlab.result import summary
 from pimlab.units import si
 from pimlab.values import Value
@@ -32,6 +34,7 @@ STATUS = {
     "assumed": "#b5483b",
 }
 """Status of a constant -> colour of its badge."""
+_LEFT = "text-align:left;padding-right:1em"
 MOST = 40
 """Rows of a table that are shown; the rest are counted."""
 
@@ -55,7 +58,7 @@ def _target(machine: Target) -> str:
     prices = machine.prices
     constants = {event: prices[event].constant for event in list(prices)[:MOST]}
     rows = [
-        (event, si(one.value, one.unit, 3), _range(one), _badge(one), ", ".join(one.sources))
+        (event, _amount(one.value, one), _range(one), _badge(one), ", ".join(one.sources))
         for event, one in constants.items()
     ]
     return (
@@ -69,19 +72,28 @@ def _target(machine: Target) -> str:
 
 def _range(one: Constant) -> str:
     ends = (one.low, one.high)
-    return "" if ends[0] == ends[1] else " to ".join(si(end, one.unit, 3) for end in ends)
+    return "" if ends[0] == ends[1] else " to ".join(_amount(end, one) for end in ends)
 
 
-def _badge(one: Constant) -> str:
-    return f'<span style="color:{STATUS[one.status]}">&#9679; {escape(one.status)}</span>'
+def _amount(value: float, one: Constant) -> str:
+    """A value in the unit of a constant; a plain number has no prefix."""
+    name = units.named(one.unit)
+    return si(value, name, 3) if name else f"{value:.3g}"
+
+
+class _Badge(str):
+    """HTML that a cell of a table holds as it is."""
+
+
+def _badge(one: Constant) -> _Badge:
+    return _Badge(f'<span style="color:{STATUS[one.status]}">&#9679; {escape(one.status)}</span>')
 
 
 def _device(cell: Device) -> str:
-    picture = base64.b64encode(png(cells(cell))).decode()
     facts = [(name, value.printed, _badge(value)) for name, value in cell.facts]
     return (
         f"<b>{escape(cell.name)}</b>, {si(cell.g_min, 'S', 3)} to {si(cell.g_max, 'S', 3)}"
-        + f'<br><img alt="conductances over time" src="data:image/png;base64,{picture}">'
+        + f"<br>{_image(cells(cell), 'conductances over time')}"
         + _folded("parts", _fields(cell))
         + _folded("facts", _table(("fact", "value", "status"), facts))
         + _folded("sources", escape(", ".join(cell.sources)))
@@ -107,11 +119,24 @@ def _edges(model: Model) -> list[str]:
 
 def _plan(plan: Plan) -> str:
     rows = [(op.name, plan.machine(op).name) for op in plan.operators]
+    boxes = "".join(_box(plan, machine) for machine in plan.machines)
     why = "".join(f"<li>{escape(str(line))}</li>" for line in getattr(plan, "why", ()))
     return (
         f"<b>{escape(plan.name)}</b>, batch {plan.batch}"
+        + f'<div style="display:flex;flex-wrap:wrap">{boxes}</div>'
         + (f"<ul>{why}</ul>" if why else "")
         + _folded("operators", _table(("operator", "machine"), rows[:MOST]))
+    )
+
+
+def _box(plan: Plan, machine: Target) -> str:
+    """A machine in the colour of its stage, with what runs on it."""
+    names = [op.name for op in plan.operators if plan.machine(op).name == machine.name]
+    more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
+    return (
+        f'<div style="border:2px solid {STAGE_COLOURS[machine.stage]};margin:2px;padding:4px">'
+        f"<b>{escape(machine.name)}</b><br>{escape(', '.join(names[:MOST]) or 'nothing')}{more}"
+        "</div>"
     )
 
 
@@ -120,7 +145,14 @@ def _answer(answer: xr.Dataset) -> str:
         first = summary(answer).to_html(border=0)
     except (ValueError, KeyError):  # a Dataset without metric, energy and latency
         first = ""
+    if {"start", "finish", "utilisation"} <= set(answer.variables):
+        first = f"{_image(timeline(answer), 'timeline')}{first}"
     return first + answer._repr_html_()
+
+
+def _image(drawn: Any, words: str) -> str:
+    data = base64.b64encode(png(drawn)).decode()
+    return f'<img alt="{words}" style="max-width:100%" src="data:image/png;base64,{data}">'
 
 
 def _value(value: Value) -> str:
@@ -139,28 +171,27 @@ def _fields(value: Any) -> str:
 
 def _field(now: Any, unit: str) -> str:
     if isinstance(now, Target):
-        return escape(now.name)
+        return now.name
+    if isinstance(now, Constant):
+        return f"{_amount(now.value, now)} ({now.status})"
     if isinstance(now, float) and unit:
-        return escape(si(now, unit, 4))
-    text = repr(now)
-    return escape(text if len(text) <= 100 else text[:97] + "...")
+        return si(now, unit, 4)
+    text = now if isinstance(now, str) else repr(now)
+    return text if len(text) <= 100 else text[:97] + "..."
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A table; cells that are HTML already begin with "<"."""
-    top = "".join(f"<th style='text-align:left'>{escape(name)}</th>" for name in head)
+    """A table; its cells are text, or the badge of a status."""
+    top = "".join(f"<th style='{_LEFT}'>{escape(name)}</th>" for name in head)
     body = "".join(
-        "<tr>"
-        + "".join(f"<td style='text-align:left'>{_cell(cell)}</td>" for cell in row)
-        + "</tr>"
+        "<tr>" + "".join(f"<td style='{_LEFT}'>{_cell(cell)}</td>" for cell in row) + "</tr>"
         for row in rows
     )
     return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _cell(cell: Any) -> str:
-    text = str(cell)
-    return text if text.startswith("<span") else escape(text)
+    return cell if isinstance(cell, _Badge) else escape(str(cell))
 
 
 def _folded(title: str, inside: str) -> str:
