@@ -12,7 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from pimlab.workload.importers import bodies, einsum, microsoft, quantised_forms, recurrent
+from pimlab.workload.importers import (
+    bodies,
+    einsum,
+    linear_models,
+    microsoft,
+    quantised_forms,
+    recurrent,
+)
 from pimlab.workload.importers.constants import constant_names
 from pimlab.workload.importers.written import Nodes, ShapeError
 from pimlab.workload.model import ModelError
@@ -106,6 +113,8 @@ FORMS: dict[str, Callable[[Nodes, Any, set[str]], bool]] = {
     "Gemm": _gemm,
     "If": bodies.branches,
     "LSTM": recurrent.lstm,
+    "LinearClassifier": linear_models.classifier,
+    "LinearRegressor": linear_models.regressor,
     "Loop": bodies.loop,
     "MatMulNBits": quantised_forms.matmul_nbits,
     "QGemm": quantised_forms.gemm,

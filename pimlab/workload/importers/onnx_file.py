@@ -71,6 +71,9 @@ ML_HOST = frozenset(
 )
 """Operators of ai.onnx.ml that the host runs: they prepare features or name labels."""
 
+_LINEAR = ("LinearClassifier", "LinearRegressor")
+"""Operators of ai.onnx.ml that are written as products (`linear_models`)."""
+
 _DOMAINS = ("", "ai.onnx")
 
 
@@ -329,7 +332,7 @@ def _refuse(node: Any, file: str) -> None:
     supported = f"supported MAC operators: {', '.join((*MAC_TYPES, *WRITTEN))}"
     name = f"{file}: node {label(node)!r}"
     article = "an" if node.op_type[0] in "AEI" or node.op_type in ("LSTM", "RNN") else "a"
-    if node.domain == "ai.onnx.ml" and node.op_type in ML_HOST:
+    if node.domain == "ai.onnx.ml" and (node.op_type in ML_HOST or node.op_type in _LINEAR):
         return
     if node.domain == "ai.onnx.ml":
         raise ModelError(

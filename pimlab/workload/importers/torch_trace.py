@@ -38,6 +38,7 @@ REFUSED = frozenset(
 
 READERS = frozenset(
     {
+        "_prelu_kernel",
         "_to_copy",
         "add",
         "cat",
@@ -54,6 +55,11 @@ READERS = frozenset(
         "native_layer_norm",
         "stack",
         "sub",
+        "upsample_bicubic2d",
+        "upsample_bilinear2d",
+        "upsample_linear1d",
+        "upsample_nearest1d",
+        "upsample_nearest2d",
         "where",
     }
 )

@@ -276,13 +276,13 @@ def classical(*steps, outputs):
 
 def test_a_classical_pipeline_is_refused_by_name(tmp_path):
     step = helper.make_node(
-        "LinearRegressor", ["X"], ["variable"], domain="ai.onnx.ml", name="Linear",
-        coefficients=[1.0, 2.0, 3.0, 4.0], intercepts=[0.5], targets=1,
+        "SVMRegressor", ["X"], ["variable"], domain="ai.onnx.ml", name="Machine",
+        coefficients=[1.0], support_vectors=[1.0, 2.0, 3.0, 4.0], n_supports=1, rho=[0.5],
     )  # fmt: skip
     output = helper.make_tensor_value_info("variable", TensorProto.FLOAT, [None, 1])
     onnx.save(classical(step, outputs=[output]), tmp_path / "linear.onnx")
     with pytest.raises(
-        ModelError, match=r"node 'Linear' is an ai.onnx.ml.LinearRegressor, a step of a classical"
+        ModelError, match=r"node 'Machine' is an ai.onnx.ml.SVMRegressor, a step of a classical"
     ):
         load_model(tmp_path / "linear.onnx")
 

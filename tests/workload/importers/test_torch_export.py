@@ -57,6 +57,30 @@ def test_a_program_runs_as_torch_runs_it(tmp_path):
 
 @pytest.mark.full
 @pytest.mark.torch
+def test_weights_that_are_no_matrices_to_multiply_are_read(tmp_path):
+    """PReLU reads a parameter of two axes, and bicubic sizes a table of positions."""
+    import torch
+
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.bent = torch.nn.Conv2d(3, 4, 3), torch.nn.PReLU(4)
+            self.places = torch.nn.Parameter(torch.randn(1, 4, 3, 3))
+
+        def forward(self, x):
+            wide = torch.nn.functional.interpolate(self.places, size=(6, 6), mode="bicubic")
+            return self.bent(self.conv(x)) + wide
+
+    net, batch = Net().eval(), {0: torch.export.Dim("batch")}
+    program = torch.export.export(net, (torch.from_numpy(X[:2]),), dynamic_shapes=(batch,))
+    torch.export.save(program, tmp_path / "net.pt2")
+    model = pim.load_model(tmp_path / "net.pt2")
+    expected = net(torch.from_numpy(X)).detach().numpy()
+    np.testing.assert_allclose(model.execute(X, model.exact), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.full
+@pytest.mark.torch
 def test_programs_that_cannot_be_taken_are_refused_by_name(tmp_path):
     saved(tmp_path / "fixed.pt2", batch="fixed")
     with pytest.raises(
