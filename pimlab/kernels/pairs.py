@@ -209,6 +209,8 @@ def product(x, w, scale, out):
         if column + WIDTH > out.shape[1]:
             panel = np.empty((x.shape[0], WIDTH), np.float32)
             _panel(x, w[p], scale[p], panel, 0)
-            out[:, column:] = panel[:, : out.shape[1] - column]
+            for i in range(x.shape[0]):
+                for j in range(out.shape[1] - column):
+                    out[i, column + j] = panel[i, j]
         else:
             _panel(x, w[p], scale[p], out, column)

@@ -178,7 +178,9 @@ def strip(x, first, k):
     if x.shape[0] <= _PAGES or x.shape[1] == k:
         return x, first
     near = np.empty((x.shape[0], k), np.float32)
-    near[:] = x[:, first : first + k]
+    for i in range(x.shape[0]):
+        for p in range(k):
+            near[i, p] = x[i, first + p]
     return near, 0
 
 

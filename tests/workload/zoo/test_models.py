@@ -43,7 +43,10 @@ def test_operators_and_their_work(name):
     assert f"{model.macs:,} MACs" in repr(model)
 
 
-@pytest.mark.parametrize("name", BASELINE)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.full] if name == "magika" else []) for name in BASELINE],
+)
 def test_the_baseline_accuracy_on_all_test_samples(name):
     model, data = load_model(name), load_data(WORKLOADS[name][0])
     value, low, high = data.metric.summarise(
