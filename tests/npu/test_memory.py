@@ -95,7 +95,8 @@ def test_a_cache_keeps_activations_between_operators_and_no_weights():
     assert events["dram.write"] == 0
     many = op.batched(2**20)  # 256 MB of inputs, whose batch no software cuts
     whole = chip.placed((many,)).events(many)
-    assert whole["dram.read"] == 8 * (64 * 32 + 2**20 * 4 * 64)
+    inputs = 8 * 2**20 * 4 * 64
+    assert inputs < whole["dram.read"] < 1.001 * inputs, "weights come again for each block of sums"
     assert whole["dram.write"] == 8 * 2**20 * 4 * 32
 
 
