@@ -29,6 +29,8 @@ def drift(ds: xr.Dataset, hue: str | None = None, metric: str | None = None) -> 
     if not (metric or metrics(ds)):
         raise TypeError("this Dataset has no metric of quality over time")
     name = metric or metrics(ds)[0]
+    if name not in ds.data_vars or "at" not in ds[name].dims:
+        raise TypeError(f"drift: this Dataset has no {name!r:.60} over several times at")
     if hue is not None and hue not in ds[name].dims:
         raise ValueError(f"drift: {name} has no dimension {hue!r}; it has {ds[name].dims}")
     fig = figure(60, 1)

@@ -178,7 +178,7 @@ def expected(given: Any, kind: type[Any], names: tuple[str, ...], what: str) -> 
     comes from.
     """
     lacking = (
-        [name for name in names if name not in given]
+        [name for name in names if not isinstance(name, str) or name not in given]
         if isinstance(given, kind)
         else [type(given).__name__]
     )

@@ -27,7 +27,7 @@ def wafer(ds: xr.Dataset, metric: str | None = None, least: float | None = None)
     """
     expected(ds, xr.Dataset, ("seed",), "a sweep of pimlab.run over seed")
     name = metric or next(iter(metrics(ds)), None)
-    if name is None or ds[name].dims != ("seed",):
+    if name is None or name not in ds.data_vars or ds[name].dims != ("seed",):
         raise TypeError(
             "wafer takes a sweep with a metric over seed alone; choose the rest by .sel"
         )

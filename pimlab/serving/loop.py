@@ -230,7 +230,7 @@ def _taken_up(state: State, store: Path | None, key: str) -> list[np.ndarray]:
         with np.load(store, allow_pickle=False) as archive:
             kept = dict(archive)
         rows, same = list(kept["rows"]), str(kept["key"]) == key
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, EOFError, KeyError, ValueError) as error:
         raise ValueError(f"{store} is no state of a run: {error}") from None
     if not same:
         raise ValueError(

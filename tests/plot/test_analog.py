@@ -71,3 +71,9 @@ def test_accuracy_and_adc():
     left, right = accuracy_and_adc(ds, "finding").axes
     assert (len(left.lines), len(right.lines)) == (2, 1)
     assert "nJ" in right.get_ylabel()
+
+
+def test_drift_needs_several_times():
+    once = xr.Dataset({"accuracy": ((), 0.5)}, coords={"at": 0.0})
+    with pytest.raises(TypeError, match="no 'accuracy' over several times"):
+        drift(once, metric="accuracy")

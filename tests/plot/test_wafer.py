@@ -41,3 +41,8 @@ def test_other_dimensions_are_refused():
         plot.wafer(chips([0.9]).expand_dims(at=[0, 1]))
     with pytest.raises(TypeError, match="over seed"):
         plot.wafer(xr.Dataset({"accuracy": 1.0}))
+
+
+def test_a_metric_that_is_not_there_is_refused():
+    with pytest.raises(TypeError, match="wafer takes a sweep with a metric"):
+        plot.wafer(xr.Dataset(coords={"seed": [0, 1]}), metric="acuracy")

@@ -73,6 +73,9 @@ def distillation(
 
     ValueError where the shapes do not fit or outputs are not finite.
     """
+    outputs, teacher = np.asarray(outputs), np.asarray(teacher)
+    if not 1e-6 <= temperature <= 1e6:
+        raise ValueError(f"distillation temperature={temperature!r}; allowed: 1e-6..1e6")
     if outputs.ndim != 2 or teacher.shape != outputs.shape or not np.isfinite(outputs).all():
         raise ValueError(
             f"distillation: outputs {outputs.shape} and teacher {teacher.shape}; allowed: the same "

@@ -40,3 +40,10 @@ def test_distillation_is_a_divergence_and_its_gradient_a_slope(temperature):
     np.testing.assert_allclose(loss, temperature**2 * (p * np.log(p / q)).sum(1), rtol=1e-4)
     with pytest.raises(ValueError, match="distillation: outputs"):
         distillation(outputs, teacher[:, :3], temperature)
+
+
+@pytest.mark.parametrize("temperature", [0.0, np.nan, 1e300])
+def test_a_temperature_is_a_number_of_some_size(temperature):
+    x = np.zeros((2, 3), np.float32)
+    with pytest.raises(ValueError, match="distillation temperature="):
+        distillation(x, x, temperature)
