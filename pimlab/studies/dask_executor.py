@@ -50,6 +50,8 @@ def compute(
         import distributed
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError("workers= needs Dask: pip install 'pimlab[dask]'") from error
+    if is_integer(workers):
+        _refuse_unguarded(workers)
     with _client(workers) as client:
         futures = {client.submit(one, point, pure=False): text for text, point in points}
         try:
@@ -111,7 +113,6 @@ def _own(workers: int) -> Iterator[Any]:
     import dask
     from distributed import Client, LocalCluster
 
-    _refuse_unguarded(workers)
     settings = {"distributed.nanny.pre-spawn-environ": _ENVIRONMENT}
     with (
         _kept_environment(),
