@@ -206,6 +206,19 @@ def test_a_phase_owns_the_cycles_up_to_its_commands():
     assert run.phases() == {streams.PHASES[0]: 5, streams.PHASES[1]: 7}
 
 
+def test_a_refresh_is_known_by_its_command_not_by_its_bank():
+    """Bank 4, whose number is the code of a refresh, is read at 5 and 9: no cycle is a refresh's."""
+    one = streams.host(TARGET.organisation, 2)
+    trace = np.zeros((2, 6), np.int64)
+    trace[:, 0], trace[:, 1], trace[:, 2], trace[:, 4] = [5, 9], READ, REFRESH, [0, 1]
+    phase = np.array([0, 1])
+    run = engine.Run(cycles=12, trace=trace, stream=replace(one, phase=phase), events={})
+    assert run.phases() == {streams.PHASES[0]: 5, streams.PHASES[1]: 7}
+    trace[0, 1:3] = REFRESH, 0
+    run = engine.Run(cycles=12, trace=trace, stream=replace(one, phase=phase), events={})
+    assert run.phases() == {"refresh": 12}
+
+
 def test_unknown_compat_is_refused():
     with pytest.raises(ValueError, match="did you mean 'pimsimulator'"):
         pim.gemv(TARGET, 8, 8, compat="pimsim")
