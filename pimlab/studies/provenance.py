@@ -18,6 +18,7 @@ import xarray as xr
 
 import pimlab
 from pimlab import catalogue
+from pimlab.analog.devices.device import Device
 from pimlab.machine.protocol import Target
 from pimlab.plan import Plan
 from pimlab.result import sources_of
@@ -163,9 +164,9 @@ def with_machines(results: Sequence[xr.Dataset]) -> tuple[list[xr.Dataset], dict
     return named, {"machines": json.dumps(dict(zip(names, forms, strict=True)))}
 
 
-def cite(answer: xr.Dataset | Plan | Target) -> str:
+def cite(answer: xr.Dataset | Plan | Target | Device) -> str:
     """BibTeX of every published number behind `answer`: what any function of pimlab returned as a
-    Dataset, a plan, or a machine.
+    Dataset, a plan, a machine, or a memory cell.
 
     TypeError for anything else; ValueError for a Dataset that pimlab did not make (no attribute
     `sources`), or that names a source this version does not know.
@@ -177,12 +178,12 @@ def cite(answer: xr.Dataset | Plan | Target) -> str:
     """
     if isinstance(answer, Target):
         return "\n\n".join(map(_bibtex, _with_hosts(answer)))
-    if isinstance(answer, Plan):
+    if isinstance(answer, (Plan, Device)):
         return "\n\n".join(map(_bibtex, answer.cited))
     if not isinstance(answer, xr.Dataset):
         raise TypeError(
-            "cite takes a Dataset that run, sweep, compare or explain returned, a plan or a "
-            f"machine, not {type(answer).__name__}"
+            "cite takes a Dataset that run, sweep, compare or explain returned, a plan, a machine "
+            f"or a memory cell, not {type(answer).__name__}"
         )
     if "sources" not in answer.attrs:
         raise ValueError(

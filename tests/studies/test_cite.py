@@ -5,6 +5,7 @@ import pytest
 import xarray as xr
 
 import pimlab as pim
+from pimlab.analog.devices import Device
 
 
 @pytest.mark.parametrize("target", pim.targets())
@@ -26,6 +27,13 @@ def test_cited_is_what_run_names():
     cited = pim.cite(result)
     assert all(f"{{{key}," in cited for key in result.attrs["sources"].split(","))
     assert pim.cite(result[["accuracy", "energy"]]) == cited
+
+
+def test_a_cell_cites_its_catalogue_entry():
+    cell = pim.device("pcm-hermes")
+    assert set(cell.sources) <= set(cell.cited) != set()
+    assert all(f"{{{key}," in pim.cite(cell) for key in cell.cited)
+    assert pim.cite(Device(name="mine", g_min=1e-6, g_max=2e-6)) == ""
 
 
 def test_nothing_published_is_nothing_cited():

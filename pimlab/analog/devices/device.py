@@ -80,6 +80,12 @@ class Device(Value):
         return non_idealities(self)
 
     @property
+    def cited(self) -> tuple[str, ...]:
+        """Keys in `sources.bib` of every publication behind this cell and its facts, sorted."""
+        behind = (key for _, one in self.facts for key in one.sources)
+        return tuple(sorted({*self.sources, *behind}))
+
+    @property
     def causes(self) -> tuple[str, ...]:
         """What the non-idealities of this cell are called, each once."""
         return tuple(dict.fromkeys(held.cause for held in self.parts.values()))
