@@ -23,6 +23,8 @@ from pimlab.machine.protocol import MacOp, Target
 from pimlab.units import is_integer
 from pimlab.workload.language.shape import DecoderShape
 
+MOST_STEPS = 10**5
+"""Most steps of a trace: each repeats the tasks of the first, and all of a chip's are in memory."""
 NORMS = ("attention_norm", "q_norm", "k_norm", "attention_post_norm")
 FIRST_HALF = frozenset([*"qkvo", *ATTENTION, *NORMS, "rotaryembedding", "attention_add"])
 
@@ -195,9 +197,12 @@ class Trace:
 
 
 def checked_steps(steps: int) -> int:
-    """`steps` where it is an integer of 1 or more; ValueError otherwise. Unit: steps."""
-    if not is_integer(steps) or steps < 1:
-        raise ValueError(f"steps={steps!r}; allowed: an integer, 1 or more")
+    """`steps` where it is an integer 1..MOST_STEPS; ValueError otherwise. Unit: steps."""
+    if not is_integer(steps) or not 1 <= steps <= MOST_STEPS:
+        raise ValueError(
+            f"steps={steps!r:.60}; allowed: an integer, 1 to {MOST_STEPS} (the tasks of all steps "
+            "of a chip are in memory at once)"
+        )
     return steps
 
 

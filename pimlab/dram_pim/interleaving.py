@@ -8,10 +8,12 @@ ASPLOS 2024).
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 
+from pimlab import units
 from pimlab.arguments import typed
-from pimlab.units import is_integer
+from pimlab.units import is_integer, is_number
 
 Seconds = Callable[[int], float]
 """Sequences of a batch -> seconds [s]."""
@@ -20,7 +22,8 @@ Seconds = Callable[[int], float]
 @typed
 def blocked(weights: Seconds, attention: Seconds, batch: int) -> float:
     """Seconds [s] of a layer whose two parts take turns: weights(batch) + attention(batch)."""
-    return weights(_at_least(batch, 1)) + attention(batch)
+    size = _at_least(batch, 1)
+    return _taken("blocked weights", weights, size) + _taken("blocked attention", attention, size)
 
 
 @typed
@@ -33,7 +36,31 @@ def interleaved(weights: Seconds, attention: Seconds, batch: int) -> float:
     """
     half = _at_least(batch, 2) // 2
     rest = batch - half
-    return max(weights(half), attention(rest)) + max(weights(rest), attention(half))
+    pairs = (half, rest), (rest, half)
+    return sum(
+        max(
+            _taken("interleaved weights", weights, one),
+            _taken("interleaved attention", attention, other),
+        )
+        for one, other in pairs
+    )
+
+
+def _taken(name: str, seconds: Seconds, batch: int) -> float:
+    """What `seconds` answers [s]; TypeError where it takes no number or answers none."""
+    try:
+        inspect.signature(seconds).bind(batch)
+    except TypeError:
+        raise TypeError(
+            f"{name}={seconds!r:.60} takes no number of sequences; allowed: sequences of a batch "
+            "-> seconds"
+        ) from None
+    except ValueError:  # a function of C without a signature: it is called as it is
+        pass
+    taken = seconds(batch)
+    if not is_number(taken):
+        raise TypeError(f"{name} of {batch} sequences is {taken!r:.60}; allowed: seconds, a number")
+    return units.seconds(taken, f"{name} of {batch} sequences")
 
 
 def _at_least(batch: int, least: int) -> int:

@@ -207,7 +207,12 @@ def validated(objects: list[dict[str, Any]]) -> int:
     except ImportError as error:
         raise ImportError("validated needs kubernetes: pip install pimlab[farm]") from error
     client, checked = ApiClient(), 0
-    for one in objects:
+    for number, one in enumerate(objects):
+        if not isinstance(one, dict) or not isinstance(one.get("kind"), str):
+            raise ValueError(
+                f"validated objects[{number}]={one!r:.60} is no object of Kubernetes; allowed: a "
+                'dict with a text "kind"'
+            )
         if one["kind"] in KINDS:
             _check(client, one)
             checked += 1
@@ -215,7 +220,8 @@ def validated(objects: list[dict[str, Any]]) -> int:
 
 
 def _check(client: Any, one: dict[str, Any]) -> None:
-    name = f"{one['kind']} {one.get('metadata', {}).get('name')!r}"
+    metadata = one.get("metadata")
+    name = f"{one['kind']} {metadata.get('name') if isinstance(metadata, dict) else metadata!r}"
     try:
         model = client.deserialize(json.dumps(one), KINDS[one["kind"]], "application/json")
     except (ValueError, TypeError) as error:

@@ -44,7 +44,7 @@ def front(
     energies: Mapping[str, xr.DataArray],
     metric: str = "accuracy",
     *,
-    colour: str,
+    colour: str | None,
     marker: str | None = None,
     fill: str | None = None,
 ) -> Figure:
@@ -58,12 +58,17 @@ def front(
     TypeError for a Dataset without `metric`; ValueError for a dimension it does not have.
     """
     expected(ds, xr.Dataset, (metric,), "a sweep of designs with the metric that is asked for")
-    said = {
-        name: dim for name, dim in (("colour", colour), ("marker", marker), ("fill", fill)) if dim
-    }
-    for dim in said.values():
+    told = {"colour": colour, "marker": marker, "fill": fill}
+    said = {name: dim for name, dim in told.items() if dim is not None}
+    for name, dim in said.items():
+        if not isinstance(dim, str):
+            raise TypeError(
+                f"front {name}={dim!r:.60} is not a text; allowed: None or a dimension of "
+                f"{metric}, one of {ds[metric].dims}"
+            )
         if dim not in ds[metric].dims:
             raise ValueError(f"front: {metric} has no dimension {dim!r}; it has {ds[metric].dims}")
+    _check_energies(energies)
     fig = figure(70)
     panels = fig.subplots(1, len(energies), squeeze=False, sharey=True)[0]
     for ax, (title, joules) in zip(panels, energies.items(), strict=True):
@@ -86,6 +91,23 @@ def front(
         bbox_to_anchor=(1, 1),
     )
     return fig
+
+
+def _check_energies(energies: Any) -> None:
+    """TypeError or ValueError unless `energies` are one array or more, by their titles."""
+    if not isinstance(energies, Mapping):
+        raise TypeError(
+            f"front energies={energies!r:.60}; allowed: title -> DataArray of J, as energies_of "
+            "makes them"
+        )
+    if not energies:
+        raise ValueError("front energies={} draws no panel; allowed: one or more")
+    for title, joules in energies.items():
+        if not isinstance(joules, xr.DataArray) or not joules.size:
+            raise TypeError(
+                f"front energies[{title!r:.60}]={joules!r:.60}; allowed: a DataArray of J, not "
+                "empty"
+            )
 
 
 def _look(indices: Mapping[str, int]) -> dict[str, Any]:

@@ -37,6 +37,9 @@ LONGEST = 2**31 - 1
 MOST = 10**9
 """Most requests of a load: a mistake, not a load, lies beyond it (24 GB)."""
 
+MOST_PERIODS = 10**7
+"""Most periods of an on-off process: they are drawn one after another (10 s)."""
+
 
 @typed
 def poisson(
@@ -72,6 +75,11 @@ def gamma(
     gaps = np.full(_count(count), 1 / hertz)
     if variation > 0:
         shape = variation**-2.0
+        if not 0 < shape < math.inf:
+            raise ValueError(
+                f"gamma variation={variation!r}; allowed: 0, or about 1e-150 to 1e150, whose "
+                "square is a number"
+            )
         gaps = _draws(key, "arrivals").gamma(shape, 1 / (hertz * shape), count)
     kind = "poisson" if variation == 1 else f"gamma {variation:g}"
     return _made(f"{kind} {hertz:g} Hz", np.cumsum(gaps), input, output, key, hertz)
@@ -93,8 +101,15 @@ def on_off(
     """
     hertz, key = _rate(rate), as_key(seed)
     up, down = units.parse(on, "s", "on_off on"), units.parse(off, "s", "on_off off")
-    if not (up > 0 and down >= 0):
-        raise ValueError(f"on_off on={on!r}, off={off!r}; allowed: on above 0 s, off from 0 s")
+    if not (0 < up < math.inf and 0 <= down < math.inf):
+        raise ValueError(
+            f"on_off on={on!r}, off={off!r}; allowed: on above 0 s, off from 0 s, both finite"
+        )
+    if _count(count) / hertz > MOST_PERIODS * up:
+        raise ValueError(
+            f"on_off on={on!r} asks for {count / hertz / up:.3g} periods; allowed: {MOST_PERIODS} "
+            "at most, so a longer on, a higher rate or fewer requests"
+        )
     busy = np.cumsum(_draws(key, "arrivals").exponential(1 / hertz, _count(count)))
     periods = _draws(key, "periods")
     ends, pauses = [0.0], [0.0]

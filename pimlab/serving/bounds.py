@@ -12,7 +12,7 @@ from pimlab.cluster.plans import ParallelPlan
 from pimlab.machine.links import Link
 from pimlab.serving.policy import Policy, Slo
 from pimlab.serving.requests import Requests
-from pimlab.serving.step_times import StepTimes
+from pimlab.serving.step_times import MOST_REPLICAS, StepTimes
 from pimlab.values import Value, integer, part
 
 
@@ -23,7 +23,7 @@ class Apart(Value):
 
     times: StepTimes | ParallelPlan = part(StepTimes, ParallelPlan)
     link: Link = part(Link)
-    replicas: int = integer(1, default=1)
+    replicas: int = integer(1, MOST_REPLICAS, default=1)
 
 
 class Service(NamedTuple):

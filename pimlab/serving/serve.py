@@ -17,7 +17,7 @@ from pimlab.serving.loop import key_of, run, started
 from pimlab.serving.policy import Policy, Slo
 from pimlab.serving.requests import Requests
 from pimlab.serving.speculation import beside
-from pimlab.serving.step_times import StepTimes, of_plan
+from pimlab.serving.step_times import MOST_REPLICAS, StepTimes, of_plan
 from pimlab.units import is_integer
 
 PIECES = 200
@@ -85,8 +85,10 @@ def service_of(
         policy = policy.but(speculation=guesses.but(draft=draft))
     times = times_of(machine, policy, draft)
     count = times.replicas if replicas is None else replicas
-    if not is_integer(count) or count < 1:
-        raise ValueError(f"serve replicas={replicas!r}; allowed: an integer, 1 or more")
+    if not is_integer(count) or not 1 <= count <= MOST_REPLICAS:
+        raise ValueError(
+            f"serve replicas={replicas!r:.60}; allowed: an integer, 1 to {MOST_REPLICAS}"
+        )
     if apart is not None:
         apart = apart.but(times=times_of(apart.times, policy, draft))
     return Service(times, int(count), policy, apart)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from pimlab import units
 from pimlab.arguments import typed
 from pimlab.cluster.capacity import fits, fullest
 from pimlab.cluster.costs import static_power
@@ -25,11 +26,16 @@ from pimlab.kernels.serving_state import Tables
 from pimlab.kernels.step_times import COLUMNS, across, along
 from pimlab.plan import planned
 from pimlab.plan.costs import static as static_joules
+from pimlab.units import is_integer
 from pimlab.values import Value, digest, integer, number
 
 Column = np.ndarray
 """float64 (..., COLUMNS): s; J without static power, low end, high end, J of assumed prices."""
 NOTHING = (0.0, 0.0, 0.0, 0.0)
+MOST_REPLICAS = 10**5
+"""Most replicas of a service: each has its batch in memory, and every event looks at all."""
+MOST_BATCH = 2**16
+"""Largest batch of a step, as a `Policy` has it."""
 GRAIN = 128
 """Tokens by which the room for caches is found."""
 
@@ -63,7 +69,7 @@ class StepTimes(Value):
     longest: int = integer(1, 2**31)
     token_bytes: float = number(low=0, default=0.0)
     weight_bytes: float = number(low=0, default=0.0)
-    replicas: int = integer(1, default=1)
+    replicas: int = integer(1, MOST_REPLICAS, default=1)
     error: float | None = number(low=0, default=None)
     chip: str = ""
     sources: tuple[str, ...] = ()
@@ -307,13 +313,15 @@ def measured(
     above the largest batch. Raises ValueError for tables without these dimensions, or with gaps.
     """
     _check_table("decode", decode, ("batch", "context"))
-    _check_table("prompt", prompt, ("tokens", "context") if prompt.ndim == 2 else ("tokens",))
+    parts = getattr(prompt, "ndim", 1) == 2
+    _check_table("prompt", prompt, ("tokens", "context") if parts else ("tokens",))
+    watts = units.parse(watts, "W", "measured watts")
     decode = decode.sortby(["batch", "context"]).transpose("batch", "context")
     prompt = prompt.sortby(list(prompt.dims)).transpose("tokens", ...)
-    whole = prompt.isel(context=0) if prompt.ndim == 2 else prompt
+    whole = prompt.isel(context=0) if parts else prompt
     few = decode.batch.values.astype(float)
     larger = whole.isel(tokens=np.flatnonzero(whole.tokens.values > few[-1]))
-    reads = prompt - whole if prompt.ndim == 2 else 0 * prompt.expand_dims(context=[1.0], axis=1)
+    reads = prompt - whole if parts else 0 * prompt.expand_dims(context=[1.0], axis=1)
     shortest = decode.isel(context=0)
     seconds = np.concatenate([shortest.values, larger.values])
     return StepTimes(
@@ -348,10 +356,18 @@ def single_shot(
     latency : inferences of a batch -> s.  energy : the same -> J of the batch without static power:
     nominal, low, high, assumed.  static : W, likewise.
     """
+    if not latency or not all(is_integer(n) and 1 <= n <= MOST_BATCH for n in latency):
+        raise ValueError(
+            f"single_shot latency={dict(latency)!r:.80}; allowed: batches from 1 to {MOST_BATCH}"
+        )
     sizes = sorted(latency)
-    if not sizes or sizes[0] < 1:
-        raise ValueError(f"single_shot latency={dict(latency)!r:.80}; allowed: batches from 1")
     joules = energy or dict.fromkeys(sizes, NOTHING)
+    for n in sizes:
+        if n not in joules or np.shape(joules[n]) != (4,):
+            raise ValueError(
+                f"single_shot energy={dict(joules)!r:.80} of batch {n}; allowed: four numbers [J] "
+                "for each batch of latency"
+            )
     most = sizes[-1]
     return StepTimes(
         name=name,
@@ -375,6 +391,8 @@ def of_model(model: Any, target: Any, batches: Sequence[int] = (1, 2, 4, 8, 16, 
     """Step times of a single-shot `model` on `target`, a machine or a plan of it, whose operators
     run one after another in batches of these sizes. Unit: s.
     """
+    if not batches:
+        raise ValueError("of_model batches=() names no size; allowed: one or more")
     latency, joules = {}, {}
     for size in sorted(batches):
         plan = planned(model, target, batch=size)
@@ -399,6 +417,11 @@ def _check_table(name: str, table: Any, dims: tuple[str, ...]) -> None:
         raise ValueError(
             f"measured {name} has dimensions {getattr(table, 'dims', type(table).__name__)}; "
             f"allowed: a DataArray over {dims}"
+        )
+    if not table.size or table.dtype.kind not in "iuf":
+        raise ValueError(
+            f"measured {name} has {table.size} entries of type {table.dtype}; allowed: numbers, "
+            "one or more"
         )
     if not np.isfinite(table.values).all() or (table.values < 0).any():
         raise ValueError(f"measured {name} has gaps or times below 0 s")

@@ -5,6 +5,7 @@ read noise and drift, and which cells keep what floating point has.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -41,12 +42,14 @@ def spec_cell(
     """
     given = {"window": window, "programming": programming, "read": read, "drift": drift}
     for name, value in {**given, "spread": spread}.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+        if not units.is_number(value):
             raise TypeError(f"device_spec_map {name}={value!r:.60} is no number")
         low = 1.0 if name == "window" else 0.0
-        if not (np.isfinite(value) and (value > low or (low == 0.0 and value == 0.0))):
+        finite = math.isfinite(units.parse(value, "", f"device_spec_map {name}"))
+        if not (finite and (value > low or (low == 0.0 and value == 0.0))):
             allowed = "above 1" if name == "window" else "0 or more"
             raise ValueError(f"device_spec_map {name}={value!r}; allowed: finite, {allowed}")
+    window, programming, read, drift = (float(one) for one in given.values())
 
     def curve(value: float) -> Polynomial:
         return Polynomial(coefficients=(value,))
@@ -118,6 +121,10 @@ def device_spec_map(
     if not isinstance(own, Crossbar):
         raise TypeError(f"machine={own!r:.80} has no cells; allowed: a pimlab.Crossbar")
     checked(model, own, data, 64)
+    if data is None:
+        raise TypeError(
+            "device_spec_map data=None has no metric; write for example pimlab.load_data('digits')"
+        )
     values = dict(zip(AXES, (window, programming, read, drift), strict=True))
     values |= {"seed": seeds}
     for name, listed in values.items():

@@ -80,6 +80,12 @@ def test_no_steps_are_refused(tmp_path):
         plan.write_chakra(tmp_path / "plan", steps=0)
 
 
+def test_steps_that_no_memory_holds_are_refused(tmp_path):
+    plan = pim.parallelise(SMALL, cluster(2), batch=4, context=64)
+    with pytest.raises(ValueError, match="steps=10+; allowed: an integer, 1 to 100000"):
+        plan.write_chakra(tmp_path / "plan", steps=10**40)
+
+
 @pytest.mark.parametrize("prefix", [None, "", "a\0"])
 def test_files_need_a_name(prefix):
     plan = pim.parallelise(SMALL, cluster(2), batch=4, context=64)

@@ -22,3 +22,21 @@ def test_weights_that_cost_the_same_for_any_batch_are_read_twice():
 def test_batches_that_cannot_be(how, batch):
     with pytest.raises(ValueError, match=f"batch={batch}; allowed:"):
         how(lambda n: 1.0, lambda n: 1.0, batch)
+
+
+@pytest.mark.parametrize("how", [blocked, interleaved])
+@pytest.mark.parametrize(
+    ("weights", "error", "says"),
+    [
+        (lambda: 1.0, TypeError, "weights=.* takes no number of sequences"),
+        (lambda n: None, TypeError, "weights of .* sequences is None; allowed: seconds"),
+        (lambda n: -1.0, ValueError, "weights of .* sequences=-1.0 is not a time"),
+    ],
+)
+def test_what_gives_no_seconds_is_refused(how, weights, error, says):
+    with pytest.raises(error, match=f"{how.__name__} {says}"):
+        how(weights, lambda n: 1.0, 4)
+
+
+def test_a_function_without_a_signature_is_called():
+    assert blocked(int, lambda n: 1.0, 4) == 5.0

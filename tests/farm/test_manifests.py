@@ -111,6 +111,17 @@ def test_objects_that_are_none_are_named(plan, change, says):
         validated([one])
 
 
+@pytest.mark.parametrize("one", [None, {}, {"kind": []}])
+def test_what_is_no_object_is_counted_from_0_and_refused(one):
+    with pytest.raises(ValueError, match=r"validated objects\[1\]=.* is no object of Kubernetes"):
+        validated([{"kind": "ClusterQueue"}, one])
+
+
+def test_metadata_that_is_no_table_is_refused():
+    with pytest.raises(ValueError, match="Deployment 3: "):
+        validated([{"kind": "Deployment", "metadata": 3}])
+
+
 def test_unknown_periods_and_services_are_refused(plan):
     with pytest.raises(ValueError, match="period '2024' is not known"):
         farm.manifests(plan, "2024")

@@ -78,3 +78,28 @@ def test_what_cannot_be_drawn_is_refused_by_name(designs):
         front(designs, {"a": designs.energy}, "perplexity", colour="cell")
     with pytest.raises(ValueError, match="front: accuracy has no dimension 'rows'"):
         front(designs, {"a": designs.energy}, colour="rows")
+
+
+@pytest.mark.parametrize("dim", [np.array([]), 0, ["cell"]])
+def test_a_dimension_is_named_by_a_text(designs, dim):
+    with pytest.raises(TypeError, match="front colour=.* is not a text; allowed: None or a dimens"):
+        front(designs, {"a": designs.energy}, colour=dim)
+
+
+@pytest.mark.parametrize(
+    ("energies", "error", "says"),
+    [
+        (None, TypeError, "front energies=None; allowed: title -> DataArray"),
+        ({}, ValueError, "front energies={} draws no panel"),
+        ({"a": 1.0}, TypeError, r"front energies\['a'\]=1.0; allowed: a DataArray"),
+        ({"a": xr.DataArray([])}, TypeError, r"front energies\['a'\]=.*not empty"),
+    ],
+)
+def test_energies_are_arrays_by_title(designs, energies, error, says):
+    with pytest.raises(error, match=f"(?s){says}"):
+        front(designs, energies, colour="cell")
+
+
+def test_no_dimension_need_be_told_apart(designs):
+    ax = front(designs, {"a": designs.energy}, colour=None).axes[0]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["front"]

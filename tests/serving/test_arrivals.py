@@ -80,6 +80,12 @@ def test_what_is_no_length_or_period_is_refused():
         on_off(rate=1, on="0 s", off="1 s", count=2, input=1, output=1)
     with pytest.raises(ValueError, match="variation=-1"):
         gamma(rate=1, variation=-1, count=2, input=1, output=1)
+    with pytest.raises(ValueError, match="variation=1e.300; allowed: 0, or about 1e-150 to"):
+        gamma(rate=1, variation=1e300, count=2, input=1, output=1)
+    with pytest.raises(ValueError, match="off=inf; allowed: .* both finite"):
+        on_off(rate=1, on=1.0, off=float("inf"), count=2, input=1, output=1)
+    with pytest.raises(ValueError, match="on=1e-12 asks for 2e.12 periods; allowed: 10000000 at"):
+        on_off(rate=1, on=1e-12, off=1.0, count=2, input=1, output=1)
     with pytest.raises(ValueError, match="every=-1"):
         fixed(count=2, input=1, output=1, every=-1)
 

@@ -197,6 +197,8 @@ def test_what_is_no_plan_is_refused():
         serve("rngd", requests([0.0], [1], [1]))
     with pytest.raises(ValueError, match="replicas=0; allowed"):
         serve(times(), requests([0.0], [1], [1]), replicas=0)
+    with pytest.raises(ValueError, match="serve replicas=10+; allowed: an integer, 1 to 100000"):
+        serve(times(), requests([0.0], [1], [1]), replicas=10**40)
     with pytest.raises(ValueError, match="page=5 does not divide the blocks of 16"):
         serve(times(), requests([0.0], [40], [1], first=[0, 1], blocks=[1]), policy=Policy(page=5))
 

@@ -12,6 +12,7 @@ from pimlab.cluster.steps import Pricer
 from pimlab.plan import planned
 from pimlab.serving import measured, of_model, of_plan, serve, single_shot, single_shots
 
+DIMS = ("batch", "context")
 PLAN = pim.parallelise(SMALL, cluster(8), batch=6, context=64)
 
 
@@ -91,6 +92,44 @@ def test_bad_tables_are_refused(decode, text):
     prompt = xr.DataArray([1.0, 2.0], coords={"tokens": [1, 9]}, dims="tokens")
     with pytest.raises(ValueError, match=text):
         measured(decode=decode, prompt=prompt, held=100, longest=50)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"prompt": None}, "measured prompt has dimensions NoneType; allowed: a DataArray over"),
+        ({"prompt": xr.DataArray(["a"], dims="tokens")}, "prompt has 1 entries of type <U1"),
+        ({"decode": xr.DataArray(np.zeros((0, 2)), dims=("batch", "context"))}, "has 0 entries"),
+    ],
+)
+def test_what_holds_no_numbers_is_no_table(change, text):
+    good = {
+        "decode": xr.DataArray([[1.0]], coords={"batch": [1], "context": [1]}, dims=DIMS),
+        "prompt": xr.DataArray([1.0, 2.0], coords={"tokens": [1, 9]}, dims="tokens"),
+    }
+    assert measured(**good, held=100, longest=50).longest == 50
+    with pytest.raises(ValueError, match=text):
+        measured(**{**good, **change}, held=100, longest=50)
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"latency": {None: 1.0}}, "latency={None: 1.0}; allowed: batches from 1 to 65536"),
+        ({"latency": {1.5: 1.0}}, "allowed: batches from 1 to 65536"),
+        ({"latency": {10**40: 1.0}}, "allowed: batches from 1 to 65536"),
+        ({"latency": {1: 1.0}, "energy": {2: (1.0,) * 4}}, "of batch 1; allowed: four numbers"),
+        ({"latency": {1: 1.0}, "energy": {1: 1.0}}, "of batch 1; allowed: four numbers"),
+    ],
+)
+def test_batches_are_whole_and_have_their_energy(given, text):
+    with pytest.raises(ValueError, match=text):
+        single_shot(**given)
+
+
+def test_a_model_without_batches_is_refused():
+    with pytest.raises(ValueError, match=r"of_model batches=\(\) names no size"):
+        of_model(pim.load_model("digits-mlp"), pim.target("warboy"), [])
 
 
 def test_a_model_that_answers_at_once_takes_the_latency_and_energy_of_its_run():

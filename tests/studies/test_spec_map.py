@@ -54,12 +54,17 @@ def test_each_point_is_a_run_of_its_cell(ds):
         ({"window": [1.0]}, ValueError, "window=1.0; allowed: finite, above 1"),
         ({"programming": [-0.1]}, ValueError, "programming=-0.1; allowed: finite, 0 or more"),
         ({"read": []}, ValueError, r"read=\[\] names no value"),
+        ({"spread": 10**400}, ValueError, "device_spec_map spread=.* larger than any number"),
+        ({"drift": [10**400]}, ValueError, "device_spec_map drift=.* larger than any number"),
+        ({"drift": [10**40]}, ValueError, r"drift exponent=1e\+40 .*; allowed: 0..1"),
+        ({"spread": 10**40}, ValueError, r"spread of the drift exponent=.* allowed: 0..1"),
+        ({"data": None}, TypeError, "device_spec_map data=None has no metric"),
         ({"machine": pim.target("warboy")}, TypeError, "has no cells; allowed: a pimlab.Crossbar"),
     ],
 )
 def test_what_makes_no_cell_is_refused(given, error, message):
     with pytest.raises(error, match=message):
-        pim.device_spec_map(MODEL, DATA, **given)
+        pim.device_spec_map(**{"model": MODEL, "data": DATA, **given})
 
 
 def test_text_is_no_window():
