@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from pimlab.arguments import typed
 from pimlab.units import is_integer
 from pimlab.values import Value, choice, integer, part, unknown
 
@@ -25,6 +26,9 @@ ALGORITHMS = ("ring", "tree", "halving", "switch")
 """In neighbours' steps; by a binomial tree; by recursive halving and doubling; reduced in the
 switch.
 """
+
+MOST_WORKERS = 2**20
+"""Most chips of a collective, as of a `Cluster`: a ring has as many rounds."""
 
 
 class Round(Value):
@@ -48,12 +52,13 @@ class Round(Value):
         return [(i, i - d) for i in range(d, workers, 2 * d)]
 
 
+@typed
 def rounds(operation: str, algorithm: str, workers: int) -> tuple[Round, ...]:
     """The rounds of `operation` among `workers` chips; none where one chip is alone.
 
     The message is the whole vector: every worker holds it before an all-reduce and after an
-    all-gather. Raises ValueError for an unknown operation or algorithm, a count below 1, and an
-    operation that the algorithm does not do (trees and switches do not exchange all to all).
+    all-gather. Raises ValueError for an unknown operation or algorithm, a count outside 1..2^20,
+    and an operation that the algorithm does not do (trees and switches do not exchange all to all).
 
     >>> sum(r.share for r in pim.cluster.rounds("all-reduce", "ring", 8))
     Fraction(7, 4)
@@ -62,8 +67,10 @@ def rounds(operation: str, algorithm: str, workers: int) -> tuple[Round, ...]:
         raise ValueError(unknown("collective", operation, OPERATIONS))
     if algorithm not in ALGORITHMS:
         raise ValueError(unknown("algorithm", algorithm, ALGORITHMS))
-    if not is_integer(workers) or workers < 1:
-        raise ValueError(f"{operation}: workers={workers!r}; allowed: an integer, 1 or more")
+    if not is_integer(workers) or not 1 <= workers <= MOST_WORKERS:
+        raise ValueError(
+            f"{operation}: workers={workers!r:.60}; allowed: an integer, 1 to {MOST_WORKERS}"
+        )
     if workers == 1:
         return ()
     if operation == "send":

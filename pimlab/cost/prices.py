@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from pimlab.arguments import typed
 from pimlab.constants import Constant
+from pimlab.units import is_number
 from pimlab.values import Value, digest, unknown
 
 
@@ -91,8 +92,8 @@ def price(counts: Mapping[str, float], prices: Prices) -> Energy:
     """
     parts: dict[str, dict[str, float]] = {"nominal": {}, "low": {}, "high": {}, "assumed": {}}
     for event, count in counts.items():
-        if not 0 <= count < float("inf"):
-            raise ValueError(f"count of {event!r} is {count}; allowed: finite, 0 or more")
+        if not is_number(count) or not 0 <= count < float("inf"):
+            raise ValueError(f"count of {event!r} is {count!r:.60}; allowed: finite, 0 or more")
         one = prices[event]
         amounts = {
             "nominal": one.constant.value,

@@ -12,6 +12,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import xarray as xr
+
 from pimlab.arguments import typed
 from pimlab.cluster import Cluster, Degrees, Work
 from pimlab.cluster.cluster import memory_bytes
@@ -91,7 +93,7 @@ def abilities(
     services: Sequence[Service],
     offers: Sequence[Offer],
     *,
-    quality: Any = None,
+    quality: xr.Dataset | None = None,
     delay: Mapping[str, float] | None = None,
 ) -> tuple[tuple[Ability, ...], tuple[Reason, ...]]:
     """Every way in which an offer serves a service, and why the others do not.
@@ -143,6 +145,11 @@ def _scored(service: Service, offer: Offer, quality: Any) -> float | None:
     if quality is None or not service.metric or service.metric not in quality:
         return None
     table = quality[service.metric]
+    if not {"model", "target"} <= set(table.dims):
+        raise ValueError(
+            f"quality {service.metric} has dimensions {table.dims}; allowed: a Dataset of compare, "
+            "over model and target"
+        )
     name = _named(service)
     if name not in table.model.values or offer.target.name not in table.target.values:
         return None

@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import xarray as xr
+
 from pimlab.arguments import typed
 from pimlab.farm.abilities import Ability, Reason
 from pimlab.farm.abilities import abilities as served
@@ -41,7 +43,7 @@ def provision(
     clouds: Sequence[Cloud],
     rules: Rules | Sequence[Period] | None = None,
     *,
-    quality: Any = None,
+    quality: xr.Dataset | None = None,
     abilities: Sequence[Ability] | None = None,
     objective: str = "cost",
     baseline: Sequence[Offer | str] = ("h100",),
@@ -74,6 +76,10 @@ def provision(
     >>> int(plan.answer.cards.sum()) > 2
     True
     """
+    if not 0 <= gap <= 1:
+        raise ValueError(f"provision gap={gap!r}; allowed: 0 to 1")
+    if not seconds > 0:
+        raise ValueError(f"provision seconds={seconds!r}; allowed: above 0 s")
     question, refused = question_of(services, offers, clouds, rules, quality, abilities, objective)
     beside = _offers(baseline)
     kept = None if store is None else Path(store)

@@ -41,7 +41,7 @@ def roadmap(
     clouds: Sequence[Cloud],
     periods: Sequence[Period],
     *,
-    quality: Any = None,
+    quality: xr.Dataset | None = None,
     abilities: Sequence[Ability] | None = None,
     objective: str = "cost",
 ) -> xr.Dataset:

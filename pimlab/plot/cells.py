@@ -28,6 +28,8 @@ def cells(device: Any, at: Sequence[str | float] = TIMES, seed: int = 0) -> Figu
     """
     if not hasattr(device, "program") or not hasattr(device, "g_max"):
         raise TypeError(f"cells takes a device, not {type(device).__name__}; write pim.device(...)")
+    if isinstance(at, str) or not np.iterable(at) or not len(at):
+        raise TypeError(f"cells at={at!r:.60}; allowed: a list of times, one or more")
     seconds = np.array([units.seconds(time) for time in at], float)
     goals = np.linspace(device.g_min, device.g_max, LEVELS)
     fig = figure(55, 1)

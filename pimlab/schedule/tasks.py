@@ -79,6 +79,10 @@ class Tasks:
 
 
 def _check_places(places: Mapping[str, Any], resources: Sequence[str]) -> None:
+    if not isinstance(places, Mapping):
+        raise TypeError(
+            f"schedule places={places!r:.60} is no mapping of resource -> tasks at once"
+        )
     for name, count in places.items():
         if name not in resources:
             raise ValueError(unknown("schedule places: resource", name, resources))

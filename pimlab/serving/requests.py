@@ -66,10 +66,24 @@ class Requests(Value):
         self._check_blocks(size)
 
     def _array(self, name: str, kind: type) -> np.ndarray:
-        found = np.ascontiguousarray(getattr(self, name))
+        given = getattr(self, name)
+        try:
+            found = np.ascontiguousarray(given)
+        except (TypeError, ValueError):  # rows of several lengths, a Dataset
+            raise TypeError(f"Requests {name}={given!r:.60} is no array of numbers") from None
+        if found.dtype.kind not in "iuf" or found.ndim != 1:
+            raise TypeError(
+                f"Requests {name} holds {found.dtype} of shape {found.shape}; allowed: numbers of "
+                "shape (requests,)"
+            )
         if kind is np.int32 and found.dtype.kind not in "iu" and found.size:
             raise TypeError(f"Requests {name} holds {found.dtype}; allowed: integers")
-        found = found.astype(kind, copy=found is getattr(self, name))
+        if kind is np.int32 and found.size and found.max() > np.iinfo(kind).max:
+            raise ValueError(
+                f"Requests {self.name!r}: {name} holds {found.max()}; allowed: "
+                f"{np.iinfo(kind).max} at most"
+            )
+        found = found.astype(kind, copy=found is given)
         found.flags.writeable = False
         object.__setattr__(self, name, found)
         return found

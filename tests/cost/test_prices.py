@@ -40,7 +40,7 @@ def test_a_users_own_price_replaces_one_and_counts_as_assumed():
     assert PRICES.sources == ("stillmaker2017",)
 
 
-@pytest.mark.parametrize("count", [-1, float("nan"), float("inf")])
+@pytest.mark.parametrize("count", [-1, float("nan"), float("inf"), None, "2"])
 def test_a_count_is_finite_and_not_negative(count):
     with pytest.raises(ValueError, match="count of 'mac'"):
         price({"mac": count}, PRICES)

@@ -73,6 +73,10 @@ def test_a_floor_that_no_offer_reaches_is_named():
     good = farm.Service(
         name="good", model="digits-mlp", rate="1 Hz", latency="1 ms", metric="accuracy", floor=0.99
     )
+    with pytest.raises(ValueError, match="quality accuracy has dimensions .'target',.; allowed: a"):
+        pim.provision(
+            [good], ["warboy"], farm_examples.clouds(), quality=quality.isel(model=0, drop=True)
+        )
     with pytest.raises(
         ValueError,
         match="warboy: accuracy 0.9 misses the floor 0.99 on warboy; atom: accuracy 0.97",
@@ -97,6 +101,11 @@ def test_a_floor_that_no_offer_reaches_is_named():
         ({"offers": "rngd"}, TypeError, r"write offers=\['rngd'\]"),
         ({"offers": ["rngd", "rngd"]}, ValueError, "each name once"),
         ({"clouds": ["a"]}, TypeError, r"provision clouds=\['a'\] is not a list, each a Cloud"),
+        ({"gap": float("nan")}, ValueError, "provision gap=nan; allowed: 0 to 1"),
+        ({"gap": -0.1}, ValueError, "provision gap=-0.1; allowed: 0 to 1"),
+        ({"seconds": float("nan")}, ValueError, "provision seconds=nan; allowed: above 0 s"),
+        ({"seconds": -1.0}, ValueError, "provision seconds=-1.0; allowed: above 0 s"),
+        ({"quality": 0.9}, TypeError, "provision quality=0.9 is not a Dataset"),
         ({"objective": "costs"}, ValueError, "did you mean 'cost'"),
         (
             {"services": farm_examples.services(clouds=("cloud 9",))},

@@ -23,3 +23,6 @@ def test_an_ideal_cell_stays_where_it_was_put():
 def test_what_is_no_device_is_refused():
     with pytest.raises(TypeError, match="pim.device"):
         draw("pcm-joshi2020")
+    for at in (None, 60.0, "1 min", []):
+        with pytest.raises(TypeError, match="cells at=.*; allowed: a list of times"):
+            draw(pim.device("ideal"), at)

@@ -240,6 +240,7 @@ def test_overlap_is_never_slower_than_one_after_another():
         ({"places": {"bench: z": 1}}, "bench: z"),
         ({"places": {"bench: x": -2}}, r"places\['bench: x'\]=-2; allowed: an integer, 1 or more"),
         ({"places": {"bench: x": 1.5}}, r"places\['bench: x'\]=1.5"),
+        ({"places": {"bench: x"}}, "places={'bench: x'} is no mapping"),
         ({"chips": 0}, "chips=0; allowed: an integer, 1 or more"),
         ({"answer": 3}, "answer=int"),
         ({"inferences": 10**8}, "allowed: 50000000"),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 from serving_examples import requests
 
 from pimlab.serving import Requests
@@ -65,6 +66,21 @@ def test_the_head_keeps_its_own_blocks():
 def test_bad_requests_are_refused_by_name(given, text):
     with pytest.raises(ValueError, match=text):
         requests(*given)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "text"),
+    [
+        ({"arrival": "soon"}, TypeError, "arrival holds <U4 of shape"),
+        ({"arrival": {}}, TypeError, "arrival holds object of shape"),
+        ({"arrival": [[0.0]]}, TypeError, r"arrival holds float64 of shape \(1, 1\)"),
+        ({"prompt": xr.Dataset()}, TypeError, "prompt=.* is no array of numbers"),
+        ({"prompt": [2**32 + 5]}, ValueError, "prompt holds 4294967301; allowed: 2147483647 at"),
+    ],
+)
+def test_what_holds_no_tokens_is_refused_by_name(change, error, text):
+    with pytest.raises(error, match=f"(?s){text}"):
+        Requests(**{"name": "x", "arrival": [0.0], "prompt": [1], "output": [1], **change})
 
 
 def test_blocks_longer_than_their_prompt_are_refused():
