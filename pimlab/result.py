@@ -242,8 +242,9 @@ def over_seeds(answer: xr.Dataset, metric: str) -> xr.Dataset:
 def summary(answer: xr.Dataset) -> pd.DataFrame:
     """A table to read: one row a machine, model and time of `answer`; text with intervals.
 
-    answer : what `run`, `compare`, `explain` or a sweep of them returned. Columns: each metric with
-    its 95 % interval over samples (and over seeds, where there are several: `over_seeds`), energy
+    answer : what `run`, `compare`, `explain` or a sweep of them returned (of `compare_results`: a
+    row a reason, with the joules of other counts and prices). Columns: each metric with its 95 %
+    interval over samples (and over seeds, where there are several: `over_seeds`), energy
     (J an inference, nominal and range of its prices), latency [s], assumed (share of the energy
     that rests on assumed prices), as far as `answer` has them. Energies are summed over layers and
     components and averaged over seeds; other dimensions are rows.
@@ -254,6 +255,8 @@ def summary(answer: xr.Dataset) -> pd.DataFrame:
     """
     if not isinstance(answer, xr.Dataset):
         raise TypeError(f"summary takes a Dataset of pimlab, not {type(answer).__name__}")
+    if "energy_change" in answer:
+        return _changes(answer)
     parts = totals(answer)
     if not parts:
         raise ValueError(
@@ -269,6 +272,13 @@ def summary(answer: xr.Dataset) -> pd.DataFrame:
     if not dims:
         return pd.DataFrame(rows, index=pd.Index([str(answer.attrs.get("target", ""))]))
     return pd.DataFrame(rows, index=pd.MultiIndex.from_tuples(index, names=dims))
+
+
+def _changes(answer: xr.Dataset) -> pd.DataFrame:
+    """Of `compare_results`: joules that each reason adds, by other counts and by other prices."""
+    table = answer.energy_change.to_dataset("part").reset_coords(drop=True).to_dataframe()
+    table["energy"] = table.sum(axis=1)
+    return table.map(lambda joules: units.si(float(joules), "J", 3))
 
 
 _SUMMED = ("layer", "component", "phase", "event", "overrun")

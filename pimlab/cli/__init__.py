@@ -56,5 +56,12 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"\nstopped{kept}", file=sys.stderr)
         return 130
     except (ValueError, TypeError, OSError, ImportError) as error:
-        print(f"pimlab {options.verb}: {error}", file=sys.stderr)
+        print(f"pimlab {options.verb}: {_said(error)}", file=sys.stderr)
         return 2
+
+
+def _said(error: Exception) -> str:
+    """What an error says; of the disk, the path and the reason without the number of the error."""
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)

@@ -29,17 +29,24 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, and what may have been meant; exit code 2 (unit 1)."""
-        known = [option for action in self._actions for option in action.option_strings]
+        words, known = getattr(self, "words", []), _options(self)
         verbs = [one for action in self._actions for one in action.choices or ()]
+        for action in self._actions:  # argparse leaves a verb's unknown options to this parser
+            parts = action.choices if isinstance(action.choices, dict) else {}
+            known += [option for word in words if word in parts for option in _options(parts[word])]
         hints = [
             f"{word} is no option{nearest(word, known)}"
-            for word in (one.partition("=")[0] for one in getattr(self, "words", ()))
+            for word in (one.partition("=")[0] for one in words)
             if word.startswith("--") and len(word) > 2 and not _begins(word, known)
         ]
         if "invalid choice" in message:
             wrong = message.partition("invalid choice: ")[2].partition(" ")[0].strip("'")
             hints.append(f"{wrong!r} is not known{nearest(wrong, [str(v) for v in verbs])}")
         super().error("\n".join([message, *(f"  {hint}" for hint in hints)]))
+
+
+def _options(parser: argparse.ArgumentParser) -> list[str]:
+    return [option for action in parser._actions for option in action.option_strings]
 
 
 def _begins(word: str, known: list[str]) -> bool:

@@ -184,8 +184,8 @@ def _shape(model: Any) -> tuple[DecoderShape, str]:
     shape = model if isinstance(model, DecoderShape) else getattr(model, "shape", None)
     if not isinstance(shape, DecoderShape):
         raise TypeError(
-            f"parallelise: model={model!r:.60} has no decoder shape; write for example "
-            "pimlab.load_model('llama2-70b')"
+            f"parallelise: model={getattr(model, 'name', model)!r:.60} has no decoder shape; write "
+            "for example pimlab.load_model('llama2-70b')"
         )
     if shape.window is not None:
         raise ValueError(

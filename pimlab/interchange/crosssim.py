@@ -63,8 +63,19 @@ PARAMETERS: dict[str, Any] = {"core": _CORE, "simulation": None, "xbar": _XBAR}
 _MEASURED = {"PCMJoshi": "pcm-joshi2020-crosssim", "RRAMMilo": "reram-milo2021",
              "SONOS": "sonos-agrawal2022", "RRAMWan": "reram-wan2022"}  # fmt: skip
 """Device model of CrossSim -> the cell of our catalogue from the same measurements."""
-_RANGES = {1: "fixed", 2: "worst case", 3: "lossless", "CALIBRATED": "fixed", "MAX": "worst case",
-           "GRANULAR": "lossless"}  # fmt: skip
+_STYLES = {1: "BALANCED", 2: "BITSLICED", 3: "OFFSET"}
+_IN_SLICES = {1: "BALANCED", 3: "OFFSET"}
+_BALANCED = {1: "ONE_SIDED", 2: "TWO_SIDED"}
+_OFFSETS = {1: "DIGITAL_OFFSET", 2: "UNIT_COLUMN_SUBTRACTION"}
+_OPTIONS = {1: "CALIBRATED", 2: "MAX", 3: "GRANULAR"}
+"""Members of CrossSim's enumerations: `CoreStyle`, `BitSlicedCoreStyle`, `BalancedCoreStyle`,
+`OffsetCoreStyle`, `ADCRangeLimits`.
+"""
+_RANGES = {"CALIBRATED": "fixed", "MAX": "worst case", "GRANULAR": "lossless"}
+_KINDS = ("Ideal", "Quantizer", "SignMagnitude")
+_ADCS = {f"{kind}ADC": f"{kind}ADC" for kind in (*_KINDS, "Ramp", "Sar", "Pipeline", "Cyclic")}
+_DACS = {f"{kind}DAC": f"{kind}DAC" for kind in _KINDS}
+"""Models of converters, which have names and no numbers."""
 
 
 @typed
@@ -146,17 +157,17 @@ def _coded(core: Settings, cell_bits: int, name: str) -> Crossbar:
     """How a weight stands in cells, and how many an array has."""
     limits = {"rows": core.whole("rows_max"), "cols": core.whole("cols_max")}
     machine = Crossbar(name=name).but(**{side: size for side, size in limits.items() if size})
-    style, bits = core["style"], core.whole("weight_bits")
+    style, bits = core.member("style", _STYLES), core.whole("weight_bits")
     balanced, sliced, offset = (core.part(n) for n in ("balanced", "bit_sliced", "offset"))
-    in_slices = style in (2, "BITSLICED")
-    pairs = (sliced["style"] if in_slices else style) in (1, "BALANCED")
+    in_slices, of_slices = style == "BITSLICED", sliced.member("style", _IN_SLICES)
+    pairs = (of_slices if in_slices else style) == "BALANCED"
     if pairs:
         analog = bool(balanced["subtract_current_in_xbar"])
         machine = machine.but(coding="differential", subtract="analog" if analog else "digital")
-        if balanced["style"] not in (1, "ONE_SIDED"):
+        if balanced.member("style", _BALANCED) != "ONE_SIDED":
             balanced.note("style", "one cell of a pair stands at its lowest conductance here")
     else:
-        column = offset["style"] in (2, "UNIT_COLUMN_SUBTRACTION")
+        column = offset.member("style", _OFFSETS) == "UNIT_COLUMN_SUBTRACTION"
         machine = machine.but(coding="offset column" if column else "offset")
     bits = bits or (cell_bits + pairs if cell_bits else 0)
     count = sliced.whole("num_slices") if in_slices else 1
@@ -182,7 +193,7 @@ def _converted(core: Settings, xbar: Settings, machine: Crossbar) -> Crossbar:
 
 
 def _dac(dac: Settings) -> DAC | None:
-    model, bits = str(dac["model"]), dac.whole("bits")
+    model, bits = dac.member("model", _DACS), dac.whole("bits")
     sliced, size = bool(dac["input_bitslicing"]), dac.whole("slice_size")
     if model == "IdealDAC" or not bits:
         return None
@@ -195,14 +206,11 @@ def _dac(dac: Settings) -> DAC | None:
 
 
 def _adc(adc: Settings) -> ADC | None:
-    model, bits = str(adc["model"]), adc.whole("bits")
-    option = adc["adc_range_option"]
+    model, bits = adc.member("model", _ADCS), adc.whole("bits")
+    kind = _RANGES[adc.member("adc_range_option", _OPTIONS)]
     adc.taken |= {"calibrated_range", "adc_per_ibit", "symmetric_cdac", "split_cdac", "group_size"}
     if model == "IdealADC" or not bits:
         return None
-    if option not in _RANGES:
-        raise ValueError(f"{adc.where}.adc_range_option={option!r}; allowed: 1, 2 or 3")
-    kind = _RANGES[option]
     if kind == "fixed" and adc.given.get("calibrated_range"):
         adc.note("calibrated_range", "full scales follow from calibration data here")
     kind = "max" if kind == "fixed" else kind

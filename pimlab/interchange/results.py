@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -92,7 +93,8 @@ def write_answer(answer: xr.Dataset, path: str | os.PathLike[str]) -> Path:
     path : ending in .nc (netCDF: all of it, `xarray.load_dataset` reads it again), .csv or .parquet
     (`table`: every number in a row; Parquet needs the package pyarrow), or .json (`numbers` and the
     attributes). A file that is there is replaced at once, whole.
-    ValueError for another ending or a folder that is not there; ImportError without pyarrow.
+    ValueError for another ending or a folder that is not there; OSError where the folder takes no
+    file; ImportError without pyarrow.
     """
     from pimlab.studies.store import replace
 
@@ -107,12 +109,17 @@ def write_answer(answer: xr.Dataset, path: str | os.PathLike[str]) -> Path:
 
 @typed
 def writable(path: str | os.PathLike[str]) -> Path:
-    """`path`, if an answer can be written there; ValueError else. No unit."""
+    """`path`, if an answer can be written there; no unit. ValueError for another ending or a folder
+    that is not there; PermissionError for a folder that may not be written to.
+    """
     place = Path(path)
     if place.suffix not in SUFFIXES or not place.absolute().parent.is_dir():
         raise ValueError(
             f"{place}; allowed: a path that ends in {', '.join(SUFFIXES)}, in a folder that exists"
         )
+    if not os.access(place.absolute().parent, os.W_OK):
+        why = f"{os.strerror(errno.EACCES)}; nothing was written"
+        raise PermissionError(errno.EACCES, why, str(place))
     return place
 
 

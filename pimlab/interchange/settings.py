@@ -69,6 +69,17 @@ class Settings:
             raise ValueError(f"{self.where}.{name}={value!r} is no whole number")
         return int(value)
 
+    def member(self, name: str, members: Mapping[Any, str]) -> str:
+        """The name of an enumeration's member, which a file gives by number or by name; ValueError
+        for another, with the nearest.
+        """
+        value = self[name]
+        number = isinstance(value, int) and not isinstance(value, bool)
+        found = members.get(value, value) if number else value
+        if found not in members.values():
+            raise ValueError(unknown(f"{self.where}.{name}", str(found), members.values()))
+        return str(found)
+
     def part(self, name: str) -> Settings:
         """A nested configuration."""
         if name not in self.parts:

@@ -28,10 +28,13 @@ class Answer:
 
     def table(self) -> pd.DataFrame:
         """Energy (J), latency (s) and MACs by layer, as far as the answer has them, energies summed
-        over components. ValueError for an answer without layers.
+        over components. An answer without layers gives each of its numbers a row of its own, as
+        `pimlab.interchange.table` does. ValueError for what has no number.
         """
         if "layer" not in self._answer.dims:
-            raise ValueError("this answer has no layers; .pim.summary() is its table")
+            from pimlab.interchange import table
+
+            return table(self._answer)
         kept = {}
         for name in ("executor", "macs", "energy", "energy_low", "energy_high", "latency"):
             if name in self._answer.variables and "layer" in self._answer[name].dims:
@@ -47,14 +50,14 @@ class Answer:
 
     def plot(self) -> Any:
         """The figure of this kind of answer: timeline of a schedule, energy against rate, waterfall
-        of an explanation, waits of requests, drift, roofline, life, farm, designs, or joules by
-        component. ValueError for what has none.
+        of an explanation, waits of requests, drift, a swept metric, roofline, life, farm, designs,
+        or joules by component. ValueError for what has none.
         """
         for fits, draw in _figures():
             if fits(self._answer):
                 return draw(self._answer)
         raise ValueError(
-            "no figure fits this Dataset; those that have one: what run, compare, explain, "
+            "no figure fits this Dataset; those that have one: what run, compare, explain, sweep, "
             "schedule, energy_at, operating_points, compare_results, decisive, serve, "
             "service_life, device_spec_map, npu.roofline and provision answer"
         )
@@ -84,8 +87,16 @@ def _figures() -> tuple[tuple[Callable[[xr.Dataset], bool], Callable[[xr.Dataset
         (has("share", "carried", "stage", "period"), plot.stage_shares),
         (lambda ds: "at" in ds.dims and bool(result.metrics(ds)), _over_time),
         (has("design", "energy"), plot.designs),
+        (_of_swept_numbers, plot.swept),
         (has("component", "energy"), plot.breakdown),
     )
+
+
+def _of_swept_numbers(ds: xr.Dataset) -> bool:
+    from pimlab import result
+    from pimlab.plot.swept import swept_numbers
+
+    return any(swept_numbers(ds, metric) for metric in result.metrics(ds))
 
 
 def _over_time(ds: xr.Dataset) -> Any:

@@ -24,6 +24,7 @@ from pimlab.plot.serving import (
 from pimlab.plot.spec_map import spec_map
 from pimlab.plot.stages import operating_points
 from pimlab.plot.style import STAGE_COLOURS, figure, for_print, save
+from pimlab.plot.swept import swept
 from pimlab.plot.timeline import timeline
 from pimlab.plot.wafer import wafer
 
@@ -52,6 +53,7 @@ __all__ = [
     "service_over_time",
     "spec_map",
     "stage_shares",
+    "swept",
     "timeline",
     "tornado",
     "wafer",

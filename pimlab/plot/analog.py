@@ -40,7 +40,7 @@ def drift(ds: xr.Dataset, hue: str | None = None, metric: str | None = None) -> 
     sign = 1 if better(ds, name) == "higher" else -1
     for colour, value in zip(PARTS, [None] if hue is None else ds[hue].values, strict=False):
         one = ds if value is None else ds.sel({hue: value})
-        middle, low, high = _spread(one, name)
+        middle, low, high = spread(one, name)
         axes.fill_between(age, low, high, color=colour, alpha=0.2, lw=0)
         axes.plot(age, middle, "o-", color=colour, label=None if value is None else str(value))
         first, last = one[name].isel(at=0).values, one[name].isel(at=-1).values
@@ -55,8 +55,10 @@ def drift(ds: xr.Dataset, hue: str | None = None, metric: str | None = None) -> 
     return fig
 
 
-def _spread(one: xr.Dataset, name: str) -> tuple[np.ndarray, ...]:
-    """Middle, low and high of a metric, each of shape (times,)."""
+def spread(one: xr.Dataset, name: str) -> tuple[np.ndarray, ...]:
+    """Middle, low and high of a metric, each of the shape that is left without seeds; over seeds
+    the mean, the least and the most, else the interval of the samples. In the metric's unit.
+    """
     values = one[name]
     if "seed" in values.dims:
         three = values.mean("seed"), values.min("seed"), values.max("seed")

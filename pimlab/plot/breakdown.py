@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
@@ -20,8 +21,9 @@ REST = "#DDDDDD"
 def breakdown(ds: xr.Dataset) -> Figure:
     """A bar for each machine, model and point of an answer, by component; hatched parts are static.
 
-    ds : with energy, energy_low, energy_high in J over `component`, and over `layer` or other
-    dimensions; what `run`, `compare`, `operating_points` answer. Whiskers: range of the prices.
+    ds : with energy in J over `component`, and over `layer` or other dimensions; what `run`,
+    `compare`, `operating_points` answer. Whiskers: range of the prices, where energy_low and
+    energy_high are there too.
     TypeError for what is no such Dataset.
     """
     expected(ds, xr.Dataset, ("energy", "component"), "what pimlab.run or pimlab.compare answer")
@@ -39,19 +41,25 @@ def breakdown(ds: xr.Dataset) -> Figure:
     total = np.nan_to_num(table.energy.sum("component").values)
     if len(order) > MOST:
         ax.barh(table.bar.values, total - left, left=left, color=REST, label="all others")
-    ends = [
-        np.nan_to_num(table["energy" + end].sum("component").values) for end in ("_low", "_high")
-    ]
-    whisker = np.abs(np.stack([total - ends[0], ends[1] - total]))
-    ax.errorbar(
-        total, range(len(total)), xerr=whisker, fmt="none", color="0.3", capsize=1.5, lw=0.8
-    )
+    ranged = "energy_low" in table and "energy_high" in table
+    if ranged:
+        _whiskers(ax, table, total)
     ax.xaxis.set_major_formatter(EngFormatter("J", sep=" "))
-    ax.set_xlabel("energy of one inference (whiskers: range of the prices; hatched: static)")
+    whiskers = "whiskers: range of the prices; " if ranged else ""
+    ax.set_xlabel(f"energy of one inference ({whiskers}hatched: static)")
     ax.invert_yaxis()
     ax.set_title(_finding(table, str(shown[0])), fontsize="medium")
     ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return fig
+
+
+def _whiskers(ax: Axes, table: xr.Dataset, total: np.ndarray) -> None:
+    """From the low to the high end of each bar's prices. total : float64, shape (bars,), J."""
+    low, high = (
+        np.nan_to_num(table[name].sum("component").values) for name in ("energy_low", "energy_high")
+    )
+    across = np.abs(np.stack([total - low, high - total]))
+    ax.errorbar(total, range(len(total)), xerr=across, fmt="none", color="0.3", capsize=1.5, lw=0.8)
 
 
 def _stacked(ds: xr.Dataset) -> xr.Dataset:

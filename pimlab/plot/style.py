@@ -16,6 +16,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from pimlab.arguments import named as by_name
 from pimlab.arguments import typed
 
 P = ParamSpec("P")
@@ -105,10 +106,12 @@ def for_print(draw: Callable[P, R]) -> Callable[P, R]:
     if not callable(draw):
         raise TypeError(f"for_print draw={draw!r} is not a function that draws a figure")
 
+    asked = by_name(draw)
+
     @functools.wraps(draw)
     def in_print(*args: P.args, **named: P.kwargs) -> R:
         with mpl.rc_context(PRINT):
-            drawn = draw(*args, **named)
+            drawn = asked(*args, **named)
             for one in drawn.values() if isinstance(drawn, dict) else (drawn,):
                 if isinstance(one, Figure) and len(_panels(one)) > 1:
                     letters(_panels(one))

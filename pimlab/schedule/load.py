@@ -17,7 +17,7 @@ import numpy as np
 import xarray as xr
 
 from pimlab import units
-from pimlab.arguments import typed
+from pimlab.arguments import named, typed
 from pimlab.machine.power import IDLE, STATES
 from pimlab.result import finished, sources_of, variable
 from pimlab.schedule.states import ENDS
@@ -29,6 +29,7 @@ SLACK = 1e-9
 """Share by which a rate may miss saturation through rounding."""
 
 
+@named
 def energy_at(busy: xr.Dataset, rate: Rates) -> xr.Dataset:
     """Joules of an inference against the rate of requests, from standby to saturation.
 
@@ -213,6 +214,8 @@ def _rates(rate: Rates) -> np.ndarray:
 
 
 def _named(machines: Any) -> dict[str, xr.Dataset]:
+    if isinstance(machines, xr.Dataset):  # a mapping too, of its variables
+        raise ValueError("crossings of one schedule; allowed: two schedules or more, in a list")
     if isinstance(machines, Mapping):
         found = dict(machines)
     else:

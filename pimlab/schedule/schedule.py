@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from pimlab.arguments import named
 from pimlab.kernels.schedule import list_schedule
 from pimlab.machine.protocol import Target
 from pimlab.plan import Plan, planned, with_chips
@@ -24,6 +25,7 @@ MOST = 50_000_000
 BALANCED = "balanced"
 
 
+@named
 def schedule(
     model: Any,
     target: Plan | Target | None = None,

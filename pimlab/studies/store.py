@@ -216,10 +216,12 @@ class Store:
         except StoreError:
             raise
         except OSError as error:
-            raise StoreError(
-                f"{self.path}: {error.strerror or error}; the points already kept in {self.points} "
-                "are untouched"
-            ) from error
+            kept = (
+                f"the points already kept in {self.points} are untouched"
+                if self.points.is_dir()
+                else "nothing was written; choose a store in a folder that you may write to"
+            )
+            raise StoreError(f"{self.path}: {error.strerror or error}; {kept}") from error
 
 
 def replace(place: Path, content: bytes) -> None:

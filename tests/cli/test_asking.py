@@ -32,7 +32,8 @@ def test_json_and_csv_exclude_each_other(capsys):
     [
         (["rnu"], "'rnu' is not known; did you mean 'run'?"),
         (["compare", "digits-mlp", "--lmit", "3"], "--lmit is no option; did you mean '--limit'?"),
-        (["run", "digits-mlp", "warboy", "--sed=3"], "--sed is no option; did you mean"),
+        (["run", "digits-mlp", "warboy", "--sed=3"], "--sed is no option; did you mean '--seed'?"),
+        (["run", "digits-mlp", "warboy", "--jsn"], "--jsn is no option; did you mean '--json'?"),
     ],
 )
 def test_a_misspelt_verb_or_option_is_told_the_nearest(words, told, capsys):

@@ -38,3 +38,12 @@ def test_papers_are_computed_and_failures_are_said(capsys, computed):
 def test_names_or_all(capsys, words):
     assert cli.main(list(words)) == 2
     assert "name papers, or write --all" in capsys.readouterr().err
+
+
+def test_a_folder_that_takes_no_results_is_named_without_a_number(capsys, tmp_path):
+    (tmp_path / "file").write_text("")
+    words = ["reproduce", "--quick", "--results", str(tmp_path / "file" / "results")]
+    assert cli.main(words) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"pimlab reproduce: {tmp_path}/file/")
+    assert "Errno" not in error

@@ -126,7 +126,7 @@ def test_bad_input_is_refused_by_name(make, text):
 
 
 def test_bad_types_are_refused_by_name():
-    with pytest.raises(TypeError, match="has no decoder shape"):
+    with pytest.raises(TypeError, match="model='digits-mlp' has no decoder shape"):
         pim.parallelise(pim.load_model("digits-mlp"), cluster(2))
     with pytest.raises(TypeError, match="is not a Cluster"):
         pim.parallelise(SMALL, pim.target("rngd"))

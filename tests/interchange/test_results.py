@@ -1,6 +1,7 @@
 """Is what other programs read the answer, number by number?"""
 
 import json
+import os
 
 import numpy as np
 import pandas as pd
@@ -92,3 +93,11 @@ def test_other_endings_and_datasets_are_refused(answer, tmp_path):
 def test_a_folder_that_takes_no_file_is_named(answer):
     with pytest.raises(OSError, match="nothing was written: '/proc/answer.csv'"):
         interchange.write_answer(answer, "/proc/answer.csv")
+
+
+def test_a_folder_that_may_not_be_written_to_is_refused_before_anything_is_computed(
+    monkeypatch, tmp_path
+):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(PermissionError, match=r"nothing was written: '.*a\.csv'"):
+        interchange.writable(tmp_path / "a.csv")

@@ -59,11 +59,35 @@ def test_it_cites_itself(answers):
     assert answers["run"].pim.cite() == pim.cite(answers["run"])
 
 
-def test_what_has_no_figure_and_no_layers_is_said():
+def test_what_has_no_figure_and_no_number_is_said():
     with pytest.raises(ValueError, match="no figure fits"):
         xr.Dataset({"a": 1}).pim.plot()
-    with pytest.raises(ValueError, match="no layers"):
-        xr.Dataset({"a": 1}).pim.table()
+    with pytest.raises(ValueError, match="no variable with numbers"):
+        xr.Dataset({"a": "text"}).pim.table()
+
+
+def test_an_answer_without_layers_has_a_row_a_number(answers):
+    assert answers["compare"].pim.table().equals(pim.interchange.table(answers["compare"]))
+
+
+def test_a_sweep_draws_its_metric_or_its_joules(answers):
+    def bits(bits):
+        return answers["run"][["accuracy", "energy"]].expand_dims(adc_bits=[bits])
+
+    both = xr.concat([bits(4), bits(6)], "adc_bits", join="outer")
+    assert both.pim.plot().axes[0].get_xlabel() == "adc_bits"
+    assert "whiskers" not in both[["energy"]].pim.plot().axes[0].get_xlabel()
+
+
+def test_two_results_sum_up_why_they_differ(answers):
+    npu = pim.target("warboy")
+    slower = npu.but(voltage=1.1 * npu.voltage)
+    a, b = (pim.run(pim.load_model("digits-mlp"), machine) for machine in (npu, slower))
+    why = pim.compare_results(a, b)
+    table = why.pim.summary()
+    assert len(table) > 0
+    assert list(table.columns) == ["count", "price", "energy"]
+    assert list(table.index) == list(why.reason.values)
 
 
 def test_rooms_can_be_imported_after_xarray():

@@ -8,6 +8,7 @@ import pytest
 import xarray as xr
 from matplotlib.colors import to_rgb
 
+from pimlab import plot
 from pimlab.plot import style
 
 # What a red-blind and a green-blind eye see of linear RGB (Machado, Oliveira and Fernandes 2009,
@@ -136,3 +137,8 @@ def test_what_lacks_a_variable_is_told_where_it_comes_from():
         style.expected([], xr.Dataset, (), "the answer of run")
     with pytest.raises(TypeError, match="not a Figure"):
         style.save([], "x")
+
+
+def test_a_misspelt_argument_of_a_figure_is_told_the_nearest():
+    with pytest.raises(TypeError, match="swept has no argument 'ovr'; did you mean 'over'"):
+        plot.swept(xr.Dataset(), ovr="bits")

@@ -135,6 +135,8 @@ def test_two_machines_cross_where_their_energies_meet():
         (lambda: pim.energy_at(_busy(), []), r"rate=\[\]; allowed: above 0"),
         (lambda: pim.energy_at(3, 1.0), "int is no schedule"),
         (lambda: pim.crossings([_busy()]), "allowed: two schedules or more"),
+        (lambda: pim.crossings(_busy()), "of one schedule; allowed: two schedules or more"),
+        (lambda: pim.energy_at(_busy(), rat="1 Hz"), "no argument 'rat'; did you mean 'rate'"),
         (lambda: pim.crossings([_busy(), _busy()]), "repeats a name"),
         (lambda: pim.crossings({"a": _busy(), "b": _busy()}, lowest=-1), "lowest=-1"),
     ],

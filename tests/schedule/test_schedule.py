@@ -244,6 +244,7 @@ def test_overlap_is_never_slower_than_one_after_another():
         ({"chips": 0}, "chips=0; allowed: an integer, 1 or more"),
         ({"answer": 3}, "answer=int"),
         ({"inferences": 10**8}, "allowed: 50000000"),
+        ({"inferencs": 4}, "schedule has no argument 'inferencs'; did you mean 'inferences'"),
     ],
 )
 def test_bad_arguments_are_refused_by_name(change, message):

@@ -79,3 +79,9 @@ def test_a_failed_write_leaves_what_was_there(tmp_path, monkeypatch):
         store.replace(place, b"new")
     assert place.read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_folder_that_cannot_be_made_is_named_and_no_points_are_claimed(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"s\.zarr: .*; nothing was written; choose a store in"):
+        Store(tmp_path / "file" / "s.zarr", "study")
