@@ -39,7 +39,7 @@ def swept(ds: xr.Dataset, over: str | None = None, metric: str | None = None) ->
     """
     expected(ds, xr.Dataset, (), "what pimlab.sweep answers")
     name = metric or next((one for one in metrics(ds) if swept_numbers(ds, one)), None)
-    numbers = swept_numbers(ds, name) if name in ds.data_vars else []
+    numbers = swept_numbers(ds, name) if name is not None and name in ds else []
     if name is None or not numbers:
         raise TypeError("swept: this Dataset has no metric over a swept number")
     if over is not None and over not in numbers:

@@ -49,7 +49,7 @@ MAY_IMPORT = {
     "plot": GROUND | {"result"},
     "interchange": STUDY | {"plan", "schedule", "studies"},
     "roadmap": STUDY | {"plan", "schedule", "studies", "plot"},
-    "lab": STUDY | {"plan", "schedule", "studies", "plot"},
+    "lab": STUDY | {"plan", "schedule", "studies", "plot", "interchange"},
     "__init__": {"values"},
     "cli": EVERY,
     "__main__": {"cli"},
