@@ -27,7 +27,7 @@ GREYS = ("#555555", "#777777", "#999999", "#BBBBBB", "#DDDDDD")
 @for_print
 def energy_breakdown(ds: xr.Dataset) -> Figure:
     """Energy per inference by component, as shares, one panel a workload, one bar a target and
-    operating point; static power grey; totals with low-high above.
+    operating point; static power grey; totals with low and high at the right.
     """
     expected(
         ds,
@@ -38,7 +38,7 @@ def energy_breakdown(ds: xr.Dataset) -> Figure:
     energy = ds.energy.mean("seed").fillna(0.0)
     count = ds.sizes["workload"]
     rows = -(-count // COLUMNS)
-    fig = figure(45 * rows + 16)
+    fig = figure(45 * rows + 18)
     panels = fig.subplots(rows, min(COLUMNS, count), squeeze=False).ravel()
     parts = [c for c in energy.component.values if float(energy.sel(component=c).sum()) > 0]
     parts.sort(key=lambda c: -float((energy.sel(component=c) / energy.sum("component")).sum()))
@@ -46,7 +46,6 @@ def energy_breakdown(ds: xr.Dataset) -> Figure:
     for ax, name in zip(panels, ds.workload.values, strict=False):
         _bars(ax, ds.sel(workload=name).mean("seed", keep_attrs=True), colours)
         ax.set_title(str(name))
-        ax.set_ylabel("share of energy")
     for ax in panels[count:]:
         ax.set_axis_off()
     handles = {
@@ -55,7 +54,7 @@ def energy_breakdown(ds: xr.Dataset) -> Figure:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)
     }
     fig.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=6, frameon=False)
-    fig.suptitle("Where the joules of an inference go (above each bar: total, and its low to high)")
+    fig.suptitle("Where the joules of an inference go (total, and its low to high, beside)")
     return fig
 
 
@@ -70,28 +69,27 @@ def _colours(parts: list[str]) -> dict[str, str]:
 
 
 def _bars(ax: Any, one: xr.Dataset, colours: dict[str, str]) -> None:
+    """One bar a machine and operating point, the machines apart, with its joules at the right."""
     one = one.stack(bar=("target", "traffic"))
-    total = one.energy.sum("component")
-    share = (one.energy / total).fillna(0.0)
-    places = np.arange(one.sizes["bar"]) + np.repeat(np.arange(3), 3)[: one.sizes["bar"]] * 0.4
-    base = np.zeros(one.sizes["bar"])
+    share = (one.energy / one.energy.sum("component")).fillna(0.0)
+    count, points = one.sizes["bar"], len(set(one.bar.traffic.values))
+    places = np.arange(count) + 0.5 * (np.arange(count) // points)
+    base = np.zeros(count)
     for part, colour in colours.items():
-        height = share.sel(component=part).transpose("bar").values
+        width = share.sel(component=part).transpose("bar").values
         label = "all other dynamic energy" if colour == FEW else part
-        ax.bar(places, height, 0.85, base, color=colour, label=label, edgecolor="white", lw=0.4)
-        base = base + height
+        ax.barh(places, width, 0.8, base, color=colour, label=label, edgecolor="white", lw=0.4)
+        base = base + width
     for place, bar in zip(places, one.bar.values, strict=True):
         values = [float(one[v].sel(bar=bar).sum()) for v in ("energy", "energy_low", "energy_high")]
         middle, low, high = (units.si(v, "J", 3) for v in values)
-        ax.text(
-            place, 1.02, f"{middle}\n{low} to\n{high}", ha="center", va="bottom", fontsize="small"
-        )
-    labels = [f"{traffic}\n{target}" if i % 3 == 1 else f"{traffic}\n"
-              for i, (target, traffic) in enumerate(one.bar.values)]  # fmt: skip
-    ax.set_xticks(places, labels, fontsize="small")
-    ax.set_ylim(0, 1.25)
-    ax.set_yticks([0, 0.25, 0.5, 0.75, 1.0])
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+        ax.text(1.03, place, f"{middle} ({low} to {high})", va="center", fontsize="small")
+    ax.set_yticks(places, [f"{target}, {traffic}" for target, traffic in one.bar.values])
+    ax.tick_params(axis="y", labelsize="small", length=0)
+    ax.invert_yaxis()
+    ax.set_xlim(0, 1)
+    ax.set_xticks([0, 0.5, 1.0])
+    ax.xaxis.set_major_formatter(PercentFormatter(1.0))
 
 
 @for_print

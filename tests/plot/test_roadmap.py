@@ -58,27 +58,25 @@ def test_breakdown_bars_add_up_to_one_and_carry_totals(study):
     panels = [ax for ax in fig.axes if ax.axison]
     assert [ax.get_title() for ax in panels] == ["cnn", "lm"]
     for ax in panels:
-        tops = np.sum([[patch.get_height() for patch in bar] for bar in bars(ax)], axis=0)
+        tops = np.sum([[patch.get_width() for patch in bar] for bar in bars(ax)], axis=0)
         np.testing.assert_allclose(tops, np.ones(6))
         assert len(bars(ax)) == 16
         assert bars(ax)[-1].get_label() == "all other dynamic energy"
-        labels = [label.get_text() for label in ax.get_xticklabels()]
-        assert labels[:3] == ["one request\n", "1 % load\nnpu", "saturation\n"]
-        assert ax.get_ylabel() == "share of energy"
+        labels = [label.get_text() for label in ax.get_yticklabels()]
+        assert labels[:3] == ["npu, one request", "npu, 1 % load", "npu, saturation"]
         total = float(study.energy.isel(workload=0, target=1, seed=0, traffic=2).sum())
-        assert ax.texts[5].get_text().startswith(f"{total * 1e6:.3g} uJ\n")
+        assert ax.texts[5].get_text().startswith(f"{total * 1e6:.3g} uJ (")
 
 
-def test_static_power_is_grey_and_stands_at_the_bottom(study):
+def test_static_power_is_grey_and_stands_first(study):
     ax = plot.energy_breakdown(study).axes[0]
     static, dynamic = bars(ax)[:2], bars(ax)[2:]
     assert {bar.get_label() for bar in static} == {"static chip", "static waiting"}
     for bar in static:
         red, green, blue, _ = bar.patches[0].get_facecolor()
         assert red == green == blue
-    floor = min(patch.get_y() for bar in dynamic for patch in bar.patches)
-    assert floor > 0
-    assert {bar.patches[0].get_y() for bar in static if bar.patches[0].get_y() == 0} == {0}
+    assert min(patch.get_x() for bar in dynamic for patch in bar.patches) > 0
+    assert min(patch.get_x() for bar in static for patch in bar.patches) == 0
 
 
 def test_waterfall_steps_down_and_up_with_intervals(explained):

@@ -92,6 +92,7 @@ ANSWERS = {
     "dram_pim.trace": lambda: pim.dram_pim.trace("hbm-pim", "gemv", m=64, k=64),
     "dram_pim.read_results": lambda: pim.dram_pim.read_results("hbm-pim", 64, 64),
     "dram_pim.schedule": plain_stream,
+    "dram_pim.integers": lambda: pim.dram_pim.integers("mul", [3], [4]),
     "dram_pim.trace_energy": lambda: pim.dram_pim.trace_energy(
         plain_stream(), "hbm2", clock=1e-9, access_bits=256
     ),

@@ -71,8 +71,11 @@ class Graph:
         self.biases = {name: b.copy() for name, b in model.biases.items()}
         self.parameters = {name: constants[name].copy() for name in named}
         self.constants = {**constants, **self.parameters}
+        self._kind: np.dtype | None = None
         if isinstance(model, OnnxModel):
             places(model)
+            declared = model.inputs[0].kind
+            self._kind = np.dtype(np.float32) if declared.kind == "f" else declared
         self.macs = [layer for layer in self.layers if isinstance(layer, Mac)]
         self.gradients: dict[str, np.ndarray] = {}
         self.back: Callable[[str, np.ndarray, np.ndarray], np.ndarray] | None = None
@@ -93,8 +96,7 @@ class Graph:
         which adds the bias. A language model takes tokens int, shape (windows, tokens) and gives
         logits float32, shape (windows, tokens, vocabulary).
         """
-        kind = np.float32 if inputs.dtype.kind == "f" else inputs.dtype
-        values = {**self.constants, self._source: np.ascontiguousarray(inputs, kind)}
+        values = {**self.constants, self._source: np.ascontiguousarray(inputs, self._kind)}
         for layer in self.layers:
             self._prepare(layer, multiply)
             values[layer.output] = layer.forward(*(values[name] for name in layer.inputs))

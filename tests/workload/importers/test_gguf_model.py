@@ -170,7 +170,7 @@ def test_codes_that_are_steps_are_known_to_machines(file):
     model = load_gguf(write(file, tensors_of("Q4_0")))
     held = model.held["layer0.down"]
     assert (held.part, held.bits, len(model.held)) == (32, 4, 8)
-    assert held.kept(model.weights["layer0.down"][0], "int4_g32") is not None
+    assert held.kept(model.weights["layer0.down"][0], 4, True, 32) is not None
     assert not load_gguf(write(file, tensors_of("Q4_1"))).held
 
 
