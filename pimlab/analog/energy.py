@@ -48,7 +48,7 @@ def adc_energy(
     ):
         if not low <= value <= high:
             raise ValueError(f"adc_energy {name}={value} is outside {low:g}..{high:g} {unit}")
-    if model not in MODELS:
+    if not isinstance(model, str) or model not in MODELS:
         raise ValueError(unknown("ADC energy model", model, MODELS))
     return {"envelope": _envelope, "median": _median, "regression": _regression}[model](
         enob, rate, node

@@ -16,6 +16,8 @@ BOLTZMANN = 1.380649e-23
 """J/K, exact (SI Brochure, 9th edition, 2019)."""
 CHARGE = 1.602176634e-19
 """C, exact (SI Brochure, 9th edition, 2019)."""
+MOST_BITS = 256
+"""Most bits of a sample: far beyond any converter, and 4^bits is still a number."""
 
 
 def amount(value: str | float, unit: str, name: str, least: float = 0.0) -> float:
@@ -99,9 +101,10 @@ def sampling_energy(
     The capacitor whose k T / C equals the quantisation noise of that many bits.
     """
     some(full_scale, "V", "full_scale")
-    return (
-        12 * BOLTZMANN * amount(temperature, "K", "temperature") * 4.0 ** amount(bits, "", "bits")
-    )
+    resolved = amount(bits, "", "bits")
+    if resolved > MOST_BITS:
+        raise ValueError(f"sampling_energy bits={bits!r:.60}; allowed: {MOST_BITS} at most")
+    return 12 * BOLTZMANN * amount(temperature, "K", "temperature") * 4.0**resolved
 
 
 def snr(signal: float, noise: float) -> float:

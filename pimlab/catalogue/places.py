@@ -45,12 +45,12 @@ def published(kind: str, name: str) -> bool:
     """Whether an entry is the package's, without reading any file; False for an unknown one."""
     if paths():
         own()  # refuses files that take a name of the package
-    return name in _published().get(kind, ())
+    return isinstance(name, str) and name in _published().get(kind, ())
 
 
 def place(kind: str, name: str) -> Traversable:
     """The file of an entry; ValueError with the nearest name when there is none."""
-    if name not in names(kind):
+    if not isinstance(name, str) or name not in names(kind):
         raise ValueError(unknown(kind.removesuffix("s"), name, names(kind)))
     mine = own().get((kind, name))
     return root() / kind / f"{name}.toml" if mine is None else mine

@@ -57,6 +57,13 @@ def _refresh(refresh: bool) -> bool:
     return bool(refresh)
 
 
+def _compat(compat: str | None) -> str | None:
+    """The name of a tool, if one is given; which of them a machine knows, its schedule says."""
+    if compat is not None and not isinstance(compat, str):
+        raise TypeError(f"compat={compat!r:.60} is not a text; allowed: None or a tool's name")
+    return compat
+
+
 def _positive(what: str, **sizes: int) -> list[int]:
     """The sizes as Python's integers: NumPy's would overflow where work is counted."""
     for name, value in sizes.items():
@@ -112,7 +119,7 @@ def gemv(
 
 def _pace(machine: DramPim, compat: str | None) -> Timing | None:
     """The timing table by which all banks work: within the packages' power, which no tool knows."""
-    return machine.timing if compat else machine.paced
+    return machine.timing if _compat(compat) else machine.paced
 
 
 def _looking_up(machine: DramPim, activation: str | None) -> DramPim:
@@ -174,7 +181,7 @@ def elementwise(
     (n,) = _positive("elementwise", n=n)
     refresh = _refresh(refresh)
     operators = machine.organisation.operators
-    if op not in operators:
+    if not isinstance(op, str) or op not in operators:
         raise ValueError(unknown(f"{machine.name}: element-wise operator", op, operators))
     timed = machine.organisation.elementwise(_pace(machine, compat), op, n, refresh, compat)
     return _answer(
@@ -248,7 +255,7 @@ def _host(
     refresh = _refresh(refresh)
     org = machine.organisation
     accesses = -(-amount * 8 // (org.access_bits * org.channels))
-    timed = org.host_summary(machine.timing, accesses, kind, refresh, compat)
+    timed = org.host_summary(machine.timing, accesses, kind, refresh, _compat(compat))
     useful = amount * 8 / (accesses * org.access_bits * org.channels)
     return _answer(machine, timed, {"bytes": amount, "refresh": int(refresh)}, useful)
 
@@ -441,7 +448,7 @@ def combine(op: str, *operands: np.ndarray) -> np.ndarray:
 
     ValueError for an unknown operator, a wrong number of operands or unequal shapes.
     """
-    if op not in _CODES:
+    if not isinstance(op, str) or op not in _CODES:
         raise ValueError(unknown("element-wise operator", op, _CODES))
     if len(operands) != _OPERANDS[op] or len({np.shape(a) for a in operands}) != 1:
         raise ValueError(

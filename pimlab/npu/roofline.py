@@ -48,6 +48,11 @@ def roofline(npu: Npu, ops: Iterable[MacOp]) -> xr.Dataset:
     from pimlab import result
 
     ops = tuple(ops)
+    for op in ops:
+        if not isinstance(op, MacOp):
+            raise TypeError(
+                f"roofline ops: {op!r:.60} is no MacOp; write for example model.mac_ops"
+            )
     rows = [_layer(npu, op) for op in ops]
     names = [name for name, *_ in rows]
     operations, traffic, seconds = (

@@ -128,9 +128,9 @@ def gemm_cycles(
     m, n, k, rows, cols, groups, arrays = _checked(
         m=m, n=n, k=k, rows=rows, cols=cols, groups=groups, arrays=arrays
     )
-    if dataflow not in DATAFLOWS:
+    if not isinstance(dataflow, str) or dataflow not in DATAFLOWS:
         raise ValueError(unknown("dataflow", dataflow, DATAFLOWS))
-    if compat not in (None, "scalesim"):
+    if not (compat is None or (isinstance(compat, str) and compat == "scalesim")):
         raise ValueError(
             f"compat={compat!r} is not known (known: 'scalesim'; for the corrected count write "
             "None)"

@@ -72,6 +72,8 @@ def test_median_is_above_the_envelope_and_equals_the_bins():
 def test_adc_errors_teach():
     with pytest.raises(ValueError, match="did you mean 'median'"):
         adc_energy(8, 1e8, "22 nm", "medain")
+    with pytest.raises(ValueError, match="ADC energy model .* is not known"):
+        adc_energy(8, 1e8, "22 nm", np.array([]))
     with pytest.raises(ValueError, match="outside 1..20 bits"):
         adc_energy(0, 1e8, "22 nm")
     with pytest.raises(ValueError, match="node="):

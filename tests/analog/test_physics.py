@@ -40,6 +40,8 @@ def test_amounts_that_cannot_be():
         physics.some(0, "F", "capacitance")
     with pytest.raises(ValueError, match=r"rows=0; allowed: 1 or more"):
         physics.count(0, "rows")
+    with pytest.raises(ValueError, match=r"sampling_energy bits=1e.300; allowed: 256 at most"):
+        physics.sampling_energy(1e300, "1 V")
     for wrong in (True, 2.0, "2"):
         with pytest.raises(TypeError, match="is not an integer"):
             physics.count(wrong, "rows")

@@ -142,6 +142,11 @@ def test_trace_columns_are_labelled():
             "'hbm2' is not an AimTiming",
         ),
         (lambda: pim.elementwise(TARGET, "ad", 5), ValueError, "did you mean"),
+        (lambda: pim.elementwise(TARGET, np.array([]), 5), ValueError, "is not known"),
+        (lambda: pim.combine([], np.ones(2)), ValueError, r"operator \[\] is not known"),
+        (lambda: pim.gemv(TARGET, 4, 4, compat=[]), TypeError, r"compat=\[\] is not a text"),
+        (lambda: pim.host_read(TARGET, 4, compat={}), TypeError, "compat={} is not a text"),
+        (lambda: pim.timing(np.array([])), ValueError, "is not known"),
     ],
 )
 def test_bad_input_is_refused_by_name(call, error, text):

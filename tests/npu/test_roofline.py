@@ -71,6 +71,11 @@ def test_two_of_four_doubles_the_peak_and_no_layer_passes_it():
     assert sparse.peak(ops[3]) == dense.peak()
 
 
+def test_what_is_no_product_is_refused():
+    with pytest.raises(TypeError, match="roofline ops: 'fc1' is no MacOp; write for example"):
+        npu.roofline(npu.chip("warboy"), iter(["fc1"]))
+
+
 def test_a_negative_intensity_is_refused():
     for intensity in (-1.0, np.nan):
         with pytest.raises(ValueError, match="0 or more"):

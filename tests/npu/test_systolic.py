@@ -233,6 +233,8 @@ def test_a_long_stream_amortises_fill_and_drain():
     [
         ({"dataflow": "rs"}, ValueError, "dataflow 'rs' is not known.*known: is, os, ws"),
         ({"compat": "scale-sim"}, ValueError, "compat='scale-sim'"),
+        ({"dataflow": np.array([])}, ValueError, "dataflow array.* is not known"),
+        ({"compat": np.array([])}, ValueError, "compat=array.* is not known"),
         ({"m": 0}, ValueError, "m=0 is outside 1.."),
         ({"k": -3}, ValueError, "k=-3"),
         ({"n": 2**40}, ValueError, "n=1099511627776"),
