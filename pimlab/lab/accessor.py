@@ -20,6 +20,13 @@ class Answer:
     def __init__(self, answer: xr.Dataset):
         self._answer = answer
 
+    def __getattr__(self, name: str) -> Any:
+        """AttributeError for a misspelt name, with the nearest. No unit."""
+        from pimlab.values import nearest
+
+        known = [one for one in dir(type(self)) if not one.startswith("_")]
+        raise AttributeError(f"an answer's .pim has no {name!r}{nearest(name, known)}")
+
     def summary(self) -> pd.DataFrame:
         """The table to read first: see `pimlab.summary`."""
         from pimlab import result
@@ -28,8 +35,9 @@ class Answer:
 
     def table(self) -> pd.DataFrame:
         """Energy (J), latency (s) and MACs by layer, as far as the answer has them, energies summed
-        over components. An answer without layers gives each of its numbers a row of its own, as
-        `pimlab.interchange.table` does. ValueError for what has no number.
+        over components; a row for each layer at each time, seed and swept value. An answer without
+        layers gives each of its numbers a row of its own, as `pimlab.interchange.table` does.
+        ValueError for what has no number.
         """
         if "layer" not in self._answer.dims:
             from pimlab.interchange import table
@@ -38,9 +46,10 @@ class Answer:
         kept = {}
         for name in ("executor", "macs", "energy", "energy_low", "energy_high", "latency"):
             if name in self._answer.variables and "layer" in self._answer[name].dims:
-                other = [dim for dim in self._answer[name].dims if dim != "layer"]
-                kept[name] = self._answer[name].sum(other) if other else self._answer[name]
-        return xr.Dataset(kept).reset_coords(drop=True).to_dataframe()
+                one = self._answer[name].reset_coords(drop=True)
+                kept[name] = one.sum("component") if "component" in one.dims else one
+        found = xr.Dataset(kept)
+        return found.to_dataframe(["layer", *(dim for dim in found.dims if dim != "layer")])
 
     def cite(self) -> str:
         """BibTeX of every published number behind the answer: see `pimlab.cite`."""

@@ -22,6 +22,7 @@ from pimlab.result import finished, variable
 from pimlab.studies.execution import Execution
 from pimlab.studies.interrupted import going_on
 from pimlab.studies.run import attributes, calibrations, checked, score
+from pimlab.values import truth
 
 
 @named
@@ -62,6 +63,7 @@ def explain(
             "data=None is no data; write for example pimlab.load_data('digits', split='test')"
         )
     checked(model, target, data, chunk)
+    shapley = truth("explain shapley", shapley)
     plan = with_chips(planned(model, target), NEEDED)
     time, number = units.seconds(at), as_key(seed).seed
     ranges = calibrations(plan, data, rule)

@@ -55,6 +55,22 @@ def test_the_table_sums_to_the_answer(answers):
     assert "fc1" in table.index
 
 
+def test_the_table_keeps_times_and_swept_values_apart(answers):
+    one = answers["run"][["energy"]]
+    both = xr.concat([one, 3 * one], "adc_bits").assign_coords(adc_bits=[4, 6])
+    table, alone = both.pim.table(), one.pim.table()
+    assert table.index.names == ["layer", "adc_bits"]
+    assert table.energy["fc1", 4] == pytest.approx(alone.energy["fc1"])
+    assert table.energy["fc1", 6] == pytest.approx(3 * alone.energy["fc1"])
+    named = both.assign(executor=(("adc_bits", "layer"), [["x"] * one.layer.size] * 2))
+    assert set(named.pim.table().executor) == {"x"}
+
+
+def test_a_misspelt_view_is_told_the_nearest():
+    with pytest.raises(AttributeError, match=r"has no 'sumary'; did you mean 'summary'"):
+        _ = xr.Dataset().pim.sumary
+
+
 def test_it_cites_itself(answers):
     assert answers["run"].pim.cite() == pim.cite(answers["run"])
 

@@ -97,6 +97,11 @@ def test_several_times_and_no_data_are_refused(digits):
         pim.explain(digits[0], pim.target("warboy"), None)
 
 
+def test_shapley_is_true_or_false(digits):
+    with pytest.raises(TypeError, match="explain shapley='no' is not True or False"):
+        pim.explain(digits[0], pim.target("warboy"), digits[1], shapley="no")
+
+
 @pytest.fixture(scope="module")
 def shared(digits):
     return pim.explain(
