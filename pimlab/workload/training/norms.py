@@ -4,6 +4,8 @@ over axes.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from pimlab.workload.training.layers import Gradients, Layer, summed_to
@@ -112,10 +114,8 @@ class InstanceNorm(Layer):
         return [self.scale * (dz - mean - self.z * along), gain, bias]
 
 
-class Mean(Layer):
-    """ReduceMean, ReduceSum and GlobalAveragePool: a mean or sum over axes; () for all of them,
-    None for all but the batch and channels.
-    """
+class Reduction(Layer):
+    """Something over axes; () for all of them, None for all but the batch and channels."""
 
     def __init__(
         self,
@@ -125,16 +125,29 @@ class Mean(Layer):
         *,
         axes: tuple[int, ...] | None,
         kept: bool = True,
-        mean: bool = True,
     ):
         super().__init__(name, inputs, output)
-        self.axes, self.kept, self.mean = axes, kept, mean
+        self.axes, self.kept = axes, kept
+
+    def reach(self, x: np.ndarray) -> tuple[int, ...]:
+        """The axes of x that are reduced, from 0, in order."""
+        axes = range(2, x.ndim) if self.axes is None else self.axes or range(x.ndim)
+        return tuple(sorted(axis % x.ndim for axis in axes))
+
+
+class Mean(Reduction):
+    """ReduceMean, ReduceSum and GlobalAveragePool: a mean or sum over axes; () for all of them,
+    None for all but the batch and channels.
+    """
+
+    def __init__(self, *names: Any, mean: bool = True, **how: Any):
+        super().__init__(*names, **how)
+        self.mean = mean
 
     def forward(self, *values: np.ndarray) -> np.ndarray:
         x = values[0]
         self.shape, self.more = x.shape, len(values) - 1
-        axes = range(2, x.ndim) if self.axes is None else self.axes or range(x.ndim)
-        self.over = tuple(sorted(axis % x.ndim for axis in axes))
+        self.over = self.reach(x)
         reduce = np.mean if self.mean else np.sum
         return reduce(x, axis=self.over, keepdims=self.kept)
 
@@ -146,29 +159,19 @@ class Mean(Layer):
         return [np.broadcast_to(dy * share, self.shape), *[None] * self.more]
 
 
-class Largest(Layer):
+class Largest(Reduction):
     """ReduceMax, ReduceMin and GlobalMaxPool: an extreme over axes; () for all of them, None for
     all but the batch and channels. Where several elements are equal, they share the slope.
     """
 
-    def __init__(
-        self,
-        name: str,
-        inputs: tuple[str, ...],
-        output: str,
-        *,
-        axes: tuple[int, ...] | None,
-        kept: bool = True,
-        largest: bool = True,
-    ):
-        super().__init__(name, inputs, output)
-        self.axes, self.kept, self.largest = axes, kept, largest
+    def __init__(self, *names: Any, largest: bool = True, **how: Any):
+        super().__init__(*names, **how)
+        self.largest = largest
 
     def forward(self, *values: np.ndarray) -> np.ndarray:
         x = values[0]
         self.more = len(values) - 1
-        axes = range(2, x.ndim) if self.axes is None else self.axes or range(x.ndim)
-        self.over = tuple(sorted(axis % x.ndim for axis in axes))
+        self.over = self.reach(x)
         y = (np.max if self.largest else np.min)(x, axis=self.over, keepdims=True)
         on = x == y
         self.shares = on / on.sum(axis=self.over, keepdims=True, dtype=_F)
