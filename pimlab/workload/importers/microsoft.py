@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from pimlab.workload.importers import quantised_forms
+from pimlab.workload.importers import quantised_forms, recurrent
 from pimlab.workload.importers.written import Nodes
 
 
@@ -230,6 +230,7 @@ def _masked(place: Nodes, mask: str, given: dict[str, Any]) -> str:
 FORMS: dict[str, Callable[[Nodes, Any, set[str]], bool]] = {
     "Attention": attention,
     "BiasGelu": gelu,
+    "DynamicQuantizeLSTM": recurrent.dynamic_lstm,
     "FastGelu": fast_gelu,
     "FusedConv": convolution,
     "FusedGemm": gemm,

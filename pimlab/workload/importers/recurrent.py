@@ -28,6 +28,12 @@ def lstm(place: Nodes, node: Any, constants: set[str]) -> bool:
     return _written(place, node, gates=4, usual=["Sigmoid", "Tanh", "Tanh"], step=_lstm_step)
 
 
+def dynamic_lstm(place: Nodes, node: Any, constants: set[str]) -> bool:
+    """Write a DynamicQuantizeLSTM of com.microsoft as products of codes and gates; always done."""
+    usual = ["Sigmoid", "Tanh", "Tanh"]
+    return _written(place, node, gates=4, usual=usual, step=_lstm_step, kind=_DynamicLayer)
+
+
 def gru(place: Nodes, node: Any, constants: set[str]) -> bool:
     """Write a GRU as products and gates; always done."""
     return _written(place, node, gates=3, usual=["Sigmoid", "Tanh"], step=_gru_step)
@@ -41,11 +47,14 @@ def rnn(place: Nodes, node: Any, constants: set[str]) -> bool:
 class _Layer:
     """One direction of a recurrent node: its weights by name, and how its gates are computed."""
 
+    STATE_AXIS = 2
+    """Axis of R, shape (directions, gates hidden, hidden), that is as long as the state."""
+
     def __init__(self, place: Nodes, given: dict[str, Any], index: int, gates: int, usual: list):
         self.place, self.given, self.index, self.gates = place, given, index, gates
         self._made: dict[Any, str] = {}
         node = place.node
-        self.hidden = int(given.get("hidden_size") or place.size(node.input[2], 2))
+        self.hidden = int(given.get("hidden_size") or place.size(node.input[2], self.STATE_AXIS))
         names = [n.decode() if isinstance(n, bytes) else n for n in given.get("activations", [])]
         first = len(usual) * index
         self.names = names[first : first + len(usual)] or usual
@@ -140,7 +149,43 @@ class _Layer:
         return place.add("MatMul", x, matrix, name=f"{name}{suffix}")
 
 
-def _written(place: Nodes, node: Any, gates: int, usual: list[str], step: Step) -> bool:
+class _DynamicLayer(_Layer):
+    """One direction of a DynamicQuantizeLSTM: W and R are codes (k, gates hidden) with a scale and
+    a zero point a direction or a column; what they multiply is quantised to 8 bits at each product.
+    """
+
+    STATE_AXIS = 1
+    _SCALES = {"W": 8, "R": 10}
+
+    def _matrix(self, key: str, name: str) -> str:
+        """The codes of this direction; ModelError where they, or their scales, are computed."""
+        index, names = self._SCALES[key], self.place.node.input
+        missing = [one for one in (name, *names[index : index + 2]) if one not in self.place.values]
+        if missing:
+            raise self.place.error(f"has {key} with a computed {missing[0]!r}; allowed: constants")
+        return self._own(name)
+
+    def _own(self, name: str) -> str:
+        return self.constant(name, lambda: self.place.values[name][self.index])
+
+    def product(self, x: str, key: str, suffix: str = "", columns: slice | None = None) -> str:
+        """x @ W or x @ R of the codes of x, which span its smallest and largest value."""
+        place, (scale, zero) = self.place, self.place.node.input[self._SCALES[key] :][:2]
+        codes, step, middle = place.quantised(x)
+        name = f"{place.label}.{key}{self.index or ''}{suffix}"
+        operands = codes, self.matrices[key], middle, self._own(zero)
+        y = place.add("Cast", place.add("MatMulInteger", *operands, name=name), to=1)  # float32
+        return place.add("Mul", y, place.add("Mul", step, self._own(scale)))
+
+
+def _written(
+    place: Nodes,
+    node: Any,
+    gates: int,
+    usual: list[str],
+    step: Step,
+    kind: type[_Layer] = _Layer,
+) -> bool:
     from onnx import helper
 
     given = {a.name: helper.get_attribute_value(a) for a in node.attribute}
@@ -153,8 +198,9 @@ def _written(place: Nodes, node: Any, gates: int, usual: list[str], step: Step) 
     lengths = _lengths(place, steps)
     direction = given.get("direction", b"forward").decode()
     ways = {"forward": [False], "reverse": [True], "bidirectional": [False, True]}[direction]
-    outputs = [_direction(place, given, i, back, x, steps, gates, usual, step, lengths)
-               for i, back in enumerate(ways)]  # fmt: skip
+    layers = (kind(place, given, i, gates, usual) for i in range(len(ways)))
+    outputs = [_direction(layer, back, x, steps, step, lengths)
+               for layer, back in zip(layers, ways, strict=True)]  # fmt: skip
     _put_out(place, node, outputs, batch_first)
     return True
 
@@ -174,19 +220,15 @@ def _lengths(place: Nodes, steps: int) -> np.ndarray | str | None:
 
 
 def _direction(
-    place: Nodes,
-    given: dict[str, Any],
-    index: int,
+    layer: _Layer,
     back: bool,
     x: str,
     steps: int,
-    gates: int,
-    usual: list[str],
     step: Step,
     lengths: np.ndarray | str | None,
 ) -> tuple[list[str], dict[str, str]]:
     """State after each step, in the order of the inputs, and the last states by name."""
-    layer = _Layer(place, given, index, gates, usual)
+    place, index, gates = layer.place, layer.index, layer.gates
     projected = layer.product(x, "W")
     if (bias := layer.biases(list(range(gates)))) is not None:
         projected = place.add("Add", projected, bias)

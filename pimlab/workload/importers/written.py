@@ -142,6 +142,15 @@ class Nodes:
         self.nodes.append(helper.make_node(kind, list(inputs), [made], name=name, **attributes))
         return made
 
+    def quantised(self, x: str) -> tuple[str, str, str]:
+        """Codes of 8 bits of x, their scale and their zero point, by the range of x."""
+        from onnx import helper
+
+        made = [self.name(hint) for hint in ("codes", "scale", "zero_point")]
+        kind = "DynamicQuantizeLinear"
+        self.nodes.append(helper.make_node(kind, [x], made, name=self._named(kind)))
+        return made[0], made[1], made[2]
+
     def split(self, x: str, parts: int, axis: int, size: int) -> list[str]:
         """Equal parts of x along an axis of `parts` times `size`."""
         return [self.slice(x, axis, i * size, (i + 1) * size) for i in range(parts)]

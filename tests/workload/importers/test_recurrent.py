@@ -138,3 +138,51 @@ def test_computed_lengths_end_each_sequence_where_they_say(tmp_path, kind, gates
     np.testing.assert_allclose(found, model.oracle(given), atol=2e-6)
     assert not found[1, 2:].any()
     assert found[1, 1].all()
+
+
+@pytest.mark.parametrize(("kind", "top", "ways", "each"), [
+    (np.int8, 63, 2, ()), (np.uint8, 255, 1, (16,)),
+])  # fmt: skip
+def test_weights_in_codes_equal_onnx_runtime(tmp_path, kind, top, ways, each):
+    """Signed codes of 7 bits: where they have 8, ONNX Runtime's sums saturate without VNNI."""
+    rng, low = np.random.default_rng(5), -top if kind == np.int8 else 0
+    constants = {
+        "w": rng.integers(low, top + 1, (ways, INPUT, 16)).astype(kind),
+        "r": rng.integers(low, top + 1, (ways, HIDDEN, 16)).astype(kind),
+        "b": rng.standard_normal((ways, 32)).astype(np.float32) / 2,
+    }
+    for name in "wr":
+        constants[f"s{name}"] = rng.uniform(1, 2, (ways, *each)).astype(np.float32) / top
+        constants[f"z{name}"] = np.full((ways, *each), (low + top) // 2, kind)
+    names = ["x", "w", "r", "b", "", "", "", "", "sw", "zw", "sr", "zr"]
+    way = "bidirectional" if ways == 2 else "forward"
+    nodes = [
+        node("Transpose", ["z"], "x", perm=[1, 0, 2], name="turn"),
+        node("DynamicQuantizeLSTM", names, "s", hidden_size=HIDDEN, name="memory",
+             direction=way, domain="com.microsoft"),
+        node("Transpose", ["s"], "y", perm=[2, 0, 1, 3], name="back"),
+    ]  # fmt: skip
+    model = OnnxModel(write(tmp_path / "m.onnx", nodes, {"z": ("batch", STEPS, INPUT)}, constants,
+                            domains=("com.microsoft",)))  # fmt: skip
+    x = np.random.default_rng(2).standard_normal((2, STEPS, INPUT)).astype(np.float32)
+    alone = np.concatenate([model.oracle(x[i : i + 1]) for i in range(2)])
+    np.testing.assert_allclose(model.execute(x, model.exact), alone, atol=1e-6)
+    codes = constants["w"][0].astype(int) - int(np.ravel(constants["zw"])[0])
+    np.testing.assert_array_equal(model.held["memory.W"].codes[0], codes)
+
+
+def test_computed_codes_of_weights_are_refused(tmp_path):
+    nodes = [
+        node("Abs", ["codes"], "w"),
+        node("DynamicQuantizeLSTM", ["x", "w", "r", "", "", "", "", "", "s", "z", "s", "z"],
+             hidden_size=HIDDEN, name="memory", domain="com.microsoft"),
+    ]  # fmt: skip
+    constants = {
+        "r": np.ones((1, HIDDEN, 16), np.int8),
+        "s": np.ones(1, np.float32),
+        "z": np.zeros(1, np.int8),
+    }
+    inputs = {"x": (STEPS, 1, INPUT), "codes": (TensorProto.INT8, (1, INPUT, 16))}
+    path = write(tmp_path / "m.onnx", nodes, inputs, constants, domains=("com.microsoft",))
+    with pytest.raises(ModelError, match=r"'memory' \(DynamicQuantizeLSTM\) has W with a computed"):
+        OnnxModel(path)
