@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from difflib import get_close_matches
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,45 @@ def entry(kind: str, name: str) -> Entry:
     if places.published(kind, name):
         return _published(kind, name)
     found = places.place(kind, name)
-    return _parsed(str(found), places.text(found), places.state())
+    own = _parsed(str(found), places.text(found), places.state())
+    _refuse_misspelt(kind, own)
+    return own
+
+
+_STRICT = ("analog", "devices")
+"""Rooms whose readers know every text and table that there is, and refuse others."""
+_ABOUT = {"title", "vendor", "source", "paper", "note"}
+"""Texts that a file of any room may have."""
+_ALMOST = 0.8
+"""How alike a name is to another that it is taken for a misspelling of (`difflib`'s ratio)."""
+
+
+@cache
+def _words(kind: str) -> tuple[frozenset[str], frozenset[str]]:
+    """The texts and the tables (without what follows a dot) of the package's files of a room."""
+    files = [_published(kind, name) for name in places.names(kind) if places.published(kind, name)]
+    texts = {text for one in files for text in one.meta}
+    return frozenset(texts | _ABOUT), frozenset(key.partition(".")[0] for f in files for key in f)
+
+
+def _refuse_misspelt(kind: str, own: Entry) -> None:
+    """CatalogueError for a text that no file of the room has, and for a table that is spelt almost
+    as one that they have: both would say nothing.
+    """
+    if kind in _STRICT:
+        return
+    texts, tables = _words(kind)
+    for text in own.meta:
+        if text not in texts:
+            raise CatalogueError(
+                f"{own.name}: the text {text}={own.meta[text]!r:.60} is not known"
+                f"{nearest(text, texts)} (texts of {kind}: {', '.join(sorted(texts))})"
+            )
+    for key in own:
+        first = key.partition(".")[0]
+        like = get_close_matches(first, tables - {*own}, n=1, cutoff=_ALMOST)
+        if first not in tables and like:
+            raise CatalogueError(_missing(own.name, like[0], [first]))
 
 
 @cache

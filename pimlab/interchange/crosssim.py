@@ -215,7 +215,9 @@ def _adc(adc: Settings) -> ADC | None:
         adc.note("calibrated_range", "full scales follow from calibration data here")
     kind = "max" if kind == "fixed" else kind
     codes = "symmetric" if adc["signed"] else "unsigned"
-    found = ADC(bits=bits, range=kind, codes=codes, kind="ramp" if model == "RampADC" else "sar")
+    circuit = model.removesuffix("ADC").lower()
+    circuit = circuit if circuit in ("ramp", "pipeline", "cyclic") else "sar"
+    found = ADC(bits=bits, range=kind, codes=codes, kind=circuit)
     if model not in ("QuantizerADC", "SignMagnitudeADC"):
         adc.note("model", "an ideal quantiser here; for its spread see ADC(dnl=, inl=)")
     return found

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Set
 from operator import attrgetter
 from typing import Any
 
-from pimlab import catalogue
-from pimlab.catalogue import Entry
+from pimlab import catalogue, formats
+from pimlab.catalogue import CatalogueError, Entry
 from pimlab.npu.arithmetic import Arithmetic
 from pimlab.npu.arrays import MacArray
 from pimlab.npu.contraction import TensorUnit
@@ -161,9 +161,20 @@ def chips() -> tuple[str, ...]:
 
 
 def peaks(entry: Entry) -> dict[str, float]:
-    """Published or assumed peak in operations a second, by format. Unit: 1/s."""
-    return {
-        name.removeprefix("peak."): constant.value
-        for name, constant in entry.items()
-        if name.startswith("peak.")
-    }
+    """Published or assumed peak in operations a second, by format. Unit: 1/s.
+
+    CatalogueError for a format that there is not, and for a peak that is no rate above 0.
+    """
+    found = {}
+    for name, constant in entry.items():
+        if not name.startswith("peak."):
+            continue
+        with catalogue.naming(f"{entry.name}: [{name}]"):
+            formats.format(name.removeprefix("peak."))
+        if not constant.value > 0 or constant.unit != "s^-1 op":
+            raise CatalogueError(
+                f"{entry.name}: [{name}] value={constant.printed!r} is no peak; allowed: "
+                "operations a second above 0, such as '64 TOPS'"
+            )
+        found[name.removeprefix("peak.")] = constant.value
+    return found

@@ -151,7 +151,7 @@ def test_a_file_that_breaks_a_rule_is_one_error_that_names_it(tmp_path, monkeypa
     ("room", "old", "new", "says"),
     [
         ("npu", "[clock]", "[clok]", r"my-npu.toml has no \[clock\]; it has \[clok\], which is spelt almost so"),
-        ("npu", "format = ", "formt = ", "my-npu.toml: no text 'format'; did you mean 'formt'"),
+        ("npu", "format = ", "formt = ", "my-npu.toml: the text formt='int8' is not known; did you mean 'format'"),
         ("npu", '"tensor unit"', '"tensor unt"', "my-npu: .*organisation 'tensor unt' is not known; did you mean 'tensor unit'"),
         ("npu", "[slices]", "[slics]", r"my-npu.toml has no \[slices\]; it has \[slics\]"),
         ("devices", "[g_max]", "[g_mx]", r"my-cell.toml: .*g_mx"),
@@ -231,3 +231,30 @@ def test_a_store_knows_the_catalogue_of_ones_own(tmp_path, monkeypatch):
     with pytest.raises(StoreError, match="another catalogue of your own"):
         pim.sweep(delays, x=[1, 2], store=store, progress=False)
     np.testing.assert_allclose(pim.sweep(delays, x=[1], progress=False).y, 2e-6)
+
+
+@pytest.mark.parametrize(("room", "more", "text"), [
+    ("npu", 'on_chp = "cache"', r"text on_chp='cache' is not known; did you mean 'on_chip'"),
+    ("pim", 'curents = "hbm2"', r"text curents='hbm2' is not known; did you mean 'currents'"),
+    ("links", 'vendr = "us"', r"text vendr='us' is not known; did you mean 'vendor'"),
+    ("npu", "efficency.x", r"has no \[efficiency\]; it has \[efficency\], which is"),
+    ("npu", "peaks.int4", r"has no \[peak\]; it has \[peaks\], which is"),
+])  # fmt: skip
+def test_words_that_no_reader_knows_are_told_the_nearest(own, room, more, text):
+    name, mine = OWN[room]
+    if "=" in more:
+        written = f"{more}\n{(PACKAGE / room / f'{name}.toml').read_text()}"
+    else:
+        table = f'\n[{more}]\nvalue = 3\nstatus = "assumed"\nreason = "a try"\n'
+        written = (PACKAGE / room / f"{name}.toml").read_text() + table
+    (own / room / f"{mine}.toml").write_text(written)
+    with pytest.raises(CatalogueError, match=text):
+        pim.add_catalogue(own)
+
+
+def test_a_fact_of_ones_own_may_stand_in_a_file(own):
+    file = own / "npu" / "my-npu.toml"
+    table = '\n[board_length]\nvalue = "0.27 m"\nstatus = "assumed"\nreason = "a ruler"\n'
+    file.write_text(file.read_text() + table)
+    pim.add_catalogue(own)
+    assert catalogue.entry("npu", "my-npu")["board_length"].value == 0.27

@@ -89,6 +89,14 @@ def test_what_has_no_counterpart_is_named(given, field):
     assert f"crosssim.{field}" in from_crosssim(given).unmatched
 
 
+@pytest.mark.parametrize("kind", ["sar", "ramp", "pipeline", "cyclic"])
+def test_the_circuit_of_an_adc_is_kept(kind):
+    given = {"xbar": {"adc": {"mvm": {"model": f"{kind.title()}ADC", "bits": 8}}}}
+    found = from_crosssim(given)
+    assert found.machine.adc.kind == kind
+    assert "ideal quantiser" in found.unmatched["crosssim.xbar.adc.mvm.model"]
+
+
 def test_an_object_is_asked_for_its_table():
     class Parameters:
         def as_dict(self):

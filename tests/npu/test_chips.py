@@ -1,5 +1,7 @@
 """Is every NPU of the catalogue a machine, in each format it has a peak for, with where its numbers came from?"""
 
+from pathlib import Path
+
 import pytest
 
 from pimlab import catalogue
@@ -52,3 +54,17 @@ def test_unknown_names_and_formats_are_told_the_nearest():
         chip("warbo")
     with pytest.raises(ValueError, match=r"warboy: format.*int8"):
         chip("warboy", "int7")
+
+
+@pytest.mark.parametrize(("old", "new", "text"), [
+    ('value  = "64 TOPS"', "value  = -3", r"\[peak.int8\] value='-3' is no peak; allowed: op"),
+    ('value  = "64 TOPS"', 'value  = "0 TOPS"', r"\[peak.int8\] value='0 TOPS' is no peak"),
+    ('value  = "64 TOPS"', 'value  = "64 W"', r"\[peak.int8\] value='64 W' is no peak"),
+    ("[peak.int8]", "[peak.itn8]", r"\[peak.itn8\]: .*did you mean 'int8'"),
+])  # fmt: skip
+def test_what_is_no_peak_is_refused(old, new, text):
+    written = (Path(catalogue.__file__).parent / "npu" / "warboy.toml").read_text()
+    assert old in written
+    entry = catalogue.parse("mine.toml", written.replace(old, new, 1))
+    with pytest.raises(catalogue.CatalogueError, match=text):
+        peaks(entry)
