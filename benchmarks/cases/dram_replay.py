@@ -37,6 +37,8 @@ def _limits(rng):
             int(rng.integers(1, 3)),
             int(rng.integers(0, 2)),
             int(rng.choice([0, 1, 4])),
+            clock := int(rng.choice([0, 6, 12])),
+            max(clock - 2, 0),
         ],
         np.int64,
     )

@@ -44,6 +44,8 @@ def _options(rng, size):
     requests[:, kernels.SCOPE] = 0
     requests[:, kernels.BANK] = rng.integers(0, 16, len(requests))
     one_bank = bool(rng.integers(0, 2))
+    buses = str(rng.choice(["one", "row and column"]))
+    clocked = buses == "one" and rng.integers(0, 2)
     table = timing("hbm2").but(
         tREFI=int(rng.integers(1600, 2600)),
         tRFC=90,
@@ -54,7 +56,8 @@ def _options(rng, size):
         act_cycles=int(rng.integers(1, 4)),
         tAAD=None if rng.integers(0, 2) else int(rng.integers(1, 9)),
         column_cycles=int(rng.integers(1, 4)),
-        buses=str(rng.choice(["one", "row and column"])),
+        buses=buses,
+        WCK=int(rng.integers(1, 9)) if clocked else None,
     )
     high = int(rng.integers(2, 20))
     queue = engine.WriteQueue(depth=20, high=high, low=int(rng.integers(0, high)))

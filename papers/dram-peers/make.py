@@ -47,11 +47,13 @@ do not wait, and requests that leave their queue when a row opens for them.
 
 
 def table(family: str) -> Timing:
-    """The timing table, with the numbers in which the tool's differs from ours: tFAW of DDR5 and
-    the density behind HBM3's tRFC.
+    """The timing table, with the numbers in which the tool's differs from ours: tFAW of DDR5, the
+    cycles that LPDDR5's write clock runs on, and the density behind HBM3's tRFC.
     """
     if family == "ddr5":
         return pim.timing("ddr5").but(tXAW=48)
+    if family == "lpddr5":
+        return pim.timing("lpddr5").but(WCK=2)
     if family == "hbm3":
         return pim.timing("hbm3").but(tRFC=720)
     return pim.timing("hbm2-jedec" if family == "hbm2" else family)

@@ -129,7 +129,7 @@ def spacings(
     controller: Controller = Controller(),
 ) -> np.ndarray:
     """int64 row of cycle counts the scheduler obeys. `compat="pimsimulator"` repeats that tool's
-    deviations from JEDEC: no activate window, refresh one cycle after precharge and starved by
+    deviations from JEDEC: no activate window, no write clock, refresh one cycle after precharge and starved by
     writes, all-bank commands that look at one bank. Shape (SPACINGS,), unit: cycles.
     """
     if compat is not None and compat not in COMPAT:
@@ -166,6 +166,8 @@ def spacings(
         kernel.COLUMN_CYCLES: t.column_cycles,
         kernel.SPLIT_BUS: t.buses == "row and column",
         kernel.ACT_AHEAD: t.tAAD or 0,
+        kernel.CLOCK_RD: t.RL + t.WCK if strict and t.WCK is not None else 0,
+        kernel.CLOCK_WR: t.WL + t.WCK if strict and t.WCK is not None else 0,
         kernel.ACT_REF: t.tRC if strict else 0,
         kernel.KEEP_OPEN: controller.rows == "open until wanted",
         kernel.LEAVES_OPENED: controller.leaves == "row opens",

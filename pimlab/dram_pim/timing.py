@@ -79,6 +79,14 @@ class Timing(Value):
         doc="cycles by which the first half of an activate may come before the second; None: an "
         "activate is one command",
     )
+    WCK: int | None = integer(
+        1,
+        _CYCLES,
+        default=None,
+        doc="cycles from the first data of a read or a write to the last cycle in which the write "
+        "clock runs (BL/n_max + tWCKPST): a later one needs a command before it that starts the "
+        "clock; None: no such clock, or one that always runs",
+    )
     buses: str = choice(
         "one", "row and column", default="one", doc="command buses: one, or one for each kind"
     )
@@ -99,6 +107,11 @@ class Timing(Value):
                 f"tRC={self.tRC}, tRAS={self.tRAS}, tRP={self.tRP}",
             ),
             ("BL is even", self.BL % 2 == 0, f"BL={self.BL}"),
+            (
+                "WCK goes with one command bus",
+                self.WCK is None or self.buses == "one",
+                f"WCK={self.WCK}, buses={self.buses!r}",
+            ),
             ("tRAS >= tRCDRD", self.tRAS >= self.tRCDRD, f"tRAS={self.tRAS}, tRCDRD={self.tRCDRD}"),
             ("tRAS >= tRCDWR", self.tRAS >= self.tRCDWR, f"tRAS={self.tRAS}, tRCDWR={self.tRCDWR}"),
             ("tXAW >= tRRDS", self.tXAW >= self.tRRDS, f"tXAW={self.tXAW}, tRRDS={self.tRRDS}"),

@@ -237,6 +237,8 @@ def _limits(t: Timing, banks: int, groups: int, refreshed: bool) -> np.ndarray:
         kernel.COLUMN_CYCLES: t.column_cycles,
         kernel.SPLIT_BUS: t.buses == "row and column",
         kernel.ACT_AHEAD: t.tAAD or 0,
+        kernel.CLOCK_RD: 0 if t.WCK is None else t.RL + t.WCK,
+        kernel.CLOCK_WR: 0 if t.WCK is None else t.WL + t.WCK,
     }.items():
         limits[place] = value
     return limits
@@ -319,6 +321,12 @@ def _raise(lines: _Lines, answer: np.ndarray, t: Timing, banks: int) -> None:
         f"{before}",
         kernel.BUS_TAKEN: f"command bus: {here} comes {cycle - before} cycles after the command "
         f"before it on its bus; ACT takes {t.act_cycles}, RD and WR {t.column_cycles}, others 1",
+        kernel.NO_SLOT: f"command bus: {here} finds no free cycle before it for "
+        + (
+            f"its first half (tAAD={t.tAAD}, since the last ACT or REF)"
+            if name == "ACT"
+            else "the command that starts the write clock"
+        ),
         kernel.NO_BANK: f"{here}: bank {place} is outside 0..{banks - 1}",
         kernel.WRONG_ROW: f"{here}: all banks are closed"
         if together

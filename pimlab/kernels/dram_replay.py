@@ -26,13 +26,16 @@ COMMANDS = 6
     COLUMN_CYCLES,
     SPLIT_BUS,
     ACT_AHEAD,
-) = range(10)
+    CLOCK_RD,
+    CLOCK_WR,
+) = range(12)
 """Entries of `limits`: banks, bank groups, activates in WINDOW cycles, cycles a row may stay open
 and a bank may go without a refresh (0: no limit), cycles that an activate, and a read or a write,
-occupy their bus, 1 where row and column commands have a bus each, and cycles by which the first
-half of an activate may come before the second (0: an activate is one command).
+occupy their bus, 1 where row and column commands have a bus each, cycles by which the first half of
+an activate may come before the second (0: an activate is one command), and cycles after a read or a
+write in which the next one finds the write clock running (0: no such clock).
 """
-LIMITS = 10
+LIMITS = 12
 
 LATER, EARLIER, WHERE, LEAST = range(4)
 """Columns of a rule: the later and the earlier command, where both act and how many cycles lie
@@ -53,11 +56,13 @@ BANK, GROUP, CHANNEL = range(3)
     TOO_MANY,
     OPEN_LONG,
     NO_REFRESH,
-) = range(11)
+    NO_SLOT,
+) = range(12)
 """Faults: a cycle before the last command's; a bus still taken; a bank that there is not; a read or
 write of a row that is not open; an activate or refresh of a bank with an open row; a precharge of a
 closed bank; a rule broken; too many activates in the window; a row open for too long; a bank
-without refresh for too long.
+without refresh for too long; no free slot of the bus for the first half of an activate, or for the
+command that starts the write clock.
 """
 
 FAULT, LINE, RULE, PLACE, BEFORE = range(5)
@@ -144,23 +149,45 @@ def _note(cycle, command, row, met, state, last, limits):
             state[2, b] = cycle
 
 
-@kernel
-def _half_fits(cycle, command, slots, limits):
-    """Whether an activate's first half has a free slot on the bus in the cycles before; the oldest
-    is taken.
+LAST, TAKEN, LAST_ROW, CLOCK = range(4)
+"""Entries of `slots`: cycle of the last command, the taken cycles up to it as bits, the cycle of the
+last activate or refresh, and the last cycle in which the write clock runs.
+"""
 
-    slots : int64, shape (2,), cycle of the last command, and the taken cycles up to it as bits.
+
+@kernel
+def _half(cycle, taken, slots, limits):
+    """Cycles from an activate's first half to `cycle`: in the oldest free slot after the last
+    activate or refresh; 0 where no slot is free.
     """
-    steps = cycle - slots[0]
-    taken = slots[1] << steps if steps < 62 else np.int64(0)
-    first = 0
-    if command == ACT:
-        for back in range(min(limits[ACT_AHEAD], cycle - 1), 0, -1):
-            if (taken >> back) & 1 == 0:
-                first = back
-                break
-    slots[0], slots[1] = cycle, (taken | 1 | (np.int64(1) << first)) & _BITS
-    return command != ACT or first > 0
+    for back in range(min(limits[ACT_AHEAD], cycle - slots[LAST_ROW] - 1), 0, -1):
+        if (taken >> back) & 1 == 0:
+            return back
+    return 0
+
+
+@kernel
+def _slots_fit(cycle, command, slots, limits):
+    """Whether the bus has free slots for an activate's first half, and for the command that starts
+    the write clock for a read or a write; they are taken.
+
+    slots : int64, shape (4,).
+    """
+    steps, before, fits = cycle - slots[LAST], 0, True
+    taken = slots[TAKEN] << steps if steps < 62 else np.int64(0)
+    if command == ACT and limits[ACT_AHEAD] > 0:
+        before = _half(cycle, taken, slots, limits)
+        fits = before > 0
+    elif command in (RD, WR) and limits[CLOCK_RD] > 0:
+        if cycle > slots[CLOCK]:
+            before = limits[COLUMN_CYCLES]
+            fits = steps > before
+        runs = limits[CLOCK_RD if command == RD else CLOCK_WR]
+        slots[CLOCK] = max(slots[CLOCK], cycle + runs)
+    if command in (ACT, REF, REFPB):
+        slots[LAST_ROW] = cycle
+    slots[LAST], slots[TAKEN] = cycle, (taken | 1 | (np.int64(1) << before)) & _BITS
+    return fits
 
 
 @kernel
@@ -176,8 +203,8 @@ def _in_order(line, cycle, command, bank, now, bus, slots, limits, answer):
         taken = limits[COLUMN_CYCLES]
     if cycle - bus[own] < taken:
         return _fault(answer, BUS_TAKEN, line, bank, bus[own])
-    if limits[ACT_AHEAD] > 0 and not _half_fits(cycle, command, slots, limits):
-        return _fault(answer, BUS_TAKEN, line, bank, bus[own])
+    if not _slots_fit(cycle, command, slots, limits):
+        return _fault(answer, NO_SLOT, line, bank, bus[own])
     if bank < 0 or bank >= limits[BANKS]:
         return _fault(answer, NO_BANK, line, bank, now)
     bus[own] = cycle
@@ -210,7 +237,7 @@ def replay(cycle, command, bank, row, mode, rules, starts, limits, answer):
     last = np.full((COMMANDS, banks + limits[GROUPS] + 1), _LONG_AGO, np.int64)
     together = np.zeros(banks, np.int64)
     bus = np.full(2, _LONG_AGO, np.int64)
-    slots = np.zeros(2, np.int64)
+    slots = np.zeros(4, np.int64)
     recent = np.full(limits[XAW], _LONG_AGO, np.int64)
     activates, now = 0, np.int64(-1)
     answer[:] = 0

@@ -74,7 +74,9 @@ cycles (a change of mode is not interrupted).
     ACT_AHEAD,
     KEEP_OPEN,
     LEAVES_OPENED,
-) = range(44)
+    CLOCK_RD,
+    CLOCK_WR,
+) = range(46)
 """Rows of `spacing`: banks, bank groups, requests that may be served and requests in sight of an
 open row, then cycles. RD_END, WR_END: command to end of data. FIRST_REFRESH: when the first is due.
 REFRESH_GAP: precharge to refresh. POSTPONE: how long a due refresh waits for open rows to drain.
@@ -88,9 +90,11 @@ that wait in their own queue (0: one queue for all); WRITE_HIGH, WRITE_LOW: when
 ACT_AHEAD: cycles by which the first of an activate's two halves may come before the second, in any
 slot of the bus that is free (0: an activate is one command). KEEP_OPEN: 1 where a row stays open
 until a request that may be served wants another row of its bank. LEAVES_OPENED: 1 where a request
-leaves its queue when its row opens for it, and no longer when its data go.
+leaves its queue when its row opens for it, and no longer when its data go. CLOCK_RD, CLOCK_WR:
+cycles after a read or a write in which the next one finds the write clock running; one that does
+not needs a command before it that starts the clock (0: no such clock).
 """
-SPACINGS = 44
+SPACINGS = 46
 
 OPEN, ACT, RD, WR, PRE, REF = range(6)
 """Columns of `ready`, one row a bank, then a bank group, then the channel: the open row (-1:
@@ -176,9 +180,10 @@ def _issue_activate(bank, row, now, ready, spacing):
     return np.int64(0)
 
 
-TAKEN, AT = range(2)
-"""Entries of `slots`: the last 62 cycles of the bus as bits, 1 where a command takes it, and the
-cycle of bit 0.
+TAKEN, AT, ROW_AT, CLOCK = range(4)
+"""Entries of `slots`: the last 62 cycles of the bus as bits, 1 where a command takes it; the cycle
+of bit 0; the cycle of the last activate or refresh, neither of which may come between the two
+halves of an activate; and the last cycle in which the write clock still runs.
 """
 _ALL = (np.int64(1) << np.int64(62)) - np.int64(1)
 
@@ -193,23 +198,45 @@ def _moved(slots, now):
 @kernel
 def _first_half(slots, now, ahead):
     """How many cycles before `now` the oldest free slot for the first half of an activate lies; 0
-    where none of the last `ahead` is free.
+    where none of the last `ahead`, since the last activate or refresh, is free.
     """
     taken = _moved(slots, now)
-    for back in range(min(ahead, now - 1), 0, -1):
+    for back in range(min(ahead, now - slots[ROW_AT] - 1), 0, -1):
         if (taken >> back) & 1 == 0:
             return back
     return 0
 
 
+@inline
+def _clock_lead(when, slots, spacing):
+    """Cycles by which a command that starts the write clock comes before a read or a write at
+    `when`; 0 where the clock runs.
+    """
+    return spacing[COLUMN_CYCLES] if spacing[CLOCK_RD] > 0 and when > slots[CLOCK] else 0
+
+
+@kernel
+def _take_slots(command, now, slots, spacing):
+    """Slots of the bus that a command takes: its own, and that of its first half or of the command
+    that starts the write clock for it.
+    """
+    before = 0
+    if command == ACTIVATE:
+        before = _first_half(slots, now, spacing[ACT_AHEAD])
+    elif command <= WRITE:
+        before = _clock_lead(now, slots, spacing)
+        runs = spacing[CLOCK_RD if command == READ else CLOCK_WR]
+        slots[CLOCK] = max(slots[CLOCK], now + runs)
+    slots[TAKEN], slots[AT] = _moved(slots, now) | 1 | (np.int64(1) << before), now
+    if command == ACTIVATE or command == REFRESH:
+        slots[ROW_AT] = now
+
+
 @kernel
 def _occupy(command, now, ready, slots, spacing):
     """The bus of `command` is taken until `now`: what comes after needs its own cycles."""
-    if spacing[ACT_AHEAD] > 0:
-        first = 0
-        if command == ACTIVATE:
-            first = _first_half(slots, now, spacing[ACT_AHEAD])
-        slots[TAKEN], slots[AT] = _moved(slots, now) | 1 | (np.int64(1) << first), now
+    if spacing[ACT_AHEAD] > 0 or spacing[CLOCK_RD] > 0:
+        _take_slots(command, now, slots, spacing)
     is_row, split = command >= ACTIVATE, spacing[SPLIT_BUS] == 1
     if is_row or not split:
         _at_least(ready, -1, ACT, now + spacing[ACT_CYCLES])
@@ -302,19 +329,20 @@ def _activate_from(bank, mode, oldest, ready, slots, spacing):
 
 @kernel
 def _best_request(at, window, opened, requests, may_open, may_move, oldest, ready, slots, spacing):
-    """(cycle, position in the window, command) of the request whose next command is ready first; on
-    a tie a read or write before an activate, and the older before the younger.
+    """(cycle, position in the window, command, lead) of the request whose next command is ready
+    first; on a tie a read or write before an activate, and the older before the younger. A command
+    that starts the write clock for it goes out in `cycle`, it itself `lead` cycles later.
 
     at : as in `schedule`;  may_open, may_move : whether activates, and reads and writes, may go out
     to its bank `only` (ANY: to all).
     oldest : cycle of the first activate in the window of XAW single-bank activates.
     """
     count, _, mode, active, only = at
-    best, position, command = _NEVER, -1, -1
+    best, position, command, lead = _NEVER, -1, -1, 0
     for i in range(count):
         r = window[i]
         bank, row = requests[r, BANK], ready[requests[r, BANK], OPEN]
-        when, what = _NEVER, -1
+        when, what, starts = _NEVER, -1, 0
         if requests[r, SCOPE] != mode or not _may_serve(r, opened[i], active, requests):
             continue
         free = only != ANY and bank != only
@@ -323,14 +351,16 @@ def _best_request(at, window, opened, requests, may_open, may_move, oldest, read
             if (may_move or free) and (i == 0 or requests[window[0], BARRIER] == 0):
                 what = requests[r, KIND]
                 when = _earliest(ready, bank, RD if what == READ else WR, spacing)
+                starts = _clock_lead(when, slots, spacing)
+                when = max(when - starts, ready[-1, OPEN])
         elif row < 0 and (may_open or free):
             what, when = ACTIVATE, _activate_from(bank, mode, oldest, ready, slots, spacing)
         if when < best or (when == best and command == ACTIVATE and what != ACTIVATE):
-            best, position, command = when, i, what
+            best, position, command, lead = when, i, what, starts
             # nothing is earlier than the next free cycle, and no younger request goes first
             if best == ready[-1, OPEN] and what != ACTIVATE:
                 break
-    return best, position, command
+    return best, position, command, lead
 
 
 @kernel
@@ -499,7 +529,7 @@ def schedule(requests, spacing, ready, recent, trace):
     count, following, issued, mode, last = 0, 0, 0, 0, 0
     end, due, turn = np.int64(0), spacing[FIRST_REFRESH], 0
     queue, fruitful = READ, 0
-    slots = np.zeros(2, np.int64)
+    slots = np.zeros(4, np.int64)
     while issued <= fruitful + STUCK:
         count, following, reads, writes = _fill(window, opened, count, following, requests, spacing)
         queue = _served(queue, reads, writes, spacing)
@@ -515,7 +545,7 @@ def schedule(requests, spacing, ready, recent, trace):
         active = ANY if _in_stream_order(window, count, requests, mode) else queue
         at = (count, following, mode, active, only)
         may_open, may_move = eager or not late, eager or not over
-        cycle, position, command = _best_request(
+        cycle, position, command, lead = _best_request(
             at, window, opened, requests, may_open, may_move, recent[last], ready, slots, spacing
         )
         close, bank = _best_precharge(
@@ -538,7 +568,7 @@ def schedule(requests, spacing, ready, recent, trace):
             issued = _note(trace, issued, close, PRECHARGE, bank, ready[bank, OPEN], -1, mode)
             end = max(end, _issue(PRECHARGE, bank, -1, close, ready, slots, spacing))
         else:
-            r = window[position]
+            r, cycle = window[position], cycle + lead
             bank, row = requests[r, BANK], requests[r, ROW]
             issued = _note(trace, issued, cycle, command, bank, row, r, mode)
             end = max(end, _issue(command, bank, row, cycle, ready, slots, spacing))

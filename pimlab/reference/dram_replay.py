@@ -22,14 +22,37 @@ def _met(command, bank, mode, together, banks):
     return list(range(bank % 2, banks, 2)) if parity and command != k.REFPB else [bank]
 
 
-def _half_fits(slots, command, cycle, limits):
-    """Whether an activate's first half finds a free slot; the slots of the command are taken."""
-    before = range(max(1, cycle - limits[k.ACT_AHEAD]), cycle)
+def _half_fits(slots, history, cycle, limits):
+    """Whether an activate's first half finds a free slot after the last activate or refresh, which
+    it takes.
+    """
+    rows = [when for when, what, _ in history if what in (k.ACT, k.REF, k.REFPB)]
+    first = max([0, *rows]) + 1
+    before = range(max(first, cycle - limits[k.ACT_AHEAD]), cycle)
     free = [slot for slot in before if slot not in slots]
+    slots.update(free[:1])
+    return bool(free)
+
+
+def _clock_fits(slots, history, cycle, limits):
+    """Whether the write clock runs at `cycle`, or the command that starts it finds its slot."""
+    runs = {k.RD: limits[k.CLOCK_RD], k.WR: limits[k.CLOCK_WR]}
+    if cycle <= max([0, *(when + runs[what] for when, what, _ in history if what in runs)]):
+        return True
+    start = cycle - limits[k.COLUMN_CYCLES]
+    fits = start > max([0, *(when for when, _, _ in history)])
+    slots.add(start)
+    return fits
+
+
+def _slots_fit(slots, history, command, cycle, limits):
+    fits = True
+    if command == k.ACT and limits[k.ACT_AHEAD]:
+        fits = _half_fits(slots, history, cycle, limits)
+    elif command in (k.RD, k.WR) and limits[k.CLOCK_RD]:
+        fits = _clock_fits(slots, history, cycle, limits)
     slots.add(cycle)
-    if command == k.ACT and free:
-        slots.add(free[0])
-    return command != k.ACT or bool(free)
+    return fits
 
 
 def _check_bus(line, history, slots, command, cycle, limits, now, bank):
@@ -43,8 +66,8 @@ def _check_bus(line, history, slots, command, cycle, limits, now, bank):
     ]
     if same and cycle - same[-1] < taken.get(command, 1):
         raise _Fault(k.BUS_TAKEN, line, 0, bank, same[-1])
-    if limits[k.ACT_AHEAD] and not _half_fits(slots, command, cycle, limits):
-        raise _Fault(k.BUS_TAKEN, line, 0, bank, same[-1] if same else -(1 << 60))
+    if not _slots_fit(slots, history, command, cycle, limits):
+        raise _Fault(k.NO_SLOT, line, 0, bank, same[-1] if same else -(1 << 60))
     if not 0 <= bank < limits[k.BANKS]:
         raise _Fault(k.NO_BANK, line, 0, bank, now)
 

@@ -52,6 +52,7 @@ class _Channel:
         self.open = dict.fromkeys(range(spacing[k.BANKS]))
         self.activates, self.mode, self.bus = [], 0, {}
         self.slots: set[int] = set()
+        self.row_at, self.clock = 0, 0
 
     def met(self, bank, command=None):
         if bank == k.ANY:
@@ -99,14 +100,30 @@ class _Channel:
     def free_slots(self, now):
         return [
             slot
-            for slot in range(max(1, now - self.spacing[k.ACT_AHEAD]), now)
+            for slot in range(max(self.row_at + 1, now - self.spacing[k.ACT_AHEAD]), now)
             if slot not in self.slots
         ]
+
+    def column_at(self, kind, bank, now):
+        """Cycle of a read or a write that goes out at `now`, or whose write clock is started then,
+        COLUMN_CYCLES before it; None where neither is possible yet.
+        """
+        when = max(self.ready(kind, bank), now)
+        stopped = self.spacing[k.CLOCK_RD] > 0 and when > self.clock
+        lead = self.spacing[k.COLUMN_CYCLES] if stopped else 0
+        return now + lead if when - lead <= now else None
 
     def issue(self, command, bank, row, now):
         self.slots.add(now)
         if command == k.ACTIVATE and self.spacing[k.ACT_AHEAD]:
             self.slots.add(self.free_slots(now)[0])
+        if command in (k.ACTIVATE, k.REFRESH):
+            self.row_at = now
+        if command <= k.WRITE and self.spacing[k.CLOCK_RD]:
+            if now > self.clock:
+                self.slots.add(now - self.spacing[k.COLUMN_CYCLES])
+            runs = self.spacing[k.CLOCK_RD if command == k.READ else k.CLOCK_WR]
+            self.clock = max(self.clock, now + runs)
         for where, places in (
             ("bank", self.met(bank)),
             ("group", self.groups(bank)),
@@ -197,7 +214,7 @@ def _request_now(channel, queue, now, may_activate, may_column, only):
         if channel.open[bank] == row:
             if (may_column or free) and not queue.barred(r):
                 possible = True
-                if channel.ready(kind, bank) <= now:
+                if channel.column_at(kind, bank, now) is not None:
                     return (r, kind), True
         elif channel.open[bank] is None and (may_activate or free):
             possible = True
@@ -272,7 +289,8 @@ def schedule(requests, spacing, xaw):
         if line is not None:
             trace.append(line)
             if line[1] <= k.WRITE:
-                end = max(end, now + spacing[k.RD_END if line[1] == k.READ else k.WR_END])
+                end = max(end, line[0] + spacing[k.RD_END if line[1] == k.READ else k.WR_END])
+            now = line[0]
         # on two buses another command may go out in the same cycle
         now += line is None or spacing[k.SPLIT_BUS] == 0
 
@@ -330,11 +348,12 @@ def _step(channel, queue, refreshes, now):
         return None
     r, command = request
     bank, row = (int(value) for value in queue.requests[r, [k.BANK, k.ROW]])
-    channel.issue(command, bank, row, now)
     if command == k.ACTIVATE:
         queue.opened.add(r)
     else:
         queue.window.remove(r)
+        now = channel.column_at(command, bank, now)
+    channel.issue(command, bank, row, now)
     return (now, command, bank, row, r, channel.mode)
 
 

@@ -49,6 +49,7 @@ def _cycles(run, command):
         ("ddr5", "act_cycles", 2),
         ("ddr5", "column_cycles", 2),
         ("lpddr5", "tAAD", 8),
+        ("lpddr5", "WCK", 4),
         ("hbm3", "act_cycles", 2),
     ],
 )
@@ -79,6 +80,47 @@ def test_long_commands_occupy_the_bus(name):
     )
     assert (np.diff(trace[:, 0]) >= own[1:]).all()
     assert (np.diff(trace[:, 0]) < 2).any() or t.column_cycles == 2
+
+
+def test_a_stopped_write_clock_is_started_before_a_column():
+    t = pim.timing("lpddr5")
+    trace = _run("lpddr5", _random(2000, writes=1 / 3), refreshed=False).trace
+    columns = np.flatnonzero(trace[:, 1] <= WRITE)
+    cycle, latency = trace[columns, 0], np.where(trace[columns, 1] == READ, t.RL, t.WL)
+    runs = np.maximum.accumulate(cycle + latency + t.WCK)
+    started = np.flatnonzero(cycle[1:] > runs[:-1]) + 1
+    assert len(started) > 10
+    assert (cycle[started] - trace[columns[started] - 1, 0] > 1).all()
+
+
+_OPENED = [
+    (2, "ACT", 0, 7),
+    (6, "ACT", 4, 7),
+    (10, "ACT", 8, 7),
+    (50, "RD", 8, 7),
+]
+"""Three rows of LPDDR5 and a read, after which the write clock runs until 50 + 17 + 4."""
+
+
+def test_no_row_opens_between_the_halves_of_an_activate():
+    t = pim.timing("lpddr5")
+    after = [*_OPENED, (60, "ACT", 12, 7), (61, "PRE", 0, 7), (62, "RD", 8, 7)]
+    assert pim.validate([*after, (64, "ACT", 1, 7)], t, refresh=False) == 8
+    with pytest.raises(pim.TraceError, match="64 finds no free cycle before it for its first half"):
+        pim.validate([*after, (63, "PRE", 4, 7), (64, "ACT", 1, 7)], t, refresh=False)
+
+
+def test_a_trace_needs_a_free_cycle_to_start_the_write_clock():
+    t = pim.timing("lpddr5")
+    runs = [*_OPENED, (70, "PRE", 0, 7), (71, "RD", 8, 7)]
+    assert pim.validate(runs, t, refresh=False) == 6
+    stopped = [*_OPENED, (71, "PRE", 0, 7), (72, "RD", 8, 7)]
+    with pytest.raises(pim.TraceError, match="RD at cycle 72 .* that starts the write clock"):
+        pim.validate(stopped, t, refresh=False)
+    assert pim.validate(stopped, t.but(WCK=None), refresh=False) == 6
+    assert pim.validate([*stopped[:-1], (73, "RD", 8, 7)], t, refresh=False) == 6
+    with pytest.raises(ValueError, match="WCK=4, buses='row and column' break the rule"):
+        t.but(buses="row and column")
 
 
 def test_row_and_column_commands_go_out_together_on_two_buses():
