@@ -129,8 +129,8 @@ def spacings(
     controller: Controller = Controller(),
 ) -> np.ndarray:
     """int64 row of cycle counts the scheduler obeys. `compat="pimsimulator"` repeats that tool's
-    deviations from JEDEC: no activate window, no write clock, refresh one cycle after precharge and starved by
-    writes, all-bank commands that look at one bank. Shape (SPACINGS,), unit: cycles.
+    deviations from JEDEC: no activate window, no write clock, refresh one cycle after precharge and
+    starved by writes, all-bank commands that look at one bank. Shape (SPACINGS,), unit: cycles.
     """
     if compat is not None and compat not in COMPAT:
         raise ValueError(unknown("compat", compat, COMPAT))

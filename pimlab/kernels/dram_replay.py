@@ -150,8 +150,8 @@ def _note(cycle, command, row, met, state, last, limits):
 
 
 LAST, TAKEN, LAST_ROW, CLOCK = range(4)
-"""Entries of `slots`: cycle of the last command, the taken cycles up to it as bits, the cycle of the
-last activate or refresh, and the last cycle in which the write clock runs.
+"""Entries of `slots`: cycle of the last command, the taken cycles up to it as bits, the cycle of
+the last activate or refresh, and the last cycle in which the write clock runs.
 """
 
 
