@@ -228,7 +228,7 @@ def _take_slots(command, now, slots, spacing):
         runs = spacing[CLOCK_RD if command == READ else CLOCK_WR]
         slots[CLOCK] = max(slots[CLOCK], now + runs)
     slots[TAKEN], slots[AT] = _moved(slots, now) | 1 | (np.int64(1) << before), now
-    if command == ACTIVATE or command == REFRESH:
+    if command in (ACTIVATE, REFRESH):
         slots[ROW_AT] = now
 
 
