@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pickle
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,15 @@ from pimlab.workload.model import ModelError
 _OPEN = "torch.export.export(module, (x,), dynamic_shapes=({0: torch.export.Dim('batch')},))"
 
 
-def load_program(path: str | Path, example: np.ndarray | None = None) -> TorchModel:
-    """The model of a .pt2 file, named after it.
+def load_program(
+    path: str | Path, example: np.ndarray | Mapping[str, np.ndarray] | None = None
+) -> TorchModel:
+    """The model of a .pt2 file, named after it; its inputs have the names that the file gives them.
 
-    example : array (1, ...) as the program takes it; None for the inputs that the file holds.
-    ImportError where torch is missing; FileNotFoundError for no file; ModelError for a file that is
-    no program, takes several inputs, or fixes its batch.
+    example : array (1, ...) as the program takes it, or for several inputs a mapping of their names
+    to arrays; None for the inputs that the file holds. ImportError where torch is missing;
+    FileNotFoundError for no file; ModelError for a file that is no program, takes no tensors, or
+    fixes its batch.
     """
     path, torch = Path(path), _torch()
     if not path.exists():
@@ -39,35 +42,51 @@ def load_program(path: str | Path, example: np.ndarray | None = None) -> TorchMo
         raise ModelError(
             f"{path.name}: torch.export.load does not read it: {str(error).splitlines()[0]}"
         ) from error
-    _check_batch(program, path.name)
-    given = _held(program, path.name) if example is None else np.asarray(example)
+    names = _open_inputs(program, path.name)
+    given = _held(program, names, path.name) if example is None else _named(example, names, path)
     return TorchModel(_Program(program), given, name=path.stem)
 
 
-def _check_batch(program: Any, file: str) -> None:
-    """The program has one input, whose first axis is open; ModelError says what it has."""
-    names = program.graph_signature.user_inputs
-    if len(names) != 1:
-        raise ModelError(f"{file}: takes {len(names)} inputs ({', '.join(names)}); allowed: one")
-    node = next(n for n in program.graph.nodes if n.name == names[0])
-    shape = tuple(node.meta["val"].shape)
-    if not shape or isinstance(shape[0], int):
+def _open_inputs(program: Any, file: str) -> tuple[str, ...]:
+    """Names of the inputs, whose first axes are open; ModelError names one that has another."""
+    names = tuple(program.graph_signature.user_inputs)
+    nodes = {node.name: node for node in program.graph.nodes}
+    for name in names:
+        size = getattr(nodes[name].meta.get("val") if name in nodes else None, "shape", None)
+        if size is None:
+            raise ModelError(f"{file}: input {name!r} is no tensor; allowed: tensors")
+        shape = tuple(size)
+        if not shape or isinstance(shape[0], int):
+            raise ModelError(
+                f"{file}: input {name!r} has the fixed shape {shape}; allowed: an open batch, as "
+                f"{_OPEN} leaves it"
+            )
+    return names
+
+
+def _named(example: Any, names: tuple[str, ...], path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an example by input, in the order of the program's inputs."""
+    given = example if isinstance(example, Mapping) else {names[0]: example}
+    if set(given) != set(names):
         raise ModelError(
-            f"{file}: input {names[0]!r} has the fixed shape {shape}; allowed: an open batch, as "
-            f"{_OPEN} leaves it"
+            f"{path.name}: takes the inputs {', '.join(names)}; example= gives {', '.join(given)}"
         )
+    return {name: np.asarray(given[name]) for name in names}
 
 
-def _held(program: Any, file: str) -> np.ndarray:
+def _held(program: Any, names: tuple[str, ...], file: str) -> dict[str, np.ndarray]:
     """The first sample of the inputs that the file holds; ModelError where it holds none."""
     args, named = program.example_inputs or ((), {})
     values = [*args, *named.values()]
-    if not values:
+    if len(values) != len(names):
         raise ModelError(
-            f"{file}: holds no example of its input; write "
-            "pimlab.load_model(path, example=array) with an array (1, ...)"
+            f"{file}: holds no example of its inputs {', '.join(names)}; write "
+            "pimlab.load_model(path, example=array) with an array (1, ...), or one for each name"
         )
-    return np.asarray(values[0].detach().numpy())[:1]
+    return {
+        name: np.asarray(value.detach().numpy())[:1]
+        for name, value in zip(names, values, strict=True)
+    }
 
 
 class _Program:
@@ -75,13 +94,17 @@ class _Program:
 
     def __init__(self, program: Any):
         self._module, self._text = program.module(), str(program.graph)
+        self._keywords = tuple(program.example_inputs[1]) if program.example_inputs else ()
 
     def eval(self) -> _Program:
         """This: a program is what was exported."""
         return self
 
-    def __call__(self, x: Any) -> Any:
-        return self._module(x)
+    def __call__(self, *values: Any) -> Any:
+        plain = len(values) - len(self._keywords)
+        return self._module(
+            *values[:plain], **dict(zip(self._keywords, values[plain:], strict=True))
+        )
 
     def __repr__(self) -> str:
         return self._text

@@ -81,6 +81,21 @@ def test_weights_that_are_no_matrices_to_multiply_are_read(tmp_path):
 
 @pytest.mark.full
 @pytest.mark.torch
+def test_several_inputs_have_the_names_of_the_file(tmp_path):
+    import torch
+
+    net = saved(tmp_path / "two.pt2", inputs=2)
+    model = pim.load_model(tmp_path / "two.pt2")
+    assert [one.name for one in model.inputs] == ["x", "y"]
+    given = {"x": X, "y": X[::-1]}
+    expected = net(*(torch.from_numpy(v.copy()) for v in given.values())).detach().numpy()
+    np.testing.assert_allclose(model.execute(given, model.exact), expected, rtol=1e-5, atol=1e-6)
+    again = pim.load_model(tmp_path / "two.pt2", example={"y": X[:1], "x": X[:1]})
+    assert again.mac_ops == model.mac_ops
+
+
+@pytest.mark.full
+@pytest.mark.torch
 def test_programs_that_cannot_be_taken_are_refused_by_name(tmp_path):
     saved(tmp_path / "fixed.pt2", batch="fixed")
     with pytest.raises(
@@ -88,8 +103,8 @@ def test_programs_that_cannot_be_taken_are_refused_by_name(tmp_path):
     ):
         load_program(tmp_path / "fixed.pt2")
     saved(tmp_path / "two.pt2", inputs=2)
-    with pytest.raises(ModelError, match=r"two.pt2: takes 2 inputs \(x, y\); allowed: one"):
-        load_program(tmp_path / "two.pt2")
+    with pytest.raises(ModelError, match=r"two.pt2: takes the inputs x, y; example= gives z"):
+        load_program(tmp_path / "two.pt2", {"z": X})
     saved(tmp_path / "whole.pt2")
     content = (tmp_path / "whole.pt2").read_bytes()
     (tmp_path / "cut.pt2").write_bytes(content[: len(content) // 2])

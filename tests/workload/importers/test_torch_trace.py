@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import pimlab as pim
 from pimlab.workload import ModelError
 
 pytestmark = [pytest.mark.full, pytest.mark.torch]
@@ -76,18 +77,76 @@ def test_products_inside_attention_are_seen_and_rows_keep_their_sample(torch):
 def test_what_hides_its_products_is_refused(torch):
     from pimlab.workload.importers.torch_trace import TorchModel
 
+    class Pairs(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.pairs = torch.nn.Bilinear(8, 8, 4)
+
+        def forward(self, x):
+            return self.pairs(x, x)
+
+    with pytest.raises(
+        ModelError, match="operator '_trilinear' multiplies and adds where no target can"
+    ):
+        TorchModel(Pairs(), RNG.random((1, 8), dtype=np.float32))
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_the_steps_of_a_recurrent_layer_are_one_operator(torch, kind):
     class Recurrent(torch.nn.Module):
         def __init__(self):
             super().__init__()
-            self.lstm = torch.nn.LSTM(8, 4, batch_first=True)
+            self.memory = getattr(torch.nn, kind)(8, 4, batch_first=True, bidirectional=True)
 
         def forward(self, x):
-            return self.lstm(x)[0]
+            return self.memory(x)[0]
 
+    x, gates = RNG.random((3, 5, 8), dtype=np.float32), {"LSTM": 4, "GRU": 3}[kind]
+    model = agrees(Recurrent(), x)
+    assert [(op.m, op.k, op.n) for op in model.mac_ops] == [
+        (5, 8, 4 * gates),
+        (5, 4, 4 * gates),
+    ] * 2
+    agrees(Recurrent(), x[:1])
+    seen = []
+
+    def multiply(op, a, w, first):
+        seen.append((op.name, a.shape[1], first))
+        return model.exact(op, a, w, first)
+
+    whole = model.execute(x, multiply, 2)
+    rows = [first for name, count, first in seen if name == model.mac_ops[1].name]
+    assert sorted(rows) == list(range(10, 25))
+    one = np.concatenate([model.execute(x[i : i + 1], model.exact) for i in range(3)])
+    np.testing.assert_allclose(one, whole, atol=1e-6)
+
+
+def test_several_inputs_and_weights_computed_of_weights(torch):
+    class Two(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.words, self.fc = torch.nn.Embedding(20, 6), torch.nn.Linear(10, 3)
+            self.conv = torch.nn.utils.parametrizations.weight_norm(torch.nn.Conv1d(2, 4, 3))
+
+        def forward(self, ids, wave):
+            sound = self.conv(wave).mean(-1)
+            return self.fc(torch.cat([self.words(ids).mean(1), sound], 1))
+
+    from pimlab.workload.importers.torch_trace import TorchModel
+
+    given = {"ids": RNG.integers(0, 20, (4, 5)), "wave": RNG.random((4, 2, 9), dtype=np.float32)}
+    model = TorchModel(Two(), given)
+    assert [(op.m, op.k, op.n) for op in model.mac_ops] == [(7, 6, 4), (1, 10, 3)]
+    expected = model.oracle(given)
+    np.testing.assert_allclose(model.execute(given, model.exact), expected, atol=1e-6)
+    data = pim.Data(given, expected.argmax(1))
+    assert float(pim.run(model, pim.target("warboy"), data).accuracy) == 1.0
     with pytest.raises(
-        ModelError, match="operator 'mkldnn_rnn_layer' multiplies and adds where no target can"
+        ModelError, match=r"inputs \['ids'\] given; the model has \['ids', 'wave'\]"
     ):
-        TorchModel(Recurrent(), RNG.random((1, 5, 8), dtype=np.float32))
+        model.execute({"ids": given["ids"]}, model.exact)
+    with pytest.raises(ModelError, match=r"allowed: one n for all"):
+        model.execute({"ids": given["ids"][:2], "wave": given["wave"]}, model.exact)
 
 
 def test_weights_that_are_not_finite_are_refused(torch):
