@@ -54,6 +54,20 @@ def _float(typingctx, value):
     ), lambda context, builder, signature, arguments: builder.bitcast(arguments[0], ir.FloatType())
 
 
+def _bits_plain(value):
+    """The bits of a float32 as a signed integer."""
+    return np.float32(value).view(np.int32)
+
+
+def _float_plain(bits):
+    """The float32 that a signed integer's bits are."""
+    return np.int32(bits).view(np.float32)
+
+
+_bits_of = _bits_plain if PURE else _bits
+_float_of = _float_plain if PURE else _float
+
+
 @kernel
 def _round_bf16(value):
     """`value` rounded to the nearest bfloat16, ties to even, as float32; a NaN keeps its upper bits
