@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pimlab import formats
 from pimlab.workload import calibrate, load_data, load_model, transform
 from pimlab.workload.transform import Compressed, output_error
+from tests import plain_gptq
 
 
 @functools.cache
@@ -475,3 +476,21 @@ def test_gptq_beats_rounding_on_rows_that_it_did_not_see(format):
 
     gptq = transform.gptq(w, seen.astype(np.float32), format, 16)
     assert error(gptq) < 0.8 * error(transform.round_to_nearest(w, format, 16))
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+@pytest.mark.parametrize("narrowed", [False, True])
+@pytest.mark.parametrize(("order", "static"), [(False, False), (True, False), (True, True)])
+def test_every_option_of_gptq_equals_the_plain_form(symmetric, narrowed, order, static):
+    """A plain form that shares nothing with ours; rarely a weight falls on the other side of a half."""
+    rng = np.random.default_rng(12)
+    mix = rng.standard_normal((64, 64)) * np.geomspace(1, 0.1, 64)
+    x = (rng.standard_normal((160, 64)) @ mix).astype(np.float32)
+    w = (rng.standard_normal((64, 12)) + 0.3).astype(np.float32)
+    plain = plain_gptq.gptq(w, x, 3, 16, 0.01, symmetric=symmetric, order=order, static=static,
+                            narrowed=narrowed)  # fmt: skip
+    ours = transform.gptq(w, x, "int3" if symmetric else "uint3", 16, 0.01, order=order,
+                          static_groups=static, grid="mse" if narrowed else "max")  # fmt: skip
+    assert np.mean(np.abs(ours.w - plain) > 1e-4) < 0.01
+    rounded = transform.round_to_nearest(w, "int3" if symmetric else "uint3", 16)
+    assert output_error(x, w, ours) < 0.7 * output_error(x, w, rounded)
