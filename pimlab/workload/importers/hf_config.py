@@ -19,8 +19,17 @@ from pimlab.workload.language.rotary import Divisors, Linear, Llama3, Rotary, Ya
 from pimlab.workload.language.shape import DecoderShape
 from pimlab.workload.model import ModelError
 
-FAMILIES = ("llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text", "phi3")
+FAMILIES = (
+    "llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text", "phi3", "granite",
+)  # fmt: skip
 """Values of model_type that are read."""
+COSTED = {
+    "olmo2": "its norms stand behind attention and feed-forward layers",
+    "smollm3": "some of its layers have no rotary angles",
+}
+"""Values of model_type whose shape is known for costs, as that of LLaMA (OLMo 2 with norms of
+queries and keys), and why their values are not computed.
+"""
 EXPERTS = {"mixtral": "intermediate_size", "qwen3_moe": "moe_intermediate_size"}
 """Values of model_type whose shape is known for costs, but whose weights are not read, and where
 the width of their experts stands.
@@ -47,10 +56,11 @@ def shape_of(given: Mapping[str, Any], file: str) -> DecoderShape:
     allowed.
     """
     family = given.get("model_type")
-    if family not in (*FAMILIES, *EXPERTS):
+    if family not in (*FAMILIES, *EXPERTS, *COSTED):
         raise ModelError(
             f"{file}: model_type={family!r}{nearest(str(family), FAMILIES)}; allowed: "
-            f"{', '.join(map(repr, FAMILIES))}, and for costs {', '.join(map(repr, EXPERTS))}"
+            f"{', '.join(map(repr, FAMILIES))}, and for costs "
+            f"{', '.join(map(repr, (*EXPERTS, *COSTED)))}"
         )
     if activation := _other_activation(given, family):
         raise ModelError(f"{file}: hidden_act={activation!r}; allowed: that of {family}")
@@ -93,6 +103,21 @@ def _sizes(given: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def multipliers(given: Mapping[str, Any]) -> dict[str, float]:
+    """Operator -> what its results are multiplied by, where that is not 1 (Granite).
+
+    The multiplier of residuals is one of the last matrices of attention and feed-forward layers;
+    logits are divided by theirs. ModelError for what is no number above 0.
+    """
+    if given.get("model_type") != "granite":
+        return {}
+    residual, logits = given.get("residual_multiplier", 1.0), given.get("logits_scaling", 1.0)
+    for name, value in (("residual_multiplier", residual), ("logits_scaling", logits)):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e6:
+            raise ModelError(f"config.json: {name}={value!r}; allowed: a number above 0")
+    return {"o": residual, "down": residual, "head": 1 / logits}
+
+
 def _experts(given: Mapping[str, Any], family: str) -> dict[str, Any]:
     """What a mixture of experts has besides."""
     if given.get("mlp_only_layers") or given.get("decoder_sparse_step", 1) != 1:
@@ -124,7 +149,13 @@ def _family(given: Mapping[str, Any], family: str, sizes: Mapping[str, Any]) -> 
     if not family.startswith("gemma"):
         if given.get("use_sliding_window"):
             raise ValueError("use_sliding_window=True is not read; allowed: False")
-        return {"qk_norm": family in ("qwen3", "qwen3_moe")}
+        names = {
+            "embedding_multiplier": "embedding_scale",
+            "attention_multiplier": "attention_scale",
+        }
+        stated = [key for key in names if family == "granite" and key in given]
+        own = {names[key]: given[key] for key in stated}
+        return {"qk_norm": family in ("qwen3", "qwen3_moe", "olmo2"), **own}
     found: dict[str, Any] = {"gate": "gelu", "embedding_scale": sizes["width"] ** 0.5}
     if family == "gemma":
         return found

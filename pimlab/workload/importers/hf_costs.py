@@ -32,7 +32,8 @@ READ = (
     "rope_local_base_freq", "partial_rotary_factor", "rope_scaling", "rope_parameters",
     "original_max_position_embeddings", "hidden_activation", "_sliding_window_pattern",
     "layer_types", "num_experts_per_tok", "moe_intermediate_size", "decoder_sparse_step",
-    "num_local_experts", "num_experts", "mlp_only_layers",
+    "num_local_experts", "num_experts", "mlp_only_layers", "embedding_multiplier",
+    "attention_multiplier", "residual_multiplier", "logits_scaling",
 )  # fmt: skip
 """Entries that `shape_of` reads. What resembles none of them (dates, token numbers) says nothing of
 the shape."""

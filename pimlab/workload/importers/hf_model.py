@@ -19,7 +19,7 @@ from pimlab.machine.stored import StoredWeights
 from pimlab.values import nearest
 from pimlab.workload.importers import hf_codes, safetensors_file
 from pimlab.workload.importers.gguf_tokens import extra
-from pimlab.workload.importers.hf_config import EXPERTS, config, shape_of
+from pimlab.workload.importers.hf_config import COSTED, EXPERTS, config, multipliers, shape_of
 from pimlab.workload.language.model import LanguageModel
 from pimlab.workload.language.shape import DecoderShape
 from pimlab.workload.model import ModelError
@@ -117,10 +117,13 @@ class _Reader:
     ):
         self.file, self.shape, self.tensors = file, shape, tensors
         self.gemma = str(given["model_type"]).startswith("gemma")
-        if given["model_type"] in EXPERTS:
+        self.multipliers = multipliers(given)
+        family = given["model_type"]
+        if family in EXPERTS or family in COSTED:
+            why = COSTED.get(family, "experts choose their tokens")
             raise ModelError(
-                f"{file}: weights of experts (model_type={given['model_type']!r}) are not read; "
-                "allowed: its config.json alone, for costs"
+                f"{file}: weights of model_type={family!r} are not read ({why}); allowed: its "
+                "config.json alone, for costs"
             )
         self.rule = given.get("quantization_config") or {}
         hf_codes.checked(file, self.rule)
@@ -138,6 +141,13 @@ class _Reader:
 
     def matrix(self, op: str) -> tuple[np.ndarray, StoredWeights | None]:
         """Weights float32 (k, n) of an operator, and their codes where the file holds such."""
+        w, codes = self._unscaled(op)
+        factor = np.float32(self.multipliers.get(op.rpartition(".")[2], 1.0))
+        if factor == 1.0:
+            return w, codes
+        return w * factor, None if codes is None else codes._replace(scale=codes.scale * factor)
+
+    def _unscaled(self, op: str) -> tuple[np.ndarray, StoredWeights | None]:
         if op == "head":
             tied = not any(name.startswith("lm_head.") for name in self.tensors)
             return self._matrix("model.embed_tokens" if tied else "lm_head")
@@ -182,7 +192,8 @@ class _Reader:
             for ours, theirs in _LAYER.items():
                 bias = self.tensors.get(f"model.layers.{i}.{theirs}.bias")
                 if bias is not None and bias.any():
-                    found[f"layer{i}.{ours}"] = bias.astype(np.float32)
+                    factor = np.float32(self.multipliers.get(ours, 1.0))
+                    found[f"layer{i}.{ours}"] = bias.astype(np.float32) * factor
         return found
 
     def _tensor(self, name: str) -> np.ndarray:

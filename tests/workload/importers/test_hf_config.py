@@ -5,7 +5,7 @@ import json
 import pytest
 
 import pimlab as pim
-from pimlab.workload.importers.hf_config import config, shape_of
+from pimlab.workload.importers.hf_config import config, multipliers, shape_of
 from pimlab.workload.language.rotary import Divisors, Linear, Llama3, Yarn
 from pimlab.workload.model import ModelError
 
@@ -101,6 +101,22 @@ def test_experts_are_a_shape_for_costs_whose_weights_are_not_read():
     third = {"model_type": "qwen3_moe", "moe_intermediate_size": 32, "num_experts": 8}
     shape = shape_of(mixture | third, "c")
     assert (shape.experts, shape.hidden, shape.qk_norm) == (8, 32, True)
+
+
+def test_families_whose_shape_alone_is_known():
+    assert shape_of(LLAMA | {"model_type": "smollm3"}, "c") == shape_of(LLAMA, "c")
+    assert shape_of(LLAMA | {"model_type": "olmo2"}, "c") == shape_of(LLAMA, "c").but(qk_norm=True)
+
+
+def test_multipliers_of_granite():
+    given = LLAMA | {"model_type": "granite", "embedding_multiplier": 12.0}
+    given |= {"attention_multiplier": 0.0625, "residual_multiplier": 0.5, "logits_scaling": 8.0}
+    shape = shape_of(given, "c")
+    assert (shape.embedding_scale, shape.attention_scale) == (12.0, 0.0625)
+    assert multipliers(given) == {"o": 0.5, "down": 0.5, "head": 0.125}
+    assert multipliers(LLAMA | {"logits_scaling": 8.0}) == {}
+    with pytest.raises(ModelError, match=r"logits_scaling=0; allowed: a number above 0"):
+        multipliers(given | {"logits_scaling": 0})
 
 
 def test_gemma_of_the_first_generation():

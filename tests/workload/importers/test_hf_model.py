@@ -251,3 +251,24 @@ def test_one_scale_and_scales_of_outputs_and_blocks(tmp_path):
         wide = np.kron(scale, np.ones((32, 32), np.float32)) if shape == (2, 3) else scale
         wanted = stored.astype(np.float32) * wide
         np.testing.assert_array_equal(model.weights["layer0.down"][0], wanted.T)
+
+
+def test_multipliers_of_granite_stand_in_its_weights(tmp_path):
+    """Residuals times 0.5 and logits over 8, against the decoder on weights that hold both."""
+    tensors = _tensors()
+    more = {"residual_multiplier": 0.5, "logits_scaling": 8.0, "embedding_multiplier": 12.0}
+    model = pim.load_model(_folder(tmp_path / "g", tensors, model_type="granite", **more))
+    own = {name: tensors[f"model.layers.0.{theirs}.weight"].T
+           for name, theirs in (("o", "self_attn.o_proj"), ("down", "mlp.down_proj"))}  # fmt: skip
+    for name, w in own.items():
+        np.testing.assert_array_equal(model.weights[f"layer0.{name}"][0], w / 2)
+    head = tensors["model.embed_tokens.weight"].T
+    np.testing.assert_array_equal(model.weights["head"][0], head / 8)
+    _agrees(model)
+
+
+def test_weights_of_a_family_known_for_costs_are_refused(tmp_path):
+    folder = _folder(tmp_path / "m", _tensors(), model_type="smollm3")
+    with pytest.raises(ModelError, match=r"'smollm3' are not read \(some of its layers have no"):
+        pim.load_model(folder)
+    assert pim.load_model(folder / "config.json").macs > 0
