@@ -76,7 +76,7 @@ class Execution:
 
         def multiply(op: MacOp, x: np.ndarray, w: np.ndarray | None, row: int) -> np.ndarray:
             try:
-                y = self._multiplied(op, x, w, row, at)
+                y = self.product(op, x, w, row, at)
             except ValueError as error:
                 raise (self._lost(op.name) if not np.isfinite(x).all() else error) from None
             self.overflowed.update({op.name: np.count_nonzero(~np.isfinite(y))})
@@ -87,10 +87,15 @@ class Execution:
             raise self._lost("the output")
         return outputs
 
-    def _multiplied(
+    def product(
         self, op: MacOp, x: np.ndarray, w: np.ndarray | None, row: int, at: float
     ) -> np.ndarray:
-        """What the operator's machine makes of x, its overruns counted."""
+        """What the operator's machine makes of x float32, shape (groups, rows, k), its overruns
+        counted: float32, shape (groups, rows, n).
+
+        w : None, or the computed second operand.  row : number of the first row in the whole data
+        set.  at : seconds [s] after programming.
+        """
         key = self.key.child(op.name, "read")
         counts = self.clipped.setdefault(op.name, Counter())
         if w is not None:

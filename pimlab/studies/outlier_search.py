@@ -13,11 +13,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
+from pimlab import units
 from pimlab.arguments import typed
 from pimlab.machine.protocol import Target
-from pimlab.plan import Plan
+from pimlab.plan import Plan, planned
 from pimlab.plan.capacity import NEEDED
 from pimlab.result import finished, sources_of, variable
+from pimlab.studies.layer_damage import by_worth, damages, movable
+from pimlab.studies.layer_damage import hosted as hosted_plan
 from pimlab.studies.run import run
 from pimlab.values import Value, number, quantity
 from pimlab.workload.transform.outliers import OutlierAware, Rearrangement
@@ -35,24 +38,29 @@ class Choice(NamedTuple):
     centred: bool
     smoothing: float | None
     per_token: bool
+    hosted: tuple[str, ...] = ()
+    """Operators that the host multiplies whole."""
 
     def __str__(self) -> str:
         parts = [f"{self.digital} digital features"] if self.digital else []
         parts += ["centred inputs"] if self.centred else []
         parts += [f"smoothing {self.smoothing:g}"] if self.smoothing is not None else []
         parts += ["scaled tokens"] if self.per_token else []
+        parts += [f"{len(self.hosted)} layers on the host"] if self.hosted else []
         return ", ".join(parts) or "as it was"
 
 
 class Rearranged(Value):
     """The model that was found, and what else was tried.
 
-    model : the rearranged model, which `run` takes.  choice : how it is rearranged.  quality : the
-    metric of the data.  energy : J an inference.
+    model : the rearranged model, and plan : which machine runs which of its operators; `run` takes
+    them together.  choice : how it is rearranged.  quality : the metric of the data.  energy : J an
+    inference.
     tried : Dataset over choice: the metric, and energy [J] an inference, of all that were run.
     """
 
     model: Any
+    plan: Plan
     choice: Choice
     metric: str
     quality: float = number()
@@ -76,15 +84,21 @@ def outlier_aware(
     bound: float,
     *,
     digital: Sequence[int] = (0, 1, 2, 4, 8, 16),
+    hosted: Sequence[int] = (0,),
     at: str | float = 0.0,
     seed: int = 0,
 ) -> Rearranged:
     """The rearrangement of `model` that keeps the metric of `data` within `bound` on `target` at
-    the least energy: digital columns, centred and smoothed inputs, scaled tokens.
+    the least energy: digital columns, centred and smoothed inputs, scaled tokens, and layers that
+    the host multiplies whole.
 
     bound : worst value of the metric that is allowed: a perplexity or error at most, an accuracy at
     least.  data : samples that the choice is judged by; report on others.  digital : numbers of
     input features of each operator that the host may multiply.
+    hosted : numbers of layers that may move to the host (the last machine of a plan), 0..all. Each
+    layer is tried alone on its machine, all others exact; first move those that cost more energy
+    where they are, the most damaged one before the others, then those that lose most damage for
+    each joule added.
     at : seconds [s] or text after programming.  seed : of the machine.
     Choices are run from the cheapest on, the energy that does not depend on values first, so none
     that needs less meets the bound; of those with the same energy the best is taken. The choices
@@ -97,35 +111,90 @@ def outlier_aware(
     """
     if not math.isfinite(bound):
         raise ValueError(f"bound={bound!r}; allowed: a finite value of {data.metric.name}")
-    parts = Rearrangement(model, data)
+    search = _Search(model, target, data, units.seconds(at), seed)
     found: list[tuple[Choice, float, float]] = []
     sources: set[str] = set()
-    for several in _by_energy(parts, target, _counts(parts, digital)):
-        best: tuple[float, Choice, OutlierAware, float] | None = None
+    for several in search.by_energy(digital, hosted):
+        best: Rearranged | None = None
         for choice in several:
-            made = _made(parts, choice)
-            answer = run(made, target, data, at=at, seed=seed, chips=NEEDED)
+            made, plan = search.made(choice)
+            answer = run(made, plan, data, at=at, seed=seed, chips=NEEDED)
             value, joules = _value(answer, data), float(answer.energy.sum())
             sources |= set(sources_of(answer))
             found.append((choice, value, joules))
-            if _meets(value, bound, data) and (best is None or _better(value, best[0], data)):
-                best = value, choice, made, joules
+            if _meets(value, bound, data) and (best is None or _better(value, best.quality, data)):
+                best = Rearranged(
+                    model=made,
+                    plan=plan,
+                    choice=choice,
+                    metric=data.metric.name,
+                    quality=value,
+                    energy=joules,
+                    tried=None,
+                )
         if best is not None:
-            value, choice, rearranged, joules = best
-            return Rearranged(
-                model=rearranged,
-                choice=choice,
-                metric=data.metric.name,
-                quality=value,
-                energy=joules,
-                tried=_table(found, data, sources),
-            )
+            return best.but(tried=_table(found, data, sources))
     value, choice = _best(found, data)
     raise ValueError(
         f"{data.metric.name} {bound:g} is out of reach of {len(found)} rearrangements of "
         f"{model.name} on {target.name}: the best ({choice}) gives {value:.4g}; allow more digital "
-        "features, or train for the machine (pim.train)"
+        "features or layers on the host, or train for the machine (pim.train)"
     )
+
+
+class _Search:
+    """Rearranged models and the plans that run them, for one model, machine and data."""
+
+    def __init__(self, model: Any, target: Target | Plan, data: Any, at: float, seed: int):
+        self.parts, self.data, self.at, self.seed = Rearrangement(model, data), data, at, seed
+        self.base = planned(model, target)
+
+    def made(self, choice: Choice) -> tuple[OutlierAware, Plan]:
+        """The model of a choice, and the plan of the original with its own operators in it."""
+        model = self.parts.model(
+            digital=choice.digital,
+            smoothing=choice.smoothing,
+            per_token=choice.per_token,
+            centred=choice.centred,
+            left=choice.hosted,
+        )
+        return model, hosted_plan(self.base.but(model=model), choice.hosted)
+
+    def by_energy(self, digital: Iterable[int], hosted: Sequence[int]) -> Iterator[list[Choice]]:
+        """Choices that need the same energy, what depends on values left out; the least first."""
+        counts, layers = _counts(self.parts, digital), self._layers(hosted)
+        costs = []
+        for count, centred in itertools.product(counts, (False, True)):
+            order = self._order(count, centred) if max(layers) else []
+            for moved in layers:
+                one = Choice(count, centred, None, False, tuple(order[:moved]))
+                energy = float(run(*self.made(one), chips=NEEDED).energy.sum())
+                costs.append((energy, [one._replace(smoothing=s, per_token=t) for s, t in FREE]))
+        costs.sort(key=lambda pair: pair[0])
+        together: list[tuple[float, list[Choice]]] = []
+        for energy, several in costs:
+            if together and energy <= together[-1][0] * (1 + ROUNDING):
+                together[-1][1].extend(several)
+            else:
+                together.append((energy, several))
+        for _, several in together:
+            yield several
+
+    def _order(self, digital: int, centred: bool) -> list[str]:
+        """Layers in the order in which they move to the host."""
+        _, plan = self.made(Choice(digital, centred, None, False))
+        return by_worth(plan, damages(plan, self.data, self.at, self.seed))
+
+    def _layers(self, hosted: Sequence[int]) -> list[int]:
+        """The numbers of layers that can move."""
+        most = len(movable(self.base))
+        able = sorted({int(count) for count in hosted if 0 <= count <= most})
+        if not able:
+            raise ValueError(
+                f"hosted={tuple(hosted)}; allowed: numbers within 0..{most}, the layers of "
+                f"{self.base.name} that its host serves"
+            )
+        return able
 
 
 def _counts(parts: Rearrangement, digital: Iterable[int]) -> list[int]:
@@ -136,30 +205,6 @@ def _counts(parts: Rearrangement, digital: Iterable[int]) -> list[int]:
             f"digital={tuple(digital)}; allowed: numbers within 0..{max(parts.narrowest - 1, 0)}"
         )
     return able
-
-
-def _made(parts: Rearrangement, choice: Choice) -> OutlierAware:
-    return parts.model(choice.digital, choice.smoothing, choice.per_token, choice.centred)
-
-
-def _by_energy(
-    parts: Rearrangement, target: Target | Plan, counts: Sequence[int]
-) -> Iterator[list[Choice]]:
-    """Choices that need the same energy, what depends on values left out; the least first."""
-    costs = []
-    for count, centred in itertools.product(counts, (False, True)):
-        one = Choice(count, centred, None, False)
-        energy = float(run(_made(parts, one), target, chips=NEEDED).energy.sum())
-        costs.append((energy, [Choice(count, centred, *free) for free in FREE]))
-    costs.sort(key=lambda pair: pair[0])
-    together: list[tuple[float, list[Choice]]] = []
-    for energy, several in costs:
-        if together and energy <= together[-1][0] * (1 + ROUNDING):
-            together[-1][1].extend(several)
-        else:
-            together.append((energy, several))
-    for _, several in together:
-        yield several
 
 
 def _value(answer: xr.Dataset, data: Any) -> float:

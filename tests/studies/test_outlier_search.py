@@ -3,6 +3,9 @@
 import pytest
 
 import pimlab as pim
+from pimlab.analog.design import IDEAL_CELL
+from pimlab.analog.devices.curves import Polynomial
+from pimlab.analog.devices.programming import ProgrammingError
 from pimlab.studies.outlier_search import Choice
 from pimlab.workload.language import outlier_aware as rearranged
 
@@ -67,6 +70,37 @@ def test_numbers_that_no_operator_can_spare():
         pim.outlier_aware(MODEL, INT2, DATA, 0.5, digital=(-1, 64))
     with pytest.raises(ValueError, match="bound=nan"):
         pim.outlier_aware(MODEL, INT2, DATA, float("nan"))
+
+
+ERROR = ProgrammingError(sigma=Polynomial(coefficients=(5e-6,)), g_reference=1e-5)
+COARSE = pim.Crossbar(name="coarse", cell=IDEAL_CELL.but(name="coarse", programming=ERROR))
+
+
+def test_layers_move_to_the_host_until_the_bound_is_met():
+    """By brute force over every set of layers, each tried with the plan that puts it there."""
+    npu = pim.target("warboy")
+    plan = pim.Plan(model=MODEL, machines=[COARSE, npu])
+    answers = {
+        moved: pim.run(MODEL, plan.but(owners=dict.fromkeys(moved, "warboy")), DATA, chips="needed")
+        for moved in ((), ("fc1",), ("fc2",), ("fc1", "fc2"))
+    }
+    values = {moved: float(one.accuracy) for moved, one in answers.items()}
+    found = pim.outlier_aware(MODEL, plan, DATA, 0.9, digital=(0,), hosted=(0, 1, 2))
+    assert values[()] < 0.9 <= found.quality
+    able = [moved for moved, value in values.items() if value >= 0.9]
+    least = min(float(answers[moved].energy.sum()) for moved in able)
+    assert found.energy <= least * (1 + 1e-6)
+    assert all(found.plan.owners[name] == "warboy" for name in found.choice.hosted)
+    assert "on the host" in found.why
+    again = pim.run(found.model, found.plan, DATA, chips="needed")
+    assert float(again.accuracy) == found.quality
+
+
+def test_more_layers_than_there_are():
+    with pytest.raises(
+        ValueError, match=r"hosted=\(3,\); allowed: numbers within 0..0, the layers"
+    ):
+        pim.outlier_aware(MODEL, INT2, DATA, 0.5, digital=(0,), hosted=(3,))
 
 
 def test_choices_read_as_what_is_done():

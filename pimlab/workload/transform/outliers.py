@@ -17,6 +17,7 @@ digitally.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Container
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -216,10 +217,15 @@ class Rearrangement:
         return min((op.k for op in self.ops), default=0)
 
     def model(
-        self, digital: int, smoothing: float | None, per_token: bool, centred: bool
+        self,
+        digital: int,
+        smoothing: float | None,
+        per_token: bool,
+        centred: bool,
+        left: Container[str] = (),
     ) -> OutlierAware:
-        """As `outlier_aware`; ModelError for as many digital features as an operator has inputs.
-        Unit of `digital`: features.
+        """As `outlier_aware`, operators named in `left` as they are; ModelError for as many digital
+        features as an operator has inputs. Unit of `digital`: features.
         """
         most = max(self.narrowest - 1, 0)
         if not 0 <= digital <= most or not self.ops:
@@ -236,6 +242,7 @@ class Rearrangement:
                 centred,
             )
             for op in self.ops
+            if op.name not in left
         }
         return OutlierAware(self.original, layouts, per_token)
 
