@@ -66,7 +66,8 @@ def provision(
     store : a file that keeps the search while it goes on; after a stop, or where the time was too
     short for the gap, the same call goes on from there.
 
-    Raises ValueError for a service that no offer serves (with each one's reason);
+    Raises ValueError for a service that no offer serves (with each one's reason), or none that is
+    sold in the first period;
     ContradictionError, a ValueError, names an irreducible set of rules that no farm keeps.
 
     >>> farm = pim.farm
@@ -192,7 +193,9 @@ def question_of(
         found = tuple(a for a in abilities if a.service in names[0] and a.offer in names[1])
         refused = ()
     _all_served(asked, found, refused)
-    return Question(asked, cards, sites, _periods(rules), _kept(found), objective), tuple(refused)
+    periods = _periods(rules)
+    _all_sold(asked, cards, found, periods)
+    return Question(asked, cards, sites, periods, _kept(found), objective), tuple(refused)
 
 
 def _offers(given: Sequence[Offer | str]) -> tuple[Offer, ...]:
@@ -245,6 +248,28 @@ def _all_served(
         raise ValueError(
             f"provision: no offer serves {service.name!r}: {'; '.join(reasons) or 'none was given'}"
         )
+
+
+def _all_sold(
+    services: Sequence[Service],
+    offers: Sequence[Offer],
+    found: Sequence[Ability],
+    periods: Sequence[Period],
+) -> None:
+    """ValueError where no offer that serves a service is sold by the end of the first period: it
+    would have to be served without a card.
+    """
+    first = periods[0]
+    for service in services:
+        able = {one.offer for one in found if one.service == service.name}
+        cards = [one for one in offers if one.name in able]
+        if not any(one.sold(first.start, first.end) for one in cards):
+            years = "; ".join(f"{one.name} {one.year} to {one.until}" for one in cards)
+            raise ValueError(
+                f"provision: no offer that serves {service.name!r} is sold in period "
+                f"{first.name!r} ({first.start} to {first.end}): {years}; allowed: rules=[Period("
+                "...)] of years in which one is, or an offer that is sold then"
+            )
 
 
 def _kept(found: Sequence[Ability]) -> tuple[Ability, ...]:

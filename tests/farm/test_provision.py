@@ -127,6 +127,47 @@ def test_periods_that_overlap_are_refused():
         provision(periods)
 
 
+NEXT = ("atom-aimx", "atom-lpddr6-pim", "rngd-hbm4-pim")
+"""Offers of machines with units in their memory that are sold from 2027 or 2028."""
+
+
+def test_offers_that_are_not_sold_yet_are_named_with_their_years():
+    chat = farm_examples.services()[1]
+    found = [farm_examples.abilities()[5].but(service="chat", offer=name) for name in NEXT]
+    given = {"services": [chat], "offers": NEXT, "abilities": found}
+    with pytest.raises(
+        ValueError, match="no offer that serves 'chat' is sold in period '2025'"
+    ) as no:
+        provision(**given)
+    assert "atom-aimx 2027 to 2100; atom-lpddr6-pim 2028" in str(no.value)
+    plan = provision([farm.Period(name="then", start=2028, end=2030)], **given)
+    assert int(plan.answer.cards.sum()) > 0
+
+
+@pytest.mark.full
+def test_a_chat_is_served_by_every_card_whose_memory_computes():
+    chat = farm.Service(
+        name="chat",
+        model="llama2-7b",
+        rate="20 Hz",
+        input=512,
+        output=128,
+        ttft="2 s",
+        tpot="100 ms",
+    )
+    offers = [farm.offer(name) for name in NEXT]
+    found, refused = farm.abilities([chat], offers)
+    assert not refused
+    period = farm.Period(name="2028", start=2028, end=2029, rules=Rules(clouds=2))
+    given = {"services": [chat], "clouds": farm_examples.clouds(2), "abilities": found}
+    costs = {one.name: provision([period], offers=[one], **given).value for one in offers}
+    together = provision([period], offers=offers, **given)
+    assert together.value <= min(costs.values()) * 1.01
+    assert together.answer.served.sum() == pytest.approx(20)
+    assert (together.answer.cards.sum(["offer", "period"]) > 0).all()  # one cloud may be lost
+    assert together.answer.assumed_share == 1  # no such card is sold: every price is assumed
+
+
 def test_from_models_to_cards():
     digits = farm.Service(name="digits", model="digits-mlp", rate="2 MHz", latency="1 ms")
     chat = farm.Service(
