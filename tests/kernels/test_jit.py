@@ -51,7 +51,7 @@ def test_one_thread_below_the_limit_gives_the_bits_of_many(name):
 
 
 @jit.parallel_from(10)
-def _double(x, out):
+def double(x, out):
     for i in numba.prange(x.size):
         out[i] = 2 * x[i]
 
@@ -59,18 +59,36 @@ def _double(x, out):
 @pytest.mark.parametrize("size", [0, 9, 10, 1000])
 def test_either_side_of_the_limit(size):
     x, out = np.arange(size, dtype=np.float32), np.empty(size, np.float32)
-    _double(x, out)
+    double(x, out)
     np.testing.assert_array_equal(out, 2 * x)
 
 
 @jit.kernel
-def _plus(x, n):
+def plus(x, n):
     return x + n
 
 
 @pytest.mark.skipif(jit.PURE, reason="nothing is compiled")
 def test_constants_of_a_caller_do_not_compile_it_anew():
     for constant in (1, 2, 3):
-        _plus.get_call_template((numba.int64, numba.types.literal(constant)), {})
-    assert _plus.signatures == [(numba.int64, numba.int64)]
-    assert _plus(1, 2) == 3
+        plus.get_call_template((numba.int64, numba.types.literal(constant)), {})
+    assert plus.signatures == [(numba.int64, numba.int64)]
+    assert plus(1, 2) == 3
+
+
+@jit.kernel
+def _half(x):
+    return x / 2
+
+
+@jit.kernel
+def quarter(x):
+    return _half(_half(x))
+
+
+@pytest.mark.skipif(jit.PURE, reason="nothing is compiled")
+def test_a_private_kernel_is_called_by_kernels_only():
+    for _ in range(2):  # before it is compiled, and with an overload that fits
+        with pytest.raises(TypeError, match="_half is called by kernels only"):
+            _half(8.0)
+        assert quarter(8.0) == 2.0
