@@ -155,6 +155,8 @@ def is_integer(value: object) -> bool:
     """Whether `value` is one integer of Python or NumPy: no bool, no float, no array of shape
     (n,).
     """
+    if type(value) is int:  # nearly all are, and need no other look
+        return True
     if isinstance(value, bool):
         return False
     try:
@@ -166,6 +168,8 @@ def is_integer(value: object) -> bool:
 
 def is_number(value: object) -> bool:
     """Whether `value` is one real number: no bool, no text, no array of shape (n,)."""
+    if type(value) is float:
+        return True
     kind = getattr(getattr(value, "dtype", None), "kind", "f")
     if isinstance(value, (bool, str, bytes, complex)) or getattr(value, "shape", ()) != ():
         return False

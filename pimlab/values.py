@@ -208,6 +208,28 @@ def _shown(value: Any, unit: str) -> str:
     return repr(units.written(value, unit)) if unit and isinstance(value, float) else repr(value)
 
 
+# What a constructor asks of its class: a plan of a large model makes values by the ten thousand.
+@lru_cache(maxsize=512)
+def _checked(cls: type) -> tuple[tuple[str, Callable[..., Any], dict[str, Any], bool], ...]:
+    """(name, check, its metadata, whether None passes) of every field that is checked."""
+    return tuple(
+        (field.name, _CHECKS[kind], dict(field.metadata), field.default is None)
+        for field in dataclasses.fields(cls)  # type: ignore[arg-type]
+        if (kind := field.metadata.get("kind", "")) in _CHECKS
+    )
+
+
+@lru_cache(maxsize=512)
+def _required(cls: type) -> tuple[str, ...]:
+    """Fields that have no default."""
+    return tuple(field.name for field in dataclasses.fields(cls) if _needed(field))  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=512)
+def _known(cls: type) -> frozenset[str]:
+    return frozenset(_names(cls))
+
+
 @lru_cache(maxsize=512)
 def _names(cls: type) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(cls))  # type: ignore[arg-type]
@@ -234,9 +256,9 @@ class Value:
                     f"{cls.__name__} takes keyword arguments only, such as "
                     f"{next(iter(cls.fields()), 'name')}=..."
                 )
-            cls._refuse_unknown(given)
-            own = dataclasses.fields(cls)  # type: ignore[arg-type]
-            missing = [f.name for f in own if f.name not in given and _needed(f)]
+            if not given.keys() <= _known(cls):
+                cls._refuse_unknown(given)
+            missing = [name for name in _required(cls) if name not in given]
             if missing:
                 raise TypeError(
                     f"{cls.__name__} needs {', '.join(missing)} (fields: {', '.join(cls.fields())})"
@@ -248,15 +270,11 @@ class Value:
         cls.__init__ = init  # type: ignore[method-assign]
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):  # type: ignore[arg-type]
-            check = _CHECKS.get(field.metadata.get("kind", ""))
-            value = getattr(self, field.name)
-            if check and not (value is None and field.default is None):
-                object.__setattr__(
-                    self,
-                    field.name,
-                    check(type(self).__name__, field.name, value, dict(field.metadata)),
-                )
+        own, owner = vars(self), type(self).__name__
+        for name, check, metadata, optional in _checked(type(self)):
+            value = own[name]
+            if not (optional and value is None):
+                own[name] = check(owner, name, value, metadata)
         self.check()
 
     def __repr__(self) -> str:

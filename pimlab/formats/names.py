@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from pimlab.formats.grids import (
@@ -36,6 +36,7 @@ def _table() -> dict[str, NumberFormat]:
     return {**INTEGERS, **FLOATS, **BLOCKS, **NAMED}
 
 
+@lru_cache(maxsize=1024)  # a model of seven billion weights asks ten thousand times
 def _split(name: str) -> NumberFormat | None:
     integers = re.fullmatch(r"(u?)int(\d+)", name)
     if integers:

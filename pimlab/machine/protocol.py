@@ -136,6 +136,13 @@ class VectorOp(Value):
         return self.but(elements=elements, inferences=count, rows=rows)
 
 
+def sizes(op: MacOp | VectorOp) -> tuple[object, ...]:
+    """All of `op` but its name. Operators of equal sizes, such as the layers of a decoder, cost the
+    same on a machine that does not look at names.
+    """
+    return (type(op), *(value for field, value in vars(op).items() if field != "name"))
+
+
 def _counted(count: int) -> None:
     if not is_integer(count) or count < 1:
         raise ValueError(f"batched count={count!r}; allowed: an integer, 1 or more")
