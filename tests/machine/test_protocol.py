@@ -12,6 +12,7 @@ from pimlab.machine.protocol import (
     VectorOp,
     checked_operands,
     checked_weights,
+    sizes,
 )
 
 OP = MacOp(name="fc", m=2, k=3, n=4)
@@ -104,3 +105,27 @@ def test_operands_of_another_form_are_refused():
     w, bias = checked_weights(np.zeros((2, 2), order="F"), np.zeros(2), "m")
     assert w.flags.c_contiguous
     assert w.dtype == bias.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("op", "changes"),
+    [
+        (
+            MacOp(name="fc", m=4, k=6, n=4, kind="activations", groups=2, appended=4),
+            {"m": 2, "k": 2, "n": 2, "groups": 4, "kind": "weights", "cached": True}
+            | {"appended": 6, "distinct": 8, "inferences": 2},
+        ),
+        (VectorOp(name="a", kind="relu", elements=8), {"kind": "gelu", "elements": 4, "inferences": 2, "rows": 2}),
+    ],
+)  # fmt: skip
+def test_sizes_are_all_but_the_name(op, changes):
+    assert sizes(op.but(name="another")) == sizes(op)
+    assert {"name", *changes} == set(op.fields())
+    for field, value in changes.items():
+        assert sizes(op.but(**{field: value})) != sizes(op), field
+
+
+def test_operators_of_two_kinds_have_no_equal_sizes():
+    assert sizes(MacOp(name="a", m=1, k=1, n=1)) != sizes(
+        VectorOp(name="a", kind="weights", elements=1)
+    )

@@ -559,3 +559,22 @@ def test_a_memory_behind_slower_pins_takes_longer(warboy):
     assert slow.memory == streaming.memory.but(bandwidth=own / 8)
     op = MacOp(name="fc", m=1, k=4096, n=4096)
     assert sum(slow.latency(op).values()) > sum(streaming.latency(op).values())
+
+
+def test_operators_of_equal_sizes_are_costed_once(monkeypatch):
+    """What a caller does to an answer changes no other; an operator of another size is another."""
+    counted = []
+    cycles = npu.Npu.cycles
+    monkeypatch.setattr(
+        npu.Npu, "cycles", lambda self, op: counted.append(op.name) or cycles(self, op)
+    )
+    chip = npu.chip("warboy").but(lanes=17)
+    ops = [MacOp(name=name, m=8, k=64, n=32) for name in "abc"]
+    first = chip.events(ops[0])
+    first.clear()
+    assert chip.events(ops[1]) == chip.events(ops[2]) != {}
+    assert chip.latency(ops[0]) == chip.latency(ops[2])
+    assert set(counted) == {"a"}
+    assert chip.events(ops[0].but(m=16)) != chip.events(ops[0])
+    assert chip.but(lanes=18).events(ops[0]) == chip.events(ops[0])
+    assert chip == chip.but(lanes=17)
