@@ -256,9 +256,9 @@ class Value:
                     f"{cls.__name__} takes keyword arguments only, such as "
                     f"{next(iter(cls.fields()), 'name')}=..."
                 )
-            if not given.keys() <= _known(cls):
+            if not given.keys() <= _known(cls):  # type: ignore[arg-type]
                 cls._refuse_unknown(given)
-            missing = [name for name in _required(cls) if name not in given]
+            missing = [name for name in _required(cls) if name not in given]  # type: ignore[arg-type]
             if missing:
                 raise TypeError(
                     f"{cls.__name__} needs {', '.join(missing)} (fields: {', '.join(cls.fields())})"
@@ -271,7 +271,7 @@ class Value:
 
     def __post_init__(self) -> None:
         own, owner = vars(self), type(self).__name__
-        for name, check, metadata, optional in _checked(type(self)):
+        for name, check, metadata, optional in _checked(type(self)):  # type: ignore[arg-type]
             value = own[name]
             if not (optional and value is None):
                 own[name] = check(owner, name, value, metadata)
