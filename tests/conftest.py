@@ -7,7 +7,7 @@ import os
 
 import interrupts
 
-LAST = ("notebooks", "tests/core")
+LAST = ("tests/test_notebooks.py", "tests/core")
 """Notebooks when all is compiled, and the many small tests at the end, so that no process waits."""
 WALK = "tests/test_kernels.py::test_kernel_equals_its_twin["
 
