@@ -222,7 +222,8 @@ def _checked(cls: type) -> tuple[tuple[str, Callable[..., Any], dict[str, Any], 
 @lru_cache(maxsize=512)
 def _required(cls: type) -> tuple[str, ...]:
     """Fields that have no default."""
-    return tuple(field.name for field in dataclasses.fields(cls) if _needed(field))  # type: ignore[arg-type]
+    own = dataclasses.fields(cls)  # type: ignore[arg-type]
+    return tuple(field.name for field in own if _needed(field))
 
 
 @lru_cache(maxsize=512)
@@ -258,7 +259,8 @@ class Value:
                 )
             if not given.keys() <= _known(cls):  # type: ignore[arg-type]
                 cls._refuse_unknown(given)
-            missing = [name for name in _required(cls) if name not in given]  # type: ignore[arg-type]
+            required = _required(cls)  # type: ignore[arg-type]
+            missing = [name for name in required if name not in given]
             if missing:
                 raise TypeError(
                     f"{cls.__name__} needs {', '.join(missing)} (fields: {', '.join(cls.fields())})"
