@@ -40,6 +40,7 @@ class LinkedCompiler(Compiler):  # type: ignore[misc]
 
     def define_pipelines(self) -> Any:
         state = self.state
-        state.library = LinkedLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
-        state.library.enable_object_caching()
+        code = LinkedLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+        code.enable_object_caching()
+        state["library"] = code
         return super().define_pipelines()

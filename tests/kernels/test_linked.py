@@ -22,7 +22,7 @@ def fourth_root(x):
 
 def _library(kernel):
     (compiled,) = kernel.overloads.values()
-    return compiled.library
+    return compiled._asdict()["library"]
 
 
 @pytest.mark.skipif(jit.PURE, reason="nothing is compiled")
