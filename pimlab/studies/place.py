@@ -338,8 +338,8 @@ def _fitting(found: Search, targets: Sequence[Target], counts: Mapping[str, int]
     needed = {t.name: round(float(share) * counts[t.name], 2) for t, share in shares if share}
     there = {name: counts[name] for name in needed}
     raise ValueError(
-        f"the weights do not fit: all of them fill {needed} memories, of {there} there; allowed: "
-        f"what is over elsewhere, or chips={NEEDED!r}"
+        f"the weights and caches do not fit: all that a machine serves fills {needed} memories, of "
+        f"{there} there; allowed: what is over elsewhere, or chips={NEEDED!r}"
     )
 
 
