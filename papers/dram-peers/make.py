@@ -7,7 +7,9 @@ five families of DRAM, and do their commands cost what DRAMsim3 and DRAMPower sa
 from __future__ import annotations
 
 import csv
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -23,6 +25,10 @@ from pimlab.studies.published import Row, fill
 OUT = Path(__file__).with_name("dram-peers")
 TARGETS = Path(__file__).with_name("targets.csv")
 REQUESTS = 8000
+KEPT_BACK: dict[str, dict[str, Any]] = tomllib.loads(
+    Path(__file__).with_name("kept-back.toml").read_text()
+)
+"""Other timing tables: the family, the tool's preset, and what it changes."""
 GROUPS = {"ddr5": 8, "lpddr5": 4, "hbm2": 4, "hbm3": 4, "gddr6": 4}
 ROWS = {"ddr5": 65536, "lpddr5": 32768, "hbm2": 65536, "hbm3": 16384, "gddr6": 16384}
 COLUMNS = {"ddr5": 64, "lpddr5": 64, "hbm2": 32, "hbm3": 32, "gddr6": 64}
@@ -46,10 +52,18 @@ do not wait, and requests that leave their queue when a row opens for them.
 """
 
 
+def family_of(name: str) -> str:
+    """The family of a timing table: its own name, or that of which it is another speed or size."""
+    return str(KEPT_BACK[name]["family"]) if name in KEPT_BACK else name
+
+
 def table(family: str) -> Timing:
     """The timing table, with the numbers in which the tool's differs from ours: tFAW of DDR5, the
     cycles that LPDDR5's write clock runs on, and the density behind HBM3's tRFC.
     """
+    if family in KEPT_BACK:
+        changes = {k: v for k, v in KEPT_BACK[family].items() if k not in ("family", "preset")}
+        return table(family_of(family)).but(name=family, **changes)
     if family == "ddr5":
         return pim.timing("ddr5").but(tXAW=48)
     if family == "lpddr5":
@@ -95,10 +109,11 @@ def requests(family: str, kind: str) -> tuple[np.ndarray, np.ndarray, np.ndarray
 
 def served(family: str, kind: str, refresh: bool, count: int) -> int:
     """Cycle of the column command with which the first `count` requests are served."""
+    kin = family_of(family)
     commands = pim.schedule(
         table(family),
-        channel(family),
-        *requests(family, kind),
+        channel(kin),
+        *requests(kin, kind),
         controller=CONTROLLER,
         refresh=refresh,
     )
@@ -133,9 +148,13 @@ def _row(row: dict[str, str]) -> float:
 
 
 def compute(quick: bool = False) -> xr.Dataset:
-    """Dataset by row of targets.csv: the tool's cycles (published) and ours."""
+    """Dataset by row of targets.csv: the tool's cycles (published) and ours; the quick size leaves
+    out the timing tables kept back.
+    """
     with TARGETS.open() as file:
         rows = list(csv.DictReader(file))
+    if quick:
+        rows = [row for row in rows if row["quantity"].split(" ")[1] not in KEPT_BACK]
     text = {"units": "cycles or pJ", "long_name": "memory cycles, or energy of the commands"}
     return xr.Dataset(
         {
@@ -154,9 +173,10 @@ def compute(quick: bool = False) -> xr.Dataset:
     )
 
 
-def found(ds: xr.Dataset, row: Row) -> float:
-    """Ours for a row of targets.csv."""
-    return float(ds.ours.sel(row=f"{row.quantity} {row.condition}"))
+def found(ds: xr.Dataset, row: Row) -> float | None:
+    """Ours for a row of targets.csv; None where the quick size has none."""
+    name = f"{row.quantity} {row.condition}"
+    return float(ds.ours.sel(row=name)) if name in ds.row else None
 
 
 @for_print
