@@ -201,7 +201,8 @@ def test_what_does_not_fit_in_the_banks_runs_elsewhere_or_is_refused():
     assert "the memory of hbm-pim is 100.0% full" in found.why
     assert found.alone["hbm-pim"] == np.inf
     with pytest.raises(
-        ValueError, match=r"weights and caches do not fit: .* serves fills \{'hbm-pim': 1.5\} memories"
+        ValueError,
+        match=r"weights and caches do not fit: .* serves fills \{'hbm-pim': 1.5\} memories",
     ):
         place(model, [small])
     two = place(model, [small], chips="needed")
