@@ -154,18 +154,24 @@ class _Dynamic(_Chopped, FilteredLearner):
 class ResidualLearning(UpdateRule):
     """Weights as a sum over arrays, each gamma of the one before: W = sum of gamma^i W_i. The last
     array learns from gradients, and passes its rows on to the one before it, and so on: it holds
-    what the coarser ones leave (Li et al., arXiv:2510.02516; abstract read, the schedule is ours).
+    what the coarser ones leave (Li et al., arXiv:2510.02516).
 
     arrays : how many.  gamma : scale of an array to that before.  transfer_every : updates between
-    two transfers of a row of the last array; each array before waits as many times longer.
-    transfer_rate : what an array moves by for a row of the next, relative to what the network sees
-    of that row.
+    two transfers of a row of the last array; each array before waits `wait_growth` times longer.
+    transfer_rate : what the first array moves by for a row of the second, relative to that row;
+    each array after moves by `rate_growth` times more.
+    Times and rates are those of LeNet-5 in the code published with the paper
+    (github.com/kdhhewuciedu/AIMC, Mnist_LeNet5.py, "ResL", which has 7 arrays and counts batches of
+    8 where samples are counted here). Its warm start, the coarsest array first until the loss stays
+    where it is, is left out: a rule does not see the loss.
     """
 
     arrays: int = integer(2, 8, default=3)
-    gamma: float = number(above=0, high=1, default=0.3)
+    gamma: float = number(above=0, high=1, default=0.5)
     transfer_every: int = integer(1, default=2)
+    wait_growth: int = integer(1, default=5)
     transfer_rate: float = number(above=0, default=0.1)
+    rate_growth: float = number(above=0, default=1.2)
     fast_rate: float = number(above=0, default=1.0)
 
     def learner(self, w: np.ndarray, key: Key) -> Learner:
@@ -200,9 +206,16 @@ class _Residual(Learner):
             self.tiles[-1].update(x[b : b + 1], d[b : b + 1], rate * self.rule.fast_rate)
             self.seen += 1
             for i in range(self.rule.arrays - 1, 0, -1):
-                wait = self.rule.transfer_every ** (self.rule.arrays - i)
-                if self.seen % wait == 0:
+                if self.seen % self.wait(i) == 0:
                     self._pass_on(i)
+
+    def wait(self, i: int) -> int:
+        """Updates between two transfers of a row of array i (unit: updates)."""
+        return self.rule.transfer_every * self.rule.wait_growth ** (self.rule.arrays - 1 - i)
+
+    def rate(self, i: int) -> float:
+        """What array i - 1 moves by for a row of array i, relative to it (unit 1)."""
+        return self.rule.transfer_rate * self.rule.rate_growth ** (i - 1)
 
     def _pass_on(self, i: int) -> None:
         """A rank-1 update of array i - 1 by one row of array i."""
@@ -210,6 +223,5 @@ class _Residual(Learner):
         line = np.zeros((1, coarse.shape[0]), np.float32)
         row = self.moved[i] % coarse.shape[0]
         line[0, row] = 1
-        rate = self.rule.transfer_rate * self.rule.gamma
-        coarse.update(line, -source.weights[row][None], rate, "transfer_rate")
+        coarse.update(line, -source.weights[row][None], self.rate(i), "transfer_rate")
         self.moved[i] += 1

@@ -88,6 +88,22 @@ def test_arrays_together_are_finer_than_one():
     assert len(learner.tiles) == 3
 
 
+def test_arrays_wait_and_move_as_in_the_published_code():
+    """transfer_every_vec = 2, 10, 50, ... and transfer_lr_vec = ..., 0.12, 0.1, fastest first, of
+    "ResL" in github.com/kdhhewuciedu/AIMC."""
+    rule = ResidualLearning(device=SOFT.but(dw_min=1e-4), arrays=4)
+    learner = rule.learner(np.zeros((2, 3), np.float32), KEY)
+    assert [learner.wait(i) for i in (3, 2, 1)] == [2, 10, 50]
+    assert [learner.rate(i) for i in (3, 2, 1)] == pytest.approx([0.144, 0.12, 0.1])
+    calm, step = np.zeros((9, 3)), np.full((1, 3), -0.5)
+    learner.update(np.eye(2)[:1], step, 1.0)  # array 3 holds 0.5 in row 0, and waits
+    assert not learner.tiles[2].weights.any()
+    learner.update(np.zeros((1, 2)), calm[:1], 1.0)  # the second update: row 0 moves on
+    held = learner.tiles[3].weights[0].mean()
+    assert learner.tiles[2].weights[0].mean() == pytest.approx(0.144 * held, rel=0.15)
+    assert not learner.tiles[1].weights.any()
+
+
 def test_one_sided_cells_are_refused():
     pcm = update_device("pcm-nandakumar2020")
     for rule in (AGAD, ChoppedTikiTakaV2, ResidualLearning):
