@@ -235,6 +235,7 @@ def examples():
             "heads": 2,
             "context": 4,
             "batch": 1,
+            "kv_heads": 1,
         },
         "dram_pim.elementwise": {"target": "hbm-pim", "op": "add", "n": 64, "refresh": True},
         "dram_pim.gemv": {"target": "hbm-pim", "m": 64, "k": 64, "batch": 1, "refresh": True},

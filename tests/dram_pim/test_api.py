@@ -121,7 +121,7 @@ def test_trace_columns_are_labelled():
         (
             lambda: pim.decode_layer(pimlab.target("t4"), width=8, hidden=8, heads=2, context=8),
             TypeError,
-            "target=Npu 't4'",
+            "target=pim.target\\('t4'\\) is not a DramPim",
         ),
         (lambda: pim.host_read(None, 4), TypeError, "target=None is not a machine"),
         (

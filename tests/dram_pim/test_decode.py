@@ -48,9 +48,30 @@ def test_attention_does_not_gain_from_a_batch():
     assert float((four.seconds / one.seconds).sel(way="through the pins", product="q")) == 1
 
 
+def test_heads_that_share_a_key_read_it_once_through_the_pins():
+    ds = pim.decode_layer("gddr6-aim", **LAYER, batch=3, kv_heads=2)
+    assert ds.attrs["kv_heads"] == 2
+    cache = pim.host_read("gddr6-aim", 2 * 3 * 2 * 256 * 128)
+    assert float(ds.seconds.sel(way="through the pins", product="scores")) == float(cache.seconds)
+    # in the banks, 3 x 2 heads of 256 keys meet the queries of four heads each
+    scores = (
+        pim.gemv("gddr6-aim", 3 * 2 * 256, 128, 4),
+        pim.read_results("gddr6-aim", 3 * 2 * 256, 128, 4),
+    )
+    inside = ds.seconds.sel(way="in the banks", product="scores")
+    assert float(inside) == pytest.approx(sum(float(part.seconds) for part in scores))
+    key = pim.gemv("gddr6-aim", 256, 1024, 3), pim.read_results("gddr6-aim", 256, 1024, 3)
+    inside = ds.seconds.sel(way="in the banks", product="k")
+    assert float(inside) == pytest.approx(sum(float(part.seconds) for part in key))
+
+
 def test_wrong_sizes_are_refused():
     with pytest.raises(ValueError, match="heads divide the width"):
         pim.decode_layer("hbm-pim", **{**LAYER, "heads": 7})
+    with pytest.raises(ValueError, match="batch=1 kv_heads=3: .* and kv_heads the heads"):
+        pim.decode_layer("hbm-pim", **LAYER, kv_heads=3)
+    with pytest.raises(TypeError, match="did you mean 'kv_heads'"):
+        pim.decode_layer("hbm-pim", **LAYER, kv_head=2)
 
 
 def test_figures_draw():
