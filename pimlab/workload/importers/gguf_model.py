@@ -8,11 +8,9 @@ the network in `gguf_shape`. Nothing is downloaded; the file comes with a packag
 from __future__ import annotations
 
 import hashlib
-import mmap
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,7 +18,7 @@ from pimlab.arguments import typed
 from pimlab.formats import ggml_blocks
 from pimlab.machine.stored import StoredWeights
 from pimlab.values import nearest
-from pimlab.workload.importers.gguf_header import Header, check
+from pimlab.workload.importers.gguf_header import File, Header, Tensor
 from pimlab.workload.importers.gguf_shape import shape_of
 from pimlab.workload.importers.gguf_tokens import extra, gguf_tokenizer
 from pimlab.workload.language.model import LanguageModel
@@ -107,10 +105,12 @@ def load_gguf(path: str | Path, name: str | None = None) -> LanguageModel:
     tensors = {tensor.name: tensor for one in files for tensor in one.tensors}
     shape = shape_of(header, tensors)
     arrays, blocks, biases = _tensors(path, shape, tensors)
-    digest = hashlib.sha256(b"".join(one.read_bytes() for one in paths)).hexdigest()
+    digest = hashlib.sha256()
+    for one in files:
+        digest.update(one.content)
     model = LanguageModel(
         name=name or path.stem,
-        sha256=digest,
+        sha256=digest.hexdigest(),
         shape=shape,
         tokenizer=gguf_tokenizer(header, path.stem),
         blocks=blocks,
@@ -166,14 +166,12 @@ def _shards(path: Path, header: Header) -> list[Path]:
     return [path.with_name(name) for name in names]
 
 
-def _opened(path: Path) -> Any:
+def _opened(path: Path) -> File:
     if not path.is_file():
         raise FileNotFoundError(f"{path} is not a file; allowed: the path of a .gguf file")
-    gguf = extra("gguf", "reading a GGUF file")
+    extra("gguf", "reading a GGUF file")
     try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as held:
-            check(held, path.name, (*_PLAIN, *ggml_blocks.LAYOUTS))
-        return gguf.GGUFReader(path)
+        return File(path, (*_PLAIN, *ggml_blocks.LAYOUTS))
     except ModelError:
         raise
     except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
@@ -183,7 +181,7 @@ def _opened(path: Path) -> Any:
         ) from error
 
 
-def _names(shape: DecoderShape, tensors: dict[str, Any]) -> dict[str, str]:
+def _names(shape: DecoderShape, tensors: dict[str, Tensor]) -> dict[str, str]:
     """Our name -> the file's, of every tensor of the model; several of ours may be in one of the
     file's.
     """
@@ -199,13 +197,13 @@ def _names(shape: DecoderShape, tensors: dict[str, Any]) -> dict[str, str]:
     return names | ({"head": "output.weight"} if "output.weight" in tensors else {})
 
 
-def _is_double(shape: DecoderShape, tensors: dict[str, Any], layer: int) -> bool:
+def _is_double(shape: DecoderShape, tensors: dict[str, Tensor], layer: int) -> bool:
     """Whether a layer's ffn_up holds the gate's matrix before its own (Phi-3)."""
     up = tensors.get(f"blk.{layer}.ffn_up.weight")
     return up is not None and int(up.shape[1]) == 2 * shape.hidden
 
 
-def _biases(shape: DecoderShape, tensors: dict[str, Any]) -> dict[str, str]:
+def _biases(shape: DecoderShape, tensors: dict[str, Tensor]) -> dict[str, str]:
     """Our operator -> the file's bias of it, where there is one."""
     found = {
         f"layer{i}.{ours}": f"blk.{i}.{theirs}.bias"
@@ -228,7 +226,7 @@ def _part(shape: DecoderShape, name: str, theirs: str) -> slice:
 
 
 def _tensors(
-    path: Path, shape: DecoderShape, tensors: dict[str, Any]
+    path: Path, shape: DecoderShape, tensors: dict[str, Tensor]
 ) -> tuple[dict[str, np.ndarray], dict[str, BlockWeights], dict[str, np.ndarray]]:
     """Every tensor in float32, shape ((k, n) where it is a matrix), matrices as blocks where the
     file holds them so, and biases by operator.
@@ -260,17 +258,16 @@ def _tensors(
     return arrays, blocks, added
 
 
-def _held(tensor: Any, part: slice) -> BlockWeights | np.ndarray:
-    kind = tensor.tensor_type.name
-    if kind in _PLAIN:
+def _held(tensor: Tensor, part: slice) -> BlockWeights | np.ndarray:
+    if tensor.kind in _PLAIN:
         return _plain(tensor)[..., part]
-    return BlockWeights(kind, tensor.data).columns(part)
+    return BlockWeights(tensor.kind, tensor.data).columns(part)
 
 
-def _plain(tensor: Any) -> np.ndarray:
+def _plain(tensor: Tensor) -> np.ndarray:
     """float32, shape (k, n), or (n,), of a tensor of floats."""
     data = tensor.data
-    if tensor.tensor_type.name == "BF16":  # the upper half of a float32
+    if tensor.kind == "BF16":  # the upper half of a float32
         halves = np.ascontiguousarray(data).view(np.uint16).astype(np.uint32)
         return (halves << np.uint32(16)).view(np.float32).T
     return np.asarray(data, dtype=np.float32).T

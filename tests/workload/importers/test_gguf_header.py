@@ -6,7 +6,7 @@ import gguf
 import numpy as np
 import pytest
 
-from pimlab.workload.importers.gguf_header import check
+from pimlab.workload.importers.gguf_header import File, Header, check
 from pimlab.workload.model import ModelError
 
 ALLOWED = ("F32", "Q4_K")
@@ -50,3 +50,53 @@ def test_types_are_named_with_those_allowed(tmp_path):
     rows = content[: at - 16] + (500).to_bytes(8, "little") + content[at - 8 :]
     with pytest.raises(ModelError, match=r"rows of 500 values.*allowed: multiples of 256"):
         _check(tmp_path / "b.gguf", rows)
+
+
+def _every_kind(path):
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_string("a.text", "grün")
+    writer.add_array("a.words", ["", "zwei", "Ġdrei"])
+    writer.add_array("a.scores", [0.5, -1.5])
+    writer.add_array("a.kinds", [1, 2, 3])
+    writer.add_bool("a.yes", True)
+    writer.add_float64("a.double", 1e-300)
+    writer.add_int8("a.small", -3)
+    writer.add_uint64("a.large", 2**63)
+    writer.add_tensor("floats", np.arange(6, dtype=np.float32).reshape(2, 3))
+    writer.add_tensor("halves", np.arange(4, dtype=np.float16))
+    blocks = np.random.default_rng(0).integers(0, 256, (3, 2 * 34), dtype=np.uint8)
+    writer.add_tensor("blocks", blocks, raw_dtype=gguf.GGMLQuantizationType.Q8_0)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def test_every_key_and_tensor_is_as_the_package_reads_it(tmp_path):
+    path = _every_kind(tmp_path / "a.gguf")
+    theirs, ours = gguf.GGUFReader(path), File(path, ("F32", "F16", "Q8_0"))
+    header = Header(path.name, ours)
+    keys = [key for key in theirs.fields if not key.startswith("GGUF.")]
+    assert list(ours.values) == keys
+    assert [header.get(key) for key in keys] == [theirs.get_field(key).contents() for key in keys]
+    assert len(ours.tensors) == len(theirs.tensors) == 3
+    for one, other in zip(ours.tensors, theirs.tensors, strict=True):
+        assert (one.name, one.kind) == (other.name, other.tensor_type.name)
+        assert one.shape == tuple(other.shape)
+        np.testing.assert_array_equal(one.data, other.data)
+
+
+def test_what_is_no_gguf_file_or_says_a_thing_twice_is_refused(tmp_path):
+    content = _every_kind(tmp_path / "a.gguf").read_bytes()
+    damaged = {
+        "starts with b'GGUX'": content.replace(b"GGUF", b"GGUX", 1),
+        "and version 9": content[:4] + b"\x09" + content[5:],
+        "'a.large' stands twice": content.replace(b"a.small", b"a.large"),
+        "same name": content.replace(b"halves", b"blocks"),
+    }
+    for words, changed in damaged.items():
+        path = tmp_path / "b.gguf"
+        path.write_bytes(changed)
+        with pytest.raises((ValueError, KeyError), match=words):
+            File(path, ("F32", "F16", "Q8_0"))
