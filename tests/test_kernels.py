@@ -16,7 +16,7 @@ from benchmarks.cases import Case, cases
 from pimlab.kernels import jit
 
 TABLE = cases()
-NO_ARITHMETIC = {"blas", "jit"}
+NO_ARITHMETIC = {"blas", "jit", "threads"}
 """Modules that decide threads and compilation; nothing in them computes an array."""
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from pimlab.constants import Constant
 from pimlab.cost import Prices
+from pimlab.kernels.threads import MANY, each
 from pimlab.keys import Key, as_key
 from pimlab.machine.links import Link
 from pimlab.machine.power import DRAM_MEMORY, PowerState, power_states, scaled, total
@@ -315,12 +316,17 @@ class Target(Value, ABC):
         `Programmed.counted` says. x : float32, shape (batch, m, k);  w : float32,
         shape (batch, k, n).
         """
-        key, counts, parts = as_key(key), Counter[str](), []
-        for i in range(len(x)):
-            y, found = self.program(w[i], key).counted(x[i], key.rows(key.row + i))
+        key, counts = as_key(key), Counter[str]()
+        y = np.empty((*x.shape[:2], w.shape[2]), np.float32)
+
+        def one(i: int) -> Mapping[str, int]:
+            y[i], found = self.program(w[i], key).counted(x[i], key.rows(key.row + i))
+            return found
+
+        macs = x.shape[1] * x.shape[2] * w.shape[2]
+        for found in each(one, range(len(x)), least=0 if macs >= 64 * MANY else len(x)):
             counts.update(found)
-            parts.append(y)
-        return np.stack(parts), dict(counts)
+        return y, dict(counts)
 
     def placed(self, ops: tuple[MacOp, ...]) -> Self:
         """This machine with its data where they live when it executes all of `ops`, the operators

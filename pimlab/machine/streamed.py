@@ -10,10 +10,11 @@ every read instead of memory.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
+from pimlab.kernels.threads import each
 from pimlab.keys import Key, as_key
 from pimlab.machine.protocol import Calibration, Programmed, Target
 from pimlab.machine.wrapped import Wrapped
@@ -71,20 +72,20 @@ class StreamedWeights(Programmed):
         machine = self._streamed.machine
         return machine.program(self._w[:, one], self._key, bias=bias, calibration=known).weights_as
 
-    def _blocks(self) -> Iterator[tuple[int, Programmed]]:
-        machine, columns = self._streamed.machine, self._streamed.columns
-        for start in range(0, self._w.shape[1], columns):
-            block = slice(start, start + columns)
-            bias = None if self._bias is None else self._bias[block]
-            yield (
-                start,
-                machine.program(
-                    self._w[:, block],
-                    self._key.child("columns", start),
-                    bias=bias,
-                    calibration=self._calibration and self._calibration.columns(block),
-                ),
-            )
+    @property
+    def _starts(self) -> range:
+        """First columns of the blocks."""
+        return range(0, self._w.shape[1], self._streamed.columns)
+
+    def _block(self, start: int) -> Programmed:
+        """The block of columns from `start` on, programmed."""
+        block = slice(start, start + self._streamed.columns)
+        return self._streamed.machine.program(
+            self._w[:, block],
+            self._key.child("columns", start),
+            bias=None if self._bias is None else self._bias[block],
+            calibration=self._calibration and self._calibration.columns(block),
+        )
 
     def matmul(self, x: np.ndarray, key: int | Key = 0, at: str | float = 0.0) -> np.ndarray:
         """y float32, shape (batch, n) of x float32, shape (batch, k), each block of columns read
@@ -103,12 +104,17 @@ class StreamedWeights(Programmed):
         """
         y, counts = np.empty((len(x), self._w.shape[1]), np.float32), Counter[str]()
         few, total = x[: self._streamed.kept].copy(), Counter[str]()
-        for start, block in self._blocks():
+
+        def one(start: int) -> tuple[Mapping[str, int], Mapping[str, float]]:
+            block = self._block(start)
             y[:, start : start + self._streamed.columns], found = block.counted(
                 x, as_key(key).child("columns", start), at
             )
+            return found, block.integrals(few, at)
+
+        for found, joules in each(one, self._starts, least=2):
             counts.update(found)
-            total.update(block.integrals(few, at))
+            total.update(joules)
         if self._known is None:
             self._known = (few, at, dict(total))
         return y, dict(counts)
@@ -120,8 +126,8 @@ class StreamedWeights(Programmed):
         if self._known is not None and self._known[1] == at and np.array_equal(self._known[0], x):
             return self._known[2]
         total = Counter[str]()
-        for _, block in self._blocks():
-            total.update(block.integrals(x, at))
+        for joules in each(lambda start: self._block(start).integrals(x, at), self._starts, 2):
+            total.update(joules)
         return dict(total)
 
 

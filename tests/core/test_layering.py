@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "formats": GROUND | {"kernels"},
     "catalogue": GROUND,
     "cost": GROUND | {"catalogue"},
-    "machine": GROUND | {"catalogue", "cost"},
+    "machine": GROUND | {"kernels", "catalogue", "cost"},
     "npu": MATERIAL | {"result"},
     "dram_pim": MATERIAL | {"result"},
     "analog": MATERIAL | {"result"},

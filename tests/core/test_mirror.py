@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 TWINS = ("reference", "kernels")
 """tests/test_kernels.py walks over all of both: every public kernel is set beside its twin there."""
-DECIDING = {Path("kernels/blas"), Path("kernels/jit")}
+DECIDING = {Path("kernels/blas"), Path("kernels/jit"), Path("kernels/threads")}
 """They decide threads and compilation, and have no twin."""
 
 

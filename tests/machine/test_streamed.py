@@ -36,7 +36,7 @@ def test_integrals_of_what_was_just_read_need_no_programming(monkeypatch):
     held = pim.streamed(pim.target("pcm-hermes"), columns=4).program(W, 5)
     fresh = held.integrals(X)
     held.counted(X, 7)
-    monkeypatch.setattr(type(held), "_blocks", lambda self: pytest.fail("programmed again"))
+    monkeypatch.setattr(type(held), "_block", lambda self, start: pytest.fail("programmed again"))
     assert held.integrals(X) == fresh
 
 

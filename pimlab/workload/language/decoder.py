@@ -14,6 +14,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from pimlab.kernels.threads import MANY, each
 from pimlab.machine.protocol import MacOp
 from pimlab.workload.language.shape import DecoderShape
 from pimlab.workload.model import Multiply
@@ -52,8 +53,10 @@ def swish(x: np.ndarray) -> np.ndarray:
 
 def softmax(x: np.ndarray) -> np.ndarray:
     """exp(x) over its sum along the last axis; -inf gives 0. Float32, of the shape (...) of x."""
-    e = np.exp(x - x.max(axis=-1, keepdims=True))
-    return e / e.sum(axis=-1, keepdims=True)
+    e = x - x.max(axis=-1, keepdims=True)
+    np.exp(e, out=e)  # in place, because fresh memory is slow
+    e /= e.sum(axis=-1, keepdims=True)
+    return e
 
 
 def gelu(x: np.ndarray) -> np.ndarray:
@@ -186,10 +189,14 @@ def _attention(
     turned = keys.reshape(batch * kv_heads, length, size).transpose(0, 2, 1)
     scale = size**-0.5 if shape.attention_scale is None else shape.attention_scale
     scores = multiply(ops[f"layer{layer}.scores"], rows, turned, first * group)
-    scores = capped(scores * np.float32(scale), shape.attention_cap)
-    weights = softmax(scores.reshape(batch * kv_heads, -1, tokens, length) + mask).reshape(
-        scores.shape
-    )
+    weights = np.empty_like(scores)
+
+    def weigh(i: int) -> None:
+        own = capped(scores[i] * np.float32(scale), shape.attention_cap)
+        masked = own.reshape(-1, tokens, length) + mask
+        weights[i] = softmax(masked).reshape(own.shape)
+
+    each(weigh, range(len(scores)), least=0 if scores[0].size >= MANY else len(scores))
     y = multiply(
         ops[f"layer{layer}.values"],
         weights,
