@@ -9,6 +9,7 @@ one cause off does not shift the others.
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 
 import numpy as np
 
@@ -40,20 +41,33 @@ class Key(Value):
 
     def child(self, *names: str | int) -> Key:
         """The key of a cause below this one."""
-        return self.but(path=(*self.path, *names))
+        return self._derived((*self.path, *names), self.row)
 
     def rows(self, first: int) -> Key:
         """The same key for a chunk whose first row is row `first` of the whole batch."""
-        return self.but(row=int(first))
+        if first < 0:
+            return self.but(row=int(first))  # says what is allowed
+        return self._derived(self.path, int(first))
+
+    def _derived(self, path: tuple[str | int, ...], row: int) -> Key:
+        """A key of the same seed, without another look at its fields: cells ask for thousands."""
+        key = object.__new__(type(self))
+        key.__dict__.update(seed=self.seed, path=path, row=row)
+        return key
 
     @property
     def words(self) -> tuple[np.uint32, np.uint32]:
         """The two 32-bit Philox key words, uint32, shape (), of (seed, path): a BLAKE2b hash, so
         that paths do not collide in practice.
         """
-        text = repr((self.seed, self.path)).encode()
-        low, high = np.frombuffer(hashlib.blake2b(text, digest_size=8).digest(), dtype="<u4")
-        return np.uint32(low), np.uint32(high)
+        return _words(repr((self.seed, self.path)))
+
+
+@lru_cache(maxsize=1024)
+def _words(text: str) -> tuple[np.uint32, np.uint32]:
+    hashed = hashlib.blake2b(text.encode(), digest_size=8).digest()
+    low, high = np.frombuffer(hashed, dtype="<u4")
+    return np.uint32(low), np.uint32(high)
 
 
 def as_key(key: int | Key) -> Key:

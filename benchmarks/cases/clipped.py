@@ -54,7 +54,12 @@ def _one(g, sigma):
 
 CASES = {
     "cells cut at zero": Case(
-        _added, slow.add_cells, _cells(np.inf), rtol=1e-6, atol=1e-9, covers=("clipped.add_cells",)
+        _added,
+        slow.add_cells,
+        _cells(np.inf),
+        rtol=1e-6,
+        atol=1e-9,
+        covers=("clipped.add_cells", "clipped.add_row"),
     ),
     "cells cut at both ends": Case(
         _added, slow.add_cells, _cells(1.0), rtol=1e-6, atol=1e-9, covers=("clipped.add_cells",)
@@ -68,6 +73,6 @@ CASES = {
         ),
         rtol=1e-5,
         atol=1e-9,
-        covers=("clipped.cumulants",),
+        covers=("clipped.add_cells",),
     ),
 }

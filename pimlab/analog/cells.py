@@ -25,7 +25,10 @@ from pimlab.analog.devices import CubicCurrent, Device, ReadNoise, SelectedCurre
 from pimlab.analog.devices.read_noise import Cumulants
 from pimlab.analog.faults import CellFaults, matrix_with_gaps
 from pimlab.analog.non_ideal import part_fields
+from pimlab.analog.plain_cells import in_range, law_of
 from pimlab.kernels import clipped
+from pimlab.kernels.cells import Law, add_read
+from pimlab.kernels.threads import each
 from pimlab.keys import Key
 
 _ALL = slice(None)
@@ -47,7 +50,7 @@ without per-cell draws.
 """
 
 
-_CHUNK = 1 << 14
+_CHUNK = 1 << 15
 """Cells whose history is computed at a time: what a core's cache holds of them."""
 
 
@@ -101,14 +104,15 @@ class CellArray:
         self.shape, self._relative = shape, relative
         self._whole_cell = cell if cell.defects is None else cell.but(defects=None)
         self._cool_cell = cell if cell.temperature is None else cell.but(temperature=None)
+        self._by_rows = _by_rows(cell)
         self._whole = lru_cache(maxsize=2)(self._all_at)
 
     @property
     def target(self) -> np.ndarray:
         """What cells were to be programmed to [S], float64, shape (k, n)."""
-        return self._targets(_ALL)
+        return self.targets(_ALL)
 
-    def _targets(self, rows: slice) -> np.ndarray:
+    def targets(self, rows: slice) -> np.ndarray:
         """What cells of `rows` were to be programmed to [S], float64, shape (rows, n)."""
         cell = self.cell
         return cell.g_min + (cell.g_max - cell.g_min) * self._relative(rows)
@@ -116,16 +120,13 @@ class CellArray:
     @property
     def programmed(self) -> np.ndarray:
         """Conductances as programmed [S], float64, shape (devices, k, n)."""
-        return self._written(_ALL)
+        return _stacked(self._written(_ALL, self.target))
 
-    def _written(self, rows: slice) -> np.ndarray:
-        target = self._targets(rows)
-        return np.stack(
-            [
-                self._device(target, self._rows(self.key.child(d), rows), self._rows(site, rows))
-                for d, site in enumerate(self.site.child(d) for d in range(self.devices))
-            ]
-        )
+    def _written(self, rows: slice, target: np.ndarray) -> list[np.ndarray]:
+        return [
+            self._device(target, self._rows(self.key.child(d), rows), self._rows(site, rows))
+            for d, site in enumerate(self.site.child(d) for d in range(self.devices))
+        ]
 
     def _device(self, target: np.ndarray, key: Key, site: Key) -> np.ndarray:
         cell, g = self.cell, self._whole_cell.program(target, key)
@@ -155,11 +156,33 @@ class CellArray:
         the temperature of use or of programming; with faults, and (unless cut=False) 0 S behind the
         gap of a line.
         """
-        if _by_rows(self.cell):
-            g = self._at(seconds, programming_temperature, rows)
+        if self._by_rows:
+            g = self._at(seconds, programming_temperature, rows, self.targets(rows))
         else:
             g = self._whole(seconds, programming_temperature)[:, rows]
         return g if self.faults is None else self.faults.seen(g, rows, cut)
+
+    def seen(
+        self, seconds: float, programming_temperature: bool, rows: slice
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """`at` that time, and its `spread`, of which the targets are found once. S, float64,
+        shape (devices, rows, n).
+        """
+        if not self._by_rows or self.faults is not None:
+            now = self.at(seconds, programming_temperature, rows)
+            return now, self.spread(now, seconds, rows)
+        target = self.targets(rows)
+        now = self._at(seconds, programming_temperature, rows, target)
+        return now, self._spread(now, seconds, rows, target)
+
+    def laws(self, seconds: float) -> list[Law] | None:
+        """What each device of a weight does, where one kernel can compute it: `law_of`. Times in
+        seconds [s].
+        """
+        found = [law_of(self.cell, seconds, self.key.child(d)) for d in range(self.devices)]
+        if self.faults is not None or any(law is None for law in found):
+            return None
+        return [law for law in found if law is not None]
 
     def faulty(self, rows: slice) -> np.ndarray | None:
         """bool, shape (devices, rows, n): cells that are not as they were written; None: no
@@ -168,15 +191,16 @@ class CellArray:
         return None if self.faults is None else self.faults.faulty(self.devices, rows)
 
     def _all_at(self, seconds: float, programming_temperature: bool) -> np.ndarray:
-        return self._at(seconds, programming_temperature, _ALL)
+        return self._at(seconds, programming_temperature, _ALL, self.target)
 
-    def _at(self, seconds: float, programming_temperature: bool, rows: slice) -> np.ndarray:
+    def _at(
+        self, seconds: float, programming_temperature: bool, rows: slice, target: np.ndarray
+    ) -> np.ndarray:
         cell = self._cool_cell if programming_temperature else self.cell
-        target = self._targets(rows)
-        return np.stack(
+        return _stacked(
             [
                 cell.drifted(g, seconds, self._rows(self.key.child(d), rows), target)
-                for d, g in enumerate(self._written(rows))
+                for d, g in enumerate(self._written(rows, target))
             ]
         )
 
@@ -184,10 +208,15 @@ class CellArray:
         """Standard deviation of one read before the cut at zero [S], like `now`; None without read
         noise.
         """
+        return self._spread(now, seconds, rows, self.targets(rows))
+
+    def _spread(
+        self, now: np.ndarray, seconds: float, rows: slice, target: np.ndarray
+    ) -> np.ndarray | None:
         noise, faulty = self.cell.read_noise, self.faulty(rows)
         if noise is None:
             return None
-        spread = np.broadcast_to(noise.spread(now, seconds, self._targets(rows)), now.shape)
+        spread = np.broadcast_to(noise.spread(now, seconds, target), now.shape)
         return spread if faulty is None else np.where(faulty, 0.0, spread)
 
     def cell_moments(self, now: np.ndarray, sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -196,6 +225,11 @@ class CellArray:
         """
         assert self.cell.read_noise is not None
         return self.cell.read_noise.moments(now, sigma)
+
+
+def _stacked(devices: list[np.ndarray]) -> np.ndarray:
+    """One array, shape (devices, ...); a single device is not copied."""
+    return devices[0][None] if len(devices) == 1 else np.stack(devices)
 
 
 def _by_rows(cell: Device) -> bool:
@@ -268,20 +302,27 @@ def tile_moments(signed: list[tuple[float, CellArray]], part: slice, how: Readin
         return _selected(signed, part, how, curve)
     noise, columns = cell.read_noise, signed[0][1].shape[1]
     total = _Sums(part.stop - part.start, columns)
-    for rows in signed[0][1].chunks(part):
-        here = slice(rows.start - part.start, rows.stop - part.start)
-        for sign, cells in signed:
-            now = cells.at(how.seconds, how.programming, rows)
+    laws = [cells.laws(how.seconds) for _, cells in signed]
+
+    def one(rows: slice) -> np.ndarray:
+        here, sums = slice(rows.start - part.start, rows.stop - part.start), np.zeros((3, columns))
+        for (sign, cells), own in zip(signed, laws, strict=True):
+            if own is not None and total.add_plain(sign, cells, own, rows, here, sums):
+                continue
+            now, sigma = cells.seen(how.seconds, how.programming, rows)
             faulty = cells.faulty(rows)
-            total.add(sign, now, cells.spread(now, how.seconds, rows), noise, here)
+            total.add(sign, now, sigma, noise, here, sums)
             if curve is not None:
                 total.add_nonlinear(sign, _of_sound(curve.terms(now), faulty), how.volts, here)
+        return sums
+
+    sums = sum(each(one, signed[0][1].chunks(part)), np.zeros((3, columns)))
     span = how.unit
     mean, terms = total.mean / span, [(p, term / span) for p, term in total.terms.items()]
     load = list(total.load.items())
     if noise is None:
         return TileMoments(mean, terms, None, None, load)
-    edges = edgeworth(total.sums, total.third)
+    edges = edgeworth(sums, total.third)
     draws = None
     if edges.needed.any():
         draws = _single_draws(signed, part, how, edges.needed, noise)
@@ -290,14 +331,12 @@ def tile_moments(signed: list[tuple[float, CellArray]], part: slice, how: Readin
 
 
 class _Sums:
-    """Cumulants of a tile's cells as its columns add them up: mean, variance, third : float64,
-    shape (k, n), S to S^3;  sums : float64, shape (3, n), over each column, variances and
-    magnitudes of third and fourth cumulants;  load, terms : by power of the input.
+    """Cumulants of a tile's cells: mean, variance, third : float64, shape (k, n), S to S^3;  load,
+    terms : by power of the input. Several threads may add different rows.
     """
 
     def __init__(self, k: int, n: int):
         self.mean, self.variance, self.third = (np.zeros((k, n)) for _ in range(3))
-        self.sums = np.zeros((3, n))
         self.load: dict[int, np.ndarray] = {1: np.zeros(k)}
         self.terms: dict[int, np.ndarray] = {}
 
@@ -308,26 +347,50 @@ class _Sums:
         sigma: np.ndarray | None,
         noise: ReadNoise | None,
         rows: slice,
+        sums: np.ndarray,
     ) -> None:
-        """Cells of one polarity, S, float64, shape (devices, rows, n)."""
+        """Cells of one polarity, S, float64, shape (devices, rows, n). sums : float64, shape
+        (3, n), added to: variances and magnitudes of third and fourth cumulants of each column.
+        """
         self.load[1][rows] += now.sum(axis=(0, 2))
         if noise is None or sigma is None:
             self.mean[rows] += sign * now.mean(axis=0)
         elif type(noise).cumulants is ReadNoise.cumulants:
-            arrays = self.mean[rows], self.variance[rows], self.third[rows], self.sums
+            arrays = self.mean[rows], self.variance[rows], self.third[rows], sums
             for g, spread in zip(now, sigma, strict=True):
                 spread = np.ascontiguousarray(spread, np.float64)
                 clipped.add_cells(g, spread, *noise.ends, sign, float(len(now)), *arrays)
         else:
-            self._add_any(sign, noise.cumulants(now, sigma), rows)
+            self._add_any(sign, noise.cumulants(now, sigma), rows, sums)
 
-    def _add_any(self, sign: float, cumulants: Cumulants, rows: slice) -> None:
+    def add_plain(
+        self,
+        sign: float,
+        cells: CellArray,
+        laws: list[Law],
+        rows: slice,
+        here: slice,
+        sums: np.ndarray,
+    ) -> bool:
+        """As `add`, of cells that a kernel can follow from their targets on; False, and nothing is
+        added, where a target is outside the cells' range.
+        """
+        target = cells.targets(rows)
+        if not in_range(cells.cell, target):
+            return False
+        arrays = self.mean[here], self.variance[here], self.third[here], sums
+        for law in laws:
+            row = cells.key.row + rows.start
+            add_read(target, law, row, sign, float(len(laws)), self.load[1][here], *arrays)
+        return True
+
+    def _add_any(self, sign: float, cumulants: Cumulants, rows: slice, sums: np.ndarray) -> None:
         first, second, third, fourth = cumulants
         devices = len(first)
         self.mean[rows] += sign * first.mean(axis=0)
         self.variance[rows] += second.sum(axis=0) / devices**2
         self.third[rows] += sign * third.sum(axis=0) / devices**3
-        for total, of, power in zip(self.sums, (second, third, fourth), (2, 3, 4), strict=True):
+        for total, of, power in zip(sums, (second, third, fourth), (2, 3, 4), strict=True):
             total += np.abs(of).sum(axis=(0, 1)) / devices**power
 
     def add_nonlinear(

@@ -13,6 +13,7 @@ from pimlab.analog.draws import uniforms
 from pimlab.analog.mapping import Plane, tiles
 from pimlab.analog.read import encode
 from pimlab.kernels.blas import one_thread
+from pimlab.kernels.threads import each
 from pimlab.keys import Key
 
 _ROWS = 256
@@ -39,7 +40,8 @@ def code_sizes(
     encode(design.dac, x, np.ones(len(x), np.float32), codes)
     full = np.float32(design.drive)
     driven = [design.effective_input(step / full) for _, step in design.phases(codes)]
-    tile_by_tile = [_seen(design, planes(part), part, driven) for part in tiles(k, design.rows)]
+    parts = tiles(k, design.rows)
+    tile_by_tile = each(lambda part: _seen(design, planes(part), part, driven), parts)
     integers = design.dac is not None and design.slices is not None
     if design.combined:
         held = [plane.weight for plane in planes(slice(0, 1))]
@@ -72,7 +74,8 @@ def _seen(
     for plane in planes:
         relative = plane.plus + (design.background if plane.minus is None else -plane.minus)
         with one_thread():
-            sums = np.vstack([step[:, part] @ relative for step in driven])
+            steps = [step[:, part] @ relative for step in driven]
+        sums = steps[0] if len(steps) == 1 else np.vstack(steps)
         found.append((sums, np.abs(relative).sum(axis=0)))
     return found
 

@@ -11,11 +11,9 @@ its block (`kernels.panels`), so threads, chunks and batches change nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TypeVar
 
 import numba
 import numpy as np
@@ -28,6 +26,7 @@ from pimlab.analog.draws import normals
 from pimlab.analog.process import History, Part
 from pimlab.analog.variances import CoarseVariance
 from pimlab.kernels import converter, crossbar, panels
+from pimlab.kernels.threads import each
 from pimlab.keys import Key
 
 _ROWS = 96
@@ -44,7 +43,6 @@ _ADC_LANE = 1 << 20
 """Where the counters of converter noise start, above those of any tile."""
 _NOTHING = np.zeros((0, 0), np.float32)
 Words = tuple[np.uint32, np.uint32]
-Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -569,13 +567,3 @@ def _gather(
     if references is not None:
         read = read[:, references[0]] - read[:, references[1]]
     out += read if weight == 1 else np.float32(weight) * read
-
-
-def each(work: Callable[[slice], Answer], items: Iterable[slice]) -> list[Answer]:
-    """`work` of every item, on as many threads as kernels may use; exceptions reach the caller."""
-    items = list(items)
-    threads = min(numba.get_num_threads(), len(items))
-    if threads <= 1:
-        return [work(item) for item in items]
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(work, items))

@@ -15,9 +15,10 @@ from pimlab.analog.design import ArrayDesign
 from pimlab.analog.devices import SteepCurrent
 from pimlab.analog.mapping import reference_columns, tiles
 from pimlab.analog.process import Part
-from pimlab.analog.read import PlaneTiles, Reader, Tile, each, packed
+from pimlab.analog.read import PlaneTiles, Reader, Tile, packed
 from pimlab.analog.variances import coarse_variance
 from pimlab.analog.written import WrittenCells
+from pimlab.kernels.threads import each
 
 _MOST_READS = 2**62
 """Reads since programming up to which those of any batch have an address."""
@@ -108,7 +109,10 @@ class Readers:
             programming=programming_temperature,
         )
         parts = tiles(self.written.k, design.rows)
-        moments = each(lambda part: tile_moments(signed, part, reading), parts)
+        if design.wires is None and len(signed[0][1].chunks(parts[0])) > 1:
+            moments = [tile_moments(signed, part, reading) for part in parts]  # threads share each
+        else:
+            moments = each(lambda part: tile_moments(signed, part, reading), parts)
         return PlaneTiles(
             weight=plane.weight * design.weight_top / plane.digit,
             offset=plane.offset * plane.digit,

@@ -18,6 +18,8 @@ FAR = 8.0
 """Cells more than so many sigmas above zero are as if never cut: the error is below 1e-15."""
 _STEPS = 64
 """Table entries a sigma."""
+CELLS = 256
+"""Cells taken at a time: what is known of them stays in the first cache of a core."""
 
 
 def _tables():
@@ -30,13 +32,12 @@ _PHI, _DENSITY = _tables()
 
 
 @inline
-def _normal(a):
-    """Phi(a) and phi(a) for 0 <= a <= FAR."""
+def _hermite(a, p0, p1, d0, d1):
+    """Phi(a) and phi(a) for 0 <= a <= FAR, of their values at the table's entries on both sides."""
     place = a * _STEPS
-    index = int(place)
+    index = np.int32(place)
     t = place - index
     at, step = index / _STEPS, 1.0 / _STEPS
-    p0, p1, d0, d1 = _PHI[index], _PHI[index + 1], _DENSITY[index], _DENSITY[index + 1]
     # Hermite, because its slopes are known exactly: Phi' = phi and phi' = -a phi
     s0, s1 = -at * d0 * step, -(at + step) * d1 * step  # slopes of the density
     u = 1.0 - t
@@ -47,13 +48,10 @@ def _normal(a):
 
 
 @inline
-def cumulants(g, sigma):
-    """The first four cumulants of max(g + sigma z, 0), float64, in powers of the unit of g."""
-    # most cells stand far from zero: this branch saves them the table
-    if sigma <= 0 or g >= FAR * sigma:
-        return g, sigma * sigma, 0.0, 0.0
-    a = g / sigma
-    cumulative, density = _normal(a)
+def _cumulants(g, sigma, a, cumulative, density):
+    """The first four cumulants of max(g + sigma z, 0), float64, in powers of the unit of g. a :
+    g / sigma, or -1 where the cut is too far to matter;  cumulative, density : Phi and phi of a.
+    """
     m1 = a * cumulative + density
     m2 = a * m1 + cumulative
     m3 = a * m2 + 2.0 * m1
@@ -63,7 +61,44 @@ def cumulants(g, sigma):
     third = m3 - m1 * (3.0 * m2 - 2.0 * square)
     fourth = m4 - 4.0 * m1 * m3 + 3.0 * square * (2.0 * m2 - square) - 3.0 * spread * spread
     scale = sigma * sigma
-    return m1 * sigma, max(spread, 0.0) * scale, third * scale * sigma, fourth * scale * scale
+    near = a >= 0.0
+    return (
+        m1 * sigma if near else g,
+        max(spread, 0.0) * scale if near else scale,
+        third * scale * sigma if near else 0.0,
+        fourth * scale * scale if near else 0.0,
+    )
+
+
+@inline
+def _cut(g, sigma, low, high, room):
+    """Cumulants of cells cut at `low` and `high`. g, sigma : shape (cells,);  room : float64,
+    written: the first cumulants, then the second, third and fourth ones, `CELLS` apart.
+
+    The table is looked up in a loop of its own: the other two become vector instructions.
+    """
+    for j in range(g.size):
+        value, spread = np.float64(g[j]), np.float64(sigma[j])
+        distance = min(high - value, value - low)
+        near = (spread > 0) & (distance < FAR * spread)
+        room[j] = (max(distance, 0.0) if near else -1.0) / (spread if near else 1.0)
+    for j in range(g.size):
+        index = np.int32(max(room[j], 0.0) * _STEPS)
+        room[CELLS + j], room[2 * CELLS + j] = _PHI[index], _PHI[index + 1]
+        room[3 * CELLS + j], room[4 * CELLS + j] = _DENSITY[index], _DENSITY[index + 1]
+    for j in range(g.size):
+        value = np.float64(g[j])
+        upper = high - value < value - low
+        distance = high - value if upper else value - low
+        a, p0, p1 = room[j], room[CELLS + j], room[2 * CELLS + j]
+        cumulative, density = _hermite(
+            max(a, 0.0), p0, p1, room[3 * CELLS + j], room[4 * CELLS + j]
+        )
+        c1, c2, c3, c4 = _cumulants(distance, np.float64(sigma[j]), a, cumulative, density)
+        room[j] = high - c1 if upper else low + c1
+        room[CELLS + j] = c2
+        room[2 * CELLS + j] = -c3 if upper else c3
+        room[3 * CELLS + j] = c4
 
 
 @kernel
@@ -76,18 +111,41 @@ def add_cells(g, sigma, low, high, sign, devices, mean, variance, third, sums):
     added to;  sums : float64, shape (3, n), added to: variances and magnitudes of third and fourth
     cumulants of each column. A cell counts as cut at the nearer end alone; high : inf for none.
     """
-    share = 1.0 / devices
+    share, room = 1.0 / devices, np.empty(5 * CELLS)
     for i in range(g.shape[0]):
-        for j in range(g.shape[1]):
-            value, spread = np.float64(g[i, j]), np.float64(sigma[i, j])
-            upper = high - value < value - low
-            distance = high - value if upper else value - low
-            c1, c2, c3, c4 = cumulants(distance, spread)
-            first = high - c1 if upper else low + c1
-            mean[i, j] += sign * first * share
-            variance[i, j] += c2 * share * share
-            cube = c3 * share * share * share
-            third[i, j] += -sign * cube if upper else sign * cube
-            sums[0, j] += c2 * share * share
-            sums[1, j] += abs(cube)
-            sums[2, j] += abs(c4) * share * share * share * share
+        for start in range(0, g.shape[1], CELLS):
+            part = slice(start, min(start + CELLS, g.shape[1]))
+            of = (mean[i, part], variance[i, part], third[i, part])
+            add_row(g[i, part], sigma[i, part], low, high, sign, share, room, *of, sums[:, part])
+
+
+@inline
+def add_row(g, sigma, low, high, sign, share, room, mean, variance, third, sums):
+    """`add_cells` of at most `CELLS` cells of one row, each taking `share` of the input. g, sigma,
+    mean, variance, third : shape (cells,);  room : float64, shape (5 CELLS,), written;  sums :
+    float64, shape (3, cells).
+    """
+    _cut(g, sigma, low, high, room)
+    _add_to_means(room, sign, share, mean, variance, third)
+    _add_to_sums(room, share, sums[0], sums[1], sums[2])
+
+
+@inline
+def _add_to_means(room, sign, share, mean, variance, third):
+    """Each array in a loop of its own: the compiler cannot tell whether more overlap."""
+    for j in range(mean.size):
+        mean[j] += sign * room[j] * share
+    for j in range(mean.size):
+        variance[j] += room[CELLS + j] * share * share
+    for j in range(mean.size):
+        third[j] += sign * (room[2 * CELLS + j] * share * share * share)
+
+
+@inline
+def _add_to_sums(room, share, second, third, fourth):
+    for j in range(second.size):
+        second[j] += room[CELLS + j] * share * share
+    for j in range(second.size):
+        third[j] += abs(room[2 * CELLS + j] * share * share * share)
+    for j in range(second.size):
+        fourth[j] += abs(room[3 * CELLS + j]) * share * share * share * share

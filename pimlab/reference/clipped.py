@@ -56,3 +56,7 @@ def add_cells(g, sigma, low, high, sign, devices, mean, variance, third, sums):
         third + sign * c3 / devices**3,
         sums + np.array([one.sum(axis=0) for one in sizes]),
     )
+
+
+add_row = add_cells
+"""A row is added as any other number of them."""

@@ -4,11 +4,14 @@ g_max.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
+from pimlab.kernels import cells
 from pimlab.values import Value, number, part
 
-_SMALLEST = 1e-7
+_SMALLEST = cells.SMALLEST
 """g / g_max below this counts as this in a logarithm or a negative power: the fits say nothing
 there.
 """
@@ -110,4 +113,46 @@ class Split(Value):
 
 Curve = Polynomial | ClippedLog | ClippedPower | Saturating | Split
 CURVES = (Polynomial, ClippedLog, ClippedPower, Saturating, Split)
-__all__ = ["CURVES", "ClippedLog", "ClippedPower", "Curve", "Polynomial", "Saturating", "Split"]
+FLAT = Polynomial(coefficients=(0.0,))
+"""0 everywhere."""
+__all__ = [
+    "CURVES",
+    "FLAT",
+    "ClippedLog",
+    "ClippedPower",
+    "Curve",
+    "Polynomial",
+    "Saturating",
+    "Split",
+    "table",
+]
+
+
+@lru_cache(maxsize=64)
+def table(curve: Curve) -> np.ndarray | None:
+    """The curve as `kernels.cells` takes it, float64, shape (2, 5 + terms); None of a user's own
+    class, which only Python can evaluate. Units as the curve's.
+    """
+    pieces = [curve.below, curve.above] if type(curve) is Split else [curve, curve]
+    rows = [row for row in map(_piece, pieces) if row is not None]
+    if len(rows) < len(pieces):
+        return None
+    found = np.zeros((2, 5 + max(len(terms) for *_, terms in rows)))
+    for row, (kind, low, high, terms) in zip(found, rows, strict=True):
+        row[:4], row[5 : 5 + len(terms)] = (kind, low, high, len(terms)), terms
+    found[:, 4] = curve.at if type(curve) is Split else np.inf
+    found.flags.writeable = False
+    return found
+
+
+def _piece(curve: Curve) -> tuple[int, float, float, tuple[float, ...]] | None:
+    """Kind, bounds and coefficients of a curve without a split."""
+    if type(curve) is Polynomial:
+        return cells.POLYNOMIAL, curve.low, curve.until, curve.coefficients
+    if type(curve) is ClippedLog:
+        return cells.LOG, curve.low, curve.high, (curve.slope, curve.offset)
+    if type(curve) is ClippedPower:
+        return cells.POWER, curve.low, curve.high, (curve.factor, curve.exponent)
+    if type(curve) is Saturating:
+        return cells.SATURATING, 0.0, 0.0, (curve.top, curve.width)
+    return None

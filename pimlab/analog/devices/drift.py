@@ -8,10 +8,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from pimlab.analog.devices.curves import CURVES, Curve
+from pimlab.analog.devices.curves import CURVES, FLAT, Curve, table
 from pimlab.analog.draws import normals
 from pimlab.analog.non_ideal import NonIdeal, check_between
 from pimlab.analog.physics import BOLTZMANN
+from pimlab.kernels import cells
 from pimlab.keys import Key
 from pimlab.values import choice, part, quantity
 
@@ -53,6 +54,10 @@ class PowerLawDrift(Drift):
         if self.sigma is not None:
             check_between(owner, "spread of the drift exponent", self.sigma(u), 0.0, 1.0)
 
+    def log_age(self, seconds: float) -> float:
+        """ln(1 + t / t0) (unit 1)."""
+        return float(np.log1p(seconds / self.time))
+
     def exponent(self, g: np.ndarray, key: Key) -> np.ndarray:
         """nu of every cell, float64, shape of g (the target the cell was programmed to, S). Unit 1,
         shape (...) of g.
@@ -65,7 +70,16 @@ class PowerLawDrift(Drift):
         """Conductance `seconds` after programming [S], float64."""
         if seconds == 0:
             return g
-        return g * np.exp(self.exponent(target, key) * -np.log1p(seconds / self.time))
+        age, mean, sigma = self.log_age(seconds), table(self.mean), table(self.sigma or FLAT)
+        if mean is None or sigma is None:
+            return g * np.exp(self.exponent(target, key) * -age)
+        g, target = (np.ascontiguousarray(one, np.float64) for one in (g, target))
+        z = np.zeros(g.shape, np.float32) if self.sigma is None else normals(key, g.shape)
+        out = np.empty_like(g)
+        cells.drifted(
+            g.ravel(), target.ravel(), z.ravel(), self.g_reference, mean, sigma, age, out.ravel()
+        )
+        return out
 
 
 class Relaxation(Drift):

@@ -9,9 +9,10 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from pimlab.analog.devices.curves import CURVES, Curve
+from pimlab.analog.devices.curves import CURVES, Curve, table
 from pimlab.analog.draws import uniforms
 from pimlab.analog.non_ideal import NonIdeal, check_between
+from pimlab.kernels import cells
 from pimlab.keys import Key
 from pimlab.values import number, part, quantity
 
@@ -49,6 +50,19 @@ class ProgrammingError(NonIdeal):
         g = np.asarray(g)
         spread = np.maximum(self.sigma(g / self.g_reference), 0.0)
         return np.where(g < self.floor, 0.0, spread) if self.floor else spread
+
+    def written(self, g: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """What standard normals `z` (float32, shape of g) leave in cells whose targets are `g`
+        [S], float64, shape (...) of g.
+        """
+        sigma = table(self.sigma)
+        if sigma is None:
+            g = self.erased(g)
+            return np.maximum(g + self.spread(g) * z, 0.0)
+        g = np.ascontiguousarray(g, np.float64)
+        out = np.empty_like(g)
+        cells.programmed(g.ravel(), z.ravel(), self.g_reference, sigma, self.floor, out.ravel())
+        return out
 
     def erased(self, g: np.ndarray) -> np.ndarray:
         """Targets [S] with those below `floor` at 0 S, float64, shape (...) of g."""

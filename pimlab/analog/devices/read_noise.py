@@ -10,9 +10,10 @@ import numpy as np
 from scipy.special import ndtri
 
 from pimlab.analog.devices import clipped
-from pimlab.analog.devices.curves import CURVES, Curve
+from pimlab.analog.devices.curves import CURVES, Curve, table
 from pimlab.analog.non_ideal import NonIdeal, check_between
 from pimlab.analog.process import FOREVER, Part, spectrum
+from pimlab.kernels import cells
 from pimlab.values import choice, number, part, quantity
 
 Cumulants = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -110,18 +111,25 @@ class FlickerNoise(_OneOverF):
     def _since(self, age: float) -> float:
         return age + self.start
 
+    def growth(self, seconds: float) -> float:
+        """sqrt(ln((t + t0 + t_read) / (2 t_read))) (unit 1), 0 where that is none."""
+        age = seconds + self.start
+        return float(np.sqrt(np.log(max((age + self.read_time) / (2 * self.read_time), 1.0))))
+
     def check_over(self, g: np.ndarray, owner: str) -> None:
         """Strengths are within 0..1: the largest in print is 0.2."""
         check_between(owner, "1/f strength", self.strength(g / self.g_reference), 0.0, 1.0)
 
     def spread(self, g: np.ndarray, seconds: float, target: np.ndarray) -> np.ndarray:
         """Standard deviation of one read before the cut at zero [S], float64."""
-        age = seconds + self.start
-        return (
-            g
-            * self.strength(target / self.g_reference)
-            * np.sqrt(np.log(max((age + self.read_time) / (2 * self.read_time), 1.0)))
-        )
+        growth, strength = self.growth(seconds), table(self.strength)
+        if strength is None:
+            return g * self.strength(target / self.g_reference) * growth
+        g = np.ascontiguousarray(g, np.float64)
+        aims = np.ascontiguousarray(np.broadcast_to(target, g.shape), np.float64)
+        out = np.empty_like(g)
+        cells.flicker(g.ravel(), aims.ravel(), self.g_reference, strength, growth, out.ravel())
+        return out
 
 
 class LogFlickerNoise(_OneOverF):

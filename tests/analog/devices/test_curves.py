@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from pimlab.analog.devices import curves
+from pimlab.analog.devices import FlickerNoise, PowerLawDrift, ProgrammingError, curves
+from pimlab.keys import Key
+from pimlab.reference import cells
 
 U = np.array([0, 1e-9, 0.1, 0.5, 1.0, 2.0])
 
@@ -52,3 +54,43 @@ def test_a_split_takes_one_curve_below_and_the_other_from_there_on():
 def test_curves_that_cannot_be_are_refused(make, match):
     with pytest.raises(ValueError, match=match):
         make()
+
+
+SHAPES = (
+    curves.Polynomial(coefficients=(1.0, -2.0, 0.5), low=-0.2, until=1.0),
+    curves.ClippedLog(slope=-0.5, offset=0.1, low=0.0, high=2.0),
+    curves.ClippedPower(factor=2.0, exponent=-0.5, low=0.5, high=5.0),
+    curves.Saturating(top=3.0, width=0.25),
+    curves.Split(
+        at=0.5,
+        below=curves.ClippedPower(factor=1.0, exponent=1.5, low=0.0, high=9.0),
+        above=curves.Polynomial(coefficients=(7.0, 1.0)),
+    ),
+)
+
+
+@pytest.mark.parametrize("curve", SHAPES)
+def test_a_table_says_what_the_curve_says(curve):
+    np.testing.assert_allclose(cells.curve(curves.table(curve), U), curve(U), rtol=1e-14)
+
+
+def test_a_curve_of_a_users_own_class_has_no_table_and_is_asked_itself():
+    class Twice(curves.Polynomial):
+        def __call__(self, u):
+            return 2 * super().__call__(u)
+
+    own = Twice(coefficients=(0.02, 0.01))
+    assert curves.table(own) is None
+    assert curves.table(curves.Split(at=0.5, below=own, above=SHAPES[0])) is None
+    plain = curves.Polynomial(coefficients=(0.04, 0.02))
+    g, z = np.linspace(0, 1, 9), np.linspace(-2, 2, 9).astype(np.float32)
+    for law in (
+        lambda curve: ProgrammingError(sigma=curve, g_reference=1.0).written(g, z),
+        lambda curve: PowerLawDrift(time=20.0, mean=curve, sigma=curve, g_reference=1.0).after(
+            g, 1e4, Key(seed=3), g
+        ),
+        lambda curve: FlickerNoise(
+            strength=curve, start=1.0, g_reference=1.0, read_time=1e-6
+        ).spread(g, 1e4, g),
+    ):
+        np.testing.assert_allclose(law(own), law(plain), rtol=1e-13)
