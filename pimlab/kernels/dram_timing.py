@@ -7,7 +7,8 @@ cycles only occupies its bus for longer. Within a window, requests whose next co
 served: reads and writes before activates, the oldest first (FR-FCFS). A request with a barrier is
 seen only at the head of the queue, and its data command comes before those of all later ones. A
 bank closes as soon as no request in sight wants its open row, or none of them can be served while
-it stays open. A due refresh lets no new row open.
+it stays open; but a precharge takes no cycle that the next read, write or activate needs. A due
+refresh lets no new row open.
 
 Writes may have a queue of their own: then only reads are served until WRITE_HIGH writes wait or no
 read does, and only writes until WRITE_LOW are left; a request whose row is already being opened for
@@ -329,20 +330,21 @@ def _activate_from(bank, mode, oldest, ready, slots, spacing):
 
 @kernel
 def _best_request(at, window, opened, requests, may_open, may_move, oldest, ready, slots, spacing):
-    """(cycle, position in the window, command, lead) of the request whose next command is ready
-    first; on a tie a read or write before an activate, and the older before the younger. A command
-    that starts the write clock for it goes out in `cycle`, it itself `lead` cycles later.
+    """(cycle, position in the window, command, lead, first) of the request whose next command is
+    ready first; on a tie a read or write before an activate, and the older before the younger. A
+    command that starts the write clock for it goes out in `cycle`, it itself `lead` cycles later.
+    `first` is the first cycle that any request's next command takes of the bus of precharges.
 
     at : as in `schedule`;  may_open, may_move : whether activates, and reads and writes, may go out
     to its bank `only` (ANY: to all).
     oldest : cycle of the first activate in the window of XAW single-bank activates.
     """
     count, _, mode, active, only = at
-    best, position, command, lead = _NEVER, -1, -1, 0
+    best, position, command, lead, first = _NEVER, -1, -1, 0, _NEVER
     for i in range(count):
         r = window[i]
         bank, row = requests[r, BANK], ready[requests[r, BANK], OPEN]
-        when, what, starts = _NEVER, -1, 0
+        when, what, starts, long = _NEVER, -1, 0, 0
         if requests[r, SCOPE] != mode or not _may_serve(r, opened[i], active, requests):
             continue
         free = only != ANY and bank != only
@@ -353,14 +355,18 @@ def _best_request(at, window, opened, requests, may_open, may_move, oldest, read
                 when = _earliest(ready, bank, RD if what == READ else WR, spacing)
                 starts = _clock_lead(when, slots, spacing)
                 when = max(when - starts, ready[-1, OPEN])
+                if starts == 0 and spacing[SPLIT_BUS] == 0:
+                    long = spacing[COLUMN_CYCLES] - 1
         elif row < 0 and (may_open or free):
             what, when = ACTIVATE, _activate_from(bank, mode, oldest, ready, slots, spacing)
+            long = spacing[ACT_CYCLES] - 1
+        first = min(first, when - long)
         if when < best or (when == best and command == ACTIVATE and what != ACTIVATE):
             best, position, command, lead = when, i, what, starts
             # nothing is earlier than the next free cycle, and no younger request goes first
             if best == ready[-1, OPEN] and what != ACTIVATE:
                 break
-    return best, position, command, lead
+    return best, position, command, lead, first
 
 
 @kernel
@@ -545,12 +551,14 @@ def schedule(requests, spacing, ready, recent, trace):
         active = ANY if _in_stream_order(window, count, requests, mode) else queue
         at = (count, following, mode, active, only)
         may_open, may_move = eager or not late, eager or not over
-        cycle, position, command, lead = _best_request(
+        cycle, position, command, lead, first = _best_request(
             at, window, opened, requests, may_open, may_move, recent[last], ready, slots, spacing
         )
         close, bank = _best_precharge(
             cycle, at, window, opened, requests, eager or over, late, spacing[SIGHT], ready, spacing
         )
+        if close >= first and not eager and not over:
+            close, bank = _NEVER, -1
         stuck = cycle == _NEVER and close == _NEVER and refreshes == _NEVER and not idle
         if stuck and (only != ANY or not late):
             close, bank = _precharge_for_barred(at, window, opened, requests, ready, spacing)

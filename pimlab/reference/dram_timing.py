@@ -91,6 +91,19 @@ class _Channel:
                 )
         return when
 
+    def column_soon(self, kind, bank, now):
+        """Whether a read or a write that goes out next takes cycle `now` of the precharges' bus."""
+        when = max(self.ready(kind, bank), now)
+        if self.spacing[k.CLOCK_RD] > 0 and when > self.clock:
+            return when - self.spacing[k.COLUMN_CYCLES] <= now
+        shared = self.spacing[k.SPLIT_BUS] == 0
+        return when - (self.spacing[k.COLUMN_CYCLES] - 1 if shared else 0) <= now
+
+    def activate_soon(self, bank, now):
+        """Whether an activate that goes out next takes cycle `now` of the bus."""
+        ends = range(now, now + self.spacing[k.ACT_CYCLES])
+        return any(self.activate_ready(bank, end) for end in ends)
+
     def activate_ready(self, bank, now):
         """Whether an activate may end at `now`: its first half needs a free slot before that."""
         if self.ready(k.ACTIVATE, bank) > now:
@@ -204,8 +217,10 @@ class _Queue:
 
 
 def _request_now(channel, queue, now, may_activate, may_column, only):
-    """(request, command) that goes out now, or None; and whether any could go out later."""
-    activate, possible = None, False
+    """(request, command) that goes out now, or None; whether any could go out later; and whether
+    any takes this cycle of the bus of precharges.
+    """
+    activate, possible, soon = None, False, False
     for r in queue.window:
         kind, bank, row, scope, *_ = queue.requests[r]
         free = only not in (k.ANY, bank)
@@ -214,13 +229,15 @@ def _request_now(channel, queue, now, may_activate, may_column, only):
         if channel.open[bank] == row:
             if (may_column or free) and not queue.barred(r):
                 possible = True
+                soon = soon or channel.column_soon(kind, bank, now)
                 if channel.column_at(kind, bank, now) is not None:
-                    return (r, kind), True
+                    return (r, kind), True, True
         elif channel.open[bank] is None and (may_activate or free):
             possible = True
+            soon = soon or channel.activate_soon(bank, now)
             if channel.activate_ready(bank, now):
                 activate = activate or (r, k.ACTIVATE)
-    return activate, possible
+    return activate, possible, soon
 
 
 def _precharge_now(channel, queue, requests_seen, now, forced, kept=lambda bank, row: False):
@@ -311,7 +328,7 @@ def _step(channel, queue, refreshes, now):
     head = queue.window[0] if queue.window else None
     if channel.idle and head is not None and queue.requests[head, k.SCOPE] != channel.mode:
         channel.mode = 1 - channel.mode
-    request, can_serve = _request_now(
+    request, can_serve, soon = _request_now(
         channel, queue, now, eager or not late, eager or not over, only
     )
     beyond = queue.beyond(channel.spacing[k.SIGHT])
@@ -340,7 +357,7 @@ def _step(channel, queue, refreshes, now):
     if stuck and (only != k.ANY or not late):
         narrow = [r for r in queue.window if not queue.barred(r)]
         bank, _ = _precharge_now(channel, queue, lambda b: narrow, now, lambda b: False)
-    if bank is not None and (request is None or eager):
+    if bank is not None and (eager or (over and request is None) or not soon):
         line = (now, k.PRECHARGE, bank, channel.open[bank], -1, channel.mode)
         channel.issue(k.PRECHARGE, bank, None, now)
         return line
