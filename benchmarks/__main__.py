@@ -69,8 +69,9 @@ def _work(size: str) -> dict[str, Callable[[int], dict[str, Any]]]:
 def bound(row: dict[str, Any]) -> tuple[str, bool]:
     """What `row` should reach, as text ("" where nothing is set), and whether it does."""
     name = row["kernel"]
-    if name in bounds.RATIO and "ratio" in row:
-        return f"at most {bounds.RATIO[name]:g}x", row["ratio"] <= bounds.RATIO[name]
+    ratios = {**bounds.RATIO, **bounds.STEPS}
+    if name in ratios and "ratio" in row:
+        return f"at most {ratios[name]:g}x", row["ratio"] <= ratios[name]
     if name in bounds.RATE and "elements_per_second" in row:
         return f"at least {bounds.RATE[name] / 1e6:g} M/s", row[
             "elements_per_second"

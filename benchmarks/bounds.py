@@ -20,6 +20,9 @@ RATIO = {
 }
 """At most this many times the sgemm of the same shape."""
 
+STEPS = {"hardware-aware step": 3.0}
+"""At most this many times a step in float32."""
+
 RATE = {
     f"{kind} {name}": 300e6
     for kind, names in (

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -242,8 +243,44 @@ def shots(_: int = 1, count: int = 10_000_000) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def training_step(repeat: int = 3, windows: int = 8) -> dict[str, Any]:
+    """Seconds of CPU of a step of the small language model (outputs and all gradients) through the
+    cells of HERMES a year after programming, and its ratio to a step in float32.
+    """
+    import pimlab
+    from pimlab.keys import as_key
+    from pimlab.plan import planned
+    from pimlab.studies.training_machines import Machines
+    from pimlab.workload.training import Graph, Objective, Recipe
+
+    model, data = pimlab.load_model("small-lm"), pimlab.load_data("kjv", split="train")
+    graph, recipe, inputs = Graph(model), Recipe(), data.inputs[:windows, :-1]
+    plan = planned(model, pimlab.target("pcm-hermes"))
+    machines = Machines(plan, graph, Objective(data, recipe), recipe, "minmax", [3.15e7], None)
+    machines.calibrate()
+
+    def seconds(multiply: Any) -> float:
+        start = time.process_time()
+        outputs = graph.outputs(inputs, multiply)
+        for one in graph.operands(np.ones_like(outputs) / outputs.size).values():
+            _ = one.weights
+        return time.process_time() - start
+
+    # in turns, so that both see the same machine; the first of each compiles
+    pairs = [
+        (seconds(graph.exact), seconds(machines.multiply(turn, as_key(0))))
+        for turn in range(repeat + 1)
+    ]
+    plain, noisy = (min(times) for times in zip(*pairs[1:], strict=True))
+    shape = f"{windows} x {inputs.shape[1]} tokens"
+    return {
+        "kernel": "hardware-aware step", "shape": shape, "seconds": noisy, "ratio": noisy / plain
+    }  # fmt: skip
+
+
 PROCESSES: dict[str, Callable[[int], dict[str, Any]]] = {
     "import pimlab": imported, "memory of a noisy read": remembered,
     "memory held by weights": held, "first compile": compiled, "single-shot requests": shots,
+    "hardware-aware step": training_step,
 }  # fmt: skip
 """name -> what measures it, most in a process of its own, given the number of repeats."""

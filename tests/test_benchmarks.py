@@ -74,7 +74,7 @@ def test_sgemm_multiplies_the_stated_shape():
 
 def test_every_bound_belongs_to_a_measurement():
     known = {*cases(), *scenarios.TIMED, *scenarios.PROCESSES}
-    assert {*bounds.RATIO, *bounds.RATE, *bounds.SECONDS, *bounds.BYTES} <= known
+    assert {*bounds.RATIO, *bounds.RATE, *bounds.SECONDS, *bounds.BYTES, *bounds.STEPS} <= known
     assert all(cases()[name].gemm for name in bounds.RATIO)
 
 
@@ -85,6 +85,7 @@ def test_every_bound_belongs_to_a_measurement():
         ({"kernel": "int8.gemm", "ratio": 1.6}, False),
         ({"kernel": "cast.nearest fp8_e4m3", "elements_per_second": 2e8}, False),
         ({"kernel": "import pimlab", "seconds": 0.6}, False),
+        ({"kernel": "hardware-aware step", "ratio": 3.1}, False),
         ({"kernel": "memory of a noisy read", "bytes": 3e8}, False),
         ({"kernel": "square", "seconds": 1e9}, True),
     ],
