@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from pimlab.analog.devices.read_noise import Cumulants
 from pimlab.analog.faults import CellFaults, matrix_with_gaps
 from pimlab.analog.non_ideal import part_fields
 from pimlab.analog.plain_cells import in_range, law_of
+from pimlab.analog.recent import recent
 from pimlab.kernels import clipped
 from pimlab.kernels.cells import Law, add_read
 from pimlab.kernels.threads import each
@@ -105,7 +106,7 @@ class CellArray:
         self._whole_cell = cell if cell.defects is None else cell.but(defects=None)
         self._cool_cell = cell if cell.temperature is None else cell.but(temperature=None)
         self._by_rows = _by_rows(cell)
-        self._whole = lru_cache(maxsize=2)(self._all_at)
+        self._whole = recent(self._all_at, 2)
 
     @property
     def target(self) -> np.ndarray:

@@ -5,7 +5,6 @@ what converters cut and the energy of a read.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from pimlab.analog.ranges import code_sizes
 from pimlab.analog.read import encode
 from pimlab.analog.read_energy import ReadEnergy
 from pimlab.analog.readers import Readers
+from pimlab.analog.recent import recent
 from pimlab.analog.written import Signed, WrittenCells
 from pimlab.constants import Constant
 from pimlab.keys import Key, as_key
@@ -59,7 +59,7 @@ class ProgrammedCrossbar(Programmed):
         sizes = code_sizes(machine, self.written.rows, self.k, relative)
         self.readers = Readers(machine, self.written, sizes, positive)
         self.energy = ReadEnergy(machine, self.written, self.readers)
-        self._correction = lru_cache(maxsize=16)(self._compensation)
+        self._correction = recent(self._compensation, 16)
 
     def matmul(self, x: np.ndarray, key: int | Key = 0, at: str | float = 0.0) -> np.ndarray:
         """y float32, shape (batch, n) of x float32, shape (batch, k), `at` seconds (or text) after

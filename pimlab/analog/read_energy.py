@@ -5,7 +5,6 @@ conductances.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from pimlab.analog.design import ArrayDesign
 from pimlab.analog.devices import SelectedCurrent
 from pimlab.analog.mapping import tiles
 from pimlab.analog.readers import Readers
+from pimlab.analog.recent import recent
 from pimlab.analog.written import WrittenCells
 
 
@@ -27,7 +27,7 @@ class ReadEnergy:
 
     def __init__(self, design: ArrayDesign, written: WrittenCells, readers: Readers):
         self.design, self.written, self.readers = design, written, readers
-        self._matrices = lru_cache(maxsize=2)(self._power_matrices)
+        self._matrices = recent(self._power_matrices, 2)
 
     def integrals(self, steps: list[np.ndarray], seconds: float) -> Mapping[str, float]:
         """Joules of "cell read" (and, with wires, "wire read") `seconds` after programming, summed

@@ -5,7 +5,6 @@ converters of every tile.
 from __future__ import annotations
 
 import dataclasses
-from functools import lru_cache
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from pimlab.analog.devices import SteepCurrent
 from pimlab.analog.mapping import reference_columns, tiles
 from pimlab.analog.process import Part
 from pimlab.analog.read import PlaneTiles, Reader, Tile, packed
+from pimlab.analog.recent import recent
 from pimlab.analog.variances import coarse_variance
 from pimlab.analog.written import WrittenCells
 from pimlab.kernels.threads import each
@@ -39,10 +39,15 @@ class Readers:
     ):
         self.design, self.written = design, written
         self.code_sizes, self.positive = code_sizes, positive
-        self.at = lru_cache(maxsize=4)(self._reader)
+        self._recent = recent(self._reader, 4)
 
-    def _reader(self, seconds: float, programming_temperature: bool = False) -> Reader:
-        """The reader `seconds` after programming, at the temperature of use (or of programming)."""
+    def at(self, seconds: float, programming_temperature: bool = False) -> Reader:
+        """The reader `seconds` [s] after programming, at the temperature of use (or of
+        programming); the last four are kept.
+        """
+        return self._recent(seconds, programming_temperature)  # type: ignore[no-any-return]
+
+    def _reader(self, seconds: float, programming_temperature: bool) -> Reader:
         design, key = self.design, self.written.key
         first = _reads_before(seconds, design)
         references = None

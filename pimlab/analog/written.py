@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
+from functools import partial
 
 import numpy as np
 
@@ -12,12 +12,43 @@ from pimlab.analog.design import ArrayDesign
 from pimlab.analog.energy import programming_energy
 from pimlab.analog.faults import CellFaults
 from pimlab.analog.mapping import Plane, code_scale, planes, weight_scale
+from pimlab.analog.recent import recent
 from pimlab.constants import Constant
 from pimlab.keys import Key
 from pimlab.machine.stored import StoredWeights
 
 Signed = list[tuple[float, CellArray]]
 """(sign, cells) of each polarity of a plane."""
+
+
+class _Targets:
+    """What the cells of a matrix of weights are to be programmed to, some rows at a time. Cells
+    hold this, and not the `WrittenCells` that keep them.
+    """
+
+    def __init__(self, design: ArrayDesign, weights: np.ndarray, scale: np.ndarray):
+        self.design, self.weights, self.scale = design, weights, scale
+        self.recent = recent(self.planes, 4)
+
+    def planes(self, first: int, last: int) -> list[Plane]:
+        design, rows = self.design, slice(first, last)
+        scale = self.scale[rows] if len(self.scale) > 1 else self.scale
+        return planes(
+            self.weights[rows] / scale,
+            design.coding,
+            design.slices,
+            design.subtract,
+            design.cols,
+            design.pair_cell,
+            design.pairs,
+        )
+
+    def of(self, index: int, polarity: str, rows: slice) -> np.ndarray:
+        """Relative targets of some rows of one polarity of a plane, float64, shape (rows, n)."""
+        first, last, _ = rows.indices(len(self.weights))
+        few = last - first < len(self.weights)  # what is kept for the next question is a chunk
+        plane = (self.recent if few else self.planes)(first, last)[index]
+        return plane.plus if polarity == "plus" else np.asarray(plane.minus)
 
 
 class WrittenCells:
@@ -36,42 +67,31 @@ class WrittenCells:
     ):
         self.design, self.key = design, key
         self.k, self.n = w.shape
-        self._weights = np.array(w, np.float32)
         own = code_scale(held, w, design.scaling, design.slices)
         self.kept = own is not None
         self.scale = (
             weight_scale(w, design.scaling, design.rows, design.coverage) if own is None else own
         )
-        self.layout = self._planes(0, 1)
-        self.polarities = lru_cache(maxsize=2)(self._write)
-        self._recent = lru_cache(maxsize=4)(self._planes)
+        self._targets = _Targets(design, np.array(w, np.float32), self.scale)
+        self.layout = self._targets.planes(0, 1)
+        self._recent = recent(self._write, 2)
+
+    def polarities(self, cycle: int) -> list[Signed]:
+        """The cells of every plane after they have been written again `cycle` times."""
+        return self._recent(cycle)  # type: ignore[no-any-return]
 
     @property
     def planes(self) -> list[Plane]:
         """The planes with the targets of all cells."""
-        return self._planes(0, self.k)
+        return self._targets.planes(0, self.k)
 
     def rows(self, rows: slice) -> list[Plane]:
         """The planes with the targets of some rows."""
-        return self._planes(*rows.indices(self.k)[:2])
-
-    def _planes(self, first: int, last: int) -> list[Plane]:
-        design, rows = self.design, slice(first, last)
-        scale = self.scale[rows] if len(self.scale) > 1 else self.scale
-        relative = self._weights[rows] / scale
-        return planes(
-            relative,
-            design.coding,
-            design.slices,
-            design.subtract,
-            design.cols,
-            design.pair_cell,
-            design.pairs,
-        )
+        return self._targets.planes(*rows.indices(self.k)[:2])
 
     def forget(self) -> None:
         """Drops the rows last asked for."""
-        self._recent.cache_clear()
+        self._targets.recent.cache_clear()
 
     def age(self, seconds: float) -> tuple[int, float]:
         """(how often the weights have been written again, seconds [s] since the last time)."""
@@ -112,7 +132,6 @@ class WrittenCells:
         return {"energy": once, "power": power}
 
     def _write(self, cycle: int) -> list[Signed]:
-        """The cells of every plane after they have been written again `cycle` times."""
         key = self.key if cycle == 0 else self.key.child("refresh", cycle)
         return [self._plane(index, plane, key) for index, plane in enumerate(self.layout)]
 
@@ -123,7 +142,7 @@ class WrittenCells:
                 sign,
                 CellArray(
                     self.design.pair_cell,
-                    partial(self._targets, index, name),
+                    partial(self._targets.of, index, name),
                     (self.k, plane.plus.shape[1]),
                     key.child(name, index),
                     self.key.child(name, index),
@@ -151,10 +170,3 @@ class WrittenCells:
             design.place,
             "last" if wires is None else wires.sense,
         )
-
-    def _targets(self, index: int, polarity: str, rows: slice) -> np.ndarray:
-        """Relative targets of some rows of one polarity of a plane, float64, shape (rows, n)."""
-        first, last, _ = rows.indices(self.k)
-        few = last - first < self.k  # what is kept for the next question is a chunk
-        plane = (self._recent if few else self._planes)(first, last)[index]
-        return plane.plus if polarity == "plus" else np.asarray(plane.minus)
