@@ -13,6 +13,7 @@ from pimlab.analog.digital import DIGITAL_OP
 from pimlab.analog.energy import adc_price
 from pimlab.analog.physics import count
 from pimlab.analog.supply import Supply, scaled_price
+from pimlab.arguments import named
 from pimlab.catalogue import Entry
 from pimlab.constants import Constant
 from pimlab.cost import Price, Prices
@@ -221,6 +222,7 @@ def _held(entry: Entry, table: str, names: Iterable[str]) -> tuple[tuple[str, Co
     return tuple((name, entry[key]) for name, key in _keys(table, names).items() if key in entry)
 
 
+@named
 def array_area(name: str, rows: int, cols: int, columns_an_adc: int = 1) -> dict[str, Constant]:
     """Square metres of one array of the macro `name` by part: cells, DAC (one a row), ADC,
     shift-add (one an ADC).

@@ -11,13 +11,14 @@ import numpy as np
 from pimlab import catalogue, units
 from pimlab.analog.devices import Device
 from pimlab.analog.physics import count
-from pimlab.arguments import typed
+from pimlab.arguments import named, typed
 from pimlab.constants import Constant
 from pimlab.values import unknown
 
 MODELS = ("envelope", "median", "regression")
 
 
+@named
 def adc_energy(
     enob: float, rate: str | float = 1e8, node: str | float = 22e-9, model: str = "envelope"
 ) -> float:
@@ -55,6 +56,7 @@ def adc_energy(
     )
 
 
+@named
 def adc_price(enob: float, rate: str | float = 1e8, node: str | float = 22e-9) -> Constant:
     """Price of a conversion: the band from envelope to survey median, its geometric mean as the
     value [J].

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pimlab import units
+from pimlab.arguments import named
 from pimlab.units import is_integer
 
 BOLTZMANN = 1.380649e-23
@@ -65,6 +66,7 @@ def numbers(array: Any, name: str) -> np.ndarray:
     return held.astype(np.float64, copy=False)
 
 
+@named
 def thermal_current(
     g: str | float, bandwidth: str | float, temperature: str | float = 300.0
 ) -> float:
@@ -75,6 +77,7 @@ def thermal_current(
     return math.sqrt(4 * BOLTZMANN * kelvin * amount(g, "S", "g") * hertz)
 
 
+@named
 def shot_current(current: str | float, bandwidth: str | float) -> float:
     """RMS current [A] of a direct current (A) in `bandwidth` (Hz): sqrt(2 q I B) (Schottky
     1918).
@@ -85,6 +88,7 @@ def shot_current(current: str | float, bandwidth: str | float) -> float:
     )
 
 
+@named
 def sampled_voltage(capacitance: str | float, temperature: str | float = 300.0) -> float:
     """RMS voltage [V] that sampling leaves on a capacitor (F): sqrt(k T / C)."""
     return math.sqrt(
@@ -92,6 +96,7 @@ def sampled_voltage(capacitance: str | float, temperature: str | float = 300.0) 
     )
 
 
+@named
 def sampling_energy(
     bits: float, full_scale: str | float, temperature: str | float = 300.0
 ) -> float:

@@ -22,6 +22,7 @@ from pimlab.analog.crossbar import Crossbar
 from pimlab.analog.devices import device
 from pimlab.analog.digital import DigitalUnits
 from pimlab.analog.mapping import Slices
+from pimlab.arguments import named
 from pimlab.catalogue import CatalogueError, Entry
 from pimlab.values import nearest
 
@@ -54,6 +55,7 @@ _FACTS = (
 """Published numbers of a whole chip, for papers to compare with."""
 
 
+@named
 def target(name: str | Path) -> Crossbar:
     """The machine of the catalogue's `analog/<name>.toml`, or of a user's own TOML file (a path
     ending in .toml).

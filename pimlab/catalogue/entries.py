@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pimlab import units
-from pimlab.arguments import typed
+from pimlab.arguments import named, typed
 from pimlab.catalogue import bibliography, places
 from pimlab.catalogue.places import CatalogueError
 from pimlab.constants import STATUSES, Constant
@@ -83,6 +83,7 @@ class Entry(Mapping[str, Constant]):
         return tuple(constant.value for constant in members)
 
 
+@named
 def entry(kind: str, name: str) -> Entry:
     """The constants of `<kind>/<name>.toml` of the catalogue, or of one's own; ValueError with the
     nearest name when there is none. Each has its unit.
@@ -154,6 +155,7 @@ def load(path: str | Path) -> Entry:
     return parse(str(path), places.text(file))
 
 
+@named
 def add_catalogue(path: str | os.PathLike[str]) -> tuple[str, ...]:
     """Add files of one's own to the catalogue: what they hold is known by name everywhere.
 
@@ -204,6 +206,7 @@ def add_catalogue(path: str | os.PathLike[str]) -> tuple[str, ...]:
 
 
 @contextmanager
+@named
 def naming(name: str | Path) -> Iterator[None]:
     """While a file's machine or device is built: what its parts refuse is a CatalogueError that
     names the file.

@@ -18,6 +18,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
+from pimlab.arguments import named
 from pimlab.values import unknown
 
 VARIABLE = "PIMLAB_CATALOGUE"
@@ -34,6 +35,7 @@ def kinds() -> tuple[str, ...]:
     return tuple(sorted(_published()))
 
 
+@named
 def names(kind: str) -> tuple[str, ...]:
     """The entries of one kind, one's own among them; ValueError for an unknown kind."""
     if kind not in _published():

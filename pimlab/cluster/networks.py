@@ -11,6 +11,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from pimlab import catalogue
+from pimlab.arguments import named
 from pimlab.cluster.collectives import ALGORITHMS, Round, rounds
 from pimlab.cluster.topologies import FatTree, Mesh, Ring, Switch, Topology, crossings, travelled
 from pimlab.machine.links import Link, link
@@ -110,6 +111,7 @@ class Network(Value):
         )
 
 
+@named
 def network(name: str) -> Network:
     """The calibrated network `name` of catalogue room `networks`, such as "dgx-a100"; ValueError
     with the nearest name.

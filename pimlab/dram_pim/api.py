@@ -10,7 +10,7 @@ from typing import Any, Literal, overload
 import numpy as np
 import xarray as xr
 
-from pimlab.arguments import typed
+from pimlab.arguments import named, typed
 from pimlab.cost import price
 from pimlab.cost.prices import Energy
 from pimlab.dram_pim import layout
@@ -76,6 +76,7 @@ def _positive(what: str, **sizes: int) -> list[int]:
     return [value.__index__() for value in sizes.values()]
 
 
+@named
 def gemv(
     target: DramPim | str,
     m: int,
@@ -163,6 +164,7 @@ def _powers(machine: DramPim, components: list[str]) -> dict[str, Any]:
     return variables
 
 
+@named
 def elementwise(
     target: DramPim | str, op: str, n: int, refresh: bool = True, compat: str | None = None
 ) -> xr.Dataset:
@@ -192,6 +194,7 @@ def elementwise(
     )
 
 
+@named
 def host_read(
     target: DramPim | str, bytes: int, refresh: bool = True, compat: str | None = None
 ) -> xr.Dataset:
@@ -205,6 +208,7 @@ def host_read(
     return _host(target, bytes, READ, refresh, compat)
 
 
+@named
 def host_write(
     target: DramPim | str, bytes: int, refresh: bool = True, compat: str | None = None
 ) -> xr.Dataset:
@@ -214,6 +218,7 @@ def host_write(
     return _host(target, bytes, WRITE, refresh, compat)
 
 
+@named
 def load(
     target: DramPim | str, m: int, k: int, refresh: bool = True, compat: str | None = None
 ) -> xr.Dataset:
@@ -228,6 +233,7 @@ def load(
     return answer.assign(utilisation=answer.utilisation * (m * k / stored)).assign_attrs(m=m, k=k)
 
 
+@named
 def read_results(target: DramPim | str, m: int, k: int, batch: int = 1) -> xr.Dataset:
     """A host reads the results of `batch` products with m outputs and k inputs, and adds their
     lanes where the units leave several; Dataset as `gemv`, nothing of it for machines whose product
@@ -441,6 +447,7 @@ _CODES = {"add": 0, "mul": 1, "mad": 2, "mac": 2, "relu": 3, "mov": 4}
 _OPERANDS = {"add": 2, "mul": 2, "mad": 3, "mac": 3, "relu": 1, "mov": 1}
 
 
+@named
 def combine(op: str, *operands: np.ndarray) -> np.ndarray:
     """What an FP16 unit gives element by element, each step rounded: add a + b, mul a b, mad and
     mac fp16(a b) + c, relu max(a, 0), mov a.  operands : arrays of one shape, rounded to binary16

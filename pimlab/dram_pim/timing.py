@@ -7,6 +7,7 @@ number (tFAW, tRTP), the S and L symbols are equal here.
 
 from __future__ import annotations
 
+from pimlab.arguments import named
 from pimlab.catalogue import Entry, entry, naming
 from pimlab.values import Value, choice, integer, quantity
 
@@ -221,6 +222,7 @@ class AimTiming(Timing):
     )
 
 
+@named
 def timing(name: str) -> Timing:
     """The timing table `name` of the catalogue, such as "hbm2"; ValueError with the nearest
     name. Its times are in the unit of the table's clock, cycles.

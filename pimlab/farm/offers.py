@@ -10,6 +10,7 @@ import dataclasses
 from typing import Any
 
 from pimlab import catalogue, units
+from pimlab.arguments import named as by_name
 from pimlab.constants import Constant, assumed, derive
 from pimlab.cost import price
 from pimlab.machine import presets
@@ -125,6 +126,7 @@ def static_watts(name: str, target: Target, chips: int) -> Constant:
     )  # fmt: skip
 
 
+@by_name
 def offer(name: str) -> Offer:
     """The offer `name` of catalogue room `offers`, such as "rngd"; ValueError with the nearest
     name.

@@ -6,6 +6,7 @@ import re
 from functools import cache, lru_cache
 from typing import Any
 
+from pimlab.arguments import named
 from pimlab.formats.grids import (
     BLOCKS,
     FLOATS,
@@ -53,6 +54,7 @@ def _split(name: str) -> NumberFormat | None:
     return FloatFormat(exponent=exponent, mantissa=mantissa, specials=floats[4] or "ieee")
 
 
+@named
 def format(name: str | NumberFormat) -> NumberFormat:
     """The format of a name (see `pimlab.formats.grids`); a `NumberFormat` passes through.
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from pimlab.analog.devices import device, device_names
+from pimlab.arguments import named
 from pimlab.machine.presets import target as preset
 from pimlab.machine.protocol import Target
 from pimlab.npu import chips
@@ -34,6 +35,7 @@ class Setting(NamedTuple):
     unit: str = ""
 
 
+@named
 def settings(machine: Target) -> tuple[Setting, ...]:
     """The fields of a machine, and of the parts one level below, that can be moved: those that are
     a choice, an integer, a quantity, a cell, a host, or a format.

@@ -14,6 +14,7 @@ import xarray as xr
 
 from pimlab import units
 from pimlab.analog.devices.device import Device
+from pimlab.arguments import named
 from pimlab.constants import Constant
 from pimlab.machine.protocol import Target
 from pimlab.plan import Plan
@@ -39,6 +40,7 @@ MOST = 40
 """Rows of a table that are shown; the rest are counted."""
 
 
+@named
 def html(thing: Any) -> str:
     """What JupyterLab shows of a machine, a device, a model, a plan, a value or an answer: HTML,
     escaped, for light and dark pages.

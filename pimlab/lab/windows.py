@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipywidgets as widgets
 import xarray as xr
 
+from pimlab.arguments import named
 from pimlab.plot.style import png
 from pimlab.plot.timeline import timeline
 from pimlab.units import si
@@ -12,6 +13,7 @@ from pimlab.units import si
 STEPS = 200
 
 
+@named
 def explore_schedule(busy: xr.Dataset) -> ScheduleExplorer:
     """A timeline of a schedule with a window to move and to zoom.
 

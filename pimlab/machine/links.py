@@ -7,6 +7,7 @@ A message of `n` bytes takes `delay + 8 n / bandwidth` seconds: the alpha-beta m
 from __future__ import annotations
 
 from pimlab import catalogue
+from pimlab.arguments import named
 from pimlab.constants import Constant
 from pimlab.values import Value, integer, part, quantity
 
@@ -32,6 +33,7 @@ class Link(Value):
         return self.delay + 8 * message / self.bandwidth
 
 
+@named
 def link(name: str) -> Link:
     """The link `name` of catalogue room `links`, such as "pcie5-x16" or "nvlink4"; ValueError with
     the nearest name. Rates in the unit bit/s, delays in s.

@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from functools import lru_cache
 
 from pimlab import catalogue
+from pimlab.arguments import named
 from pimlab.machine.protocol import Target
 from pimlab.machine.registry import Build
 from pimlab.values import unknown
@@ -34,6 +35,7 @@ def targets() -> tuple[str, ...]:
     return tuple(sorted(_rooms()))
 
 
+@named
 def target(name: str) -> Target:
     """The cited preset `name`, such as "warboy"; stage 2 and 3 come with the NPU "warboy" as host.
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from pimlab.arguments import named
 from pimlab.kernels.threads import each
 from pimlab.keys import Key, as_key
 from pimlab.machine.protocol import Calibration, Programmed, Target
@@ -131,6 +132,7 @@ class StreamedWeights(Programmed):
         return dict(total)
 
 
+@named
 def streamed(machine: Target, columns: int = 1024) -> Streamed:
     """`machine` with at most `columns` outputs' weights programmed at a time: the same costs, less
     memory, more time.

@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import Any
 
 from pimlab import catalogue, formats
+from pimlab.arguments import named
 from pimlab.catalogue import CatalogueError, Entry
 from pimlab.npu.arithmetic import Arithmetic
 from pimlab.npu.arrays import MacArray
@@ -20,6 +21,7 @@ from pimlab.npu.target import Npu, Origin
 from pimlab.values import unknown
 
 
+@named
 def chip(name: str, format: str | None = None) -> Npu:
     """The machine of `catalogue/npu/<name>.toml`, computing in `format` (its own first format
     unless given).

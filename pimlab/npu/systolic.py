@@ -45,6 +45,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from pimlab.arguments import named
 from pimlab.units import is_integer
 from pimlab.values import Value, integer, truth, unknown
 
@@ -93,6 +94,7 @@ class GemmCycles(ArrayWork):
     dram_ofmap_writes: int
 
 
+@named
 def gemm_cycles(
     m: int,
     n: int,

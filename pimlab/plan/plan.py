@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Self
 
-from pimlab.arguments import typed
+from pimlab.arguments import named, typed
 from pimlab.cost import Prices
 from pimlab.cost.prices import Price
 from pimlab.machine import presets
@@ -363,6 +363,7 @@ def checked_link(name: str, between: Any) -> None:
         )
 
 
+@named
 def planned(model: Any, target: Plan | Target, batch: int = 1) -> Plan:
     """`target` as the plan of `model`: a plan stays (in batches of `batch`, if that is not 1), a
     machine runs what it serves and its hosts the rest.

@@ -97,6 +97,7 @@ PRINT: Any = {
 """Settings of matplotlib for print: sizes of text and lines in points."""
 
 
+@by_name
 def for_print(draw: Callable[P, R]) -> Callable[P, R]:
     """`draw`, whose figures have the sizes of print (`PRINT`) and letters beside several panels.
 

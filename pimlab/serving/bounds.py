@@ -15,6 +15,9 @@ from pimlab.serving.requests import Requests
 from pimlab.serving.step_times import MOST_REPLICAS, StepTimes
 from pimlab.values import Value, integer, part
 
+MOST_BYTES = 4 * 10**9
+"""Bytes that the places of running requests and the shared blocks of all replicas may take."""
+
 
 class Apart(Value):
     """Replicas of their own for decoding: `replicas` of `times` (step times or a plan), to which
@@ -64,7 +67,10 @@ class Service(NamedTuple):
 
 
 def check_requests(requests: Requests, service: Service) -> None:
-    """ValueError that names the first request longer than the model or its cache allows."""
+    """ValueError that names the first request longer than the model or its cache allows, and where
+    the state of all replicas would take more than `MOST_BYTES`.
+    """
+    _check_room(requests, service)
     total = requests.prompt.astype(np.int64) + requests.output + service.policy.ahead
     guesses = f", with {service.policy.ahead} guesses" if service.policy.ahead else ""
     for times in (service.times, service.decoders):
@@ -79,6 +85,23 @@ def check_requests(requests: Requests, service: Service) -> None:
                     f"{requests.output[i]} out, {total[i]} together{guesses}; allowed: {most}, "
                     f"{what}"
                 )
+
+
+def _check_room(requests: Requests, service: Service) -> None:
+    policy, replicas = service.policy, service.replicas
+    replicas += service.apart.replicas if service.apart else 0
+    batch = min(policy.batch, requests.count)
+    blocks = np.unique(requests.blocks).size if policy.prefixes else 0
+    needed = replicas * (
+        4 * batch + 12 * blocks
+    )  # int32: a place each, a block's users and both neighbours
+    if needed > MOST_BYTES:
+        raise ValueError(
+            f"serve replicas={replicas} with batch={policy.batch}, {requests.count} requests and "
+            f"{blocks} shared blocks of prompts: what each replica runs and keeps would take "
+            f"{needed / 1e9:.3g} GB; allowed: {MOST_BYTES / 1e9:.3g} GB. Write fewer replicas, a "
+            "smaller batch or prefixes=False"
+        )
 
 
 @typed

@@ -84,7 +84,7 @@ def started(requests: Requests, service: Service) -> State:
             rounds=np.zeros(n if policy.ahead else 0, np.int32),
         ),
         _progress(n, apart is not None),
-        _fleet(np.array(roles), np.array(held) // policy.page, policy.batch),
+        _fleet(np.array(roles), np.array(held) // policy.page, min(policy.batch, n)),
         _prefixes(len(roles), int(load.blocks.max(initial=-1)) + 1),
         _tables(times),
         _tables(service.decoders),

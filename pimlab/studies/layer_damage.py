@@ -42,6 +42,9 @@ def hosted(plan: Plan, names: Any) -> Plan:
 def damages(plan: Plan, data: Any, at: float, seed: int) -> dict[str, float]:
     """Operator -> squared change of the model's outputs, over their square, with this operator
     alone on its machine and all others exact (unit 1). Times in seconds [s].
+
+    The cells are those of `seed`; another set of cells can damage a layer several times as much or
+    as little (45 times in one layer of `ocr`).
     """
     model = _unfinished(plan.model)
     samples = data.inputs[: min(PROBED, len(data))]

@@ -19,6 +19,7 @@ import xarray as xr
 import pimlab
 from pimlab import catalogue
 from pimlab.analog.devices.device import Device
+from pimlab.arguments import named as by_name
 from pimlab.machine.protocol import Target
 from pimlab.plan import Plan
 from pimlab.result import sources_of
@@ -98,6 +99,7 @@ def stamp() -> dict[str, str]:
     }
 
 
+@by_name
 def target_of(result: xr.Dataset, model: Any = None) -> Any:
     """The machine (or plan) that computed `result`, built again: it equals the one that `run` was
     given.
@@ -164,6 +166,7 @@ def with_machines(results: Sequence[xr.Dataset]) -> tuple[list[xr.Dataset], dict
     return named, {"machines": json.dumps(dict(zip(names, forms, strict=True)))}
 
 
+@by_name
 def cite(answer: xr.Dataset | Plan | Target | Device) -> str:
     """BibTeX of every published number behind `answer`: what any function of pimlab returned as a
     Dataset, a plan, a machine, or a memory cell.

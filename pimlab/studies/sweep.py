@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from pimlab.arguments import named as by_name
 from pimlab.progress import progress as drawn
 from pimlab.studies import provenance
 from pimlab.studies.identity import IdentityError, digest, label
@@ -63,6 +64,7 @@ class Study:
             raise TypeError(f"study {self.name} needs values of {', '.join(missing)}")
 
 
+@by_name
 def study(function: Callable[..., xr.Dataset]) -> Study:
     """Mark a function of coordinates -> Dataset as something `sweep` can compute; TypeError for
     what is no function.

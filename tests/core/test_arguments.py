@@ -19,7 +19,7 @@ import pimlab
 import pimlab as pim
 from pimlab import analog, cluster, dram_pim, formats, plan
 from pimlab.analog import devices
-from pimlab.arguments import typed
+from pimlab.arguments import named, typed
 from pimlab.keys import Key
 from pimlab.machine.protocol import MacOp
 from pimlab.studies.run import run
@@ -632,3 +632,34 @@ def test_words_that_an_argument_may_be():
             f(value)
     with pytest.raises(ValueError, match="holds a null character"):
         f("main", "a\0")
+
+
+PYTHONS_WORDS = {"assumed", "summary"}
+"""Functions of modules that lie below `pimlab.arguments`."""
+
+
+def test_a_misspelt_argument_of_any_function_is_told():
+    bare = []
+    for name, function in PUBLIC.items():
+        parameters = inspect.signature(function).parameters.values()
+        if not parameters or any(one.kind == one.VAR_KEYWORD for one in parameters):
+            continue
+        with pytest.raises(TypeError) as caught:
+            function(zzz_argument=1)
+        if "has no argument 'zzz_argument'" not in str(caught.value):
+            bare.append(name)
+    assert set(bare) == PYTHONS_WORDS
+
+
+def test_the_nearest_argument_is_named_and_a_fault_inside_stays_as_it_is():
+    with pytest.raises(TypeError, match="target has no argument 'nam'; did you mean 'name'"):
+        pim.target(nam="warboy")
+
+    @named
+    def faulty(name):
+        return name + 1
+
+    with pytest.raises(TypeError, match="can only concatenate str"):
+        faulty("a")
+    with pytest.raises(TypeError, match="faulty needs name"):
+        faulty()

@@ -216,3 +216,18 @@ def test_users_send_the_next_request_when_the_last_is_answered():
     assert alone.duration.item() == pytest.approx(4 * alone.latency.values[0])
     with pytest.raises(ValueError, match="users=0 is outside"):
         pim.serving.closed(users=0, count=4, input=10, output=3)
+
+
+def test_more_state_than_memory_holds_is_refused_and_few_requests_need_little(monkeypatch):
+    """100,000 replicas with 65,536 places each would need 26 GB; no replica runs more than all requests."""
+    times = pim.serving.single_shot({1: 1e-3, 8: 2e-3})
+    wide, few = (
+        pim.serving.Policy(batch=2**16, tokens=2**17),
+        pim.serving.single_shots(rate="10 Hz", count=20),
+    )
+    assert np.isfinite(pim.serve(times, few, policy=wide, replicas=10**5).latency).all()
+    monkeypatch.setattr("pimlab.serving.bounds.MOST_BYTES", 4 * 20 * 10**5 - 1)
+    with pytest.raises(
+        ValueError, match=r"replicas=100000 with batch=65536, 20 requests.*0.008 GB"
+    ):
+        pim.serve(times, few, policy=wide, replicas=10**5)

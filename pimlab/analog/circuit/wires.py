@@ -67,7 +67,7 @@ from pimlab.analog.circuit.dissection import FROM, dissected
 from pimlab.analog.circuit.elimination import Grid, Ohms, one_blas_thread
 from pimlab.analog.non_ideal import NonIdeal
 from pimlab.analog.physics import amount, count, numbers
-from pimlab.arguments import typed
+from pimlab.arguments import named, typed
 from pimlab.kernels import wires as kernels
 from pimlab.values import choice, quantity
 
@@ -261,6 +261,7 @@ def wire_currents(
     return wires.currents(g, v, g_negative)
 
 
+@named
 def first_order_loss(r: float | str, g: float | str, n: int) -> float:
     """Relative current lost to the wires of an N x N array of equal cells with all inputs equal, to
     first order.
@@ -273,6 +274,7 @@ def first_order_loss(r: float | str, g: float | str, n: int) -> float:
     return amount(r, "ohm", "r") * amount(g, "S", "g") * (size + 1) * (2 * size + 1) / 3
 
 
+@named
 def settling_time(r: float | str, c: float | str, n: int) -> float:
     """Time constant in seconds [s] of a line of n segments of r ohm, each with c farad to ground: r
     c n^2 / 2 (distributed line).
@@ -280,6 +282,7 @@ def settling_time(r: float | str, c: float | str, n: int) -> float:
     return amount(r, "ohm", "r") * amount(c, "F", "c") * count(n, "n") ** 2 / 2
 
 
+@named
 def read_time(bits: int, tau: float | str) -> float:
     """Shortest read in seconds [s] after which a line of time constant tau is within half a step of
     `bits`: (bits + 1) ln 2 tau.

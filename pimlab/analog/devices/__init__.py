@@ -30,8 +30,10 @@ from pimlab.analog.devices.read_noise import (
     TelegraphNoise,
 )
 from pimlab.analog.devices.selector import SelectedCurrent
+from pimlab.arguments import named
 
 
+@named
 def device(name: str | Path) -> Device:
     """The memory cell of the catalogue called `name`, or of a user's own TOML file (a path ending
     in .toml).

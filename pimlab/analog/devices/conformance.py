@@ -7,6 +7,7 @@ from __future__ import annotations
 import numpy as np
 
 from pimlab.analog.devices.device import Device
+from pimlab.arguments import named
 from pimlab.keys import Key
 
 _SAMPLES = (200, 200)
@@ -16,6 +17,7 @@ class ConformanceError(AssertionError):
     """A device breaks a promise: the message names device, promise and the numbers."""
 
 
+@named
 def check(device: Device) -> tuple[str, ...]:
     """Names of the promises kept, all of them; ConformanceError at the first that `device` breaks.
 

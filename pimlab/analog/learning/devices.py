@@ -24,6 +24,7 @@ from pimlab.analog.learning.steps import (
     Step,
     one_direction,
 )
+from pimlab.arguments import named
 from pimlab.catalogue import Entry
 from pimlab.constants import Constant
 from pimlab.keys import Key
@@ -160,6 +161,7 @@ class UpdateDevice(Value):
         return np.stack([*(self.dw_min * np.abs(factors)), low, high, *shapes]).astype(np.float32)
 
 
+@named
 def update_device(name: str | Path) -> UpdateDevice:
     """The cell of the catalogue's `updates` called `name`, or of a user's own TOML file (a path
     ending in .toml).

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import xarray as xr
 
 from pimlab import catalogue
-from pimlab.arguments import typed
+from pimlab.arguments import named, typed
 from pimlab.cost import Energy, Prices, price
 from pimlab.dram_pim.aim import AimPim
 from pimlab.dram_pim.cxl import block as mapping
@@ -231,6 +231,7 @@ def _ends(share: Share, model: Sizes) -> Program:
     return mapping.ends(share, model)
 
 
+@named
 def cxl_devices(name: str = "cent", *, devices: int) -> CxlDevices:
     """`devices` devices of the system `name` of catalogue room `systems`; ValueError with the
     nearest name. Rates in the unit bit/s, times in s.

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from pimlab.machine.stored import StoredWeights
+from pimlab.units import is_integer
 from pimlab.values import nearest
 from pimlab.workload.model import ModelError
 
@@ -48,6 +49,32 @@ def checked(file: str, rule: Mapping[str, Any]) -> None:
             f"{file}: {entry}={rule.get(entry)!r} of {method}; allowed: "
             f"{', '.join(map(repr, filter(None, layouts)))}"
         )
+
+
+def block(file: str, rule: Mapping[str, Any]) -> tuple[int, int]:
+    """Outputs and inputs that share a scale of FP8; 128 by 128 where nothing is said. Unit:
+    weights.
+    """
+    stated = [
+        rule.get("weight_block_size"),
+        *(one.get("block_structure") for one in _weights(rule)),
+    ]
+    found = next((one for one in stated if one is not None), [128, 128])
+    sizes = found if isinstance(found, (list, tuple)) else []
+    if len(sizes) != 2 or not all(is_integer(size) and size > 0 for size in sizes):
+        raise ModelError(
+            f"{file}: weight_block_size={found!r:.60} of quantization_config; allowed: two "
+            "integers above 0, such as [128, 128]"
+        )
+    return sizes[0], sizes[1]
+
+
+def _weights(rule: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What the groups of layers of compressed-tensors say of weights."""
+    groups = rule.get("config_groups")
+    values = groups.values() if isinstance(groups, Mapping) else ()
+    found = [one.get("weights") for one in values if isinstance(one, Mapping)]
+    return [one for one in found if isinstance(one, Mapping)]
 
 
 def held(
@@ -132,16 +159,16 @@ class _Packed:
 
     def _bits(self) -> int:
         """Bits of the weights of every group of layers; ModelError where they differ."""
-        groups = (self.rule.get("config_groups") or {}).values()
-        rules = [one.get("weights") or {} for one in groups]
-        bits = {int(one.get("num_bits") or 0) for one in rules}
-        if len(bits) != 1 or not bits <= {2, 3, 4, 8} or any(r.get("type") != "int" for r in rules):
+        rules = _weights(self.rule)
+        bits = [one.get("num_bits") for one in rules]
+        alike = all(one in (2, 3, 4, 8) and one == bits[0] for one in bits)
+        if not bits or not alike or any(one.get("type") != "int" for one in rules):
             kinds = sorted({f"{one.get('type')} of {one.get('num_bits')} bits" for one in rules})
             raise self.error(
                 f"config_groups has weights of {', '.join(kinds) or 'no kind'}; allowed: integers "
                 "of 2, 3, 4 or 8 bits, the same in all"
             )
-        return bits.pop()
+        return int(bits[0] or 0)
 
     def _joined(
         self, codes: np.ndarray, zero: np.ndarray, scale: np.ndarray, order: str, bits: int

@@ -217,11 +217,7 @@ class _Reader:
         scale = self._tensor(key)
         if scale.size in (1, shape[0]) and not key.endswith("_inv"):
             return scale.reshape(-1, 1)
-        groups = (self.rule.get("config_groups") or {}).values()
-        stated = [(one.get("weights") or {}).get("block_structure") for one in groups]
-        rows, columns = self.rule.get("weight_block_size") or next(
-            (one for one in stated if one), (128, 128)
-        )
+        rows, columns = hf_codes.block(self.file, self.rule)
         wanted = -(-shape[0] // rows), -(-shape[1] // columns)
         if scale.shape != wanted:
             raise ModelError(

@@ -207,7 +207,10 @@ class OnnxModel(Model):
                     f"infinite for inputs that reach {np.abs(values[0]).max():.3g}; allowed: up to "
                     "3.4e+38 (scale the weights); its costs stand"
                 )
-            if not close(_as_kind(y, self._kinds[made.output]), traces.one[made.output], True):
+            wanted = traces.one[made.output]
+            if not close(_as_kind(y, self._kinds[made.output]), wanted, True):
+                if (size := self._added(made, values)) * _ROUNDING >= np.abs(y - wanted).max():
+                    return self._disordered(made.output, size)
                 raise ModelError(
                     f"{self.file}: node {made.name!r} is misread: its product is not what ONNX "
                     "Runtime makes of the same operands; allowed: nodes of the usual forms"
@@ -220,12 +223,21 @@ class OnnxModel(Model):
                 or _saturated(self.parts.nodes, self._result, y, whole)
             ):
                 largest = max(np.abs(traces.one[made.output]).max() for made in self._products)
-                return (
-                    f"{self.file}: output {self._result!r} hangs on the order in which float32 "
-                    f"sums are added (products reach {largest:.3g}); allowed: weights whose "
-                    "products stay in a range that later nodes resolve; its costs stand"
-                )
+                return self._disordered(self._result, largest)
         return ""
+
+    def _added(self, made: Product, values: list[np.ndarray]) -> float:
+        """The largest sum of sizes that a product adds up."""
+        weights = self.weights.get(made.name, np.empty(0))
+        sums = made.apply(lambda x, w: np.abs(x) @ np.abs(weights if w is None else w), *values)
+        return float(np.abs(sums).max())
+
+    def _disordered(self, output: str, size: float) -> str:
+        return (
+            f"{self.file}: output {output!r} hangs on the order in which float32 sums are added "
+            f"(products reach {size:.3g}); allowed: weights whose products stay in a range that "
+            "later nodes resolve; its costs stand"
+        )
 
     def execute(self, inputs: Any, multiply: Multiply, first: int = 0) -> np.ndarray:
         """Outputs (n, ...) for inputs (n, ...); every MAC operator goes through `multiply`.
@@ -478,6 +490,10 @@ _BOUNDED = ("Sigmoid", "Softmax", "HardSigmoid", "Tanh")
 _MOVES = ("Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose")
 _STEP = 2.0**-23
 """Rounding of a float32 near 1: what a function with values from 0 to 1 leaves of nothing."""
+
+
+_ROUNDING = 1e-5
+"""Of the sizes that a float32 sum adds, the share by which another order may change it."""
 
 
 def _saturated(nodes: Iterable[Any], result: str, y: np.ndarray, whole: np.ndarray) -> bool:

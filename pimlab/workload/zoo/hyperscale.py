@@ -11,6 +11,7 @@ import hashlib
 from typing import Any, NoReturn
 
 from pimlab import catalogue
+from pimlab.arguments import named
 from pimlab.workload.language.experts import ExpertShape
 from pimlab.workload.language.shape import DecoderShape
 from pimlab.workload.language.step import CountedStep
@@ -45,6 +46,7 @@ class HyperscaleModel(CountedStep):
         )
 
 
+@named
 def hyperscale(name: str) -> HyperscaleModel:
     """The shape `name` of the catalogue, such as "llama2-70b"; ValueError with the nearest name, or
     why there is none.

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import lzma
 import re
+from functools import lru_cache
 from pathlib import Path
 
 from pimlab.values import unknown
@@ -26,15 +27,19 @@ def text(path: Path, split: str) -> str:
     """
     if split not in SPLITS:
         raise ValueError(unknown("split of kjv", split, SPLITS))
-    held = {book for books in BOOKS.values() for book in books}
-    lines = []
-    for line in lzma.decompress(path.read_bytes()).decode("ascii").splitlines():
+    return _texts(path.name, path.read_bytes())[split]
+
+
+@lru_cache(maxsize=1)  # by its bytes: a run reads the file up to three times, a tenth of its time
+def _texts(name: str, file: bytes) -> dict[str, str]:
+    """Split -> its verses, a verse a line."""
+    split_of = {book: split for split, books in BOOKS.items() for book in books}
+    lines: dict[str, list[str]] = {split: [] for split in SPLITS}
+    for line in lzma.decompress(file).decode("ascii").splitlines():
         verse = _VERSE.match(line)
         if not verse:
             raise ValueError(
-                f"{path.name}: line {line[:40]!r} is no verse; allowed: such as 'Ge1:1 In the "
-                "beginning'"
+                f"{name}: line {line[:40]!r} is no verse; allowed: such as 'Ge1:1 In the beginning'"
             )
-        if verse[1] in BOOKS.get(split, ()) or (split == "train" and verse[1] not in held):
-            lines.append(verse[2])
-    return "\n".join(lines) + "\n"
+        lines[split_of.get(verse[1], "train")].append(verse[2])
+    return {split: "\n".join(verses) + "\n" for split, verses in lines.items()}

@@ -14,6 +14,7 @@ import re
 
 import numpy as np
 
+from pimlab.arguments import named
 from pimlab.values import Value, choice, integer, number, unknown
 
 FIELDS = ("safety", "health", "education", "defence")
@@ -245,6 +246,7 @@ SERVICES: tuple[Service, ...] = (
 )
 
 
+@named
 def services(field: str | None = None) -> tuple[Service, ...]:
     """The workloads of a service field, or of all; ValueError for an unknown field."""
     if field is not None and field not in FIELDS:

@@ -162,6 +162,10 @@ def test_blocks_of_fp8_are_multiplied_by_their_scales(tmp_path):
     _folder(tmp_path / "m", tensors, quantization_config=rule)
     with pytest.raises(ModelError, match=r"_scale_inv' has shape \(3, 2\), needed \(2, 3\)"):
         pim.load_model(tmp_path / "m")
+    for wrong in (7, [32], [0, 32], {"rows": 32}):
+        _folder(tmp_path / "m", tensors, quantization_config=rule | {"weight_block_size": wrong})
+        with pytest.raises(ModelError, match=r"weight_block_size=.*two integers above 0"):
+            pim.load_model(tmp_path / "m")
 
 
 @pytest.mark.parametrize(("change", "words"), [

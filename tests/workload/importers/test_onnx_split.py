@@ -596,3 +596,32 @@ def test_a_sigmoid_that_says_nothing_may_round_either_way(last, apart, taken):
     whole = np.full((2, 3), 6e-8, np.float32)
     assert _saturated(nodes, "y", whole - np.float32(apart), whole) is taken
     assert not _saturated(nodes, "y", whole[:1], whole)
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.5])
+def test_sums_that_cancel_are_not_called_misread(tmp_path, monkeypatch, factor):
+    """Weights of 1e7 whose sum is near 0, as a Gaussian process of scikit-learn has, added backwards."""
+    w = (np.random.default_rng(1).standard_normal((512, 1)) * 1e7).astype(np.float32)
+    w[-1] = -w[:-1].sum(dtype=np.float64)
+    nodes = [
+        node("Mul", ["z", "none"], "flat"), node("Add", ["flat", "one"], "x"),
+        node("MatMul", ["x", "w"], name="sums"),
+    ]  # fmt: skip
+    constants = {"one": np.ones(512, np.float32), "none": np.full(512, 1e-9, np.float32), "w": w}
+    path = write(tmp_path / "m.onnx", nodes, {"z": ("batch", 512)}, constants)
+
+    def backwards(model, op, x, right, first):
+        steps = x[0, :, ::-1] * model.weights[op.name][0, ::-1, 0]
+        return np.float32(factor) * np.cumsum(steps, axis=1, dtype=np.float32)[None, :, -1:]
+
+    monkeypatch.setattr(OnnxModel, "exact", backwards)
+    if factor > 1:  # beyond rounding: more than the sum of sizes could leave
+        w[:] = np.abs(w)
+        path = write(tmp_path / "m.onnx", nodes, {"z": ("batch", 512)}, constants)
+        with pytest.raises(ModelError, match="node 'sums' is misread"):
+            OnnxModel(path)
+        return
+    model = OnnxModel(path)
+    assert model.macs == 512
+    with pytest.raises(ModelError, match="'y' hangs on the order in which float32 sums are added"):
+        model.execute(floats(2, 512), model.exact)
