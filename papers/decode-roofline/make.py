@@ -25,7 +25,8 @@ from pimlab.studies.published import Row, fill, markdown
 OUT = Path(__file__).with_name("decode-roofline")
 CONTEXT = 2048
 SHAPE = {
-    name: int(entry("shapes", "llama2-7b")[name].value) for name in ("width", "heads", "hidden")
+    name: int(entry("shapes", "llama2-7b")[name].value)
+    for name in ("width", "heads", "kv_heads", "hidden")
 }
 PEAK = entry("npu", "rngd")["peak.bf16"].value  # operations a second
 
