@@ -16,6 +16,8 @@ _POWER = [2.0, 0.01, 0.2, 2.0, 0.5, 0.03, -0.6, 0.0]
 _SATURATING = [3.0, 0.0, 0.0, 2.0, _WIDE, 0.1, 0.3, 0.0]
 SPLIT, POWER = np.array([_LOG, _POLYNOMIAL]), np.array([_POWER, _SATURATING])
 """A logarithm below a polynomial, and a power below a curve that saturates."""
+for _table in (SPLIT, POWER):
+    _table.flags.writeable = False  # as those of devices are: another kind is compiled for seconds
 
 
 def _cells(rng, size):
