@@ -50,7 +50,7 @@ from pimlab.npu.memory import (
     values_moved,
     vector_traffic,
 )
-from pimlab.npu.operands import is_integer
+from pimlab.npu.operands import grid_of, is_integer
 from pimlab.npu.pricing import delivery_price, mac_price, memory_prices, static_price
 from pimlab.npu.sparsity import check_two_of_four
 from pimlab.npu.systolic import ArrayWork
@@ -194,10 +194,22 @@ class Npu(Target):
     def counted_product(
         self, x: np.ndarray, w: np.ndarray, key: int | Key = 0
     ) -> tuple[np.ndarray, Mapping[str, int]]:
-        """As the base class; arrays that skip weights multiply two activations without skipping."""
-        if self.sparsity is None:
+        """As the base class; both operands are activations: they have their format, not that of
+        weights, and arrays that skip weights skip none of theirs.
+        """
+        if self._of_activations is self:
             return super().counted_product(x, w, key)
-        return self.but(sparsity=None).counted_product(x, w, key)
+        return self._of_activations.counted_product(x, w, key)
+
+    @cached_property
+    def _of_activations(self) -> Npu:
+        """The machine whose weights are activations; this one where its formats are the same."""
+        name = self.arithmetic.activations
+        if is_integer(name):  # a right operand is signed, and no wider than the multipliers' side
+            name = f"int{min(grid_of(name).width, max(8, round(self._bits('weights'))))}"
+        if self.sparsity is None and name == self.arithmetic.weights:
+            return self
+        return self.but(sparsity=None, arithmetic=self.arithmetic.but(weights=name))
 
     @cached_property
     def _costs(self) -> dict[tuple[object, ...], Any]:

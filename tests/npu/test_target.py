@@ -578,3 +578,20 @@ def test_operators_of_equal_sizes_are_costed_once(monkeypatch):
     assert chip.events(ops[0].but(m=16)) != chip.events(ops[0])
     assert chip.but(lanes=18).events(ops[0]) == chip.events(ops[0])
     assert chip == chip.but(lanes=17)
+
+
+@pytest.mark.parametrize(("weights", "activations"), [
+    ("int4_g32", "fp16"), ("nvfp4", "fp16"), ("int4_g32", "int8"), ("int4", "uint8"),
+    ("fp8_e4m3", "fp8_e4m3"),
+])  # fmt: skip
+def test_products_of_two_activations_have_no_format_of_weights(weights, activations):
+    """Attention of a model with 4-bit weights: its keys and values are activations."""
+    rng = np.random.default_rng(2)
+    x, w = (rng.standard_normal(s).astype(np.float32) for s in ((3, 5, 32), (3, 32, 7)))
+    warboy = npu.chip("warboy")
+    numbers = warboy.arithmetic.but(activations=activations, outputs=None)
+    mixed = warboy.but(arithmetic=numbers.but(weights=weights))
+    own = {"uint8": "int8"}.get(activations, activations)
+    plain = warboy.but(arithmetic=numbers.but(weights=own))
+    np.testing.assert_array_equal(mixed.counted_product(x, w)[0], plain.counted_product(x, w)[0])
+    assert not np.array_equal(mixed.counted_product(x, w)[0], x @ w)
