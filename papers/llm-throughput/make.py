@@ -53,7 +53,7 @@ GPUS = ("a100", "h100", "l40s")
 LINKS = {"a100": "dgx-a100", "h100": "dgx-h100"}
 FITTED = {"operator": 5e-6, "arrays": 0.6, "bandwidth": 0.5}
 """Constants of RNGD that its own rows fit, and where the search for them starts."""
-DECODING = 13.6
+DECODING = 13.4
 """Products that an array's vector unit makes a cycle in the attention of one token, as TensorRT-LLM
 before its version 0.8 did it: each query head reads the keys it shares anew. `fit_decoding`."""
 SHARED = ("LLaMA 70B", "Falcon 180B")

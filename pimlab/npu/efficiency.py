@@ -4,11 +4,16 @@ operators.
 seconds of a product = operator + max(c, b) + exposed min(c, b) / waves, where c is what the arrays
 need at `arrays` of their rate, and b what the traffic needs at `bandwidth` of the memory's. The
 arrays make the results block by block, as many blocks at once as there are arrays: a wave. While a
-wave computes, the next one's operands come; what nothing hides is a share of one wave's.
+wave computes, the next one's operands come; what nothing hides is a share of one wave's. With
+`feed`, which says how fast operands come from the cache, c is that of the blocks that a library
+would choose, filled up at the edges (npu/waves.py); without it blocks are 128 x 128 and cost what
+the arrays' cycles say.
 
 seconds of another operator = launch + max(v, b): values move between cache and vector unit at
-`pointwise` values a cycle and array, or at `rows` where a row is taken whole (norms, softmax,
-gates, rotations). A row belongs to one array, so few rows leave arrays idle.
+`pointwise` values a cycle and array. Where a row is taken whole, arrays take two rows at a time, at
+`rows` values a cycle (softmax, gates, rotations) or at `norms`: a norm reads its row before it can
+write, so that each turn takes `wait` longer, and its v and b add. Looking up rows of a table moves
+`lookup` values a cycle; up to 16 rows are fetched one after another, each in `wait`.
 
 They belong to a chip and its software, never to a model. A chip without them answers with a bound:
 arrays that never wait, memory at its full rate, operators that start at once.
@@ -16,17 +21,27 @@ arrays that never wait, memory at its full rate, operators that start at once.
 
 from __future__ import annotations
 
-from pimlab.machine.protocol import MacOp
+from pimlab.machine.protocol import MacOp, VectorOp
+from pimlab.npu.waves import ABREAST, turns
 from pimlab.values import Value, integer, number, quantity
+
+NORMS = frozenset(
+    {
+        "instancenormalization", "layernormalization", "rmsnormalization",
+        "simplifiedlayernormalization", "skiplayernormalization",
+    }
+)  # fmt: skip
+"""Operators that read a whole row before they can write any of it."""
 
 WHOLE_ROWS = frozenset(
     {
-        "gather", "instancenormalization", "layernormalization", "logsoftmax", "rmsnormalization",
-        "rotaryembedding", "simplifiedlayernormalization", "skiplayernormalization", "softmax",
-        "swiglu",
+        "logsoftmax", "rotaryembedding", "softmax", "swiglu", *NORMS,
     }
 )  # fmt: skip
 """Operators that an array does for a whole row at a time."""
+
+FEW_ROWS = 16
+"""Rows of a look-up that are fetched one after another (PyTorch's indexSelectSmallIndex)."""
 
 
 class Efficiency(Value):
@@ -51,6 +66,23 @@ class Efficiency(Value):
     )
     rows: float | None = number(
         above=0, default=None, doc="the same where an operator takes whole rows"
+    )
+    norms: float | None = number(
+        above=0, default=None, doc="the same of norms; None: as `rows`, beside the traffic"
+    )
+    alone: float = number(
+        above=0, high=1, default=0.5, doc="share of the time of two rows that one row takes"
+    )
+    lookup: float | None = number(
+        above=0,
+        default=None,
+        doc="values an array moves a cycle that looks up rows; None: no limit",
+    )
+    wait: float = quantity("s", low=0, default=0.0, doc="until a row is there that nothing hides")
+    feed: float | None = number(
+        above=0,
+        default=None,
+        doc="bytes a cycle that an array takes from the cache; None: blocks never wait for it",
     )
     decoding: float | None = number(
         above=0,
@@ -89,13 +121,32 @@ class Efficiency(Value):
             return 0.0
         return op.groups * op.m * op.k * op.n / (arrays * self.decoding * clock)
 
-    def moves(self, kind: str, values: float, rows: int | None, arrays: int, clock: float) -> float:
-        """Seconds that `arrays` at `clock` [1/s] take to move the values of an operator of this
-        kind (unit: values), which has `rows` rows.
+    def moves(self, op: VectorOp, values: float, arrays: int, clock: float) -> float:
+        """Seconds that `arrays` at `clock` [1/s] take to move the `values` that `op` reads and
+        writes.
         """
-        whole = kind in WHOLE_ROWS
-        rate = self.rows if whole else self.pointwise
-        if rate is None:
-            return 0.0
-        used = arrays if rows is None or not whole else min(rows, arrays)
-        return values / (used * rate * clock)
+        if op.kind == "gather":
+            return self._looks_up(op.rows, values, arrays * clock)
+        if op.kind not in WHOLE_ROWS:
+            return _at(self.pointwise, values, arrays * clock)
+        rate = self.norms if self.reads_first(op) else self.rows
+        if op.rows is None:
+            return _at(rate, values, arrays * clock)
+        alone, waits = (1.0, self.wait) if self.reads_first(op) else (self.alone, 0.0)
+        both = waits + ABREAST * _at(rate, values / op.rows, clock)
+        return both * turns(op.rows, arrays, alone)
+
+    def reads_first(self, op: VectorOp) -> bool:
+        """Whether arrays read a whole row of `op` before they write any, which takes longer."""
+        return self.norms is not None and op.kind in NORMS
+
+    def _looks_up(self, rows: int | None, values: float, cycles: float) -> float:
+        """Seconds that arrays of so many `cycles` a second take to look up rows of a table."""
+        if rows is not None and rows <= FEW_ROWS and self.wait:
+            return rows * self.wait
+        return _at(self.lookup, values, cycles)
+
+
+def _at(rate: float | None, values: float, cycles: float) -> float:
+    """Seconds of `values` at `rate` values a cycle; nothing limits them without a rate."""
+    return 0.0 if rate is None else values / (rate * cycles)

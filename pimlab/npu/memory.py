@@ -31,6 +31,15 @@ POINTWISE = frozenset(
 """Operators whose results need one value of each operand."""
 
 
+ONE_OPERAND = frozenset(
+    {
+        "gather", "instancenormalization", "layernormalization", "logsoftmax", "rmsnormalization",
+        "rotaryembedding", "simplifiedlayernormalization", "softmax",
+    }
+)  # fmt: skip
+"""Operators with one large operand, which comes from DRAM once however often they read it."""
+
+
 class Memory(Value):
     """On-chip SRAM, DRAM behind it, and where data live between operators."""
 
@@ -186,9 +195,10 @@ def vector_traffic(op: VectorOp, memory: Memory, bits: float) -> dict[str, int]:
     read = math.ceil(bits * op.elements * values)
     write = math.ceil(bits * op.elements * results) if reads(op) else 0
     counts = {"sram.read": read, "sram.write": write}
-    if scores or (memory.activations_in == "sram" and read + write <= memory.sram):
+    comes = min(read, math.ceil(bits * op.elements)) if op.kind in ONE_OPERAND else read
+    if scores or (memory.activations_in == "sram" and comes + write <= memory.sram):
         return counts
-    return {**counts, "dram.read": read, "dram.write": write}
+    return {**counts, "dram.read": comes, "dram.write": write}
 
 
 def is_fused(op: VectorOp, memory: Memory) -> bool:

@@ -55,6 +55,7 @@ from pimlab.npu.pricing import delivery_price, mac_price, memory_prices, static_
 from pimlab.npu.sparsity import check_two_of_four
 from pimlab.npu.systolic import ArrayWork
 from pimlab.npu.vectors import operations
+from pimlab.npu.waves import Dealt, Pace, dealt
 from pimlab.values import Value, choice, integer, number, part, quantity, unknown
 
 _CAUSES = {
@@ -381,8 +382,9 @@ class Npu(Target):
         if self.efficiency is not None:
             if isinstance(op, VectorOp):
                 fixed = 0.0 if is_fused(op, self.memory) else self.efficiency.starts
-                return {"operator": fixed, unit: busy, "memory": seen * max(0.0, transfer - busy)}
-            memory = seen * self.efficiency.exposes(busy, transfer, self._waves(op))
+                beside = 0.0 if self.efficiency.reads_first(op) else busy
+                return {"operator": fixed, unit: busy, "memory": seen * max(0.0, transfer - beside)}
+            memory = seen * self.efficiency.exposes(busy, transfer, self._waves(op, transfer))
             return {"operator": self._fixed(op), unit: busy, "memory": memory}
         if isinstance(op, VectorOp):
             return {unit: busy, "memory": seen * max(0.0, transfer - busy)}
@@ -399,15 +401,29 @@ class Npu(Target):
             busy = math.ceil(operations(op) / self.lanes) / self.array.clock
             if is_fused(op, self.memory):  # its operand comes and its result goes as a product's
                 return busy, self._transfer(op, traffic, lost.bandwidth)
-            moved, clock = values_moved(op), self.array.clock
-            busy = max(busy, lost.moves(op.kind, moved, op.rows, self._arrays, clock))
+            busy = max(busy, lost.moves(op, values_moved(op), self._arrays, self.array.clock))
             return busy, self._transfer(op, traffic, lost.vector)
+        transfer = self._transfer(op, traffic, lost.bandwidth)
+        blocks = self._blocks(op, transfer)
         rate = self.array.clock * self.array.rate * lost.arrays
-        busy = self.cycles(op).total_cycles / rate
+        busy = self.cycles(op).total_cycles / rate if blocks is None else blocks.seconds
         if op.kind == "weights" and op.groups > 1:  # a vector unit may be faster at depthwise ones
             busy = min(busy, math.ceil(op.macs / self.lanes) / self.array.clock)
-        busy = max(busy, lost.attends(op, self._arrays, self.array.clock))
-        return busy, self._transfer(op, traffic, lost.bandwidth)
+        return max(busy, lost.attends(op, self._arrays, self.array.clock)), transfer
+
+    def _blocks(self, op: MacOp, transfer: float) -> Dealt | None:
+        """The blocks in which arrays make the results beside a transfer [s]; None where no constant
+        says how fast operands come from the cache.
+        """
+        lost = self.efficiency
+        if lost is None or lost.feed is None or not isinstance(self.array, MacArray):
+            return None
+        pace = Pace(
+            arrays=self._arrays,
+            macs=self.array.peak * lost.arrays / (2 * self._arrays),
+            feed=lost.feed * self.array.clock,
+        )
+        return dealt(self._product(op), pace, transfer, lost.exposed)
 
     @property
     def _arrays(self) -> int:
@@ -420,8 +436,11 @@ class Npu(Target):
         halved = op.kind == "activations" and self.memory.attention == "fused"
         return fixed / 2 if halved else fixed
 
-    def _waves(self, op: MacOp) -> float:
-        """Blocks of results that an array makes one after another (unit 1)."""
+    def _waves(self, op: MacOp, transfer: float) -> float:
+        """Blocks of results that an array makes one after another beside a transfer [s]."""
+        blocks = self._blocks(op, transfer)
+        if blocks is not None:
+            return blocks.waves
         lost = self.efficiency or Efficiency()
         return lost.waves(op.m, op.n, op.groups, self._arrays)
 

@@ -58,20 +58,47 @@ def test_vector_operators_read_and_write_memory():
     assert "dram.read" in warboy.events(small.but(elements=2**26))
 
 
-def test_a_row_belongs_to_one_array():
-    """One row of a norm takes as long as 108 of them on 108 arrays; sums take what arrays there are."""
+def test_arrays_take_two_rows_at_a_time():
+    """A gate's row alone takes more than half of what two take; a norm's takes as long as two."""
     chip = npu.chip("a100", "fp16")
     lost, clock = chip.efficiency, chip.array.clock
-    norm = VectorOp(name="norm", kind="rmsnormalization", elements=4096, rows=1)
-    one = chip.latency(norm)
-    assert one["vector"] == pytest.approx(3 * 4096 / (lost.rows * clock))
-    assert chip.latency(norm.batched(108))["vector"] == pytest.approx(one["vector"])
-    assert chip.latency(norm.batched(216))["vector"] == pytest.approx(2 * one["vector"])
-    assert norm.batched(216).part(54).rows == 54
+    gate = VectorOp(name="gate", kind="swiglu", elements=4096, rows=1)
+    two = 2 * 3 * 4096 / (lost.rows * clock)
+    seconds = {n: chip.latency(gate.batched(n))["vector"] for n in (1, 108, 162, 216, 217)}
+    assert seconds[1] == seconds[108] == pytest.approx(lost.alone * two)
+    assert seconds[162] == pytest.approx((1 + lost.alone) / 2 * two)
+    assert seconds[216] == pytest.approx(two)
+    assert seconds[217] == pytest.approx((1 + lost.alone) * two)
+    assert gate.batched(216).part(54).rows == 54
+    norm = gate.but(kind="rmsnormalization")
+    turn = lost.wait + 2 * 3 * 4096 / (lost.norms * clock)
+    for rows, turns in ((1, 1), (216, 1), (217, 2)):
+        assert chip.latency(norm.batched(rows))["vector"] == pytest.approx(turns * turn)
     add = norm.but(kind="add")
     assert chip.latency(add)["vector"] == pytest.approx(3 * 4096 / (108 * lost.pointwise * clock))
     renamed = norm.but(kind="reshape")
     assert chip.latency(renamed)["vector"] == 0
+
+
+def test_a_norm_reads_its_row_before_it_writes():
+    """Its transfer and its work add; its row comes from DRAM once, however often it is read."""
+    chip = npu.chip("a100", "fp16")
+    norm = VectorOp(name="norm", kind="rmsnormalization", elements=2**26, rows=2**13)
+    events, phases = chip.events(norm), chip.latency(norm)
+    assert events["dram.read"] == events["dram.write"] == 16 * 2**26
+    assert events["sram.read"] == 2 * 16 * 2**26
+    transfer = 2 * 16 * 2**26 / (chip.memory.bandwidth * chip.efficiency.vector)
+    assert phases["memory"] == pytest.approx(transfer)
+    assert chip.latency(norm.but(kind="swiglu"))["memory"] == 0, "hidden behind its gates"
+
+
+def test_a_few_rows_of_a_table_are_fetched_one_after_another():
+    chip = npu.chip("h100", "fp16")
+    lost = chip.efficiency
+    rows = VectorOp(name="embedding", kind="gather", elements=4096, rows=1)
+    assert chip.latency(rows.batched(16))["vector"] == pytest.approx(16 * lost.wait)
+    moved = 2 * 17 * 4096 / (132 * lost.lookup * chip.array.clock)
+    assert chip.latency(rows.batched(17))["vector"] == pytest.approx(moved)
 
 
 def test_a_cache_keeps_what_fits_until_the_next_operator():
@@ -119,7 +146,7 @@ def test_scores_of_fused_attention_do_not_move():
     assert chip.events(scores)["dram.write"] == 0 < apart.events(scores)["dram.write"]
     assert chip.events(values)["dram.read"] == 0 < apart.events(values)["dram.read"]
     assert "dram.read" not in chip.events(softmax)
-    assert apart.events(softmax)["dram.read"] == 2 * 16 * 64 * 512 * 1024
+    assert apart.events(softmax)["dram.read"] == 16 * 64 * 512 * 1024, "once, though read twice"
 
 
 def test_what_follows_a_product_value_by_value_can_be_part_of_it():
@@ -144,6 +171,11 @@ def test_what_follows_a_product_value_by_value_can_be_part_of_it():
         ("rows", 0),
         ("pointwise", -3),
         ("decoding", 0),
+        ("norms", 0),
+        ("lookup", -1),
+        ("feed", 0),
+        ("alone", 1.5),
+        ("wait", "-1 us"),
         ("block", 0),
     ],
 )

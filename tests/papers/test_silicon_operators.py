@@ -1,6 +1,11 @@
 """papers/silicon-operators: held-out operators of A100 and H100, and constants that are those of the catalogue."""
 
 import csv
+import itertools
+import runpy
+import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from paper_checks import *  # noqa: F403  # the checks of every paper
@@ -17,8 +22,12 @@ def test_products_that_were_not_fitted(make, ds, gpu):
 
 @pytest.mark.parametrize("gpu", ["a100", "h100"])
 def test_operators_of_all_kinds_that_were_not_fitted(make, ds, gpu):
-    assert make.errors(ds, chip=gpu, role="held-out")[0] <= 0.08
-    assert make.errors(ds, chip=gpu, kind="vector", role="held-out")[0] <= 0.13
+    """A tenth of Vidur's rows; all of them (everything.py) have 93 and 91 % within 20 %."""
+    vidur = ds.isel(row=ds.model.values != "LLMCompass")
+    median, within = make.errors(vidur, chip=gpu, role="held-out")
+    assert median <= 0.08
+    assert within >= 0.89
+    assert make.errors(vidur, chip=gpu, kind="vector", role="held-out")[0] <= 0.08
 
 
 def test_the_bound_is_below_what_was_measured(ds):
@@ -31,9 +40,27 @@ def test_the_bound_is_below_what_was_measured(ds):
 @pytest.mark.parametrize("gpu", ["a100", "h100"])
 def test_the_catalogue_holds_what_the_fit_gives(make, gpu):
     fitted, held = make.fit(gpu, make.measured()), make.machine(gpu).efficiency
-    products = ("operator", "arrays", "bandwidth", "exposed")
-    for name in (*products, "launch", "pointwise", "rows", "vector"):
+    for name in (*make._PRODUCTS, *make._OTHERS):
         assert getattr(held, name) == pytest.approx(getattr(fitted, name), rel=0.01)
+
+
+def test_every_row_of_a_checkout_is_read(make, tmp_path, monkeypatch):
+    """Two files as Vidur writes them: that of the fitted model is left out."""
+    folder = Path(make.__file__).parent
+    monkeypatch.setitem(sys.modules, "make", make)
+    every = SimpleNamespace(**runpy.run_path(str(folder / "everything.py")))
+    head = "time_stats.emb.min,time_stats.emb.median,n_head,n_kv_head,n_embd,n_expanded_embd"
+    head += ",use_gated_mlp,num_tokens,num_tensor_parallel_workers"
+    for gpu, model in itertools.product(make.CHIPS, ("a/Meta-Llama-3-8B", f"b/{make.FITTED}")):
+        path = tmp_path / "data/profiling/compute" / gpu / model / "mlp.csv"
+        path.parent.mkdir(parents=True)
+        path.write_text(f"{head}\n0.001,0.004,32,8,4096,14336,True,24,1\n")
+    row = next(every.rows_of(tmp_path, "a100"))
+    assert (row.name, row.seconds, row.op.rows, row.model) == ("emb", 4e-6, 24, "Meta-Llama-3-8B")
+    assert len(list(every.rows_of(tmp_path, "a100"))) == 1
+    (off,) = every.ratios("a100", [row])
+    assert off == pytest.approx(sum(make.machine("a100").latency(row.op).values()) / 4e-6 - 1)
+    assert f"| a100 | emb | 1 | {100 * abs(off):.1f} % |" in every.table(tmp_path)
 
 
 def test_the_figure_draws(make, ds):
