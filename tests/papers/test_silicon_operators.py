@@ -22,11 +22,13 @@ def test_products_that_were_not_fitted(make, ds, gpu):
 
 @pytest.mark.parametrize("gpu", ["a100", "h100"])
 def test_operators_of_all_kinds_that_were_not_fitted(make, ds, gpu):
-    """A tenth of Vidur's rows; all of them (everything.py) have 93 and 91 % within 20 %."""
+    """A tenth of Vidur's rows, half of them shorter than 10 us, in whole microseconds; of all rows
+    (everything.py) 93 and 91 % are within 20 %.
+    """
     vidur = ds.isel(row=ds.model.values != "LLMCompass")
     median, within = make.errors(vidur, chip=gpu, role="held-out")
     assert median <= 0.08
-    assert within >= 0.89
+    assert within >= {"a100": 0.9, "h100": 0.88}[gpu]
     assert make.errors(vidur, chip=gpu, kind="vector", role="held-out")[0] <= 0.08
 
 
