@@ -57,7 +57,8 @@ def train(
     `pimlab.analog.learning` (`SGD`, `MixedPrecision`, `TikiTaka`, `TikiTakaV2`): weights live in
     cells that learn by pulses, sample after sample; biases stay digital. Its fields `forward` and
     `backward` (`ReadPass`) are the converters and noise of the two directions.
-    data : a training split: class labels, text, or real numbers (judged by r2 or rmse).
+    data : a training split: class labels, text, lines of characters (judged by character error;
+    their loss is `workload.training.ctc`), or real numbers (judged by r2 or rmse).
     epochs, batch : passes over it, and samples a step
     (for a rule: samples between two reads of the weights).  rate : of Adam, falling to 0 along half
     a cosine; for a rule, what a weight moves by for a gradient of 1, constant.  at : seconds [s] or

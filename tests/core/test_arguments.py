@@ -426,6 +426,10 @@ def examples():
         },
         "workload.services": {"field": None},
         "workload.training.cross_entropy": {"outputs": X, "labels": np.arange(4) % 3},
+        "workload.training.ctc": {
+            "outputs": np.zeros((2, 5, 4), np.float32),
+            "labels": np.array([[1, 2], [3, 0]]),
+        },
         "workload.training.trained": {
             "model": m("onnx"),
             "weights": {},

@@ -3,6 +3,7 @@
 import numba
 import numpy as np
 import onnx
+import onnx_graphs
 import pytest
 from threadpoolctl import threadpool_limits
 from training_examples import INT3, MODEL, NPU, PCM, TEST, TRAIN, accuracy, parameters
@@ -262,3 +263,36 @@ def test_recipes_are_refused_where_they_do_not_apply():
         pim.train(MODEL, SGD(device=SOFT), TRAIN[:8], recipe=pim.Recipe(clip=2.5))
     with pytest.raises(TypeError, match="allowed: text for a language model"):
         pim.train(MODEL, NPU, pim.load_data("kjv", "train", limit=2))
+
+
+def test_a_reader_of_lines_learns_what_they_spell(tmp_path):
+    """Each step of a line shows one of 5 marks, of which 3 are characters and 2 are blanks."""
+    rng = np.random.default_rng(4)
+    w = {"a": 0.3 * rng.standard_normal((5, 8)), "b": 0.3 * rng.standard_normal((8, 4))}
+    path = onnx_graphs.write(
+        tmp_path / "reader.onnx",
+        [
+            onnx_graphs.node("MatMul", ["x", "a"], "h", name="first"),
+            onnx_graphs.node("Relu", ["h"], "r"),
+            onnx_graphs.node("MatMul", ["r", "b"], "y", name="second"),
+        ],
+        {"x": ["n", 6, 5]},
+        {name: value.astype(np.float32) for name, value in w.items()},
+    )
+    marks = rng.integers(0, 5, (48, 6))
+    marks[:, 1::2] = 0
+    wanted = np.where(marks > 3, 0, marks)[:, ::2]
+    labels = np.array([[*row[row > 0], *[0] * np.sum(row == 0)] for row in wanted])
+    data = pim.Data(
+        np.eye(5, dtype=np.float32)[marks], labels, metric="character_error", split="train",
+        name="marks",
+    )  # fmt: skip
+    reader = pim.load_model(path)
+    tuned = pim.train(reader, pim.Crossbar(), data, epochs=40, rate=0.05, batch=16)
+    assert tuned.execute(data.inputs, tuned.exact).shape == (len(data), 6, 4)
+    assert tuned.history.loss[-1] < 0.2 * tuned.history.loss[0]
+    assert tuned.history.train_accuracy[-1] > 0.9
+    error = float(pim.run(tuned, pim.Crossbar(), data).character_error)
+    assert error < 0.05 < float(pim.run(reader, pim.Crossbar(), data).character_error)
+    same = pim.train(reader, pim.Crossbar(), data, recipe=pim.Recipe(distil=1.0), rate=1e-9)
+    assert float(same.history.loss[0]) == pytest.approx(0, abs=1e-6)  # its own teacher

@@ -125,6 +125,7 @@ class OnnxModel(Model):
         self.inputs = reading.traces.plan.inputs
         self.shapes = {one.name: one.shape for one in self.inputs}
         self.one_by_one, self.axis = not reading.several, reading.axis
+        self.result_axes = reading.traces.one[self._result].ndim
         self._build(reading.model, codes, reading.traces)
         self._unstable = self._check_split(reading.traces)
 

@@ -3,7 +3,7 @@ optimiser, the model with new weights.
 """
 
 from pimlab.workload.training.graph import Graph, Operands
-from pimlab.workload.training.loss import cross_entropy, distillation, mean_square
+from pimlab.workload.training.loss import cross_entropy, ctc, distillation, mean_square
 from pimlab.workload.training.objective import Objective
 from pimlab.workload.training.optimiser import Adam
 from pimlab.workload.training.recipe import Recipe
@@ -18,6 +18,7 @@ __all__ = [
     "Trained",
     "TrainedLanguage",
     "cross_entropy",
+    "ctc",
     "distillation",
     "mean_square",
     "trained",

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pimlab.workload.edit_errors import CharacterError, collapsed
 from pimlab.workload.language.perplexity import Perplexity
 from pimlab.workload.metrics import Accuracy, Determination, RootMeanSquareError
-from pimlab.workload.training.loss import cross_entropy, distillation, mean_square
+from pimlab.workload.training.loss import cross_entropy, ctc, distillation, mean_square
 from pimlab.workload.training.recipe import Recipe
 
 
@@ -36,18 +37,20 @@ class Objective:
         self.data, self.recipe = data, recipe
         metric = getattr(data, "metric", None)
         self.tokens = isinstance(metric, Perplexity)
-        classes = self.tokens or isinstance(metric, Accuracy)
+        self.lines = isinstance(metric, CharacterError)
+        classes = self.tokens or self.lines or isinstance(metric, Accuracy)
         real = isinstance(metric, Determination | RootMeanSquareError)
         if not (classes or real) or (real and recipe.loss == "cross entropy"):
             raise TypeError(
-                f"data={data!r} has no class labels; allowed: data judged by accuracy or "
-                "perplexity, such as load_data('digits', 'train'), or by r2 or rmse with the loss "
-                "'mean square'"
+                f"data={data!r} has no class labels; allowed: data judged by accuracy, perplexity "
+                "or character error, such as load_data('digits', 'train'), or by r2 or rmse with "
+                "the loss 'mean square'"
             )
         self.square = real or recipe.loss == "mean square"
-        if self.tokens and self.square:
+        if (self.tokens or self.lines) and self.square:
+            what = "lines" if self.lines else "tokens"
             raise TypeError(
-                f"data={data!r} are tokens, which have no mean square; allowed: loss='cross "
+                f"data={data!r} are {what}, which have no mean square; allowed: loss='cross "
                 "entropy'"
             )
 
@@ -68,6 +71,8 @@ class Objective:
         """
         if self.square:
             return self._square(outputs, chosen, teacher)
+        if self.lines:
+            return self._spelled(outputs, chosen, teacher)
         rows, labels, kept = outputs, self.data.labels[chosen], None
         if self.tokens:
             kept = np.asarray(labels, bool).ravel()
@@ -97,6 +102,25 @@ class Objective:
         more, steeper = distillation(rows, teacher, self.recipe.temperature)
         mixed = (1 - share) * slope + share * steeper
         return (1 - share) * loss + share * more, mixed.astype(np.float32)
+
+    def _spelled(
+        self, outputs: np.ndarray, chosen: np.ndarray, teacher: np.ndarray | None
+    ) -> Judged:
+        """Lines of text: each is a term, right where all its characters are."""
+        labels, share = np.asarray(self.data.labels[chosen]), self.recipe.distil
+        loss, slope = ctc(outputs, labels)
+        if teacher is not None and share:
+            own, its = (one.reshape(-1, outputs.shape[-1]) for one in (outputs, teacher))
+            more, steeper = distillation(own, its, self.recipe.temperature)
+            loss = (1 - share) * loss + share * more.reshape(len(loss), -1).sum(axis=1)
+            slope = (1 - share) * slope + share * steeper.reshape(slope.shape)
+        read = [collapsed(line) for line in outputs.argmax(axis=2)]
+        right = sum(
+            np.array_equal(line, wanted[wanted > 0])
+            for line, wanted in zip(read, labels, strict=True)
+        )
+        guess = float(outputs.shape[1] * np.log(outputs.shape[2]))
+        return Judged(float(loss.sum()), slope.astype(np.float32), len(loss), right, guess)
 
     def _square(
         self, outputs: np.ndarray, chosen: np.ndarray, teacher: np.ndarray | None

@@ -51,11 +51,11 @@ class _Node:
 
 def read_onnx(model: OnnxModel) -> Reading:
     """The layers of an ONNX network with one input and one output; a last Softmax is left to the
-    loss.
+    loss, and so is what `finish` makes of the graph's output.
 
     ModelError names the first operator that cannot be followed back.
     """
-    if model.adapt is not None or model.finish is not None or len(model.shapes) != 1:
+    if model.adapt is not None or len(model.shapes) != 1:
         raise ModelError(
             f"{model.name} takes or gives more than one tensor; allowed for training: one "
             "input and one output"

@@ -193,9 +193,9 @@ def trained(
     for parameter, values in parameters.items():
         _write(tensors[parameter], values)
     for value in proto.graph.output:
-        for size in ("batch", "classes"):  # the shape was left open when the file was read
-            value.type.tensor_type.shape.dim.add().dim_param = size
-    answer = Trained(proto, name=name)
+        for axis in range(model.result_axes):  # the shape was left open when the file was read
+            value.type.tensor_type.shape.dim.add().dim_param = f"size{axis}" if axis else "batch"
+    answer = Trained(proto, name=name, finish=model.finish)  # open sizes are fixed in it
     answer.history = history
     return answer
 

@@ -138,7 +138,7 @@ SOURCES: dict[str, _Source] = {
     **{
         f"ocr-lines-{deviation}": _Source(
             read=functools.partial(ocr.rendered, deviation),
-            splits=_TWO,
+            splits=_THREE,
             licence="public domain text, rendered here",
             source="verses of the King James Bible drawn in DejaVu Sans",
             metric=CharacterError,

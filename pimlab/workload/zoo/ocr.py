@@ -24,7 +24,7 @@ HEIGHT, WIDTH = 48, 320
 LETTERS = 20
 """Characters of a line at most."""
 
-COUNT = {"test": 100, "calibration": 16}
+COUNT = {"test": 100, "calibration": 16, "train": 256}
 """Lines of a split."""
 
 _SIZE, _MARGIN = 30, 2

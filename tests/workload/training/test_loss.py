@@ -1,9 +1,12 @@
 """Are the losses what they are by hand, and their gradients their slopes?"""
 
+import itertools
+
 import numpy as np
 import pytest
 
-from pimlab.workload.training import distillation, mean_square
+from pimlab.workload.edit_errors import collapsed
+from pimlab.workload.training import ctc, distillation, mean_square
 
 RNG = np.random.default_rng(9)
 
@@ -47,3 +50,36 @@ def test_a_temperature_is_a_number_of_some_size(temperature):
     x = np.zeros((2, 3), np.float32)
     with pytest.raises(ValueError, match="distillation temperature="):
         distillation(x, x, temperature)
+
+
+def test_ctc_by_every_way_to_spell():
+    """Against the sum over all 4**4 rows of characters that collapse to the label."""
+    rng = np.random.default_rng(8)
+    outputs = rng.standard_normal((3, 4, 4)).astype(np.float32)
+    labels = np.array([[2, 3, 0], [1, 1, 0], [0, 0, 0]])
+    loss, slope = ctc(outputs, labels)
+    shares = np.exp(outputs.astype(float))
+    shares /= shares.sum(axis=2, keepdims=True)
+    for i, wanted in enumerate(labels):
+        chance, through = 0.0, np.zeros((4, 4))
+        for way in itertools.product(range(4), repeat=4):
+            if np.array_equal(collapsed(np.array(way)), wanted[wanted > 0]):
+                one = np.prod([shares[i, step, c] for step, c in enumerate(way)])
+                chance += one
+                through[np.arange(4), way] += one
+        assert loss[i] == pytest.approx(-np.log(chance), rel=1e-6)
+        np.testing.assert_allclose(slope[i], shares[i] - through / chance, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("shape", "labels", "words"),
+    [
+        ((1, 4), [[1]], r"outputs \(1, 4\) and labels \(1, 1\)"),
+        ((1, 2, 4), [[1, 1]], "2 letters with a blank between equal ones do not fit in 2 steps"),
+        ((1, 4, 4), [[4]], r"within 0\.\.4; allowed: integers within 0\.\.3"),
+        ((1, 4, 4), [[-1]], r"within -1\.\.0"),
+    ],
+)
+def test_lines_that_ctc_cannot_spell(shape, labels, words):
+    with pytest.raises(ValueError, match=words):
+        ctc(np.zeros(shape, np.float32), np.array(labels))

@@ -16,3 +16,9 @@ def test_lines_are_the_same_each_time_and_carry_their_noise(monkeypatch):
     page = (clean == 1) & (noisy != 0)
     half = np.abs((noisy - clean)[page]) * 127.5  # white stays below 255: half of the noise is seen
     assert 13 < half.mean() < 19
+
+
+def test_lines_of_a_split_are_its_own():
+    texts = {split: ocr._texts(split) for split in ocr.COUNT}
+    assert {split: len(lines) for split, lines in texts.items()} == ocr.COUNT
+    assert not set(texts["train"]) & {*texts["test"], *texts["calibration"]}
