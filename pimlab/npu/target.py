@@ -418,12 +418,14 @@ class Npu(Target):
         lost = self.efficiency
         if lost is None or lost.feed is None or not isinstance(self.array, MacArray):
             return None
+        product = self._product(op)
         pace = Pace(
             arrays=self._arrays,
             macs=self.array.peak * lost.arrays / (2 * self._arrays),
             feed=lost.feed * self.array.clock,
+            multipliers=self.array.rows * self.array.cols * self.array.rate * product.x_bits / 16,
         )
-        return dealt(self._product(op), pace, transfer, lost.exposed)
+        return dealt(product, pace, transfer, lost.exposed)
 
     @property
     def _arrays(self) -> int:

@@ -23,7 +23,9 @@ from pimlab.npu.arrays import Product
 _SIDES = (16, 32, 64, 128, 256)
 """Sides of the blocks that libraries for GPUs come with (NVIDIA CUTLASS, cuBLAS)."""
 _SMALLEST, _LARGEST = 1024, 32768
-"""Results of the smallest and the largest block: more do not fit into the registers."""
+"""Results of the smallest block, and of the largest that A100 and H100 hold."""
+_RESULTS_A_MULTIPLIER = 16
+"""Results that an array holds for each of its FP16 multipliers, where that is more: as on H100."""
 _PARTS = (1, 2, 4)
 """Into how many parts k may be cut."""
 _SUM_BYTES = 4
@@ -42,6 +44,8 @@ class Pace(NamedTuple):
     """MACs a second of one array, as sustained (unit: 1/s)."""
     feed: float
     """Bytes a second that an array takes from the cache (unit: B/s)."""
+    multipliers: float = 0.0
+    """MACs a cycle of one array in FP16; arrays of more than 2,048 hold larger blocks."""
 
 
 class Dealt(NamedTuple):
@@ -59,7 +63,7 @@ def _choices() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         for rows in _SIDES
         for cols in _SIDES
         for parts in _PARTS
-        if _SMALLEST <= rows * cols <= _LARGEST
+        if rows * cols >= _SMALLEST
     ]
     rows, cols, parts = np.array(kept, dtype=float).T
     return rows, cols, parts
@@ -84,6 +88,8 @@ def dealt(product: Product, pace: Pace, transfer: float, exposed: float) -> Deal
     adding = 2 * sums * np.where(parts > 1, parts, 0) / (pace.feed * pace.arrays)
     busy = waves * np.ceil(product.k / parts) * step + adding
     total = np.maximum(busy, transfer) + exposed * np.minimum(busy, transfer) / waves
+    held = max(_LARGEST, _RESULTS_A_MULTIPLIER * pace.multipliers)
+    total = np.where(rows * cols <= held, total, np.inf)
     best = int(np.argmin(total))
     return Dealt(float(busy[best]), int(waves[best]))
 

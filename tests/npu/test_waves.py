@@ -50,6 +50,16 @@ def test_full_blocks_reach_what_arrays_sustain():
     assert full.seconds == pytest.approx(12800 * 512 * 1000 / (100 * PACE.macs))
 
 
+def test_wider_arrays_hold_larger_blocks():
+    """Arrays of 4,096 FP16 multipliers hold blocks of 256 x 256, which wait less for the cache."""
+    product = Product(m=12800, n=5120, k=1000, x_bits=16, w_bits=16)
+    fast = PACE._replace(macs=4e12)
+    narrow = dealt(product, fast, 0.0, 0.0)
+    wide = dealt(product, fast._replace(multipliers=4096), 0.0, 0.0)
+    assert narrow.seconds == pytest.approx(20 * 1000 * 2 * (256 + 128) / PACE.feed)
+    assert wide.seconds == pytest.approx(10 * 1000 * 2 * (256 + 256) / PACE.feed)
+
+
 def test_one_row_more_than_a_wave_costs_another():
     wide = {"n": 12800, "k": 4096, "x_bits": 16, "w_bits": 16}
     exact = dealt(Product(m=256, **wide), PACE, 0.0, 0.0)
