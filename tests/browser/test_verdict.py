@@ -1,5 +1,6 @@
 """Is a busy machine told from a notebook that fails?"""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -49,10 +50,11 @@ def test_pytest_ends_with_that_code(tmp_path, more, code):
     (tmp_path / "conftest.py").write_text((here / "conftest.py").read_text())
     (tmp_path / "test_it.py").write_text(BESIDE.format(more=more))
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = browser\n")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     run = subprocess.run(
         [*command, "-o", f"pythonpath={here.parent}", str(tmp_path)],
         cwd=tmp_path,
+        env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},  # they take seconds to import
         capture_output=True,
         text=True,
         check=False,
