@@ -179,7 +179,7 @@ def test_kernels_equal_their_twins_uncompiled():
     done = subprocess.run(
         [sys.executable, "-c", code, "-q", "-p", "no:cacheprovider", *chosen],
         cwd=Path(__file__).parents[1],
-        env={**os.environ, "PIMLAB_PURE": "1"},
+        env={**os.environ, "PIMLAB_PURE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
     )
