@@ -9,8 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import pimlab as pim
+from pimlab.npu import chip
 from pimlab.workload import SERVICES, load_data, load_model
 from pimlab.workload.language.perplexity import Perplexity, windows_of
+from pimlab.workload.transform.outliers import outlier_aware
 from pimlab.workload.zoo.services import measured
 
 pytestmark = pytest.mark.full
@@ -77,3 +80,31 @@ def test_smollm2_on_the_news_of_lee():
         metric.contributions(model.execute(windows, model.exact), scored)
     )
     assert value == pytest.approx(31.77, rel=1e-3)
+
+
+@pytest.mark.smollm2
+def test_recipes_on_smollm2_cost_what_the_notebook_says():
+    """Its first layer's matrices and 96 tokens: one scale for all activations costs most, a scale a token brings it back."""
+    model, whole = load_model("smollm2-135m"), load_data("kjv-smollm2", limit=1)
+    text = whole.but(inputs=whole.inputs[:, :97], labels=whole.labels[:, :96])
+    others = [
+        op.name
+        for op in model.mac_ops
+        if not op.name.startswith("layer0.") and op.kind == "weights"
+    ]
+    given = {"data": whole, "bits": 3, "group": 64, "skip": others}
+
+    def perplexity(light, npu=None):
+        if npu is not None:
+            return float(pim.run(light, npu, text, seed=0).perplexity)
+        made = light.execute(text.inputs, light.exact)
+        return text.metric.summarise(text.metric.contributions(made, text.labels))[0]
+
+    full = perplexity(model)
+    rounded, informed = (perplexity(pim.compress(model, method=method, **given, **options))
+                         for method, options in (("rtn", {}), ("gptq", {"damping": 0.1})))  # fmt: skip
+    assert full < informed < rounded
+    int8 = chip("h100", "int8")
+    coarse = perplexity(model, int8)
+    fine = perplexity(outlier_aware(model, text, per_token=True), int8)
+    assert full < fine < 2 * full < coarse
