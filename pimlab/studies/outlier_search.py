@@ -147,7 +147,7 @@ class _Search:
 
     def __init__(self, model: Any, target: Target | Plan, data: Any, at: float, seed: int):
         self.parts, self.data, self.at, self.seed = Rearrangement(model, data), data, at, seed
-        self.base = planned(model, target)
+        self.target, self.base = target, planned(model, target)
 
     def made(self, choice: Choice) -> tuple[OutlierAware, Plan]:
         """The model of a choice, and the plan of the original with its own operators in it."""
@@ -158,7 +158,11 @@ class _Search:
             centred=choice.centred,
             left=choice.hosted,
         )
-        return model, hosted_plan(self.base.but(model=model), choice.hosted)
+        if isinstance(self.target, Plan):
+            plan = self.base.but(model=model)
+        else:  # what the model alone needs no host for may need one now
+            plan = planned(model, self.target)
+        return model, hosted_plan(plan, choice.hosted)
 
     def by_energy(self, digital: Iterable[int], hosted: Sequence[int]) -> Iterator[list[Choice]]:
         """Choices that need the same energy, what depends on values left out; the least first."""
