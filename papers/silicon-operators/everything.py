@@ -1,8 +1,9 @@
 """How far is every operator that Vidur measured, of models that nothing was fitted on?
 
 `python papers/silicon-operators/everything.py PATH`, where PATH is a checkout of microsoft/vidur,
-prints for A100 and H100 how many operators lie within 20 %, by kind and by number of tokens. Vidur
-holds 1 to 32,768 tokens of eight models; the rows that came with this paper are a tenth of them.
+writes everything.csv: for A100 and H100 how many operators lie within 20 %, by kind and by number
+of tokens; make.py then puts it into the README. Vidur holds 1 to 32,768 tokens of eight models; the
+rows that came with this paper are a tenth of them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ import make
 import numpy as np
 
 from pimlab.machine.protocol import MacOp, VectorOp
-from pimlab.studies.published import markdown
 
 TOKENS = {"to 64": (1, 64), "to 1,024": (65, 1024), "above": (1025, 2**31)}
 """Ranges of numbers of tokens."""
@@ -57,10 +57,11 @@ def ratios(gpu: str, rows: list[make.Row]) -> np.ndarray:
     return np.array([row.times * seconds(row.op) / row.seconds - 1 for row in rows])
 
 
-def table(checkout: Path) -> str:
-    """Rows, median error, share within 20 % and the median deviation by tokens, by operator."""
-    head = ["chip", "operator", "rows", "median error", "within 20 %", *TOKENS]
-    lines = []
+def table(checkout: Path) -> list[list[str]]:
+    """Rows, median error, share within 20 % and the median deviation by tokens, by operator, below
+    the names of these columns.
+    """
+    lines = [["chip", "operator", "rows", "median error", "within 20 %", *TOKENS]]
     for gpu in make.CHIPS:
         rows = [row for row in rows_of(checkout, gpu) if row.seconds > 0]
         off, names = ratios(gpu, rows), np.array([row.name for row in rows])
@@ -68,7 +69,7 @@ def table(checkout: Path) -> str:
         for name in ("all", *dict.fromkeys(names)):
             chosen = np.ones(len(rows), bool) if name == "all" else names == name
             lines.append([gpu, name, *_line(off[chosen], tokens[chosen])])
-    return markdown(head, lines)
+    return lines
 
 
 def _line(off: np.ndarray, tokens: np.ndarray) -> list[str]:
@@ -80,4 +81,5 @@ def _line(off: np.ndarray, tokens: np.ndarray) -> list[str]:
 
 
 if __name__ == "__main__":
-    print(table(Path(sys.argv[1])))
+    with make.EVERY.open("w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(table(Path(sys.argv[1])))

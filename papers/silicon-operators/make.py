@@ -25,6 +25,8 @@ from pimlab.studies.published import fill, markdown
 
 OUT = Path(__file__).with_name("silicon-operators")
 DATA = Path(__file__).parents[2] / "datasets" / "reference" / "system"
+EVERY = Path(__file__).with_name("everything.csv")
+"""What everything.py found on all of Vidur's rows, most of which are not in this repository."""
 CHIPS = ("a100", "h100")
 FITTED = "Llama-2-7b-hf"
 LARGE = 2**24
@@ -228,7 +230,10 @@ def tables(ds: xr.Dataset) -> dict[str, str]:
         for name in dict.fromkeys(ds.operator.values[ds.chip.values == gpu])
     ]
     head = ["median error", "within 20 %", "median error of the bound"]
+    with EVERY.open(newline="") as file:
+        columns, *every = csv.reader(file)
     return {
+        "every": markdown(columns, every),
         "errors": markdown(["chip", "operators", "role", *head], lines),
         "operators": markdown(["chip", "operator", *head], each),
     }

@@ -125,7 +125,8 @@ class OnnxModel(Model):
         self.inputs = reading.traces.plan.inputs
         self.shapes = {one.name: one.shape for one in self.inputs}
         self.one_by_one, self.axis = not reading.several, reading.axis
-        self.result_axes = reading.traces.one[self._result].ndim
+        result = reading.traces.one.get(self._result)  # a constant output is not traced
+        self.result_axes = 0 if result is None else result.ndim
         self._build(reading.model, codes, reading.traces)
         self._unstable = self._check_split(reading.traces)
 
