@@ -59,8 +59,10 @@ def _images(*middle, constants=None, last="b", read=4):
 @pytest.mark.parametrize("kind", ["GlobalAveragePool", "GlobalMaxPool"])
 def test_images_pass_one_value_a_channel(tmp_path, kind):
     nodes, inputs, held = _images(node(kind, ["a"], "b"))
-    graph = Graph(load_model(write(tmp_path / "m.onnx", nodes, inputs, held)))
-    assert_gradients(graph, RNG.standard_normal((2, 2, 6, 6)).astype(np.float32), RNG)
+    rng = np.random.default_rng(5)  # of its own: where a maximum has kinks depends on the draws
+    own = {name: rng.standard_normal(w.shape).astype(np.float32) / 4 for name, w in held.items()}
+    graph = Graph(load_model(write(tmp_path / "m.onnx", nodes, inputs, own)))
+    assert_gradients(graph, rng.standard_normal((2, 2, 6, 6)).astype(np.float32), rng)
 
 
 def _assert_normalisation(model):
