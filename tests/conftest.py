@@ -7,12 +7,17 @@ import itertools
 import os
 from pathlib import Path
 
+import hypothesis
 import interrupts
 import pytest
 
 LAST = ("tests/test_notebooks.py", "tests/core")
 """Notebooks when all is compiled, and the many small tests at the end, so that no process waits."""
 WALK = "tests/test_kernels.py::test_kernel_equals_its_twin["
+
+
+hypothesis.settings.register_profile("house", deadline=None)  # busy machines fail no example
+hypothesis.settings.load_profile("house")
 
 
 def pytest_configure(config):
